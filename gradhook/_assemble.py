@@ -1,0 +1,222 @@
+"""From what a session found to the report: findings combined, sentences chosen, nothing evaluated."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gradhook._options import Options
+from gradhook._parameters import Tree
+from gradhook._session import Outcome
+from gradhook._settings import Measured
+from gradhook._types import Array, Verdict
+from gradhook.probe.evidence import BlockEvidence
+from gradhook.report import BlockReport, Cause, Element, Finding, Report
+from gradhook.verdict.compare import compare_all, ratio_of
+from gradhook.verdict.judge import combine, overall, passes
+
+__all__ = ["Circumstances", "assemble"]
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What the report says besides the findings.
+
+    Args:
+        evaluations: Loss evaluations made.
+        gradient_evaluations: Calls that returned gradients.
+        seconds: Wall time.
+        step: Training step, ``None`` outside a loop.
+        rows: Rows checked, ``None`` for all.
+        notes: What a reader must know before the verdict.
+        coverage: What was not exercised, known before measuring.
+    """
+
+    evaluations: int
+    gradient_evaluations: int
+    seconds: float
+    step: int | None
+    rows: tuple[int, ...] | None
+    notes: tuple[str, ...]
+    coverage: tuple[str, ...]
+
+
+def assemble(outcome: Outcome, tree: Tree, options: Options, seen: Circumstances) -> Report:
+    """Build the report."""
+    names = list(tree.blocks)
+    order = [*(options.order or ()), *(n for n in names if n not in (options.order or ()))]
+    blocks = {name: _block(name, tree.blocks[name], outcome) for name in order}
+    verdicts = [block.verdict for block in blocks.values()]
+    verdict = overall(verdicts)
+    ratio, error = _overall_ratio(outcome)
+    textbook = _textbook_ratio(outcome.measured)
+    return Report(
+        verdict=verdict,
+        passed=passes(verdict, verdicts),
+        blocks=blocks,
+        ratio=ratio,
+        ratio_error=error,
+        causes=_causes(outcome),
+        coverage=(*outcome.coverage, *_coverage(blocks), *seen.coverage),
+        notes=seen.notes,
+        settings=tuple(measured.setting.name for measured in outcome.measured),
+        evaluations=seen.evaluations,
+        gradient_evaluations=seen.gradient_evaluations,
+        loss=outcome.facts.loss,
+        seed=options.seed,
+        effort=options.effort,
+        tolerance=options.tolerance,
+        step=seen.step,
+        rows=seen.rows,
+        textbook_ratio=textbook,
+        seconds=seen.seconds,
+        call=options.call(options.seed),
+    )
+
+
+def _block(name: str, leaf: Any, outcome: Outcome) -> BlockReport:
+    array = np.asarray(leaf)
+    findings = [m.findings[name] for m in outcome.measured if name in m.findings]
+    findings += outcome.findings.get(name, [])
+    if not findings:
+        findings = [Finding("current point", Verdict.INCONCLUSIVE, note=outcome.unjudged)]
+    decisive = combine(findings)
+    measured = next((m for m in outcome.measured if m.setting.name == decisive.setting), None)
+    evidence = measured.evidence.get(name) if measured else None
+    plain = [m.textbook[name] for m in outcome.measured if name in m.textbook]
+    gradient = measured.gradients[name] if measured else None
+    return BlockReport(
+        name,
+        array.shape,
+        str(array.dtype),
+        decisive.verdict,
+        ratio=decisive.ratio,
+        ratio_error=decisive.ratio_error,
+        sentence=_sentence(decisive, len(findings)),
+        worst=_worst(evidence, array.shape) if evidence else None,
+        findings=tuple(findings),
+        textbook_ratio=_plain_ratio(outcome.facts.gradients[name], plain[0]) if plain else math.nan,
+        relative_errors=_relative_errors(evidence, gradient) if evidence and gradient is not None else None,
+    )
+
+
+def _sentence(finding: Finding, settings: int) -> str:
+    if finding.verdict is Verdict.PASS or settings == 1:
+        return finding.note
+    return f"{finding.note} ({finding.setting})"
+
+
+def _worst(evidence: BlockEvidence, shape: tuple[int, ...]) -> Element | None:
+    """The element that is furthest off, where every element was measured."""
+    if not evidence.exact or not evidence.probes:
+        return None
+    index, probe = max(enumerate(evidence.probes), key=lambda item: abs(item[1].residual))
+    position = tuple(int(i) for i in np.unravel_index(index, shape)) if shape else ()
+    return Element(position, probe.analytic, probe.slope.value, probe.slope.error)
+
+
+def _relative_errors(evidence: BlockEvidence, gradient: Array) -> Array | None:
+    """``|a - n| / max(|a|, |n|)`` per element, ``nan`` where neither stands out of the error."""
+    if evidence.elements is None:
+        return None
+    numerical = evidence.elements
+    error = np.array([probe.slope.error for probe in evidence.probes]).reshape(gradient.shape)
+    size = np.maximum(np.abs(gradient), np.abs(numerical))
+    with np.errstate(all="ignore"):
+        return np.where(size > error, np.abs(gradient - numerical) / size, np.nan)
+
+
+def _overall_ratio(outcome: Outcome) -> tuple[float, float]:
+    ratios = [compare_all(measured.comparisons()) for measured in outcome.measured]
+    again = [f for findings in outcome.findings.values() for f in findings]
+    ratios += [(finding.ratio, finding.ratio_error) for finding in again]
+    known = [pair for pair in ratios if not math.isnan(pair[0])]
+    return max(known, default=(math.nan, math.nan))
+
+
+def _textbook_ratio(measured: list[Measured]) -> float:
+    for setting in measured:
+        if setting.textbook:
+            names = list(setting.textbook)
+            analytic = np.concatenate([setting.gradients[n].ravel() for n in names])
+            return _plain_ratio(analytic, np.concatenate([setting.textbook[n].ravel() for n in names]))
+    return math.nan
+
+
+def _plain_ratio(analytic: Array, numerical: Array) -> float:
+    norm = np.linalg.norm
+    return ratio_of(
+        float(norm(analytic - numerical)), float(norm(analytic)), float(norm(numerical))
+    )
+
+
+def _coverage(blocks: Mapping[str, BlockReport]) -> list[str]:
+    sentences = []
+    for name, block in blocks.items():
+        if block.verdict is Verdict.UNTESTED:
+            sentences.append(f"{name} untested: {block.sentence}")
+            continue
+        for finding in block.findings:
+            if finding.verdict in (Verdict.UNTESTED, Verdict.INCONCLUSIVE, Verdict.KINK) and (
+                finding.verdict is not block.verdict
+            ):
+                sentences.append(f"{name} at {finding.setting}: {finding.verdict}, {finding.note}")
+    return sentences
+
+
+def _causes(outcome: Outcome) -> tuple[Cause, ...]:
+    facts = outcome.facts
+    causes = []
+    if facts.writes_parameters:
+        names = facts.writes_parameters
+        causes.append(
+            Cause(
+                "C",
+                "writes_parameters",
+                names,
+                f"the functions write to {', '.join(names)}: a loss or gradient must leave its parameters alone",
+                evidence="their bytes differ after one call",
+                refuted_by="equal bytes before and after a call",
+            )
+        )
+    if facts.writes_batch:
+        causes.append(
+            Cause(
+                "C",
+                "writes_batch",
+                (),
+                "the functions write to the batch, so that every later call sees other data",
+                evidence="the bytes of the batch differ after one call",
+                refuted_by="equal bytes before and after a call",
+            )
+        )
+    if facts.accumulated:
+        names = tuple(facts.accumulated)
+        causes.append(
+            Cause(
+                "A",
+                "accumulated",
+                names,
+                f"the gradient of {', '.join(names)} is added to what the last call left: set the buffer to zero first",
+                evidence="a second call at the same point returns twice the gradient",
+                refuted_by="equal gradients from two calls at one point",
+            )
+        )
+    if facts.stale:
+        names = tuple(facts.stale)
+        causes.append(
+            Cause(
+                "C",
+                "stale_cache",
+                names,
+                f"the gradient of {', '.join(names)} depends on what was called before: a value cached by an earlier call "
+                "is used",
+                evidence="the gradient changes after another call, the loss does not",
+                refuted_by="equal gradients whatever was called in between",
+            )
+        )
+    return tuple(causes)

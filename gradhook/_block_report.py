@@ -1,0 +1,132 @@
+"""What a check found in one block of parameters: the records below a ``Report``.
+
+A block has one ``Finding`` per setting that measured it (a setting is a point with its switches),
+and where elements were measured, the worst ``Element``.  Unknown numbers are ``nan``, unknown
+things ``None``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gradhook._record import Record, freeze
+from gradhook._types import Array, Verdict
+
+__all__ = ["BlockReport", "Element", "Finding"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Element(Record):
+    """One element of a block, with both derivatives.
+
+    Args:
+        index: Position in the block, one integer per axis; ``()`` for a 0-d block.
+        analytic: The gradient that the user's code gave there.
+        numerical: The numerical derivative there.
+        error: Error estimate of ``numerical``, same units.
+
+    Example:
+        >>> from gradhook.report import Element
+        >>> Element((3, 5), analytic=0.25, numerical=0.5).relative_error
+        0.5
+    """
+
+    index: tuple[int, ...]
+    analytic: float
+    numerical: float
+    error: float = math.nan
+
+    def __post_init__(self) -> None:
+        freeze(self, "index")
+
+    @property
+    def relative_error(self) -> float:
+        """``|a - n| / max(|a|, |n|)``; 0 where both are 0."""
+        scale = max(abs(self.analytic), abs(self.numerical))
+        return abs(self.analytic - self.numerical) / scale if scale else 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Finding(Record):
+    """What one setting said of one block.
+
+    Args:
+        setting: Its name, such as ``"generic point"`` or ``"current point, dropout replayed"``.
+        verdict: The verdict in this setting alone.
+        ratio: ``‖a - n‖ / (‖a‖ + ‖n‖)``, norms over the block; ``nan`` where it was not measured.
+        ratio_error: Error estimate of ``ratio``: numerical errors and the sampling spread of the
+            probes.
+        analytic_norm: ``‖a‖``, exact.
+        numerical_norm: ``‖n‖``, estimated from the probes.
+        step: Median step size ``h`` of the probes, in the parameter's units.
+        probes: Number of directions measured.
+        kinks: Number of probes whose one-sided slopes stayed apart.
+        note: One sentence, or an empty string.
+
+    Example:
+        >>> from gradhook import Verdict
+        >>> from gradhook.report import Finding
+        >>> Finding("generic point", Verdict.PASS, ratio=3e-9, probes=3).kinks
+        0
+    """
+
+    setting: str
+    verdict: Verdict
+    ratio: float = math.nan
+    ratio_error: float = math.nan
+    analytic_norm: float = math.nan
+    numerical_norm: float = math.nan
+    step: float = math.nan
+    probes: int = 0
+    kinks: int = 0
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BlockReport(Record):
+    """What a check said of one block of parameters.
+
+    Args:
+        name: The block's name, as the user gave it (nested names joined by ``/``).
+        shape: Its shape.
+        dtype: Name of the dtype of the user's array.
+        verdict: Combined over the settings.
+        ratio: Ratio in the setting that decided the verdict; ``nan`` where none was measured.
+        ratio_error: Error estimate of ``ratio``.
+        sentence: Why the verdict is what it is, in one sentence.
+        worst: The element with the largest ``|a - n|``; ``None`` unless elements were measured.
+        where: What part of the block is wrong (``"W2[:, 7]"``), ``None`` if nothing was located.
+        findings: One per setting that measured this block.
+        textbook_ratio: The plain textbook ratio at ε = 1e-7 (exhaustive effort), else ``nan``.
+        relative_errors: Relative error of every element, same shape (exhaustive effort), else
+            ``None``.  Read-only, and neither compared nor written to JSON.
+
+    Example:
+        >>> from gradhook import Verdict
+        >>> from gradhook.report import BlockReport
+        >>> BlockReport("W1", (20, 10), "float64", Verdict.PASS, ratio=3e-9).where is None
+        True
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    verdict: Verdict
+    ratio: float = math.nan
+    ratio_error: float = math.nan
+    sentence: str = ""
+    worst: Element | None = None
+    where: str | None = None
+    findings: tuple[Finding, ...] = ()
+    textbook_ratio: float = math.nan
+    relative_errors: Array | None = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        freeze(self, "shape", "findings")
+        if self.relative_errors is not None:
+            errors = np.array(self.relative_errors)
+            errors.flags.writeable = False
+            object.__setattr__(self, "relative_errors", errors)

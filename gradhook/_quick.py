@@ -1,0 +1,57 @@
+"""Quick effort: one direction over all blocks at once, and blocks one by one only if it disagrees.
+
+Every block moves by its own scale, so none drowns because its gradient is small in other units.  A block whose share
+of the analytic slope is below the probe's error could be wrong unseen and is UNTESTED; the others pass *jointly*, and
+their own ratio is unknown.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from gradhook._evaluate import Evaluator
+from gradhook._options import Options
+from gradhook._settings import Measured, Setting, measure
+from gradhook._types import Blocks, Verdict
+from gradhook.probe.blocks import Prober
+from gradhook.probe.evidence import BlockEvidence
+from gradhook.report import Finding
+from gradhook.verdict.compare import compare
+from gradhook.verdict.judge import Judgement, judge
+
+__all__ = ["measure_quickly"]
+
+
+def measure_quickly(
+    evaluator: Evaluator, setting: Setting, options: Options, *, seed: int, loss: float, gradients: Blocks
+) -> Measured:
+    """Judge all blocks by one joint probe, at whose point loss and gradients are known."""
+    prober = Prober(evaluator, loss=loss, gradients=gradients, seed=seed, method=options.method)
+    if all(np.isfinite(g).all() for g in gradients.values()):
+        probe, shares = prober.joint()
+        # Along a joint direction the norms are those of the blocks in units of their scales.
+        size = math.hypot(*(prober.scales[n] * float(np.linalg.norm(g)) for n, g in gradients.items()))
+        together = BlockEvidence("all blocks", sum(g.size for g in gradients.values()), size, 1.0, (probe,))
+        verdict = judge(together, setting.name, options.tolerance, ordinary=prober.ordinary)
+        if verdict.finding.verdict is Verdict.PASS:
+            judgements, evidence = {}, {}
+            for name, gradient in gradients.items():
+                seen = abs(shares.get(name, 0.0)) > probe.slope.error
+                norm = float(np.linalg.norm(gradient))
+                evidence[name] = BlockEvidence(name, gradient.size, norm, prober.scales[name])
+                finding = Finding(
+                    setting.name,
+                    Verdict.PASS if seen else Verdict.UNTESTED,
+                    analytic_norm=norm,
+                    probes=1,
+                    note="right jointly with the other blocks"
+                    if seen
+                    else "its share of the joint slope is below the probe's error",
+                )
+                judgements[name] = Judgement(finding, compare(evidence[name], options.tolerance))
+            return Measured(setting, prober, gradients, evidence, judgements, joint=verdict.comparison)
+    return measure(
+        evaluator, setting, options, seed=seed, loss=loss, gradients=gradients, like=prober
+    )

@@ -1,0 +1,154 @@
+"""A report as HTML for a notebook cell or a page: no script, nothing loaded from elsewhere.
+
+Colours other than those of the pills are inherited and the background is left transparent,
+because a notebook's theme need not be that of the operating system, which is all that a style
+sheet can ask for.  A pill carries its verdict in words and holds white text at a contrast of 4.5
+or more (WCAG 2.1, 1.4.3) on light and dark pages alike.  Every text of the report is escaped.
+"""
+
+from __future__ import annotations
+
+import html as _html
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from gradhook import _phrases as say
+from gradhook._format import block_name, number, printable, ratio, shape
+from gradhook._types import Verdict
+
+if TYPE_CHECKING:
+    from gradhook.report import Cause, Report
+
+__all__ = ["html"]
+
+LONGEST_NAME = 60
+
+PILLS = {
+    Verdict.PASS: "#1a7f37",
+    Verdict.UNTESTED: "#57606a",
+    Verdict.KINK: "#8250df",
+    Verdict.WARN: "#9a6700",
+    Verdict.INCONCLUSIVE: "#0a6c86",
+    Verdict.FAIL: "#cf222e",
+}
+
+# The class stands twice in each selector to outweigh the table style of notebooks.
+STYLE = """
+.R{font:14px/1.45 system-ui,sans-serif;max-width:60em;background:transparent;color:inherit}
+.R p{margin:.3em 0;overflow-wrap:anywhere}
+.R ul{margin:.2em 0 .5em;padding-left:1.5em;overflow-wrap:anywhere}
+.R .head{font-size:16px;font-weight:600;margin:.4em 0}
+.R .note{border-left:3px solid #9a6700;padding-left:.6em}
+.R .cause{border-left:3px solid #cf222e;padding-left:.6em;margin:.7em 0}
+.R .small{font-size:12px;opacity:.8}
+.R .pill{color:#fff;border-radius:1em;padding:.1em .7em;font-size:12px;font-weight:600;
+white-space:nowrap}
+.R .scroll{overflow-x:auto;margin:.6em 0}
+.R table{border-collapse:collapse;table-layout:auto;margin:0;width:100%;font-size:13px;
+color:inherit}
+.R th,.R td{text-align:left;vertical-align:top;padding:.25em 1em .25em 0;white-space:normal;
+background:transparent;border:0}
+.R tr{background:transparent}
+.R tr.block>*{border-top:1px solid rgba(128,128,128,.4)}
+.R .name,.R .number,.R pre{font-family:ui-monospace,monospace}
+.R .name{overflow-wrap:anywhere;min-width:6em;font-weight:600}
+.R .number{white-space:nowrap}
+.R td.details{padding-top:0}
+.R td p{margin:0 0 .15em}
+.R pre{white-space:pre-wrap;overflow-wrap:anywhere;margin:.3em 0;padding:.5em;
+background:transparent;color:inherit;border:1px solid rgba(128,128,128,.4);font-size:12px}
+@media (max-width:600px){
+.R table,.R tbody{display:block}
+.R tr{display:flex;flex-wrap:wrap;column-gap:.8em;border:0}
+.R tr.block{border-top:1px solid rgba(128,128,128,.4)}
+.R tr.block>*{border:0}
+.R tr.titles,.R td.blank{display:none}
+.R th,.R td{padding-right:0}
+.R td.textbook::before{content:"textbook "}
+}
+""".replace(".R", ".gradhook-report.gradhook-report")
+
+
+def html(report: Report) -> str:
+    """Return the report as a fragment of HTML with its own style.
+
+    Example:
+        >>> from gradhook import Verdict
+        >>> from gradhook._render import html
+        >>> from gradhook.report import BlockReport, Report
+        >>> b = BlockReport("<b>", (2,), "float64", Verdict.PASS, ratio=3.2e-9)
+        >>> "&lt;b&gt;" in html(Report(Verdict.PASS, True, {"<b>": b}))
+        True
+    """
+    parts = [
+        *(_tag("p", _text(f"note: {note}"), "note") for note in report.notes),
+        _header(report),
+        _table(report),
+        *(_cause(cause) for cause in report.causes),
+        _tag("p", _text(say.thresholds(report)), "small"),
+    ]
+    if report.coverage:
+        parts += [_tag("p", "not exercised here:"), _list(report.coverage)]
+    if report.call and not report.passed:
+        parts += [_tag("p", "see it again:"), _tag("pre", _text(report.call))]
+    return f'<div class="gradhook-report"><style>{STYLE}</style>{"".join(parts)}</div>'
+
+
+def _header(report: Report) -> str:
+    before = say.title(report).removesuffix(report.verdict)
+    head = _text(before) + _pill(report.verdict) + " " + _text(say.headline(report))
+    return _tag("p", head, "head") + "".join(
+        _tag("p", _text(f), "small") for f in say.facts(report)
+    )
+
+
+def _table(report: Report) -> str:
+    shown = say.rows(report)
+    if not shown:
+        return ""
+    with_textbook = any(not math.isnan(row.block.textbook_ratio) for row in shown)
+    head = ["verdict", "block", "shape", "ratio"] + ["textbook"] * with_textbook
+    titles = "".join(f'<th scope="col">{name}</th>' for name in head)
+    lines = [_tag("tr", titles, "titles")]
+    for block, details in shown:
+        cells = [
+            _tag("td", _pill(block.verdict)),
+            _tag("td", _text(block_name(block.name, LONGEST_NAME)), "name"),
+            _tag("td", _text(shape(block.shape)), "number"),
+            _tag("td", _text(ratio(block.ratio, block.ratio_error)), "number"),
+        ]
+        if with_textbook:
+            cells.append(_tag("td", _text(number(block.textbook_ratio)), "number textbook"))
+        lines.append(_tag("tr", "".join(cells), "block"))
+        if details:
+            said = "".join(_tag("p", _text(detail)) for detail in details)
+            below = f'<td class="details" colspan="{len(head) - 1}">{said}</td>'
+            lines.append(_tag("tr", f'<td class="blank"></td>{below}'))
+    hidden = say.folded(report)
+    if hidden:
+        fold = f'<td colspan="{len(head)}">{_text(say.fold_sentence(hidden))}</td>'
+        lines.append(_tag("tr", fold, "block"))
+    return _tag("div", _tag("table", "".join(lines)), "scroll")
+
+
+def _cause(cause: Cause) -> str:
+    said = _tag("p", _text(say.cause_title(cause))) + _list(say.cause_details(cause))
+    return _tag("div", said, "cause")
+
+
+def _pill(verdict: Verdict) -> str:
+    return f'<span class="pill" style="background:{PILLS[verdict]}">{verdict}</span>'
+
+
+def _list(items: Iterable[str]) -> str:
+    return _tag("ul", "".join(_tag("li", _text(item)) for item in items))
+
+
+def _tag(name: str, inside: str, css: str = "") -> str:
+    """Wrap HTML that is escaped already."""
+    return f'<{name} class="{css}">{inside}</{name}>' if css else f"<{name}>{inside}</{name}>"
+
+
+def _text(text: str) -> str:
+    return _html.escape(printable(text), quote=True)

@@ -1,0 +1,152 @@
+"""Settings: a point with its switches, and how one is measured and judged.
+
+The main setting is the generic point with dropout off and the penalty as given.  Further ones each look at something
+that the main one cannot see: the point where the user stands, dropout's own backward pass (its mask frozen by common
+random numbers), the data term that a large penalty would mask, the penalty that hides behind a small coefficient.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from gradhook._evaluate import Evaluator
+from gradhook._line import Move
+from gradhook._options import Options
+from gradhook._switches import BoundSwitch, SwitchState
+from gradhook._types import Array, Blocks
+from gradhook.probe.blocks import Prober
+from gradhook.probe.evidence import BlockEvidence
+from gradhook.report import Finding
+from gradhook.verdict.compare import Comparison
+from gradhook.verdict.judge import Judgement, judge
+
+__all__ = ["Measured", "Setting", "measure", "outside_domain"]
+
+MOST_PROBES = 12
+"""Directions drawn at most where a ratio is near a threshold."""
+
+TEXTBOOK_EPS = 1e-7
+"""The epsilon of the plain textbook check."""
+
+PROBES = {"main": 3, "further": 2}
+"""Directions per block at the main setting and at each further one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A point with its switches.
+
+    Args:
+        name: What the report calls it.
+        moves: Displacements from the current point; empty for the current point.
+        switches: Every switch and how it is turned.
+    """
+
+    name: str
+    moves: Mapping[str, Move]
+    switches: tuple[tuple[BoundSwitch, SwitchState], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one setting said.
+
+    Args:
+        setting: The setting.
+        prober: The prober that measured it, for later probes and as a first guess elsewhere.
+        gradients: The analytic gradients there.
+        evidence: Per block.
+        judgements: Per block.
+        textbook: The plain textbook derivative per block, where asked for.
+        joint: The comparison along one direction over all blocks, where that is all that was measured.
+    """
+
+    setting: Setting
+    prober: Prober
+    gradients: Blocks
+    evidence: dict[str, BlockEvidence]
+    judgements: dict[str, Judgement]
+    textbook: dict[str, Array] = field(default_factory=dict)
+    joint: Comparison | None = None
+
+    @property
+    def findings(self) -> dict[str, Finding]:
+        """The records for the report, per block."""
+        return {name: judgement.finding for name, judgement in self.judgements.items()}
+
+    def comparisons(self) -> list[Comparison]:
+        """The comparisons of the blocks that could be judged, or the joint one."""
+        if self.joint is not None:
+            return [self.joint]
+        return [
+            j.comparison for j in self.judgements.values() if j.finding.verdict in ("PASS", "WARN", "FAIL")
+        ]
+
+    def judged_anew(self, judgements: Mapping[str, Judgement]) -> Measured:
+        """The same with some judgements replaced."""
+        return replace(self, judgements={**self.judgements, **judgements})
+
+
+def measure(
+    evaluator: Evaluator,
+    setting: Setting,
+    options: Options,
+    *,
+    seed: int,
+    loss: float,
+    gradients: Blocks,
+    like: Prober | None = None,
+    names: list[str] | None = None,
+    textbook: bool = False,
+) -> Measured:
+    """Probe and judge every block (or those named) in one setting, at which loss and gradients are known.
+
+    Args:
+        evaluator: Already at the setting's point, with its switches turned.
+        setting: The setting.
+        options: The check's options.
+        seed: Seed of the directions.
+        loss: The loss there.
+        gradients: The analytic gradients there.
+        like: The prober of the main setting; ``None`` if this is it.
+        names: Blocks to probe; all by default.
+        textbook: Whether to add the plain textbook derivative.
+    """
+    exhaustive = options.effort == "exhaustive"
+    prober = Prober(
+        evaluator, loss=loss, gradients=gradients, seed=seed, method=options.method, like=like
+    )
+    evidence: dict[str, BlockEvidence] = {}
+    judgements: dict[str, Judgement] = {}
+    for name in names if names is not None else evaluator.workspace.names:
+        found = prober.block(name, probes=PROBES["further" if like else "main"], exhaustive=exhaustive)
+        verdict = _judged(found, prober, setting, options, evaluator)
+        while verdict.doubtful and len(found.probes) < MOST_PROBES:
+            found = prober.more(found, min(3, MOST_PROBES - len(found.probes)))
+            verdict = _judged(found, prober, setting, options, evaluator)
+        evidence[name], judgements[name] = found, verdict
+    plain = {name: prober.textbook(name, TEXTBOOK_EPS) for name in evidence} if textbook else {}
+    return Measured(setting, prober, gradients, evidence, judgements, plain)
+
+
+def outside_domain(loss: float, gradients: Blocks | None = None) -> bool:
+    """Whether a loss, or any gradient, is NaN or infinite."""
+    return not math.isfinite(loss) or any(
+        not np.isfinite(gradient).all() for gradient in (gradients or {}).values()
+    )
+
+
+def _judged(
+    evidence: BlockEvidence, prober: Prober, setting: Setting, options: Options, evaluator: Evaluator
+) -> Judgement:
+    return judge(
+        evidence,
+        setting.name,
+        options.tolerance,
+        ordinary=prober.ordinary / prober.scales[evidence.name],
+        coarse=evaluator.workspace.arrays[evidence.name].dtype.itemsize < 8,
+    )

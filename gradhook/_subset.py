@@ -1,0 +1,158 @@
+"""A few rows of a batch: few rows cross few kinks, and make every evaluation cheap.
+
+``N`` is the length of the first array of the batch along the sample axis.  Every array of that length on that axis, and
+every 1-D array of length ``N``, is cut to the rows drawn; everything else passes unchanged.  Where the batch holds
+class labels, integers or one-hot, rows are drawn class by class, so that the classes stay mixed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gradhook._types import Array, Batch
+from gradhook.errors import BatchError
+
+__all__ = ["Rows", "as_batch", "draw", "upcast"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows drawn from a batch.
+
+    Args:
+        batch: The batch cut to them.
+        rows: Their positions, ascending; ``None`` where every row is used.
+        other: The batch cut to as many other rows, for a call in between; ``None`` where there are no others.
+        unchanged: Positions in the batch of what passed unchanged.
+    """
+
+    batch: Batch
+    rows: tuple[int, ...] | None
+    other: Batch | None
+    unchanged: tuple[int, ...] = ()
+
+
+def as_batch(batch: Any) -> Batch:
+    """A batch as a tuple: a tuple or list is one, anything else is its only item."""
+    return tuple(batch) if isinstance(batch, (tuple, list)) else (batch,)
+
+
+def draw(
+    batch: Batch,
+    *,
+    samples: int | None,
+    axis: int,
+    subset: Callable[[Batch, Array], Any] | None,
+    random: np.random.Generator,
+) -> Rows:
+    """Draw rows from a batch.
+
+    Args:
+        batch: The whole batch.
+        samples: How many rows; ``None`` for all.
+        axis: The axis of every array that counts samples.
+        subset: Cuts the batch instead, called as ``subset(batch, rows)``.
+        random: The check's own generator.
+
+    Raises:
+        BatchError: The batch has arrays but no sample, or none of its arrays has the axis.
+    """
+    if not batch:
+        return Rows(batch, None, None)
+    count = _count(batch, axis)
+    if count is None:
+        return Rows(batch, None, None, tuple(range(len(batch))))
+    cut = subset or (lambda whole, rows: _cut(whole, rows, count, axis))
+    unchanged = tuple(i for i, item in enumerate(batch) if _axis_of(item, count, axis) is None)
+    if samples is None or samples >= count:
+        half = np.arange(count)[: max(1, count // 2)]
+        return Rows(batch, None, as_batch(cut(batch, half)) if count > 1 else None, unchanged)
+    order = _mixed(_labels(batch, count, axis), count, random)
+    rows, rest = np.sort(order[:samples]), np.sort(order[samples : 2 * samples])
+    return Rows(
+        as_batch(cut(batch, rows)),
+        tuple(int(r) for r in rows),
+        as_batch(cut(batch, rest)) if rest.size == samples else as_batch(cut(batch, rows[::-1])),
+        unchanged if subset is None else (),
+    )
+
+
+def upcast(batch: Batch) -> Batch:
+    """The batch with float16 and float32 arrays as float64, so that they do not limit what the loss can tell apart."""
+    return tuple(
+        item.astype(np.float64)
+        if isinstance(item, np.ndarray) and item.dtype in (np.float16, np.float32)
+        else item
+        for item in batch
+    )
+
+
+def _count(batch: Batch, axis: int) -> int | None:
+    arrays = [item for item in batch if _is_array(item) and len(item.shape)]
+    if not arrays:
+        return None
+    for item in arrays:
+        if -len(item.shape) <= axis < len(item.shape):
+            if item.shape[axis] == 0:
+                raise BatchError(
+                    f"the batch is empty: its first array has shape {tuple(item.shape)}, no sample along axis {axis}"
+                )
+            return int(item.shape[axis])
+    raise BatchError(
+        f"no array of the batch has an axis {axis} (shapes {', '.join(str(tuple(a.shape)) for a in arrays)}); "
+        "pass sample_axis= as the axis that counts samples"
+    )
+
+
+def _is_array(item: Any) -> bool:
+    return isinstance(item, np.ndarray) or (hasattr(item, "__array__") and hasattr(item, "shape"))
+
+
+def _axis_of(item: Any, count: int, axis: int) -> int | None:
+    """The axis along which an item is cut, ``None`` if it passes unchanged."""
+    if not _is_array(item):
+        return None
+    ndim = len(item.shape)
+    if -ndim <= axis < ndim and item.shape[axis] == count:
+        return axis % ndim
+    return 0 if ndim == 1 and item.shape[0] == count else None
+
+
+def _cut(batch: Batch, rows: Array, count: int, axis: int) -> Batch:
+    def one(item: Any) -> Any:
+        where = _axis_of(item, count, axis)
+        return item if where is None else item[(slice(None),) * where + (rows,)]
+
+    return tuple(one(item) for item in batch)
+
+
+def _labels(batch: Batch, count: int, axis: int) -> Array | None:
+    for item in batch:
+        where = _axis_of(item, count, axis)
+        if where is None or not isinstance(item, np.ndarray):
+            continue
+        if item.dtype.kind in "iub" and item.size == count:
+            return item.reshape(-1)
+        if item.ndim == 2 and item.shape[1 - where] > 1:
+            ones = item == 1
+            if bool(((item == 0) | ones).all()) and bool((ones.sum(axis=1 - where) == 1).all()):
+                return ones.argmax(axis=1 - where)
+    return None
+
+
+def _mixed(labels: Array | None, count: int, random: np.random.Generator) -> Array:
+    """A random order of the rows in which the classes take turns."""
+    order = random.permutation(count)
+    if labels is None:
+        return order
+    # The k-th row of every class comes before the (k+1)-th of any: a stable sort by the rank within the class.
+    _, codes = np.unique(labels[order], return_inverse=True)
+    by_class = np.argsort(codes, kind="stable")
+    starts = np.concatenate([[0], np.cumsum(np.bincount(codes))[:-1]])
+    rank = np.empty(count, dtype=np.intp)
+    rank[by_class] = np.arange(count) - starts[codes[by_class]]
+    return order[np.argsort(rank, kind="stable")]

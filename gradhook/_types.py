@@ -1,0 +1,127 @@
+"""The words that the whole package shares: verdicts, thresholds and type aliases.
+
+A *verdict* is what a check says of one block of parameters, or of all of them.  A *tolerance* holds every numeric
+constant of judging, so that no threshold hides in the code and each can be moved, and tested, alone.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradhook.errors import OptionError
+
+__all__ = ["Array", "Batch", "Blocks", "Effort", "Tolerance", "Verdict"]
+
+Array: TypeAlias = NDArray[Any]
+"""An array of any dtype and shape."""
+
+Blocks: TypeAlias = dict[str, Array]
+"""Arrays by block name, in the order in which the user gave them."""
+
+Batch: TypeAlias = tuple[Any, ...]
+"""What the objective's functions take besides the parameters."""
+
+Effort: TypeAlias = Literal["quick", "standard", "exhaustive"]
+
+
+class Verdict(enum.StrEnum):
+    """What a check says; compares equal to its own name.
+
+    ``PASS`` the gradient is the gradient of the loss, ``WARN`` they differ slightly, ``FAIL`` the gradient is wrong,
+    ``KINK`` they differ only at a tie, ``INCONCLUSIVE`` the check was too coarse to tell, ``UNTESTED`` nothing here
+    exercised the block.
+
+    Example:
+        >>> from gradhook import Verdict
+        >>> Verdict.FAIL == "FAIL", Verdict.FAIL.severity > Verdict.WARN.severity
+        (True, True)
+    """
+
+    PASS = "PASS"
+    UNTESTED = "UNTESTED"
+    KINK = "KINK"
+    WARN = "WARN"
+    INCONCLUSIVE = "INCONCLUSIVE"
+    FAIL = "FAIL"
+
+    @property
+    def severity(self) -> int:
+        """Rank in the order PASS 0, UNTESTED 1, KINK 2, WARN 3, INCONCLUSIVE 4, FAIL 5 (DESIGN 7, overall verdict)."""
+        return list(Verdict).index(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """Every numeric constant of judging.
+
+    Args:
+        warn: Ratio above which a resolved mismatch is a WARN.  Default 1e-6, the geometric midpoint of the
+            textbook's 1e-7 (ideal) and 1e-5 (caution).
+        fail: Ratio above which a resolved mismatch is a FAIL, and error above which a check is INCONCLUSIVE.
+            Default 1e-4, the geometric midpoint of 1e-5 and 1e-3 (bug).
+        resolved: A mismatch is resolved when it exceeds this multiple of its own error.
+        untested: A block is UNTESTED when both derivatives stay within this multiple of their error.
+        untested_share: ... and that error is at most this share of an ordinary block's contribution.
+        coverage: Two-sided probability of the interval that a ratio is given before more probes are drawn.
+        kink_displacement: Distance, in units of each block's scale, to the point at which a mismatch at the current
+            point is measured again.
+        unexplained: Ratio below which a dense, unexplained mismatch that does not change with the step passes.
+        explained: Share of a residual that a cause may leave unexplained.
+        coarsest: Resolution above which a check whose arrays cannot be upcast to float64 is INCONCLUSIVE.
+
+    Raises:
+        OptionError: A constant is not a positive finite number, or ``warn`` exceeds ``fail``.
+
+    Example:
+        >>> from gradhook import Tolerance
+        >>> Tolerance(fail=1e-3).warn
+        1e-06
+    """
+
+    warn: float = 1e-6
+    fail: float = 1e-4
+    resolved: float = 3.0
+    untested: float = 3.0
+    untested_share: float = 1e-3
+    coverage: float = 0.98
+    kink_displacement: float = 1e-3
+    unexplained: float = 1e-5
+    explained: float = 1e-2
+    coarsest: float = 1e-2
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not (isinstance(value, (int, float)) and 0 < value < math.inf):
+                raise OptionError(f"Tolerance.{field.name} must be a positive finite number, got {value!r}")
+        if self.warn > self.fail:
+            raise OptionError(f"Tolerance.warn ({self.warn:g}) must not exceed Tolerance.fail ({self.fail:g})")
+
+    def to_dict(self) -> dict[str, float]:
+        """Return the constants by name."""
+        return {field.name: float(getattr(self, field.name)) for field in fields(self)}
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, float]) -> Tolerance:
+        """Rebuild from ``to_dict``."""
+        return cls(**record)
+
+
+def nearest_name(name: str, known: list[str]) -> str:
+    """Return ``"; did you mean 'x'?"`` for the known name closest to ``name``, or an empty string."""
+    import difflib
+
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def is_finite(value: float) -> bool:
+    """Whether a real number is neither NaN nor infinite, without a NumPy warning."""
+    return bool(np.isfinite(value))

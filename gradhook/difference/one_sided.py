@@ -1,0 +1,121 @@
+"""One-sided differences, for the edge of a domain and to show what a second side buys.
+
+    slope(h) = (phi(h) - phi(0)) / h  =  phi'(0) + (h / 2) * phi''(0) + (h**2 / 6) * phi'''(xi)
+
+Truncation shrinks like ``h`` only, so that at its best step a one-sided difference has half the
+digits of the line's values, a central one two thirds.  At a kink the two sides give the two
+one-sided derivatives.  A kink just beyond 0 on the side looked at is not seen: nearer than the step
+it is the slope beyond the kink that is measured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gradhook.difference._base import Estimate, Line, Samples, check_step, floored
+from gradhook.difference._search import Reading, estimate
+
+__all__ = ["Backward", "Forward"]
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """First-order difference that never looks at ``t < 0``.
+
+    Args:
+        step: Step size ``h``, in units of ``t``; the line is read at 0, ``h``, ``2 * h`` and
+            ``3 * h``: 4 evaluations.  ``None`` balances truncation against round-off, about
+            ``sqrt(3 * noise / |phi''|)`` and at most 1/16, in 4 to 13 evaluations.
+
+    Raises:
+        OptionError: ``step`` is not a positive finite number.
+
+    Example:
+        The textbook's theta**3 at 1, whose derivative is 3:
+
+        >>> from gradhook.difference import Forward
+        >>> round(Forward(step=0.01)(lambda t: (1 + t) ** 3, noise=1e-16).value, 6)
+        3.0301
+    """
+
+    step: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.step is not None:
+            check_step(self.step)
+
+    def __call__(self, line: Line, *, noise: float) -> Estimate:
+        """Estimate the right-hand derivative of ``line`` at 0.
+
+        Args:
+            line: The loss along one direction, as a function of ``t``; called with ``t >= 0``.
+            noise: Absolute noise (root mean square) in one evaluation of ``line``, in units of
+                loss.
+
+        Raises:
+            NonFiniteLossError: The line was NaN or infinite at a point that was needed.
+            OptionError: ``noise`` is not a finite number of at least 0.
+        """
+        return estimate(line, _read_forward, step=self.step, noise=noise, order=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Backward:
+    """First-order difference that never looks at ``t > 0``.
+
+    Args:
+        step: Step size ``h > 0``, in units of ``t``, as in ``Forward``; the line is read at 0,
+            ``-h``, ``-2 * h`` and ``-3 * h``.
+
+    Raises:
+        OptionError: ``step`` is not a positive finite number.
+
+    Example:
+        The two sides of a kink:
+
+        >>> from gradhook.difference import Backward, Forward
+        >>> Backward()(abs, noise=1e-16).value, Forward()(abs, noise=1e-16).value
+        (-1.0, 1.0)
+    """
+
+    step: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.step is not None:
+            check_step(self.step)
+
+    def __call__(self, line: Line, *, noise: float) -> Estimate:
+        """Estimate the left-hand derivative of ``line`` at 0.
+
+        Args:
+            line: The loss along one direction, as a function of ``t``; called with ``t <= 0``.
+            noise: Absolute noise (root mean square) in one evaluation of ``line``, in units of
+                loss.
+
+        Raises:
+            NonFiniteLossError: The line was NaN or infinite at a point that was needed.
+            OptionError: ``noise`` is not a finite number of at least 0.
+        """
+        return estimate(line, _read_backward, step=self.step, noise=noise, order=1)
+
+
+def _read_forward(samples: Samples, step: float, noise: float) -> Reading:
+    return _read(samples, step, noise, side=1)
+
+
+def _read_backward(samples: Samples, step: float, noise: float) -> Reading:
+    return _read(samples, step, noise, side=-1)
+
+
+def _read(samples: Samples, step: float, noise: float, *, side: int) -> Reading:
+    centre = samples(0.0)
+    values = [samples(side * multiple * step) for multiple in (1, 2, 3)]
+    slopes = [(value - centre) / (side * k * step) for k, value in enumerate(values, start=1)]
+    # For a cubic with a = h phi'' / 2 and b = h**2 phi''' / 6 the error is a + b, the first change
+    # a + 3b and the second difference 2b: their sizes together are never less, even where the first
+    # change is zero by accident.
+    change, next_change = slopes[1] - slopes[0], slopes[2] - slopes[1]
+    truncation = abs(change) + abs(next_change - change)
+    noise = floored(noise, centre, *values)
+    # The noise of the slope is sqrt(2) * noise / h; 4 * noise / h is 2.8 times that.
+    return Reading(slopes[0], step, truncation, round_off=4 * noise / step, noise=noise)

@@ -1,0 +1,4 @@
+"""Evidence, and no judgement: points, directions, noise, slopes, and how the functions behave when called again.
+
+Everything here evaluates or prepares to; what the numbers mean is decided in ``gradhook.verdict``.
+"""

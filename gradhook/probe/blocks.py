@@ -1,0 +1,241 @@
+"""Probing one setting: every block along a few directions, or element by element.
+
+The first direction of a block is measured sharply and teaches the curvature of the loss there; the following ones need
+two evaluations at the step that balances that curvature against the noise.  A block of at most as many elements as
+directions is probed element by element, which is exact.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from gradhook._evaluate import Evaluator
+from gradhook._line import Direction, Element
+from gradhook._parameters import rms
+from gradhook._types import Array, Blocks
+from gradhook.difference import Method
+from gradhook.errors import NonFiniteLossError
+from gradhook.probe.directions import seeded, spread
+from gradhook.probe.evidence import BlockEvidence, Probe, Slope
+from gradhook.probe.noise import measure_noise
+from gradhook.probe.points import typical_scale
+from gradhook.probe.slopes import pair_slope, sharp_slope
+
+__all__ = ["Prober"]
+
+FIRST_STEP = 1e-5
+"""First step, in units of a block's scale: near the cube root of float64's epsilon, the optimum of a smooth loss."""
+
+LONGEST_STEP = 0.1
+"""Longest step, in units of a block's scale."""
+
+SHORTEST_STEP = 1e-9
+"""Shortest step that a pair starts with, in units of a block's scale."""
+
+SHARP = 1e-8
+"""Relative error at which a sharp estimate needs no further round."""
+
+FAIR = 1e-6
+"""Relative error at which a pair needs no further round."""
+
+NEGLIGIBLE = 1e-5
+"""Error, as a share of an ordinary block's slope, at which a slope that is zero within it needs no further round."""
+
+
+class Prober:
+    """Measures slopes at the workspace's present point, with its present switches.
+
+    Args:
+        evaluator: Calls the objective.
+        loss: The loss at the point.
+        gradients: The analytic gradients there.
+        seed: Seed of the directions.
+        method: A difference method that the user chose, instead of the probes described above.
+        like: The prober of an earlier setting, whose noise and curvatures serve as first guesses, so that no block
+            needs a sharp probe again; ``None`` measures the noise.
+    """
+
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        *,
+        loss: float,
+        gradients: Blocks,
+        seed: int,
+        method: Method | None = None,
+        like: Prober | None = None,
+    ) -> None:
+        self._evaluator = evaluator
+        self._workspace = evaluator.workspace
+        self._gradients = gradients
+        self._seed = seed
+        self._method = method
+        self.scales = {
+            name: self._workspace.scale(name) or typical_scale(array.shape)
+            for name, array in self._workspace.arrays.items()
+        }
+        self._norms = {
+            name: rms(g) * math.sqrt(g.size) if np.isfinite(g).all() else math.inf for name, g in gradients.items()
+        }
+        self.loss = loss
+        self.noise = self._measured_noise() if like is None else like.noise_at(loss)
+        self._first_step = min(
+            1e-2, max(FIRST_STEP, (self.noise / max(abs(loss), sys.float_info.min)) ** (1 / 3))
+        )
+        self._curvature = dict(like._curvature) if like else {}
+        self._slopes = dict(like._slopes) if like else {}
+        # The largest numerical slope seen, in units of a block's scale: what an ordinary block does to the loss.
+        self._typical = 0.0
+
+    def noise_at(self, loss: float) -> float:
+        """The noise to expect where the loss has another value: rounding grows in proportion to it."""
+        return self.noise * max(1.0, abs(loss) / max(abs(self.loss), sys.float_info.min))
+
+    def textbook(self, name: str, eps: float) -> Array:
+        """Plain two-sided differences, element by element, at a fixed ``eps``; the block's shape."""
+        shape = self._gradients[name].shape
+        slopes = np.empty(self._gradients[name].size)
+        for i in range(slopes.size):
+            with self._workspace.line([(name, Element(i), 1.0)], self._evaluator.loss) as line:
+                slopes[i] = (line(eps) - line(-eps)) / (2 * eps)
+        return slopes.reshape(shape)
+
+    @property
+    def ordinary(self) -> float:
+        """``max over blocks c of s_c·‖a_c‖``, from the finite analytic gradients."""
+        return max(
+            (self.scales[n] * norm for n, norm in self._norms.items() if math.isfinite(norm)), default=0.0
+        )
+
+    def block(self, name: str, *, probes: int, exhaustive: bool = False) -> BlockEvidence:
+        """Probe a block along ``probes`` directions, or every element of it."""
+        gradient = self._gradients[name]
+        spoiled = int(np.count_nonzero(~np.isfinite(gradient)))
+        evidence = BlockEvidence(
+            name, gradient.size, self._norms[name], self.scales[name], spoiled=spoiled
+        )
+        if spoiled or not gradient.size:
+            return evidence
+        exact = exhaustive or gradient.size <= probes
+        directions: list[Direction] = (
+            [Element(i) for i in range(gradient.size)]
+            if exact
+            else [self._direction(name, k) for k in range(probes)]
+        )
+        measured: list[Probe] = []
+        for direction in directions:
+            sharp = exhaustive or name not in self._curvature
+            measured.append(self._probe(name, direction, sharp=sharp))
+        elements = (
+            np.array([p.slope.value for p in measured]).reshape(gradient.shape) if exhaustive else None
+        )
+        return self._concluded(replace(evidence, probes=tuple(measured), exact=exact, elements=elements))
+
+    def more(self, evidence: BlockEvidence, probes: int) -> BlockEvidence:
+        """Probe a block along further directions, sharply."""
+        measured = list(evidence.probes)
+        for k in range(len(measured), len(measured) + probes):
+            measured.append(self._probe(evidence.name, self._direction(evidence.name, k), sharp=True))
+        return self._concluded(replace(evidence, probes=tuple(measured)))
+
+    def joint(self) -> tuple[Probe, dict[str, float]]:
+        """One probe along a direction over all blocks, each at its own scale.
+
+        Returns:
+            The probe, in units of loss per unit of all scales, and the analytic share ``⟨a_b, v_b⟩·s_b`` of each block.
+        """
+        parts = [(n, self._direction(n, 0), s) for n, s in self.scales.items() if self._gradients[n].size]
+        shares = {n: s * v.dot(self._gradients[n]) for n, v, s in parts}
+        with self._workspace.line(parts, self._evaluator.loss) as line:
+            slope = self._sharp(line, 1.0, 0.0)
+        return Probe(math.fsum(shares.values()), slope), shares
+
+    def _direction(self, name: str, k: int) -> Direction:
+        block = self._workspace.names.index(name)
+        return spread(self._gradients[name].size, seeded(self._seed, 3, block, k))
+
+    def _probe(self, name: str, direction: Direction, *, sharp: bool) -> Probe:
+        scale = self.scales[name]
+        parts = [(name, direction, 1.0)]
+        seen = self._slopes.get(name, 0.0)
+        with self._workspace.line(parts, self._evaluator.loss, self._evaluator.complex_loss) as line:
+            if self._method is not None:
+                slope = self._by_method(line, scale)
+            elif sharp or not self._pair_suffices(name):
+                slope = self._sharp(line, scale, seen)
+                self._curvature.setdefault(name, slope.curvature)
+            else:
+                slope = pair_slope(
+                    line,
+                    self.loss,
+                    noise=self.noise,
+                    step=self._pair_step(name),
+                    good=self._good(FAIR, scale, seen),
+                )
+            analytic = direction.dot(self._gradients[name])
+            if self._workspace.arrays[name].dtype.itemsize < 8 and math.isfinite(slope.value):
+                analytic = line.slope_taken({name: self._gradients[name]}, slope.step)
+        if math.isfinite(slope.value):
+            self._slopes[name] = max(seen, abs(slope.value))
+            self._typical = max(self._typical, scale * abs(slope.value))
+        return Probe(analytic, slope)
+
+    def _pair_step(self, name: str) -> float:
+        """Where ``2·noise/h`` and ``h·|phi''|/2`` balance, for the curvature that the sharp probe saw."""
+        scale = self.scales[name]
+        curvature = self._curvature.get(name, math.nan)
+        step = math.sqrt(4 * self.noise / curvature) if curvature > 0 else self._first_step * scale
+        return min(max(step, SHORTEST_STEP * scale), self._first_step * scale)
+
+    def _pair_suffices(self, name: str) -> bool:
+        """Whether a pair at that step can be expected to be fair, going by the slopes seen in this block."""
+        return 2 * self.noise / self._pair_step(name) <= FAIR * self._slopes.get(name, 0.0)
+
+    def _sharp(self, line: Callable[[float], float], scale: float, seen: float) -> Slope:
+        return sharp_slope(
+            line,
+            self.loss,
+            noise=self.noise,
+            step=self._first_step * scale,
+            longest=LONGEST_STEP * scale,
+            good=self._good(SHARP, scale, seen),
+        )
+
+    def _good(self, relative: float, scale: float, seen: float) -> Callable[[Slope], bool]:
+        def good(slope: Slope) -> bool:
+            size = max(abs(slope.value), seen)
+            negligible = (
+                abs(slope.value) <= 3 * slope.error and slope.error <= NEGLIGIBLE * self._typical / scale
+            )
+            return slope.error <= relative * size or negligible
+
+        return good
+
+    def _by_method(self, line: Callable[[float], float], scale: float) -> Slope:
+        assert self._method is not None
+        try:
+            # Methods assume that a displacement of one is natural, so they see the line in units of the scale.
+            estimate = self._method(lambda t: line(t * scale), noise=self.noise)
+        except NonFiniteLossError:
+            return Slope(math.nan, math.inf, math.nan)
+        return Slope(estimate.value / scale, estimate.error / scale, estimate.step * scale)
+
+    def _measured_noise(self) -> float:
+        parts = [
+            (n, spread(a.size, seeded(self._seed, 4, i)), self.scales[n])
+            for i, (n, a) in enumerate(self._workspace.arrays.items())
+            if a.size
+        ]
+        with self._workspace.line(parts, self._evaluator.loss) as line:
+            return measure_noise(line)
+
+    def _concluded(self, evidence: BlockEvidence) -> BlockEvidence:
+        unmoved = bool(evidence.probes) and all(
+            p.slope.value == 0.0 and p.slope.gap == 0.0 for p in evidence.probes
+        )
+        return replace(evidence, unmoved=unmoved)

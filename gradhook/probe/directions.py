@@ -1,0 +1,39 @@
+"""Random directions of unlike magnitudes.
+
+A direction is one random byte per element: the top bit is the sign, the other seven pick a magnitude between 0.5 and
+1.427, normalised so that the mean square is 1.  Then ``E ⟨v, r⟩² = ‖r‖²``, no element is scaled away, and equal and
+opposite residuals do not cancel.  With plain signs (Rademacher directions, as in simultaneous perturbation: J. C.
+Spall, IEEE Trans. Automatic Control 37 (1992) 332-341) an exchanged pair of entries goes unseen half of the time.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gradhook._line import Spread
+from gradhook._types import Array
+
+__all__ = ["TABLE", "seeded", "spread"]
+
+
+def _table() -> Array:
+    # Magnitudes from 1/2 to b with (b**3 - 1/8) / (3 * (b - 1/2)) = 1, the mean square of a uniform spread.
+    magnitudes = np.linspace(0.5, (-0.5 + np.sqrt(11.25)) / 2, 128)
+    magnitudes /= np.sqrt(np.mean(magnitudes**2))
+    return np.concatenate([magnitudes, -magnitudes])
+
+
+TABLE: Array = _table()
+"""What each byte stands for; shape (256,), mean 0, mean square 1."""
+TABLE.flags.writeable = False
+
+
+def seeded(seed: int, *labels: int) -> int:
+    """A seed that depends on all labels, so that every block and purpose has a stream of its own."""
+    return int(np.random.SeedSequence([seed, *labels]).generate_state(1, np.uint64)[0])
+
+
+def spread(size: int, seed: int) -> Spread:
+    """A random direction over a block of ``size`` elements."""
+    codes = np.random.Generator(np.random.SFC64(seed)).bytes(size)
+    return Spread(np.frombuffer(codes, dtype=np.uint8), TABLE)

@@ -1,0 +1,80 @@
+"""What probing leaves behind: numbers with their errors, block by block."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+
+from gradhook._types import Array
+
+__all__ = ["BlockEvidence", "Probe", "Slope"]
+
+
+@dataclass(frozen=True, slots=True)
+class Slope:
+    """A numerical directional derivative.
+
+    Args:
+        value: Loss per unit of ``t``; ``nan`` where the line was not finite.
+        error: Error estimate, same units.
+        step: Step size ``h``, in units of ``t``.
+        gap: Half the difference of the one-sided slopes at that step, forward minus backward.
+        kink: Whether the one-sided slopes stayed apart although the step shrank.
+        curvature: ``|phi''|`` seen on the way, ``nan`` if unknown; chooses the next probe's step.
+    """
+
+    value: float
+    error: float
+    step: float
+    gap: float = 0.0
+    kink: bool = False
+    curvature: float = math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Both derivatives along one direction.
+
+    Args:
+        analytic: ``⟨a, v⟩``.
+        slope: The numerical one.
+    """
+
+    analytic: float
+    slope: Slope
+
+    @property
+    def residual(self) -> float:
+        """Analytic minus numerical."""
+        return self.analytic - self.slope.value
+
+
+@dataclass(frozen=True, slots=True)
+class BlockEvidence:
+    """All probes of one block in one setting.
+
+    Args:
+        name: The block.
+        size: Its number of elements.
+        analytic_norm: ``‖a‖``, exact.
+        scale: The block's scale ``s``, in the parameter's units.
+        probes: What was measured, in order.
+        exact: Whether the probes are the block's elements, one by one, and complete.
+        spoiled: Number of elements whose analytic gradient is NaN or infinite.
+        unmoved: Whether the loss did not change by a bit in any probe.
+        elements: Numerical derivative of every element (exhaustive effort), the block's shape.
+    """
+
+    name: str
+    size: int
+    analytic_norm: float
+    scale: float
+    probes: tuple[Probe, ...] = ()
+    exact: bool = False
+    spoiled: int = 0
+    unmoved: bool = False
+    elements: Array | None = field(default=None, compare=False, repr=False)
+
+    def with_probes(self, *more: Probe) -> BlockEvidence:
+        """The same evidence with further probes."""
+        return replace(self, probes=self.probes + more)

@@ -1,0 +1,96 @@
+"""Where to check: the current point, and a generic one at which bugs show.
+
+Many wrong gradients are right at a usual start: with zero biases and W = 0.01 * randn every activation works in its
+linear part, scale parameters are 1 and shifts 0, so a forgotten factor multiplies by one.  The *generic point* draws
+zero blocks anew, spreads constant ones, and brings small weights up to the size at which activations bend.  A *nearby
+point* is a step off every tie that the current point may sit on.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Collection, Mapping
+
+import numpy as np
+
+from gradhook._line import Move
+from gradhook._parameters import rms
+from gradhook._types import Array
+from gradhook.probe.directions import TABLE, seeded
+
+__all__ = ["generic", "nearby", "shrunk", "typical_scale"]
+
+ZERO_BLOCK_SCALE = 0.3
+"""Standard deviation drawn for a zero block with fewer than two axes (a bias)."""
+
+_UNIT = (np.arange(256) + 0.5) / 256
+_NORMAL: Array = np.array([statistics.NormalDist().inv_cdf(float(u)) for u in _UNIT])
+
+
+def typical_scale(shape: tuple[int, ...]) -> float:
+    """``1/√fan_in`` for two or more axes, else 0.3.
+
+    Which axis is the input differs between libraries, so ``fan_in`` is the size over the shorter of the outer axes.
+    """
+    if len(shape) < 2:
+        return ZERO_BLOCK_SCALE
+    return 1 / math.sqrt(math.prod(shape) / min(shape[0], shape[-1]))
+
+
+def generic(arrays: Mapping[str, Array], *, fixed: Collection[str], seed: int) -> dict[str, Move]:
+    """Displacements to the generic point.
+
+    Args:
+        arrays: Blocks at the current point.
+        fixed: Names of blocks that stay.
+        seed: Seed of the draw.
+
+    Returns:
+        One ``Move`` per block that is displaced.  Zero blocks are drawn from N(0, σ²), ``σ = typical_scale``; other
+        constant blocks are multiplied entry by entry by 1 + U(-1/2, 1/2), the rest by 1 + U(-1/10, 1/10); blocks of
+        two or more axes with an RMS below σ/3 are brought up to σ.
+    """
+    return {
+        name: _generic_move(array, seeded(seed, 1, index))
+        for index, (name, array) in enumerate(arrays.items())
+        if array.size and name not in fixed
+    }
+
+
+def nearby(
+    arrays: Mapping[str, Array], *, distance: float, fixed: Collection[str], seed: int
+) -> dict[str, Move]:
+    """Displacements by ``distance`` times each block's scale, entry by entry, off every tie."""
+    moves = {}
+    for index, (name, array) in enumerate(arrays.items()):
+        if array.size and name not in fixed:
+            scale = rms(array) or typical_scale(array.shape)
+            moves[name] = Move(TABLE * (distance * scale), "add", seeded(seed, 2, index))
+    return moves
+
+
+def shrunk(moves: Mapping[str, Move], factor: float) -> dict[str, Move]:
+    """The same displacements, ``factor`` times as long."""
+    return {
+        name: Move(
+            1 + (move.table - 1) * factor if move.how == "multiply" else move.table * factor,
+            move.how,
+            move.seed,
+        )
+        for name, move in moves.items()
+    }
+
+
+def _generic_move(array: Array, seed: int) -> Move:
+    scale = rms(array)
+    typical = typical_scale(array.shape)
+    if scale == 0.0:
+        return Move(_NORMAL * typical, "add", seed)
+    if bool((array == array.flat[0]).all()):
+        table = 1 + (_UNIT - 0.5)
+    else:
+        table = 1 + 0.2 * (_UNIT - 0.5)
+    if array.ndim >= 2 and scale < typical / 3:
+        table = table * (typical / scale)
+    return Move(table, "multiply", seed)

@@ -1,0 +1,124 @@
+"""What the user's functions do when they are called again.
+
+A derivative means nothing if the loss is another function at each call, so this comes first: twice the same loss, twice
+the same gradients, and once more after another batch.  Everything is a fact with no judgement; the sentences are made
+in ``gradhook.verdict``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from gradhook._evaluate import Evaluator
+from gradhook._state import SavedArray
+from gradhook._types import Batch, Blocks
+
+__all__ = ["Facts", "call_gradients_again", "call_loss_twice", "call_with_gradients"]
+
+RANDOM = 1e3
+"""Relative difference of two losses, in machine epsilons, above which they are different numbers and not noise."""
+
+SAME_GRADIENT = 1e-9
+"""Largest difference, relative to the norm, of two gradients that count as equal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """How the functions behaved at the current point.
+
+    Args:
+        loss: The loss.
+        gradients: The analytic gradients of the first call.
+        random: Whether two calls in a row gave different losses.
+        generator_moved: Whether a call drew from a generator that can be reached.
+        replayable: Whether the loss repeats once generators and state are put back.
+        disagreement: Loss alone minus loss returned with the gradients, 0 if they agree to rounding.
+        writes_parameters: Blocks that a call changed.
+        writes_batch: Whether a call changed the batch.
+        accumulated: Blocks whose second gradient was twice the first, with ``‖a₂ - a₁‖ / (‖a₂‖ + ‖a₁‖)``.
+        stale: Blocks whose gradient depends otherwise on what was called before, although the loss does not,
+            with the same ratio.
+    """
+
+    loss: float
+    gradients: Blocks
+    random: bool = False
+    generator_moved: bool = False
+    replayable: bool = True
+    disagreement: float = 0.0
+    writes_parameters: tuple[str, ...] = ()
+    writes_batch: bool = False
+    accumulated: Mapping[str, float] = field(default_factory=dict)
+    stale: Mapping[str, float] = field(default_factory=dict)
+
+
+def call_loss_twice(evaluator: Evaluator) -> Facts:
+    """Two losses in a row, and a third with generators and state put back where they differ."""
+    first = evaluator.loss()
+    moved = evaluator.guard.any_generator_moved()
+    random = not _same(first, evaluator.loss(rewind="nothing"))
+    replayable = not random or _same(first, evaluator.loss())
+    return Facts(first, {}, random=random, generator_moved=moved, replayable=replayable)
+
+
+def call_with_gradients(evaluator: Evaluator, facts: Facts) -> Facts:
+    """The first gradients, and what the call wrote to."""
+    batch = [SavedArray.of(item) for item in evaluator.batch if isinstance(item, np.ndarray)]
+    loss, gradients = evaluator.loss_and_gradients()
+    workspace = evaluator.workspace
+    wrote = tuple(name for name in workspace.names if not workspace.untouched(name))
+    return replace(
+        facts,
+        gradients=gradients,
+        disagreement=0.0 if _same(loss, facts.loss) else facts.loss - loss,
+        writes_parameters=wrote,
+        writes_batch=any(item.changed() for item in batch),
+    )
+
+
+def call_gradients_again(evaluator: Evaluator, facts: Facts, other: Batch | None) -> Facts:
+    """The gradients a second time without putting state back, and again after another batch."""
+    loss, second = evaluator.loss_and_gradients(rewind="generators")
+    first = facts.gradients
+    # Where the loss moved too, state that it keeps changed (a hidden state carried on): no fault of the gradients.
+    expected = facts.loss - facts.disagreement
+    if not _same(loss, expected):
+        return facts
+    changed = _changes(second, first)
+    if changed:
+        twice = {n for n in changed if not _changes({n: second[n]}, {n: 2 * first[n]})}
+        return replace(
+            facts,
+            accumulated={n: r for n, r in changed.items() if n in twice},
+            stale={n: r for n, r in changed.items() if n not in twice},
+        )
+    if other is None:
+        return facts
+    try:
+        evaluator.loss_and_gradients(rewind="generators", batch=other)
+    except Exception:  # a batch that the user never gave may not suit
+        return facts
+    loss, third = evaluator.loss_and_gradients(rewind="generators")
+    return replace(facts, stale=_changes(third, first)) if _same(loss, expected) else facts
+
+
+def _changes(now: Blocks, before: Blocks) -> dict[str, float]:
+    """Blocks that differ by more than rounding, with the ratio of their difference."""
+    changes = {}
+    for name, old in before.items():
+        with np.errstate(all="ignore"):
+            distance = float(np.linalg.norm(now[name] - old))
+            size = float(np.linalg.norm(now[name]) + np.linalg.norm(old))
+        if math.isfinite(distance) and distance > SAME_GRADIENT * size:
+            changes[name] = distance / size
+    return changes
+
+
+def _same(a: float, b: float) -> bool:
+    if not (math.isfinite(a) and math.isfinite(b)):
+        return a == b or (math.isnan(a) and math.isnan(b))
+    return abs(a - b) <= RANDOM * np.finfo(float).eps * max(abs(a), abs(b))

@@ -1,0 +1,210 @@
+"""What a check found: frozen records, and nothing that computes.
+
+A ``Report`` has one ``BlockReport`` per parameter block, a block one ``Finding`` per setting that
+measured it (a setting is a point with its switches).  Unknown numbers are ``nan``, unknown things
+``None``.  Text and HTML are made from these records by ``gradhook._render``; dictionaries and
+JSON by the methods here, so that a report read back equals the one written.
+``report_schema.json``, beside this file, describes the JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gradhook._block_report import BlockReport, Element, Finding
+from gradhook._causes import CAUSE_FAMILIES, CAUSE_KINDS, Cause
+from gradhook._record import Record, freeze
+from gradhook._serialise import ReportFormatError, from_plain, parse_json, refuse, to_plain
+from gradhook._types import Effort, Tolerance, Verdict
+
+__all__ = [
+    "CAUSE_FAMILIES",
+    "CAUSE_KINDS",
+    "BlockReport",
+    "Cause",
+    "Element",
+    "Finding",
+    "Report",
+    "ReportFormatError",
+]
+
+FORMAT = 1
+"""Version of the dictionary form; raised when an old reader would misread the new one."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Report(Record):
+    """What one check found; true when the check passed.
+
+    Args:
+        verdict: The worst block's, in the order FAIL, INCONCLUSIVE, WARN, KINK, UNTESTED, PASS.
+        passed: Whether the gradient may be relied on as far as the check could see.
+        ratio: The ratio over all blocks together, the largest over the settings that judged.
+        ratio_error: Error estimate of ``ratio``.
+        blocks: A ``BlockReport`` per block, by name, in the user's order.
+        causes: Confirmed causes, most likely first; empty rather than wrong.
+        coverage: What was not exercised, one sentence each.
+        notes: What a reader must know before the verdict (a random loss, names matched by a rule),
+            one sentence each.
+        settings: Names of the settings measured, main one first.
+        evaluations: Loss evaluations made (a call that also returns gradients counts once).
+        gradient_evaluations: Calls that returned gradients.
+        loss: The loss at the current point on the rows checked.
+        seed: Seed of the check's own generator.
+        effort: ``"quick"``, ``"standard"`` or ``"exhaustive"``.
+        tolerance: The thresholds used.
+        step: Training step, ``None`` outside a loop.
+        rows: Rows of the batch that were checked, ``None`` where all were.
+        textbook_ratio: The plain textbook ratio at ε = 1e-7 over all blocks (exhaustive effort),
+            else ``nan``.
+        seconds: Wall time.
+        call: The line of code that repeats this check.
+
+    Example:
+        >>> from gradhook import Verdict
+        >>> from gradhook.report import BlockReport, Report
+        >>> w = BlockReport("w", (3,), "float64", Verdict.FAIL, ratio=0.5, sentence="sign is wrong")
+        >>> report = Report(Verdict.FAIL, passed=False, blocks={"w": w}, ratio=0.5, evaluations=12)
+        >>> bool(report), report.failing
+        (False, ('w',))
+        >>> report
+        <Report gradcheck: FAIL, w ratio 0.5: sign is wrong>
+        >>> print(report)
+        gradcheck: FAIL, ratio 0.5; 1 FAIL (w)
+        standard effort, 12 loss and 0 gradient evaluations, seed 0
+        <BLANKLINE>
+        verdict  block  shape  ratio
+        FAIL     w      (3,)   0.5
+                 sign is wrong
+        <BLANKLINE>
+        ratio = |a - n| / (|a| + |n|), a analytic, n numerical; warn 1e-06, fail 1e-04
+    """
+
+    verdict: Verdict
+    passed: bool
+    blocks: Mapping[str, BlockReport]
+    ratio: float = math.nan
+    ratio_error: float = math.nan
+    causes: tuple[Cause, ...] = ()
+    coverage: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+    evaluations: int = 0
+    gradient_evaluations: int = 0
+    loss: float = math.nan
+    seed: int = 0
+    effort: Effort = "standard"
+    tolerance: Tolerance = field(default_factory=Tolerance)
+    step: int | None = None
+    rows: tuple[int, ...] | None = None
+    textbook_ratio: float = math.nan
+    seconds: float = math.nan
+    call: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "blocks", types.MappingProxyType(dict(self.blocks)))
+        freeze(self, "causes", "coverage", "notes", "settings")
+        if self.rows is not None:
+            freeze(self, "rows")
+
+    def __bool__(self) -> bool:
+        return bool(self.passed)
+
+    def __str__(self) -> str:
+        # Imported where it is used, because a run that prints nothing needs none of it.
+        from gradhook._render import text
+
+        return text(self)
+
+    def __repr__(self) -> str:
+        from gradhook._render import summary
+
+        return f"<Report {summary(self)}>"
+
+    def _repr_html_(self) -> str:
+        from gradhook._render import html
+
+        return html(self)
+
+    @property
+    def failing(self) -> tuple[str, ...]:
+        """Names of the blocks whose verdict is FAIL, in the user's order."""
+        return tuple(name for name, block in self.blocks.items() if block.verdict is Verdict.FAIL)
+
+    def reproduce(self) -> str:
+        """Return the line of code that repeats this check."""
+        return self.call
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report in plain JSON types.
+
+        ``nan`` becomes ``None``, an infinity ``"inf"`` or ``"-inf"``, a verdict its name;
+        ``"format"`` is the version of this form.  ``relative_errors`` of the blocks are left out.
+
+        Example:
+            >>> from gradhook import Verdict
+            >>> record = Report(Verdict.UNTESTED, passed=False, blocks={}).to_dict()
+            >>> record["format"], record["verdict"], record["ratio"]
+            (1, 'UNTESTED', None)
+        """
+        return {"format": FORMAT, **to_plain(self)}
+
+    def to_json(self, indent: int | None = None) -> str:
+        """Return ``to_dict()`` as strict JSON: one line of ASCII, or indented by ``indent`` spaces.
+
+        Example:
+            >>> from gradhook import Verdict
+            >>> text = Report(Verdict.UNTESTED, passed=False, blocks={}).to_json()
+            >>> text.startswith('{"format": 1, "verdict": "UNTESTED", "passed": false')
+            True
+        """
+        return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Report:
+        """Rebuild a report from ``to_dict``; nothing in ``record`` is evaluated.
+
+        Raises:
+            ReportFormatError: ``record`` is not what ``to_dict`` of this format writes; the message
+                names the key and what was expected there.
+
+        Example:
+            >>> from gradhook import Verdict
+            >>> report = Report(Verdict.UNTESTED, passed=False, blocks={})
+            >>> Report.from_dict(report.to_dict()) == report
+            True
+        """
+        if not isinstance(record, Mapping):
+            refuse("report", "an object", record)
+        if "format" not in record:
+            raise ReportFormatError(f"report: missing key 'format', expected {FORMAT}")
+        version = record["format"]
+        if version != FORMAT or isinstance(version, (bool, float)):
+            refuse("report.format", f"{FORMAT}, the format that this version reads", version)
+        rest = {key: value for key, value in record.items() if key != "format"}
+        report = from_plain(cls, rest, "report")
+        for name, block in report.blocks.items():
+            if block.name != name:
+                refuse(f"report.blocks[{name!r}].name", f"{name!r}, its key", block.name)
+        return report
+
+    @classmethod
+    def from_json(cls, text: str) -> Report:
+        """Rebuild a report from ``to_json``.
+
+        Raises:
+            ReportFormatError: ``text`` is not strict JSON, or not a report.
+
+        Example:
+            >>> from gradhook import Verdict
+            >>> report = Report(Verdict.UNTESTED, passed=False, blocks={})
+            >>> Report.from_json(report.to_json()) == report
+            True
+        """
+        record: Any = parse_json(text)
+        return cls.from_dict(record)

@@ -1,0 +1,43 @@
+"""Where reports go: TensorBoard, JSON lines, the log or a list; and a progress bar beside them.
+
+A sink gets each finished ``Report``; anything with ``write(report)`` and ``close()`` is one.  Each
+sink is loaded when it is first named, and TensorBoard and tqdm when theirs is first used, so that
+importing this package costs next to nothing.
+
+Example:
+    >>> from gradhook import sinks
+    >>> isinstance(sinks.Memory(), sinks.Sink)
+    True
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from gradhook.sinks._base import Sink
+
+if TYPE_CHECKING:
+    from gradhook.sinks.json_lines import JsonLines
+    from gradhook.sinks.logging import Logging
+    from gradhook.sinks.memory import Memory
+    from gradhook.sinks.progress import Progress
+    from gradhook.sinks.tensorboard import TensorBoard
+
+__all__ = ["JsonLines", "Logging", "Memory", "Progress", "Sink", "TensorBoard"]
+
+_MODULES = {
+    "JsonLines": "json_lines",
+    "Logging": "logging",
+    "Memory": "memory",
+    "Progress": "progress",
+    "TensorBoard": "tensorboard",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,161 @@
+"""TensorBoard's file format, as far as it is needed: scalars, text, histograms, custom charts.
+
+Event files hold length-prefixed, checksummed ``Event`` messages.  One report becomes one message,
+so a reader sees it whole or not at all.  They are built from the ``tensorboard`` package's own
+message classes and ``RecordWriter``, neither of which touches TensorFlow.  ``EventFileWriter`` is
+avoided: it writes in a thread of its own, whose errors surface in the training loop, which loses
+events of a killed process and hangs after a fork.
+
+Scalars are written as ``simple_value``, the form that every reader of event files understands.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import os
+import re
+import socket
+import time
+import types
+import warnings
+from typing import Any
+
+import numpy as np
+
+from gradhook._types import Array
+from gradhook.sinks._scalars import BANDS, FLOOR, MAIN
+
+__all__ = ["Summary", "event_file_name", "first_record"]
+
+BINS = 36
+"""Histogram bins: half decades from ``FLOOR`` to ``CEILING``, the same for all, so they compare."""
+
+CEILING = 1.0
+"""Logarithm of the upper edge; a relative error is at most 2."""
+
+
+class Summary:
+    """The values of one report, gathered and then turned into one record."""
+
+    def __init__(self) -> None:
+        self._values: list[Any] = []
+
+    def scalar(self, tag: str, value: float, description: str = "") -> None:
+        """Add a number; ``description`` (Markdown) is shown beside the curve, once given."""
+        metadata = _metadata("scalars", "SCALAR", description) if description else None
+        self._values.append(_tensorboard().Value(tag=tag, simple_value=value, metadata=metadata))
+
+    def text(self, tag: str, markdown: str) -> None:
+        """Add a text."""
+        tensor = _string(markdown.encode())
+        self._values.append(
+            _tensorboard().Value(tag=tag, tensor=tensor, metadata=_metadata("text", "TENSOR"))
+        )
+
+    def log_histogram(self, tag: str, relative_errors: Array) -> None:
+        """Add a histogram of the decimal logarithms of relative errors, NaN left out."""
+        tb = _tensorboard()
+        errors = np.asarray(relative_errors, dtype=np.float64).ravel()
+        errors = np.clip(errors[~np.isnan(errors)], 10.0**FLOOR, 10.0**CEILING)
+        counts, edges = np.histogram(np.log10(errors), bins=BINS, range=(FLOOR, CEILING))
+        table = np.stack([edges[:-1], edges[1:], counts], axis=1)
+        tensor = tb.Tensor(
+            dtype=tb.DT_DOUBLE,
+            tensor_shape=tb.Shape(dim=[tb.Shape.Dim(size=size) for size in table.shape]),
+            tensor_content=table.astype("<f8").tobytes(),
+        )
+        self._values.append(
+            tb.Value(tag=tag, tensor=tensor, metadata=_metadata("histograms", "TENSOR"))
+        )
+
+    def margin_charts(self, tags: list[str]) -> None:
+        """Lay out the custom charts: per tag, its curve against the band that passes."""
+        tb = _tensorboard()
+        margin = tb.layout.MarginChartContent
+        band = {"lower": f"{BANDS}/floor", "upper": f"{BANDS}/warn"}
+        charts = [
+            tb.layout.Chart(
+                title=tag, margin=margin(series=[margin.Series(value=f"{MAIN}/{tag}", **band)])
+            )
+            for tag in tags
+        ]
+        category = tb.layout.Category(title="gradient check: log10 of the ratio", chart=charts)
+        layout = tb.layout.Layout(category=[category])
+        self._values.append(
+            tb.Value(
+                tag="custom_scalars__config__",
+                tensor=_string(layout.SerializeToString()),
+                metadata=_metadata("custom_scalars", "TENSOR"),
+            )
+        )
+
+    def record(self, step: int) -> bytes:
+        """Return everything added as one record of an event file."""
+        tb = _tensorboard()
+        return _record(
+            tb.Event(wall_time=time.time(), step=step, summary=tb.Summary(value=self._values))
+        )
+
+
+def first_record() -> bytes:
+    """Return the record that an event file begins with."""
+    return _record(_tensorboard().Event(wall_time=time.time(), file_version="brain.Event:2"))
+
+
+def event_file_name() -> str:
+    """Return a name by which TensorBoard knows an event file."""
+    host = re.sub(r"[^\w.-]", "_", socket.gethostname())
+    return f"events.out.tfevents.{int(time.time())}.{host}.{os.getpid()}.gradhook"
+
+
+def _record(event: Any) -> bytes:
+    buffer = io.BytesIO()
+    _tensorboard().RecordWriter(buffer).write(event.SerializeToString())
+    return buffer.getvalue()
+
+
+def _metadata(plugin: str, data_class: str, description: str = "") -> Any:
+    """Return what tells TensorBoard the page on which a value belongs.
+
+    Without the data class, TensorBoard's faster reader drops the description of a ``simple_value``.
+    """
+    metadata = _tensorboard().Metadata
+    return metadata(
+        plugin_data=metadata.PluginData(plugin_name=plugin),
+        data_class=f"DATA_CLASS_{data_class}",
+        summary_description=description,
+    )
+
+
+def _string(content: bytes) -> Any:
+    """Return a tensor of no axes that holds one string."""
+    tb = _tensorboard()
+    return tb.Tensor(dtype=tb.DT_STRING, tensor_shape=tb.Shape(), string_val=[content])
+
+
+@functools.cache
+def _tensorboard() -> types.SimpleNamespace:
+    """Load the message classes, once.
+
+    Generated message classes warn on some pairs of Python and protobuf when they are loaded; a
+    training run with warnings as errors must not lose its sink to that.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from tensorboard.compat.proto import event_pb2, summary_pb2, tensor_pb2, types_pb2
+        from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
+        from tensorboard.plugins.custom_scalar import layout_pb2
+        from tensorboard.summary.writer.record_writer import RecordWriter
+    return types.SimpleNamespace(
+        DT_DOUBLE=types_pb2.DT_DOUBLE,
+        DT_STRING=types_pb2.DT_STRING,
+        Event=event_pb2.Event,
+        Metadata=summary_pb2.SummaryMetadata,
+        RecordWriter=RecordWriter,
+        Shape=TensorShapeProto,
+        Summary=summary_pb2.Summary,
+        Tensor=tensor_pb2.TensorProto,
+        Value=summary_pb2.Summary.Value,
+        layout=layout_pb2,
+    )

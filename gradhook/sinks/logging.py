@@ -1,0 +1,80 @@
+"""Reports in the standard log: a line for a check that passed, the table for one that did not."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections import Counter
+from typing import Any
+
+from gradhook._types import Verdict
+from gradhook.errors import OptionError
+from gradhook.report import Report
+
+__all__ = ["Logging"]
+
+
+class Logging:
+    """Log each report; handlers and levels are the application's own and are never touched.
+
+    A check that passed is logged at ``INFO``, one that warns or could not tell at ``WARNING``, one
+    that failed at ``ERROR``.  Without any configuration Python shows the last two on the standard
+    error stream.
+
+    Args:
+        logger: A logger or logger adapter, or the name of a logger.
+
+    Raises:
+        OptionError: ``logger`` is neither.
+
+    Example:
+        >>> import logging, sys
+        >>> from gradhook import Report, Verdict
+        >>> from gradhook.sinks import Logging
+        >>> logger = logging.getLogger("my_training")
+        >>> logger.setLevel(logging.INFO)
+        >>> handler = logging.StreamHandler(sys.stdout)
+        >>> logger.addHandler(handler)
+        >>> Logging(logger).write(
+        ...     Report(Verdict.PASS, True, {}, ratio=3e-9, step=100, evaluations=58)
+        ... )
+        gradient check at step 100: PASS, ratio 3.0e-09, 58 loss evaluations
+        >>> logger.removeHandler(handler)
+    """
+
+    def __init__(
+        self, logger: str | logging.Logger | logging.LoggerAdapter[Any] = "gradhook"
+    ) -> None:
+        if isinstance(logger, str):
+            logger = logging.getLogger(logger)
+        if not isinstance(logger, (logging.Logger, logging.LoggerAdapter)):
+            raise OptionError(f"logger must be a logging.Logger or the name of one, got {logger!r}")
+        self._logger = logger
+
+    def write(self, report: Report) -> None:
+        """Log one report, as a single record."""
+        level = _level(report)
+        if self._logger.isEnabledFor(level):
+            # The text is an argument, not the format: names in it may contain a percent sign.
+            self._logger.log(level, "%s", _line(report) if report.passed else str(report))
+
+    def close(self) -> None:
+        """Do nothing: the logger is the application's."""
+
+
+def _level(report: Report) -> int:
+    """Return the level at which a report is logged."""
+    if report.passed:
+        return logging.INFO
+    return logging.ERROR if report.verdict is Verdict.FAIL else logging.WARNING
+
+
+def _line(report: Report) -> str:
+    """Return the one line of a check that passed; what it could not judge is counted in it."""
+    at = "" if report.step is None else f" at step {report.step}"
+    # A joint probe passes without a ratio.
+    ratio = "" if math.isnan(report.ratio) else f", ratio {report.ratio:.1e}"
+    line = f"gradient check{at}: {report.verdict}{ratio}, {report.evaluations} loss evaluations"
+    counts = Counter(block.verdict for block in report.blocks.values())
+    others = [f"{counts[v]} {v}" for v in Verdict if v is not Verdict.PASS and counts[v]]
+    return line + (f"; of {len(report.blocks)} blocks {', '.join(others)}" if others else "")

@@ -1,0 +1,52 @@
+"""Assertions for test suites, and the catalogue of gradient bugs that gradhook itself is measured on.
+
+``assert_gradients`` reads like ``numpy.testing``'s functions.  ``gradhook.testing.catalogue`` holds small networks with
+known bugs and known false alarms, on which any gradient checker can be scored.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gradhook._check import check_gradients
+from gradhook.report import Report
+
+__all__ = ["assert_gradients"]
+
+
+def assert_gradients(
+    objective: Any, parameters: Any = None, *, batch: Any = (), err_msg: str = "", verbose: bool = True, **options: Any
+) -> Report:
+    """Raise an ``AssertionError`` unless a gradient is the gradient of its loss.
+
+    Args:
+        objective: As in ``check_gradients``.
+        parameters: As in ``check_gradients``.
+        batch: As in ``check_gradients``.
+        err_msg: Printed before the report on failure.
+        verbose: Whether the error carries the whole report, or its summary alone.
+        **options: As in ``check_gradients``.
+
+    Returns:
+        The report of a check that passed; FAIL, WARN and INCONCLUSIVE raise.
+
+    Raises:
+        GradientMismatchError: The check did not pass; an ``AssertionError`` with the report as ``report``.
+
+    Example:
+        >>> import numpy as np
+        >>> from gradhook.testing import assert_gradients
+        >>> report = assert_gradients(lambda x: (np.sin(x).sum(), np.cos(x)), np.array([0.3, 2.0]))
+        >>> assert_gradients(lambda x: (np.sin(x).sum(), -np.cos(x)), np.array([0.3, 2.0]), verbose=False)
+        Traceback (most recent call last):
+            ...
+        gradhook.errors.GradientMismatchError: gradcheck: FAIL, x ratio 1: ...
+    """
+    from gradhook._render import summary
+    from gradhook.errors import GradientMismatchError
+
+    report = check_gradients(objective, parameters, batch=batch, **options)
+    if not report.passed:
+        body = str(report) if verbose else summary(report)
+        raise GradientMismatchError(f"{err_msg}\n{body}" if err_msg else body, report)
+    return report

@@ -1,0 +1,134 @@
+"""The textbook's ratio with an error estimate.
+
+``ratio = ‖a - n‖ / (‖a‖ + ‖n‖)``.  ``‖a‖`` is known exactly.  For random directions with ``E v vᵀ = I`` the mean square
+of ``⟨v, r⟩`` estimates ``‖r‖²`` and that of ``⟨v, n⟩`` estimates ``‖n‖²``; where the residual is small, ``‖n‖² = ‖a‖² +
+mean(⟨v, n⟩² - ⟨v, a⟩²)`` does so with hardly any spread.  With K probes a root mean square spreads by about
+``1/√(2K)``, and ``K·estimate²/truth²`` follows a chi-squared distribution with K degrees of freedom.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from dataclasses import dataclass
+
+from gradhook._types import Tolerance
+from gradhook.probe.evidence import BlockEvidence, Probe
+
+__all__ = ["Comparison", "compare", "compare_all", "ratio_of"]
+
+ANALYTIC_ROUNDING = 4 * 2.0**-52
+"""Rounding of ``⟨a, v⟩`` and of the user's own gradient, relative to ``‖a‖``: a few machine epsilons."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How far two gradients of a block are apart.
+
+    Args:
+        residual_norm: ``‖a - n‖``.
+        analytic_norm: ``‖a‖``.
+        numerical_norm: ``‖n‖``.
+        error_norm: What ``‖a - n‖`` would be from errors of measurement alone.
+        ratio: The textbook ratio.
+        ratio_error: Its error estimate.
+        low: Lower end of the ratio's interval.
+        high: Upper end.
+        resolved: Whether a mismatch stands out of its own error.
+        probes: How many probes could be used.
+    """
+
+    residual_norm: float
+    analytic_norm: float
+    numerical_norm: float
+    error_norm: float
+    ratio: float
+    ratio_error: float
+    low: float
+    high: float
+    resolved: bool
+    probes: int
+
+
+def ratio_of(residual: float, analytic: float, numerical: float) -> float:
+    """``residual / (analytic + numerical)``; 0/0 is 0."""
+    total = analytic + numerical
+    return residual / total if total else 0.0
+
+
+def compare(evidence: BlockEvidence, tolerance: Tolerance) -> Comparison:
+    """Compare both derivatives of one block."""
+    probes = _usable(evidence, tolerance)
+    count = max(1, len(probes))
+    per_probe = 1.0 if evidence.exact else 1.0 / count
+    rounding = ANALYTIC_ROUNDING * evidence.analytic_norm
+    residual = math.sqrt(per_probe * sum(p.residual**2 for p in probes))
+    error = math.sqrt(per_probe * sum((p.slope.error + rounding) ** 2 for p in probes))
+    measured = math.sqrt(per_probe * sum(p.slope.value**2 for p in probes))
+    numerical = measured if evidence.exact else _numerical_norm(evidence, probes, measured)
+    ratio = ratio_of(residual, evidence.analytic_norm, numerical)
+    resolved = any(abs(p.residual) > tolerance.resolved * (p.slope.error + rounding) for p in probes)
+    relative_spread = 0.0 if evidence.exact else math.sqrt(0.5 / count)
+    low, high = (1.0, 1.0) if evidence.exact else _interval(count, tolerance.coverage)
+    if not probes:
+        ratio, error = math.nan, math.inf
+    return Comparison(
+        residual,
+        evidence.analytic_norm,
+        numerical,
+        error,
+        ratio,
+        math.hypot(
+            ratio_of(error, evidence.analytic_norm, numerical),
+            ratio * relative_spread if resolved else 0.0,
+        ),
+        ratio * low,
+        ratio * high,
+        resolved,
+        len(probes),
+    )
+
+
+def compare_all(parts: list[Comparison]) -> tuple[float, float]:
+    """The ratio over several blocks together, and its error estimate; ``nan`` for none."""
+    if not parts:
+        return math.nan, math.nan
+    residual, analytic, numerical, error = (
+        math.sqrt(sum(getattr(part, name) ** 2 for part in parts))
+        for name in ("residual_norm", "analytic_norm", "numerical_norm", "error_norm")
+    )
+    ratio = ratio_of(residual, analytic, numerical)
+    largest = max(parts, key=lambda part: part.residual_norm)
+    spread = largest.ratio_error / largest.ratio if largest.resolved and largest.ratio else 0.0
+    return ratio, max(ratio_of(error, analytic, numerical), ratio * spread)
+
+
+def _usable(evidence: BlockEvidence, tolerance: Tolerance) -> tuple[Probe, ...]:
+    """All finite probes; of a sample of directions, those that a kink spoiled may be left out if most remain."""
+    finite = tuple(p for p in evidence.probes if math.isfinite(p.slope.value))
+    if evidence.exact:
+        return finite if len(finite) == len(evidence.probes) else ()
+    size = evidence.analytic_norm + max((abs(p.slope.value) for p in finite), default=0.0)
+    clean = tuple(p for p in finite if p.slope.error <= tolerance.fail * size)
+    return clean if 2 * len(clean) > len(evidence.probes) else finite
+
+
+def _numerical_norm(
+    evidence: BlockEvidence, probes: tuple[Probe, ...], measured: float
+) -> float:
+    exact = evidence.analytic_norm**2
+    shift = sum(p.slope.value**2 - p.analytic**2 for p in probes) / max(1, len(probes))
+    return math.sqrt(exact + shift) if abs(shift) < exact / 2 else measured
+
+
+def _interval(count: int, coverage: float) -> tuple[float, float]:
+    """Factors on a root mean square of ``count`` normal values that enclose the truth."""
+    tail = (1 - coverage) / 2
+    return tuple(math.sqrt(count / _chi_squared(count, p)) for p in (1 - tail, tail))  # type: ignore[return-value]
+
+
+def _chi_squared(degrees: int, probability: float) -> float:
+    """Quantile by Wilson and Hilferty (Proc. Natl. Acad. Sci. 17 (1931) 684-688), floored for few degrees."""
+    z = statistics.NormalDist().inv_cdf(probability)
+    shape = 2 / (9 * degrees)
+    return max(1e-3 * degrees, degrees * (1 - shape + z * math.sqrt(shape)) ** 3)

@@ -1,0 +1,181 @@
+"""From a comparison to a verdict, and from many verdicts to one.
+
+A mismatch counts only if it stands out of its own error; a check too coarse to tell says INCONCLUSIVE, never PASS; what
+was not exercised is UNTESTED.  A mismatch at the current point alone is a KINK when it vanishes at a point nearby.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from gradhook._types import Tolerance, Verdict
+from gradhook.probe.evidence import BlockEvidence
+from gradhook.report import Finding
+from gradhook.verdict.compare import Comparison, compare
+
+__all__ = ["Judgement", "combine", "judge", "judge_kink", "overall", "passes"]
+
+PRECEDENCE = (Verdict.FAIL, Verdict.WARN, Verdict.PASS, Verdict.KINK, Verdict.INCONCLUSIVE, Verdict.UNTESTED)
+"""Over the settings of one block: what judged outranks what could not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """One block in one setting, judged.
+
+    Args:
+        finding: The record for the report.
+        comparison: The numbers behind it.
+        doubtful: Whether further probes could change the verdict.
+    """
+
+    finding: Finding
+    comparison: Comparison
+    doubtful: bool = False
+
+    @property
+    def mismatch(self) -> bool:
+        """Whether the block may be wrong here, or could not be told."""
+        return self.finding.verdict in (Verdict.FAIL, Verdict.WARN, Verdict.INCONCLUSIVE)
+
+
+def judge(
+    evidence: BlockEvidence, setting: str, tolerance: Tolerance, *, ordinary: float, coarse: bool = False
+) -> Judgement:
+    """Judge one block in one setting.
+
+    Args:
+        evidence: What was measured.
+        setting: The setting's name.
+        tolerance: The constants of judging.
+        ordinary: Slope of an ordinary block in this block's units: ``max over blocks c of s_c·‖a_c‖ / s_b``.
+        coarse: Whether the arrays are coarser than float64 and could not be upcast, so that PASS states its
+            resolution.
+    """
+    comparison = compare(evidence, tolerance)
+    verdict, note = _verdict(evidence, comparison, tolerance, ordinary, coarse)
+    steps = sorted(p.slope.step for p in evidence.probes)
+    finding = Finding(
+        setting,
+        verdict,
+        ratio=comparison.ratio,
+        ratio_error=comparison.ratio_error,
+        analytic_norm=evidence.analytic_norm,
+        numerical_norm=comparison.numerical_norm,
+        step=steps[len(steps) // 2] if steps else math.nan,
+        probes=len(evidence.probes),
+        kinks=sum(p.slope.kink for p in evidence.probes),
+        note=note,
+    )
+    edges = (tolerance.warn, tolerance.fail)
+    doubtful = (
+        comparison.resolved
+        and not evidence.exact
+        and any(comparison.low <= edge <= comparison.high for edge in edges)
+    )
+    return Judgement(finding, comparison, doubtful)
+
+
+def judge_kink(here: Judgement, nearby: Judgement) -> Judgement:
+    """Judge a mismatch at the current point by what a point nearby, off every tie, says of it."""
+    verdict = nearby.finding.verdict
+    if verdict in (Verdict.FAIL, Verdict.WARN):
+        # Still wrong off the tie: the number measured there counts, since no kink can have spoiled it.
+        finding = replace(nearby.finding, setting=here.finding.setting, kinks=here.finding.kinks)
+        return replace(nearby, finding=finding)
+    if verdict is Verdict.PASS:
+        apart = "one-sided slopes differ at every step" if here.finding.kinks else "off the tie both agree"
+        note = (
+            f"at a tie the loss has no derivative: ratio {here.finding.ratio:.1e} here, "
+            f"{nearby.finding.ratio:.1e} a step away ({apart})"
+        )
+    else:
+        note = f"differs here (ratio {here.finding.ratio:.1e}) and a step away nothing could be told: {nearby.finding.note}"
+        verdict = Verdict.INCONCLUSIVE
+    kink = Verdict.KINK if verdict is Verdict.PASS else verdict
+    # The ratio at a tie measures nothing; the one a step away does.
+    ratio, error = nearby.finding.ratio, nearby.finding.ratio_error
+    finding = replace(here.finding, verdict=kink, note=note, ratio=ratio, ratio_error=error)
+    return replace(here, finding=finding, comparison=nearby.comparison, doubtful=False)
+
+
+def combine(findings: Sequence[Finding]) -> Finding:
+    """The finding that decides for a block: by precedence, the largest ratio first among equals."""
+
+    def rank(finding: Finding) -> tuple[int, float]:
+        size = finding.ratio if math.isfinite(finding.ratio) else -1.0
+        return PRECEDENCE.index(finding.verdict), -size
+
+    return min(findings, key=rank)
+
+
+def overall(verdicts: Iterable[Verdict]) -> Verdict:
+    """The worst verdict, in the order FAIL, INCONCLUSIVE, WARN, KINK, UNTESTED, PASS."""
+    return max(verdicts, key=lambda verdict: verdict.severity)
+
+
+def passes(verdict: Verdict, blocks: Iterable[Verdict]) -> bool:
+    """Whether a check has passed: nothing wrong or doubtful, and at least one block judged right."""
+    if verdict is Verdict.PASS:
+        return True
+    return verdict in (Verdict.KINK, Verdict.UNTESTED) and Verdict.PASS in set(blocks)
+
+
+def _verdict(
+    evidence: BlockEvidence, seen: Comparison, tolerance: Tolerance, ordinary: float, coarse: bool
+) -> tuple[Verdict, str]:
+    if evidence.size == 0:
+        return Verdict.UNTESTED, "the block has no elements"
+    if evidence.spoiled:
+        return Verdict.FAIL, (
+            f"the gradient holds {evidence.spoiled} value(s) that are NaN or infinite, where the loss is finite"
+        )
+    if not seen.probes:
+        return Verdict.INCONCLUSIVE, "the loss was NaN or infinite, or raised, a small step away in either direction"
+    largest_error = max(p.slope.error for p in evidence.probes)
+    fine = ordinary == 0.0 or largest_error <= tolerance.untested_share * ordinary
+    if fine and all(
+        max(abs(p.analytic), abs(p.slope.value)) <= tolerance.untested * p.slope.error for p in evidence.probes
+    ):
+        return Verdict.UNTESTED, _untested_note(evidence)
+    if seen.resolved:
+        return _resolved(evidence, seen, tolerance)
+    fail = tolerance.fail
+    if coarse and seen.ratio_error <= tolerance.coarsest:
+        fail = max(fail, 10 * seen.ratio_error)
+    if seen.ratio_error < fail:
+        if coarse:
+            return Verdict.PASS, f"right to {max(seen.ratio, seen.ratio_error):.0e}, the resolution of its dtype"
+        return Verdict.PASS, "analytic and numerical gradient agree"
+    if fine:
+        return Verdict.UNTESTED, (
+            f"gradient too small here to be judged: norm {evidence.analytic_norm:.1e}, error {seen.error_norm:.1e}"
+        )
+    kinked = sum(p.slope.kink for p in evidence.probes)
+    why = (
+        f"{kinked} of {len(evidence.probes)} probes crossed a kink at every step"
+        if kinked
+        else "the loss is too noisy, or too curved, at every step"
+    )
+    return Verdict.INCONCLUSIVE, f"too coarse to tell: the ratio's error is {seen.ratio_error:.0e} ({why})"
+
+
+def _resolved(evidence: BlockEvidence, seen: Comparison, tolerance: Tolerance) -> tuple[Verdict, str]:
+    if evidence.unmoved:
+        return Verdict.FAIL, (
+            "the loss does not change by a bit when this block moves, yet its gradient is not zero: the loss does not "
+            "read the block, reads a copy of it, or is flat here"
+        )
+    if seen.ratio > tolerance.fail:
+        return Verdict.FAIL, "analytic and numerical gradient disagree"
+    if seen.ratio > tolerance.warn:
+        return Verdict.WARN, "analytic and numerical gradient differ slightly"
+    return Verdict.PASS, f"agrees to {seen.ratio:.0e}; a fixed difference of this size is there"
+
+
+def _untested_note(evidence: BlockEvidence) -> str:
+    if evidence.analytic_norm == 0.0 and evidence.unmoved:
+        return "gradient is zero here and the loss does not react to this block"
+    return "gradient is zero here within the error: nothing exercises this block"

@@ -1,0 +1,154 @@
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from gradhook._types import Verdict
+from gradhook.errors import OptionError
+from gradhook.report import Report
+from gradhook.sinks import JsonLines, Sink, _files
+
+
+def reports_in(path):
+    text = Path(path).read_text(encoding="ascii")
+    assert text.endswith("\n")
+    return [Report.from_dict(json.loads(line)) for line in text.splitlines()]
+
+
+def test_reports_are_read_back_one_from_each_line(tmp_path, make_report, make_block):
+    reports = [make_report([make_block("W"), make_block("b")], step=step) for step in (1, 2)]
+    path = tmp_path / "deep" / "down" / "checks.jsonl"
+    sink = JsonLines(path)
+    for report in reports:
+        sink.write(report)
+    assert reports_in(path) == reports
+    assert sink.file == str(path)
+
+
+def test_names_of_any_kind_stay_on_one_line(tmp_path, make_report, make_block, awkward_names):
+    path = tmp_path / "checks.jsonl"
+    JsonLines(path).write(make_report([make_block(name) for name in awkward_names]))
+    (report,) = reports_in(path)
+    assert tuple(report.blocks) == awkward_names
+
+
+def test_a_file_that_exists_is_added_to(tmp_path, make_report):
+    path = tmp_path / "checks.jsonl"
+    for step in (1, 2):
+        sink = JsonLines(str(path))
+        sink.write(make_report(step=step))
+        sink.close()
+    assert [report.step for report in reports_in(path)] == [1, 2]
+
+
+def test_nothing_is_made_before_the_first_report(tmp_path):
+    sink = JsonLines(tmp_path / "runs" / "checks.jsonl")
+    sink.close()
+    assert list(tmp_path.iterdir()) == []
+    assert sink.file is None
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_folder_gets_a_fresh_file_for_each_sink(tmp_path, make_report, monkeypatch, exists):
+    monkeypatch.setattr(_files.time, "strftime", lambda form: "20240229-235959")
+    folder = tmp_path / "runs"
+    if exists:
+        folder.mkdir()
+    first, second = [JsonLines(str(folder) if exists else f"{folder}{os.sep}") for _ in range(2)]
+    for sink in (first, second, first):
+        sink.write(make_report())
+    name = f"gradcheck-20240229-235959-{os.getpid()}"
+    assert first.file == str(folder / f"{name}.jsonl")
+    assert second.file == str(folder / f"{name}-2.jsonl")
+    assert (len(reports_in(first.file)), len(reports_in(second.file))) == (2, 1)
+
+
+def test_a_relative_path_stays_where_it_was_when_the_program_changes_folder(
+    tmp_path, make_report, monkeypatch
+):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    sink = JsonLines("checks.jsonl")
+    monkeypatch.chdir("elsewhere")
+    sink.write(make_report())
+    assert (tmp_path / "checks.jsonl").is_file()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a umask")
+def test_the_file_follows_the_umask(tmp_path, make_report):
+    sink = JsonLines(tmp_path / "checks.jsonl")
+    before = os.umask(0o027)
+    try:
+        sink.write(make_report())
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "checks.jsonl").stat().st_mode) == 0o640
+
+
+KILLED = """
+import os, signal, sys
+from gradhook._types import Verdict
+from gradhook.report import Report
+from gradhook.sinks import JsonLines
+JsonLines(sys.argv[1]).write(Report(Verdict.PASS, True, {}, step=7))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_report_is_on_disk_when_the_process_is_killed_right_after(tmp_path, run_python):
+    done = run_python(KILLED, tmp_path / "checks.jsonl")
+    assert done.returncode == -9, done.stderr
+    assert [report.step for report in reports_in(tmp_path / "checks.jsonl")] == [7]
+
+
+SHARED = """
+import os, sys
+from gradhook._types import Verdict
+from gradhook.report import Report
+from gradhook.sinks import JsonLines
+sink = JsonLines(sys.argv[1])
+child = os.fork()
+name = "c" if child == 0 else "p"
+for step in range(100):
+    # Longer than any buffer that a library or a pipe would put in between.
+    sink.write(Report(Verdict.PASS, True, {}, step=step, call=name * 100_000))
+if child == 0:
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_lines_of_two_processes_do_not_interleave(tmp_path, run_python):
+    path = tmp_path / "checks.jsonl"
+    # Python 3.12 warns of a fork where a library has started threads.
+    done = run_python("import warnings; warnings.simplefilter('ignore')\n" + SHARED, path)
+    assert done.returncode == 0, done.stderr
+    reports = reports_in(path)
+    for name in ("c", "p"):
+        assert [r.step for r in reports if r.call == name * 100_000] == list(range(100))
+    assert len(reports) == 200
+
+
+@pytest.mark.parametrize("path", ["", "a\0b"])
+def test_what_is_no_path_is_refused(path):
+    with pytest.raises(OptionError, match="path must be the path of a file or folder"):
+        JsonLines(path)
+
+
+def test_a_path_of_another_type_is_refused():
+    with pytest.raises(OptionError, match="path must be a path, got None"):
+        JsonLines(None)
+
+
+def test_a_folder_in_the_way_is_an_os_error_at_the_first_report(tmp_path, make_report):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(OSError, match="file"):
+        JsonLines(tmp_path / "file" / "checks.jsonl").write(make_report(verdict=Verdict.FAIL))
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_it_is_a_sink(tmp_path):
+    assert isinstance(JsonLines(tmp_path), Sink)

@@ -1,0 +1,64 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gradhook.sinks._tags import EMPTY, LONGEST, BlockTags, printable, shorten
+
+# Short names from few characters clash often; the others bring what no tag should hold.
+NAMES = st.one_of(
+    st.text("ratio_ \n", max_size=8), st.text(), st.text("ab\ud800", min_size=90, max_size=120)
+)
+
+
+def test_a_block_called_ratio_gives_way_to_the_overall_ratio():
+    assert BlockTags().of(["ratio"]) == {"ratio": "ratio_"}
+
+
+def test_a_block_called_ratio_gives_way_to_one_called_ratio_underscore_in_either_order():
+    expected = {"ratio": "ratio__", "ratio_": "ratio_"}
+    assert BlockTags().of(["ratio", "ratio_"]) == expected
+    assert BlockTags().of(["ratio_", "ratio"]) == expected
+
+
+def test_an_ordinary_name_is_its_own_tag():
+    names = ["W1", "layer1/W", "../../x", "<b>", "größe", "a b"]
+    assert BlockTags().of(names) == {name: name for name in names}
+
+
+def test_a_tag_stays_with_its_block_when_others_come_and_go():
+    tags = BlockTags()
+    assert tags.of(["ratio"])["ratio"] == "ratio_"
+    assert tags.of(["ratio_"])["ratio_"] == "ratio__"
+    assert tags.of(["ratio_", "ratio"]) == {"ratio_": "ratio__", "ratio": "ratio_"}
+    assert tags.all == ["ratio_", "ratio__"]
+
+
+def test_long_names_that_differ_only_at_the_end_get_short_tags_that_differ():
+    first, second = BlockTags().of(["W" * 10_000 + "1", "W" * 10_000 + "2"]).values()
+    assert first != second
+    assert len(first) == len(second) == LONGEST
+
+
+def test_an_empty_name_has_a_tag_that_can_be_seen():
+    assert shorten("") == shorten(" \n") == EMPTY
+
+
+def test_what_cannot_be_seen_is_replaced():
+    assert printable(" a\t\nb\x00\u202ec\ud800 ") == "a b\ufffd\ufffdc\ufffd"
+
+
+@given(st.lists(st.lists(NAMES, unique=True), max_size=3))
+def test_no_two_blocks_share_a_tag_and_every_tag_can_be_written_and_seen(reports):
+    tags, by_name = BlockTags(), {}
+    for names in reports:
+        given_tags = tags.of(names)
+        assert list(given_tags) == names
+        assert by_name | given_tags == given_tags | by_name, "a tag changed during the run"
+        by_name |= given_tags
+    assert len(set(by_name.values())) == len(by_name)
+    for tag in by_name.values():
+        assert tag
+        assert tag != "ratio"
+        assert tag.isprintable()
+        assert tag.encode()
+        # Underscores are added one by one, at most one for each name that is in the way.
+        assert len(tag) <= LONGEST + len(by_name)

@@ -1,0 +1,449 @@
+"""What is written is read back by TensorBoard's own reader."""
+
+import importlib.util
+import math
+import os
+import stat
+import sys
+import warnings
+
+import numpy as np
+import pytest
+
+from gradhook._types import Tolerance, Verdict
+from gradhook.errors import OptionError
+from gradhook.report import Cause
+from gradhook.sinks import Sink, TensorBoard, _files
+
+with warnings.catch_warnings():
+    # The message classes warn on some pairs of Python and protobuf when they are loaded.
+    warnings.simplefilter("ignore")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
+    from tensorboard.util import tensor_util
+
+TEXT = "gradcheck_report/text"
+
+
+def read(folder):
+    accumulator = EventAccumulator(str(folder))
+    accumulator.Reload()
+    return accumulator
+
+
+def curve(folder, tag):
+    return [(event.step, event.value) for event in read(folder).Scalars(tag)]
+
+
+def array(folder, tag, index=-1):
+    return tensor_util.make_ndarray(read(folder).Tensors(tag)[index].tensor_proto)
+
+
+def only(folder):
+    (entry,) = folder.iterdir()
+    return entry
+
+
+@pytest.fixture
+def frozen_clock(monkeypatch):
+    """Every run starts in the same second."""
+    monkeypatch.setattr(_files.time, "strftime", lambda form: "20240229-235959")
+
+
+class Writer:
+    """A writer of the user's, with no more than is asked for."""
+
+    def __init__(self):
+        self.calls = []
+
+    def add_scalar(self, tag, value, step, /):
+        self.calls.append((tag, value, step))
+
+
+class FullWriter(Writer):
+    def __init__(self):
+        super().__init__()
+        self.texts, self.others = [], []
+
+    def add_text(self, tag, text, step, /):
+        self.texts.append((tag, text, step))
+
+    def flush(self):
+        self.others.append("flush")
+
+    def close(self):
+        self.others.append("close")
+
+
+# Scalars.
+
+
+def test_ratios_are_read_back_as_logarithms(tmp_path, make_report, make_block):
+    sink = TensorBoard(tmp_path)
+    for step, ratio in ((0, 1e-8), (100, 1e-3), (1000, 0.0)):
+        sink.write(make_report([make_block("layer1/W", ratio=ratio)], ratio=ratio, step=step))
+    # A float32 holds 24 bits.
+    expected = [(0, -8), (100, pytest.approx(-3, rel=2**-23)), (1000, -17)]
+    assert curve(sink.run_folder, "gradcheck/ratio") == expected
+    assert curve(sink.run_folder, "gradcheck/layer1/W") == expected
+
+
+def test_what_was_not_judged_is_read_back_as_nan(tmp_path, make_report, make_block):
+    sink = TensorBoard(tmp_path)
+    sink.write(make_report([make_block("b", Verdict.UNTESTED, ratio=0.0)]))
+    ((_, value),) = curve(sink.run_folder, "gradcheck/b")
+    assert math.isnan(value)
+
+
+def test_bands_and_details_are_read_back(tmp_path, make_report, make_block):
+    sink = TensorBoard(tmp_path)
+    block = make_block("ratio", Verdict.FAIL, ratio=0.5)
+    sink.write(make_report([block], Verdict.FAIL, tolerance=Tolerance(warn=1e-5), step=3))
+    assert curve(sink.run_folder, "gradcheck_bands/warn") == [(3, -5)]
+    assert curve(sink.run_folder, "gradcheck_bands/fail") == [(3, -4)]
+    assert curve(sink.run_folder, "gradcheck_detail/verdict") == [(3, 5)]
+    assert curve(sink.run_folder, "gradcheck_detail/evaluations") == [(3, 58)]
+    assert curve(sink.run_folder, "gradcheck_detail/ratio_/ratio") == [(3, 0.5)]
+
+
+def test_a_report_without_a_step_follows_the_last_one(tmp_path, make_report):
+    sink = TensorBoard(tmp_path)
+    for step in (None, None, 100, None):
+        sink.write(make_report(step=step))
+    steps = [step for step, _ in curve(sink.run_folder, "gradcheck/ratio")]
+    assert steps == [0, 1, 100, 101]
+
+
+def test_curves_say_what_they_show(tmp_path, make_report, make_block):
+    sink = TensorBoard(tmp_path)
+    for step in (1, 2):
+        sink.write(make_report([make_block("W")], step=step))
+    accumulator = read(sink.run_folder)
+    for tag in ("gradcheck/ratio", "gradcheck/W", "gradcheck_bands/fail"):
+        assert accumulator.SummaryMetadata(tag).summary_description.startswith("log10 of")
+        assert accumulator.SummaryMetadata(tag).plugin_data.plugin_name == "scalars"
+
+
+# Text, charts, histograms.
+
+
+def test_the_report_is_read_back_as_text(tmp_path, make_report, make_block):
+    cause = Cause("R", "reg_missing", ("W1",), "the gradient of W1 lacks 1.0e-3·W")
+    sink = TensorBoard(tmp_path)
+    sink.write(make_report(step=1))
+    sink.write(
+        make_report(
+            [make_block("W1", Verdict.FAIL, where="W1[3, 5]")],
+            Verdict.FAIL,
+            step=2,
+            causes=(cause,),
+            coverage=("dropout was off",),
+        )
+    )
+    metadata = read(sink.run_folder).SummaryMetadata(TEXT)
+    assert metadata.plugin_data.plugin_name == "text"
+    text = array(sink.run_folder, TEXT).item().decode()
+    for part in ("**FAIL** at step 2", cause.sentence, "W1[3, 5]", "dropout was off"):
+        assert part in text
+
+
+def test_each_block_has_a_chart_of_its_curve_against_the_band_in_which_it_passes(
+    tmp_path, make_report, make_block
+):
+    sink = TensorBoard(tmp_path)
+    sink.write(make_report([make_block("W"), make_block("ratio")]))
+    sink.write(make_report([make_block("late")]))
+    sink.write(make_report([make_block("W")]))
+    accumulator = read(sink.run_folder)
+    tag = "custom_scalars__config__"
+    assert accumulator.SummaryMetadata(tag).plugin_data.plugin_name == "custom_scalars"
+    assert [event.step for event in accumulator.Tensors(tag)] == [0, 1]
+    layout = Layout.FromString(array(sink.run_folder, tag).item())
+    (category,) = layout.category
+    assert [chart.title for chart in category.chart] == ["ratio", "W", "ratio_", "late"]
+    for chart in category.chart:
+        (series,) = chart.margin.series
+        assert series.value == f"gradcheck/{chart.title}"
+        for curve_tag in (series.value, series.lower, series.upper):
+            assert curve_tag in accumulator.Tags()["scalars"]
+        assert (series.lower, series.upper) == ("gradcheck_bands/floor", "gradcheck_bands/warn")
+
+
+def test_relative_errors_are_read_back_as_a_histogram_of_their_logarithms(
+    tmp_path, make_report, make_block
+):
+    errors = np.array([[0.0, 1e-30, 3e-9, 3.1e-9], [2e-3, 2.0, np.nan, 1e300]])
+    sink = TensorBoard(tmp_path)
+    sink.write(make_report([make_block("W", relative_errors=errors), make_block("b")]))
+    accumulator = read(sink.run_folder)
+    tag = "gradcheck_elements/W"
+    assert "gradcheck_elements/b" not in accumulator.Tags()["tensors"]
+    assert accumulator.SummaryMetadata(tag).plugin_data.plugin_name == "histograms"
+    table = array(sink.run_folder, tag)
+    assert table.shape == (36, 3)
+    np.testing.assert_array_equal(table[:, 0], np.arange(-17, 1, 0.5))
+    np.testing.assert_array_equal(table[:, 1], table[:, 0] + 0.5)
+    # log10: two at the floor, two of -8.5, then -2.7, 0.3 and one beyond the end; no NaN.
+    filled = {left: count for left, _, count in table if count}
+    assert filled == {-17: 2, -9: 2, -3: 1, 0: 1, 0.5: 1}
+
+
+def test_a_block_without_elements_has_an_empty_histogram(tmp_path, make_report, make_block):
+    sink = TensorBoard(tmp_path)
+    sink.write(make_report([make_block("W", relative_errors=np.empty((0, 3)))]))
+    assert array(sink.run_folder, "gradcheck_elements/W")[:, 2].sum() == 0
+
+
+# Names.
+
+
+def test_names_of_any_kind_are_written_and_never_reach_a_path(
+    tmp_path, make_report, make_block, awkward_names
+):
+    logdir = tmp_path / "runs"
+    errors = np.full((3, 4), 1e-9)
+    sink = TensorBoard(logdir)
+    sink.write(make_report([make_block(name, relative_errors=errors) for name in awkward_names]))
+    assert only(tmp_path) == logdir
+    assert only(only(logdir)).name.startswith("events.out.tfevents.")
+    tags = read(sink.run_folder).Tags()["scalars"]
+    curves = [tag for tag in tags if tag.startswith("gradcheck/")]
+    assert len(set(curves)) == 1 + len(awkward_names)
+    assert {"gradcheck/ratio__", "gradcheck/ratio_", "gradcheck/../../x"} <= set(curves)
+    assert max(map(len, curves)) < 120
+
+
+# Files.
+
+
+def test_nothing_is_made_before_the_first_report(tmp_path, make_report):
+    sink = TensorBoard(tmp_path / "runs")
+    sink.close()
+    assert list(tmp_path.iterdir()) == []
+    assert sink.run_folder is None
+    sink.write(make_report())
+    assert str(only(tmp_path / "runs")) == sink.run_folder
+
+
+def test_a_run_is_named_by_time_and_process(tmp_path, make_report, frozen_clock):
+    TensorBoard(tmp_path).write(make_report())
+    assert only(tmp_path).name == f"gradcheck-20240229-235959-{os.getpid()}"
+
+
+def test_runs_of_the_same_second_do_not_share_a_folder(tmp_path, make_report, frozen_clock):
+    sinks = [TensorBoard(tmp_path) for _ in range(3)]
+    for sink in sinks:
+        sink.write(make_report())
+    assert len({sink.run_folder for sink in sinks}) == 3
+    for sink in sinks:
+        assert len(curve(sink.run_folder, "gradcheck/ratio")) == 1
+
+
+def test_a_named_run_never_writes_into_another(tmp_path, make_report):
+    other = tmp_path / "mlp"
+    other.mkdir()
+    for expected in ("mlp-2", "mlp-3"):
+        sink = TensorBoard(tmp_path, run_name="mlp")
+        sink.write(make_report())
+        assert os.path.basename(sink.run_folder) == expected
+    assert list(other.iterdir()) == []
+
+
+def test_the_file_begins_with_its_version_and_holds_one_event_for_each_report(
+    tmp_path, make_report
+):
+    sink = TensorBoard(tmp_path)
+    for _ in range(2):
+        sink.write(make_report())
+    loader = RawEventFileLoader(str(only(only(tmp_path))))
+    first, *rest = [Event.FromString(record) for record in loader.Load()]
+    assert first.file_version == "brain.Event:2"
+    assert [event.step for event in rest] == [0, 1]
+    assert all(event.HasField("summary") for event in rest)
+
+
+def test_a_relative_logdir_stays_where_it_was_when_the_program_changes_folder(
+    tmp_path, make_report, monkeypatch
+):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    sink = TensorBoard("runs")
+    monkeypatch.chdir("elsewhere")
+    sink.write(make_report())
+    assert (tmp_path / "runs").is_dir()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a umask")
+def test_folders_and_files_follow_the_umask(tmp_path, make_report):
+    sink = TensorBoard(tmp_path / "runs")
+    before = os.umask(0o027)
+    try:
+        sink.write(make_report())
+    finally:
+        os.umask(before)
+    run = only(tmp_path / "runs")
+    assert stat.S_IMODE((tmp_path / "runs").stat().st_mode) == 0o750
+    assert stat.S_IMODE(run.stat().st_mode) == 0o750
+    assert stat.S_IMODE(only(run).stat().st_mode) == 0o640
+
+
+def test_a_logdir_that_is_a_file_is_an_os_error_at_the_first_report(tmp_path, make_report):
+    path = tmp_path / "runs"
+    path.write_text("mine")
+    sink = TensorBoard(path)
+    with pytest.raises(OSError, match="runs"):
+        sink.write(make_report())
+    assert path.read_text() == "mine"
+
+
+def test_an_event_file_deleted_meanwhile_is_an_error_and_not_a_silent_loss(tmp_path, make_report):
+    sink = TensorBoard(tmp_path)
+    sink.write(make_report())
+    only(only(tmp_path)).unlink()
+    with pytest.raises(FileNotFoundError):
+        sink.write(make_report())
+
+
+def test_no_file_stays_open(tmp_path, make_report):
+    if not os.path.isdir("/proc/self/fd"):
+        pytest.skip("needs /proc")
+    sink = TensorBoard(tmp_path)
+    sink.write(make_report())
+    targets = [os.path.realpath(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")]
+    assert not [target for target in targets if target.startswith(str(tmp_path))]
+
+
+# Other processes.
+
+WRITE = """
+import os, signal, sys
+from gradhook._types import Verdict
+from gradhook.report import BlockReport, Report
+from gradhook.sinks import TensorBoard
+block = BlockReport("W", (2,), "float64", Verdict.PASS, 1e-8)
+report = Report(Verdict.PASS, True, {"W": block}, ratio=1e-8, step=7)
+sink = TensorBoard(sys.argv[1])
+sink.write(report)
+"""
+
+
+def test_a_report_is_on_disk_when_the_process_is_killed_right_after(tmp_path, run_python):
+    done = run_python(WRITE + "os.kill(os.getpid(), signal.SIGKILL)", tmp_path)
+    assert done.returncode == -9, done.stderr
+    assert curve(only(tmp_path), "gradcheck/W") == [(7, -8)]
+    assert b"PASS" in array(only(tmp_path), TEXT).item()
+
+
+def test_no_deep_learning_framework_is_imported_even_where_installed(tmp_path, run_python):
+    for name in ("tensorflow", "torch", "jax", "keras"):
+        (tmp_path / "installed" / name).mkdir(parents=True)
+        (tmp_path / "installed" / name / "__init__.py").write_text("raise SystemExit(__name__)")
+    done = run_python(WRITE, tmp_path / "runs", path=[tmp_path / "installed"])
+    assert (done.returncode, done.stderr) == (0, "")
+    assert curve(only(tmp_path / "runs"), "gradcheck/ratio") == [(7, -8)]
+
+
+FULL_DISK = """
+import resource
+size = os.path.getsize(os.path.join(sink.run_folder, os.listdir(sink.run_folder)[0]))
+resource.setrlimit(resource.RLIMIT_FSIZE, (size + 100, resource.RLIM_INFINITY))
+try:
+    sink.write(report)
+except OSError as error:
+    print(type(error).__name__)
+sink.close()
+"""
+
+
+@pytest.mark.skipif(importlib.util.find_spec("resource") is None, reason="needs setrlimit")
+def test_a_full_disk_is_an_error_in_write_and_nowhere_later(tmp_path, run_python):
+    done = run_python(WRITE + FULL_DISK, tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "OSError\n", "")
+    # What had been written before is still there.
+    assert curve(only(tmp_path), "gradcheck/W") == [(7, -8)]
+
+
+# The user's own writer.
+
+
+def test_a_writer_is_called_by_position_with_every_scalar(make_report, make_block):
+    writer = Writer()
+    sink = TensorBoard(writer=writer)
+    sink.write(make_report([make_block("W", ratio=1e-8)], step=5))
+    sink.close()
+    values = {tag: (value, step) for tag, value, step in writer.calls}
+    assert len(values) == len(writer.calls)
+    assert values["gradcheck/W"] == (-8, 5)
+    assert values["gradcheck_detail/W/ratio"] == (1e-8, 5)
+    assert values["gradcheck_bands/fail"] == (-4, 5)
+    assert sink.run_folder is None
+
+
+def test_a_writer_gets_the_text_and_is_flushed_but_never_closed(make_report):
+    writer = FullWriter()
+    sink = TensorBoard(writer=writer)
+    sink.write(make_report(step=5))
+    sink.close()
+    ((tag, text, step),) = writer.texts
+    assert (tag, step) == (TEXT, 5)
+    assert text.startswith("**PASS** at step 5")
+    assert writer.others == ["flush"]
+
+
+def test_a_writer_needs_no_tensorboard(make_report, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    writer = Writer()
+    TensorBoard(writer=writer).write(make_report())
+    assert writer.calls
+
+
+# What is refused.
+
+
+def test_a_folder_and_a_writer_at_once_are_refused(tmp_path):
+    with pytest.raises(OptionError, match="either logdir or writer, got both"):
+        TensorBoard(tmp_path, writer=Writer())
+
+
+def test_neither_folder_nor_writer_is_refused():
+    with pytest.raises(OptionError, match="either logdir or writer, got neither"):
+        TensorBoard()
+
+
+def test_a_writer_that_cannot_add_a_scalar_is_refused():
+    with pytest.raises(OptionError, match=r"add_scalar\(tag, value, step\), object has none"):
+        TensorBoard(writer=object())
+
+
+@pytest.mark.parametrize("logdir", ["", "a\0b"])
+def test_a_logdir_that_is_no_path_is_refused(logdir):
+    with pytest.raises(OptionError, match="logdir must be the path of a file or folder"):
+        TensorBoard(logdir)
+
+
+def test_a_logdir_of_another_type_is_refused():
+    with pytest.raises(OptionError, match="logdir must be a path, got 3"):
+        TensorBoard(3)
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../x", "a\\b", "a\0", 3])
+def test_a_run_name_that_is_not_one_folder_is_refused(tmp_path, name):
+    with pytest.raises(OptionError, match="run_name must be the name of one folder"):
+        TensorBoard(tmp_path, run_name=name)
+
+
+def test_a_run_name_for_a_writer_is_refused():
+    with pytest.raises(OptionError, match="run_name names a folder in logdir"):
+        TensorBoard(writer=Writer(), run_name="mlp")
+
+
+def test_a_missing_package_is_named_when_the_sink_is_built(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    with pytest.raises(ImportError, match="logdir needs the tensorboard package: pip install"):
+        TensorBoard(tmp_path)
+
+
+def test_it_is_a_sink(tmp_path):
+    assert isinstance(TensorBoard(tmp_path), Sink)

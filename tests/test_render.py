@@ -1,0 +1,528 @@
+"""Text, summary and HTML: a person sees which block fails and why, whatever the names hold."""
+
+import ast
+import dataclasses
+import html
+import math
+import re
+import unicodedata
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from gradhook import _phrases, _render, _render_html
+from gradhook._format import count, number, printable, ratio, shape, shorten, told_apart
+from gradhook._types import Tolerance, Verdict
+from gradhook.report import BlockReport, Cause, Element, Finding, Report
+
+CALL = (
+    "check_gradients(loss_and_gradients, params, batch=(X, y), samples=7, "
+    "effort='standard', seed=0)"
+)
+
+
+def block(name: str, verdict: Verdict = Verdict.PASS, ratio: float = 3e-9, **more) -> BlockReport:
+    return BlockReport(name, (20, 10), "float64", verdict, ratio, **more)
+
+
+def report_of(*blocks: BlockReport, verdict: Verdict = Verdict.PASS, **more) -> Report:
+    passed = verdict not in (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.WARN)
+    return Report(verdict, more.pop("passed", passed), {b.name: b for b in blocks}, **more)
+
+
+def failing() -> Report:
+    """One block of each kind of news, a cause, and something not exercised."""
+    findings = (
+        Finding("generic point", Verdict.FAIL, 0.33, 0.01, probes=3),
+        Finding("current point", Verdict.KINK, 0.2, probes=3, kinks=2, note="black pixels"),
+    )
+    return report_of(
+        block("b1", ratio=0.0),
+        block(
+            "W2",
+            Verdict.FAIL,
+            0.33,
+            ratio_error=0.01,
+            sentence="slopes differ in 3 of 3 probes",
+            worst=Element((3, 5), 0.12, 0.34, 1e-9),
+            where="W2[:, 7]",
+            findings=findings,
+        ),
+        block("b2", Verdict.UNTESTED, math.nan, sentence="12 of 20 units are dead"),
+        verdict=Verdict.FAIL,
+        ratio=0.31,
+        ratio_error=0.02,
+        causes=(
+            Cause(
+                "R", "reg_missing", ("W2",), "the gradient lacks 1e-3·W", "W2", "k = -1e-3", "λ=0"
+            ),
+        ),
+        coverage=("b2: gradient is zero here",),
+        notes=("the loss is random (dropout on?): checked with its mask frozen",),
+        settings=("generic point", "current point"),
+        evaluations=84,
+        gradient_evaluations=6,
+        loss=2.302585,
+        step=100,
+        rows=(1, 5, 9),
+        seconds=0.1234,
+        call=CALL,
+    )
+
+
+def breadth(line: str) -> int:
+    """Columns of a line on a terminal, where an East Asian wide character takes two."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in line)
+
+
+def test_the_text_of_a_failing_report_reads_from_top_to_bottom():
+    assert str(failing()).splitlines() == [
+        "note: the loss is random (dropout on?): checked with its mask frozen",
+        "",
+        "gradcheck step 100: FAIL, ratio 0.31 ± 0.02; 1 FAIL (W2), 1 UNTESTED (b2), 1",
+        "  PASS",
+        "standard effort, 84 loss and 6 gradient evaluations, 0.123 s, 3 rows, seed 0,",
+        "  loss 2.30259",
+        "measured at: generic point; current point",
+        "",
+        "verdict   block  shape     ratio",
+        "FAIL      W2     (20, 10)  0.33 ± 0.01",
+        "          slopes differ in 3 of 3 probes",
+        "          where: W2[:, 7]",
+        "          worst element W2[3, 5]: analytic 0.12, numerical 0.34 ± 1e-09",
+        "          generic point: FAIL, ratio 0.33 ± 0.01",
+        "          current point: KINK, ratio 0.2, 2 of 3 probes met a kink; black pixels",
+        "UNTESTED  b2     (20, 10)  –",
+        "          12 of 20 units are dead",
+        "PASS      b1     (20, 10)  0",
+        "",
+        "cause: the gradient lacks 1e-3·W",
+        "  blocks: W2",
+        "  where: W2",
+        "  evidence: k = -1e-3",
+        "  refuted by: λ=0",
+        "",
+        "ratio = |a - n| / (|a| + |n|), a analytic, n numerical; warn 1e-06, fail 1e-04;",
+        "  – not measured by itself",
+        "",
+        "not exercised here:",
+        "  - b2: gradient is zero here",
+        "",
+        "see it again:",
+        "check_gradients(loss_and_gradients, params, batch=(X, y), samples=7,",
+        "    effort='standard', seed=0)",
+    ]
+
+
+def test_a_wrapped_call_is_still_the_same_python():
+    text = str(failing())
+    pasted = text.split("see it again:\n")[1]
+    assert ast.dump(ast.parse(pasted)) == ast.dump(ast.parse(CALL))
+
+
+def test_only_a_report_that_has_not_passed_says_how_to_see_it_again():
+    passed = report_of(block("w"), call="check()")
+    assert "see it again" not in str(passed) + passed._repr_html_()
+    unjudged = dataclasses.replace(passed, passed=False, verdict=Verdict.UNTESTED)
+    assert str(unjudged).endswith("\n\nsee it again: check()")
+
+
+def test_blocks_come_by_severity_then_ratio_with_unknown_ratios_last():
+    blocks = [
+        block("pass low", ratio=1e-9),
+        block("pass unknown", ratio=math.nan),
+        block("pass high", ratio=1e-7),
+        block("untested", Verdict.UNTESTED, math.nan),
+        block("kink", Verdict.KINK, 0.9),
+        block("warn", Verdict.WARN, 1e-5),
+        block("inconclusive", Verdict.INCONCLUSIVE, math.nan),
+        block("fail", Verdict.FAIL, 1e-3),
+        block("fail infinite", Verdict.FAIL, math.inf),
+    ]
+    lines = str(report_of(*blocks, verdict=Verdict.FAIL)).splitlines()
+    rows = [re.split("  +", line)[1] for line in lines if "(20, 10)" in line]
+    assert rows == [
+        "fail infinite", "fail", "inconclusive", "warn", "kink", "untested", "pass high",
+        "pass low", "pass unknown",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("render", [str, Report._repr_html_])
+def test_sixty_passing_blocks_are_twelve_rows_and_a_sum(render):
+    blocks = [block(f"layer{i}/W", ratio=1e-9 * (i + 1)) for i in range(60)]
+    text = render(report_of(*blocks))
+    assert text.count("(20, 10)") == 12
+    assert "… and 48 blocks that PASS, largest ratio 4.8e-08" in text
+
+
+def test_no_line_sums_up_a_single_block():
+    text = str(report_of(*(block(f"w{i}") for i in range(13))))
+    assert text.count("(20, 10)") == 13
+    assert "…" not in text
+
+
+def test_folded_blocks_without_a_ratio_have_no_largest_one():
+    text = str(report_of(*(block(f"w{i}", ratio=math.nan) for i in range(20))))
+    assert "… and 8 blocks that PASS\n" in text
+
+
+def test_sixty_failing_blocks_all_have_a_row_and_twelve_of_them_a_sentence():
+    blocks = [block(f"w{i}", Verdict.FAIL, 0.5, sentence="why it fails") for i in range(60)]
+    text = str(report_of(*blocks, verdict=Verdict.FAIL))
+    assert text.count("(20, 10)") == 60
+    assert text.count("why it fails") == 12
+    assert "60 FAIL (w0, w1, w2, w3, …)" in text
+
+
+def test_an_unknown_ratio_is_a_dash_and_an_exact_zero_is_0():
+    lines = str(report_of(block("a", ratio=math.nan), block("b", ratio=0.0))).splitlines()
+    rows = [line.split() for line in lines if "(20, 10)" in line]
+    assert {row[1]: row[-1] for row in rows} == {"a": "–", "b": "0"}
+
+
+def test_the_textbook_ratio_stands_beside_ours_where_it_is_known():
+    report = report_of(
+        block("a", textbook_ratio=2e-8), block("b", ratio=1e-9), textbook_ratio=1.5e-8, ratio=3e-9
+    )
+    text = str(report)
+    assert "ratio 3e-09 (textbook 1.5e-08)" in text
+    assert "verdict  block  shape     ratio  textbook\n" in text
+    assert "PASS     a      (20, 10)  3e-09  2e-08\n" in text
+    assert "PASS     b      (20, 10)  1e-09  –\n" in text
+    assert "textbook" not in str(report_of(block("a")))
+
+
+def test_the_thresholds_are_the_ones_of_the_report():
+    report = report_of(block("w"), tolerance=Tolerance(warn=1e-8, fail=0.02))
+    assert "warn 1e-08, fail 0.02" in str(report)
+    assert "warn 1e-08, fail 0.02" in report._repr_html_()
+
+
+def test_a_passing_block_keeps_its_note_once_and_drops_what_each_setting_found():
+    findings = (
+        Finding("generic point", Verdict.PASS, note="jointly"),
+        Finding("current point", Verdict.PASS, note="jointly"),
+    )
+    text = str(report_of(block("w", findings=findings)))
+    assert text.count("jointly") == 1
+    assert "generic point:" not in text
+
+
+def test_a_place_that_the_sentence_names_is_not_said_twice():
+    said = block("w", Verdict.FAIL, 0.5, sentence="w[3] is wrong", where="w[3]")
+    assert "where:" not in str(report_of(said, verdict=Verdict.FAIL))
+
+
+def test_a_scalar_block_is_its_own_worst_element():
+    worst = block("t", Verdict.FAIL, 0.5, worst=Element((), 1.0, 2.0))
+    assert "worst element t: analytic 1, numerical 2\n" in str(report_of(worst))
+
+
+@pytest.mark.parametrize(
+    ("confidence", "opening"),
+    [("exact", "cause: "), ("family", "likely cause: "), ("boundary", "narrowed down: ")],
+)
+def test_a_cause_says_how_far_it_reaches(confidence, opening):
+    cause = Cause("L", "local_derivative", ("w",), "look below fc2", confidence=confidence)
+    report = report_of(causes=(cause,))
+    assert f"\n{opening}look below fc2\n  blocks: w\n" in str(report)
+    assert f"{opening}look below fc2" in report._repr_html_()
+
+
+def test_a_cause_of_many_blocks_names_a_dozen():
+    cause = Cause("S", "factor_two", tuple(f"w{i}" for i in range(40)), "factor two")
+    assert "w10, w11, …" in str(report_of(causes=(cause,)))
+
+
+def test_a_report_of_no_blocks_says_so():
+    report = report_of(verdict=Verdict.INCONCLUSIVE, notes=("random loss",))
+    assert "gradcheck: INCONCLUSIVE, ratio –; no block was measured" in str(report)
+    assert "<table>" not in report._repr_html_()
+
+
+def test_a_report_that_passed_without_being_pass_says_that_it_passed():
+    report = report_of(block("a"), block("b", Verdict.UNTESTED, math.nan), verdict=Verdict.UNTESTED)
+    assert "gradcheck: UNTESTED, ratio –; 1 UNTESTED (b), 1 PASS; passed" in str(report)
+
+
+def test_colour_marks_verdicts_and_takes_no_columns():
+    report = failing()
+    plain = _render.text(report, 100)
+    coloured = _render.text(report, 100, colour=True)
+    assert "\x1b" not in plain
+    assert "\x1b[1;31mFAIL\x1b[0m      W2" in coloured
+    assert "gradcheck step 100: \x1b[1;31mFAIL\x1b[0m, ratio" in coloured
+    assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == plain
+
+
+def test_a_long_name_keeps_both_ends():
+    name = "encoder/layer_12/attention/" + "x" * 200 + "/query/W"
+    row = next(line for line in str(report_of(block(name))).splitlines() if "(20, 10)" in line)
+    assert re.search(r"encoder/layer_12/\S*…\S*/query/W", row)
+    assert breadth(row) == 80
+
+
+def test_a_block_without_a_name_is_still_a_row():
+    assert re.search(r"PASS     ''     \(20, 10\)", str(report_of(block(""))))
+
+
+ANYTHING = st.text(st.characters(exclude_categories=()), max_size=300)
+NAMES = st.one_of(
+    ANYTHING,
+    st.tuples(
+        st.sampled_from(["x", "ab ", "漢", "\x1b[31m", "\n", "<b>"]), st.integers(1, 2500)
+    ).map(lambda pair: pair[0] * pair[1]),
+)
+NUMBERS = st.floats()
+BLOCKS = st.builds(
+    BlockReport,
+    NAMES,
+    st.lists(st.integers(), max_size=40),
+    ANYTHING,
+    st.sampled_from(Verdict),
+    NUMBERS,
+    NUMBERS,
+    NAMES,
+    st.none() | st.builds(Element, st.lists(st.integers(), max_size=9), NUMBERS, NUMBERS, NUMBERS),
+    st.none() | ANYTHING,
+    st.lists(
+        st.builds(Finding, ANYTHING, st.sampled_from(Verdict), NUMBERS, NUMBERS, note=ANYTHING),
+        max_size=2,
+    ),
+    NUMBERS,
+)
+TEXTS = st.lists(NAMES, max_size=2)
+REPORTS = st.builds(
+    Report,
+    st.sampled_from(Verdict),
+    st.booleans(),
+    st.lists(BLOCKS, max_size=4).map(lambda blocks: {b.name: b for b in blocks}),
+    NUMBERS,
+    NUMBERS,
+    st.lists(
+        st.builds(
+            Cause, st.just("S"), st.just("scale"), TEXTS, NAMES, st.none() | ANYTHING, NAMES, NAMES
+        ),
+        max_size=2,
+    ),
+    TEXTS,
+    TEXTS,
+    TEXTS,
+    st.integers(),
+    st.integers(),
+    NUMBERS,
+    st.integers(),
+    textbook_ratio=NUMBERS,
+    seconds=NUMBERS,
+    call=NAMES,
+)
+
+
+@given(REPORTS, st.integers(0, 130), st.booleans())
+@settings(max_examples=80, deadline=None)
+@example(report_of(block("x" * 10_000, sentence="y" * 10_000)), 80, False)
+def test_text_never_raises_overflows_or_sends_a_control_character(report, width, colour):
+    text = _render.text(report, width, colour=colour)
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", text) if colour else text
+    for line in plain.split("\n"):
+        assert breadth(line) <= max(width, 72)
+        assert line.isprintable()
+        assert line == line.rstrip()
+    plain.encode("utf-8")
+
+
+@given(REPORTS)
+@settings(max_examples=40, deadline=None)
+def test_a_summary_is_one_printable_line(report):
+    assert _render.summary(report).isprintable()
+    assert repr(report).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("report", "line"),
+    [
+        (
+            report_of(
+                *(block(f"w{i}") for i in range(6)), ratio=3.1e-9, ratio_error=1e-9, step=100,
+                evaluations=84,
+            ),
+            "gradcheck step 100: PASS, ratio 3.1e-09 over 6 blocks (84 loss evaluations)",
+        ),
+        (
+            report_of(
+                block("b2"), block("W2", Verdict.FAIL, 0.33, sentence="sign is wrong"),
+                verdict=Verdict.FAIL, step=0,
+            ),
+            "gradcheck step 0: FAIL, W2 ratio 0.33: sign is wrong",
+        ),
+        (
+            report_of(
+                *(block(f"w{i}", Verdict.FAIL, 0.1 + i / 10) for i in range(3)),
+                verdict=Verdict.FAIL,
+            ),
+            "gradcheck: FAIL, w2 ratio 0.3 and 2 more blocks",
+        ),
+        (
+            report_of(block("w", Verdict.INCONCLUSIVE, math.nan, sentence="too coarse"),
+                      verdict=Verdict.INCONCLUSIVE),
+            "gradcheck: INCONCLUSIVE, w: too coarse",
+        ),
+        (
+            report_of(verdict=Verdict.INCONCLUSIVE, notes=("random loss",), evaluations=1),
+            "gradcheck: INCONCLUSIVE, ratio – over 0 blocks (1 loss evaluation): random loss",
+        ),
+        (
+            report_of(
+                block("w"), verdict=Verdict.FAIL, notes=("n",),
+                causes=(Cause("A", "accumulated", ("w",), "gradients are not zeroed"),),
+            ),
+            "gradcheck: FAIL, ratio – over 1 block (0 loss evaluations): gradients are not zeroed",
+        ),
+        (
+            report_of(block("w", Verdict.KINK, 0.2), block("v"), verdict=Verdict.KINK, ratio=2e-9),
+            "gradcheck: KINK, ratio 2e-09 over 2 blocks (0 loss evaluations)",
+        ),
+    ],
+)  # fmt: skip
+def test_a_summary_says_in_one_line_what_matters(report, line):
+    assert _render.summary(report) == line
+
+
+class Page(HTMLParser):
+    """Collects the tags, attributes and text of a fragment, and fails where tags do not nest."""
+
+    def __init__(self, fragment: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+        self.said: list[str] = []
+        self.feed(fragment)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.open.append(tag)
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open[-1] != "style":
+            self.said.append(data)
+
+
+TAGS = {"div", "style", "p", "span", "table", "tr", "th", "td", "ul", "li", "pre"}
+
+
+@given(REPORTS)
+@settings(max_examples=40, deadline=None)
+@example(
+    report_of(
+        block("<script>alert(1)</script>"), block("\"'><img src=x onerror=y>"), block("../../x")
+    )
+)
+def test_html_is_made_of_our_tags_alone(report):
+    page = Page(report._repr_html_())
+    assert page.tags <= TAGS
+    assert page.attributes <= {"class", "style", "scope", "colspan"}
+
+
+def test_html_shows_hostile_names_as_text():
+    for name in ("<b>", "../../x", "\"'><img src=x>", "&lt;"):
+        fragment = report_of(block(name))._repr_html_()
+        assert html.escape(name) in fragment
+        assert name in Page(fragment).said
+
+
+def test_html_loads_and_runs_nothing():
+    fragment = failing()._repr_html_()
+    assert not re.search(r"script|https?:|url\(|@import|src=|href=|on\w+=", fragment)
+
+
+def test_every_rule_of_the_style_is_confined_to_our_class():
+    style = _render_html.STYLE.replace("@media (max-width:600px){", "").replace("\n}\n", "\n")
+    selectors = [s for rule in re.findall(r"([^{}]+)\{[^{}]*\}", style) for s in rule.split(",")]
+    assert len(selectors) > 15
+    assert all(selector.strip().startswith(".gradhook-report") for selector in selectors)
+
+
+def test_html_says_all_that_the_text_says():
+    report = failing()
+    said = " ".join(" ".join(Page(report._repr_html_()).said).split())
+    for row in _phrases.rows(report):
+        assert all(detail in said for detail in [row.block.name, *row.details])
+    for cause in report.causes:
+        assert _phrases.cause_title(cause) in said
+        assert all(detail in said for detail in _phrases.cause_details(cause))
+    sentences = [_phrases.headline(report), *_phrases.facts(report), _phrases.thresholds(report)]
+    for sentence in [*sentences, *report.notes, *report.coverage, report.call]:
+        assert sentence in said
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of ``#rrggbb``, as WCAG 2.1 defines it."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_a_pill_says_its_verdict_in_legible_words(verdict):
+    fragment = report_of(block("w", verdict), verdict=verdict)._repr_html_()
+    colour = _render_html.PILLS[verdict]
+    assert fragment.count(f'style="background:{colour}">{verdict}</span>') == 2
+    assert 1.05 / (luminance(colour) + 0.05) >= 4.5  # WCAG 2.1, success criterion 1.4.3
+    assert verdict in _render.ANSI
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (math.nan, "–"), (0.0, "0"), (-0.0, "0"), (math.inf, "inf"), (-math.inf, "-inf"),
+        (1.0, "1"), (0.334, "0.33"), (0.01, "0.01"), (5e-4, "5e-04"), (3.24e-9, "3.2e-09"),
+        (1e-6, "1e-06"), (-2e-3, "-2e-03"), (1e-300, "1e-300"), (12345.0, "1.2e+04"),
+    ],
+)  # fmt: skip
+def test_a_number_is_shown_in_two_digits(value, shown):
+    assert number(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "shown"),
+    [
+        (3.2e-9, 1e-9, "3.2e-09 ± 1e-09"), (0.33, math.nan, "0.33"), (0.0, 0.0, "0"),
+        (0.0, 1e-9, "0 ± 1e-09"), (math.nan, 0.1, "–"), (0.33, 0.012, "0.33 ± 0.01"),
+    ],
+)  # fmt: skip
+def test_a_ratio_is_shown_with_its_error_where_that_is_known(value, error, shown):
+    assert ratio(value, error) == shown
+
+
+def test_two_numbers_get_the_digits_that_tell_them_apart():
+    assert told_apart(0.12, 0.34) == ("0.12", "0.34")
+    assert told_apart(0.1234567, 0.1234568) == ("0.1234567", "0.1234568")
+    assert told_apart(1 / 3, 1 / 3) == ("0.333333", "0.333333")
+
+
+def test_shapes_are_written_as_in_python():
+    assert [shape(axes) for axes in ((), (3,), (20, 10))] == ["()", "(3,)", "(20, 10)"]
+
+
+def test_one_thing_is_singular():
+    assert [count(n, "block") for n in (0, 1, 2)] == ["0 blocks", "1 block", "2 blocks"]
+
+
+def test_what_does_not_print_is_escaped():
+    assert printable("a\x1b[31m\n\ud800é漢 \u202e") == "a\\x1b[31m\\n\\ud800é漢 \\u202e"
+
+
+@given(st.text(max_size=60), st.integers(1, 40))
+def test_a_shortened_text_fits_and_a_fitting_text_stays(text, room):
+    short = shorten(text, room)
+    assert breadth(short) <= room
+    assert (short == text) == (breadth(text) <= room)
