@@ -1,7 +1,7 @@
 """gradhook answers one question: *is this gradient the gradient of this loss?*
 
-A training-loop callback and a debugging hook for people who write backward passes by hand.  Start with
-``GradCheckCallback`` in a loop, or ``check_gradients`` for one check.
+A training-loop callback and a debugging hook for people who write backward passes by hand.  Start
+with ``GradCheckCallback`` in a loop, or ``check_gradients`` for one check.
 """
 
 from gradhook import difference, errors, schedules

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from gradhook._objective import Objective
 from gradhook._options import Options
 from gradhook._parameters import Tree
 from gradhook._session import Outcome
@@ -19,7 +20,7 @@ from gradhook.report import BlockReport, Cause, Element, Finding, Report
 from gradhook.verdict.compare import compare_all, ratio_of
 from gradhook.verdict.judge import combine, overall, passes
 
-__all__ = ["Circumstances", "assemble"]
+__all__ = ["Circumstances", "assemble", "undecided"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,27 @@ def assemble(outcome: Outcome, tree: Tree, options: Options, seen: Circumstances
     )
 
 
+def undecided(objective: Objective, options: Options, step: int, why: str) -> Report:
+    """The report of a check that gradhook itself could not finish."""
+    blocks = {
+        name: BlockReport(
+            name, np.shape(leaf), str(np.asarray(leaf).dtype), Verdict.INCONCLUSIVE, sentence=why
+        )
+        for name, leaf in Tree.of(objective.parameters).blocks.items()
+    }
+    return Report(
+        Verdict.INCONCLUSIVE,
+        False,
+        blocks,
+        notes=(f"{why}; training goes on unchecked, please report it",),
+        seed=options.seed,
+        effort=options.effort,
+        tolerance=options.tolerance,
+        step=step,
+        call=options.call(options.seed),
+    )
+
+
 def _block(name: str, leaf: Any, outcome: Outcome) -> BlockReport:
     array = np.asarray(leaf)
     findings = [m.findings[name] for m in outcome.measured if name in m.findings]
@@ -100,7 +122,9 @@ def _block(name: str, leaf: Any, outcome: Outcome) -> BlockReport:
         worst=_worst(evidence, array.shape) if evidence else None,
         findings=tuple(findings),
         textbook_ratio=_plain_ratio(outcome.facts.gradients[name], plain[0]) if plain else math.nan,
-        relative_errors=_relative_errors(evidence, gradient) if evidence and gradient is not None else None,
+        relative_errors=_relative_errors(evidence, gradient)
+        if evidence and gradient is not None
+        else None,
     )
 
 
@@ -143,7 +167,9 @@ def _textbook_ratio(measured: list[Measured]) -> float:
         if setting.textbook:
             names = list(setting.textbook)
             analytic = np.concatenate([setting.gradients[n].ravel() for n in names])
-            return _plain_ratio(analytic, np.concatenate([setting.textbook[n].ravel() for n in names]))
+            return _plain_ratio(
+                analytic, np.concatenate([setting.textbook[n].ravel() for n in names])
+            )
     return math.nan
 
 
@@ -178,7 +204,8 @@ def _causes(outcome: Outcome) -> tuple[Cause, ...]:
                 "C",
                 "writes_parameters",
                 names,
-                f"the functions write to {', '.join(names)}: a loss or gradient must leave its parameters alone",
+                f"the functions write to {', '.join(names)}: a loss or gradient must leave its "
+                "parameters alone",
                 evidence="their bytes differ after one call",
                 refuted_by="equal bytes before and after a call",
             )
@@ -201,7 +228,8 @@ def _causes(outcome: Outcome) -> tuple[Cause, ...]:
                 "A",
                 "accumulated",
                 names,
-                f"the gradient of {', '.join(names)} is added to what the last call left: set the buffer to zero first",
+                f"the gradient of {', '.join(names)} is added to what the last call left: set the "
+                "buffer to zero first",
                 evidence="a second call at the same point returns twice the gradient",
                 refuted_by="equal gradients from two calls at one point",
             )
@@ -213,7 +241,8 @@ def _causes(outcome: Outcome) -> tuple[Cause, ...]:
                 "C",
                 "stale_cache",
                 names,
-                f"the gradient of {', '.join(names)} depends on what was called before: a value cached by an earlier call "
+                f"the gradient of {', '.join(names)} depends on what was called before: a value "
+                "cached by an earlier call "
                 "is used",
                 evidence="the gradient changes after another call, the loss does not",
                 refuted_by="equal gradients whatever was called in between",

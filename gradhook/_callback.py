@@ -1,31 +1,30 @@
 """The callback that sits in a training loop.
 
-It decides *when* (a schedule), gets its data from the loop, makes the check, and hands the report to the sinks; what is
-checked and how it is judged is none of its business.  A disabled callback is another class whose methods are empty, so
-that it costs a method call and nothing else.
+It decides *when* (a schedule), gets its data from the loop, makes the check, and hands the report
+to the sinks; what is checked and how it is judged is none of its business.  A disabled callback is
+another class whose methods are empty, so that it costs a method call and nothing else.
 """
 
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Literal
 
-import numpy as np
-
+from gradhook._assemble import undecided
 from gradhook._check import check
+from gradhook._clock import Clock
 from gradhook._debug import is_enabled
 from gradhook._objective import Objective
 from gradhook._options import Options
-from gradhook._parameters import Tree
 from gradhook._render import summary
 from gradhook._subset import as_batch
 from gradhook._types import Batch, Verdict, nearest_name
-from gradhook.errors import GradCheckWarning, GradientMismatchError, InternalError, OptionError
-from gradhook.report import BlockReport, Report
+from gradhook._warn import warn
+from gradhook.errors import GradientMismatchError, InternalError, OptionError
+from gradhook.report import Report
 from gradhook.schedules import as_schedule, logarithmic
 from gradhook.sinks import Sink
 
@@ -33,25 +32,24 @@ __all__ = ["GradCheckCallback", "OnFail"]
 
 OnFail = Literal["warn", "raise", "record"] | Callable[[Report], object]
 
-_warn = functools.partial(warnings.warn, category=GradCheckWarning, stacklevel=4)
-
 
 class GradCheckCallback:
     """Checks gradients at the start of training and at scheduled steps; an opt-in debug flag.
 
     Args:
         objective: Anything that ``Objective.of`` accepts.
-        parameters: The parameters, or a function returning them; ``None`` takes the objective's own.  May also be given
-            anew to every hook, because many loops rebind arrays.
-        schedule: When to check: of ``gradhook.schedules``, a positive integer n (every n steps), or steps.  Default
-            100, 1 000, 10 000, ….
+        parameters: The parameters, or a function returning them; ``None`` takes the objective's
+            own.  May also be given anew to every hook, because many loops rebind arrays.
+        schedule: When to check: of ``gradhook.schedules``, a positive integer n (every n steps), or
+            steps.  Default 100, 1 000, 10 000, ….
         at_start: Whether to check before the first step.
         batch: The batch to check on where a hook gives none; ``()`` if the objective needs no data.
-        on_fail: ``"warn"``, ``"raise"`` (a ``GradientMismatchError`` on FAIL, warnings otherwise), ``"record"``, or a
-            function of the report of a check that did not pass.
+        on_fail: ``"warn"``, ``"raise"`` (a ``GradientMismatchError`` on FAIL, warnings otherwise),
+            ``"record"``, or a function of the report of a check that did not pass.
         logdir: Folder for a TensorBoard run; ``None`` for none.
         sinks: Further sinks, closed by ``on_train_end``.
-        enabled: Explicit flag; ``None`` asks ``with gradhook.debug():``, then the environment's ``GRADHOOK``, else off.
+        enabled: Explicit flag; ``None`` asks ``with gradhook.debug():``, then the environment's
+            ``GRADHOOK``, else off.
         **options: The keywords of ``check_gradients``.
 
     Attributes:
@@ -71,7 +69,9 @@ class GradCheckCallback:
         ...     return 0.5 * np.mean(residual**2), {"w": X.T @ residual / len(y)}
         >>> X, y = np.arange(20.0).reshape(10, 2), np.ones(10)
         >>> parameters = {"w": np.array([0.1, -0.2])}
-        >>> check = GradCheckCallback(loss_and_gradients, parameters, schedule=schedules.every(2), enabled=True)
+        >>> check = GradCheckCallback(
+        ...     loss_and_gradients, parameters, schedule=schedules.every(2), enabled=True
+        ... )
         >>> with check:
         ...     for step in range(1, 5):
         ...         parameters["w"] -= 1e-3 * loss_and_gradients(parameters, X, y)[1]["w"]
@@ -105,7 +105,6 @@ class GradCheckCallback:
         self._options = Options.named(options)
         self._objective = Objective._recognise(objective)
         self._parameters = parameters
-        self._schedule = logarithmic() if schedule is None else as_schedule(schedule)
         self._batch: Batch | None = None if batch is None else as_batch(batch)
         self._seen: Batch | None = None
         self._on_fail = _known_on_fail(on_fail)
@@ -115,13 +114,11 @@ class GradCheckCallback:
 
             self._sinks.append(TensorBoard(logdir))
         self._start_due = bool(at_start)
-        self._step = 0
-        self._offset = 0
-        self._restarted = False
-        self._due = self._schedule.next_after(0)
+        self._clock = Clock(logarithmic() if schedule is None else as_schedule(schedule))
 
     def on_train_begin(self, batch: Any = None, parameters: Any = None) -> Report | None:
-        """Make the check at the start, if a batch is known; else the first call that brings one makes it.
+        """Make the check at the start, if a batch is known; else the first call that brings one
+        makes it.
 
         Args:
             batch: What the objective takes besides the parameters.
@@ -130,42 +127,43 @@ class GradCheckCallback:
         Returns:
             The report, ``None`` if no check was made.
         """
-        self._remember(batch, parameters)
-        return self._check_start()
+        return self._checked(0, batch, parameters) if self._start_due else None
 
-    def on_step_end(self, step: int | None = None, batch: Any = None, parameters: Any = None) -> Report | None:
+    def on_step_end(
+        self, step: int | None = None, batch: Any = None, parameters: Any = None
+    ) -> Report | None:
         """Make a check if one is due.
 
         Args:
-            step: Number of finished updates; ``None`` lets the callback count.  A lower one than the last starts a new
-                epoch, from which the callback counts on by itself.
+            step: Number of finished updates; ``None`` lets the callback count.  A lower one than
+                the last starts a new epoch, from which the callback counts on by itself.
             batch: What the objective takes besides the parameters; the last one seen if not given.
             parameters: The parameters, if they are not those given before.
 
         Returns:
             The report, ``None`` if no check was due.
         """
-        number = self._count(step)
-        if not self._start_due and (self._due is None or number < self._due):
+        number = self._clock.at(step)
+        due = self._clock.due
+        if not self._start_due and (due is None or number < due):
             if batch is not None:
                 self._seen = batch
             if parameters is not None:
                 self._parameters = parameters
             return None
-        self._remember(batch, parameters)
-        report = self._check_start(number)
-        if self._due is None or number < self._due or self._known_batch() is None:
-            return report
-        self._due = self._schedule.next_after(number)
-        # A start check made at this very step has just said the same.
-        return self._check(number) if report is None else report
+        report = self._checked(number, batch, parameters)
+        if report is not None and due is not None and number >= due:
+            self._clock.done(number)
+        return report
 
     def on_train_end(self) -> None:
         """Close the sinks; the history stays."""
         for sink in self._sinks:
             self._guard_sink(sink, sink.close)
 
-    def __call__(self, step: int | None = None, batch: Any = None, parameters: Any = None) -> Report | None:
+    def __call__(
+        self, step: int | None = None, batch: Any = None, parameters: Any = None
+    ) -> Report | None:
         """The same as ``on_step_end``."""
         return self.on_step_end(step, batch, parameters)
 
@@ -174,52 +172,31 @@ class GradCheckCallback:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         """Close the sinks."""
         self.on_train_end()
 
-    def _remember(self, batch: Any, parameters: Any) -> None:
-        if batch is not None:
-            self._seen = batch
+    def _checked(self, number: int, batch: Any, parameters: Any) -> Report | None:
+        """Make a check if its data are known: the hook's batch, the constructor's, the last seen."""
         if parameters is not None:
             self._parameters = parameters
-
-    def _known_batch(self) -> Any:
-        """The hook's batch, or the constructor's, or the last one seen."""
-        return self._batch if self._batch is not None else self._seen
-
-    def _count(self, step: int | None) -> int:
-        if step is None:
-            self._step += 1
-            return self._step
-        if isinstance(step, bool) or not hasattr(step, "__index__"):
-            raise OptionError(f"step must be an integer (the number of finished updates), got {step!r}")
-        number = int(step) + self._offset
-        if number < self._step:
-            if not self._restarted:
-                _warn(f"step fell from {self._step} to {step}: taken as a new epoch, steps are counted on from here")
-                self._restarted = True
-            self._offset += self._step + 1 - number
-            number = self._step + 1
-        self._step = number
-        return number
-
-    def _check_start(self, number: int = 0) -> Report | None:
-        if not self._start_due or self._known_batch() is None:
+        if batch is not None:
+            self._seen = batch
+        chosen = batch if batch is not None else self._batch
+        chosen = self._seen if chosen is None else chosen
+        if chosen is None:
             return None
         self._start_due = False
-        return self._check(number)
-
-    def _check(self, number: int) -> Report | None:
-        seed = self._options.seed + len(self.history)
-        options = replace(self._options, seed=seed)
+        options = replace(self._options, seed=self._options.seed + len(self.history))
         objective = Objective.of(self._objective, self._parameters)
-        batch = as_batch(self._known_batch())
         try:
-            report = check(objective, options, batch, step=number)
+            report = check(objective, options, as_batch(chosen), step=number)
         except InternalError as error:  # an observer must not kill the run that it observes
-            report = _undecided(objective, options, number, str(error))
+            report = undecided(objective, options, number, str(error))
         self.history.append(report)
         self.last_report = report
         for sink in list(self._sinks):
@@ -233,7 +210,9 @@ class GradCheckCallback:
         except Exception as error:
             if sink in self._sinks:
                 self._sinks.remove(sink)
-            _warn(f"the sink {type(sink).__name__} failed ({type(error).__name__}: {error}) and is dropped")
+            warn(
+                f"the sink {type(sink).__name__} failed ({type(error).__name__}: {error}) and is dropped"
+            )
 
     def _act_on(self, report: Report) -> None:
         if report.passed or self._on_fail == "record":
@@ -243,7 +222,7 @@ class GradCheckCallback:
         elif self._on_fail == "raise" and report.verdict is Verdict.FAIL:
             raise GradientMismatchError(str(report), report)
         else:
-            _warn(summary(report))
+            warn(summary(report))
 
 
 class _Disabled(GradCheckCallback):
@@ -252,10 +231,14 @@ class _Disabled(GradCheckCallback):
     def on_train_begin(self, batch: Any = None, parameters: Any = None) -> Report | None:
         """Do nothing."""
 
-    def on_step_end(self, step: int | None = None, batch: Any = None, parameters: Any = None) -> Report | None:
+    def on_step_end(
+        self, step: int | None = None, batch: Any = None, parameters: Any = None
+    ) -> Report | None:
         """Do nothing."""
 
-    def __call__(self, step: int | None = None, batch: Any = None, parameters: Any = None) -> Report | None:
+    def __call__(
+        self, step: int | None = None, batch: Any = None, parameters: Any = None
+    ) -> Report | None:
         """Do nothing."""
 
     def on_train_end(self) -> None:
@@ -267,8 +250,8 @@ def _known_on_fail(value: Any) -> OnFail:
     if callable(value) or value in known:
         return value  # type: ignore[no-any-return]
     raise OptionError(
-        f"on_fail must be one of {', '.join(map(repr, known))} or a function of the report, got {value!r}"
-        + nearest_name(str(value), known)
+        f"on_fail must be one of {', '.join(map(repr, known))} or a function of the report, got "
+        f"{value!r}" + nearest_name(str(value), known)
     )
 
 
@@ -276,26 +259,7 @@ def _checked_sinks(sinks: Iterable[Sink]) -> list[Sink]:
     chosen = list(sinks)
     for sink in chosen:
         if not isinstance(sink, Sink):
-            raise OptionError(f"a sink needs write(report) and close(); {type(sink).__name__} lacks them")
+            raise OptionError(
+                f"a sink needs write(report) and close(); {type(sink).__name__} lacks them"
+            )
     return chosen
-
-
-def _undecided(objective: Objective, options: Options, step: int, why: str) -> Report:
-    """The report of a check that gradhook itself could not finish."""
-    blocks = {
-        name: BlockReport(
-            name, np.shape(leaf), str(np.asarray(leaf).dtype), Verdict.INCONCLUSIVE, sentence=why
-        )
-        for name, leaf in Tree.of(objective.parameters).blocks.items()
-    }
-    return Report(
-        Verdict.INCONCLUSIVE,
-        False,
-        blocks,
-        notes=(f"{why}; training goes on unchecked, please report it",),
-        seed=options.seed,
-        effort=options.effort,
-        tolerance=options.tolerance,
-        step=step,
-        call=options.call(options.seed),
-    )

@@ -1,7 +1,7 @@
 """The debug flag: checks run only when someone asks for them.
 
-An explicit argument counts most, then ``with gradhook.debug():``, then the environment variable ``GRADHOOK``; otherwise
-checks are off.
+An explicit argument counts most, then ``with gradhook.debug():``, then the environment variable
+``GRADHOOK``; otherwise checks are off.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ def is_enabled(enabled: bool | None) -> bool:
     """Decide the flag: the argument, then ``debug()``, then ``GRADHOOK``, then off.
 
     Raises:
-        OptionError: The argument is no boolean, or the variable has none of the values that it may have.
+        OptionError: The argument is no boolean, or the variable has none of the values that it may
+            have.
     """
     if enabled is not None:
         if not isinstance(enabled, bool):
@@ -62,5 +63,6 @@ def is_enabled(enabled: bool | None) -> bool:
     if value in NO or not value:
         return False
     raise OptionError(
-        f"the environment variable {VARIABLE} is {value!r}; it must be one of {', '.join(YES)} or {', '.join(NO)}"
+        f"the environment variable {VARIABLE} is {value!r}; it must be one of {', '.join(YES)} or "
+        f"{', '.join(NO)}"
     )

@@ -1,8 +1,9 @@
 """One evaluation of the loss, done the same way every time.
 
-Before each call the state that evaluations change is put back, so that generators give the same numbers again (common
-random numbers) and running statistics do not drift, and the switches are turned.  Calls are counted: the cost of a check
-is a number of loss evaluations, whatever the machine.
+Before each call the state that evaluations change is put back, so that generators give the same
+numbers again (common random numbers) and running statistics do not drift, and the switches are
+turned.  Calls are counted: the cost of a check is a number of loss evaluations, whatever the
+machine.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from gradhook._calls import Calls
+from gradhook._gradients import GradientName, match_gradients
 from gradhook._guard import Guard
-from gradhook._line import Workspace
-from gradhook._objective import Calls
-from gradhook._parameters import GradientName, match_gradients
 from gradhook._switches import BoundSwitch, SwitchState
 from gradhook._types import Batch, Blocks
+from gradhook._workspace import Workspace
 from gradhook.errors import GradhookError, LossTypeError
 
 __all__ = ["Evaluator", "Rewind", "as_loss"]
@@ -35,7 +36,8 @@ class Evaluator:
         workspace: The arrays that they read.
         guard: What puts state back before each call.
         batch: The rows to check on.
-        penalty: Added to the loss only, as a function of the batch at the present point; ``None`` for nothing.
+        penalty: Added to the loss only, as a function of the batch at the present point; ``None``
+            for nothing.
         gradient_name: How gradients are named.
         advance: Called after each evaluation, for a progress bar.
     """
@@ -59,7 +61,8 @@ class Evaluator:
         self.gradient_evaluations = 0
         self.name_rule = ""
         self.switches: list[tuple[BoundSwitch, SwitchState]] = []
-        # Set where the user's code writes to its parameters: what it wrote is then undone after every call.
+        # Set where the user's code writes to its parameters: what it wrote is then undone after
+        # every call.
         self.undo_writes = False
         # The last exception that the user's own code raised.
         self.user_error: Exception | None = None
@@ -114,7 +117,8 @@ class Evaluator:
         before = self.workspace.copies() if self.undo_writes else None
         self.evaluations += 1
         try:
-            # A point far from the user's may overflow on the way; what counts is whether the result is finite.
+            # A point far from the user's may overflow on the way; what counts is whether the result
+            # is finite.
             with np.errstate(all="ignore"):
                 yield keywords
         except Exception as error:

@@ -1,12 +1,13 @@
 """Everything a check may disturb, saved before and put back after, to the bit.
 
-A ``Guard`` saves the global random state of NumPy and of Python and whatever the objective's functions can reach.
-During a check it puts back, before each evaluation, only what an evaluation is known to change, so that every
-evaluation sees the same generators (*common random numbers*) and the same running statistics.  At the end it puts back
-everything, compares every byte with what was saved, and raises ``RestoreError`` rather than stay silent.
+A ``Guard`` saves the global random state of NumPy and of Python and whatever the objective's
+functions can reach. During a check it puts back, before each evaluation, only what an evaluation is
+known to change, so that every evaluation sees the same generators (*common random numbers*) and the
+same running statistics.  At the end it puts back everything, compares every byte with what was
+saved, and raises ``RestoreError`` rather than stay silent.
 
-Restoring is idempotent.  While a check runs in the main thread, the first Ctrl-C interrupts it as usual and any further
-one waits until everything is back.
+Restoring is idempotent.  While a check runs in the main thread, the first Ctrl-C interrupts it as
+usual and any further one waits until everything is back.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from gradhook._state import Saved, reach
+from gradhook._state import Saved
+from gradhook._walk import reach
 from gradhook.errors import RestoreError
 
 __all__ = ["Guard", "one_interrupt"]
@@ -31,7 +33,8 @@ class Guard:
 
     Args:
         roots: Functions, models, containers, arrays, generators to start from.
-        without: Objects looked after elsewhere, such as the parameters' arrays and their containers.
+        without: Objects looked after elsewhere, such as the parameters' arrays and their
+            containers.
     """
 
     def __init__(self, roots: Iterable[Any], *, without: Iterable[Any] = ()) -> None:
@@ -75,7 +78,8 @@ class Guard:
         """Put everything back and verify it.
 
         Raises:
-            RestoreError: Something differs from what was saved; everything that could be put back has been.
+            RestoreError: Something differs from what was saved; everything that could be put back
+                has been.
         """
         np.random.set_state(self._globals[0])
         random.setstate(self._globals[1])
@@ -89,7 +93,8 @@ class Guard:
                 wrong.append(f"{record.describe()} ({type(error).__name__}: {error})")
         if wrong:
             raise RestoreError(
-                f"{len(wrong)} thing(s) that the check touched could not be put back: {'; '.join(wrong[:5])}; "
+                f"{len(wrong)} thing(s) that the check touched could not be put back: "
+                f"{'; '.join(wrong[:5])}; "
                 "restart from a checkpoint, or exclude the cause with state="
             )
 

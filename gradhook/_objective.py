@@ -1,9 +1,10 @@
 """What is checked: a loss, its gradients, and where the parameters live.
 
-Two forms exist.  A *functional* objective takes the parameters as its first argument, so a check hands it copies of its
-own and never writes to the user's arrays.  An *in-place* objective takes only the batch and reads arrays that a model
-holds, so a check writes to those arrays and puts them back.  ``Objective.of`` recognises the usual shapes: a function,
-a CS231n model, a network of the from-scratch books.
+Two forms exist.  A *functional* objective takes the parameters as its first argument, so a check
+hands it copies of its own and never writes to the user's arrays.  An *in-place* objective takes
+only the batch and reads arrays that a model holds, so a check writes to those arrays and puts them
+back.  ``Objective.of`` recognises the usual shapes: a function, a CS231n model, a network of the
+from-scratch books.
 """
 
 from __future__ import annotations
@@ -13,15 +14,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from gradhook._calls import Calls
 from gradhook.errors import ObjectiveError
 
-__all__ = ["Calls", "Form", "Objective"]
+__all__ = ["Form", "Objective"]
 
 Form = Literal["functional", "in_place"]
 
 FORMS = (
-    "a function loss_and_gradients(parameters, *batch) -> (loss, gradients); an Objective(parameters=..., loss=..., "
-    "gradients=...); a model with .params and .loss(X, y) -> (loss, gradients); or a network with .params, .loss(x, t) "
+    "a function loss_and_gradients(parameters, *batch) -> (loss, gradients); an "
+    "Objective(parameters=..., loss=..., "
+    "gradients=...); a model with .params and .loss(X, y) -> (loss, gradients); or a network with "
+    ".params, .loss(x, t) "
     "and .gradient(x, t)"
 )
 
@@ -31,17 +35,19 @@ class Objective:
     """A loss and its analytic gradients.
 
     Args:
-        parameters: Arrays by name, one array, a list or tuple of arrays, nested mappings, or a function without
-            arguments that returns any of these.  Read anew at every check.
-        loss: ``loss(parameters, *batch)`` or ``loss(*batch)``, a real number with every penalty that the gradients
-            include.
-        gradients: ``gradients(parameters, *batch)`` or ``gradients(*batch)``, of the parameters' structure.  Always
-            called right after ``loss`` at the same point, so that it may read what the loss cached.
-        loss_and_gradients: One function returning both, instead of (or, where it is cheaper for a loss alone, beside)
-            the other two.
-        form: ``"functional"`` (takes the parameters) or ``"in_place"`` (reads them from the model); ``None`` decides by
-            binding the signature.
-        model: Where switch paths such as ``"dropout_param.p"`` start, and where state is looked for.
+        parameters: Arrays by name, one array, a list or tuple of arrays, nested mappings, or a
+            function without arguments that returns any of these.  Read anew at every check.
+        loss: ``loss(parameters, *batch)`` or ``loss(*batch)``, a real number with every penalty
+            that the gradients include.
+        gradients: ``gradients(parameters, *batch)`` or ``gradients(*batch)``, of the parameters'
+            structure.  Always called right after ``loss`` at the same point, so that it may read
+            what the loss cached.
+        loss_and_gradients: One function returning both, instead of (or, where it is cheaper for a
+            loss alone, beside) the other two.
+        form: ``"functional"`` (takes the parameters) or ``"in_place"`` (reads them from the model);
+            ``None`` decides by binding the signature.
+        model: Where switch paths such as ``"dropout_param.p"`` start, and where state is looked
+            for.
 
     Raises:
         ObjectiveError: Functions are missing or not callable, or ``form`` is unknown.
@@ -50,7 +56,9 @@ class Objective:
         >>> import numpy as np
         >>> from gradhook import Objective, check_gradients
         >>> square = Objective(
-        ...     parameters=np.array([1.0, 2.0]), loss=lambda x: float(x @ x), gradients=lambda x: 2 * x
+        ...     parameters=np.array([1.0, 2.0]),
+        ...     loss=lambda x: float(x @ x),
+        ...     gradients=lambda x: 2 * x,
         ... )
         >>> check_gradients(square).verdict
         <Verdict.PASS: 'PASS'>
@@ -67,13 +75,17 @@ class Objective:
         for name in ("loss", "gradients", "loss_and_gradients"):
             value = getattr(self, name)
             if value is not None and not callable(value):
-                raise ObjectiveError(f"Objective.{name} must be a function, got {type(value).__name__}")
+                raise ObjectiveError(
+                    f"Objective.{name} must be a function, got {type(value).__name__}"
+                )
         if self.loss_and_gradients is None and (self.loss is None or self.gradients is None):
             raise ObjectiveError(
                 "an Objective needs loss= and gradients=, or loss_and_gradients= returning both"
             )
         if self.form not in (None, "functional", "in_place"):
-            raise ObjectiveError(f"form must be 'functional', 'in_place' or None, got {self.form!r}")
+            raise ObjectiveError(
+                f"form must be 'functional', 'in_place' or None, got {self.form!r}"
+            )
 
     @classmethod
     def of(cls, thing: Any, parameters: Any = None) -> Objective:
@@ -107,7 +119,8 @@ class Objective:
         backward: Callable[..., Any],
         parameters: Any = None,
     ) -> Objective:
-        """Join separate forward, cost and backward functions, as deeplearning.ai's notebooks write them.
+        """Join separate forward, cost and backward functions, as deeplearning.ai's notebooks write
+        them.
 
         Args:
             forward: ``forward(X, parameters) -> (AL, caches)``.
@@ -116,8 +129,8 @@ class Objective:
             parameters: As in ``Objective``.
 
         Returns:
-            A functional objective for a batch ``(X, Y)``.  Functions that need more (``lambd``, ``keep_prob``) are
-            joined by hand in three lines: see the README.
+            A functional objective for a batch ``(X, Y)``.  Functions that need more (``lambd``,
+            ``keep_prob``) are joined by hand in three lines: see the README.
 
         Example:
             >>> import numpy as np
@@ -139,7 +152,10 @@ class Objective:
             return cost(output, Y), backward(output, Y, caches)
 
         return cls(
-            parameters=parameters, loss=loss, loss_and_gradients=loss_and_gradients, form="functional"
+            parameters=parameters,
+            loss=loss,
+            loss_and_gradients=loss_and_gradients,
+            form="functional",
         )
 
     @property
@@ -160,7 +176,12 @@ class Objective:
                 "one of the objective's functions takes the parameters and another does not: "
                 "give both the same first argument, or pass form="
             )
-        return Calls(self, takes_parameters=forms == {"functional"})
+        return Calls(
+            self.loss,
+            self.gradients,
+            self.loss_and_gradients,
+            takes_parameters=forms == {"functional"},
+        )
 
     @classmethod
     def _recognise(cls, thing: Any) -> Objective:
@@ -172,7 +193,11 @@ class Objective:
             live = lambda: thing.params  # noqa: E731  (read anew at every check)
             if callable(getattr(thing, "gradient", None)):
                 return cls(
-                    parameters=live, loss=thing.loss, gradients=thing.gradient, form="in_place", model=thing
+                    parameters=live,
+                    loss=thing.loss,
+                    gradients=thing.gradient,
+                    form="in_place",
+                    model=thing,
                 )
             return cls(parameters=live, loss_and_gradients=thing.loss, form="in_place", model=thing)
         if callable(thing):
@@ -180,54 +205,6 @@ class Objective:
                 loss_and_gradients=thing, form="functional", model=getattr(thing, "__self__", None)
             )
         raise ObjectiveError(f"a {type(thing).__name__} is not an objective; pass {FORMS}")
-
-
-@dataclass(frozen=True, slots=True)
-class Calls:
-    """How an objective's functions are called.
-
-    Args:
-        objective: The objective.
-        takes_parameters: Whether the functions take the parameters as first argument.
-    """
-
-    objective: Objective
-    takes_parameters: bool
-
-    def loss(self, parameters: Any, batch: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-        """Return the loss as the user's code gives it."""
-        arguments = (parameters, *batch) if self.takes_parameters else batch
-        if self.objective.loss is not None:
-            return self.objective.loss(*arguments, **keywords)
-        return _pair(self.objective.loss_and_gradients, arguments, keywords)[0]
-
-    def loss_and_gradients(
-        self,
-        parameters: Any,
-        batch: tuple[Any, ...],
-        keywords: dict[str, Any],
-        between: Callable[[], None],
-    ) -> tuple[Any, Any]:
-        """Return loss and gradients at one point; ``between`` runs between two separate functions."""
-        arguments = (parameters, *batch) if self.takes_parameters else batch
-        if self.objective.loss_and_gradients is not None:
-            return _pair(self.objective.loss_and_gradients, arguments, keywords)
-        assert self.objective.loss is not None and self.objective.gradients is not None
-        loss = self.objective.loss(*arguments, **keywords)
-        between()
-        return loss, self.objective.gradients(*arguments, **keywords)
-
-
-def _pair(
-    function: Callable[..., Any] | None, arguments: tuple[Any, ...], keywords: dict[str, Any]
-) -> tuple[Any, Any]:
-    assert function is not None
-    returned = function(*arguments, **keywords)
-    if not isinstance(returned, (tuple, list)) or len(returned) != 2:
-        name = getattr(function, "__name__", "the function")
-        what = f"{len(returned)} values" if isinstance(returned, tuple) else f"a {type(returned).__name__}"
-        raise ObjectiveError(f"{name} must return (loss, gradients); it returned {what}")
-    return returned[0], returned[1]
 
 
 def _form_of(function: Callable[..., Any], batch: tuple[Any, ...]) -> Form:
@@ -240,12 +217,14 @@ def _form_of(function: Callable[..., Any], batch: tuple[Any, ...]) -> Form:
     name = getattr(function, "__name__", "the function")
     if with_parameters and without:
         raise ObjectiveError(
-            f"{name}{signature} can be called with the parameters and without them: pass form='functional' if its "
+            f"{name}{signature} can be called with the parameters and without them: pass "
+            "form='functional' if its "
             "first argument is the parameters, form='in_place' if it reads them from the model"
         )
     if not with_parameters and not without:
         raise ObjectiveError(
-            f"{name}{signature} fits neither (parameters, *batch) nor (*batch) for a batch of {len(batch)} item(s): "
+            f"{name}{signature} fits neither (parameters, *batch) nor (*batch) for a batch of "
+            f"{len(batch)} item(s): "
             "give batch= the arrays that it takes besides the parameters"
         )
     return "functional" if with_parameters else "in_place"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, get_args
 
-from gradhook._parameters import GradientName
+from gradhook._gradients import GradientName
 from gradhook._penalty import _Penalty
 from gradhook._progress import ProgressLike
 from gradhook._switches import Switch
@@ -52,7 +52,9 @@ class Options:
 
     def __post_init__(self) -> None:
         if self.samples is not None and not (_is_integer(self.samples) and self.samples >= 1):
-            raise OptionError(f"samples must be a positive integer or None for every row, got {self.samples!r}")
+            raise OptionError(
+                f"samples must be a positive integer or None for every row, got {self.samples!r}"
+            )
         if not _is_integer(self.sample_axis):
             raise OptionError(f"sample_axis must be an integer, got {self.sample_axis!r}")
         _one_of("effort", self.effort, get_args(Effort))
@@ -60,19 +62,27 @@ class Options:
             raise OptionError(f"tolerance must be a gradhook.Tolerance, got {self.tolerance!r}")
         if self.points is not None:
             if isinstance(self.points, str) or not self.points:
-                raise OptionError(f"points must be a tuple such as ('generic', 'current'), got {self.points!r}")
+                raise OptionError(
+                    f"points must be a tuple such as ('generic', 'current'), got {self.points!r}"
+                )
             for point in self.points:
                 _one_of("points", point, POINTS)
         if isinstance(self.fixed, str):
-            raise OptionError(f"fixed must be a tuple of block names, got the string {self.fixed!r}")
+            raise OptionError(
+                f"fixed must be a tuple of block names, got the string {self.fixed!r}"
+            )
         if not (_is_integer(self.seed) and self.seed >= 0):
             raise OptionError(f"seed must be a non-negative integer, got {self.seed!r}")
         if self.method is not None and not callable(self.method):
-            raise OptionError(f"method must be one of gradhook.difference's methods, got {self.method!r}")
+            raise OptionError(
+                f"method must be one of gradhook.difference's methods, got {self.method!r}"
+            )
         if self.workers != 1:
             raise OptionError(f"workers={self.workers!r} is not supported yet: leave it at 1")
         if self.subset is not None and not callable(self.subset):
-            raise OptionError(f"subset must be a function (batch, rows) -> batch, got {self.subset!r}")
+            raise OptionError(
+                f"subset must be a function (batch, rows) -> batch, got {self.subset!r}"
+            )
 
     @classmethod
     def named(cls, keywords: dict[str, Any]) -> Options:
@@ -84,19 +94,33 @@ class Options:
         known = [f.name for f in fields(cls)]
         for name in keywords:
             if name not in known:
-                raise TypeError(f"unknown option {name!r}{nearest_name(name, known)} Known: {', '.join(known)}")
+                raise TypeError(
+                    f"unknown option {name!r}{nearest_name(name, known)} Known: {', '.join(known)}"
+                )
         return cls(**keywords)
 
     def call(self, seed: int) -> str:
         """The line of code that repeats a check made with these options, data and objective aside."""
-        plain = ("samples", "sample_axis", "effort", "gradient_name", "order", "points", "fixed", "dropout", "method")
+        plain = (
+            "samples",
+            "sample_axis",
+            "effort",
+            "gradient_name",
+            "order",
+            "points",
+            "fixed",
+            "dropout",
+            "method",
+        )
         parts = ["objective", "parameters", "batch=batch"]
         defaults = {f.name: f.default for f in fields(self)}
         parts += [f"{n}={getattr(self, n)!r}" for n in plain if getattr(self, n) != defaults[n]]
         if self.tolerance != Tolerance():
             parts.append(f"tolerance={self.tolerance!r}")
         if self.penalty is not None:
-            parts.append(f"penalty={self.penalty!r}" if _is_plain(self.penalty) else "penalty=penalty")
+            parts.append(
+                f"penalty={self.penalty!r}" if _is_plain(self.penalty) else "penalty=penalty"
+            )
         for name in ("state", "evaluation_mode", "subset"):
             if getattr(self, name) is not None:
                 parts.append(f"{name}={name}")
@@ -114,5 +138,6 @@ def _is_plain(value: object) -> bool:
 def _one_of(what: str, value: object, known: Sequence[str]) -> None:
     if value not in known:
         raise OptionError(
-            f"{what} must be one of {', '.join(map(repr, known))}, got {value!r}{nearest_name(str(value), list(known))}"
+            f"{what} must be one of {', '.join(map(repr, known))}, got "
+            f"{value!r}{nearest_name(str(value), list(known))}"
         )

@@ -1,8 +1,8 @@
 """Penalties that a training loop adds to its gradients and not to its loss.
 
-A loop that writes ``dW += c * W`` after the backward pass follows the gradient of ``loss + c/2 * sum(W**2)``.  To check
-it, that term must be added to the loss.  ``L2`` and ``L1`` do so for the blocks that their patterns name; any function
-``penalty(parameters, *batch) -> float`` does too.
+A loop that writes ``dW += c * W`` after the backward pass follows the gradient of ``loss + c/2 *
+sum(W**2)``.  To check it, that term must be added to the loss.  ``L2`` and ``L1`` do so for the
+blocks that their patterns name; any function ``penalty(parameters, *batch) -> float`` does too.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ class _Penalty:
         ]
         if not chosen:
             raise OptionError(
-                f"no block matches the penalty's patterns {', '.join(self.patterns)}; blocks are {', '.join(blocks)}"
+                f"no block matches the penalty's patterns {', '.join(self.patterns)}; blocks are "
+                f"{', '.join(blocks)}"
             )
         return chosen
 

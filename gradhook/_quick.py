@@ -1,8 +1,8 @@
 """Quick effort: one direction over all blocks at once, and blocks one by one only if it disagrees.
 
-Every block moves by its own scale, so none drowns because its gradient is small in other units.  A block whose share
-of the analytic slope is below the probe's error could be wrong unseen and is UNTESTED; the others pass *jointly*, and
-their own ratio is unknown.
+Every block moves by its own scale, so none drowns because its gradient is small in other units.  A
+block whose share of the analytic slope is below the probe's error could be wrong unseen and is
+UNTESTED; the others pass *jointly*, and their own ratio is unknown.
 """
 
 from __future__ import annotations
@@ -25,15 +25,25 @@ __all__ = ["measure_quickly"]
 
 
 def measure_quickly(
-    evaluator: Evaluator, setting: Setting, options: Options, *, seed: int, loss: float, gradients: Blocks
+    evaluator: Evaluator,
+    setting: Setting,
+    options: Options,
+    *,
+    seed: int,
+    loss: float,
+    gradients: Blocks,
 ) -> Measured:
     """Judge all blocks by one joint probe, at whose point loss and gradients are known."""
     prober = Prober(evaluator, loss=loss, gradients=gradients, seed=seed, method=options.method)
     if all(np.isfinite(g).all() for g in gradients.values()):
         probe, shares = prober.joint()
         # Along a joint direction the norms are those of the blocks in units of their scales.
-        size = math.hypot(*(prober.scales[n] * float(np.linalg.norm(g)) for n, g in gradients.items()))
-        together = BlockEvidence("all blocks", sum(g.size for g in gradients.values()), size, 1.0, (probe,))
+        size = math.hypot(
+            *(prober.scales[n] * float(np.linalg.norm(g)) for n, g in gradients.items())
+        )
+        together = BlockEvidence(
+            "all blocks", sum(g.size for g in gradients.values()), size, 1.0, (probe,)
+        )
         verdict = judge(together, setting.name, options.tolerance, ordinary=prober.ordinary)
         if verdict.finding.verdict is Verdict.PASS:
             judgements, evidence = {}, {}
@@ -51,7 +61,9 @@ def measure_quickly(
                     else "its share of the joint slope is below the probe's error",
                 )
                 judgements[name] = Judgement(finding, compare(evidence[name], options.tolerance))
-            return Measured(setting, prober, gradients, evidence, judgements, joint=verdict.comparison)
+            return Measured(
+                setting, prober, gradients, evidence, judgements, joint=verdict.comparison
+            )
     return measure(
         evaluator, setting, options, seed=seed, loss=loss, gradients=gradients, like=prober
     )

@@ -1,20 +1,21 @@
 """Settings: a point with its switches, and how one is measured and judged.
 
-The main setting is the generic point with dropout off and the penalty as given.  Further ones each look at something
-that the main one cannot see: the point where the user stands, dropout's own backward pass (its mask frozen by common
-random numbers), the data term that a large penalty would mask, the penalty that hides behind a small coefficient.
+The main setting is the generic point with dropout off and the penalty as given.  Further ones each
+look at something that the main one cannot see: the point where the user stands, dropout's own
+backward pass (its mask frozen by common random numbers), the data term that a large penalty would
+mask, the penalty that hides behind a small coefficient.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from gradhook._directions import Move
 from gradhook._evaluate import Evaluator
-from gradhook._line import Move
 from gradhook._options import Options
 from gradhook._switches import BoundSwitch, SwitchState
 from gradhook._types import Array, Blocks
@@ -24,7 +25,7 @@ from gradhook.report import Finding
 from gradhook.verdict.compare import Comparison
 from gradhook.verdict.judge import Judgement, judge
 
-__all__ = ["Measured", "Setting", "measure", "outside_domain"]
+__all__ = ["Measured", "Setting", "Switchboard", "measure", "outside_domain"]
 
 MOST_PROBES = 12
 """Directions drawn at most where a ratio is near a threshold."""
@@ -52,6 +53,38 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
+class Switchboard:
+    """Every switch of a check, and what states they take together.
+
+    Args:
+        dropouts: Switches of dropout, off unless a setting says otherwise.
+        penalties: Switches of penalties, on unless a setting says otherwise.
+    """
+
+    dropouts: tuple[BoundSwitch, ...]
+    penalties: tuple[BoundSwitch, ...]
+
+    @classmethod
+    def of(cls, switches: Iterable[BoundSwitch]) -> Switchboard:
+        """Sort switches by their role."""
+        given = tuple(switches)
+        return cls(
+            tuple(s for s in given if s.role == "dropout"),
+            tuple(s for s in given if s.role == "penalty"),
+        )
+
+    def states(
+        self, *, dropout: SwitchState = "off", penalty: Mapping[str, SwitchState] | None = None
+    ) -> tuple[tuple[BoundSwitch, SwitchState], ...]:
+        """How every switch is turned; ``penalty`` names those that are not simply on."""
+        chosen = penalty or {}
+        return (
+            *((switch, dropout) for switch in self.dropouts),
+            *((switch, chosen.get(switch.name, "on")) for switch in self.penalties),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Measured:
     """What one setting said.
 
@@ -62,7 +95,8 @@ class Measured:
         evidence: Per block.
         judgements: Per block.
         textbook: The plain textbook derivative per block, where asked for.
-        joint: The comparison along one direction over all blocks, where that is all that was measured.
+        joint: The comparison along one direction over all blocks, where that is all that was
+            measured.
     """
 
     setting: Setting
@@ -83,7 +117,9 @@ class Measured:
         if self.joint is not None:
             return [self.joint]
         return [
-            j.comparison for j in self.judgements.values() if j.finding.verdict in ("PASS", "WARN", "FAIL")
+            j.comparison
+            for j in self.judgements.values()
+            if j.finding.verdict in ("PASS", "WARN", "FAIL")
         ]
 
     def judged_anew(self, judgements: Mapping[str, Judgement]) -> Measured:
@@ -103,7 +139,8 @@ def measure(
     names: list[str] | None = None,
     textbook: bool = False,
 ) -> Measured:
-    """Probe and judge every block (or those named) in one setting, at which loss and gradients are known.
+    """Probe and judge every block (or those named) in one setting, at which loss and gradients are
+    known.
 
     Args:
         evaluator: Already at the setting's point, with its switches turned.
@@ -123,7 +160,9 @@ def measure(
     evidence: dict[str, BlockEvidence] = {}
     judgements: dict[str, Judgement] = {}
     for name in names if names is not None else evaluator.workspace.names:
-        found = prober.block(name, probes=PROBES["further" if like else "main"], exhaustive=exhaustive)
+        found = prober.block(
+            name, probes=PROBES["further" if like else "main"], exhaustive=exhaustive
+        )
         verdict = _judged(found, prober, setting, options, evaluator)
         while verdict.doubtful and len(found.probes) < MOST_PROBES:
             found = prober.more(found, min(3, MOST_PROBES - len(found.probes)))
@@ -141,7 +180,11 @@ def outside_domain(loss: float, gradients: Blocks | None = None) -> bool:
 
 
 def _judged(
-    evidence: BlockEvidence, prober: Prober, setting: Setting, options: Options, evaluator: Evaluator
+    evidence: BlockEvidence,
+    prober: Prober,
+    setting: Setting,
+    options: Options,
+    evaluator: Evaluator,
 ) -> Judgement:
     return judge(
         evidence,

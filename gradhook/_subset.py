@@ -1,8 +1,9 @@
 """A few rows of a batch: few rows cross few kinks, and make every evaluation cheap.
 
-``N`` is the length of the first array of the batch along the sample axis.  Every array of that length on that axis, and
-every 1-D array of length ``N``, is cut to the rows drawn; everything else passes unchanged.  Where the batch holds
-class labels, integers or one-hot, rows are drawn class by class, so that the classes stay mixed.
+``N`` is the length of the first array of the batch along the sample axis.  Every array of that
+length on that axis, and every 1-D array of length ``N``, is cut to the rows drawn; everything else
+passes unchanged.  Where the batch holds class labels, integers or one-hot, rows are drawn class by
+class, so that the classes stay mixed.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ class Rows:
     Args:
         batch: The batch cut to them.
         rows: Their positions, ascending; ``None`` where every row is used.
-        other: The batch cut to as many other rows, for a call in between; ``None`` where there are no others.
+        other: The batch cut to as many other rows, for a call in between; ``None`` where there are
+            no others.
         unchanged: Positions in the batch of what passed unchanged.
     """
 
@@ -99,11 +101,13 @@ def _count(batch: Batch, axis: int) -> int | None:
         if -len(item.shape) <= axis < len(item.shape):
             if item.shape[axis] == 0:
                 raise BatchError(
-                    f"the batch is empty: its first array has shape {tuple(item.shape)}, no sample along axis {axis}"
+                    f"the batch is empty: its first array has shape {tuple(item.shape)}, no "
+                    f"sample along axis {axis}"
                 )
             return int(item.shape[axis])
     raise BatchError(
-        f"no array of the batch has an axis {axis} (shapes {', '.join(str(tuple(a.shape)) for a in arrays)}); "
+        f"no array of the batch has an axis {axis} (shapes "
+        f"{', '.join(str(tuple(a.shape)) for a in arrays)}); "
         "pass sample_axis= as the axis that counts samples"
     )
 
@@ -149,7 +153,8 @@ def _mixed(labels: Array | None, count: int, random: np.random.Generator) -> Arr
     order = random.permutation(count)
     if labels is None:
         return order
-    # The k-th row of every class comes before the (k+1)-th of any: a stable sort by the rank within the class.
+    # The k-th row of every class comes before the (k+1)-th of any: a stable sort by the rank within
+    # the class.
     _, codes = np.unique(labels[order], return_inverse=True)
     by_class = np.argsort(codes, kind="stable")
     starts = np.concatenate([[0], np.cumsum(np.bincount(codes))[:-1]])

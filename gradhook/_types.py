@@ -1,7 +1,8 @@
 """The words that the whole package shares: verdicts, thresholds and type aliases.
 
-A *verdict* is what a check says of one block of parameters, or of all of them.  A *tolerance* holds every numeric
-constant of judging, so that no threshold hides in the code and each can be moved, and tested, alone.
+A *verdict* is what a check says of one block of parameters, or of all of them.  A *tolerance* holds
+every numeric constant of judging, so that no threshold hides in the code and each can be moved, and
+tested, alone.
 """
 
 from __future__ import annotations
@@ -34,9 +35,9 @@ Effort: TypeAlias = Literal["quick", "standard", "exhaustive"]
 class Verdict(enum.StrEnum):
     """What a check says; compares equal to its own name.
 
-    ``PASS`` the gradient is the gradient of the loss, ``WARN`` they differ slightly, ``FAIL`` the gradient is wrong,
-    ``KINK`` they differ only at a tie, ``INCONCLUSIVE`` the check was too coarse to tell, ``UNTESTED`` nothing here
-    exercised the block.
+    ``PASS`` the gradient is the gradient of the loss, ``WARN`` they differ slightly, ``FAIL`` the
+    gradient is wrong, ``KINK`` they differ only at a tie, ``INCONCLUSIVE`` the check was too coarse
+    to tell, ``UNTESTED`` nothing here exercised the block.
 
     Example:
         >>> from gradhook import Verdict
@@ -62,19 +63,24 @@ class Tolerance:
     """Every numeric constant of judging.
 
     Args:
-        warn: Ratio above which a resolved mismatch is a WARN.  Default 1e-6, the geometric midpoint of the
-            textbook's 1e-7 (ideal) and 1e-5 (caution).
-        fail: Ratio above which a resolved mismatch is a FAIL, and error above which a check is INCONCLUSIVE.
-            Default 1e-4, the geometric midpoint of 1e-5 and 1e-3 (bug).
+        warn: Ratio above which a resolved mismatch is a WARN.  Default 1e-6, the geometric midpoint
+            of the textbook's 1e-7 (ideal) and 1e-5 (caution).
+        fail: Ratio above which a resolved mismatch is a FAIL, and error above which a check is
+            INCONCLUSIVE. Default 1e-4, the geometric midpoint of 1e-5 and 1e-3 (bug).
         resolved: A mismatch is resolved when it exceeds this multiple of its own error.
-        untested: A block is UNTESTED when both derivatives stay within this multiple of their error.
-        untested_share: ... and that error is at most this share of an ordinary block's contribution.
-        coverage: Two-sided probability of the interval that a ratio is given before more probes are drawn.
-        kink_displacement: Distance, in units of each block's scale, to the point at which a mismatch at the current
-            point is measured again.
-        unexplained: Ratio below which a dense, unexplained mismatch that does not change with the step passes.
+        untested: A block is UNTESTED when both derivatives stay within this multiple of their
+            error.
+        untested_share: ... and that error is at most this share of an ordinary block's
+            contribution.
+        coverage: Two-sided probability of the interval that a ratio is given before more probes are
+            drawn.
+        kink_displacement: Distance, in units of each block's scale, to the point at which a
+            mismatch at the current point is measured again.
+        unexplained: Ratio below which a dense, unexplained mismatch that does not change with the
+            step passes.
         explained: Share of a residual that a cause may leave unexplained.
-        coarsest: Resolution above which a check whose arrays cannot be upcast to float64 is INCONCLUSIVE.
+        coarsest: Resolution above which a check whose arrays cannot be upcast to float64 is
+            INCONCLUSIVE.
 
     Raises:
         OptionError: A constant is not a positive finite number, or ``warn`` exceeds ``fail``.
@@ -100,9 +106,13 @@ class Tolerance:
         for field in fields(self):
             value = getattr(self, field.name)
             if not (isinstance(value, (int, float)) and 0 < value < math.inf):
-                raise OptionError(f"Tolerance.{field.name} must be a positive finite number, got {value!r}")
+                raise OptionError(
+                    f"Tolerance.{field.name} must be a positive finite number, got {value!r}"
+                )
         if self.warn > self.fail:
-            raise OptionError(f"Tolerance.warn ({self.warn:g}) must not exceed Tolerance.fail ({self.fail:g})")
+            raise OptionError(
+                f"Tolerance.warn ({self.warn:g}) must not exceed Tolerance.fail ({self.fail:g})"
+            )
 
     def to_dict(self) -> dict[str, float]:
         """Return the constants by name."""

@@ -1,8 +1,8 @@
 """Every error and warning that gradhook raises.
 
-This module imports nothing of the package, so that any other may raise from it.  Each class is both a
-``GradhookError`` and the standard exception that describes the same mistake, so that code which knows nothing of
-gradhook still catches it by its usual name.
+This module imports nothing of the package, so that any other may raise from it.  Each class is both
+a ``GradhookError`` and the standard exception that describes the same mistake, so that code which
+knows nothing of gradhook still catches it by its usual name.
 """
 
 __all__ = [
@@ -38,7 +38,8 @@ class GradientMismatchError(GradhookError, AssertionError):
     """The gradient is not the gradient of the loss.
 
     Attributes:
-        report: The ``Report`` of the check that failed, or ``None`` where the error was raised without one.
+        report: The ``Report`` of the check that failed, or ``None`` where the error was raised
+            without one.
     """
 
     def __init__(self, message: str, report: object = None) -> None:

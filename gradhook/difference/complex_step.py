@@ -39,9 +39,9 @@ class ComplexStep:
 
     It is never chosen automatically.  The line must accept a complex number and be analytic from
     end to end: ``abs``, ``np.linalg.norm``, ``conj``, comparisons such as ``maximum``, and
-    conversions to a real dtype are not. A line that drops the imaginary part altogether is refused.
-    One that drops it in *some* of its terms gives a wrong derivative with a small error estimate,
-    and nothing within this method can tell: compare once with ``Central``.
+    conversions to a real dtype are not.  A line that drops the imaginary part altogether is
+    refused.  One that drops it in *some* of its terms gives a wrong derivative with a small error
+    estimate, and nothing within this method can tell: compare once with ``Central``.
 
     Args:
         step: Step size ``h``, in units of ``t``.  The default, 1e-20, leaves a truncation far below

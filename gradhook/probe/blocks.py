@@ -1,8 +1,8 @@
 """Probing one setting: every block along a few directions, or element by element.
 
-The first direction of a block is measured sharply and teaches the curvature of the loss there; the following ones need
-two evaluations at the step that balances that curvature against the noise.  A block of at most as many elements as
-directions is probed element by element, which is exact.
+The first direction of a block is measured sharply and teaches the curvature of the loss there; the
+following ones need two evaluations at the step that balances that curvature against the noise.  A
+block of at most as many elements as directions is probed element by element, which is exact.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from gradhook._directions import Direction, Element
 from gradhook._evaluate import Evaluator
-from gradhook._line import Direction, Element
+from gradhook._line import Line
 from gradhook._parameters import rms
 from gradhook._types import Array, Blocks
 from gradhook.difference import Method
@@ -56,8 +57,8 @@ class Prober:
         gradients: The analytic gradients there.
         seed: Seed of the directions.
         method: A difference method that the user chose, instead of the probes described above.
-        like: The prober of an earlier setting, whose noise and curvatures serve as first guesses, so that no block
-            needs a sharp probe again; ``None`` measures the noise.
+        like: The prober of an earlier setting, whose noise and curvatures serve as first guesses,
+            so that no block needs a sharp probe again; ``None`` measures the noise.
     """
 
     def __init__(
@@ -80,7 +81,8 @@ class Prober:
             for name, array in self._workspace.arrays.items()
         }
         self._norms = {
-            name: rms(g) * math.sqrt(g.size) if np.isfinite(g).all() else math.inf for name, g in gradients.items()
+            name: rms(g) * math.sqrt(g.size) if np.isfinite(g).all() else math.inf
+            for name, g in gradients.items()
         }
         self.loss = loss
         self.noise = self._measured_noise() if like is None else like.noise_at(loss)
@@ -89,7 +91,8 @@ class Prober:
         )
         self._curvature = dict(like._curvature) if like else {}
         self._slopes = dict(like._slopes) if like else {}
-        # The largest numerical slope seen, in units of a block's scale: what an ordinary block does to the loss.
+        # The largest numerical slope seen, in units of a block's scale: what an ordinary block does
+        # to the loss.
         self._typical = 0.0
 
     def noise_at(self, loss: float) -> float:
@@ -101,7 +104,7 @@ class Prober:
         shape = self._gradients[name].shape
         slopes = np.empty(self._gradients[name].size)
         for i in range(slopes.size):
-            with self._workspace.line([(name, Element(i), 1.0)], self._evaluator.loss) as line:
+            with Line(self._workspace, [(name, Element(i), 1.0)], self._evaluator.loss) as line:
                 slopes[i] = (line(eps) - line(-eps)) / (2 * eps)
         return slopes.reshape(shape)
 
@@ -109,7 +112,8 @@ class Prober:
     def ordinary(self) -> float:
         """``max over blocks c of s_c·‖a_c‖``, from the finite analytic gradients."""
         return max(
-            (self.scales[n] * norm for n, norm in self._norms.items() if math.isfinite(norm)), default=0.0
+            (self.scales[n] * norm for n, norm in self._norms.items() if math.isfinite(norm)),
+            default=0.0,
         )
 
     def block(self, name: str, *, probes: int, exhaustive: bool = False) -> BlockEvidence:
@@ -132,26 +136,35 @@ class Prober:
             sharp = exhaustive or name not in self._curvature
             measured.append(self._probe(name, direction, sharp=sharp))
         elements = (
-            np.array([p.slope.value for p in measured]).reshape(gradient.shape) if exhaustive else None
+            np.array([p.slope.value for p in measured]).reshape(gradient.shape)
+            if exhaustive
+            else None
         )
-        return self._concluded(replace(evidence, probes=tuple(measured), exact=exact, elements=elements))
+        return self._concluded(
+            replace(evidence, probes=tuple(measured), exact=exact, elements=elements)
+        )
 
     def more(self, evidence: BlockEvidence, probes: int) -> BlockEvidence:
         """Probe a block along further directions, sharply."""
         measured = list(evidence.probes)
         for k in range(len(measured), len(measured) + probes):
-            measured.append(self._probe(evidence.name, self._direction(evidence.name, k), sharp=True))
+            measured.append(
+                self._probe(evidence.name, self._direction(evidence.name, k), sharp=True)
+            )
         return self._concluded(replace(evidence, probes=tuple(measured)))
 
     def joint(self) -> tuple[Probe, dict[str, float]]:
         """One probe along a direction over all blocks, each at its own scale.
 
         Returns:
-            The probe, in units of loss per unit of all scales, and the analytic share ``⟨a_b, v_b⟩·s_b`` of each block.
+            The probe, in units of loss per unit of all scales, and the analytic share ``⟨a_b,
+            v_b⟩·s_b`` of each block.
         """
-        parts = [(n, self._direction(n, 0), s) for n, s in self.scales.items() if self._gradients[n].size]
+        parts = [
+            (n, self._direction(n, 0), s) for n, s in self.scales.items() if self._gradients[n].size
+        ]
         shares = {n: s * v.dot(self._gradients[n]) for n, v, s in parts}
-        with self._workspace.line(parts, self._evaluator.loss) as line:
+        with Line(self._workspace, parts, self._evaluator.loss) as line:
             slope = self._sharp(line, 1.0, 0.0)
         return Probe(math.fsum(shares.values()), slope), shares
 
@@ -163,7 +176,9 @@ class Prober:
         scale = self.scales[name]
         parts = [(name, direction, 1.0)]
         seen = self._slopes.get(name, 0.0)
-        with self._workspace.line(parts, self._evaluator.loss, self._evaluator.complex_loss) as line:
+        with Line(
+            self._workspace, parts, self._evaluator.loss, self._evaluator.complex_loss
+        ) as line:
             if self._method is not None:
                 slope = self._by_method(line, scale)
             elif sharp or not self._pair_suffices(name):
@@ -210,7 +225,8 @@ class Prober:
         def good(slope: Slope) -> bool:
             size = max(abs(slope.value), seen)
             negligible = (
-                abs(slope.value) <= 3 * slope.error and slope.error <= NEGLIGIBLE * self._typical / scale
+                abs(slope.value) <= 3 * slope.error
+                and slope.error <= NEGLIGIBLE * self._typical / scale
             )
             return slope.error <= relative * size or negligible
 
@@ -219,7 +235,8 @@ class Prober:
     def _by_method(self, line: Callable[[float], float], scale: float) -> Slope:
         assert self._method is not None
         try:
-            # Methods assume that a displacement of one is natural, so they see the line in units of the scale.
+            # Methods assume that a displacement of one is natural, so they see the line in units of
+            # the scale.
             estimate = self._method(lambda t: line(t * scale), noise=self.noise)
         except NonFiniteLossError:
             return Slope(math.nan, math.inf, math.nan)
@@ -231,7 +248,7 @@ class Prober:
             for i, (n, a) in enumerate(self._workspace.arrays.items())
             if a.size
         ]
-        with self._workspace.line(parts, self._evaluator.loss) as line:
+        with Line(self._workspace, parts, self._evaluator.loss) as line:
             return measure_noise(line)
 
     def _concluded(self, evidence: BlockEvidence) -> BlockEvidence:

@@ -1,23 +1,25 @@
 """Random directions of unlike magnitudes.
 
-A direction is one random byte per element: the top bit is the sign, the other seven pick a magnitude between 0.5 and
-1.427, normalised so that the mean square is 1.  Then ``E ⟨v, r⟩² = ‖r‖²``, no element is scaled away, and equal and
-opposite residuals do not cancel.  With plain signs (Rademacher directions, as in simultaneous perturbation: J. C.
-Spall, IEEE Trans. Automatic Control 37 (1992) 332-341) an exchanged pair of entries goes unseen half of the time.
+A direction is one random byte per element: the top bit is the sign, the other seven pick a
+magnitude between 0.5 and 1.427, normalised so that the mean square is 1.  Then ``E ⟨v, r⟩² =
+‖r‖²``, no element is scaled away, and equal and opposite residuals do not cancel.  With plain signs
+(Rademacher directions, as in simultaneous perturbation: J. C. Spall, IEEE Trans. Automatic Control
+37 (1992) 332-341) an exchanged pair of entries goes unseen half of the time.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from gradhook._line import Spread
+from gradhook._directions import Spread
 from gradhook._types import Array
 
 __all__ = ["TABLE", "seeded", "spread"]
 
 
 def _table() -> Array:
-    # Magnitudes from 1/2 to b with (b**3 - 1/8) / (3 * (b - 1/2)) = 1, the mean square of a uniform spread.
+    # Magnitudes from 1/2 to b with (b**3 - 1/8) / (3 * (b - 1/2)) = 1, the mean square of a uniform
+    # spread.
     magnitudes = np.linspace(0.5, (-0.5 + np.sqrt(11.25)) / 2, 128)
     magnitudes /= np.sqrt(np.mean(magnitudes**2))
     return np.concatenate([magnitudes, -magnitudes])

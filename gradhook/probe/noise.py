@@ -1,8 +1,9 @@
 """How noisy one evaluation of the loss is, measured at the point where it matters.
 
-One difference table (ECnoise: J. J. Moré and S. M. Wild, "Estimating computational noise", SIAM J. Sci. Comput. 33
-(2011) 1292-1314) along one direction that moves every block by its own scale, never below half the grain of the values
-seen: a loss that survives a round trip through float32 knows no more than float32.
+One difference table (ECnoise: J. J. Moré and S. M. Wild, "Estimating computational noise", SIAM J.
+Sci. Comput. 33 (2011) 1292-1314) along one direction that moves every block by its own scale, never
+below half the grain of the values seen: a loss that survives a round trip through float32 knows no
+more than float32.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Where to check: the current point, and a generic one at which bugs show.
 
-Many wrong gradients are right at a usual start: with zero biases and W = 0.01 * randn every activation works in its
-linear part, scale parameters are 1 and shifts 0, so a forgotten factor multiplies by one.  The *generic point* draws
-zero blocks anew, spreads constant ones, and brings small weights up to the size at which activations bend.  A *nearby
-point* is a step off every tie that the current point may sit on.
+Many wrong gradients are right at a usual start: with zero biases and W = 0.01 * randn every
+activation works in its linear part, scale parameters are 1 and shifts 0, so a forgotten factor
+multiplies by one.  The *generic point* draws zero blocks anew, spreads constant ones, and brings
+small weights up to the size at which activations bend.  A *nearby point* is a step off every tie
+that the current point may sit on.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
-from gradhook._line import Move
+from gradhook._directions import Move
 from gradhook._parameters import rms
 from gradhook._types import Array
 from gradhook.probe.directions import TABLE, seeded
@@ -31,7 +32,8 @@ _NORMAL: Array = np.array([statistics.NormalDist().inv_cdf(float(u)) for u in _U
 def typical_scale(shape: tuple[int, ...]) -> float:
     """``1/√fan_in`` for two or more axes, else 0.3.
 
-    Which axis is the input differs between libraries, so ``fan_in`` is the size over the shorter of the outer axes.
+    Which axis is the input differs between libraries, so ``fan_in`` is the size over the shorter of
+    the outer axes.
     """
     if len(shape) < 2:
         return ZERO_BLOCK_SCALE
@@ -47,9 +49,10 @@ def generic(arrays: Mapping[str, Array], *, fixed: Collection[str], seed: int) -
         seed: Seed of the draw.
 
     Returns:
-        One ``Move`` per block that is displaced.  Zero blocks are drawn from N(0, σ²), ``σ = typical_scale``; other
-        constant blocks are multiplied entry by entry by 1 + U(-1/2, 1/2), the rest by 1 + U(-1/10, 1/10); blocks of
-        two or more axes with an RMS below σ/3 are brought up to σ.
+        One ``Move`` per block that is displaced.  Zero blocks are drawn from N(0, σ²), ``σ =
+        typical_scale``; other constant blocks are multiplied entry by entry by 1 + U(-1/2, 1/2),
+        the rest by 1 + U(-1/10, 1/10); blocks of two or more axes with an RMS below σ/3 are brought
+        up to σ.
     """
     return {
         name: _generic_move(array, seeded(seed, 1, index))

@@ -1,8 +1,8 @@
 """What the user's functions do when they are called again.
 
-A derivative means nothing if the loss is another function at each call, so this comes first: twice the same loss, twice
-the same gradients, and once more after another batch.  Everything is a fact with no judgement; the sentences are made
-in ``gradhook.verdict``.
+A derivative means nothing if the loss is another function at each call, so this comes first: twice
+the same loss, twice the same gradients, and once more after another batch.  Everything is a fact
+with no judgement; the sentences are made in ``gradhook.verdict``.
 """
 
 from __future__ import annotations
@@ -36,12 +36,14 @@ class Facts:
         random: Whether two calls in a row gave different losses.
         generator_moved: Whether a call drew from a generator that can be reached.
         replayable: Whether the loss repeats once generators and state are put back.
-        disagreement: Loss alone minus loss returned with the gradients, 0 if they agree to rounding.
+        disagreement: Loss alone minus loss returned with the gradients, 0 if they agree to
+            rounding.
         writes_parameters: Blocks that a call changed.
         writes_batch: Whether a call changed the batch.
-        accumulated: Blocks whose second gradient was twice the first, with ``‖a₂ - a₁‖ / (‖a₂‖ + ‖a₁‖)``.
-        stale: Blocks whose gradient depends otherwise on what was called before, although the loss does not,
-            with the same ratio.
+        accumulated: Blocks whose second gradient was twice the first, with ``‖a₂ - a₁‖ / (‖a₂‖ +
+            ‖a₁‖)``.
+        stale: Blocks whose gradient depends otherwise on what was called before, although the loss
+            does not, with the same ratio.
     """
 
     loss: float
@@ -84,7 +86,8 @@ def call_gradients_again(evaluator: Evaluator, facts: Facts, other: Batch | None
     """The gradients a second time without putting state back, and again after another batch."""
     loss, second = evaluator.loss_and_gradients(rewind="generators")
     first = facts.gradients
-    # Where the loss moved too, state that it keeps changed (a hidden state carried on): no fault of the gradients.
+    # Where the loss moved too, state that it keeps changed (a hidden state carried on): no fault of
+    # the gradients.
     expected = facts.loss - facts.disagreement
     if not _same(loss, expected):
         return facts

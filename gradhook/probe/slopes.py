@@ -1,16 +1,17 @@
 """The slope of a line with an error estimate that kinks do not fool.
 
-With ``E(h) = (phi(h) + phi(-h))/2 - phi(0)`` and ``S(h) = (phi(h) - phi(-h))/2h`` a smooth line has ``E(2h) = 4 E(h)``
-and ``S(2h) - S(h) = O(h²)``.  A kink of strength ``k`` at distance ``t`` inside the step breaks both.  Two estimates
-are used, neither of which ever sees the analytic gradient:
+With ``E(h) = (phi(h) + phi(-h))/2 - phi(0)`` and ``S(h) = (phi(h) - phi(-h))/2h`` a smooth line has
+``E(2h) = 4 E(h)`` and ``S(2h) - S(h) = O(h²)``.  A kink of strength ``k`` at distance ``t`` inside
+the step breaks both.  Two estimates are used, neither of which ever sees the analytic gradient:
 
-*sharp*, four evaluations at ``±h, ±2h``: the error is ``|S(2h) - S(h)| + |E(2h) - 4 E(h)|/h + 2·noise/h``.  For a
-smooth line it is O(h²); for one kink anywhere inside ``±h`` it bounds the true error ``k(1 - t/h)/2``, because where
-one of the two differences vanishes the other does not.
+*sharp*, four evaluations at ``±h, ±2h``: the error is ``|S(2h) - S(h)| + |E(2h) - 4 E(h)|/h +
+2·noise/h``.  For a smooth line it is O(h²); for one kink anywhere inside ``±h`` it bounds the true
+error ``k(1 - t/h)/2``, because where one of the two differences vanishes the other does not.
 
-*pair*, two evaluations at ``±h``: the error is ``max(|D⁺ - D⁻|/2, 2·noise/h)``, half the distance of the one-sided
-slopes.  It bounds the error of a smooth line and equals it for one kink; at ``h = √(4·noise/|phi''|)``, where both
-terms balance, it is as sharp as float64 allows for two evaluations, and the step is so small that kinks are rare.
+*pair*, two evaluations at ``±h``: the error is ``max(|D⁺ - D⁻|/2, 2·noise/h)``, half the distance
+of the one-sided slopes.  It bounds the error of a smooth line and equals it for one kink; at ``h =
+√(4·noise/|phi''|)``, where both terms balance, it is as sharp as float64 allows for two
+evaluations, and the step is so small that kinks are rare.
 
 Both rescale ``h`` while truncation and noise differ by more than 16 times.
 """
@@ -55,7 +56,8 @@ def sharp_slope(
         rounds: Largest number of rounds.
 
     Returns:
-        The estimate with the smallest error; ``nan`` value and infinite error where no step gave finite values.
+        The estimate with the smallest error; ``nan`` value and infinite error where no step gave
+        finite values.
     """
     best = Slope(math.nan, math.inf, step)
     h = min(step, longest)
@@ -72,13 +74,15 @@ def sharp_slope(
             break
         if truncation > BALANCE * noisy:
             first_trouble = first_trouble or truncation
-            # Balances noise/h against h**2 (smooth, 1/3) and against h (kinks, 1/2): the smaller step serves both.
+            # Balances noise/h against h**2 (smooth, 1/3) and against h (kinks, 1/2): the smaller
+            # step serves both.
             h *= min(0.5, max(SHRINK, math.sqrt(max(noisy, 1e-300) / truncation)))
         elif truncation < noisy and h < longest:
             h = min(h * GROW, longest)
         else:
             break
-    # One-sided slopes that stay apart by as much although the step shrank: a kink at the point itself.
+    # One-sided slopes that stay apart by as much although the step shrank: a kink at the point
+    # itself.
     stuck = first_trouble > 0 and best.error > 0.3 * first_trouble
     return replace(best, kink=stuck or best.kink)
 
@@ -119,7 +123,8 @@ def _two(line: Callable[[float], float], at_zero: float, h: float, noise: float)
     plus, minus = line(h), line(-h)
     if not (math.isfinite(plus) and math.isfinite(minus)):
         return Slope(math.nan, math.inf, h)
-    # Differences from phi(0) first: they are small and exact where the sum of two large losses would round.
+    # Differences from phi(0) first: they are small and exact where the sum of two large losses
+    # would round.
     forward, backward = (plus - at_zero) / h, (at_zero - minus) / h
     gap = (forward - backward) / 2
     error = max(abs(gap), 2 * noise / h)

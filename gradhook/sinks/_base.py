@@ -1,7 +1,7 @@
 """What a sink is: a place where reports go.
 
-A sink gets each finished ``Report`` once, after everything that the check touched has been put back.  It may be slow
-or fail; the callback drops a sink that raises, warns once, and goes on.
+A sink gets each finished ``Report`` once, after everything that the check touched has been put
+back.  It may be slow or fail; the callback drops a sink that raises, warns once, and goes on.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Assertions for test suites, and the catalogue of gradient bugs that gradhook itself is measured on.
+"""Assertions for test suites, and the catalogue of gradient bugs that gradhook itself is measured
+on.
 
-``assert_gradients`` reads like ``numpy.testing``'s functions.  ``gradhook.testing.catalogue`` holds small networks with
-known bugs and known false alarms, on which any gradient checker can be scored.
+``assert_gradients`` reads like ``numpy.testing``'s functions.  ``gradhook.testing.catalogue`` holds
+small networks with known bugs and known false alarms, on which any gradient checker can be scored.
 """
 
 from __future__ import annotations
@@ -15,7 +16,13 @@ __all__ = ["assert_gradients"]
 
 
 def assert_gradients(
-    objective: Any, parameters: Any = None, *, batch: Any = (), err_msg: str = "", verbose: bool = True, **options: Any
+    objective: Any,
+    parameters: Any = None,
+    *,
+    batch: Any = (),
+    err_msg: str = "",
+    verbose: bool = True,
+    **options: Any,
 ) -> Report:
     """Raise an ``AssertionError`` unless a gradient is the gradient of its loss.
 
@@ -31,13 +38,16 @@ def assert_gradients(
         The report of a check that passed; FAIL, WARN and INCONCLUSIVE raise.
 
     Raises:
-        GradientMismatchError: The check did not pass; an ``AssertionError`` with the report as ``report``.
+        GradientMismatchError: The check did not pass; an ``AssertionError`` with the report as
+            ``report``.
 
     Example:
         >>> import numpy as np
         >>> from gradhook.testing import assert_gradients
         >>> report = assert_gradients(lambda x: (np.sin(x).sum(), np.cos(x)), np.array([0.3, 2.0]))
-        >>> assert_gradients(lambda x: (np.sin(x).sum(), -np.cos(x)), np.array([0.3, 2.0]), verbose=False)
+        >>> assert_gradients(
+        ...     lambda x: (np.sin(x).sum(), -np.cos(x)), np.array([0.3, 2.0]), verbose=False
+        ... )
         Traceback (most recent call last):
             ...
         gradhook.errors.GradientMismatchError: gradcheck: FAIL, x ratio 1: ...

@@ -1,9 +1,10 @@
 """The textbook's ratio with an error estimate.
 
-``ratio = ‖a - n‖ / (‖a‖ + ‖n‖)``.  ``‖a‖`` is known exactly.  For random directions with ``E v vᵀ = I`` the mean square
-of ``⟨v, r⟩`` estimates ``‖r‖²`` and that of ``⟨v, n⟩`` estimates ``‖n‖²``; where the residual is small, ``‖n‖² = ‖a‖² +
-mean(⟨v, n⟩² - ⟨v, a⟩²)`` does so with hardly any spread.  With K probes a root mean square spreads by about
-``1/√(2K)``, and ``K·estimate²/truth²`` follows a chi-squared distribution with K degrees of freedom.
+``ratio = ‖a - n‖ / (‖a‖ + ‖n‖)``.  ``‖a‖`` is known exactly.  For random directions with ``E v vᵀ =
+I`` the mean square of ``⟨v, r⟩`` estimates ``‖r‖²`` and that of ``⟨v, n⟩`` estimates ``‖n‖²``;
+where the residual is small, ``‖n‖² = ‖a‖² + mean(⟨v, n⟩² - ⟨v, a⟩²)`` does so with hardly any
+spread.  With K probes a root mean square spreads by about ``1/√(2K)``, and ``K·estimate²/truth²``
+follows a chi-squared distribution with K degrees of freedom.
 """
 
 from __future__ import annotations
@@ -67,7 +68,9 @@ def compare(evidence: BlockEvidence, tolerance: Tolerance) -> Comparison:
     measured = math.sqrt(per_probe * sum(p.slope.value**2 for p in probes))
     numerical = measured if evidence.exact else _numerical_norm(evidence, probes, measured)
     ratio = ratio_of(residual, evidence.analytic_norm, numerical)
-    resolved = any(abs(p.residual) > tolerance.resolved * (p.slope.error + rounding) for p in probes)
+    resolved = any(
+        abs(p.residual) > tolerance.resolved * (p.slope.error + rounding) for p in probes
+    )
     relative_spread = 0.0 if evidence.exact else math.sqrt(0.5 / count)
     low, high = (1.0, 1.0) if evidence.exact else _interval(count, tolerance.coverage)
     if not probes:
@@ -113,9 +116,7 @@ def _usable(evidence: BlockEvidence, tolerance: Tolerance) -> tuple[Probe, ...]:
     return clean if 2 * len(clean) > len(evidence.probes) else finite
 
 
-def _numerical_norm(
-    evidence: BlockEvidence, probes: tuple[Probe, ...], measured: float
-) -> float:
+def _numerical_norm(evidence: BlockEvidence, probes: tuple[Probe, ...], measured: float) -> float:
     exact = evidence.analytic_norm**2
     shift = sum(p.slope.value**2 - p.analytic**2 for p in probes) / max(1, len(probes))
     return math.sqrt(exact + shift) if abs(shift) < exact / 2 else measured

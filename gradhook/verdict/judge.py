@@ -1,7 +1,8 @@
 """From a comparison to a verdict, and from many verdicts to one.
 
-A mismatch counts only if it stands out of its own error; a check too coarse to tell says INCONCLUSIVE, never PASS; what
-was not exercised is UNTESTED.  A mismatch at the current point alone is a KINK when it vanishes at a point nearby.
+A mismatch counts only if it stands out of its own error; a check too coarse to tell says
+INCONCLUSIVE, never PASS; what was not exercised is UNTESTED.  A mismatch at the current point alone
+is a KINK when it vanishes at a point nearby.
 """
 
 from __future__ import annotations
@@ -17,7 +18,14 @@ from gradhook.verdict.compare import Comparison, compare
 
 __all__ = ["Judgement", "combine", "judge", "judge_kink", "overall", "passes"]
 
-PRECEDENCE = (Verdict.FAIL, Verdict.WARN, Verdict.PASS, Verdict.KINK, Verdict.INCONCLUSIVE, Verdict.UNTESTED)
+PRECEDENCE = (
+    Verdict.FAIL,
+    Verdict.WARN,
+    Verdict.PASS,
+    Verdict.KINK,
+    Verdict.INCONCLUSIVE,
+    Verdict.UNTESTED,
+)
 """Over the settings of one block: what judged outranks what could not."""
 
 
@@ -42,7 +50,12 @@ class Judgement:
 
 
 def judge(
-    evidence: BlockEvidence, setting: str, tolerance: Tolerance, *, ordinary: float, coarse: bool = False
+    evidence: BlockEvidence,
+    setting: str,
+    tolerance: Tolerance,
+    *,
+    ordinary: float,
+    coarse: bool = False,
 ) -> Judgement:
     """Judge one block in one setting.
 
@@ -50,9 +63,10 @@ def judge(
         evidence: What was measured.
         setting: The setting's name.
         tolerance: The constants of judging.
-        ordinary: Slope of an ordinary block in this block's units: ``max over blocks c of s_c·‖a_c‖ / s_b``.
-        coarse: Whether the arrays are coarser than float64 and could not be upcast, so that PASS states its
-            resolution.
+        ordinary: Slope of an ordinary block in this block's units: ``max over blocks c of s_c·‖a_c‖
+            / s_b``.
+        coarse: Whether the arrays are coarser than float64 and could not be upcast, so that PASS
+            states its resolution.
     """
     comparison = compare(evidence, tolerance)
     verdict, note = _verdict(evidence, comparison, tolerance, ordinary, coarse)
@@ -82,11 +96,16 @@ def judge_kink(here: Judgement, nearby: Judgement) -> Judgement:
     """Judge a mismatch at the current point by what a point nearby, off every tie, says of it."""
     verdict = nearby.finding.verdict
     if verdict in (Verdict.FAIL, Verdict.WARN):
-        # Still wrong off the tie: the number measured there counts, since no kink can have spoiled it.
+        # Still wrong off the tie: the number measured there counts, since no kink can have spoiled
+        # it.
         finding = replace(nearby.finding, setting=here.finding.setting, kinks=here.finding.kinks)
         return replace(nearby, finding=finding)
     if verdict is Verdict.PASS:
-        apart = "one-sided slopes differ at every step" if here.finding.kinks else "off the tie both agree"
+        apart = (
+            "one-sided slopes differ at every step"
+            if here.finding.kinks
+            else "off the tie both agree"
+        )
         note = (
             f"at a tie the loss has no derivative: ratio {here.finding.ratio:.1e} here, "
             f"{nearby.finding.ratio:.1e} a step away ({apart})"
@@ -130,14 +149,19 @@ def _verdict(
         return Verdict.UNTESTED, "the block has no elements"
     if evidence.spoiled:
         return Verdict.FAIL, (
-            f"the gradient holds {evidence.spoiled} value(s) that are NaN or infinite, where the loss is finite"
+            f"the gradient holds {evidence.spoiled} value(s) that are NaN or infinite, where the "
+            "loss is finite"
         )
     if not seen.probes:
-        return Verdict.INCONCLUSIVE, "the loss was NaN or infinite, or raised, a small step away in either direction"
+        return (
+            Verdict.INCONCLUSIVE,
+            "the loss was NaN or infinite, or raised, a small step away in either direction",
+        )
     largest_error = max(p.slope.error for p in evidence.probes)
     fine = ordinary == 0.0 or largest_error <= tolerance.untested_share * ordinary
     if fine and all(
-        max(abs(p.analytic), abs(p.slope.value)) <= tolerance.untested * p.slope.error for p in evidence.probes
+        max(abs(p.analytic), abs(p.slope.value)) <= tolerance.untested * p.slope.error
+        for p in evidence.probes
     ):
         return Verdict.UNTESTED, _untested_note(evidence)
     if seen.resolved:
@@ -147,11 +171,15 @@ def _verdict(
         fail = max(fail, 10 * seen.ratio_error)
     if seen.ratio_error < fail:
         if coarse:
-            return Verdict.PASS, f"right to {max(seen.ratio, seen.ratio_error):.0e}, the resolution of its dtype"
+            return (
+                Verdict.PASS,
+                f"right to {max(seen.ratio, seen.ratio_error):.0e}, the resolution of its dtype",
+            )
         return Verdict.PASS, "analytic and numerical gradient agree"
     if fine:
         return Verdict.UNTESTED, (
-            f"gradient too small here to be judged: norm {evidence.analytic_norm:.1e}, error {seen.error_norm:.1e}"
+            f"gradient too small here to be judged: norm {evidence.analytic_norm:.1e}, error "
+            f"{seen.error_norm:.1e}"
         )
     kinked = sum(p.slope.kink for p in evidence.probes)
     why = (
@@ -159,13 +187,19 @@ def _verdict(
         if kinked
         else "the loss is too noisy, or too curved, at every step"
     )
-    return Verdict.INCONCLUSIVE, f"too coarse to tell: the ratio's error is {seen.ratio_error:.0e} ({why})"
+    return (
+        Verdict.INCONCLUSIVE,
+        f"too coarse to tell: the ratio's error is {seen.ratio_error:.0e} ({why})",
+    )
 
 
-def _resolved(evidence: BlockEvidence, seen: Comparison, tolerance: Tolerance) -> tuple[Verdict, str]:
+def _resolved(
+    evidence: BlockEvidence, seen: Comparison, tolerance: Tolerance
+) -> tuple[Verdict, str]:
     if evidence.unmoved:
         return Verdict.FAIL, (
-            "the loss does not change by a bit when this block moves, yet its gradient is not zero: the loss does not "
+            "the loss does not change by a bit when this block moves, yet its gradient is not "
+            "zero: the loss does not "
             "read the block, reads a copy of it, or is flat here"
         )
     if seen.ratio > tolerance.fail:

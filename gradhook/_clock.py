@@ -1,0 +1,70 @@
+"""Which step it is, and whether a check is due at it.
+
+``step`` counts finished updates.  Loops that start again at every epoch hand in lower numbers; the
+clock then counts on, so that the schedule and the charts see one long run.
+"""
+
+from __future__ import annotations
+
+from gradhook._warn import warn
+from gradhook.errors import OptionError
+from gradhook.schedules import Schedule
+
+__all__ = ["Clock"]
+
+
+class Clock:
+    """Counts steps and knows the next one at which a check is due.
+
+    Args:
+        schedule: When checks are due.
+
+    Attributes:
+        due: The next step at which one is due, ``None`` if none will be.
+    """
+
+    __slots__ = ("_now", "_offset", "_schedule", "_told", "due")
+
+    def __init__(self, schedule: Schedule) -> None:
+        self._schedule = schedule
+        self._now = 0
+        self._offset = 0
+        self._told = False
+        self.due = schedule.next_after(0)
+
+    def at(self, step: int | None) -> int:
+        """The number of finished updates, over all epochs.
+
+        Args:
+            step: What the loop says; ``None`` counts one further.
+
+        Raises:
+            OptionError: ``step`` is no integer, or negative.
+        """
+        if step is None:
+            self._now += 1
+            return self._now
+        if type(step) is not int:
+            if isinstance(step, bool) or not hasattr(step, "__index__"):
+                raise OptionError(
+                    f"step must be an integer (the number of finished updates), got {step!r}"
+                )
+            step = step.__index__()
+        if step < 0:
+            raise OptionError(f"step must not be negative, got {step}")
+        number = step + self._offset
+        if number < self._now:
+            if not self._told:
+                warn(
+                    f"step fell from {self._now} to {step}: taken as a new epoch, and steps are "
+                    "counted on from here"
+                )
+                self._told = True
+            self._offset += self._now + 1 - number
+            number = self._now + 1
+        self._now = number
+        return number
+
+    def done(self, number: int) -> None:
+        """Note that the check due at ``number``, or before it, is made."""
+        self.due = self._schedule.next_after(number)

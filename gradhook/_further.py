@@ -1,0 +1,116 @@
+"""Further settings at the generic point: what the main one cannot see.
+
+With dropout off its own backward pass is never run, so it is run once with the mask frozen by common
+random numbers.  A large penalty masks a wrong data gradient, so the data term is looked at alone; a
+wrong penalty gradient hides behind a coefficient of 1e-4, so the penalty is scaled up until it
+weighs as much as the data.  Settings that can add nothing are skipped.
+"""
+
+from __future__ import annotations
+
+import math
+
+from gradhook._evaluate import Evaluator
+from gradhook._options import Options
+from gradhook._settings import Measured, Setting, Switchboard, measure, outside_domain
+from gradhook._switches import BoundSwitch
+
+__all__ = ["measure_further"]
+
+NEGLIGIBLE_SHARE, DOMINANT_SHARE = 0.1, 10.0
+"""Penalty over data term below which the penalty is scaled up, and above which it is turned off."""
+
+BLIND_FACTOR = 1e3
+"""Factor on a penalty that is lost in the rounding of the loss, and so known to be small only."""
+
+
+def measure_further(
+    evaluator: Evaluator,
+    board: Switchboard,
+    main: Measured,
+    options: Options,
+    coverage: list[str],
+    *,
+    seed: int,
+) -> list[Measured]:
+    """Measure the further settings at the main one's point.
+
+    Args:
+        evaluator: At the main setting's point.
+        board: The switches.
+        main: What the main setting gave.
+        options: The check's options.
+        coverage: Gets a sentence for each setting that could not be measured.
+        seed: Seed of the directions.
+
+    Returns:
+        The settings measured; the switches are back at the main setting's.
+    """
+    settings: list[tuple[Setting, str]] = []
+    if board.dropouts:
+        if all(switch.always_off for switch in board.dropouts):
+            coverage.append(
+                "dropout was not exercised: its value in training is the one that turns it off"
+            )
+        else:
+            name = "generic point, dropout replayed"
+            setting = Setting(name, main.setting.moves, board.states(dropout="on"))
+            why = "dropout's own backward pass was not exercised: its mask cannot be replayed"
+            settings.append((setting, f"{why}; pass state= the generator that draws it"))
+    for switch in board.penalties:
+        settings += _penalty_settings(evaluator, board, main, switch, coverage)
+    measured = []
+    for index, (setting, why_not) in enumerate(settings):
+        evaluator.switches = list(setting.switches)
+        try:
+            loss, gradients = evaluator.loss_and_gradients()
+            sound = not outside_domain(loss) and (not board.dropouts or evaluator.loss() == loss)
+        except Exception as error:  # another value of a switch may be outside the domain
+            coverage.append(f"{why_not} ({type(error).__name__}: {error})")
+            continue
+        if not sound:
+            coverage.append(why_not)
+            continue
+        measured.append(
+            measure(
+                evaluator,
+                setting,
+                options,
+                seed=seed + index,
+                loss=loss,
+                gradients=gradients,
+                like=main.prober,
+            )
+        )
+    evaluator.switches = list(main.setting.switches)
+    return measured
+
+
+def _penalty_settings(
+    evaluator: Evaluator,
+    board: Switchboard,
+    main: Measured,
+    switch: BoundSwitch,
+    coverage: list[str],
+) -> list[tuple[Setting, str]]:
+    if switch.always_off:
+        coverage.append(f"the penalty was not exercised: {switch.name} is off in training")
+        return []
+    why = f"{switch.name} could not be looked at alone: the loss is not finite then"
+    off = board.states(penalty={switch.name: "off"})
+    evaluator.switches = list(off)
+    try:
+        data = evaluator.loss()
+    except Exception as error:
+        coverage.append(f"{why} ({type(error).__name__}: {error})")
+        return []
+    penalty = main.prober.loss - data
+    share = abs(penalty) / abs(data) if data else math.inf
+    if share > DOMINANT_SHARE:
+        return [(Setting(f"generic point, {switch.name} off", main.setting.moves, off), why)]
+    if share < NEGLIGIBLE_SHARE and switch.scalable:
+        factor = 1 / share if abs(penalty) > 10 * main.prober.noise else BLIND_FACTOR
+        name = f"generic point, {switch.name} × {factor:.2g}"
+        states = board.states(penalty={switch.name: factor})
+        return [(Setting(name, main.setting.moves, states), why)]
+    return []

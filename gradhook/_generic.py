@@ -1,0 +1,113 @@
+"""Finding a generic point inside the loss's domain, and whether the loss reads its parameters at all.
+
+The displacement is divided by 4, at most eight times, while the loss there raises, is not finite,
+or explodes.  An exception away from where the user stands means "outside the domain" and never
+leaves the package.  On the way falls the connection test: a loss that does not change by a bit when
+every parameter moves works on something else than what it is given, which is the commonest first
+mistake and would otherwise look like a wrong gradient.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from gradhook._directions import Move
+from gradhook._evaluate import Evaluator
+from gradhook._settings import outside_domain
+from gradhook._types import Blocks
+from gradhook.probe.points import generic, nearby, shrunk
+from gradhook.probe.sanity import Facts
+
+__all__ = ["GenericPoint", "UnreadError", "find_generic"]
+
+ATTEMPTS = 9
+"""Points tried: the first, and eight with the displacement divided by 4 each time."""
+
+
+class UnreadError(Exception):
+    """The loss ignores its parameters; handled by the check, never seen by users."""
+
+
+@dataclass(frozen=True, slots=True)
+class GenericPoint:
+    """A displaced point and what the functions give there.
+
+    Args:
+        moves: Displacements from the current point.
+        loss: The loss there.
+        gradients: The analytic gradients there.
+    """
+
+    moves: dict[str, Move]
+    loss: float
+    gradients: Blocks
+
+
+def find_generic(
+    evaluator: Evaluator, facts: Facts, *, fixed: Collection[str], seed: int, wanted: bool
+) -> GenericPoint | None:
+    """Find a generic point; ``None`` if there is none, or none is wanted.
+
+    Args:
+        evaluator: At the current point.
+        facts: Loss and gradients there.
+        fixed: Blocks that stay.
+        seed: Seed of the draw.
+        wanted: Whether the point is to be measured; otherwise only the connection is tested.
+
+    Raises:
+        UnreadError: The loss does not read the parameters.
+    """
+    workspace = evaluator.workspace
+    first = generic(workspace.arrays, fixed=fixed, seed=seed)
+    if not first:
+        return None
+    limit = 10 * abs(facts.loss) + _first_order_change(evaluator, facts)
+    moved = False
+    for attempt in range(ATTEMPTS):
+        moves = first if attempt == 0 else shrunk(first, 4.0**-attempt)
+        workspace.move(moves)
+        try:
+            loss = evaluator.loss()
+            moved = moved or loss != facts.loss
+            if not moved:
+                break
+            if outside_domain(loss) or abs(loss) > limit:
+                continue
+            if not wanted:
+                return None
+            loss, gradients = evaluator.loss_and_gradients()
+            if outside_domain(loss, gradients) and not outside_domain(0.0, facts.gradients):
+                continue
+            return GenericPoint(moves, loss, gradients)
+        except Exception:  # outside the domain; exceptions count where the user stands
+            moved = True
+    if not moved and not _moves_far_away(evaluator, facts, fixed, seed):
+        workspace.move({})
+        raise UnreadError
+    return None
+
+
+def _first_order_change(evaluator: Evaluator, facts: Facts) -> float:
+    """``Σ_b s_b·‖a_b‖``: how far the loss may go if every block moves by its scale."""
+    return math.fsum(
+        evaluator.workspace.scale(name) * math.sqrt(float((gradient * gradient).sum()))
+        for name, gradient in facts.gradients.items()
+        if not outside_domain(0.0, {name: gradient})
+    )
+
+
+def _moves_far_away(evaluator: Evaluator, facts: Facts, fixed: Collection[str], seed: int) -> bool:
+    """Whether a loss that a moderate step leaves alone, being flat, reacts to a large one."""
+    workspace = evaluator.workspace
+    for distance in (1.0, 100.0):
+        workspace.move({})
+        workspace.move(nearby(workspace.arrays, distance=distance, fixed=fixed, seed=seed))
+        try:
+            if evaluator.loss() != facts.loss:
+                return True
+        except Exception:  # whatever it reads, it reads the parameters
+            return True
+    return False

@@ -1,0 +1,115 @@
+"""Gradients out of the user's container, matched to the parameters by name and copied.
+
+Names are matched as they stand, or by the rule ``"d" + name`` (``dW1``), or by the user's own; shapes
+must be equal, because broadcasting would hide a sum over the batch that is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from gradhook._parameters import SINGLE, Tree, float64_copy
+from gradhook._types import Array, Blocks, nearest_name
+from gradhook.errors import GradientNameError, GradientShapeError
+
+__all__ = ["GradientName", "match_gradients"]
+
+GradientName: TypeAlias = str | Mapping[str, str] | Callable[[str], str]
+"""How the gradient of a block is called: a format (``"d{}"``), a mapping or a function of the block's name."""
+
+
+def match_gradients(
+    gradients: Any,
+    shapes: Mapping[str, tuple[int, ...]],
+    *,
+    single: bool,
+    gradient_name: GradientName | None,
+) -> tuple[Blocks, str]:
+    """Copy gradients out of the user's container, one float64 array per block.
+
+    Names are matched as they stand; where none of a container's names fits but ``"d" + name`` does
+    (``dW1``), that rule is used.  Extra names are ignored.
+
+    Args:
+        gradients: What the user's code returned.
+        shapes: Shape of each block, by name.
+        single: Whether the parameters were one array; then ``gradients`` is one array too.
+        gradient_name: The user's own rule, or ``None``.
+
+    Returns:
+        The copies by block name, and a sentence saying which rule was used (empty for plain names).
+
+    Raises:
+        GradientNameError: A block has no gradient.
+        GradientShapeError: A gradient has another shape, or is not an array of real numbers.
+    """
+    if single and not isinstance(gradients, Mapping):
+        return {SINGLE: _gradient_copy(SINGLE, gradients, shapes[SINGLE])}, ""
+    given = Tree.unchecked(gradients).blocks
+    names, rule = _gradient_names(list(shapes), given, gradient_name)
+    found = {
+        name: _gradient_copy(name, given[names[name]], shape) for name, shape in shapes.items()
+    }
+    return found, rule
+
+
+def _gradient_names(
+    names: list[str], given: Mapping[str, Any], rule: GradientName | None
+) -> tuple[dict[str, str], str]:
+    if rule is not None:
+        wanted = {name: _apply(rule, name) for name in names}
+        sentence = "gradients matched by the rule given as gradient_name"
+    else:
+        wanted = {name: name for name in names}
+        sentence = ""
+        if not set(names) <= set(given):
+            for prefixed in ({n: _last_prefixed(n) for n in names}, {n: "d" + n for n in names}):
+                if set(prefixed.values()) <= set(given):
+                    wanted = prefixed
+                    sentence = f'gradients matched by the rule "d" + name ({prefixed[names[0]]} for {names[0]})'
+                    break
+    missing = [name for name in names if wanted[name] not in given]
+    if missing:
+        hint = nearest_name(wanted[missing[0]], list(given))
+        raise GradientNameError(
+            f"no gradient for {', '.join(missing)}: parameters are {', '.join(names)}; gradients "
+            "are "
+            f"{', '.join(given) or 'empty'}{hint}. Pass gradient_name= if they are named by "
+            "another rule"
+        )
+    return wanted, sentence
+
+
+def _apply(rule: GradientName, name: str) -> str:
+    if isinstance(rule, str):
+        return rule.replace("{}", name)
+    if isinstance(rule, Mapping):
+        return str(rule.get(name, name))
+    return rule(name)
+
+
+def _last_prefixed(name: str) -> str:
+    head, slash, tail = name.rpartition("/")
+    return f"{head}{slash}d{tail}"
+
+
+def _gradient_copy(name: str, leaf: Any, shape: tuple[int, ...]) -> Array:
+    try:
+        array = np.asarray(leaf)
+    except Exception as error:
+        raise GradientShapeError(f"the gradient of {name!r} is not an array: {error}") from error
+    if array.dtype.kind not in "fiu":
+        what = "None" if leaf is None else f"of dtype {array.dtype}"
+        raise GradientShapeError(
+            f"the gradient of {name!r} is {what}; an array of real numbers with shape {shape} is "
+            "needed"
+        )
+    if array.shape != shape:
+        raise GradientShapeError(
+            f"the gradient of {name!r} has shape {array.shape}, the parameter has {shape}; "
+            "they must be equal (broadcasting would hide a missing sum over the batch)"
+        )
+    return float64_copy(array)

@@ -1,0 +1,63 @@
+"""An oracle that shares nothing with the package: plain central differences at many step sizes."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+ROUND_OFF = 4 * np.finfo(np.float64).eps
+
+
+def slope(phi: Callable[[float], float]) -> float:
+    """Return phi'(0): of central differences at falling steps, the one its neighbour confirms best.
+
+    A kink or a truncation error inside a step shows as a change from one step to the next;
+    round-off is eps * |phi| / h.  The analytic gradient has no say in the choice.
+    """
+    steps = 4.0 ** -np.arange(5, 13)
+    values = [(phi(h), phi(-h)) for h in steps]
+    slopes = [(up - down) / (2 * h) for (up, down), h in zip(values, steps, strict=True)]
+    doubts = [
+        abs(slopes[i + 1] - slopes[i]) + ROUND_OFF * max(map(abs, values[i])) / steps[i + 1]
+        for i in range(len(steps) - 1)
+    ]
+    best = int(np.argmin(doubts))
+    # Richardson: the leading error falls by 16 from one step to the next.
+    return (16 * slopes[best + 1] - slopes[best]) / 15
+
+
+@pytest.fixture(scope="session")
+def worst_error():
+    """Return a function that measures how wrong the gradients of a problem's right code are.
+
+    Along single elements and one random direction of each block, in units of the block's scale;
+    relative to the block's largest entry, or to 1e-4 of the largest of all where it vanishes.
+    """
+
+    def measure(problem, parameters, switches, *, elements=4) -> dict[str, float]:
+        rng = np.random.default_rng(12345)
+
+        def evaluate(moved):
+            np.random.seed(0)
+            # A fresh function: the same dropout masks, and no state from the call before.
+            return problem.build("")(moved, *problem.batch, **switches)
+
+        _, gradients = evaluate(parameters)
+        scales = {name: float(np.sqrt(np.mean(np.square(p)))) for name, p in parameters.items()}
+        sizes = {name: scales[name] * float(np.abs(gradients[name]).max()) for name in parameters}
+        floor = 1e-4 * max(sizes.values())
+        errors = dict.fromkeys(parameters, 0.0)
+        for name, value in parameters.items():
+            basis = np.eye(value.size)[rng.permutation(value.size)[:elements]]
+            mixed = rng.standard_normal(value.size) / np.sqrt(value.size)
+            for direction in (*basis, mixed):
+                v = scales[name] * direction.reshape(value.shape)
+
+                def phi(t, name=name, v=v):
+                    return evaluate({**parameters, name: parameters[name] + t * v})[0]
+
+                error = abs(slope(phi) - float(np.sum(gradients[name] * v)))
+                errors[name] = max(errors[name], error / max(sizes[name], floor))
+        return errors
+
+    return measure

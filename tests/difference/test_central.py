@@ -1,0 +1,110 @@
+"""Central differences: orders, steps, and kinks."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from gradhook.difference import Central, Ridders
+
+EPS = float(np.finfo(np.float64).eps)
+
+
+def test_textbook_cube_gives_3_0001():
+    estimate = Central(step=0.01)(lambda t: (1 + t) ** 3, noise=EPS)
+    # 3 + h**2 exactly; rounding leaves EPS / h.
+    assert abs(estimate.value - 3.0001) <= 2 * EPS / 0.01
+    assert estimate.step == 0.01
+    assert 1e-4 <= estimate.error <= 3.1e-4
+
+
+def test_truncation_falls_with_the_square_of_the_step():
+    errors = [Central(step=h)(math.exp, noise=EPS).value - 1 for h in (0.02, 0.01)]
+    # h**2 / 6 * (1 + h**2 / 20 + ...): the ratio exceeds 4 by the factor 1 + 3 * 0.01**2 / 20.
+    assert errors[0] / errors[1] == pytest.approx(4, rel=1e-4)
+
+
+def test_error_estimate_covers_the_true_error_of_a_cubic():
+    for h in (1.0, 0.1, 1e-2, 1e-3):
+        estimate = Central(step=h)(lambda t: t**3, noise=EPS * h**3)
+        assert h**2 * (1 - 1e-9) <= abs(estimate.value) <= estimate.error <= 3.1 * h**2
+
+
+def test_a_given_step_is_used_as_it_is_and_costs_five_evaluations():
+    estimate = Central(step=0.3)(math.sin, noise=EPS)
+    assert (estimate.step, estimate.evaluations) == (0.3, 5)
+
+
+def test_a_line_without_an_offset_is_done_at_the_first_step():
+    assert Central()(math.exp, noise=EPS).evaluations == 5
+
+
+def test_the_default_step_balances_truncation_against_noise():
+    # (3 * noise)**(1/3) for |phi'''| = 1, rounded to a power of two: within sqrt(2) either way.
+    for noise in (1e-15, 1e-12, 1e-9, 1e-6):
+        step = Central()(math.exp, noise=noise).step
+        assert 0.7 <= step / (3 * noise) ** (1 / 3) <= 1.5
+
+
+def test_a_large_third_derivative_shortens_the_step():
+    # phi''' is 1e12 times the slope's own scale.  At the best step, (3e-16 / 1e12)**(1/3), the
+    # error is 2 * noise / h plus as much truncation, 1e6 * 1e-10.
+    estimate = Central()(lambda t: math.exp(1e6 * t), noise=EPS)
+    assert abs(estimate.value - 1e6) <= estimate.error <= 1e6 * 1e-8
+
+
+def test_an_offset_that_drowns_the_slope_lengthens_the_step():
+    # Noise 1e-7 and |phi'''| = 1: the best step is 7e-3, with an error near 5e-5.
+    estimate = Central()(lambda t: 1e9 + math.sin(t), noise=1.2e-7)
+    assert abs(estimate.value - 1.0) <= estimate.error <= 5e-4
+
+
+def test_a_longer_step_that_leaves_the_domain_is_given_up():
+    visited = []
+
+    def line(t):
+        visited.append(t)
+        return 1e9 + t if abs(t) < 1e-3 else math.nan
+
+    estimate = Central()(line, noise=1.2e-7)
+    assert max(visited) >= 1e-3  # It was tried, ...
+    assert estimate.step < 1e-3  # ... and the shorter step counts.
+    assert abs(estimate.value - 1.0) <= estimate.error < math.inf
+
+
+@pytest.mark.parametrize("method", [Central(), Central(step=1e-4), Central(step=0.1), Ridders()])
+def test_a_symmetric_kink_looks_smooth_and_the_error_says_otherwise(method):
+    estimate = method(abs, noise=EPS)
+    assert estimate.value == 0.0
+    assert estimate.error >= 1.0  # Half the jump from -1 to 1.
+
+
+@pytest.mark.parametrize("method", [Central(), Central(step=1e-4), Ridders()])
+@pytest.mark.parametrize("jump", [1e-3, -1.0, 1e3])
+def test_both_one_sided_derivatives_lie_within_the_error_at_a_kink(method, jump):
+    estimate = method(lambda t: math.exp(t) + jump * max(t, 0.0), noise=EPS)
+    # Exact up to the rounding of the slopes: EPS over the shortest step of these, 1e-8.
+    slack = 1e-8 * max(1.0, abs(jump))
+    for slope in (1.0, 1.0 + jump):
+        assert abs(estimate.value - slope) <= estimate.error + slack
+
+
+def test_a_kink_at_zero_costs_one_shorter_step_and_no_more():
+    assert Central()(abs, noise=EPS).evaluations <= 9
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+@pytest.mark.parametrize("position", np.linspace(0.0, 2.5, 26).tolist())
+def test_error_estimate_covers_a_kink_anywhere_within_the_step(side, position):
+    h = 0.125
+    estimate = Central(step=h)(lambda t: max(side * t - position * h, 0.0), noise=0.0)
+    # At the kink itself the nearer of the two derivatives is 1/2 away as well.
+    assert abs(estimate.value) <= estimate.error + 1e-14
+
+
+def test_a_kink_beside_zero_is_stepped_around():
+    estimate = Central()(lambda t: math.exp(t) + max(t - 1e-6, 0.0), noise=EPS)
+    assert estimate.step < 1e-6
+    assert abs(estimate.value - 1.0) <= estimate.error <= 1e-6

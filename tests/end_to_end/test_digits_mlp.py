@@ -1,0 +1,281 @@
+"""The digits example, run as its users run it, and with every mistake that it can plant."""
+
+import importlib
+import os
+import re
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import gradhook
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = ROOT / "examples" / "digits_mlp.py"
+
+sys.path.append(str(PROGRAM.parent))
+digits_mlp = importlib.import_module("digits_mlp")
+digits_network = importlib.import_module("digits_network")
+
+
+def run(*arguments, folder, grad_hook=None, interpreter_arguments=(str(PROGRAM),)):
+    """Run the program in ``folder`` with an environment that does not help it find the checkout."""
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "GRADHOOK")
+    }
+    if grad_hook is not None:
+        environment["GRADHOOK"] = grad_hook
+    return subprocess.run(
+        [sys.executable, *interpreter_arguments, *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def accuracy(output):
+    return float(re.search(r"test accuracy ([\d.]+)%", output)[1]) / 100
+
+
+def weights(output):
+    return re.search(r"final weights (\w+)", output)[1]
+
+
+def points(logdir, tag="gradcheck/ratio"):
+    """Read one scalar of the only run below ``logdir``."""
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    (events,) = logdir.rglob("events.out.tfevents.*")
+    reader = accumulator.EventAccumulator(str(events.parent))
+    reader.Reload()
+    return reader.Scalars(tag)
+
+
+@pytest.fixture(scope="module")
+def off(tmp_path_factory):
+    """The default run; its last line lists the imported packages that only a check needs."""
+    folder = tmp_path_factory.mktemp("off")
+    # The interpreter puts a script's folder on the path, runpy.run_path does not.
+    program = f"""
+import runpy, sys
+sys.path.insert(0, {str(PROGRAM.parent)!r})
+sys.argv[0] = {str(PROGRAM)!r}
+runpy.run_path(sys.argv[0], run_name="__main__")
+print("imported", *sorted({{"tensorboard", "tensorflow", "tqdm"}} & set(sys.modules)))
+"""
+    finished = run(folder=folder, interpreter_arguments=("-c", program))
+    return finished, folder
+
+
+@pytest.fixture(scope="module")
+def on(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("on")
+    return run("--grad-check", "--logdir", "runs", folder=folder), folder / "runs"
+
+
+def test_default_run_classifies_at_least_95_per_cent(off):
+    finished, _ = off
+    assert finished.returncode == 0, finished.stderr
+    assert accuracy(finished.stdout) >= 0.95
+
+
+def test_without_the_flag_nothing_is_imported_or_written_for_the_check(off):
+    finished, folder = off
+    assert finished.stdout.splitlines()[-1] == "imported"
+    assert list(folder.iterdir()) == []
+
+
+def test_checked_run_classifies_at_least_95_per_cent_and_passes_twice(on):
+    finished, _ = on
+    assert finished.returncode == 0, finished.stderr
+    assert accuracy(finished.stdout) >= 0.95
+    assert "FAIL" not in finished.stdout
+    assert "GradCheckWarning" not in finished.stderr
+
+
+def test_final_weights_are_the_same_to_the_bit_with_the_check_and_without(off, on):
+    assert weights(off[0].stdout) == weights(on[0].stdout)
+
+
+def test_tensorboard_holds_a_point_for_each_check(on):
+    finished, runs = on
+    ratios = points(runs)
+    assert [point.step for point in ratios] == [0, 100]
+    # The tag holds log10 of the ratio: below gradhook's warn threshold of 1e-6.
+    assert all(point.value < -6 for point in ratios)
+    assert "tensorboard --logdir runs" in finished.stdout
+
+
+def test_hinge_loss_classifies_at_least_95_per_cent_with_its_gradient_checked(tmp_path):
+    finished = run("--svm", "--grad-check", folder=tmp_path)
+    assert finished.returncode == 0, finished.stderr
+    assert accuracy(finished.stdout) >= 0.95
+    assert "GradCheckWarning" not in finished.stderr
+    assert len(points(tmp_path / "runs" / "digits_mlp")) == 2
+
+
+def test_environment_variable_is_the_flag(tmp_path):
+    by_flag = run("--steps", "100", "--grad-check", "--logdir", "flag", folder=tmp_path)
+    by_name = run("--steps", "100", "--logdir", "name", folder=tmp_path, grad_hook="1")
+    assert by_name.returncode == 0, by_name.stderr
+    assert weights(by_name.stdout) == weights(by_flag.stdout)
+    flag, name = points(tmp_path / "flag"), points(tmp_path / "name")
+    assert [(p.step, p.value) for p in name] == [(p.step, p.value) for p in flag]
+    assert len(name) == 2
+
+
+def test_environment_variable_zero_leaves_the_check_off(tmp_path):
+    assert run("--steps", "1", folder=tmp_path, grad_hook="0").returncode == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_planted_bug_is_reported_and_the_training_goes_on(tmp_path):
+    finished = run(
+        "--steps", "100", "--grad-check", "--plant-bug", "dW_transposed", folder=tmp_path
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert "right: dW2 = H1.T @ dZ2" in finished.stdout
+    assert "FAIL" in finished.stdout
+    assert "W2" in finished.stdout.split("FAIL", 1)[1]
+    assert "GradCheckWarning" in finished.stderr
+    assert "final weights" in finished.stdout
+
+
+def test_on_fail_raise_ends_the_program_at_the_first_failing_check(tmp_path):
+    finished = run("--grad-check", "--plant-bug", "sign_one", "--on-fail", "raise", folder=tmp_path)
+    assert finished.returncode == 1
+    assert "GradientMismatchError" in finished.stderr
+    assert "W2" in finished.stderr
+    assert "final weights" not in finished.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "advice"),
+    [(["hinge_count1"], "add --svm"), (["ce_forgot_minus1", "--svm"], "drop --svm")],
+)
+def test_bug_in_the_loss_not_used_is_refused(arguments, advice, capsys):
+    with pytest.raises(SystemExit):
+        digits_mlp.main(["--plant-bug", *arguments])
+    assert advice in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("optimizer", digits_mlp.OPTIMIZERS)
+def test_every_optimizer_reaches_95_per_cent(optimizer, capsys, monkeypatch):
+    monkeypatch.delenv("GRADHOOK", raising=False)
+    digits_mlp.main(["--optimizer", optimizer])
+    assert accuracy(capsys.readouterr().out) >= 0.95
+
+
+# From here on: the backward pass and the planted bugs against slow, obvious oracles.
+
+
+def at(parameters, loss_and_gradients, **switches):
+    """Evaluate on seven training rows, with the dropout mask that one fixed seed gives."""
+    X, _, y, _ = DIGITS
+    masks = np.random.default_rng(11)
+    return loss_and_gradients(parameters, X[:7], y[:7], masks=masks, **switches)
+
+
+def ratio(a, b):
+    total = np.linalg.norm(a) + np.linalg.norm(b)
+    return np.linalg.norm(a - b) / total if total else 0.0
+
+
+def generic_point(seed=2):
+    """Initial weights with biases that are not zero, so that no ReLU sits at its kink."""
+    generator = np.random.default_rng(seed)
+    parameters = digits_network.initial_parameters(generator)
+    for name in ("b1", "b2", "b3"):
+        parameters[name] += 0.3 * generator.standard_normal(parameters[name].shape)
+    return parameters
+
+
+def errors_of(bug):
+    """Return each block's largest ratio of wrong to right gradient, over two penalties."""
+    wrong, svm = digits_network.plant_bug(bug), digits_network.needs_loss(bug) == "hinge"
+    errors = dict.fromkeys(generic_point(), 0.0)
+    for l2 in (1e-3, 1.0):
+        for seed in range(3):
+            point = generic_point(seed)
+            _, mutated = at(point, wrong, svm=svm, l2=l2)
+            _, right = at(point, digits_network.loss_and_gradients, svm=svm, l2=l2)
+            for name in errors:
+                errors[name] = max(errors[name], ratio(mutated[name], right[name]))
+    return errors
+
+
+DIGITS = digits_mlp.digits()
+
+
+@pytest.mark.parametrize("svm", [False, True])
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+def test_backward_pass_agrees_with_central_differences_in_every_element(svm, dropout):
+    point = generic_point()
+    loss = partial(at, point, digits_network.loss_and_gradients, svm=svm, dropout=dropout)
+    _, gradients = loss()
+    h = 1e-6
+    for name, block in point.items():
+        numerical = np.empty_like(block)
+        for index in np.ndindex(block.shape):
+            saved = block[index]
+            block[index] = saved + h
+            above, _ = loss()
+            block[index] = saved - h
+            below, _ = loss()
+            block[index] = saved
+            numerical[index] = (above - below) / (2 * h)
+        # Round-off of a loss near 3 over h is 3e-10, an element's gradient 1e-3 to 1e-1.
+        assert ratio(gradients[name], numerical) < 1e-7, name
+
+
+@pytest.mark.parametrize("name", digits_network.BUGS)
+def test_planted_bug_is_one_line_of_the_source_and_a_kind_of_cause(name):
+    network = Path(digits_network.__file__).read_text(encoding="utf-8")
+    code, _ = network.split("MISTAKES: dict")
+    assert code.count(digits_network.BUGS[name].right) == 1
+    assert name in gradhook.CAUSE_KINDS
+
+
+@pytest.mark.parametrize("name", digits_network.BUGS)
+def test_planted_bug_makes_a_gradient_wrong_and_leaves_the_loss_alone(name):
+    svm = digits_network.needs_loss(name) == "hinge"
+    point = generic_point()
+    mutated, _ = at(point, digits_network.plant_bug(name), svm=svm)
+    right, _ = at(point, digits_network.loss_and_gradients, svm=svm)
+    assert mutated == right
+    # Ten times the threshold at which gradhook calls a gradient wrong.
+    assert max(errors_of(name).values()) > 1e-3
+
+
+@pytest.mark.parametrize("name", digits_network.BUGS)
+def test_planted_bug_fails_and_no_right_block_is_named(name):
+    truly_wrong = {block for block, error in errors_of(name).items() if error > 1e-6}
+    X_train, _, y_train, _ = DIGITS
+    check = digits_mlp.train(
+        partial(
+            digits_network.plant_bug(name),
+            svm=digits_network.needs_loss(name) == "hinge",
+            masks=np.random.default_rng(1),
+        ),
+        digits_network.initial_parameters(np.random.default_rng(0)),
+        X_train,
+        y_train,
+        optimizer=digits_mlp.adam,
+        steps=100,
+        order=np.random.default_rng(2),
+        enabled=True,
+        on_fail="record",
+    )
+    assert any(report.verdict == "FAIL" for report in check.history)
+    for report in check.history:
+        named = {
+            block for block, found in report.blocks.items() if found.verdict in ("FAIL", "WARN")
+        }
+        assert named <= truly_wrong
+        assert {block for cause in report.causes for block in cause.blocks} <= truly_wrong
+        assert named or report.verdict != "FAIL"
