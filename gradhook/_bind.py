@@ -7,20 +7,46 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from gradhook._form import name_of, signature_of
+from gradhook._state import slot_values
 from gradhook._switches import BoundSwitch, Role, Switch, Target, refuse_name
 from gradhook._types import nearest_name
 from gradhook.errors import OptionError
 
-__all__ = ["bind_switches", "keywords_of"]
+__all__ = ["as_switches", "bind_switches", "keywords_of"]
 
 OFF_AT_ONE = ("keep*",)
 OFF_AT_FALSE = ("use_dropout",)
 OFF_AT_ZERO = ("reg", "lam*", "alpha", "weight_decay*", "l1", "l2", "*penalty*")
 OFF_AT_EITHER = ("p", "rate", "ratio", "*drop*")
 
+NOTHING = inspect.Parameter.empty
+BY_NAME = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+def as_switches(given: object, role: Role) -> list[Switch | str]:
+    """The switches in what an option holds: a name, a ``Switch``, a list or tuple, or ``None``.
+
+    Raises:
+        OptionError: Something else stands among them, or a name is refused.
+    """
+    items = list(given) if isinstance(given, (list, tuple)) else [] if given is None else [given]
+    for item in items:
+        if not isinstance(item, (Switch, str)):
+            raise OptionError(
+                f"{role}= takes the name of a switch or a Switch(name, off=...), got {item!r}"
+            )
+        refuse_name(item.name if isinstance(item, Switch) else item)
+    return items
+
 
 def bind_switches(
-    given: object, role: Role, *, functions: Iterable[Callable[..., Any]], model: Any
+    given: object,
+    role: Role,
+    *,
+    functions: Iterable[Callable[..., Any]],
+    model: Any,
+    positional: int = 0,
 ) -> list[BoundSwitch]:
     """Tie switches to what they turn.
 
@@ -29,73 +55,114 @@ def bind_switches(
         role: What they switch.
         functions: The objective's functions, whose keyword arguments are tried first.
         model: Where paths start; ``None`` if the objective has no model.
+        positional: How many arguments the functions are given by position.
 
     Raises:
-        OptionError: A name is neither a keyword argument nor a path, or its off-value cannot be
-            inferred.
+        OptionError: A name is neither a keyword argument nor a path, it cannot be written to, or
+            its off-value cannot be inferred.
     """
-    if given is None:
-        return []
-    items = list(given) if isinstance(given, (list, tuple)) else [given]
     callables = list(functions)
-    return [_bind(item, role, callables, model) for item in items]
+    return [_bind(item, role, callables, model, positional) for item in as_switches(given, role)]
 
 
-def keywords_of(functions: Iterable[Callable[..., Any]]) -> dict[str, Any]:
-    """Keyword arguments that every function takes by name, with their defaults (``inspect.Parameter.empty`` if none)."""
-    common: dict[str, Any] | None = None
+def keywords_of(functions: Iterable[Callable[..., Any]], positional: int = 0) -> dict[str, Any]:
+    """Keyword arguments that every function takes, with their defaults.
+
+    The default is ``inspect.Parameter.empty`` where there is none.  A function that takes any
+    keyword takes those of the others.
+
+    Args:
+        functions: The functions.
+        positional: How many arguments they are given by position, which are left out.
+    """
+    own: list[dict[str, Any]] = []
+    takes_any: list[bool] = []
     for function in functions:
-        try:
-            parameters = inspect.signature(function).parameters.values()
-        except (TypeError, ValueError):
-            return {}
-        own = {
-            p.name: p.default
-            for p in parameters
-            if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)
-        }
-        common = own if common is None else {k: v for k, v in common.items() if k in own}
-    return common or {}
+        signature = signature_of(function)
+        parameters = [] if signature is None else list(signature.parameters.values())
+        later = parameters[positional:]
+        own.append({p.name: p.default for p in later if p.kind in BY_NAME})
+        takes_any.append(any(p.kind is p.VAR_KEYWORD for p in parameters))
+    return {
+        name: default
+        for taken in reversed(own)
+        for name, default in taken.items()
+        if all(name in other or anything for other, anything in zip(own, takes_any, strict=True))
+    }
 
 
-def _bind(item: object, role: Role, functions: list[Callable[..., Any]], model: Any) -> BoundSwitch:
-    if not isinstance(item, (Switch, str)):
-        raise OptionError(
-            f"{role}= takes the name of a switch or a Switch(name, off=...), got {item!r}"
-        )
-    name = item.name if isinstance(item, Switch) else item
-    refuse_name(name)
-    available = keywords_of(functions)
+def _bind(
+    item: Switch | str, role: Role, functions: list[Callable[..., Any]], model: Any, positional: int
+) -> BoundSwitch:
+    name, off, on = (
+        (item.name, item.off, item.on) if isinstance(item, Switch) else (item, None, None)
+    )
+    available = keywords_of(functions, positional)
     targets: tuple[Target, ...] = ()
     if name in available or (functions and all(map(_takes_any_keyword, functions))):
-        found = available.get(name, inspect.Parameter.empty)
-        on = found if not isinstance(item, Switch) or item.on is None else item.on
-        if on is inspect.Parameter.empty:
+        default = available.get(name, NOTHING)
+        on = default if on is None else on
+        if on is NOTHING:
             raise OptionError(
                 f"the switch {name!r} has no default in the function's signature, so its value in "
-                "training is unknown: "
-                f"pass Switch({name!r}, off=..., on=...)"
+                f"training is unknown: pass Switch({name!r}, off=..., on=...)"
             )
+        found = on
     else:
         targets = tuple(_find(model, name.split("."))) if model is not None else ()
         if not targets:
-            where = "a keyword argument of the functions"
-            where += " nor a path on the model" if model is not None else " (and there is no model)"
-            raise OptionError(
-                f"the switch {name!r} is not {where}; keyword arguments: "
-                f"{', '.join(available) or 'none'}" + nearest_name(name, list(available))
-            )
-        on = item.on if isinstance(item, Switch) and item.on is not None else None
-    sample = targets[0].original if targets else on
-    off_values = (item.off,) if isinstance(item, Switch) else _off_values(name, role, sample)
+            raise OptionError(_nowhere(name, available, functions, model))
+        for target in targets:
+            _refuse_unwritable(name, target)
+        found = targets[0].original
+    off_values = (off,) if isinstance(item, Switch) else _off_values(name, role, found)
     return BoundSwitch(name, role, on, off_values, targets)
 
 
 def _takes_any_keyword(function: Callable[..., Any]) -> bool:
+    signature = signature_of(function)
+    return signature is not None and any(
+        p.kind is p.VAR_KEYWORD for p in signature.parameters.values()
+    )
+
+
+def _nowhere(
+    name: str, available: Mapping[str, Any], functions: list[Callable[..., Any]], model: Any
+) -> str:
+    """Why a switch was not found, in one sentence that leads on."""
+    filled = [f for f in functions if name in keywords_of([f])]
+    if filled and name not in keywords_of(functions):
+        return (
+            f"the switch {name!r} is an argument of {name_of(filled[0])} and not of every function "
+            "of the objective: each must take it, for loss and gradients to agree"
+        )
+    if filled:
+        return (
+            f"the switch {name!r} is given by position, as an item of the batch: leave it out of "
+            f"the batch and pass Switch({name!r}, off=..., on=...), so that the check may turn it"
+        )
+    where = (
+        "a keyword argument of the functions, and there is no model to look on (pass "
+        "Objective(..., model=...))"
+        if model is None
+        else f"a keyword argument of the functions nor a path on the {type(model).__name__}"
+    )
+    hint = nearest_name(name, list(available))
+    return (
+        f"the switch {name!r} is not {where}; keyword arguments are: "
+        f"{', '.join(available) or 'none'}{hint}"
+    )
+
+
+def _refuse_unwritable(name: str, target: Target) -> None:
     try:
-        return any(p.kind is p.VAR_KEYWORD for p in inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):
-        return False
+        target.write(target.original)
+        target.restore()
+    except Exception as error:
+        raise OptionError(
+            f"the switch {name!r} cannot be turned: {target.key!r} of a "
+            f"{type(target.holder).__name__} cannot be set ({type(error).__name__}: {error})"
+        ) from error
 
 
 def _off_values(name: str, role: Role, value: Any) -> tuple[Any, ...]:
@@ -104,6 +171,8 @@ def _off_values(name: str, role: Role, value: Any) -> tuple[Any, ...]:
     def among(patterns: tuple[str, ...]) -> bool:
         return any(fnmatch.fnmatchcase(last, pattern) for pattern in patterns)
 
+    if value is None:  # how a default says "without"
+        return (None,)
     if isinstance(value, bool) or among(OFF_AT_FALSE):
         return (False,)
     if among(OFF_AT_ONE):
@@ -120,14 +189,17 @@ def _off_values(name: str, role: Role, value: Any) -> tuple[Any, ...]:
 def _find(node: Any, path: list[str]) -> Iterator[Target]:
     head, *rest = path
     for key in _children(node) if head == "*" else [_as_key(node, head)]:
+        held = isinstance(node, (Mapping, list, tuple))
         try:
-            child = node[key] if isinstance(node, (Mapping, list, tuple)) else getattr(node, key)
+            child = node[key] if held else getattr(node, key)
         except (KeyError, IndexError, AttributeError, TypeError):
             continue
         if rest:
             yield from _find(child, rest)
         else:
-            yield Target(node, key, child)
+            own = getattr(node, "__dict__", {})
+            slot = inspect.isdatadescriptor(getattr(type(node), str(key), None))
+            yield Target(node, key, child, inherited=not (held or slot or key in own))
 
 
 def _children(node: Any) -> list[Any]:
@@ -135,7 +207,7 @@ def _children(node: Any) -> list[Any]:
         return list(node)
     if isinstance(node, (list, tuple)):
         return list(range(len(node)))
-    return list(getattr(node, "__dict__", {}))
+    return [*getattr(node, "__dict__", {}), *slot_values(node)]
 
 
 def _as_key(node: Any, key: str) -> Any:

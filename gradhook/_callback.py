@@ -20,6 +20,7 @@ from gradhook._debug import is_enabled
 from gradhook._objective import Objective
 from gradhook._options import Options
 from gradhook._render import summary
+from gradhook._selftest import selftest
 from gradhook._subset import as_batch
 from gradhook._types import Batch, Verdict, nearest_name
 from gradhook._warn import warn
@@ -194,6 +195,8 @@ class GradCheckCallback:
         options = replace(self._options, seed=self._options.seed + len(self.history))
         objective = Objective.of(self._objective, self._parameters)
         try:
+            if not self.history and (failures := selftest()):
+                raise InternalError(f"gradhook's self-test failed: {'; '.join(failures)}")
             report = check(objective, options, as_batch(chosen), step=number)
         except InternalError as error:  # an observer must not kill the run that it observes
             report = undecided(objective, options, number, str(error))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from gradhook._form import name_of
 from gradhook.errors import ObjectiveError
 
 __all__ = ["Calls"]
@@ -41,7 +42,14 @@ class Calls:
         keywords: dict[str, Any],
         between: Callable[[], None],
     ) -> tuple[Any, Any]:
-        """Return loss and gradients at one point; ``between`` runs between two separate functions."""
+        """Return loss and gradients at one point.
+
+        Args:
+            parameters: First argument of functions that take one.
+            batch: Further arguments.
+            keywords: Keyword arguments, the same for every function.
+            between: Called between two separate functions, to put generators back.
+        """
         arguments = (parameters, *batch) if self.takes_parameters else batch
         if self.both is not None:
             return _pair(self.both, arguments, keywords)
@@ -58,11 +66,15 @@ def _pair(
     assert function is not None
     returned = function(*arguments, **keywords)
     if not isinstance(returned, (tuple, list)) or len(returned) != 2:
-        name = getattr(function, "__name__", "the function")
+        kind = type(returned).__name__
         what = (
-            f"{len(returned)} values"
-            if isinstance(returned, tuple)
-            else f"a {type(returned).__name__}"
+            f"a {kind} of {len(returned)}"
+            if isinstance(returned, (tuple, list))
+            else "None"
+            if returned is None
+            else f"a {kind}"
         )
-        raise ObjectiveError(f"{name} must return (loss, gradients); it returned {what}")
+        raise ObjectiveError(
+            f"{name_of(function)} must return (loss, gradients); it returned {what}"
+        )
     return returned[0], returned[1]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from gradhook._assemble import Circumstances, assemble
+from gradhook._coverage import unexercised
 from gradhook._objective import Objective
 from gradhook._options import Options
 from gradhook._parameters import Tree
@@ -99,9 +100,6 @@ def check(
     with _not_nested(objective), _shown(options.progress) as bar:
         run = Run(objective, options, tree, batch, rows, bar, step)
         outcome = run.made()
-    coverage = ()
-    if rows.rows is not None and len(rows.rows) == 1:
-        coverage = ("one sample: a sum and a mean over the batch cannot be told apart",)
     seen = Circumstances(
         evaluations=run.evaluations,
         gradient_evaluations=run.gradient_evaluations,
@@ -109,7 +107,9 @@ def check(
         step=step,
         rows=rows.rows,
         notes=tuple(run.notes),
-        coverage=coverage,
+        coverage=unexercised(
+            outcome, rows, {name: np.asarray(leaf) for name, leaf in tree.blocks.items()}
+        ),
     )
     return assemble(outcome, tree, options, seen)
 

@@ -9,7 +9,7 @@ machine.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -89,10 +89,7 @@ class Evaluator:
                 self.guard.rewind_generators,
             )
             copies, self.name_rule = match_gradients(
-                gradients,
-                {name: array.shape for name, array in self.workspace.arrays.items()},
-                single=not _is_container(self.workspace.tree.root),
-                gradient_name=self._gradient_name,
+                gradients, self.workspace.tree, self._gradient_name
             )
             return as_loss(value) + self._added(), copies
 
@@ -147,10 +144,6 @@ def as_loss(value: Any) -> float:
     if array.size != 1 or array.dtype.kind not in "fiu":
         raise LossTypeError(_not_one_number(value))
     return float(array.reshape(()).item())
-
-
-def _is_container(root: Any) -> bool:
-    return isinstance(root, (Mapping, list, tuple))
 
 
 def _not_one_number(value: Any) -> str:

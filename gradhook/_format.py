@@ -31,7 +31,7 @@ def number(value: float, digits: int = 2) -> str:
     if value == 0 or math.isinf(value):
         return f"{value + 0.0:g}"  # + 0.0 takes the sign off a negative zero.
     if 1e-2 <= abs(value) < 1e4:
-        return f"{value:.{digits}g}"
+        return f"{float(f'{value:.{digits}g}'):g}"
     mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
     return f"{mantissa.rstrip('0').rstrip('.') if '.' in mantissa else mantissa}e{exponent}"
 

@@ -70,7 +70,9 @@ def find_generic(
         moves = first if attempt == 0 else shrunk(first, 4.0**-attempt)
         workspace.move(moves)
         try:
-            loss = evaluator.loss()
+            # Where the loss comes with its gradients anyway, one call gives both.
+            at_once = wanted and evaluator.calls.separate is None
+            loss, gradients = evaluator.loss_and_gradients() if at_once else (evaluator.loss(), {})
             moved = moved or loss != facts.loss
             if not moved:
                 break
@@ -78,7 +80,8 @@ def find_generic(
                 continue
             if not wanted:
                 return None
-            loss, gradients = evaluator.loss_and_gradients()
+            if not at_once:
+                loss, gradients = evaluator.loss_and_gradients()
             if outside_domain(loss, gradients) and not outside_domain(0.0, facts.gradients):
                 continue
             return GenericPoint(moves, loss, gradients)

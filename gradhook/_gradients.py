@@ -11,32 +11,27 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from gradhook._parameters import SINGLE, Tree, float64_copy
+from gradhook._parameters import SINGLE, Tree, float64_copy, is_container
 from gradhook._types import Array, Blocks, nearest_name
 from gradhook.errors import GradientNameError, GradientShapeError
 
 __all__ = ["GradientName", "match_gradients"]
 
 GradientName: TypeAlias = str | Mapping[str, str] | Callable[[str], str]
-"""How the gradient of a block is called: a format (``"d{}"``), a mapping or a function of the block's name."""
+"""How gradients are called: a format (``"d{}"``), a mapping or a function of the block's name."""
 
 
 def match_gradients(
-    gradients: Any,
-    shapes: Mapping[str, tuple[int, ...]],
-    *,
-    single: bool,
-    gradient_name: GradientName | None,
+    gradients: Any, tree: Tree, gradient_name: GradientName | None = None
 ) -> tuple[Blocks, str]:
     """Copy gradients out of the user's container, one float64 array per block.
 
-    Names are matched as they stand; where none of a container's names fits but ``"d" + name`` does
-    (``dW1``), that rule is used.  Extra names are ignored.
+    Names are matched as they stand; where the container lacks one of them but has ``"d" + name``
+    for all (``dW1``), that rule is used.  Extra names are ignored.
 
     Args:
-        gradients: What the user's code returned.
-        shapes: Shape of each block, by name.
-        single: Whether the parameters were one array; then ``gradients`` is one array too.
+        gradients: What the user's code returned: one array where the parameters are one array.
+        tree: The parameters.
         gradient_name: The user's own rule, or ``None``.
 
     Returns:
@@ -46,19 +41,38 @@ def match_gradients(
         GradientNameError: A block has no gradient.
         GradientShapeError: A gradient has another shape, or is not an array of real numbers.
     """
-    if single and not isinstance(gradients, Mapping):
-        return {SINGLE: _gradient_copy(SINGLE, gradients, shapes[SINGLE])}, ""
-    given = Tree.unchecked(gradients).blocks
-    names, rule = _gradient_names(list(shapes), given, gradient_name)
-    found = {
-        name: _gradient_copy(name, given[names[name]], shape) for name, shape in shapes.items()
-    }
-    return found, rule
+    if tree.is_single and not isinstance(gradients, Mapping):
+        return {SINGLE: _copy(SINGLE, gradients, np.shape(tree.root))}, ""
+    names = list(tree.leaves)
+    if not is_container(gradients):
+        raise GradientNameError(_without_names(names, gradients))
+    given = Tree.unchecked(gradients).leaves
+    called, rule = _names(names, given, gradient_name)
+    raw = {name: given[called[name]] for name in names}
+    found = {name: _copy(name, raw[name], np.shape(leaf)) for name, leaf in tree.leaves.items()}
+    for tie in tree.ties:
+        found[tie.block] = tie.total(found, raw)
+    return {name: found[name] for name in tree.blocks}, rule
 
 
-def _gradient_names(
+def _without_names(names: list[str], gradients: Any) -> str:
+    what = (
+        "None"
+        if gradients is None
+        else "one array"
+        if hasattr(gradients, "shape")
+        else f"a {type(gradients).__name__}"
+    )
+    return (
+        f"the gradients are {what}, the parameters are {', '.join(names)}: return a gradient for "
+        "each under its name, or pass the parameters as one array"
+    )
+
+
+def _names(
     names: list[str], given: Mapping[str, Any], rule: GradientName | None
 ) -> tuple[dict[str, str], str]:
+    """What the gradient of each block is called, and a sentence about the rule."""
     if rule is not None:
         wanted = {name: _apply(rule, name) for name in names}
         sentence = "gradients matched by the rule given as gradient_name"
@@ -69,16 +83,18 @@ def _gradient_names(
             for prefixed in ({n: _last_prefixed(n) for n in names}, {n: "d" + n for n in names}):
                 if set(prefixed.values()) <= set(given):
                     wanted = prefixed
-                    sentence = f'gradients matched by the rule "d" + name ({prefixed[names[0]]} for {names[0]})'
+                    sentence = (
+                        f'gradients matched by the rule "d" + name ({prefixed[names[0]]} for '
+                        f"{names[0]})"
+                    )
                     break
     missing = [name for name in names if wanted[name] not in given]
     if missing:
-        hint = nearest_name(wanted[missing[0]], list(given))
+        hint = nearest_name(wanted[missing[0]], list(given)) or "."
         raise GradientNameError(
-            f"no gradient for {', '.join(missing)}: parameters are {', '.join(names)}; gradients "
-            "are "
-            f"{', '.join(given) or 'empty'}{hint}. Pass gradient_name= if they are named by "
-            "another rule"
+            f"no gradient for {', '.join(missing)}: the parameters are {', '.join(names)}; the "
+            f"gradients are {', '.join(given) or 'empty'}{hint} Pass gradient_name= if they are "
+            "named by another rule"
         )
     return wanted, sentence
 
@@ -88,7 +104,7 @@ def _apply(rule: GradientName, name: str) -> str:
         return rule.replace("{}", name)
     if isinstance(rule, Mapping):
         return str(rule.get(name, name))
-    return rule(name)
+    return str(rule(name))
 
 
 def _last_prefixed(name: str) -> str:
@@ -96,13 +112,14 @@ def _last_prefixed(name: str) -> str:
     return f"{head}{slash}d{tail}"
 
 
-def _gradient_copy(name: str, leaf: Any, shape: tuple[int, ...]) -> Array:
+def _copy(name: str, leaf: Any, shape: tuple[int, ...]) -> Array:
     try:
         array = np.asarray(leaf)
     except Exception as error:
         raise GradientShapeError(f"the gradient of {name!r} is not an array: {error}") from error
-    if array.dtype.kind not in "fiu":
-        what = "None" if leaf is None else f"of dtype {array.dtype}"
+    if array.dtype.kind not in "fiu" or isinstance(leaf, np.ma.MaskedArray):
+        masked = "a masked array" if isinstance(leaf, np.ma.MaskedArray) else ""
+        what = masked or ("None" if leaf is None else f"of dtype {array.dtype}")
         raise GradientShapeError(
             f"the gradient of {name!r} is {what}; an array of real numbers with shape {shape} is "
             "needed"

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gradhook._directions import Direction, Element
+from gradhook._directions import Direction, Element, Part
 from gradhook._types import Blocks
 from gradhook._workspace import Workspace
 from gradhook.errors import OptionError
@@ -58,7 +58,8 @@ class Line:
         trace: TracebackType | None,
     ) -> None:
         for name, direction, _ in self._parts:
-            self._workspace.write(name, direction if isinstance(direction, Element) else None)
+            local = isinstance(direction, (Element, Part))
+            self._workspace.write(name, direction if local else None)
 
     def __call__(self, t: Any) -> Any:
         if isinstance(t, complex):
@@ -95,6 +96,8 @@ class Line:
             values = self._workspace.values(name).astype(complex)
             if isinstance(direction, Element):
                 values.flat[direction.index] += t * unit
+            elif isinstance(direction, Part):
+                values[direction.box] += t * unit * direction.values()
             else:
                 values += t * unit * direction.table[direction.codes].reshape(values.shape)
             arrays[name] = values

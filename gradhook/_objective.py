@@ -9,24 +9,23 @@ from-scratch books.
 
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from gradhook._calls import Calls
+from gradhook._form import Form, form_of
+from gradhook._functions import join
 from gradhook.errors import ObjectiveError
 
-__all__ = ["Form", "Objective"]
-
-Form = Literal["functional", "in_place"]
+__all__ = ["Objective"]
 
 FORMS = (
     "a function loss_and_gradients(parameters, *batch) -> (loss, gradients); an "
-    "Objective(parameters=..., loss=..., "
-    "gradients=...); a model with .params and .loss(X, y) -> (loss, gradients); or a network with "
-    ".params, .loss(x, t) "
-    "and .gradient(x, t)"
+    "Objective(parameters=..., loss=..., gradients=...); a model with .params and .loss(X, y) -> "
+    "(loss, gradients); or a network with .params, .loss(x, t) and .gradient(x, t)"
 )
 
 
@@ -95,6 +94,9 @@ class Objective:
             thing: Any of the forms that the class description names.
             parameters: The parameters; ``None`` takes the objective's own.
 
+        A plain function that cannot take the parameters but fits the batch alone, such as a
+        model's bound method, is called in place.
+
         Raises:
             ObjectiveError: It is none of them, or its parameters are nowhere to be found.
 
@@ -115,42 +117,54 @@ class Objective:
         cls,
         *,
         forward: Callable[..., Any],
-        cost: Callable[..., Any],
+        cost: Callable[..., Any] | None = None,
         backward: Callable[..., Any],
         parameters: Any = None,
+        **settings: Any,
     ) -> Objective:
-        """Join separate forward, cost and backward functions, as deeplearning.ai's notebooks write
-        them.
+        """Join separate forward, cost and backward functions, as in deeplearning.ai's notebooks.
+
+        What an argument means is told from its name: ``X``, ``Y``, ``parameters``, ``AL`` (or
+        ``A2``, ``A3``, …) and ``cache`` or ``caches``, in any order.
 
         Args:
-            forward: ``forward(X, parameters) -> (AL, caches)``.
-            cost: ``cost(AL, Y) -> loss``.
-            backward: ``backward(AL, Y, caches) -> gradients``.
+            forward: ``forward(X, parameters[, keep_prob]) -> (AL, caches)``.
+            cost: ``cost(AL, Y[, parameters, lambd]) -> loss``; ``None`` for a
+                ``forward(X, Y, parameters) -> (cost, cache)``.
+            backward: ``backward(AL, Y, caches)``, ``backward(X, Y, cache[, lambd | keep_prob])`` or
+                the like, ``-> gradients``.
             parameters: As in ``Objective``.
+            **settings: Whatever else the functions take, such as ``lambd=0.7``; passed to each that
+                names it.  ``penalty="lambd"`` and ``dropout="keep_prob"`` make switches of them.
 
         Returns:
-            A functional objective for a batch ``(X, Y)``.  Functions that need more (``lambd``,
-            ``keep_prob``) are joined by hand in three lines: see the README.
+            A functional objective for a batch ``(X, Y)``.  Where columns are samples, the check
+            needs ``sample_axis=1``.
+
+        Raises:
+            ObjectiveError: What an argument means cannot be told, or no function takes a setting.
 
         Example:
             >>> import numpy as np
-            >>> from gradhook import Objective
+            >>> from gradhook import Objective, check_gradients
+            >>> def forward(X, parameters):
+            ...     return parameters["w"] @ X, X
+            >>> def cost(AL, Y, parameters, lambd):
+            ...     m = Y.shape[1]
+            ...     penalty = lambd * np.sum(parameters["w"] ** 2)
+            ...     return (np.sum((AL - Y) ** 2) + penalty) / (2 * m)
+            >>> def backward(AL, Y, cache):  # lambd forgotten
+            ...     return {"dw": (AL - Y) @ cache.T / Y.shape[1]}
+            >>> X = np.arange(12.0).reshape(3, 4)
             >>> line = Objective.from_functions(
-            ...     forward=lambda X, p: (p["w"] @ X, X),
-            ...     cost=lambda A, Y: 0.5 * np.sum((A - Y) ** 2),
-            ...     backward=lambda A, Y, X: {"dw": (A - Y) @ X.T},
+            ...     forward=forward, cost=cost, backward=backward, lambd=0.7
             ... )
-            >>> line.form
-            'functional'
+            >>> check_gradients(
+            ...     line, {"w": np.ones((1, 3))}, batch=(X, X[:1]), sample_axis=1, penalty="lambd"
+            ... ).verdict
+            <Verdict.FAIL: 'FAIL'>
         """
-
-        def loss(values: Any, X: Any, Y: Any) -> Any:
-            return cost(forward(X, values)[0], Y)
-
-        def loss_and_gradients(values: Any, X: Any, Y: Any) -> Any:
-            output, caches = forward(X, values)
-            return cost(output, Y), backward(output, Y, caches)
-
+        loss, loss_and_gradients = join(forward, cost, backward, settings)
         return cls(
             parameters=parameters,
             loss=loss,
@@ -164,24 +178,26 @@ class Objective:
         given = (self.loss, self.loss_and_gradients or self.gradients)
         return tuple(function for function in given if function is not None)
 
-    def calls(self, batch: tuple[Any, ...]) -> Calls:
+    def calls(self, batch: tuple[Any, ...], keywords: Collection[str] = ()) -> Calls:
         """Decide the form for a batch and return what is to be called.
+
+        Args:
+            batch: What the functions take besides the parameters.
+            keywords: Names of arguments that switches pass by keyword.
 
         Raises:
             ObjectiveError: The functions fit neither form, or both.
         """
-        forms = {self.form} if self.form else {_form_of(f, batch) for f in self.functions}
-        if len(forms) > 1:
-            raise ObjectiveError(
-                "one of the objective's functions takes the parameters and another does not: "
-                "give both the same first argument, or pass form="
-            )
+        form = self._form(len(batch), keywords)
         return Calls(
             self.loss,
             self.gradients,
             self.loss_and_gradients,
-            takes_parameters=forms == {"functional"},
+            takes_parameters=form == "functional",
         )
+
+    def _form(self, count: int, keywords: Collection[str]) -> Form:
+        return form_of(self.functions, count, form=self.form, keywords=keywords)
 
     @classmethod
     def _recognise(cls, thing: Any) -> Objective:
@@ -201,38 +217,23 @@ class Objective:
                 )
             return cls(parameters=live, loss_and_gradients=thing.loss, form="in_place", model=thing)
         if callable(thing):
-            return cls(
-                loss_and_gradients=thing, form="functional", model=getattr(thing, "__self__", None)
-            )
+            return _Function(loss_and_gradients=thing, form="functional", model=_owner_of(thing))
         raise ObjectiveError(f"a {type(thing).__name__} is not an objective; pass {FORMS}")
 
 
-def _form_of(function: Callable[..., Any], batch: tuple[Any, ...]) -> Form:
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):  # written in C: SciPy's convention
-        return "functional"
-    with_parameters = _binds(signature, 1 + len(batch))
-    without = _binds(signature, len(batch))
-    name = getattr(function, "__name__", "the function")
-    if with_parameters and without:
-        raise ObjectiveError(
-            f"{name}{signature} can be called with the parameters and without them: pass "
-            "form='functional' if its "
-            "first argument is the parameters, form='in_place' if it reads them from the model"
-        )
-    if not with_parameters and not without:
-        raise ObjectiveError(
-            f"{name}{signature} fits neither (parameters, *batch) nor (*batch) for a batch of "
-            f"{len(batch)} item(s): "
-            "give batch= the arrays that it takes besides the parameters"
-        )
-    return "functional" if with_parameters else "in_place"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Function(Objective):
+    """A plain function: functional by convention, in place where only that fits."""
+
+    def _form(self, count: int, keywords: Collection[str]) -> Form:
+        return form_of(self.functions, count, form=None, otherwise="functional", keywords=keywords)
 
 
-def _binds(signature: inspect.Signature, count: int) -> bool:
-    try:
-        signature.bind(*range(count))
-    except TypeError:
-        return False
-    return True
+def _owner_of(function: Any) -> Any:
+    """The object whose method, or which itself, is called; ``None`` for a plain function."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    if inspect.isroutine(function):
+        owner = getattr(function, "__self__", None)
+        return None if inspect.ismodule(owner) else owner
+    return function

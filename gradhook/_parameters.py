@@ -5,28 +5,37 @@ remains a *block* with the name that the user gave it, so that a report can say 
 ``theta[4113]``.  A ``Tree`` holds the blocks of a mapping, a list, a tuple, nested ones of these,
 or one array (then called ``x``), and can rebuild the same container around other arrays, which is
 how a functional objective gets copies of its parameters.
+
+The arrays in the container are its *leaves*.  A leaf is a block, save where leaves share memory:
+those are one block together (``gradhook._ties``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from gradhook._ties import Tie, find_ties
 from gradhook._types import Array
 from gradhook.errors import ParameterError, ParameterTypeError
 
-__all__ = ["SINGLE", "Place", "Tree", "float64_copy", "rms"]
+__all__ = ["SINGLE", "Place", "Tree", "float64_copy", "is_container", "map_leaves", "rms"]
 
 SINGLE = "x"
 """Name of the only block where the parameters are one array."""
 
+FORMS = (
+    "parameters are an array, a mapping, list or tuple of arrays, or a function without arguments "
+    "that returns one of these"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a block hangs: ``container[key]`` is its array; ``container`` is ``None`` for one array alone."""
+    """Where a leaf hangs: ``container[key]``; ``container`` is ``None`` for one array alone."""
 
     container: Any
     key: Any
@@ -37,14 +46,16 @@ class Tree:
     """The blocks of a container of parameters, and the container's shape.
 
     Args:
-        blocks: The leaves by name, in the user's order.
+        leaves: The arrays in the container by name, in the user's order.
         places: Where each leaf hangs.
         root: The container itself.
+        ties: Leaves that share memory.
     """
 
-    blocks: dict[str, Any]
+    leaves: dict[str, Any]
     places: dict[str, Place]
     root: Any
+    ties: tuple[Tie, ...] = ()
 
     @classmethod
     def of(cls, parameters: Any) -> Tree:
@@ -52,34 +63,84 @@ class Tree:
 
         Raises:
             ParameterTypeError: A leaf is not an array of real floating-point numbers.
-            ParameterError: There is no block, two blocks have one name, or a value is NaN or
-                infinite.
+            ParameterError: There is no block, two blocks have one name, a value is NaN or infinite,
+                or arrays share memory in a way that cannot be taken apart.
         """
         tree = cls.unchecked(parameters() if callable(parameters) else parameters)
-        if not tree.blocks:
+        if not tree.leaves:
             raise ParameterError("there is nothing to check: the parameters hold no array")
-        for name, leaf in tree.blocks.items():
+        for name, leaf in tree.leaves.items():
             _refuse_unsuitable(name, leaf)
-        return tree
+        return cls(tree.leaves, tree.places, tree.root, tuple(find_ties(tree.leaves)))
 
     @classmethod
     def unchecked(cls, container: Any) -> Tree:
         """Read a container without looking at its leaves, as gradients are read."""
-        blocks: dict[str, Any] = {}
+        leaves: dict[str, Any] = {}
         places: dict[str, Place] = {}
-        for name, leaf, place in _leaves(container, "", Place(None, None)):
-            if name in blocks:
+        for name, leaf, place in _leaves(container, None, Place(None, None), ()):
+            if name in leaves:
                 raise ParameterError(
-                    f"two parameter blocks are called {name!r}: nested names are joined by '/', "
-                    "so rename one of them"
+                    f"two blocks are called {name!r}: nested names are joined by '/', so rename "
+                    "one of them"
                 )
-            blocks[name] = leaf
+            leaves[name] = leaf
             places[name] = place
-        return cls(blocks, places, container)
+        return cls(leaves, places, container)
+
+    @property
+    def blocks(self) -> dict[str, Any]:
+        """The leaves by name, those that share memory as one block at the place of the first."""
+        first = {tie.names[0]: tie for tie in self.ties}
+        later = {name for tie in self.ties for name in tie.names[1:]}
+        return {
+            first[name].block if name in first else name: (
+                first[name].storage if name in first else leaf
+            )
+            for name, leaf in self.leaves.items()
+            if name not in later
+        }
+
+    @property
+    def is_single(self) -> bool:
+        """Whether the parameters are one array and not a container."""
+        return not is_container(self.root)
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader must know of the blocks, one sentence each."""
+        return [
+            f"{', '.join(tie.names[:-1])} and {tie.names[-1]} share memory: checked as one block, "
+            "against the sum of their gradients"
+            for tie in self.ties
+        ]
+
+    def block_of(self, name: str) -> str:
+        """The block that a leaf belongs to; a name that is no leaf is returned as it is."""
+        return next((tie.block for tie in self.ties if name in tie.names), name)
+
+    def spread(self, blocks: Mapping[str, Any]) -> dict[str, Any]:
+        """The leaves by name, taken from blocks with other values."""
+        tied = {name: tie for tie in self.ties for name in tie.names}
+        return {
+            name: tied[name].part(name, blocks[tied[name].block]) if name in tied else blocks[name]
+            for name in self.leaves
+        }
 
     def rebuild(self, blocks: Mapping[str, Any]) -> Any:
-        """Return a container of the same shape around other leaves; mappings become plain dictionaries."""
-        return _rebuild(self.root, "", blocks)
+        """Return a container of the same shape around other blocks; mappings become ``dict``."""
+        leaves = self.spread(blocks)
+        return _rebuild(self.root, None, lambda name, _: leaves[name])
+
+
+def is_container(node: Any) -> bool:
+    """Whether a value is a mapping, list or tuple, and so holds leaves rather than being one."""
+    return isinstance(node, (Mapping, list, tuple))
+
+
+def map_leaves(container: Any, function: Callable[[Any], Any]) -> Any:
+    """Return a container of the same shape around what a function makes of each leaf."""
+    return _rebuild(container, None, lambda _, leaf: function(leaf))
 
 
 def float64_copy(leaf: Any) -> Array:
@@ -101,35 +162,34 @@ def rms(values: Array) -> float:
     return float(largest * np.sqrt(np.dot(scaled, scaled) / flat.size))
 
 
-def _leaves(node: Any, prefix: str, place: Place) -> Iterator[tuple[str, Any, Place]]:
-    if isinstance(node, Mapping):
-        items: list[tuple[Any, Any]] = list(node.items())
-    elif isinstance(node, (list, tuple)):
-        items = list(enumerate(node))
-    else:
-        yield prefix or SINGLE, node, place
+def _leaves(
+    node: Any, prefix: str | None, place: Place, above: tuple[int, ...]
+) -> Iterator[tuple[str, Any, Place]]:
+    if not is_container(node):
+        yield SINGLE if prefix is None else prefix, node, place
         return
-    for key, child in items:
-        name = f"{prefix}/{key}" if prefix else str(key)
-        yield from _leaves(child, name, Place(node, key))
+    if id(node) in above:
+        raise ParameterError(f"the container {prefix!r} holds itself: leave it out")
+    for key, child in node.items() if isinstance(node, Mapping) else enumerate(node):
+        yield from _leaves(child, _joined(prefix, key), Place(node, key), (*above, id(node)))
 
 
-def _rebuild(node: Any, prefix: str, blocks: Mapping[str, Any]) -> Any:
-    def child(key: Any, value: Any) -> Any:
-        return _rebuild(value, f"{prefix}/{key}" if prefix else str(key), blocks)
+def _joined(prefix: str | None, key: Any) -> str:
+    return str(key) if prefix is None else f"{prefix}/{key}"
 
+
+def _rebuild(node: Any, prefix: str | None, leaf: Callable[[str, Any], Any]) -> Any:
     if isinstance(node, Mapping):
-        return {key: child(key, value) for key, value in node.items()}
+        return {key: _rebuild(value, _joined(prefix, key), leaf) for key, value in node.items()}
     if isinstance(node, (list, tuple)):
-        items = [child(index, value) for index, value in enumerate(node)]
+        items = [_rebuild(value, _joined(prefix, i), leaf) for i, value in enumerate(node)]
         if isinstance(node, list):
             return items
         return type(node)(*items) if hasattr(node, "_fields") else tuple(items)
-    return blocks[prefix or SINGLE]
+    return leaf(SINGLE if prefix is None else prefix, node)
 
 
 def _refuse_unsuitable(name: str, leaf: Any) -> None:
-    remedy = f"convert it, for example parameters[{name!r}] = parameters[{name!r}].astype(float)"
     if isinstance(leaf, np.ma.MaskedArray):
         raise ParameterTypeError(
             f"parameter {name!r} is a masked array, whose masked entries have no gradient; pass a "
@@ -147,18 +207,36 @@ def _refuse_unsuitable(name: str, leaf: Any) -> None:
             f"parameter {name!r} is a {type(leaf).__name__}, which is not an array: {error}"
         ) from error
     if array.dtype.kind != "f":
-        raise ParameterTypeError(
-            f"parameter {name!r} has dtype {array.dtype}; a derivative needs real floating-point "
-            f"numbers: {remedy}"
-        )
+        raise ParameterTypeError(_no_float(name, leaf, array))
     # A sum is finite only if every entry is, unless it overflows; only then is the slow test worth
-    # its memory.
+    # its memory.  Copies are float64, which a longer number may not fit.
     with np.errstate(all="ignore"):
-        finite = bool(np.isfinite(array.sum(dtype=np.float64))) or bool(np.isfinite(array).all())
+        finite = bool(np.isfinite(array.sum(dtype=np.float64)))
+        values = array if array.dtype.itemsize <= 8 or finite else array.astype(np.float64)
+        finite = finite or bool(np.isfinite(values).all())
     if not finite:
-        count = int(np.count_nonzero(~np.isfinite(array)))
+        wrong = ~np.isfinite(values)
+        first = tuple(int(i) for i in np.argwhere(wrong)[0])
         raise ParameterError(
-            f"parameter {name!r} holds {count} value(s) that are NaN or infinite (first at index "
-            f"{tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])}); "
-            "no derivative exists there: has training diverged?"
+            f"parameter {name!r} holds {np.count_nonzero(wrong)} value(s) that are NaN or infinite "
+            f"in float64 (first at index {first}); no derivative exists there: has training "
+            "diverged?"
         )
+
+
+def _no_float(name: str, leaf: Any, array: Array) -> str:
+    """What a parameter is that holds no floating-point numbers, and what to do about it."""
+    if leaf is None:
+        return f"parameter {name!r} is None: leave it out of the parameters"
+    if array.dtype.kind in "biu":
+        return (
+            f"parameter {name!r} has dtype {array.dtype}; a derivative needs real floating-point "
+            "numbers: convert it, for example with numpy.asarray(..., dtype=float)"
+        )
+    if array.dtype.kind == "c":
+        return (
+            f"parameter {name!r} has dtype {array.dtype}; a derivative needs real numbers: give "
+            "its real and its imaginary part as two arrays"
+        )
+    of = f" of dtype {array.dtype}" if isinstance(leaf, np.ndarray) else ""
+    return f"parameter {name!r} is a {type(leaf).__name__}{of}, not an array of numbers; {FORMS}"

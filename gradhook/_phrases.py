@@ -20,11 +20,13 @@ __all__ = [
     "Row",
     "cause_details",
     "cause_title",
+    "coverage",
     "details",
     "facts",
     "fold_sentence",
     "folded",
     "headline",
+    "ratio_cell",
     "rows",
     "thresholds",
     "title",
@@ -36,6 +38,13 @@ IN_FULL = 12
 
 NAMED = 4
 """Blocks of one verdict that the headline names."""
+
+PLAIN = (
+    "analytic and numerical gradient agree",
+    "analytic and numerical gradient disagree",
+    "analytic and numerical gradient differ slightly",
+)
+"""Notes that say no more than the verdict; left out where the verdict stands beside them."""
 
 
 class Row(NamedTuple):
@@ -111,18 +120,35 @@ def fold_sentence(blocks: list[BlockReport]) -> str:
 
 def details(block: BlockReport) -> list[str]:
     """Return what is said below a block's line: why, where, and what each setting found."""
-    said = [block.sentence] if block.sentence else []
+    passed = block.verdict is Verdict.PASS
+    said = [] if passed and block.sentence in PLAIN else [block.sentence]
     if block.where and block.where not in block.sentence:
         said.append(f"where: {block.where}")
     if block.worst is not None:
-        said.append(_worst_element(block, block.worst))
-    passed = block.verdict is Verdict.PASS
-    if not passed and (len(block.findings) > 1 or any(f.kinks or f.note for f in block.findings)):
-        said += [_finding(finding) for finding in block.findings]
+        said.append(_furthest(block.worst) if passed else _worst_element(block, block.worst))
     if passed:
-        notes = [finding.note for finding in block.findings if finding.note]
-        said += [note for note in dict.fromkeys(notes) if note not in block.sentence]
-    return [printable(line) for line in said]
+        # What a setting could not judge stands in the coverage.
+        judged = [finding for finding in block.findings if finding.verdict is Verdict.PASS]
+        notes = dict.fromkeys(finding.note for finding in judged)
+        said += [note for note in notes if note not in (*PLAIN, block.sentence)]
+    elif len(block.findings) > 1 or any(f.kinks or _news(f, block) for f in block.findings):
+        said += _by_setting(block)
+    return [printable(line) for line in said if line]
+
+
+def ratio_cell(block: BlockReport) -> str:
+    """Return a block's ratio with its error; a dash where nothing was there to have a ratio."""
+    if block.verdict is Verdict.UNTESTED:
+        return number(math.nan)
+    return ratio(block.ratio, block.ratio_error)
+
+
+def coverage(report: Report) -> list[str]:
+    """Return what was not exercised, less what stands beside its block."""
+    beside = {
+        f"{row.block.name} untested: {row.block.sentence}" for row in rows(report) if row.details
+    }
+    return [printable(sentence) for sentence in report.coverage if sentence not in beside]
 
 
 def cause_title(cause: Cause) -> str:
@@ -148,10 +174,10 @@ def cause_details(cause: Cause) -> list[str]:
 def thresholds(report: Report) -> str:
     """Return what the ratio is and what it is measured against."""
     warn, fail = number(report.tolerance.warn), number(report.tolerance.fail)
-    dash = any(math.isnan(block.ratio) for block in report.blocks.values())
+    dash = any(ratio_cell(block) == number(math.nan) for block in report.blocks.values())
     return (
         f"ratio = |a - n| / (|a| + |n|), a analytic, n numerical; warn {warn}, fail {fail}"
-        + "; – not measured by itself" * dash
+        + "; – not measured" * dash
     )
 
 
@@ -177,10 +203,34 @@ def _worst_element(block: BlockReport, element: Element) -> str:
     return f"worst element {place}: analytic {analytic}, numerical {numerical}{error}"
 
 
-def _finding(finding: Finding) -> str:
+def _furthest(element: Element) -> str:
+    apart = number(abs(element.analytic - element.numerical))
+    return f"worst [{', '.join(map(str, element.index))}] by {apart}"
+
+
+def _by_setting(block: BlockReport) -> list[str]:
+    """Return what each setting found; one line where all found the same."""
+    findings = block.findings
+    alike = {finding.verdict for finding in findings} == {block.verdict}
+    if alike and not any(f.kinks or _news(f, block) for f in findings):
+        ratios = [f.ratio for f in findings if not math.isnan(f.ratio)]
+        known = bool(ratios) and block.verdict is not Verdict.UNTESTED
+        span = f", ratio {number(min(ratios))} to {number(max(ratios))}" if known else ""
+        which = "both" if len(findings) == 2 else f"all {len(findings)}"
+        return [f"{block.verdict} in {which} settings{span}"]
+    return [_finding(finding, block) for finding in findings]
+
+
+def _finding(finding: Finding, block: BlockReport) -> str:
     said = [f"{finding.setting}: {finding.verdict}"]
-    if not math.isnan(finding.ratio):
+    if not math.isnan(finding.ratio) and finding.verdict is not Verdict.UNTESTED:
         said.append(f"ratio {ratio(finding.ratio, finding.ratio_error)}")
     if finding.kinks:
         said.append(f"{finding.kinks} of {count(finding.probes, 'probe')} met a kink")
-    return ", ".join(said) + (f"; {finding.note}" if finding.note else "")
+    news = _news(finding, block)
+    return ", ".join(said) + (f"; {news}" if news else "")
+
+
+def _news(finding: Finding, block: BlockReport) -> str:
+    """Return a finding's note where neither its verdict nor the block's sentence says it."""
+    return "" if finding.note in PLAIN or finding.note in block.sentence else finding.note

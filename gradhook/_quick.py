@@ -32,9 +32,17 @@ def measure_quickly(
     seed: int,
     loss: float,
     gradients: Blocks,
+    elsewhere: float,
 ) -> Measured:
     """Judge all blocks by one joint probe, at whose point loss and gradients are known."""
-    prober = Prober(evaluator, loss=loss, gradients=gradients, seed=seed, method=options.method)
+    prober = Prober(
+        evaluator,
+        loss=loss,
+        gradients=gradients,
+        seed=seed,
+        method=options.method,
+        elsewhere=elsewhere,
+    )
     if all(np.isfinite(g).all() for g in gradients.values()):
         probe, shares = prober.joint()
         # Along a joint direction the norms are those of the blocks in units of their scales.

@@ -1,9 +1,10 @@
 """A report for people: as text, as one line for a log, and as HTML for a notebook.
 
 The text is read from the top: what must be known first, the overall verdict with the names of the
-blocks that earned it, then one line per block, worst first, with its sentence below, then causes,
-what was not exercised, and the line of code that shows it all again.  Nothing here judges or
-rounds; what is said stands in ``gradhook._phrases``, and this module decides where.
+blocks that earned it, the causes, then one line per block, worst first, with its sentence, then
+what the ratio means, how the check was made, what was not exercised, and the line of code that
+shows it all again.  Nothing here judges or rounds; what is said stands in ``gradhook._phrases``,
+and this module decides where.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from gradhook._format import (
     fit,
     number,
     printable,
-    ratio,
     shape,
     shorten,
 )
@@ -69,21 +69,21 @@ def text(report: Report, width: int = 80, *, colour: bool = False) -> str:
         >>> b = BlockReport("b", (2,), "float64", Verdict.PASS, ratio=3.2e-9, ratio_error=1e-9)
         >>> print(text(Report(Verdict.PASS, True, {"b": b}, ratio=3.2e-9, step=100)))
         gradcheck step 100: PASS, ratio 3.2e-09; 1 PASS
-        standard effort, 0 loss and 0 gradient evaluations, seed 0
         <BLANKLINE>
         verdict  block  shape  ratio
         PASS     b      (2,)   3.2e-09 ± 1e-09
         <BLANKLINE>
         ratio = |a - n| / (|a| + |n|), a analytic, n numerical; warn 1e-06, fail 1e-04
+        standard effort, 0 loss and 0 gradient evaluations, seed 0
     """
     width = max(width, NARROWEST)
     again = [] if report.passed or not report.call else _again(report.call, width)
     sections = [
         [line for note in report.notes for line in _wrap("note: ", printable(note), width, "  ")],
         _header(report, width, colour),
-        _table(report, width, colour),
         *(_cause(cause, width) for cause in report.causes),
-        list(_wrap("", say.thresholds(report), width, "  ")),
+        _table(report, width, colour),
+        _footer(report, width),
         _coverage(report, width),
         again,
     ]
@@ -113,15 +113,19 @@ def summary(report: Report) -> str:
         what += f" ratio {number(worst.ratio)}"
     if len(decisive) > 1:
         what += f" and {count(len(decisive) - 1, 'more block')}"
-    return f"{say.title(report)}, {what}{_because([worst.sentence])}"
+    why = [*(cause.sentence for cause in report.causes), worst.sentence][:1]
+    return f"{say.title(report)}, {what}{_because(why)}"
 
 
 def _header(report: Report, width: int, colour: bool) -> list[str]:
     lines = list(_wrap("", f"{say.title(report)}, {say.headline(report)}", width, "  "))
     lines[0] = _tint(lines[0], report.verdict, colour)
-    for fact in say.facts(report):
-        lines += _wrap("", fact, width, "  ")
     return lines
+
+
+def _footer(report: Report, width: int) -> list[str]:
+    said = [say.thresholds(report), *say.facts(report)]
+    return [line for sentence in said for line in _wrap("", sentence, width, "  ")]
 
 
 def _table(report: Report, width: int, colour: bool) -> list[str]:
@@ -132,7 +136,7 @@ def _table(report: Report, width: int, colour: bool) -> list[str]:
         "verdict": [str(row.block.verdict) for row in shown],
         "block": [row.block.name for row in shown],
         "shape": [shape(row.block.shape) for row in shown],
-        "ratio": [ratio(row.block.ratio, row.block.ratio_error) for row in shown],
+        "ratio": [say.ratio_cell(row.block) for row in shown],
         "textbook": [number(row.block.textbook_ratio) for row in shown],
     }
     if set(cells["textbook"]) == {number(math.nan)}:
@@ -144,12 +148,16 @@ def _table(report: Report, width: int, colour: bool) -> list[str]:
     room = width - sum(others) - len(GAP) * len(others)
     cells["block"] = [block_name(name, room) for name in cells["block"]]
     breadths = {name: _breadth(name, cells[name]) for name in cells}
-    lines = [_row(list(cells), breadths.values())]
+    lines = [_row(list(cells), breadths.values()).rstrip()]
     below = " " * breadths["verdict"] + GAP
     for i, row in enumerate(shown):
-        line = _row([column[i] for column in cells.values()], breadths.values())
+        full = _row([column[i] for column in cells.values()], breadths.values())
+        line = full.rstrip()
+        details = row.details
+        if len(details) == 1 and columns(beside := full + GAP + details[0]) <= width:
+            line, details = beside, []
         lines.append(_tint(line, row.block.verdict, colour))
-        for detail in row.details:
+        for detail in details:
             lines += _wrap(below, detail, width, below + "  ")
     hidden = say.folded(report)
     return lines + ([say.fold_sentence(hidden)] if hidden else [])
@@ -163,9 +171,10 @@ def _cause(cause: Cause, width: int) -> list[str]:
 
 
 def _coverage(report: Report, width: int) -> list[str]:
-    lines = ["not exercised here:"] if report.coverage else []
-    for sentence in report.coverage:
-        lines += _wrap("  - ", printable(sentence), width, "    ")
+    unseen = say.coverage(report)
+    lines = ["not exercised here:"] if unseen else []
+    for sentence in unseen:
+        lines += _wrap("  - ", sentence, width, "    ")
     return lines
 
 
@@ -187,7 +196,7 @@ def _breadth(name: str, cells: list[str]) -> int:
 
 def _row(cells: Iterable[str], breadths: Iterable[int]) -> str:
     padded = (cell + " " * (n - columns(cell)) for cell, n in zip(cells, breadths, strict=True))
-    return GAP.join(padded).rstrip()
+    return GAP.join(padded)
 
 
 def _tint(line: str, verdict: Verdict, colour: bool) -> str:

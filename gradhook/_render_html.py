@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from gradhook import _phrases as say
-from gradhook._format import block_name, number, printable, ratio, shape
+from gradhook._format import block_name, number, printable, shape
 from gradhook._types import Verdict
 
 if TYPE_CHECKING:
@@ -84,12 +84,12 @@ def html(report: Report) -> str:
     parts = [
         *(_tag("p", _text(f"note: {note}"), "note") for note in report.notes),
         _header(report),
-        _table(report),
         *(_cause(cause) for cause in report.causes),
-        _tag("p", _text(say.thresholds(report)), "small"),
+        _table(report),
+        *(_tag("p", _text(said), "small") for said in (say.thresholds(report), *say.facts(report))),
     ]
-    if report.coverage:
-        parts += [_tag("p", "not exercised here:"), _list(report.coverage)]
+    if unseen := say.coverage(report):
+        parts += [_tag("p", "not exercised here:"), _list(unseen)]
     if report.call and not report.passed:
         parts += [_tag("p", "see it again:"), _tag("pre", _text(report.call))]
     return f'<div class="gradhook-report"><style>{STYLE}</style>{"".join(parts)}</div>'
@@ -98,9 +98,7 @@ def html(report: Report) -> str:
 def _header(report: Report) -> str:
     before = say.title(report).removesuffix(report.verdict)
     head = _text(before) + _pill(report.verdict) + " " + _text(say.headline(report))
-    return _tag("p", head, "head") + "".join(
-        _tag("p", _text(f), "small") for f in say.facts(report)
-    )
+    return _tag("p", head, "head")
 
 
 def _table(report: Report) -> str:
@@ -116,7 +114,7 @@ def _table(report: Report) -> str:
             _tag("td", _pill(block.verdict)),
             _tag("td", _text(block_name(block.name, LONGEST_NAME)), "name"),
             _tag("td", _text(shape(block.shape)), "number"),
-            _tag("td", _text(ratio(block.ratio, block.ratio_error)), "number"),
+            _tag("td", _text(say.ratio_cell(block)), "number"),
         ]
         if with_textbook:
             cells.append(_tag("td", _text(number(block.textbook_ratio)), "number textbook"))

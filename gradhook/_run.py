@@ -10,8 +10,6 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
-
 from gradhook._bind import bind_switches, keywords_of
 from gradhook._evaluate import Evaluator
 from gradhook._generic import UnreadError
@@ -25,6 +23,7 @@ from gradhook._session import Outcome, Session
 from gradhook._subset import Rows, upcast
 from gradhook._switches import BoundSwitch, Switch
 from gradhook._types import Batch
+from gradhook._upcast import upcast_in_place
 from gradhook._workspace import Workspace
 from gradhook.errors import (
     GradhookError,
@@ -105,6 +104,9 @@ class Run:
         roots += [options.state, penalty if _is_added(penalty) else None]
         batch = upcast(self._rows.batch)
         with one_interrupt(), contextlib.ExitStack() as put_back:
+            # Before the snapshot: what the mode sets must survive every rewinding, and it undoes
+            # that itself.
+            put_back.enter_context(_mode(options.evaluation_mode))
             guard = Guard([*roots, batch], without=_looked_after(self._tree, workspace))
 
             def restore() -> None:
@@ -116,7 +118,6 @@ class Run:
             # Twice: should an interrupt fall into the first, the second finishes what it began.
             put_back.callback(restore)
             put_back.callback(restore)
-            put_back.enter_context(_mode(options.evaluation_mode))
             evaluator = Evaluator(
                 self._calls,
                 workspace,
@@ -133,7 +134,7 @@ class Run:
                 other=None if self._rows.other is None else upcast(self._rows.other),
             )
             try:
-                _upcast_in_place(evaluator)
+                upcast_in_place(evaluator)
                 outcome = session.run()
             except (GradhookError, UnreadError):
                 raise
@@ -191,6 +192,7 @@ class Run:
                 f"{facts.disagreement:.1e}: are both "
                 "in the same mode (training or evaluation)?"
             )
+        self.notes += self._tree.notes
         if evaluator.name_rule:
             self.notes.append(evaluator.name_rule)
         unchanged = [i for i in self._rows.unchanged if hasattr(self._whole[i], "shape")]
@@ -206,21 +208,7 @@ def _looked_after(tree: Tree, workspace: Workspace) -> list[Any]:
     if not workspace.in_place:
         return []
     holders = [place.container for place in tree.places.values()]
-    return [*tree.blocks.values(), *holders]
-
-
-def _upcast_in_place(evaluator: Evaluator) -> None:
-    """Work in float64 arrays where the objective's own are coarser and the loss answers with finer values."""
-    workspace = evaluator.workspace
-    if workspace.is_float64 or not workspace.upcast():
-        return
-    try:
-        loss = evaluator.loss()
-    except Exception:  # a dtype that the code does not expect
-        loss = 0.0
-        evaluator.user_error = None
-    if loss == float(np.float32(loss)):
-        workspace.downcast()
+    return [*tree.leaves.values(), *tree.blocks.values(), *holders]
 
 
 def _is_added(penalty: Any) -> bool:
@@ -230,7 +218,7 @@ def _is_added(penalty: Any) -> bool:
 
 def _added(penalty: Any, workspace: Workspace) -> Callable[[Batch], float]:
     if isinstance(penalty, _Penalty):
-        return lambda batch: float(penalty(workspace.arrays))  # type: ignore[operator]
+        return lambda batch: float(penalty(workspace.leaves()))  # type: ignore[operator]
     return lambda batch: float(penalty(workspace.container(), *batch))
 
 

@@ -151,6 +151,7 @@ class Session:
             seed=options.seed,
             loss=point.loss,
             gradients=point.gradients,
+            elsewhere=outcome.facts.loss,
         )
         outcome.measured.append(main)
         if options.effort != "quick":
@@ -174,7 +175,7 @@ class Session:
         doubted = [
             name
             for name, judgement in current.judgements.items()
-            if judgement.mismatch and not current.evidence[name].spoiled
+            if judgement.suspect and not current.evidence[name].spoiled
         ]
         outcome.measured.append(
             self._off_the_tie(current, doubted, outcome) if doubted else current
@@ -215,6 +216,8 @@ class Session:
             seed=self._options.seed + 202,
             loss=loss,
             gradients=gradients,
+            # Steps and curvatures learned at a tie would mislead: those of the main point, or none.
+            like=outcome.measured[0].prober if outcome.measured else None,
             names=names,
         )
         return current.judged_anew(

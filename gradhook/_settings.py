@@ -138,6 +138,7 @@ def measure(
     like: Prober | None = None,
     names: list[str] | None = None,
     textbook: bool = False,
+    elsewhere: float = math.nan,
 ) -> Measured:
     """Probe and judge every block (or those named) in one setting, at which loss and gradients are
     known.
@@ -152,10 +153,17 @@ def measure(
         like: The prober of the main setting; ``None`` if this is it.
         names: Blocks to probe; all by default.
         textbook: Whether to add the plain textbook derivative.
+        elsewhere: The loss at another point.
     """
     exhaustive = options.effort == "exhaustive"
     prober = Prober(
-        evaluator, loss=loss, gradients=gradients, seed=seed, method=options.method, like=like
+        evaluator,
+        loss=loss,
+        gradients=gradients,
+        seed=seed,
+        method=options.method,
+        like=like,
+        elsewhere=elsewhere,
     )
     evidence: dict[str, BlockEvidence] = {}
     judgements: dict[str, Judgement] = {}
@@ -164,6 +172,10 @@ def measure(
             name, probes=PROBES["further" if like else "main"], exhaustive=exhaustive
         )
         verdict = _judged(found, prober, setting, options, evaluator)
+        flagged = verdict.comparison.standing_out
+        if found.exact and 0 < len(flagged) <= MOST_PROBES:
+            found = prober.again(found, flagged)
+            verdict = _judged(found, prober, setting, options, evaluator)
         while verdict.doubtful and len(found.probes) < MOST_PROBES:
             found = prober.more(found, min(3, MOST_PROBES - len(found.probes)))
             verdict = _judged(found, prober, setting, options, evaluator)
@@ -191,5 +203,5 @@ def _judged(
         setting.name,
         options.tolerance,
         ordinary=prober.ordinary / prober.scales[evidence.name],
-        coarse=evaluator.workspace.arrays[evidence.name].dtype.itemsize < 8,
+        coarse=prober.coarse or evaluator.workspace.arrays[evidence.name].dtype.itemsize < 8,
     )

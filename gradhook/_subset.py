@@ -27,15 +27,17 @@ class Rows:
     Args:
         batch: The batch cut to them.
         rows: Their positions, ascending; ``None`` where every row is used.
-        other: The batch cut to as many other rows, for a call in between; ``None`` where there are
-            no others.
+        other: The batch cut to as many rows of which some differ, or in another order, for a call
+            in between; ``None`` where there is no such.
         unchanged: Positions in the batch of what passed unchanged.
+        count: How many samples are checked, ``None`` where the batch counts none.
     """
 
     batch: Batch
     rows: tuple[int, ...] | None
     other: Batch | None
     unchanged: tuple[int, ...] = ()
+    count: int | None = None
 
 
 def as_batch(batch: Any) -> Batch:
@@ -71,15 +73,21 @@ def draw(
     cut = subset or (lambda whole, rows: _cut(whole, rows, count, axis))
     unchanged = tuple(i for i, item in enumerate(batch) if _axis_of(item, count, axis) is None)
     if samples is None or samples >= count:
-        half = np.arange(count)[: max(1, count // 2)]
-        return Rows(batch, None, as_batch(cut(batch, half)) if count > 1 else None, unchanged)
+        # Every row is taken, so another batch of as many can only hold them in another order.
+        turned = np.roll(np.arange(count), count // 2)
+        other = _other(cut, batch, turned) if count > 1 else None
+        return Rows(batch, None, other, unchanged, count)
     order = _mixed(_labels(batch, count, axis), count, random)
-    rows, rest = np.sort(order[:samples]), np.sort(order[samples : 2 * samples])
+    rows, others = np.sort(order[:samples]), np.roll(order, -samples)[:samples]
+    if 2 * samples <= count:
+        others.sort()
     return Rows(
         as_batch(cut(batch, rows)),
         tuple(int(r) for r in rows),
-        as_batch(cut(batch, rest)) if rest.size == samples else as_batch(cut(batch, rows[::-1])),
+        # Where too few rows are left over they are filled up with some of those drawn.
+        _other(cut, batch, others),
         unchanged if subset is None else (),
+        samples,
     )
 
 
@@ -132,6 +140,14 @@ def _cut(batch: Batch, rows: Array, count: int, axis: int) -> Batch:
         return item if where is None else item[(slice(None),) * where + (rows,)]
 
     return tuple(one(item) for item in batch)
+
+
+def _other(cut: Callable[[Batch, Array], Any], batch: Batch, rows: Array) -> Batch | None:
+    """Another batch of the same length: a cache of another shape raises, and so proves nothing."""
+    try:
+        return as_batch(cut(batch, rows))
+    except Exception:  # what lies on disk, or a user's ``subset``, may want rows in ascending order
+        return None
 
 
 def _labels(batch: Batch, count: int, axis: int) -> Array | None:

@@ -13,13 +13,19 @@ function.
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import MutableMapping, MutableSequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
+
 from gradhook.errors import OptionError
 
 __all__ = ["BoundSwitch", "Role", "Switch", "SwitchState", "Target", "refuse_name"]
+
+BATCH_NORMALISATION = ("train", "is_train")
+"""How names begin that turn batch normalisation along with dropout."""
 
 Role = Literal["dropout", "penalty"]
 SwitchState = float | Literal["off", "on"]
@@ -80,14 +86,15 @@ class BoundSwitch:
     @property
     def always_off(self) -> bool:
         """Whether its on-value is its off-value, so that turning it changes nothing."""
-        found = [self.on] if self.on is not None else [t.original for t in self.targets]
-        return all(bool(value == self.off) for value in found)
+        return all(np.array_equal(value, self.off) for value in self._found())
 
     @property
     def scalable(self) -> bool:
         """Whether every on-value is a number that can be multiplied."""
-        found = [t.original for t in self.targets] if self.on is None else [self.on]
-        return all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in found)
+        return all(
+            isinstance(value, numbers.Real) and not isinstance(value, (bool, np.bool_))
+            for value in self._found()
+        )
 
     def turn(self, to: SwitchState) -> dict[str, Any]:
         """Turn off, on, or on with the value found multiplied by a number.
@@ -108,30 +115,55 @@ class BoundSwitch:
     def restore(self) -> None:
         """Write back what was found on the model."""
         for target in self.targets:
-            target.write(target.original)
+            target.restore()
+
+    def _found(self) -> list[Any]:
+        """The values while on, one for each place."""
+        if self.on is None and self.targets:
+            return [target.original for target in self.targets]
+        return [self.on]
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
+    """A place on the model.
+
+    Args:
+        holder: The object, mapping or list that holds the value.
+        key: Its attribute, key or index there.
+        original: The value found.
+        inherited: Whether the holder has it from its class alone.
+    """
+
     holder: Any
     key: Any
     original: Any
+    inherited: bool = False
 
     def write(self, value: Any) -> None:
+        """Set the value."""
         if isinstance(self.holder, (MutableMapping, MutableSequence)):
             self.holder[self.key] = value
         else:
             setattr(self.holder, self.key, value)
 
+    def restore(self) -> None:
+        """Leave the place as it was found."""
+        if self.inherited:
+            vars(self.holder).pop(self.key, None)
+        else:
+            self.write(self.original)
+
 
 def refuse_name(name: object) -> None:
+    """Refuse what is no name, or names more than dropout or a penalty."""
     if not isinstance(name, str) or not name:
         raise OptionError(
             f"a switch needs the name of a keyword argument or of a path on the model, got {name!r}"
         )
-    if name.rpartition(".")[2].startswith("train"):
+    if name.rpartition(".")[2].lower().startswith(BATCH_NORMALISATION):
         raise OptionError(
             f"the switch {name!r} is refused: it would turn batch normalisation to evaluation, "
-            "which is another "
-            "function; name the dropout itself, such as Switch('dropout_ratio', off=0.0)"
+            "which is another function; name the dropout itself, such as "
+            "Switch('dropout_ratio', off=0.0)"
         )

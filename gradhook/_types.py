@@ -54,7 +54,7 @@ class Verdict(enum.StrEnum):
 
     @property
     def severity(self) -> int:
-        """Rank in the order PASS 0, UNTESTED 1, KINK 2, WARN 3, INCONCLUSIVE 4, FAIL 5 (DESIGN 7, overall verdict)."""
+        """Rank: PASS 0, UNTESTED 1, KINK 2, WARN 3, INCONCLUSIVE 4, FAIL 5."""
         return list(Verdict).index(self)
 
 
@@ -70,7 +70,7 @@ class Tolerance:
         resolved: A mismatch is resolved when it exceeds this multiple of its own error.
         untested: A block is UNTESTED when both derivatives stay within this multiple of their
             error.
-        untested_share: ... and that error is at most this share of an ordinary block's
+        untested_share: For UNTESTED that error is also at most this share of an ordinary block's
             contribution.
         coverage: Two-sided probability of the interval that a ratio is given before more probes are
             drawn.
@@ -81,6 +81,10 @@ class Tolerance:
         explained: Share of a residual that a cause may leave unexplained.
         coarsest: Resolution above which a check whose arrays cannot be upcast to float64 is
             INCONCLUSIVE.
+        coarse_margin: Where arrays are coarser than float64 and could not be upcast, ``fail``
+            becomes this multiple of the error reached, if that is more.
+        standing_out: Share of the directions along which a mismatch must be resolved.
+        rounding: Rounding of the analytic slope, relative to the gradient's norm.
 
     Raises:
         OptionError: A constant is not a positive finite number, or ``warn`` exceeds ``fail``.
@@ -101,6 +105,9 @@ class Tolerance:
     unexplained: float = 1e-5
     explained: float = 1e-2
     coarsest: float = 1e-2
+    coarse_margin: float = 10.0
+    standing_out: float = 0.25
+    rounding: float = 1e-15
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from gradhook._directions import CHUNK, Direction, Element, Move, Spread
+from gradhook._directions import CHUNK, Direction, Element, Move, Part, Spread
 from gradhook._parameters import Tree, float64_copy, rms
 from gradhook._state import same_bytes
+from gradhook._ties import overlaps_itself
 from gradhook._types import Array, Blocks
 from gradhook.errors import ParameterError, RestoreError
 
@@ -31,8 +32,8 @@ class Workspace:
         in_place: Whether to work in the user's own arrays.
 
     Raises:
-        ParameterError: In place: an array is not a writable ``numpy.ndarray``, or two blocks share
-            memory.
+        ParameterError: In place: an array is not a writable ``numpy.ndarray``, or overlaps itself or
+            others in a way that no view spans.
     """
 
     def __init__(self, tree: Tree, *, in_place: bool) -> None:
@@ -47,6 +48,8 @@ class Workspace:
             self._live = {}
             self._sources = {name: np.asarray(leaf) for name, leaf in tree.blocks.items()}
             self.arrays = {name: float64_copy(leaf) for name, leaf in tree.blocks.items()}
+        # In place: what the containers are to hold.
+        self._held: dict[str, Any] = dict(tree.leaves)
         self.moves: Mapping[str, Move] = {}
 
     @property
@@ -63,29 +66,38 @@ class Workspace:
         """The parameters as the objective's functions take them: the user's container, or one like it of copies."""
         return self.tree.root if self.in_place else self.tree.rebuild(self.arrays)
 
+    def leaves(self) -> Blocks:
+        """The working arrays by the names in the container, of which several may be one block."""
+        return self.tree.spread(self.arrays)
+
     def install(self) -> None:
         """Make the user's containers hold the working arrays again, should the user's code have replaced them."""
         if not self.in_place:
             return
         for name, place in self.tree.places.items():
-            if place.container is not None and place.container[place.key] is not self.arrays[name]:
-                place.container[place.key] = self.arrays[name]
+            if place.container is not None and place.container[place.key] is not self._held[name]:
+                place.container[place.key] = self._held[name]
 
     def upcast(self) -> bool:
         """In place: let the containers hold float64 arrays instead of coarser ones; ``False`` if they cannot."""
         coarse = [name for name, array in self._live.items() if array.dtype.itemsize < 8]
-        if not coarse or any(
-            not isinstance(self.tree.places[n].container, (dict, list)) for n in coarse
+        leaves = [name for name in self.tree.leaves if self.tree.block_of(name) in coarse]
+        if (
+            not coarse
+            or any(tie.positions and tie.block in coarse for tie in self.tree.ties)
+            or any(not isinstance(self.tree.places[n].container, (dict, list)) for n in leaves)
         ):
             return False
         for name in coarse:
             self.arrays[name] = float64_copy(self._sources[name])
+        self._held.update({name: self.arrays[self.tree.block_of(name)] for name in leaves})
         self.install()
         return True
 
     def downcast(self) -> None:
         """Undo ``upcast``."""
         self.arrays.update(self._live)
+        self._held = dict(self.tree.leaves)
         self.install()
 
     def move(self, moves: Mapping[str, Move]) -> None:
@@ -101,6 +113,9 @@ class Workspace:
         if isinstance(direction, Element):
             index = direction.index
             target.flat[index] = self.entry(name, index) + step
+            return
+        if isinstance(direction, Part):
+            target[direction.box] = self._inside(name, direction) + step * direction.values()
             return
         flat = target.reshape(-1) if target.flags.c_contiguous else None
         if name not in self.moves and direction is None:
@@ -122,6 +137,17 @@ class Workspace:
             start = index - index % CHUNK
             value = next(b for s, b in self.base(name) if s == start)[index - start]
         return float(value)
+
+    def _inside(self, name: str, part: Part) -> Array:
+        """The block at the present point inside a box, in float64 (or finer); the box's shape."""
+        source, move = self._sources[name], self.moves.get(name)
+        dtype = source.dtype if source.dtype.itemsize > 8 else np.dtype(np.float64)
+        values = source[part.box].astype(dtype)
+        if move is not None:
+            codes = np.random.Generator(np.random.SFC64(move.seed)).bytes(source.size)
+            table = np.frombuffer(codes, dtype=np.uint8).reshape(source.shape)[part.box]
+            values = values * move.table[table] if move.how == "multiply" else values + move.table[table]
+        return values
 
     def values(self, name: str) -> Array:
         """A copy of one block at the present point; the block's shape."""
@@ -188,7 +214,7 @@ class Workspace:
 
 
 def _refuse_unwritable(tree: Tree) -> None:
-    for name, leaf in tree.blocks.items():
+    for name, leaf in tree.leaves.items():
         if not isinstance(leaf, np.ndarray):
             raise ParameterError(
                 f"parameter {name!r} is a {type(leaf).__name__}, which cannot be written in "
@@ -201,12 +227,14 @@ def _refuse_unwritable(tree: Tree) -> None:
                 "writable, or use a "
                 "function that takes the parameters as its first argument"
             )
-    names = list(tree.blocks)
-    for i, first in enumerate(names):
-        for second in names[i + 1 :]:
-            if np.may_share_memory(tree.blocks[first], tree.blocks[second]):
-                raise ParameterError(
-                    f"parameters {first!r} and {second!r} share memory, so neither can be moved "
-                    "alone; "
-                    "give the shared array once"
-                )
+        if overlaps_itself(leaf):
+            raise ParameterError(
+                f"parameter {name!r} overlaps itself (strides {leaf.strides}), so that no entry can "
+                "be moved alone; give the array that it is a view of"
+            )
+    for tie in tree.ties:
+        if not tie.movable:
+            raise ParameterError(
+                f"parameters {' and '.join(map(repr, tie.names))} overlap in a pattern that no "
+                "view spans; give the array that holds them all"
+            )

@@ -76,13 +76,12 @@ class Report(Record):
         <Report gradcheck: FAIL, w ratio 0.5: sign is wrong>
         >>> print(report)
         gradcheck: FAIL, ratio 0.5; 1 FAIL (w)
-        standard effort, 12 loss and 0 gradient evaluations, seed 0
         <BLANKLINE>
         verdict  block  shape  ratio
-        FAIL     w      (3,)   0.5
-                 sign is wrong
+        FAIL     w      (3,)   0.5    sign is wrong
         <BLANKLINE>
         ratio = |a - n| / (|a| + |n|), a analytic, n numerical; warn 1e-06, fail 1e-04
+        standard effort, 12 loss and 0 gradient evaluations, seed 0
     """
 
     verdict: Verdict

@@ -15,12 +15,11 @@ union(at(10), every(500))
 from __future__ import annotations
 
 import bisect
-import contextlib
-import operator
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol, SupportsIndex, TypeAlias, runtime_checkable
 
+from gradhook._integer import as_integer
 from gradhook.errors import OptionError
 
 __all__ = [
@@ -223,12 +222,9 @@ class _Union:
 
 
 def _whole(value: object, *, least: int, what: str, remedy: str) -> int:
-    if isinstance(value, SupportsIndex) and not isinstance(value, bool):
-        # An array has an index only where it is one integer.
-        with contextlib.suppress(TypeError):
-            number = operator.index(value)
-            if number >= least:
-                return number
+    number = as_integer(value)
+    if number is not None and number >= least:
+        return number
     raise OptionError(
         f"{what} needs a whole number of at least {least}, got {value!r}; write {remedy}"
     )

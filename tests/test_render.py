@@ -8,11 +8,12 @@ import re
 import unicodedata
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gradhook import _phrases, _render, _render_html
+from gradhook import _phrases, _render, _render_html, check_gradients
 from gradhook._format import count, number, printable, ratio, shape, shorten, told_apart
 from gradhook._types import Tolerance, Verdict
 from gradhook.report import BlockReport, Cause, Element, Finding, Report
@@ -83,9 +84,12 @@ def test_the_text_of_a_failing_report_reads_from_top_to_bottom():
         "",
         "gradcheck step 100: FAIL, ratio 0.31 ± 0.02; 1 FAIL (W2), 1 UNTESTED (b2), 1",
         "  PASS",
-        "standard effort, 84 loss and 6 gradient evaluations, 0.123 s, 3 rows, seed 0,",
-        "  loss 2.30259",
-        "measured at: generic point; current point",
+        "",
+        "cause: the gradient lacks 1e-3·W",
+        "  blocks: W2",
+        "  where: W2",
+        "  evidence: k = -1e-3",
+        "  refuted by: λ=0",
         "",
         "verdict   block  shape     ratio",
         "FAIL      W2     (20, 10)  0.33 ± 0.01",
@@ -94,18 +98,14 @@ def test_the_text_of_a_failing_report_reads_from_top_to_bottom():
         "          worst element W2[3, 5]: analytic 0.12, numerical 0.34 ± 1e-09",
         "          generic point: FAIL, ratio 0.33 ± 0.01",
         "          current point: KINK, ratio 0.2, 2 of 3 probes met a kink; black pixels",
-        "UNTESTED  b2     (20, 10)  –",
-        "          12 of 20 units are dead",
+        "UNTESTED  b2     (20, 10)  –            12 of 20 units are dead",
         "PASS      b1     (20, 10)  0",
         "",
-        "cause: the gradient lacks 1e-3·W",
-        "  blocks: W2",
-        "  where: W2",
-        "  evidence: k = -1e-3",
-        "  refuted by: λ=0",
-        "",
         "ratio = |a - n| / (|a| + |n|), a analytic, n numerical; warn 1e-06, fail 1e-04;",
-        "  – not measured by itself",
+        "  – not measured",
+        "standard effort, 84 loss and 6 gradient evaluations, 0.123 s, 3 rows, seed 0,",
+        "  loss 2.30259",
+        "measured at: generic point; current point",
         "",
         "not exercised here:",
         "  - b2: gradient is zero here",
@@ -208,6 +208,78 @@ def test_a_passing_block_keeps_its_note_once_and_drops_what_each_setting_found()
     text = str(report_of(block("w", findings=findings)))
     assert text.count("jointly") == 1
     assert "generic point:" not in text
+
+
+AGREE = "analytic and numerical gradient agree"
+DISAGREE = "analytic and numerical gradient disagree"
+
+
+def test_a_passing_block_of_a_real_check_is_one_line():
+    report = check_gradients(lambda x: (np.sum(x**3), 3 * x**2), np.array([1.0, 2.0]))
+    assert report.blocks["x"].sentence == AGREE
+    table = str(report).split("\n\n")[1].splitlines()
+    assert len(table) == 2
+    assert AGREE not in str(report) + report._repr_html_()
+
+
+def test_a_failing_block_of_a_real_check_says_once_what_every_setting_found():
+    report = check_gradients(lambda x: (np.sum(x**3), 2 * x**2), np.array([1.0, 2.0]))
+    assert len(report.settings) == 2
+    for said in (str(report), report._repr_html_()):
+        assert said.count(DISAGREE) == 1
+        assert said.count("FAIL in both settings, ratio 0.2 to 0.2") == 1
+
+
+def test_what_nothing_exercised_has_no_ratio_and_is_said_once():
+    report = check_gradients(
+        lambda p: (np.sum(p["x"] ** 2), {"x": 2 * p["x"], "y": 0 * p["y"]}),
+        {"x": np.ones(3), "y": np.ones(3)},
+    )
+    why = report.blocks["y"].sentence
+    assert report.blocks["y"].verdict is Verdict.UNTESTED
+    assert any(why in sentence for sentence in report.coverage)
+    assert re.search(r"UNTESTED  y      \(3,\) +–", str(report))
+    for said in (str(report), report._repr_html_()):
+        assert " ".join(said.split()).count(why.split("(")[0].strip()) == 1
+        assert "not exercised here" not in said
+
+
+def test_a_kink_in_a_passing_block_is_said_once_and_not_in_the_table():
+    # At 0 the loss has the slopes -1 and 1 and the gradient is 1; at any other point it is right.
+    report = check_gradients(
+        lambda x: (1 + np.sum(np.abs(x)), np.where(x < 0, -1.0, 1.0)), np.zeros(5)
+    )
+    assert report.blocks["x"].verdict is Verdict.PASS
+    text = str(report)
+    assert len(text.split("\n\n")[1].splitlines()) == 2
+    assert text.count("at a tie the loss has no derivative") == 1
+
+
+def test_settings_that_disagree_are_listed_without_what_the_verdict_says():
+    findings = (
+        Finding("generic point", Verdict.PASS, 3e-9, note=AGREE),
+        Finding("generic point, dropout replayed", Verdict.FAIL, 0.3, note=DISAGREE),
+    )
+    said = block("w", Verdict.FAIL, 0.3, sentence=f"{DISAGREE} (dropout)", findings=findings)
+    lines = [line.strip() for line in str(report_of(said, verdict=Verdict.FAIL)).splitlines()]
+    assert lines[4:7] == [
+        f"{DISAGREE} (dropout)",
+        "generic point: PASS, ratio 3e-09",
+        "generic point, dropout replayed: FAIL, ratio 0.3",
+    ]
+
+
+@pytest.mark.parametrize(("width", "lines"), [(72, 2), (120, 1)])
+def test_a_single_sentence_stands_beside_its_block_where_it_fits(width, lines):
+    said = block("w", sentence="agrees to 7e-7; a fixed difference of this size is there")
+    table = _render.text(report_of(said), width).split("\n\n")[1].splitlines()
+    assert len(table) == 1 + lines
+
+
+def test_a_passing_block_says_beside_it_where_it_is_furthest_off():
+    worst = Element((0, 19), 1.0, 1.0 + 3e-10)
+    said = block("w", ratio_error=1e-9, textbook_ratio=2e-8, worst=worst)
+    assert "  3e-09 ± 1e-09  2e-08     worst [0, 19] by 3e-10\n" in str(report_of(said))
 
 
 def test_a_place_that_the_sentence_names_is_not_said_twice():
@@ -375,10 +447,10 @@ def test_a_summary_is_one_printable_line(report):
         ),
         (
             report_of(
-                block("w"), verdict=Verdict.FAIL, notes=("n",),
+                block("w", Verdict.FAIL, 0.5, sentence="disagree"), verdict=Verdict.FAIL,
                 causes=(Cause("A", "accumulated", ("w",), "gradients are not zeroed"),),
             ),
-            "gradcheck: FAIL, ratio – over 1 block (0 loss evaluations): gradients are not zeroed",
+            "gradcheck: FAIL, w ratio 0.5: gradients are not zeroed",
         ),
         (
             report_of(block("w", Verdict.KINK, 0.2), block("v"), verdict=Verdict.KINK, ratio=2e-9),

@@ -218,7 +218,7 @@ def test_reproduce_gives_the_call():
 
 
 def test_repr_is_one_short_line():
-    assert repr(sample()) == "<Report gradcheck step 100: FAIL, W2 ratio 0.33: why>"
+    assert repr(sample()) == "<Report gradcheck step 100: FAIL, W2 ratio 0.33: L2 term missing>"
 
 
 def test_unknown_and_infinite_numbers_are_written_as_json_has_them():

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from gradhook.difference import Method
 from gradhook.errors import NonFiniteLossError
 from gradhook.probe.directions import seeded, spread
 from gradhook.probe.evidence import BlockEvidence, Probe, Slope
-from gradhook.probe.noise import measure_noise
+from gradhook.probe.noise import Noise, measure_noise
 from gradhook.probe.points import typical_scale
 from gradhook.probe.slopes import pair_slope, sharp_slope
 
@@ -38,6 +38,9 @@ LONGEST_STEP = 0.1
 SHORTEST_STEP = 1e-9
 """Shortest step that a pair starts with, in units of a block's scale."""
 
+KINKS_BELOW = 1e-7
+"""A sharp step below this, in units of a block's scale, was driven there by kinks, not curvature."""
+
 SHARP = 1e-8
 """Relative error at which a sharp estimate needs no further round."""
 
@@ -46,6 +49,15 @@ FAIR = 1e-6
 
 NEGLIGIBLE = 1e-5
 """Error, as a share of an ordinary block's slope, at which a slope that is zero within it needs no further round."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Learned:
+    """What the first probe of a block taught: its step, ``|phi''|`` and the largest slope seen."""
+
+    step: float
+    curvature: float
+    slope: float
 
 
 class Prober:
@@ -59,6 +71,7 @@ class Prober:
         method: A difference method that the user chose, instead of the probes described above.
         like: The prober of an earlier setting, whose noise and curvatures serve as first guesses,
             so that no block needs a sharp probe again; ``None`` measures the noise.
+        elsewhere: The loss at another point, a first guess of what it varies by.
     """
 
     def __init__(
@@ -70,6 +83,7 @@ class Prober:
         seed: int,
         method: Method | None = None,
         like: Prober | None = None,
+        elsewhere: float = math.nan,
     ) -> None:
         self._evaluator = evaluator
         self._workspace = evaluator.workspace
@@ -85,14 +99,16 @@ class Prober:
             for name, g in gradients.items()
         }
         self.loss = loss
-        self.noise = self._measured_noise() if like is None else like.noise_at(loss)
-        self._first_step = min(
-            1e-2, max(FIRST_STEP, (self.noise / max(abs(loss), sys.float_info.min)) ** (1 / 3))
-        )
-        self._curvature = dict(like._curvature) if like else {}
-        self._slopes = dict(like._slopes) if like else {}
-        # The largest numerical slope seen, in units of a block's scale: what an ordinary block does
-        # to the loss.
+        if like is None:
+            measured = self._measured_noise(elsewhere)
+            self.noise, self.coarse = measured.level, measured.coarse
+        else:
+            self.noise, self.coarse = like.noise_at(loss), like.coarse
+        self._learned = dict(like._learned) if like else {}
+        self._further = like is not None
+        # Step of the last sharp probe in units of its block's scale: where the next block starts.
+        self._relative_step = like._relative_step if like else self._guessed_step()
+        # The largest numerical slope seen, times its block's scale: what an ordinary block does.
         self._typical = 0.0
 
     def noise_at(self, loss: float) -> float:
@@ -125,6 +141,8 @@ class Prober:
         )
         if spoiled or not gradient.size:
             return evidence
+        if self._further and name in self._learned and not self._pair_suffices(name):
+            probes = 1  # a sharp one, at the cost of two pairs
         exact = exhaustive or gradient.size <= probes
         directions: list[Direction] = (
             [Element(i) for i in range(gradient.size)]
@@ -133,8 +151,7 @@ class Prober:
         )
         measured: list[Probe] = []
         for direction in directions:
-            sharp = exhaustive or name not in self._curvature
-            measured.append(self._probe(name, direction, sharp=sharp))
+            measured.append(self._probe(name, direction, sharp=exhaustive))
         elements = (
             np.array([p.slope.value for p in measured]).reshape(gradient.shape)
             if exhaustive
@@ -145,12 +162,38 @@ class Prober:
         )
 
     def more(self, evidence: BlockEvidence, probes: int) -> BlockEvidence:
-        """Probe a block along further directions, sharply."""
+        """Probe a block along further directions."""
         measured = list(evidence.probes)
         for k in range(len(measured), len(measured) + probes):
-            measured.append(
-                self._probe(evidence.name, self._direction(evidence.name, k), sharp=True)
-            )
+            direction = self._direction(evidence.name, k)
+            measured.append(self._probe(evidence.name, direction, sharp=False))
+        return self._concluded(replace(evidence, probes=tuple(measured)))
+
+    def again(self, evidence: BlockEvidence, which: Sequence[int]) -> BlockEvidence:
+        """Measure some elements again with a step 30 times shorter, and keep the sharper estimate.
+
+        For blocks probed element by element, where no further direction can tell a wrong gradient
+        from several kinks inside one step.
+        """
+        measured = list(evidence.probes)
+        scale = self.scales[evidence.name]
+        for index in which:
+            before = measured[index]
+            parts = [(evidence.name, Element(index), 1.0)]
+            with Line(self._workspace, parts, self._evaluator.loss) as line:
+                after = sharp_slope(
+                    line,
+                    self.loss,
+                    noise=self.noise,
+                    step=before.slope.step / 30,
+                    longest=LONGEST_STEP * scale,
+                    good=self._good(SHARP, scale, abs(before.slope.value)),
+                    rounds=1,
+                )
+            apart = abs(after.value - before.slope.value)
+            if apart > after.error + before.slope.error:  # one of the two is wrong about its error
+                slope = min(before.slope, after, key=lambda s: s.step)
+                measured[index] = Probe(before.analytic, replace(slope, error=slope.error + apart))
         return self._concluded(replace(evidence, probes=tuple(measured)))
 
     def joint(self) -> tuple[Probe, dict[str, float]]:
@@ -165,8 +208,52 @@ class Prober:
         ]
         shares = {n: s * v.dot(self._gradients[n]) for n, v, s in parts}
         with Line(self._workspace, parts, self._evaluator.loss) as line:
-            slope = self._sharp(line, 1.0, 0.0)
+            slope = self._sharp(line, 1.0, None)
         return Probe(math.fsum(shares.values()), slope), shares
+
+    def directions(self, evidence: BlockEvidence) -> list[Direction]:
+        """The directions along which a block's probes were measured, in order."""
+        count = len(evidence.probes)
+        if evidence.exact:
+            return [Element(i) for i in range(count)]
+        return [self._direction(evidence.name, k) for k in range(count)]
+
+    def step(self, name: str) -> float:
+        """The step at which a pair along a direction over the whole block is sharpest."""
+        known = name in self._learned
+        return self._pair_step(name) if known else self._relative_step * self.scales[name]
+
+    def along(
+        self,
+        parts: Sequence[tuple[str, Direction, float]],
+        *,
+        step: float,
+        wanted: float,
+        sharp: bool = False,
+    ) -> Probe:
+        """Probe along any direction.
+
+        Args:
+            parts: Block, direction and length of one unit of ``t``, for each block that moves.
+            step: First step, in units of ``t``.
+            wanted: Error at which no further round is needed.
+            sharp: Whether to take four evaluations for an error of second order.
+        """
+        slope_of = sharp_slope if sharp else pair_slope
+        with Line(self._workspace, parts, self._evaluator.loss) as line:
+            slope = slope_of(
+                line,
+                self.loss,
+                noise=self.noise,
+                step=step,
+                good=lambda slope: slope.error <= wanted,
+                **({"longest": GROW * step} if sharp else {}),
+            )
+            analytic = math.fsum(u * v.dot(self._gradients[n]) for n, v, u in parts)
+            coarse = any(self._workspace.arrays[n].dtype.itemsize < 8 for n, _, _ in parts)
+            if coarse and math.isfinite(slope.value):
+                analytic = line.slope_taken(self._gradients, slope.step)
+        return Probe(analytic, slope)
 
     def _direction(self, name: str, k: int) -> Direction:
         block = self._workspace.names.index(name)
@@ -175,50 +262,62 @@ class Prober:
     def _probe(self, name: str, direction: Direction, *, sharp: bool) -> Probe:
         scale = self.scales[name]
         parts = [(name, direction, 1.0)]
-        seen = self._slopes.get(name, 0.0)
+        known = self._learned.get(name)
         with Line(
             self._workspace, parts, self._evaluator.loss, self._evaluator.complex_loss
         ) as line:
             if self._method is not None:
                 slope = self._by_method(line, scale)
-            elif sharp or not self._pair_suffices(name):
-                slope = self._sharp(line, scale, seen)
-                self._curvature.setdefault(name, slope.curvature)
+            elif sharp or known is None or not self._pair_suffices(name):
+                slope = self._sharp(line, scale, known)
+                if not slope.kink and slope.step >= KINKS_BELOW * scale:
+                    self._relative_step = slope.step / scale
             else:
                 slope = pair_slope(
                     line,
                     self.loss,
                     noise=self.noise,
                     step=self._pair_step(name),
-                    good=self._good(FAIR, scale, seen),
+                    good=self._good(FAIR, scale, known.slope),
                 )
             analytic = direction.dot(self._gradients[name])
             if self._workspace.arrays[name].dtype.itemsize < 8 and math.isfinite(slope.value):
                 analytic = line.slope_taken({name: self._gradients[name]}, slope.step)
-        if math.isfinite(slope.value):
-            self._slopes[name] = max(seen, abs(slope.value))
-            self._typical = max(self._typical, scale * abs(slope.value))
+        self._learn(name, slope, known)
         return Probe(analytic, slope)
 
+    def _learn(self, name: str, slope: Slope, known: _Learned | None) -> None:
+        if not math.isfinite(slope.value):
+            return
+        self._typical = max(self._typical, self.scales[name] * abs(slope.value))
+        if known is None and (slope.kink or slope.step < KINKS_BELOW * self.scales[name]):
+            # A kink drove the step down: nothing is known of the curvature elsewhere.
+            step = self._relative_step * self.scales[name]
+            self._learned[name] = _Learned(step, math.nan, abs(slope.value))
+        elif known is None:
+            self._learned[name] = _Learned(slope.step, slope.curvature, abs(slope.value))
+        else:
+            self._learned[name] = replace(known, slope=max(known.slope, abs(slope.value)))
+
     def _pair_step(self, name: str) -> float:
-        """Where ``2·noise/h`` and ``h·|phi''|/2`` balance, for the curvature that the sharp probe saw."""
-        scale = self.scales[name]
-        curvature = self._curvature.get(name, math.nan)
-        step = math.sqrt(4 * self.noise / curvature) if curvature > 0 else self._first_step * scale
-        return min(max(step, SHORTEST_STEP * scale), self._first_step * scale)
+        """Where ``2·noise/h`` and ``h·|phi''|/2`` balance, for the curvature seen in this block."""
+        known, scale = self._learned[name], self.scales[name]
+        balanced = math.sqrt(4 * self.noise / known.curvature) if known.curvature > 0 else math.inf
+        return float(min(max(balanced, SHORTEST_STEP * scale), known.step))
 
     def _pair_suffices(self, name: str) -> bool:
-        """Whether a pair at that step can be expected to be fair, going by the slopes seen in this block."""
-        return 2 * self.noise / self._pair_step(name) <= FAIR * self._slopes.get(name, 0.0)
+        """Whether a pair at that step can be expected to be fair, going by the slopes seen."""
+        return bool(2 * self.noise / self._pair_step(name) <= FAIR * self._learned[name].slope)
 
-    def _sharp(self, line: Callable[[float], float], scale: float, seen: float) -> Slope:
+    def _sharp(self, line: Callable[[float], float], scale: float, known: _Learned | None) -> Slope:
         return sharp_slope(
             line,
             self.loss,
             noise=self.noise,
-            step=self._first_step * scale,
+            step=known.step if known else self._relative_step * scale,
             longest=LONGEST_STEP * scale,
-            good=self._good(SHARP, scale, seen),
+            good=self._good(SHARP, scale, known.slope if known else 0.0),
+            grow=known is None,
         )
 
     def _good(self, relative: float, scale: float, seen: float) -> Callable[[Slope], bool]:
@@ -242,14 +341,19 @@ class Prober:
             return Slope(math.nan, math.inf, math.nan)
         return Slope(estimate.value / scale, estimate.error / scale, estimate.step * scale)
 
-    def _measured_noise(self) -> float:
+    def _guessed_step(self) -> float:
+        """The cube root of the loss's relative noise: what a smooth loss of unit scale would like."""
+        relative = self.noise / max(abs(self.loss), sys.float_info.min)
+        return float(min(LONGEST_STEP / 4, max(FIRST_STEP, relative ** (1 / 3))))
+
+    def _measured_noise(self, elsewhere: float) -> Noise:
         parts = [
             (n, spread(a.size, seeded(self._seed, 4, i)), self.scales[n])
             for i, (n, a) in enumerate(self._workspace.arrays.items())
             if a.size
         ]
         with Line(self._workspace, parts, self._evaluator.loss) as line:
-            return measure_noise(line)
+            return measure_noise(line, at_zero=self.loss, elsewhere=elsewhere)
 
     def _concluded(self, evidence: BlockEvidence) -> BlockEvidence:
         unmoved = bool(evidence.probes) and all(

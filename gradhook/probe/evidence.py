@@ -19,7 +19,7 @@ class Slope:
         error: Error estimate, same units.
         step: Step size ``h``, in units of ``t``.
         gap: Half the difference of the one-sided slopes at that step, forward minus backward.
-        kink: Whether the one-sided slopes stayed apart although the step shrank.
+        kink: Whether the one-sided slopes stayed apart until the step was too short to tell.
         curvature: ``|phi''|`` seen on the way, ``nan`` if unknown; chooses the next probe's step.
     """
 

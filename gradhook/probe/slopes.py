@@ -29,6 +29,9 @@ __all__ = ["pair_slope", "sharp_slope"]
 BALANCE = 16.0
 """Truncation and noise may differ by this factor before the step is rescaled."""
 
+STUCK = 0.5
+"""A truncation that keeps this share of itself while the step shrinks is that of a kink."""
+
 GROW = 30.0
 SHRINK = 1e-3
 """Largest changes of the step at once; 30 steps from 1e-5 to 1e-2 of a scale in two rounds."""
@@ -43,6 +46,7 @@ def sharp_slope(
     longest: float,
     good: Callable[[Slope], bool],
     rounds: int = 3,
+    grow: bool = True,
 ) -> Slope:
     """Four evaluations a round, until the estimate is good or cannot become better.
 
@@ -54,6 +58,8 @@ def sharp_slope(
         longest: Largest ``h`` allowed.
         good: Whether an estimate needs no further round.
         rounds: Largest number of rounds.
+        grow: Whether a step at which noise dominates may be lengthened, rather than being known
+            for the best.
 
     Returns:
         The estimate with the smallest error; ``nan`` value and infinite error where no step gave
@@ -61,7 +67,7 @@ def sharp_slope(
     """
     best = Slope(math.nan, math.inf, step)
     h = min(step, longest)
-    first_trouble = 0.0
+    shrunk, previous = False, math.inf
     for _ in range(rounds):
         slope, truncation = _four(line, at_zero, h, noise)
         if slope.error < best.error:
@@ -73,18 +79,17 @@ def sharp_slope(
         if good(slope):
             break
         if truncation > BALANCE * noisy:
-            first_trouble = first_trouble or truncation
+            if shrunk and truncation > STUCK * previous:
+                break  # a kink at the point itself: no step escapes it
+            shrunk, previous = True, truncation
             # Balances noise/h against h**2 (smooth, 1/3) and against h (kinks, 1/2): the smaller
             # step serves both.
             h *= min(0.5, max(SHRINK, math.sqrt(max(noisy, 1e-300) / truncation)))
-        elif truncation < noisy and h < longest:
+        elif grow and truncation < noisy and h < longest:
             h = min(h * GROW, longest)
         else:
             break
-    # One-sided slopes that stay apart by as much although the step shrank: a kink at the point
-    # itself.
-    stuck = first_trouble > 0 and best.error > 0.3 * first_trouble
-    return replace(best, kink=stuck or best.kink)
+    return replace(best, kink=shrunk and not good(best))
 
 
 def pair_slope(
@@ -94,7 +99,7 @@ def pair_slope(
     noise: float,
     step: float,
     good: Callable[[Slope], bool],
-    rounds: int = 2,
+    rounds: int = 4,
 ) -> Slope:
     """Two evaluations a round, shrinking the step while a kink or curvature dominates.
 
@@ -102,7 +107,7 @@ def pair_slope(
     """
     best = Slope(math.nan, math.inf, step)
     h = step
-    gaps: list[float] = []
+    shrunk, previous = False, math.inf
     for _ in range(rounds):
         slope = _two(line, at_zero, h, noise)
         if slope.error < best.error:
@@ -111,12 +116,14 @@ def pair_slope(
             h *= 1e-2
             continue
         gap = abs(slope.gap)
-        gaps.append(gap)
         noisy = 2 * noise / h
         if good(slope) or gap <= BALANCE * noisy:
             break
+        if shrunk and gap > STUCK * previous:
+            break  # a kink at the point itself: no step escapes it
+        shrunk, previous = True, gap
         h *= min(0.1, max(SHRINK, math.sqrt(max(noisy, 1e-300) / gap)))
-    return replace(best, kink=len(gaps) > 1 and abs(best.gap) > 0.3 * gaps[0] > 0)
+    return replace(best, kink=shrunk and not good(best))
 
 
 def _two(line: Callable[[float], float], at_zero: float, h: float, noise: float) -> Slope:

@@ -18,10 +18,6 @@ from gradhook.probe.evidence import BlockEvidence, Probe
 
 __all__ = ["Comparison", "compare", "compare_all", "ratio_of"]
 
-ANALYTIC_ROUNDING = 4 * 2.0**-52
-"""Rounding of ``⟨a, v⟩`` and of the user's own gradient, relative to ``‖a‖``: a few machine epsilons."""
-
-
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """How far two gradients of a block are apart.
@@ -35,7 +31,8 @@ class Comparison:
         ratio_error: Its error estimate.
         low: Lower end of the ratio's interval.
         high: Upper end.
-        resolved: Whether a mismatch stands out of its own error.
+        resolved: Whether a mismatch stands out of its own error, along enough directions.
+        standing_out: Which of the probes used do.
         probes: How many probes could be used.
     """
 
@@ -48,6 +45,7 @@ class Comparison:
     low: float
     high: float
     resolved: bool
+    standing_out: tuple[int, ...]
     probes: int
 
 
@@ -62,15 +60,19 @@ def compare(evidence: BlockEvidence, tolerance: Tolerance) -> Comparison:
     probes = _usable(evidence, tolerance)
     count = max(1, len(probes))
     per_probe = 1.0 if evidence.exact else 1.0 / count
-    rounding = ANALYTIC_ROUNDING * evidence.analytic_norm
+    rounding = tolerance.rounding * evidence.analytic_norm
     residual = math.sqrt(per_probe * sum(p.residual**2 for p in probes))
     error = math.sqrt(per_probe * sum((p.slope.error + rounding) ** 2 for p in probes))
     measured = math.sqrt(per_probe * sum(p.slope.value**2 for p in probes))
     numerical = measured if evidence.exact else _numerical_norm(evidence, probes, measured)
     ratio = ratio_of(residual, evidence.analytic_norm, numerical)
-    resolved = any(
-        abs(p.residual) > tolerance.resolved * (p.slope.error + rounding) for p in probes
+    standing_out = tuple(
+        i
+        for i, p in enumerate(probes)
+        if abs(p.residual) > tolerance.resolved * (p.slope.error + rounding)
     )
+    # A wrong gradient shows along nearly every direction, an underestimated error along one.
+    resolved = len(standing_out) >= (1 if evidence.exact else math.ceil(tolerance.standing_out * count))
     relative_spread = 0.0 if evidence.exact else math.sqrt(0.5 / count)
     low, high = (1.0, 1.0) if evidence.exact else _interval(count, tolerance.coverage)
     if not probes:
@@ -88,6 +90,7 @@ def compare(evidence: BlockEvidence, tolerance: Tolerance) -> Comparison:
         ratio * low,
         ratio * high,
         resolved,
+        standing_out,
         len(probes),
     )
 

@@ -44,9 +44,11 @@ class Judgement:
     doubtful: bool = False
 
     @property
-    def mismatch(self) -> bool:
-        """Whether the block may be wrong here, or could not be told."""
-        return self.finding.verdict in (Verdict.FAIL, Verdict.WARN, Verdict.INCONCLUSIVE)
+    def suspect(self) -> bool:
+        """Whether a kink may have made the verdict: a mismatch, or a probe that crossed one."""
+        verdict = self.finding.verdict
+        mismatch = verdict in (Verdict.FAIL, Verdict.WARN)
+        return mismatch or (verdict is Verdict.INCONCLUSIVE and self.finding.kinks > 0)
 
 
 def judge(
@@ -65,8 +67,8 @@ def judge(
         tolerance: The constants of judging.
         ordinary: Slope of an ordinary block in this block's units: ``max over blocks c of s_c·‖a_c‖
             / s_b``.
-        coarse: Whether the arrays are coarser than float64 and could not be upcast, so that PASS
-            states its resolution.
+        coarse: Whether arrays or loss are coarser than float64 and could not be upcast, so that
+            PASS states its resolution.
     """
     comparison = compare(evidence, tolerance)
     verdict, note = _verdict(evidence, comparison, tolerance, ordinary, coarse)
@@ -84,11 +86,10 @@ def judge(
         note=note,
     )
     edges = (tolerance.warn, tolerance.fail)
-    doubtful = (
-        comparison.resolved
-        and not evidence.exact
-        and any(comparison.low <= edge <= comparison.high for edge in edges)
+    near_an_edge = comparison.resolved and any(
+        comparison.low <= edge <= comparison.high for edge in edges
     )
+    doubtful = not evidence.exact and (near_an_edge or len(comparison.standing_out) == 1)
     return Judgement(finding, comparison, doubtful)
 
 
@@ -164,22 +165,20 @@ def _verdict(
         for p in evidence.probes
     ):
         return Verdict.UNTESTED, _untested_note(evidence)
-    if seen.resolved:
-        return _resolved(evidence, seen, tolerance)
     fail = tolerance.fail
     if coarse and seen.ratio_error <= tolerance.coarsest:
-        fail = max(fail, 10 * seen.ratio_error)
+        fail = max(fail, tolerance.coarse_margin * seen.ratio_error)
+    if seen.resolved and not (coarse and seen.ratio <= fail):
+        return _resolved(evidence, seen, tolerance)
     if seen.ratio_error < fail:
         if coarse:
-            return (
-                Verdict.PASS,
-                f"right to {max(seen.ratio, seen.ratio_error):.0e}, the resolution of its dtype",
-            )
+            reached = max(seen.ratio, seen.ratio_error)
+            return Verdict.PASS, f"right to {reached:.0e}, the resolution of the loss's dtype"
         return Verdict.PASS, "analytic and numerical gradient agree"
-    if fine:
+    if fine and evidence.analytic_norm <= tolerance.untested_share * ordinary:
         return Verdict.UNTESTED, (
-            f"gradient too small here to be judged: norm {evidence.analytic_norm:.1e}, error "
-            f"{seen.error_norm:.1e}"
+            f"gradient too small here to be judged: norm {evidence.analytic_norm:.1e}, "
+            f"error {seen.error_norm:.1e}"
         )
     kinked = sum(p.slope.kink for p in evidence.probes)
     why = (

@@ -34,7 +34,7 @@ def worst_error():
     relative to the block's largest entry, or to 1e-4 of the largest of all where it vanishes.
     """
 
-    def measure(problem, parameters, switches, *, elements=4) -> dict[str, float]:
+    def measure(problem, parameters, switches, *, elements=3) -> dict[str, float]:
         rng = np.random.default_rng(12345)
 
         def evaluate(moved):

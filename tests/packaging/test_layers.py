@@ -21,7 +21,7 @@ LAYERS = (
     ({"_parameters", "_gradients"}, {"_penalty"}, {"_directions"}, {"difference"}),
     (
         {
-            *("_objective", "_calls", "_switches", "_bind", "_subset", "_evaluate"),
+            *("_objective", "_functions", "_calls", "_switches", "_bind", "_subset", "_evaluate"),
             *("_state", "_walk", "_guard", "_workspace", "_line"),
         },
     ),
@@ -35,8 +35,8 @@ LAYERS = (
     ({"verdict"},),
     (
         {
-            *("_check", "_run", "_session", "_generic", "_further", "_quick"),
-            *("_options", "_settings", "_assemble"),
+            *("_check", "_run", "_session", "_generic", "_further", "_quick", "_upcast"),
+            *("_options", "_settings", "_assemble", "_coverage", "_selftest"),
         },
         {"schedules"},
         {"_debug"},

@@ -15,7 +15,7 @@ import numpy as np
 
 from gradhook.testing.catalogue.alarms import ALARMS
 from gradhook.testing.catalogue.networks.architectures import ARCHITECTURES
-from gradhook.testing.catalogue.networks.planting import TELLING_PENALTY, differs, planted
+from gradhook.testing.catalogue.networks.planting import EQUAL, TELLING_PENALTY, differs, planted
 from gradhook.testing.catalogue.networks.starts import Start, generic, notebook
 from gradhook.testing.catalogue.record import Case, Problem
 from gradhook.testing.catalogue.table import Operator, architectures_for, operator, operators
@@ -27,7 +27,10 @@ CLEAN = "clean"
 
 
 class ExcludedError(ValueError):
-    """The mutant has the gradient of the right code at three random points, so it is no mutant."""
+    """The mutant has the gradient of the right code, so it is none.
+
+    Compared at three random points, and at its own where that is a generic one.
+    """
 
 
 def case(name: str) -> Case:
@@ -39,8 +42,7 @@ def case(name: str) -> Case:
 
     Raises:
         ExcludedError: The operator changes nothing in what was drawn.
-        KeyError: No such architecture, operator or start, or the one cannot be planted in the
-            other.
+        KeyError: No such architecture, operator or start, or they do not go together.
 
     Example:
         >>> from gradhook.testing import catalogue
@@ -48,12 +50,16 @@ def case(name: str) -> Case:
         >>> case.clean, list(case.parameters)
         (True, ['E', 'Wx', 'Wh', 'bh', 'Wy', 'by'])
     """
+    if name.count("/") != 3:
+        raise KeyError(f"a name is architecture/operator/start/seed, got {name!r}")
     where, what, start, seed = name.split("/")
     named = what.removeprefix(CLEAN).removeprefix("-")
     twin_of = operator(named) if named else None
     planted_operator = None if what.startswith(CLEAN) else twin_of
     rng = np.random.default_rng([int(seed), zlib.crc32(name.encode())])
     if where in ALARMS:
+        if start != "special":
+            raise KeyError(f"a false alarm starts at 'special', not at {start!r}")
         kind = ALARMS[where].kind
         problem = ALARMS[where].draw(rng, planted_operator)
     elif where in ARCHITECTURES:
@@ -64,7 +70,7 @@ def case(name: str) -> Case:
         raise KeyError(f"no architecture or false alarm {where!r}; known: {known}")
     if planted_operator is not None and not differs(problem, planted_operator):
         raise ExcludedError(f"{name}: equal to the right gradient at three random points")
-    return Case(
+    made = Case(
         name=name,
         kind=kind,
         architecture=where,
@@ -75,6 +81,9 @@ def case(name: str) -> Case:
         problem=problem,
         second_call=planted_operator is not None and planted_operator.second_call,
     )
+    if made.wrong and start == "generic" and max(made.wrong_blocks().values()) <= EQUAL:
+        raise ExcludedError(f"{name}: equal to the right gradient at the point drawn")
+    return made
 
 
 def cases(
@@ -114,8 +123,9 @@ def exclusions(
 
     Example:
         >>> from gradhook.testing import catalogue
-        >>> for line in catalogue.exclusions([0], starts=["special"]):
+        >>> for line in catalogue.exclusions([7], starts=["generic"]):
         ...     print(line)
+        cnn/pool_overlap_overwrite/generic/7: equal to the right gradient at the point drawn
     """
     return [drawn for drawn in _draw(seeds, starts, None) if isinstance(drawn, str)]
 

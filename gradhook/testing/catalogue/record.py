@@ -112,6 +112,11 @@ class Case:
         return self.operator is not None
 
     @property
+    def site(self) -> str:
+        """The layer or block in which the bug sits; empty where it sits everywhere."""
+        return self.problem.site if self.wrong else ""
+
+    @property
     def parameters(self) -> Blocks:
         """The parameters by block name, in forward order."""
         return self.problem.parameters

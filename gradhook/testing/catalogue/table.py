@@ -143,7 +143,8 @@ _OPERATORS: Mapping[str, Operator] = {
         Operator("sign_one", "G", "-dW in one block", (), "one block"),
         Operator("ce_sign", "G", "onehot - p", ("softmax",), "loss"),
         # Ties.
-        Operator("pool_all_ties", "K", "every tied pixel gets it all", ("pool",)),
+        # A ReLU would hide the ties of a channel whose bias is negative; a leaky one hides none.
+        Operator("pool_all_ties", "K", "every tied pixel gets it all", ("pool", "leaky")),
         Operator("pool_first_wins", "K", "the window's first pixel gets it", ("pool",)),
     )
 }

@@ -91,8 +91,9 @@ def saturated(rng: np.random.Generator, operator: Operator | None) -> Problem:
 def truncated_loss(rng: np.random.Generator, operator: Operator | None) -> Problem:
     """Each squared error counts up to 1: beyond it the loss is flat, and has no gradient."""
     x, w = rng.standard_normal((14, 4)), rng.standard_normal(4)
-    y = x @ w + rng.standard_normal(14)
-    parameters = {"w": w + 0.3 * rng.standard_normal(4), "b": 0.3 * rng.standard_normal(1)}
+    y = x @ w + 0.3 * rng.standard_normal(14)
+    y[::2] += 4 * rng.choice([-1, 1], 7)  # half lies beyond, so a few rows drawn hold some
+    parameters = {"w": w + 0.1 * rng.standard_normal(4), "b": 0.3 * rng.standard_normal(1)}
 
     def formula(parameters: Blocks, x: Array, y: Array, bug: str) -> tuple[float, Blocks]:
         error = x @ parameters["w"] + parameters["b"] - y

@@ -14,7 +14,7 @@ from gradhook.testing.catalogue.networks.starts import generic
 from gradhook.testing.catalogue.record import Problem, gradient_ratios
 from gradhook.testing.catalogue.table import Operator
 
-__all__ = ["TELLING_PENALTY", "differs", "network_problem", "planted"]
+__all__ = ["EQUAL", "TELLING_PENALTY", "differs", "network_problem", "planted"]
 
 TELLING_PENALTY = 0.07
 """A penalty comparable to the data term, so that no mistake in it hides."""
@@ -88,13 +88,12 @@ def planted(
     return problem
 
 
-def differs(problem: Problem, operator: Operator, *, atol: float = EQUAL) -> bool:
+def differs(problem: Problem, operator: Operator) -> bool:
     """Whether a mutant's gradient leaves the right one at any of three random points.
 
     Args:
         problem: Where the operator is planted.
         operator: The bug.
-        atol: Ratio up to which two gradients count as equal.
     """
     rng = np.random.default_rng(0)
     return any(
@@ -108,7 +107,7 @@ def differs(problem: Problem, operator: Operator, *, atol: float = EQUAL) -> boo
                 second_call=operator.second_call,
             ).values()
         )
-        > atol
+        > EQUAL
         for _ in range(POINTS)
     )
 

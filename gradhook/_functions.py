@@ -1,0 +1,216 @@
+"""Separate forward, cost and backward functions, joined into one loss and its gradients.
+
+Courses write a network as three functions, and their loop hands the output and the caches from one
+to the next.  What an argument means is told from its name, because orders differ:
+``backward(X, Y, cache, lambd)``, ``backward(AL, Y, caches)`` and ``backward(parameters, cache, X,
+Y)`` are all in use.  Whatever else a function takes (``lambd``, ``keep_prob``) is a *setting*: it
+goes to every function that names it, and a check may turn it as a switch.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from gradhook._types import nearest_name
+from gradhook.errors import ObjectiveError
+
+__all__ = ["join"]
+
+ROLES = {
+    "X": re.compile(r"x|a0|data|features|images?|inputs?"),
+    "Y": re.compile(r"y|t|labels?|targets?|truth"),
+    "parameters": re.compile(r"p|params|parameters|theta|values|w|weights"),
+    "cache": re.compile(r"caches?"),
+    "AL": re.compile(
+        r"a|al|a[1-9]\d*|a_last|outputs?|predictions?|prob(a|s|abilities)|y_?(hat|pred)"
+    ),
+}
+"""What the name of an argument, in small letters, says of its meaning."""
+
+FORWARD, COST, BACKWARD = ("X", "parameters"), ("AL", "Y"), ("AL", "Y", "cache")
+"""What arguments mean, in order, whose names say nothing."""
+
+
+def join(
+    forward: Callable[..., Any],
+    cost: Callable[..., Any] | None,
+    backward: Callable[..., Any],
+    settings: Mapping[str, Any],
+) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Return ``loss(parameters, X, Y)`` and ``loss_and_gradients(parameters, X, Y)``.
+
+    Args:
+        forward: Returns ``(output, caches)``, or ``(cost, caches)`` where there is no ``cost``.
+        cost: Returns the loss.
+        backward: Returns the gradients.
+        settings: Further keywords, for whichever function takes them.
+
+    Returns:
+        Two functions that take the settings as keywords too, so that they may be switched.
+
+    Raises:
+        ObjectiveError: An argument's meaning cannot be told, or no function takes a setting.
+    """
+    run = _Part.of("forward", forward, FORWARD, settings)
+    back = _Part.of("backward", backward, BACKWARD, settings)
+    measure = None if cost is None else _Part.of("cost", cost, COST, settings)
+    parts = [run, back] if measure is None else [run, measure, back]
+    _refuse_unused(settings, parts)
+
+    def evaluate(values: Any, batch: tuple[Any, ...], now: dict[str, Any]) -> dict[str, Any]:
+        known = {"parameters": values, **dict(zip(("X", "Y"), batch, strict=False))}
+        returned = run(known, now)
+        output, *rest = returned if isinstance(returned, tuple) else (returned,)
+        if rest:
+            known["cache"] = rest[0] if len(rest) == 1 else tuple(rest)
+        known["AL"] = output
+        known["loss"] = output if measure is None else measure(known, now)
+        return known
+
+    def loss(values: Any, /, *batch: Any, **keywords: Any) -> Any:
+        return evaluate(values, batch, {**settings, **keywords})["loss"]
+
+    def loss_and_gradients(values: Any, /, *batch: Any, **keywords: Any) -> tuple[Any, Any]:
+        now = {**settings, **keywords}
+        known = evaluate(values, batch, now)
+        return known["loss"], back(known, now)
+
+    # Switches are found by the signature.
+    named = _signature({**_shared_defaults(parts), **settings})
+    for function in (loss, loss_and_gradients):
+        cast(Any, function).__signature__ = named
+    return loss, loss_and_gradients
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One of the functions, with the meaning of its arguments.
+
+    Args:
+        name: ``"forward"``, ``"cost"`` or ``"backward"``.
+        function: The function.
+        signature: Its signature.
+        roles: Role by name of the argument.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    signature: inspect.Signature
+    roles: Mapping[str, str]
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        function: Callable[..., Any],
+        positions: Sequence[str],
+        settings: Mapping[str, Any],
+    ) -> _Part:
+        if not callable(function):
+            raise ObjectiveError(f"{name} must be a function, got {type(function).__name__}")
+        signature = inspect.signature(function)
+        roles = _roles(name, signature, positions, settings)
+        if name == "forward" and "parameters" not in roles.values():
+            raise ObjectiveError(
+                f"forward{signature} takes no parameters: its derivative with respect to them "
+                "needs forward(X, parameters)"
+            )
+        return cls(name, function, signature, roles)
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """Settings that have a default here."""
+        return {
+            name: parameter.default
+            for name, parameter in self.signature.parameters.items()
+            if name not in self.roles and parameter.default is not parameter.empty
+        }
+
+    def takes(self, setting: str) -> bool:
+        parameters = self.signature.parameters
+        any_keyword = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+        return (setting in parameters and setting not in self.roles) or any_keyword
+
+    def __call__(self, known: Mapping[str, Any], settings: Mapping[str, Any]) -> Any:
+        positional, keywords = [], {}
+        for name, role in self.roles.items():
+            if role not in known:
+                came = "from forward" if role == "cache" else "in the batch"
+                raise ObjectiveError(f"{self.name} takes {name}, but no {role} came {came}")
+            if self.signature.parameters[name].kind is inspect.Parameter.POSITIONAL_ONLY:
+                positional.append(known[role])
+            else:
+                keywords[name] = known[role]
+        keywords.update({n: value for n, value in settings.items() if self.takes(n)})
+        return self.function(*positional, **keywords)
+
+
+def _roles(
+    name: str,
+    signature: inspect.Signature,
+    positions: Sequence[str],
+    settings: Mapping[str, Any],
+) -> dict[str, str]:
+    """The role of each argument that is no setting."""
+    arguments = {
+        n: p
+        for n, p in signature.parameters.items()
+        if n not in settings and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+    }
+    # A forward pass has neither output nor caches to take, a cost no caches.
+    known = {"forward": ("X", "Y", "parameters"), "cost": ("AL", "X", "Y", "parameters")}
+    allowed = known.get(name, tuple(ROLES))
+    roles = {
+        argument: role
+        for argument in arguments
+        for role in allowed
+        if ROLES[role].fullmatch(argument.lower())
+    }
+    if len(set(roles.values())) < len(roles):  # cost(y, t): names that mean the same say nothing
+        roles = {}
+    unknown = [n for n, p in arguments.items() if n not in roles and p.default is p.empty]
+    free = [role for role in positions if role not in roles.values()]
+    if name == "backward" and roles:  # there no role is indispensable
+        free = []
+    if len(unknown) > len(free):
+        raise ObjectiveError(
+            f"{name}{signature}: what {', '.join(unknown[len(free) :])} should be is not known. "
+            f"Names that say it are {', '.join(allowed)}; pass the value of anything else as a "
+            f"keyword, for example from_functions(..., {unknown[-1]}=0.5)"
+        )
+    return {**roles, **dict(zip(unknown, free, strict=False))}
+
+
+def _refuse_unused(settings: Mapping[str, Any], parts: Sequence[_Part]) -> None:
+    known = [n for part in parts for n in part.signature.parameters]
+    for setting in settings:
+        if not any(part.takes(setting) for part in parts):
+            raise ObjectiveError(
+                f"none of the functions takes {setting!r}{nearest_name(setting, known)}"
+            )
+
+
+def _shared_defaults(parts: Sequence[_Part]) -> dict[str, Any]:
+    """Settings on whose default all functions that take them agree."""
+    shared: dict[str, Any] = {}
+    for part in parts:
+        for name, value in part.defaults.items():
+            others = [p.defaults.get(name) for p in parts if p.takes(name)]
+            if isinstance(value, (int, float)) and all(other == value for other in others):
+                shared[name] = value
+    return shared
+
+
+def _signature(settings: Mapping[str, Any]) -> inspect.Signature:
+    kind = inspect.Parameter
+    return inspect.Signature(
+        [
+            kind("parameters", kind.POSITIONAL_ONLY),
+            kind("batch", kind.VAR_POSITIONAL),
+            *(kind(n, kind.KEYWORD_ONLY, default=value) for n, value in settings.items()),
+        ]
+    )

@@ -1,0 +1,202 @@
+"""Parameters that share memory, joined into blocks that can be moved.
+
+Tied weights are one array under two names; views of one buffer may overlap.  No name can then be
+moved without moving the others, so the question is asked of the *storage* that they share: one
+block, named for all of them (``W_in = W_out``), whose gradient is the sum of the gradients given
+under its names, each added where its array lies in the storage.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from gradhook._types import Array, Blocks
+from gradhook.errors import ParameterError
+
+__all__ = ["Tie", "find_ties", "overlaps_itself"]
+
+HARDEST = 10**6
+"""Work spent on deciding whether two arrays overlap, in candidate solutions; past that they do."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tie:
+    """Parameters that share memory.
+
+    Args:
+        names: Their names, in the user's order.
+        storage: Every element that they hold, once: one of the arrays, a view across them, or,
+            where no view spans them, a copy.
+        positions: Where each array's elements lie in the flat storage, shaped like the array;
+            empty where every array is the whole storage.
+        movable: Whether writing to ``storage`` writes to the arrays.
+    """
+
+    names: tuple[str, ...]
+    storage: Any
+    positions: Mapping[str, Array] = field(default_factory=dict)
+    movable: bool = True
+
+    @property
+    def block(self) -> str:
+        """Name of the block."""
+        return " = ".join(self.names)
+
+    def part(self, name: str, storage: Any) -> Any:
+        """The array called ``name``, out of a storage with other values."""
+        if not self.positions:
+            return storage
+        return np.asarray(storage.reshape(-1)[self.positions[name]])
+
+    def total(self, gradients: Mapping[str, Array], given: Mapping[str, Any]) -> Array:
+        """The gradient of the storage: the sum of the gradients given under its names.
+
+        Args:
+            gradients: Copies of the gradients, by name.
+            given: What the user's code returned, by name; memory that stands there under several
+                names holds the sum already and counts once.
+        """
+        total = np.zeros(np.shape(self.storage))
+        for count, name in enumerate(self.names):
+            twins = [n for n in self.names[:count] if _share(given[n], given[name])]
+            if not self.positions:
+                total += 0 if twins else gradients[name]
+                continue
+            where = self.positions[name]
+            known = [self.positions[twin].reshape(-1) for twin in twins]
+            fresh = ~np.isin(where, np.concatenate(known)) if known else np.ones(where.shape, bool)
+            np.add.at(total.reshape(-1), where[fresh], gradients[name][fresh])
+        return total
+
+
+def find_ties(leaves: Mapping[str, Any]) -> list[Tie]:
+    """Find the parameters that share memory.
+
+    Args:
+        leaves: Arrays by name.
+
+    Raises:
+        ParameterError: Arrays of different dtypes, or offset by part of an element, overlap.
+    """
+    group: dict[str, set[str]] = {}
+    for first, second in _overlapping(leaves):
+        joined = group.get(first, {first}) | group.get(second, {second})
+        group.update(dict.fromkeys(joined, joined))
+    ties = []
+    for name, members in group.items():
+        names = tuple(leaf for leaf in leaves if leaf in members)
+        if name == names[0]:
+            ties.append(_tie(names, [leaves[leaf] for leaf in names]))
+    return ties
+
+
+def overlaps_itself(array: Array) -> bool:
+    """Whether two indices of an array lead to the same memory, as in a broadcast view."""
+    reach = array.itemsize
+    for stride, length in sorted(
+        (abs(s), n) for s, n in zip(array.strides, array.shape, strict=True) if n > 1
+    ):
+        if stride < reach:  # the axis steps into what the shorter ones span: count
+            return np.unique(_addresses(array)).size < array.size
+        reach += stride * (length - 1)
+    return False
+
+
+def _overlapping(leaves: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Pairs of names whose arrays share memory; in order of address only neighbours can."""
+    seen: dict[int, str] = {}
+    spans = []
+    for name, leaf in leaves.items():
+        if isinstance(leaf, np.ndarray):
+            if leaf.size:
+                spans.append((*_span(leaf), name))
+        elif hasattr(leaf, "__array__") and not isinstance(leaf, np.generic):
+            if id(leaf) in seen:  # arrays of other libraries, whose memory is their own
+                yield seen[id(leaf)], name
+            seen.setdefault(id(leaf), name)
+    reaching: list[tuple[int, str]] = []
+    for start, end, name in sorted(spans):
+        reaching = [(until, other) for until, other in reaching if until > start]
+        for _, other in reaching:
+            if _share(leaves[other], leaves[name]):
+                yield other, name
+        reaching.append((end, name))
+
+
+def _span(array: Array) -> tuple[int, int]:
+    """First address of an array, and the one after its last."""
+    reach = [(n - 1) * s for n, s in zip(array.shape, array.strides, strict=True)]
+    start: int = array.__array_interface__["data"][0]
+    below, above = sum(r for r in reach if r < 0), sum(r for r in reach if r > 0)
+    return start + below, start + above + array.itemsize
+
+
+def _share(first: Any, second: Any) -> bool:
+    if first is second:
+        return True
+    if not (isinstance(first, np.ndarray) and isinstance(second, np.ndarray)):
+        return False
+    try:
+        return bool(np.shares_memory(first, second, max_work=HARDEST))
+    except np.exceptions.TooHardError:
+        return True
+
+
+def _tie(names: tuple[str, ...], arrays: list[Any]) -> Tie:
+    first = arrays[0]
+    if all(array is first or _same_view(first, array) for array in arrays):
+        return Tie(names, first)
+    called = " and ".join(map(repr, names))
+    if any(array.dtype != first.dtype for array in arrays):
+        raise ParameterError(
+            f"parameters {called} share memory and are of different dtypes "
+            f"({', '.join(str(array.dtype) for array in arrays)}): give the memory under one name"
+        )
+    addresses = [_addresses(array) for array in arrays]
+    cells = np.unique(np.concatenate([a.reshape(-1) for a in addresses]))
+    steps = np.diff(cells)
+    if (steps % first.itemsize).any():
+        raise ParameterError(
+            f"parameters {called} overlap by part of an element: give the memory under one name"
+        )
+    whole = next((i for i, a in enumerate(addresses) if a.size == cells.size), None)
+    if whole is not None:
+        storage, order, movable = arrays[whole], np.argsort(addresses[whole], axis=None), True
+    else:
+        order, movable = np.arange(cells.size), bool((steps == steps[0]).all())
+        storage = _along(arrays, addresses, cells) if movable else None
+    positions = {n: order[np.searchsorted(cells, a)] for n, a in zip(names, addresses, strict=True)}
+    if storage is None:
+        storage = np.empty(cells.size, first.dtype)
+        for name, array in zip(names, arrays, strict=True):
+            storage[positions[name]] = array
+    return Tie(names, storage, positions, movable)
+
+
+def _same_view(first: Any, second: Any) -> bool:
+    return (
+        isinstance(first, np.ndarray)
+        and isinstance(second, np.ndarray)
+        and first.__array_interface__["data"] == second.__array_interface__["data"]
+        and (first.shape, first.strides, first.dtype)
+        == (second.shape, second.strides, second.dtype)
+    )
+
+
+def _addresses(array: Array) -> Array:
+    """The address of every element, shaped like the array."""
+    start = np.asarray(array.__array_interface__["data"][0], dtype=np.int64)
+    axes = [np.arange(n) * s for n, s in zip(array.shape, array.strides, strict=True)]
+    return np.asarray(functools.reduce(np.add.outer, axes, start))
+
+
+def _along(arrays: list[Array], addresses: list[Array], cells: Array) -> Array:
+    """A view of equally spaced cells, made from the array that holds the first of them."""
+    lowest = next(a for a, where in zip(arrays, addresses, strict=True) if where.min() == cells[0])
+    upwards = lowest[tuple(slice(None, None, -1 if s < 0 else 1) for s in lowest.strides)]
+    return np.lib.stride_tricks.as_strided(upwards, cells.shape, (int(cells[1] - cells[0]),))

@@ -1,0 +1,75 @@
+"""The generic point: what is drawn, what is spread, what stays."""
+
+import math
+
+import numpy as np
+import pytest
+
+from gradhook._parameters import Tree
+from gradhook._workspace import Workspace
+from gradhook.probe.points import generic, nearby, shrunk, typical_scale
+
+
+def at(parameters, moves):
+    """The parameters after a move."""
+    workspace = Workspace(Tree.of(parameters), in_place=False)
+    workspace.move(moves)
+    return workspace.arrays
+
+
+def moved(parameters, *, fixed=(), seed=0):
+    return at(parameters, generic(parameters, fixed=fixed, seed=seed))
+
+
+def test_a_zero_bias_is_drawn_with_standard_deviation_0_3():
+    drawn = moved({"b": np.zeros(5000)})["b"]
+    assert drawn.std() == pytest.approx(0.3, rel=4 / math.sqrt(2 * 5000))
+    assert abs(drawn.mean()) < 4 * 0.3 / math.sqrt(5000)
+
+
+def test_a_zero_matrix_is_drawn_with_one_over_root_fan_in():
+    drawn = moved({"W": np.zeros((100, 40))})["W"]
+    assert drawn.std() == pytest.approx(0.1, rel=4 / math.sqrt(2 * 4000))
+
+
+def test_constant_blocks_are_spread_and_keep_their_sign():
+    gamma = moved({"gamma": np.full(1000, -2.0)})["gamma"]
+    assert gamma.max() < -1 + 1e-9
+    assert gamma.min() > -3 - 1e-9
+    assert gamma.std() == pytest.approx(2 / math.sqrt(12), rel=0.1)
+
+
+def test_other_blocks_move_by_at_most_a_tenth():
+    x = np.linspace(1, 2, 100)
+    assert np.abs(moved({"x": x})["x"] / x - 1).max() <= 0.1 + 1e-12
+
+
+def test_small_weights_are_brought_to_the_size_at_which_activations_bend():
+    rng = np.random.default_rng(0)
+    drawn = moved({"W": 0.001 * rng.standard_normal((64, 32))})["W"]
+    assert np.sqrt(np.mean(drawn**2)) == pytest.approx(1 / 8, rel=0.05)
+
+
+def test_fixed_and_empty_blocks_stay():
+    moves = generic({"a": np.zeros(3), "e": np.zeros((0, 2))}, fixed=("a",), seed=0)
+    assert moves == {}
+
+
+def test_a_shrunk_move_goes_the_same_way_less_far():
+    x = {"x": np.linspace(1, 2, 50), "b": np.zeros(4)}
+    moves = generic(x, fixed=(), seed=3)
+    full, quarter = at(x, moves), at(x, shrunk(moves, 0.25))
+    for name in x:
+        assert np.allclose(quarter[name] - x[name], 0.25 * (full[name] - x[name]), atol=1e-15)
+
+
+def test_a_nearby_point_leaves_every_tie_by_the_distance_asked_for():
+    x = {"x": np.array([0.0, 3.0, 0.0]), "b": np.zeros(200)}
+    near = at(x, nearby(x, distance=1e-3, fixed=(), seed=0))
+    assert np.abs(near["x"] - x["x"]).min() > 0.4e-3 * math.sqrt(3)
+    assert np.sqrt(np.mean(near["b"] ** 2)) == pytest.approx(0.3e-3, rel=0.1)
+
+
+def test_fan_in_does_not_depend_on_the_orientation():
+    assert typical_scale((64, 10)) == typical_scale((10, 64)) == 1 / 8
+    assert typical_scale((8, 3, 5, 5)) == pytest.approx(1 / math.sqrt(3 * 5 * 8))

@@ -1,0 +1,123 @@
+"""The ratio with its error: exact where it can be, honest about its spread where it cannot."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gradhook import Tolerance
+from gradhook.probe.evidence import BlockEvidence, Probe, Slope
+from gradhook.verdict.compare import compare, compare_all, ratio_of
+
+TOLERANCE = Tolerance()
+
+
+def evidence(pairs, *, norm=1.0, error=1e-9, exact=False, size=1000):
+    probes = tuple(Probe(a, Slope(n, error, 1e-6)) for a, n in pairs)
+    return BlockEvidence("W", size, norm, 1.0, probes, exact=exact)
+
+
+def sampled(analytic, numerical, *, probes, seed, error=1e-12):
+    """Evidence from random directions over two known gradients."""
+    rng = np.random.default_rng(seed)
+    pairs = []
+    for _ in range(probes):
+        v = rng.standard_normal(analytic.size)
+        pairs.append((float(analytic @ v), float(numerical @ v)))
+    norm = float(np.linalg.norm(analytic))
+    return evidence(pairs, norm=norm, error=error, size=analytic.size)
+
+
+def test_the_ratio_of_two_zeros_is_zero():
+    assert ratio_of(0.0, 0.0, 0.0) == 0.0
+    assert compare(evidence([(0.0, 0.0)], norm=0.0), TOLERANCE).ratio == 0.0
+
+
+def test_element_by_element_the_ratio_is_the_textbook_one():
+    a, n = np.array([3.0, -1.0]), np.array([2.5, -1.5])
+    seen = compare(evidence(zip(a, n, strict=True), norm=np.linalg.norm(a), exact=True), TOLERANCE)
+    assert seen.ratio == pytest.approx(
+        np.linalg.norm(a - n) / (np.linalg.norm(a) + np.linalg.norm(n)), rel=1e-14
+    )
+    assert seen.low == seen.ratio == seen.high
+
+
+def test_the_interval_of_a_sampled_ratio_covers_the_truth_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    covered, trials = 0, 500
+    for seed in range(trials):
+        a = rng.standard_normal(40)
+        n = a + 1e-3 * rng.standard_normal(40)
+        seen = compare(sampled(a, n, probes=3, seed=seed), TOLERANCE)
+        truth = np.linalg.norm(a - n) / (np.linalg.norm(a) + np.linalg.norm(n))
+        covered += seen.low <= truth <= seen.high
+    # 98 % of 500, less four standard deviations of a binomial count.
+    assert covered / trials > 0.98 - 4 * math.sqrt(0.98 * 0.02 / trials)
+
+
+def test_the_norm_of_the_numerical_gradient_hardly_spreads_when_both_agree():
+    a = np.random.default_rng(1).standard_normal(100)
+    norms = [
+        compare(sampled(a, a * (1 + 1e-7), probes=3, seed=s), TOLERANCE).numerical_norm
+        for s in range(50)
+    ]
+    # Plain root mean squares of three probes would spread by 1/sqrt(6), four tenths.
+    assert np.ptp(norms) < 1e-5 * np.linalg.norm(a)
+
+
+def test_a_mismatch_inside_its_error_is_not_resolved():
+    assert not compare(evidence([(1.0, 1.0 + 2e-9)] * 3), TOLERANCE).resolved
+    assert compare(evidence([(1.0, 1.0 + 4e-9)] * 3), TOLERANCE).resolved
+
+
+def test_one_direction_in_a_dozen_does_not_make_a_mismatch():
+    pairs = [(1.0, 1.1), *[(1.0, 1.0)] * 11]
+    seen = compare(evidence(pairs), TOLERANCE)
+    assert seen.standing_out == (0,)
+    assert not seen.resolved
+
+
+def test_directions_spoiled_by_a_kink_are_left_out_if_most_remain():
+    probes = [Probe(1.0, Slope(1.0, 1e-9, 1e-6))] * 2 + [Probe(1.0, Slope(1.3, 0.3, 1e-6))]
+    seen = compare(BlockEvidence("W", 1000, 1.0, 1.0, tuple(probes)), TOLERANCE)
+    assert seen.probes == 2
+    assert seen.ratio_error < 1e-8
+
+
+def test_no_element_may_be_left_out():
+    probes = [Probe(1.0, Slope(1.0, 1e-9, 1e-6)), Probe(1.0, Slope(math.nan, math.inf, 1e-6))]
+    seen = compare(BlockEvidence("b", 2, 1.0, 1.0, tuple(probes), exact=True), TOLERANCE)
+    assert seen.probes == 0
+    assert math.isnan(seen.ratio)
+
+
+finite = st.floats(-1e6, 1e6)
+
+
+@given(st.lists(st.tuples(finite, finite), min_size=1, max_size=12))
+def test_the_ratio_lies_between_zero_and_one_when_exact(pairs):
+    norm = math.sqrt(sum(a * a for a, _ in pairs))
+    seen = compare(evidence(pairs, norm=norm, exact=True), TOLERANCE)
+    assert 0 <= seen.ratio <= 1 + 1e-12
+
+
+@given(st.lists(st.tuples(finite, finite), min_size=1, max_size=6), st.floats(1e-3, 1e3))
+def test_the_ratio_does_not_depend_on_the_unit_of_the_loss(pairs, unit):
+    def seen(factor):
+        scaled = [(a * factor, n * factor) for a, n in pairs]
+        norm = math.sqrt(sum(a * a for a, _ in scaled))
+        return compare(evidence(scaled, norm=norm, error=0.0, exact=True), TOLERANCE).ratio
+
+    assert seen(unit) == pytest.approx(seen(1.0), rel=1e-9, abs=1e-300)
+
+
+def test_over_blocks_norms_are_added_in_squares():
+    parts = [
+        compare(evidence([(3.0, 3.0)], norm=3.0, exact=True), TOLERANCE),
+        compare(evidence([(4.0, 4.4)], norm=4.0, exact=True), TOLERANCE),
+    ]
+    ratio, _ = compare_all(parts)
+    assert ratio == pytest.approx(0.4 / (5 + math.hypot(3, 4.4)), rel=1e-12)
+    assert math.isnan(compare_all([])[0])

@@ -1,0 +1,143 @@
+"""Six verdicts, and how they combine."""
+
+import itertools
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gradhook import Tolerance, Verdict
+from gradhook.probe.evidence import BlockEvidence, Probe, Slope
+from gradhook.report import Finding
+from gradhook.verdict.judge import combine, judge, judge_kink, overall, passes
+
+TOLERANCE = Tolerance()
+
+
+def judged(
+    analytic, numerical, error, *, norm=None, ordinary=1.0, coarse=False, kink=False, **fields
+):
+    """One block of a hundred elements, three directions with equal numbers."""
+    probe = Probe(analytic, Slope(numerical, error, 1e-6, kink=kink))
+    size = norm if norm is not None else abs(analytic)
+    evidence = BlockEvidence("W", 100, size, 1.0, (probe,) * 3, **fields)
+    return judge(evidence, "generic point", TOLERANCE, ordinary=ordinary, coarse=coarse)
+
+
+def verdict(*args, **keywords):
+    return judged(*args, **keywords).finding.verdict
+
+
+@pytest.mark.parametrize(
+    ("difference", "expected"),
+    [(0.0, "PASS"), (1e-7, "PASS"), (1e-5, "WARN"), (1e-3, "FAIL"), (1.0, "FAIL")],
+)
+def test_a_resolved_ratio_is_judged_by_the_thresholds(difference, expected):
+    assert verdict(1.0, 1.0 + difference, 1e-9) == expected
+
+
+def test_an_unresolved_mismatch_passes_while_the_error_is_below_fail():
+    assert verdict(1.0, 1.0 + 1e-5, 5e-5) == "PASS"
+
+
+def test_a_check_too_coarse_to_tell_is_inconclusive_never_pass():
+    found = judged(1.0, 1.001, 1e-2)
+    assert found.finding.verdict == "INCONCLUSIVE"
+    assert "5e-03" in found.finding.note
+
+
+def test_zero_on_both_sides_is_untested_if_an_ordinary_gradient_would_have_shown():
+    assert verdict(0.0, 1e-10, 1e-10, ordinary=1.0) == "UNTESTED"
+    assert verdict(0.0, 1e-3, 1e-2, ordinary=1.0) != "UNTESTED"
+
+
+def test_a_resolved_mismatch_is_never_untested_however_small_its_block():
+    assert verdict(0.0, 1e-6, 1e-10, ordinary=1.0) == "FAIL"
+
+
+def test_a_gradient_too_small_to_measure_is_untested_and_not_inconclusive():
+    assert verdict(1e-9, 1.1e-9, 1e-10, ordinary=1.0) == "UNTESTED"
+
+
+def test_a_block_that_moves_nothing_with_a_gradient_is_wrong_and_told_so():
+    found = judged(0.5, 0.0, 1e-12, unmoved=True)
+    assert found.finding.verdict == "FAIL"
+    assert "does not change by a bit" in found.finding.note
+
+
+def test_a_gradient_with_nan_is_wrong():
+    found = judged(1.0, 1.0, 1e-9, spoiled=2)
+    assert found.finding.verdict == "FAIL"
+    assert "2 value(s) that are NaN" in found.finding.note
+
+
+def test_an_empty_block_is_untested():
+    evidence = BlockEvidence("E", 0, 0.0, 1.0)
+    found = judge(evidence, "generic point", TOLERANCE, ordinary=1.0)
+    assert found.finding.verdict == "UNTESTED"
+
+
+def test_a_block_whose_loss_is_nowhere_finite_is_inconclusive():
+    assert verdict(1.0, math.nan, math.inf) == "INCONCLUSIVE"
+
+
+def test_coarse_arithmetic_passes_with_its_resolution_and_not_above_a_hundredth():
+    found = judged(1.0, 1.0, 1e-3, coarse=True)
+    assert found.finding.verdict == "PASS"
+    assert "right to 5e-04" in found.finding.note
+    assert verdict(1.0, 1.0, 0.1, coarse=True) == "INCONCLUSIVE"
+    assert verdict(1.0, 1.3, 1e-3, coarse=True) == "FAIL"
+
+
+def test_a_ratio_near_a_threshold_asks_for_more_directions():
+    assert judged(1.0, 1.0 + 2e-4, 1e-9).doubtful
+    assert not judged(1.0, 1.5, 1e-9).doubtful
+    assert not judged(1.0, 1.0, 1e-9).doubtful
+
+
+def test_a_mismatch_that_vanishes_a_step_away_is_a_kink():
+    here, away = judged(0.0, 1.0, 1e-9, norm=1.0, kink=True), judged(1.0, 1.0, 1e-9)
+    found = judge_kink(here, away)
+    assert found.finding.verdict == "KINK"
+    assert found.finding.ratio == away.finding.ratio
+    assert "one-sided slopes differ" in found.finding.note
+
+
+def test_a_mismatch_that_stays_a_step_away_counts():
+    found = judge_kink(judged(0.0, 1.0, 1e-9, norm=1.0), judged(1.0, 2.0, 1e-9))
+    assert found.finding.verdict == "FAIL"
+
+
+def test_a_tie_with_no_answer_nearby_is_inconclusive():
+    found = judge_kink(judged(0.0, 1.0, 1e-9, norm=1.0), judged(1.0, 1.0, 1e-1))
+    assert found.finding.verdict == "INCONCLUSIVE"
+
+
+ORDER = ("FAIL", "WARN", "PASS", "KINK", "INCONCLUSIVE", "UNTESTED")
+
+
+@pytest.mark.parametrize(("first", "second"), list(itertools.combinations(ORDER, 2)))
+def test_over_settings_what_judged_outranks_what_could_not(first, second):
+    findings = [Finding("a", Verdict(second), ratio=0.5), Finding("b", Verdict(first), ratio=0.1)]
+    assert combine(findings).verdict == first
+
+
+def test_among_equal_verdicts_the_largest_ratio_speaks():
+    findings = [Finding("a", Verdict.PASS, ratio=1e-9), Finding("b", Verdict.PASS, ratio=1e-8)]
+    assert combine(findings).setting == "b"
+
+
+def test_overall_the_worst_block_counts():
+    worst_first = ["FAIL", "INCONCLUSIVE", "WARN", "KINK", "UNTESTED", "PASS"]
+    for i, worst in enumerate(worst_first):
+        assert overall(Verdict(v) for v in worst_first[i:]) == worst
+
+
+verdicts = st.lists(st.sampled_from(list(Verdict)), min_size=1)
+
+
+@given(verdicts)
+def test_a_check_passes_only_with_a_block_judged_right_and_none_wrong_or_doubtful(blocks):
+    expected = Verdict.PASS in blocks and not {"FAIL", "WARN", "INCONCLUSIVE"} & set(blocks)
+    assert passes(overall(blocks), blocks) == expected
