@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -28,9 +27,7 @@ from numpy.typing import NDArray
 sys.path.append(str(Path(__file__).resolve().parents[1]))  # A checkout works without installing.
 
 from gradhook.difference import Central, Forward
-from gradhook.sinks._events import Summary, event_file_name, first_record
-from gradhook.sinks._files import append, claim, create_file, run_stamp
-from gradhook.sinks._scalars import log10_ratio
+from gradhook.sinks import EventFile
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -91,18 +88,16 @@ def ratios() -> list[tuple[str, float, str]]:
     ]
 
 
-def write_charts(rows: list[tuple[float, float, float]], logdir: str) -> str:
-    """Write estimates and decimal logarithms of their errors for TensorBoard; return the run."""
-    run = claim(logdir, run_stamp().replace("gradcheck", "textbook"), "", os.mkdir)
-    file = claim(run, event_file_name(), "", create_file)
-    append(file, first_record())
+def write_charts(rows: list[tuple[float, float, float]], logdir: str) -> None:
+    """Write estimates and decimal logarithms of their errors for TensorBoard."""
+    charts = EventFile(logdir, run_name="textbook")
     for epsilon, *estimates in rows:
-        summary = Summary()
+        step = round(-math.log10(epsilon))
         for name, estimate in zip(("two-sided", "one-sided"), estimates, strict=True):
-            summary.scalar(f"estimate/{name}", estimate)
-            summary.scalar(f"log10_error/{name}", log10_ratio(abs(estimate - DERIVATIVE)))
-        append(file, summary.record(step=round(-math.log10(epsilon))))
-    return run
+            charts.add_scalar(f"estimate/{name}", estimate, step)
+            # Below 1e-17 nothing can be told from 3.
+            error = max(abs(estimate - DERIVATIVE), 1e-17)
+            charts.add_scalar(f"log10_error/{name}", math.log10(error), step)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

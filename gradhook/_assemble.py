@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from gradhook._coverage import unjudged
+from gradhook._idle import idle_part
 from gradhook._objective import Objective
 from gradhook._options import Options
 from gradhook._parameters import Tree
@@ -55,6 +56,7 @@ def assemble(outcome: Outcome, tree: Tree, options: Options, seen: Circumstances
     verdict = overall(verdicts)
     ratio, error = _overall_ratio(outcome)
     textbook = _textbook_ratio(outcome.measured)
+    where = "here" if seen.rows is None else "on these rows"
     return Report(
         verdict=verdict,
         passed=passes(verdict, verdicts),
@@ -62,7 +64,7 @@ def assemble(outcome: Outcome, tree: Tree, options: Options, seen: Circumstances
         ratio=ratio,
         ratio_error=error,
         causes=_causes(outcome),
-        coverage=(*outcome.coverage, *_coverage(blocks), *seen.coverage),
+        coverage=(*outcome.coverage, *unjudged(blocks, outcome, where), *seen.coverage),
         notes=seen.notes,
         settings=tuple(measured.setting.name for measured in outcome.measured),
         evaluations=seen.evaluations,
@@ -109,8 +111,8 @@ def _block(name: str, leaf: Any, outcome: Outcome) -> BlockReport:
     decisive = combine(findings)
     measured = next((m for m in outcome.measured if m.setting.name == decisive.setting), None)
     evidence = measured.evidence.get(name) if measured else None
-    plain = [m.textbook[name] for m in outcome.measured if name in m.textbook]
-    gradient = measured.gradients[name] if measured else None
+    plain = [(m.gradients[name], m.textbook[name]) for m in outcome.measured if name in m.textbook]
+    gradient = measured.gradients.get(name) if measured else None
     return BlockReport(
         name,
         array.shape,
@@ -118,10 +120,11 @@ def _block(name: str, leaf: Any, outcome: Outcome) -> BlockReport:
         decisive.verdict,
         ratio=decisive.ratio,
         ratio_error=decisive.ratio_error,
-        sentence=_sentence(decisive, len(findings)),
+        sentence=_sentence(decisive, len(findings)) + _idle(decisive, outcome.gradients_of(name)),
         worst=_worst(evidence, array.shape) if evidence else None,
         findings=tuple(findings),
-        textbook_ratio=_plain_ratio(outcome.facts.gradients[name], plain[0]) if plain else math.nan,
+        textbook_ratio=_plain_ratio(*plain[0]) if plain else math.nan,
+        branches=outcome.branches.get(name, ()),
         relative_errors=_relative_errors(evidence, gradient)
         if evidence and gradient is not None
         else None,
@@ -132,6 +135,12 @@ def _sentence(finding: Finding, settings: int) -> str:
     if finding.verdict is Verdict.PASS or settings == 1:
         return finding.note
     return f"{finding.note} ({finding.setting})"
+
+
+def _idle(finding: Finding, gradients: list[Array]) -> str:
+    """Of an untested block: how much of its gradient is zero to the bit."""
+    idle = idle_part(gradients) if finding.verdict is Verdict.UNTESTED else None
+    return f" ({idle} have zero gradient)" if idle else ""
 
 
 def _worst(evidence: BlockEvidence, shape: tuple[int, ...]) -> Element | None:
@@ -178,20 +187,6 @@ def _plain_ratio(analytic: Array, numerical: Array) -> float:
     return ratio_of(
         float(norm(analytic - numerical)), float(norm(analytic)), float(norm(numerical))
     )
-
-
-def _coverage(blocks: Mapping[str, BlockReport]) -> list[str]:
-    sentences = []
-    for name, block in blocks.items():
-        if block.verdict is Verdict.UNTESTED:
-            sentences.append(f"{name} untested: {block.sentence}")
-            continue
-        for finding in block.findings:
-            if finding.verdict in (Verdict.UNTESTED, Verdict.INCONCLUSIVE, Verdict.KINK) and (
-                finding.verdict is not block.verdict
-            ):
-                sentences.append(f"{name} at {finding.setting}: {finding.verdict}, {finding.note}")
-    return sentences
 
 
 def _causes(outcome: Outcome) -> tuple[Cause, ...]:

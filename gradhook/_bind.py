@@ -7,8 +7,7 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from gradhook._form import name_of, signature_of
-from gradhook._state import slot_values
+from gradhook._form import left_to_keywords, name_of, signature_of
 from gradhook._switches import BoundSwitch, Role, Switch, Target, refuse_name
 from gradhook._types import nearest_name
 from gradhook.errors import OptionError
@@ -21,7 +20,6 @@ OFF_AT_ZERO = ("reg", "lam*", "alpha", "weight_decay*", "l1", "l2", "*penalty*")
 OFF_AT_EITHER = ("p", "rate", "ratio", "*drop*")
 
 NOTHING = inspect.Parameter.empty
-BY_NAME = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 def as_switches(given: object, role: Role) -> list[Switch | str]:
@@ -31,13 +29,15 @@ def as_switches(given: object, role: Role) -> list[Switch | str]:
         OptionError: Something else stands among them, or a name is refused.
     """
     items = list(given) if isinstance(given, (list, tuple)) else [] if given is None else [given]
+    switches: list[Switch | str] = []
     for item in items:
         if not isinstance(item, (Switch, str)):
             raise OptionError(
                 f"{role}= takes the name of a switch or a Switch(name, off=...), got {item!r}"
             )
         refuse_name(item.name if isinstance(item, Switch) else item)
-    return items
+        switches.append(item)
+    return switches
 
 
 def bind_switches(
@@ -79,10 +79,8 @@ def keywords_of(functions: Iterable[Callable[..., Any]], positional: int = 0) ->
     takes_any: list[bool] = []
     for function in functions:
         signature = signature_of(function)
-        parameters = [] if signature is None else list(signature.parameters.values())
-        later = parameters[positional:]
-        own.append({p.name: p.default for p in later if p.kind in BY_NAME})
-        takes_any.append(any(p.kind is p.VAR_KEYWORD for p in parameters))
+        own.append({} if signature is None else left_to_keywords(signature, positional))
+        takes_any.append(_takes_any_keyword(function))
     return {
         name: default
         for taken in reversed(own)
@@ -94,29 +92,34 @@ def keywords_of(functions: Iterable[Callable[..., Any]], positional: int = 0) ->
 def _bind(
     item: Switch | str, role: Role, functions: list[Callable[..., Any]], model: Any, positional: int
 ) -> BoundSwitch:
-    name, off, on = (
-        (item.name, item.off, item.on) if isinstance(item, Switch) else (item, None, None)
-    )
+    given = item if isinstance(item, Switch) else None
+    name = given.name if given else str(item)
+    on = given.on if given else None
     available = keywords_of(functions, positional)
     targets: tuple[Target, ...] = ()
-    if name in available or (functions and all(map(_takes_any_keyword, functions))):
-        default = available.get(name, NOTHING)
-        on = default if on is None else on
+    if name not in available and model is not None:
+        targets = tuple(_find(model, name.split(".")))
+    if targets:
+        for target in targets:
+            _refuse_unwritable(name, target)
+        found = targets[0].original
+    elif name in available or _taken_by_any(name, functions):
+        on = found = available.get(name, NOTHING) if on is None else on
         if on is NOTHING:
             raise OptionError(
                 f"the switch {name!r} has no default in the function's signature, so its value in "
                 f"training is unknown: pass Switch({name!r}, off=..., on=...)"
             )
-        found = on
     else:
-        targets = tuple(_find(model, name.split("."))) if model is not None else ()
-        if not targets:
-            raise OptionError(_nowhere(name, available, functions, model))
-        for target in targets:
-            _refuse_unwritable(name, target)
-        found = targets[0].original
-    off_values = (off,) if isinstance(item, Switch) else _off_values(name, role, found)
-    return BoundSwitch(name, role, on, off_values, targets)
+        raise OptionError(_nowhere(name, available, functions, model))
+    return BoundSwitch(
+        name, role, on, (given.off,) if given else _off_values(name, role, found), targets
+    )
+
+
+def _taken_by_any(name: str, functions: list[Callable[..., Any]]) -> bool:
+    """Whether all functions take keywords that their signatures do not name."""
+    return name.isidentifier() and bool(functions) and all(map(_takes_any_keyword, functions))
 
 
 def _takes_any_keyword(function: Callable[..., Any]) -> bool:
@@ -207,7 +210,9 @@ def _children(node: Any) -> list[Any]:
         return list(node)
     if isinstance(node, (list, tuple)):
         return list(range(len(node)))
-    return [*getattr(node, "__dict__", {}), *slot_values(node)]
+    slots = [vars(kind).get("__slots__", ()) for kind in type(node).__mro__]
+    named = [name for given in slots for name in ([given] if isinstance(given, str) else given)]
+    return [*getattr(node, "__dict__", {}), *named]
 
 
 def _as_key(node: Any, key: str) -> Any:

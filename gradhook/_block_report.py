@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from gradhook._branch import Branch
 from gradhook._record import Record, freeze
 from gradhook._types import Array, Verdict
 
-__all__ = ["BlockReport", "Element", "Finding"]
+__all__ = ["BlockReport", "Branch", "Element", "Finding"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,6 +102,8 @@ class BlockReport(Record):
         where: What part of the block is wrong (``"W2[:, 7]"``), ``None`` if nothing was located.
         findings: One per setting that measured this block.
         textbook_ratio: The plain textbook ratio at ε = 1e-7 (exhaustive effort), else ``nan``.
+        branches: Operations some of whose elements take another branch on the two sides of a probe
+            that was in doubt, in call order.
         relative_errors: Relative error of every element, same shape (exhaustive effort), else
             ``None``.  Read-only, and neither compared nor written to JSON.
 
@@ -122,10 +125,11 @@ class BlockReport(Record):
     where: str | None = None
     findings: tuple[Finding, ...] = ()
     textbook_ratio: float = math.nan
+    branches: tuple[Branch, ...] = ()
     relative_errors: Array | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        freeze(self, "shape", "findings")
+        freeze(self, "shape", "findings", "branches")
         if self.relative_errors is not None:
             errors = np.array(self.relative_errors)
             errors.flags.writeable = False

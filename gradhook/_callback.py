@@ -7,11 +7,10 @@ another class whose methods are empty, so that it costs a method call and nothin
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Self
 
 from gradhook._assemble import undecided
 from gradhook._check import check
@@ -19,19 +18,19 @@ from gradhook._clock import Clock
 from gradhook._debug import is_enabled
 from gradhook._objective import Objective
 from gradhook._options import Options
-from gradhook._render import summary
+from gradhook._outlet import OnFail, Outlet
 from gradhook._selftest import selftest
 from gradhook._subset import as_batch
-from gradhook._types import Batch, Verdict, nearest_name
+from gradhook._types import Batch
 from gradhook._warn import warn
-from gradhook.errors import GradientMismatchError, InternalError, OptionError
+from gradhook.errors import InternalError
 from gradhook.report import Report
 from gradhook.schedules import as_schedule, logarithmic
 from gradhook.sinks import Sink
 
-__all__ = ["GradCheckCallback", "OnFail"]
+__all__ = ["GradCheckCallback"]
 
-OnFail = Literal["warn", "raise", "record"] | Callable[[Report], object]
+OWN_OPTIONS = ("schedule", "at_start", "batch", "on_fail", "logdir", "sinks", "enabled")
 
 
 class GradCheckCallback:
@@ -54,7 +53,6 @@ class GradCheckCallback:
         **options: The keywords of ``check_gradients``.
 
     Attributes:
-        enabled: Whether this callback checks.
         history: Reports, oldest first.
         last_report: The newest report, ``None`` before the first.
 
@@ -100,26 +98,36 @@ class GradCheckCallback:
         enabled: bool | None = None,
         **options: Any,
     ) -> None:
-        self.enabled = is_enabled(enabled)
+        self._enabled = is_enabled(enabled)
         self.history: list[Report] = []
         self.last_report: Report | None = None
-        self._options = Options.named(options)
+        self._options = Options.named(options, beside=OWN_OPTIONS).repeatable()
         self._objective = Objective._recognise(objective)
         self._parameters = parameters
         self._batch: Batch | None = None if batch is None else as_batch(batch)
-        self._seen: Batch | None = None
-        self._on_fail = _known_on_fail(on_fail)
-        self._sinks = _checked_sinks(sinks) if self.enabled else []
-        if logdir is not None and self.enabled:
-            from gradhook.sinks import TensorBoard
-
-            self._sinks.append(TensorBoard(logdir))
+        self._seen: Any = None
+        # Where the search for a step begins: what earlier checks found.
+        self._first_steps: dict[str, float] = {}
+        self._waits_for_batch = False
         self._start_due = bool(at_start)
         self._clock = Clock(logarithmic() if schedule is None else as_schedule(schedule))
+        self._outlet = Outlet(sinks, on_fail)
+        if logdir is not None and self._enabled:
+            from gradhook.sinks import TensorBoard
+
+            self._outlet.add(TensorBoard(logdir))
+
+    def __getnewargs_ex__(self) -> tuple[tuple[()], dict[str, bool]]:
+        # A copy, or what comes back from a pickle, is what the original was decided to be.
+        return (), {"enabled": self._enabled}
+
+    @property
+    def enabled(self) -> bool:
+        """Whether this callback checks, as was decided when it was built."""
+        return self._enabled
 
     def on_train_begin(self, batch: Any = None, parameters: Any = None) -> Report | None:
-        """Make the check at the start, if a batch is known; else the first call that brings one
-        makes it.
+        """Make the check at the start; without a batch, the first call that brings one does.
 
         Args:
             batch: What the objective takes besides the parameters.
@@ -128,7 +136,10 @@ class GradCheckCallback:
         Returns:
             The report, ``None`` if no check was made.
         """
-        return self._checked(0, batch, parameters) if self._start_due else None
+        if not self._enabled:
+            return None
+        self._remember(batch, parameters)
+        return self._checked(0, batch) if self._start_due else None
 
     def on_step_end(
         self, step: int | None = None, batch: Any = None, parameters: Any = None
@@ -144,23 +155,24 @@ class GradCheckCallback:
         Returns:
             The report, ``None`` if no check was due.
         """
-        number = self._clock.at(step)
-        due = self._clock.due
-        if not self._start_due and (due is None or number < due):
-            if batch is not None:
-                self._seen = batch
-            if parameters is not None:
-                self._parameters = parameters
+        if not self._enabled:
             return None
-        report = self._checked(number, batch, parameters)
-        if report is not None and due is not None and number >= due:
-            self._clock.done(number)
-        return report
+        number = self._clock.at(step)
+        self._remember(batch, parameters)
+        due = self._clock.due
+        if self._start_due or (due is not None and number >= due):
+            return self._checked(number, batch)
+        return None
 
     def on_train_end(self) -> None:
         """Close the sinks; the history stays."""
-        for sink in self._sinks:
-            self._guard_sink(sink, sink.close)
+        self._outlet.close()
+        if self._waits_for_batch and not self.history:
+            self._waits_for_batch = False
+            warn(
+                "no check was made, because no batch was given: pass batch= to the hooks, or "
+                "batch=() to the callback if the objective needs no data"
+            )
 
     def __call__(
         self, step: int | None = None, batch: Any = None, parameters: Any = None
@@ -168,7 +180,7 @@ class GradCheckCallback:
         """The same as ``on_step_end``."""
         return self.on_step_end(step, batch, parameters)
 
-    def __enter__(self) -> GradCheckCallback:
+    def __enter__(self) -> Self:
         """Return the callback."""
         return self
 
@@ -178,54 +190,44 @@ class GradCheckCallback:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close the sinks."""
+        """Close the sinks, like ``on_train_end``."""
+        if error is not None:
+            self._waits_for_batch = False  # there is worse to tell
         self.on_train_end()
 
-    def _checked(self, number: int, batch: Any, parameters: Any) -> Report | None:
-        """Make a check if its data are known: the hook's batch, the constructor's, the last seen."""
-        if parameters is not None:
-            self._parameters = parameters
+    def _remember(self, batch: Any, parameters: Any) -> None:
         if batch is not None:
             self._seen = batch
-        chosen = batch if batch is not None else self._batch
-        chosen = self._seen if chosen is None else chosen
+        if parameters is not None:
+            self._parameters = parameters
+
+    def _checked(self, number: int, batch: Any) -> Report | None:
+        """Make a check on the hook's batch, else the constructor's, else the last seen."""
+        known = (b for b in (batch, self._batch, self._seen) if b is not None)
+        chosen = next(known, None)
         if chosen is None:
+            self._waits_for_batch = True
             return None
         self._start_due = False
+        if self._clock.due is not None and number >= self._clock.due:
+            self._clock.done(number)
         options = replace(self._options, seed=self._options.seed + len(self.history))
         objective = Objective.of(self._objective, self._parameters)
+        fault = False
         try:
             if not self.history and (failures := selftest()):
                 raise InternalError(f"gradhook's self-test failed: {'; '.join(failures)}")
-            report = check(objective, options, as_batch(chosen), step=number)
+            report = check(
+                objective, options, as_batch(chosen), step=number, first_steps=self._first_steps
+            )
         except InternalError as error:  # an observer must not kill the run that it observes
+            fault = True
             report = undecided(objective, options, number, str(error))
         self.history.append(report)
         self.last_report = report
-        for sink in list(self._sinks):
-            self._guard_sink(sink, functools.partial(sink.write, report))
-        self._act_on(report)
+        self._outlet.write(report)
+        self._outlet.act(report, fault=fault)
         return report
-
-    def _guard_sink(self, sink: Sink, act: Callable[[], None]) -> None:
-        try:
-            act()
-        except Exception as error:
-            if sink in self._sinks:
-                self._sinks.remove(sink)
-            warn(
-                f"the sink {type(sink).__name__} failed ({type(error).__name__}: {error}) and is dropped"
-            )
-
-    def _act_on(self, report: Report) -> None:
-        if report.passed or self._on_fail == "record":
-            return
-        if callable(self._on_fail):
-            self._on_fail(report)
-        elif self._on_fail == "raise" and report.verdict is Verdict.FAIL:
-            raise GradientMismatchError(str(report), report)
-        else:
-            warn(summary(report))
 
 
 class _Disabled(GradCheckCallback):
@@ -246,23 +248,3 @@ class _Disabled(GradCheckCallback):
 
     def on_train_end(self) -> None:
         """Do nothing."""
-
-
-def _known_on_fail(value: Any) -> OnFail:
-    known = ["warn", "raise", "record"]
-    if callable(value) or value in known:
-        return value  # type: ignore[no-any-return]
-    raise OptionError(
-        f"on_fail must be one of {', '.join(map(repr, known))} or a function of the report, got "
-        f"{value!r}" + nearest_name(str(value), known)
-    )
-
-
-def _checked_sinks(sinks: Iterable[Sink]) -> list[Sink]:
-    chosen = list(sinks)
-    for sink in chosen:
-        if not isinstance(sink, Sink):
-            raise OptionError(
-                f"a sink needs write(report) and close(); {type(sink).__name__} lacks them"
-            )
-    return chosen

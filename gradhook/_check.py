@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import importlib
 import time
-from collections.abc import Iterator
+import types
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from gradhook._assemble import Circumstances, assemble
 from gradhook._coverage import unexercised
+from gradhook._faults import is_users, own_faults
 from gradhook._objective import Objective
 from gradhook._options import Options
 from gradhook._parameters import Tree
 from gradhook._progress import ProgressLike
 from gradhook._run import Run
-from gradhook._subset import as_batch, draw
+from gradhook._session import Outcome
+from gradhook._subset import Rows, as_batch, draw
 from gradhook._types import Batch, nearest_name
+from gradhook._warn import warn
 from gradhook.errors import NestedCheckError, OptionError
 from gradhook.report import Report
 
 __all__ = ["check", "check_gradients"]
 
-_running: set[int] = set()
-"""Identities of the objectives being checked: a check inside a check of the same one would perturb it twice."""
+_running: contextvars.ContextVar[frozenset[tuple[int, ...]]] = contextvars.ContextVar(
+    "gradhook_running", default=frozenset()
+)
+"""What is being checked, in this thread: a check inside a check of the same would move it twice."""
 
 
 def check_gradients(
@@ -58,9 +66,13 @@ def check_gradients(
         points: ``("generic", "current")`` by default; one of them alone if so chosen.
         fixed: Names of blocks that stay where they are.
         method: A difference method of ``gradhook.difference``, instead of gradhook's own probes.
-        workers: 1.
+        workers: For exhaustive effort: a number of processes (-1 for one on each core; needs the
+            extra ``parallel``), a function like ``map`` (``executor.map``), or a client of
+            ``dask.distributed``; default 1.  Any choice gives the same report to the bit.
         seed: Seed of rows, points and directions; default 0.
-        progress: ``True`` for a tqdm bar, or an object with ``start``, ``advance`` and ``close``.
+        progress: By default a tqdm bar, where someone sees it, for what takes more than a second;
+            ``False`` for none, or an object with ``start``, ``advance`` and ``close``.
+        **options: The keywords above.
 
     Returns:
         The report; true if the check passed.
@@ -83,23 +95,49 @@ def check_gradients(
 
 
 def check(
-    objective: Objective, options: Options, batch: Batch, *, step: int | None = None
+    objective: Objective,
+    options: Options,
+    batch: Batch,
+    *,
+    step: int | None = None,
+    first_steps: dict[str, float] | None = None,
 ) -> Report:
-    """``check_gradients`` with everything already read; ``step`` is the training step, if any."""
+    """``check_gradients`` with everything already read.
+
+    Args:
+        objective: What is checked.
+        options: How.
+        batch: What its functions take besides the parameters.
+        step: The training step, if any.
+        first_steps: Steps that earlier checks have found, as ``Evaluator`` has them; added to.
+    """
     started = time.perf_counter()
-    tree = Tree.of(objective.parameters)
-    _refuse_unknown_blocks(tree, options)
-    random = np.random.default_rng(options.seed)
-    rows = draw(
-        batch,
-        samples=options.samples,
-        axis=options.sample_axis,
-        subset=options.subset,
-        random=random,
-    )
-    with _not_nested(objective), _shown(options.progress) as bar:
-        run = Run(objective, options, tree, batch, rows, bar, step)
+    with own_faults(but=is_users):
+        tree = Tree.of(objective.parameters)
+        options = _with_block_names(options, tree)
+        rows = draw(
+            batch,
+            samples=options.samples,
+            axis=options.sample_axis,
+            subset=options.subset,
+            random=np.random.default_rng(options.seed),
+        )
+    with _not_nested(objective), _shown(options.progress) as advance:
+        run = Run(objective, options, tree, batch, rows, advance, step, first_steps)
         outcome = run.made()
+    with own_faults():
+        return _report(outcome, run, tree, rows, options, started, step)
+
+
+def _report(
+    outcome: Outcome,
+    run: Run,
+    tree: Tree,
+    rows: Rows,
+    options: Options,
+    started: float,
+    step: int | None,
+) -> Report:
     seen = Circumstances(
         evaluations=run.evaluations,
         gradient_evaluations=run.gradient_evaluations,
@@ -114,42 +152,81 @@ def check(
     return assemble(outcome, tree, options, seen)
 
 
-def _refuse_unknown_blocks(tree: Tree, options: Options) -> None:
+def _with_block_names(options: Options, tree: Tree) -> Options:
+    """The options with the names of blocks for those of parameters, of which several may be one."""
+    known = list(tree.blocks)
     for what in ("fixed", "order"):
-        for name in getattr(options, what) or ():
-            if name not in tree.blocks:
-                known = list(tree.blocks)
+        given = getattr(options, what)
+        if not given:
+            continue
+        for name in given:
+            if tree.block_of(name) not in known:
+                hint = nearest_name(str(name), [*known, *tree.leaves]) or "."
                 raise OptionError(
-                    f"{what} names {name!r}, which is no block{nearest_name(str(name), known)} "
-                    f"Blocks: {', '.join(known)}"
+                    f"{what} names {name!r}, which is no block{hint} Blocks: {', '.join(known)}"
                 )
+        named = tuple(dict.fromkeys(tree.block_of(name) for name in given))
+        options = (
+            replace(options, fixed=named) if what == "fixed" else replace(options, order=named)
+        )
+    return options
 
 
 @contextlib.contextmanager
 def _not_nested(objective: Objective) -> Iterator[None]:
-    keys = {id(function) for function in objective.functions} | {id(objective)}
-    if keys & _running:
+    keys = frozenset(_identity(thing) for thing in (*objective.functions, objective.model))
+    keys -= {_identity(None)}
+    if keys & _running.get():
         raise NestedCheckError(
-            "a check of this objective is already running: the loss itself, or a sink, has "
-            "started another"
+            "a check of this objective is already running, and its own loss or gradients have "
+            "started another: each would move the other's parameters"
         )
-    _running.update(keys)
+    token = _running.set(_running.get() | keys)
     try:
         yield
     finally:
-        _running.difference_update(keys)
+        _running.reset(token)
+
+
+def _identity(thing: Any) -> tuple[int, ...]:
+    """What stays the same of a function: a bound method is a new object each time it is named."""
+    if isinstance(thing, types.MethodType):
+        return id(thing.__self__), id(thing.__func__)
+    return (id(thing),)
 
 
 @contextlib.contextmanager
-def _shown(progress: Any) -> Iterator[ProgressLike | None]:
-    if progress is None or progress is False:
-        yield None
+def _shown(progress: Any) -> Iterator[Callable[[], object]]:
+    """Show progress while a block runs; gives the function to call after each evaluation."""
+    if progress is False:
+        yield lambda: None
         return
-    if progress is True:
+    if progress is None or progress is True:
         # Drawing is a sink's business; the name is looked up only when a bar is asked for.
         progress = importlib.import_module("gradhook.sinks").Progress()
-    progress.start(None, "gradient check")
+    bar = _Bar(progress)
+    bar.tell(progress.start, None, "gradient check")
     try:
-        yield progress
+        yield lambda: bar.tell(progress.advance)
     finally:
-        progress.close()
+        bar.tell(progress.close)
+
+
+class _Bar:
+    """A progress display that is dropped, with a warning, as soon as it fails."""
+
+    def __init__(self, progress: ProgressLike) -> None:
+        self._name = type(progress).__name__
+        self._works = True
+
+    def tell(self, method: Callable[..., object], *arguments: Any) -> None:
+        if not self._works:
+            return
+        try:
+            method(*arguments)
+        except Exception as error:  # an observer must not stop what it observes
+            self._works = False
+            warn(
+                f"the progress display {self._name} failed ({type(error).__name__}: {error}) and "
+                "is dropped"
+            )

@@ -6,6 +6,7 @@ clock then counts on, so that the schedule and the charts see one long run.
 
 from __future__ import annotations
 
+from gradhook._integer import as_integer
 from gradhook._warn import warn
 from gradhook.errors import OptionError
 from gradhook.schedules import Schedule
@@ -44,20 +45,17 @@ class Clock:
         if step is None:
             self._now += 1
             return self._now
-        if type(step) is not int:
-            if isinstance(step, bool) or not hasattr(step, "__index__"):
-                raise OptionError(
-                    f"step must be an integer (the number of finished updates), got {step!r}"
-                )
-            step = step.__index__()
-        if step < 0:
-            raise OptionError(f"step must not be negative, got {step}")
-        number = step + self._offset
+        whole = as_integer(step)
+        if whole is None or whole < 0:
+            raise OptionError(
+                f"step must be the number of finished updates, an integer from 0, got {step!r}"
+            )
+        number = whole + self._offset
         if number < self._now:
             if not self._told:
                 warn(
-                    f"step fell from {self._now} to {step}: taken as a new epoch, and steps are "
-                    "counted on from here"
+                    f"step fell from {self._now - self._offset} to {whole}: taken as a new epoch, "
+                    "and steps are counted on from here"
                 )
                 self._told = True
             self._offset += self._now + 1 - number

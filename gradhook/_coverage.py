@@ -1,4 +1,4 @@
-"""What a check did not exercise, besides single blocks: said next to "passed", in words.
+"""What a check did not exercise: said next to "passed", in words.
 
 A gradient can be right at the point and on the rows looked at and wrong elsewhere.  Some such
 blind spots are known to hide bugs and can be read off the data.
@@ -6,13 +6,18 @@ blind spots are known to hide bugs and can be read off the data.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
+from gradhook._branch import branch_sentences
+from gradhook._idle import idle_part
 from gradhook._session import Outcome
 from gradhook._subset import Rows
-from gradhook._types import Array
+from gradhook._types import Array, Verdict
+from gradhook.report import BlockReport
 
-__all__ = ["unexercised"]
+__all__ = ["unexercised", "unjudged"]
 
 
 def unexercised(outcome: Outcome, rows: Rows, arrays: dict[str, Array]) -> tuple[str, ...]:
@@ -30,6 +35,32 @@ def unexercised(outcome: Outcome, rows: Rows, arrays: dict[str, Array]) -> tuple
     if outcome.measured and not any(m.setting.moves for m in outcome.measured):
         sentences += _special_values(arrays)
     return tuple(sentences)
+
+
+def unjudged(blocks: Mapping[str, BlockReport], outcome: Outcome, where: str) -> list[str]:
+    """Sentences on the blocks, settings and units that could not be judged.
+
+    Args:
+        blocks: What is said of each block.
+        outcome: What was measured.
+        where: Where it was measured, in words.
+    """
+    sentences = []
+    for name, block in blocks.items():
+        if block.verdict is Verdict.UNTESTED:
+            sentences.append(f"{name} untested: {block.sentence}")
+            continue
+        for finding in block.findings:
+            if finding.verdict in (Verdict.UNTESTED, Verdict.INCONCLUSIVE, Verdict.KINK) and (
+                finding.verdict is not block.verdict
+            ):
+                first = branch_sentences(block.branches)[: finding.verdict is Verdict.KINK]
+                said = "; ".join([finding.note, *first])
+                sentences.append(f"{name} at {finding.setting}: {finding.verdict}, {said}")
+        idle = idle_part(outcome.gradients_of(name)) if block.verdict is Verdict.PASS else None
+        if idle is not None:
+            sentences.append(idle.sentence(name, where))
+    return sentences
 
 
 def _unrepeated(outcome: Outcome, rows: Rows) -> list[str]:

@@ -11,6 +11,8 @@ import os
 from collections.abc import Iterator
 from contextvars import ContextVar
 
+import numpy as np
+
 from gradhook.errors import OptionError
 
 __all__ = ["debug", "is_enabled"]
@@ -28,6 +30,9 @@ def debug(enabled: bool = True) -> Iterator[None]:
     Args:
         enabled: Whether callbacks built inside check.
 
+    Raises:
+        OptionError: ``enabled`` is no boolean.
+
     Example:
         >>> import numpy as np, gradhook
         >>> def f(x):
@@ -37,7 +42,9 @@ def debug(enabled: bool = True) -> Iterator[None]:
         >>> check.enabled
         True
     """
-    token = _debugging.set(bool(enabled))
+    if not isinstance(enabled, bool):
+        raise OptionError(f"debug() takes True or False, got {enabled!r}")
+    token = _debugging.set(enabled)
     try:
         yield
     finally:
@@ -52,9 +59,9 @@ def is_enabled(enabled: bool | None) -> bool:
             have.
     """
     if enabled is not None:
-        if not isinstance(enabled, bool):
+        if not isinstance(enabled, (bool, np.bool_)):
             raise OptionError(f"enabled must be True, False or None, got {enabled!r}")
-        return enabled
+        return bool(enabled)
     if (asked := _debugging.get()) is not None:
         return asked
     value = os.environ.get(VARIABLE, "").strip().lower()

@@ -1,15 +1,16 @@
 """Displacements as values: where a block is moved to, and along what it is perturbed.
 
-Both are streams of random bytes seen through a table of 256 numbers, so that they can be made again
-from their seed and a direction over a block costs one byte per element.  A direction can be kept
-and restricted to a box of the block: what it measures there and elsewhere adds up to what it
-measured before.
+Both are streams of random bytes seen through a table of 256 numbers.  A stream is made from its seed
+wherever it is read, so that neither costs memory, however large the block.  A direction can be
+restricted to a box of the block: what it measures there and elsewhere adds up to what it measured
+before.
 """
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -17,13 +18,72 @@ import numpy as np
 
 from gradhook._types import Array
 
-__all__ = ["CHUNK", "Box", "Direction", "Element", "Move", "Part", "Spread", "within", "without"]
+__all__ = [
+    "CHUNK",
+    "Box",
+    "Direction",
+    "Element",
+    "Move",
+    "Part",
+    "Spread",
+    "Stream",
+    "codes_inside",
+    "within",
+    "without",
+]
 
 Box: TypeAlias = tuple[slice, ...]
 """A part of a block: one slice with plain bounds for each axis, step 1."""
 
-CHUNK = 1 << 15
-"""Elements written at a time: 256 kB of float64, which stays in a second-level cache."""
+CHUNK = 1 << 13
+"""Elements written at a time: with source, target and scratch 192 kB of float64, which stay in a
+second-level cache.  Divisible by 8, the bytes in one word of a stream."""
+
+
+SHORT, REMEMBERED = 1 << 12, 256
+"""Streams of at most so many bytes are remembered, and how many of them: a megabyte in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Random bytes, made from their seed when they are read.
+
+    Args:
+        seed: Seed of the generator; equal seeds give equal bytes whatever the part that is read.
+        size: Number of bytes.
+    """
+
+    seed: int
+    size: int
+
+    def read(self, start: int, stop: int) -> Array:
+        """The bytes from ``start`` to ``stop``; shape (stop - start,)."""
+        if self.size <= SHORT:
+            return _short(self.seed, self.size)[start:stop]
+        source = np.random.PCG64DXSM(self.seed)
+        first = start // 8
+        source.advance(first)
+        return _bytes(source, -(-stop // 8) - first)[start - 8 * first : stop - 8 * first]
+
+    def chunks(self) -> Iterator[Array]:
+        """All bytes in order, ``CHUNK`` at a time."""
+        if self.size <= SHORT:
+            yield _short(self.seed, self.size)
+            return
+        source = np.random.PCG64DXSM(self.seed)
+        for start in range(0, self.size, CHUNK):
+            length = min(CHUNK, self.size - start)
+            yield _bytes(source, -(-length // 8))[:length]
+
+
+@functools.lru_cache(maxsize=REMEMBERED)
+def _short(seed: int, size: int) -> Array:
+    return _bytes(np.random.PCG64DXSM(seed), -(-size // 8))[:size]
+
+
+def _bytes(source: np.random.PCG64DXSM, words: int) -> Array:
+    # Little-endian everywhere, so that a seed means the same on every machine.
+    return source.random_raw(words).astype("<u8", copy=False).view(np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,20 +122,43 @@ class Spread:
     """A direction over a whole block: one byte per element, looked up in a table.
 
     Args:
-        codes: Bytes in C order; shape (block size,).
+        source: The bytes in C order, or the stream that makes them; as many as the block has
+            elements.
         table: What each byte stands for; shape (256,).
     """
 
-    codes: Array
+    source: Array | Stream
     table: Array
+
+    @property
+    def codes(self) -> Array:
+        """All bytes; shape (block size,)."""
+        return self.read(0, self.source.size)
+
+    def read(self, start: int, stop: int) -> Array:
+        """The bytes from ``start`` to ``stop``."""
+        if isinstance(self.source, Stream):
+            return self.source.read(start, stop)
+        return self.source[start:stop]
+
+    def chunks(self) -> Iterator[Array]:
+        """All bytes in order, ``CHUNK`` at a time."""
+        if isinstance(self.source, Stream):
+            yield from self.source.chunks()
+            return
+        for start in range(0, self.source.size, CHUNK):
+            yield self.source[start : start + CHUNK]
 
     def dot(self, values: Array) -> float:
         """``⟨values, v⟩``, summed chunk by chunk."""
         flat = values.reshape(-1)
-        total = 0.0
-        for start in range(0, flat.size, CHUNK):
-            part = self.table[self.codes[start : start + CHUNK]]
-            total += float(np.dot(flat[start : start + CHUNK], part))
+        scratch = np.empty(min(CHUNK, flat.size))
+        total, start = 0.0, 0
+        for codes in self.chunks():
+            stop = start + codes.size
+            part = np.take(self.table, codes, out=scratch[: codes.size], mode="clip")
+            total += float(np.dot(flat[start:stop], part))
+            start = stop
         return total
 
 
@@ -100,7 +183,7 @@ class Part:
 
     def values(self) -> Array:
         """The direction inside the box; the box's shape."""
-        return self.spread.table[self.spread.codes.reshape(self.shape)[self.box]]
+        return self.spread.table[codes_inside(self.spread, self.shape, self.box)]
 
     def dot(self, values: Array) -> float:
         """``⟨values, v⟩``."""
@@ -109,6 +192,15 @@ class Part:
 
 
 Direction = Element | Spread | Part
+
+
+def codes_inside(source: Spread | Stream, shape: tuple[int, ...], box: Box) -> Array:
+    """The bytes of the elements inside a box, read only for the rows that it touches; its shape."""
+    if not shape:
+        return source.read(0, 1).reshape(())
+    row = math.prod(shape[1:])
+    codes = source.read(box[0].start * row, box[0].stop * row)
+    return codes.reshape(-1, *shape[1:])[(slice(None), *box[1:])]
 
 
 def without(spread: Spread, shape: tuple[int, ...], boxes: Iterable[Box]) -> Spread:

@@ -9,23 +9,31 @@ machine.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
-from typing import Any, Literal, TypeAlias
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 
+from gradhook._bytes import fingerprint
 from gradhook._calls import Calls
-from gradhook._gradients import GradientName, match_gradients
+from gradhook._gradients import GradientName, name_gradients, own_gradients
 from gradhook._guard import Guard
+from gradhook._number import as_complex, as_loss
+from gradhook._signals import Gate
 from gradhook._switches import BoundSwitch, SwitchState
 from gradhook._types import Batch, Blocks
 from gradhook._workspace import Workspace
-from gradhook.errors import GradhookError, LossTypeError
+from gradhook.errors import GradhookError
 
-__all__ = ["Evaluator", "Rewind", "as_loss"]
+__all__ = ["Evaluator", "Rewind"]
 
 Rewind: TypeAlias = Literal["all", "generators", "nothing"]
 """What is put back before a call: the state that calls change, generators alone, or nothing."""
+
+T = TypeVar("T")
+
+Kind: TypeAlias = Literal["loss", "gradients"]
+"""Kinds of calls; at each new point the first of each is watched for writes to its arguments."""
 
 
 class Evaluator:
@@ -36,10 +44,28 @@ class Evaluator:
         workspace: The arrays that they read.
         guard: What puts state back before each call.
         batch: The rows to check on.
-        penalty: Added to the loss only, as a function of the batch at the present point; ``None``
-            for nothing.
+        penalty: Added to the loss only, a function of the parameters and the batch; ``None`` for
+            nothing.
         gradient_name: How gradients are named.
         advance: Called after each evaluation, for a progress bar.
+        gate: Lets signals through while the user's code runs.
+        first_steps: Steps found by earlier checks, by block and in units of its scale, with which
+            probing begins; steps found in this one are added.
+
+    Attributes:
+        evaluations: Calls made.
+        gradient_evaluations: Calls made that returned gradients.
+        name_rule: By which rule gradients were matched to parameters, in words.
+        switches: Every switch, and how it is turned for the next call.
+        writes_parameters: Blocks that a call was seen to write to, in the user's order.
+        writes_batch: Whether a call was seen to write to the batch.
+        undo_writes: Whether what a call writes to its parameters is undone after every one.
+        user_error: The last exception that the user's own code raised.
+        raised: The last exception or interrupt that left a call, whoever raised it.
+        raised_by: The kind of call.
+        raised_at: The blocks that stood a step away then.
+        own_fault: The first exception of gradhook's own, which code that takes any exception for
+            the end of the loss's domain must not hide.
     """
 
     def __init__(
@@ -49,9 +75,11 @@ class Evaluator:
         guard: Guard,
         batch: tuple[Any, ...],
         *,
-        penalty: Callable[[Batch], float] | None = None,
+        penalty: Callable[[Any, Batch], Any] | None = None,
         gradient_name: GradientName | None = None,
         advance: Callable[[], object] = lambda: None,
+        gate: Gate | None = None,
+        first_steps: dict[str, float] | None = None,
     ) -> None:
         self.calls = calls
         self.workspace = workspace
@@ -61,48 +89,128 @@ class Evaluator:
         self.gradient_evaluations = 0
         self.name_rule = ""
         self.switches: list[tuple[BoundSwitch, SwitchState]] = []
-        # Set where the user's code writes to its parameters: what it wrote is then undone after
-        # every call.
+        self.writes_parameters: list[str] = []
+        self.writes_batch = False
         self.undo_writes = False
-        # The last exception that the user's own code raised.
         self.user_error: Exception | None = None
+        self.raised: BaseException | None = None
+        self.raised_by: Kind = "loss"
+        self.raised_at: tuple[str, ...] = ()
+        self.own_fault: Exception | None = None
+        self.first_steps = {} if first_steps is None else first_steps
         self._penalty = penalty
         self._gradient_name = gradient_name
         self._advance = advance
+        self._gate = gate or Gate()
+        self._unwatched = {"loss", "gradients"}
+        # The point and the switches of the last call.
+        self._before: tuple[Any, ...] = (workspace.moves, [])
 
-    def loss(self, *, rewind: Rewind = "all") -> float:
-        """The loss at the present point."""
-        with self._call(rewind) as keywords:
-            value = self.calls.loss(self.workspace.container(), self.batch, keywords)
-            return as_loss(value) + self._added()
+    def credit(self, evaluations: int) -> None:
+        """Count evaluations that were made elsewhere; a negative number takes some out."""
+        self.evaluations += evaluations
+        for _ in range(evaluations):
+            self._advance()
+
+    @property
+    def penalty(self) -> Callable[[Any, Batch], Any] | None:
+        """What is added to the loss."""
+        return self._penalty
+
+    def loss(self, *, rewind: Rewind = "all", dress: Callable[[Any], Any] | None = None) -> float:
+        """The loss at the present point.
+
+        Args:
+            rewind: What is put back before the call.
+            dress: Makes views of the arrays that the functions are handed, those in containers
+                included; in place they are handed the batch only.
+        """
+
+        def call(parameters: Any, keywords: dict[str, Any]) -> float:
+            batch = self.batch
+            if dress is not None:
+                parameters = parameters if self.workspace.in_place else dress(parameters)
+                batch = dress(batch)
+            value = self.calls.loss(parameters, batch, keywords)
+            return as_loss(value) + self._added(parameters, batch)
+
+        return self._evaluate("loss", rewind, call)
 
     def loss_and_gradients(
         self, *, rewind: Rewind = "all", batch: tuple[Any, ...] | None = None
     ) -> tuple[float, Blocks]:
         """The loss and the analytic gradients, copied out at once."""
         self.gradient_evaluations += 1
-        with self._call(rewind) as keywords:
+        rows = self.batch if batch is None else batch
+
+        def call(parameters: Any, keywords: dict[str, Any]) -> tuple[float, Blocks]:
             value, gradients = self.calls.loss_and_gradients(
-                self.workspace.container(),
-                self.batch if batch is None else batch,
-                keywords,
-                self.guard.rewind_generators,
+                parameters, rows, keywords, self.guard.rewind_generators
             )
-            copies, self.name_rule = match_gradients(
-                gradients, self.workspace.tree, self._gradient_name
-            )
-            return as_loss(value) + self._added(), copies
+            tree = self.workspace.tree
+            given, self.name_rule = name_gradients(gradients, tree, self._gradient_name)
+            del gradients  # arrays that nobody else holds then need no copy
+            copies = own_gradients(given, tree)
+            added = self._added(self.workspace.container(), self.batch)
+            return as_loss(value) + added, copies
+
+        return self._evaluate("gradients", rewind, call)
 
     def complex_loss(self, parameters: Any) -> complex:
-        """The loss of complex parameters, for the complex step; real where the code dropped the imaginary part."""
-        with self._call("all") as keywords:
-            value = np.asarray(self.calls.loss(parameters, self.batch, keywords))
-        if value.size != 1:
-            raise LossTypeError(_not_one_number(value))
-        return value.reshape(()).item()  # type: ignore[no-any-return]
+        """The loss of complex parameters; real where the code dropped the imaginary part."""
 
-    @contextlib.contextmanager
-    def _call(self, rewind: Rewind) -> Iterator[dict[str, Any]]:
+        def call(_: Any, keywords: dict[str, Any]) -> complex:
+            value = as_complex(self.calls.loss(parameters, self.batch, keywords))
+            return value if self._penalty is None else value + self._penalty(parameters, self.batch)
+
+        return self._evaluate("loss", "all", call)
+
+    def _evaluate(self, kind: Kind, rewind: Rewind, call: Callable[[Any, dict[str, Any]], T]) -> T:
+        """Make one call, with everything around it that is the same for all."""
+        # An interrupt that came between two calls is raised here, where it does no harm.
+        self._gate.deliver()
+        try:
+            keywords, marks, before = self._prepare(kind, rewind)
+            container = self.workspace.container()
+        except Exception as error:
+            self.own_fault = self.own_fault or error
+            raise
+        self.evaluations += 1
+        try:
+            # A point far from the user's may overflow on the way; what counts is whether the result
+            # is finite.
+            with np.errstate(all="ignore"):
+                self._gate.open = True
+                result = call(container, keywords)
+        except BaseException as error:
+            self.raised, self.raised_by = error, kind
+            self.raised_at = self.workspace.displaced
+            if isinstance(error, Exception) and not isinstance(error, GradhookError):
+                self.user_error = error
+            raise
+        finally:
+            self._gate.open = False
+            if marks is not None:
+                self._note_writes(marks, container)
+            if before is not None:
+                self.workspace.overwrite(before)
+        self._advance()
+        return result
+
+    def _prepare(
+        self, kind: Kind, rewind: Rewind
+    ) -> tuple[dict[str, Any], dict[str, object] | None, Blocks | None]:
+        """Put back what calls change, and turn the switches.
+
+        Returns:
+            Keywords for the functions; fingerprints of the parameters, where this call is watched
+            for writes; copies of the parameters, where writes are known and will be undone.
+        """
+        moves, states = self.workspace.moves, [(id(switch), to) for switch, to in self.switches]
+        if moves is not self._before[0] or states != self._before[1]:
+            self._before = (moves, states)
+            self._unwatched = {"loss", "gradients"}
+            self.guard.watch()
         if rewind == "all":
             self.guard.rewind()
         elif rewind == "generators":
@@ -111,45 +219,28 @@ class Evaluator:
         keywords: dict[str, Any] = {}
         for switch, to in self.switches:
             keywords.update(switch.turn(to))
-        before = self.workspace.copies() if self.undo_writes else None
-        self.evaluations += 1
-        try:
-            # A point far from the user's may overflow on the way; what counts is whether the result
-            # is finite.
-            with np.errstate(all="ignore"):
-                yield keywords
-        except Exception as error:
-            if not isinstance(error, GradhookError):
-                self.user_error = error
-            raise
-        finally:
-            if before is not None:
-                self.workspace.overwrite(before)
-        self._advance()
+        marks: dict[str, object] | None = None
+        if kind in self._unwatched and not self.workspace.displaced:
+            self._unwatched.discard(kind)
+            marks = {name: fingerprint(a) for name, a in self.workspace.arrays.items()}
+        return keywords, marks, self.workspace.copies() if self.undo_writes else None
 
-    def _added(self) -> float:
-        return 0.0 if self._penalty is None else self._penalty(self.batch)
+    def _note_writes(self, marks: dict[str, object], container: Any) -> None:
+        """See what a call wrote to, and undo it."""
+        workspace = self.workspace
+        wrote = {n for n, a in workspace.arrays.items() if fingerprint(a) != marks[n]}
+        with contextlib.suppress(Exception):  # the container may be past reading
+            wrote |= workspace.replaced(container)
+        for name in wrote:
+            workspace.write(name)
+        self.undo_writes = self.undo_writes or bool(wrote)
+        wrote.update(self.writes_parameters)
+        self.writes_parameters = [name for name in workspace.names if name in wrote]
+        for item in self.batch:
+            record = self.guard.record_of(item) if isinstance(item, np.ndarray) else None
+            self.writes_batch = self.writes_batch or (record is not None and record.changed())
 
-
-def as_loss(value: Any) -> float:
-    """Read a loss: a real number or any array of size one.
-
-    Raises:
-        LossTypeError: It is something else.
-    """
-    try:
-        array = np.asarray(value)
-    except Exception as error:
-        raise LossTypeError(_not_one_number(value)) from error
-    if array.size != 1 or array.dtype.kind not in "fiu":
-        raise LossTypeError(_not_one_number(value))
-    return float(array.reshape(()).item())
-
-
-def _not_one_number(value: Any) -> str:
-    array = np.asarray(value) if not isinstance(value, (str, bytes, dict)) else None
-    shape = "" if array is None else f" of shape {array.shape} and dtype {array.dtype}"
-    return (
-        f"the loss must be one real number; the function returned a {type(value).__name__}{shape}. "
-        "Sum or average over the samples before returning it"
-    )
+    def _added(self, parameters: Any, batch: Batch) -> float:
+        if self._penalty is None:
+            return 0.0
+        return as_loss(self._penalty(parameters, batch), "penalty")

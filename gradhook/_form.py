@@ -14,11 +14,11 @@ from typing import Any, Literal, TypeAlias
 
 from gradhook.errors import ObjectiveError
 
-__all__ = ["Form", "form_of", "name_of", "signature_of"]
+__all__ = ["Form", "form_of", "left_to_keywords", "name_of", "signature_of"]
 
 Form: TypeAlias = Literal["functional", "in_place"]
 
-WRITTEN = {"functional": "(parameters, *batch)", "in_place": "(*batch)"}
+WRITTEN: dict[Form, str] = {"functional": "(parameters, *batch)", "in_place": "(*batch)"}
 
 
 def form_of(
@@ -42,11 +42,11 @@ def form_of(
         ObjectiveError: A function fits neither form or not the one given, the functions differ, or
             both forms fit.
     """
-    possible = set(WRITTEN)
+    possible: set[Form] = set(WRITTEN)
     for function in functions:
         signature = signature_of(function)
         if signature is None:  # SciPy's convention, unless the user says otherwise
-            fits = {form or "functional"}
+            fits: set[Form] = {form or "functional"}
         else:
             fits = {f for f in WRITTEN if _binds(signature, count + (f == "functional"), keywords)}
         if not fits:
@@ -66,7 +66,7 @@ def form_of(
             "another does not; give them the same first argument"
         )
     if form or len(possible) == 1:
-        return form or possible.pop()  # type: ignore[return-value]
+        return form or possible.pop()
     if otherwise:
         return otherwise
     raise ObjectiveError(
@@ -91,10 +91,24 @@ def signature_of(function: Callable[..., Any]) -> inspect.Signature | None:
         return None
 
 
+def left_to_keywords(signature: inspect.Signature, positional: int) -> dict[str, Any]:
+    """Arguments that may be passed by keyword, with their defaults, ``Parameter.empty`` if none.
+
+    Args:
+        signature: The function's.
+        positional: How many arguments are given by position.
+    """
+    return {
+        p.name: p.default
+        for i, p in enumerate(signature.parameters.values())
+        if p.kind is p.KEYWORD_ONLY or (p.kind is p.POSITIONAL_OR_KEYWORD and i >= positional)
+    }
+
+
 def _binds(signature: inspect.Signature, count: int, keywords: Collection[str]) -> bool:
-    later = list(signature.parameters)[count:]
+    free = left_to_keywords(signature, count)
     try:
-        signature.bind(*range(count), **{name: None for name in keywords if name in later})
+        signature.bind(*range(count), **{name: None for name in keywords if name in free})
     except TypeError:
         return False
     return True

@@ -17,7 +17,7 @@ from gradhook._directions import Move
 from gradhook._evaluate import Evaluator
 from gradhook._settings import outside_domain
 from gradhook._types import Blocks
-from gradhook.probe.points import generic, nearby, shrunk
+from gradhook.probe.points import generic, nearby, shrunk, typical_scale
 from gradhook.probe.sanity import Facts
 
 __all__ = ["GenericPoint", "UnreadError", "find_generic"]
@@ -82,7 +82,7 @@ def find_generic(
                 return None
             if not at_once:
                 loss, gradients = evaluator.loss_and_gradients()
-            if outside_domain(loss, gradients) and not outside_domain(0.0, facts.gradients):
+            if outside_domain(loss, gradients) and all(map(math.isfinite, facts.norms.values())):
                 continue
             return GenericPoint(moves, loss, gradients)
         except Exception:  # outside the domain; exceptions count where the user stands
@@ -94,12 +94,17 @@ def find_generic(
 
 
 def _first_order_change(evaluator: Evaluator, facts: Facts) -> float:
-    """``Σ_b s_b·‖a_b‖``: how far the loss may go if every block moves by its scale."""
-    return math.fsum(
-        evaluator.workspace.scale(name) * math.sqrt(float((gradient * gradient).sum()))
-        for name, gradient in facts.gradients.items()
-        if not outside_domain(0.0, {name: gradient})
+    """``Σ_b s_b·‖a_b‖``: how far the loss may go if every block moves by its scale.
+
+    Infinite where that is zero, at the bottom of a bowl: then no size of the loss is suspicious.
+    """
+    change = math.fsum(
+        (evaluator.workspace.scale(name) or typical_scale(evaluator.workspace.arrays[name].shape))
+        * norm
+        for name, norm in facts.norms.items()
+        if math.isfinite(norm)
     )
+    return change or math.inf
 
 
 def _moves_far_away(evaluator: Evaluator, facts: Facts, fixed: Collection[str], seed: int) -> bool:

@@ -1,11 +1,16 @@
-"""Gradients out of the user's container, matched to the parameters by name and copied.
+"""Gradients out of the user's container, matched to the parameters by name and made our own.
 
-Names are matched as they stand, or by the rule ``"d" + name`` (``dW1``), or by the user's own; shapes
-must be equal, because broadcasting would hide a sum over the batch that is missing.
+Names are matched as they stand, or by the rule ``"d" + name`` (``dW1``), or by the user's own;
+shapes must be equal, because broadcasting would hide a sum over the batch that is missing.
+
+Code may fill the same buffers at every call, so what it returns is copied at once.  An array that
+nobody else holds any more cannot change and is taken as it is: of a large model there is then one
+set of gradients in memory and not two.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -15,7 +20,7 @@ from gradhook._parameters import SINGLE, Tree, float64_copy, is_container
 from gradhook._types import Array, Blocks, nearest_name
 from gradhook.errors import GradientNameError, GradientShapeError
 
-__all__ = ["GradientName", "match_gradients"]
+__all__ = ["GradientName", "match_gradients", "name_gradients", "own_gradients"]
 
 GradientName: TypeAlias = str | Mapping[str, str] | Callable[[str], str]
 """How gradients are called: a format (``"d{}"``), a mapping or a function of the block's name."""
@@ -41,18 +46,58 @@ def match_gradients(
         GradientNameError: A block has no gradient.
         GradientShapeError: A gradient has another shape, or is not an array of real numbers.
     """
+    given, rule = name_gradients(gradients, tree, gradient_name)
+    return own_gradients(given, tree), rule
+
+
+def name_gradients(
+    gradients: Any, tree: Tree, gradient_name: GradientName | None = None
+) -> tuple[dict[str, Any], str]:
+    """Find the gradient of each leaf; arguments and errors as for ``match_gradients``.
+
+    Returns:
+        What the user's code returned, by name of the leaf, and the sentence on the rule.
+    """
     if tree.is_single and not isinstance(gradients, Mapping):
-        return {SINGLE: _copy(SINGLE, gradients, np.shape(tree.root))}, ""
+        return {SINGLE: gradients}, ""
     names = list(tree.leaves)
     if not is_container(gradients):
         raise GradientNameError(_without_names(names, gradients))
     given = Tree.unchecked(gradients).leaves
     called, rule = _names(names, given, gradient_name)
-    raw = {name: given[called[name]] for name in names}
-    found = {name: _copy(name, raw[name], np.shape(leaf)) for name, leaf in tree.leaves.items()}
+    return {name: given[called[name]] for name in names}, rule
+
+
+def own_gradients(given: dict[str, Any], tree: Tree) -> Blocks:
+    """Turn gradients by leaf into float64 arrays by block that no other code can change.
+
+    Args:
+        given: What ``name_gradients`` found; emptied on the way, so that no two sets of gradients
+            need memory at once.  Arrays that nobody else holds are not copied.
+        tree: The parameters.
+
+    Raises:
+        GradientShapeError: A gradient has another shape, or is not an array of real numbers.
+    """
+    raw = dict(given) if tree.ties else {}
+    found = {}
+    for name, leaf in tree.leaves.items():
+        gradient, references = _taken(given, name)
+        found[name] = _own(name, gradient, np.shape(leaf), alone=references == ALONE)
     for tie in tree.ties:
         found[tie.block] = tie.total(found, raw)
-    return {name: found[name] for name in tree.blocks}, rule
+    return {name: found[name] for name in tree.blocks}
+
+
+def _taken(given: dict[str, Any], name: str) -> tuple[Any, float]:
+    """A leaf, and how many references to it the interpreter counts."""
+    leaf = given.pop(name)
+    # Without counts every array is taken to be held elsewhere.
+    return leaf, sys.getrefcount(leaf) if hasattr(sys, "getrefcount") else 0
+
+
+ALONE = _taken({"": np.empty(0)}, "")[1]
+"""What is counted of an array that nobody else holds."""
 
 
 def _without_names(names: list[str], gradients: Any) -> str:
@@ -112,7 +157,7 @@ def _last_prefixed(name: str) -> str:
     return f"{head}{slash}d{tail}"
 
 
-def _copy(name: str, leaf: Any, shape: tuple[int, ...]) -> Array:
+def _own(name: str, leaf: Any, shape: tuple[int, ...], *, alone: bool) -> Array:
     try:
         array = np.asarray(leaf)
     except Exception as error:
@@ -129,4 +174,7 @@ def _copy(name: str, leaf: Any, shape: tuple[int, ...]) -> Array:
             f"the gradient of {name!r} has shape {array.shape}, the parameter has {shape}; "
             "they must be equal (broadcasting would hide a missing sum over the batch)"
         )
+    ready = type(leaf) is np.ndarray and leaf.dtype == np.float64 and leaf.dtype.isnative
+    if alone and ready and leaf.base is None and leaf.flags.owndata and leaf.flags.carray:
+        return array
     return float64_copy(array)

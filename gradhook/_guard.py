@@ -1,31 +1,35 @@
 """Everything a check may disturb, saved before and put back after, to the bit.
 
-A ``Guard`` saves the global random state of NumPy and of Python and whatever the objective's
-functions can reach. During a check it puts back, before each evaluation, only what an evaluation is
+A ``Guard`` saves the global random streams of NumPy and of Python and whatever the objective's
+functions can reach.  During a check it puts back, before each evaluation, only what evaluations are
 known to change, so that every evaluation sees the same generators (*common random numbers*) and the
-same running statistics.  At the end it puts back everything, compares every byte with what was
-saved, and raises ``RestoreError`` rather than stay silent.
-
-Restoring is idempotent.  While a check runs in the main thread, the first Ctrl-C interrupts it as
-usual and any further one waits until everything is back.
+same running statistics, and a model that also holds its optimiser's moments does not pay for them
+each time.  What evaluations change is learned by comparing everything around the first ones, and
+generators and small things again wherever the switches or the point change.  At the end everything
+is put back and compared with what was saved; ``RestoreError`` says what differs.
 """
 
 from __future__ import annotations
 
-import contextlib
-import random
-import signal
-import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
-from gradhook._state import Saved
-from gradhook._walk import reach
+from gradhook._bytes import SavedArray, Watched, extent
+from gradhook._saved import Saved
+from gradhook._streams import global_streams
+from gradhook._types import Array
+from gradhook._walk import BUDGET, reach
 from gradhook.errors import RestoreError
 
-__all__ = ["Guard", "one_interrupt"]
+__all__ = ["Guard", "put_back"]
+
+SMALL = 1 << 20
+"""Bytes up to which an array is compared again where switches or the point change."""
+
+SHOWN = 5
+"""Things named in a message."""
 
 
 class Guard:
@@ -33,93 +37,162 @@ class Guard:
 
     Args:
         roots: Functions, models, containers, arrays, generators to start from.
+        named: More of these, whose arrays are copied however large.
         without: Objects looked after elsewhere, such as the parameters' arrays and their
             containers.
+        moving: Arrays that others write to on purpose during the check; what shares memory with
+            them is put back at the end only.
+        budget: Bytes that copies of arrays may take which are not named.
     """
 
-    def __init__(self, roots: Iterable[Any], *, without: Iterable[Any] = ()) -> None:
-        self._without = list(without)
-        self._globals = (np.random.get_state(), random.getstate())
-        self._saved = reach(roots, without=self._without)
+    def __init__(
+        self,
+        roots: Iterable[Any],
+        *,
+        named: Iterable[Any] = (),
+        without: Iterable[Any] = (),
+        moving: Iterable[Array] = (),
+        budget: float = BUDGET,
+    ) -> None:
+        found = reach(roots, named=named, without=without, budget=budget)
+        streams = global_streams()
+        self._saved: list[Saved] = [*streams, *found.saved]
         self._generators = [record for record in self._saved if record.is_generator]
-        self._volatile: list[Saved] = list(self._saved)
-
-    @property
-    def has_generators(self) -> bool:
-        """Whether a generator other than the global streams was found."""
-        return bool(self._generators)
+        moving = list(moving)
+        self._rest = [
+            record
+            for record in self._saved
+            if not (record.is_generator or isinstance(record, Watched) or _shares(record, moving))
+        ]
+        self._arrays = {extent(r.array): r for r in found.saved if isinstance(r, SavedArray)}
+        self._volatile: dict[int, Saved] = {}
+        self._learning = True
+        self._alert = 0
+        self._called = False
+        self.notes = _notes(found.hidden, found.watched, cut=found.cut)
 
     def any_generator_moved(self) -> bool:
-        """Whether any generator, global ones included, has been drawn from since the last restore."""
-        keys, *rest = np.random.get_state()[1:]
-        saved_keys, *saved_rest = self._globals[0][1:]
-        if rest != saved_rest or not np.array_equal(keys, saved_keys):  # type: ignore[arg-type]
-            return True
-        return random.getstate() != self._globals[1] or any(g.changed() for g in self._generators)
+        """Whether a generator, global ones included, has been drawn from since it was saved."""
+        return any(record.changed() for record in self._generators)
+
+    def record_of(self, array: Array) -> Saved | None:
+        """What was saved of an array; ``None`` if nothing was, because it is read-only."""
+        return self._arrays.get(extent(array))
 
     def learn_volatile(self) -> None:
-        """Note what has changed since the snapshot: from now on ``rewind`` puts back only that, and generators."""
-        self._volatile = [r for r in self._saved if not r.is_generator and r.changed()]
+        """Note what has changed: from now on ``rewind`` looks after that, and nothing else."""
+        self._note_changes(self._generators + self._rest)
+        self._learning = False
+
+    def watch(self) -> None:
+        """Compare generators and small things around the next two evaluations as well."""
+        self._alert = 2
 
     def rewind_generators(self) -> None:
-        """Put every generator back to where it was when saved."""
-        np.random.set_state(self._globals[0])
-        random.setstate(self._globals[1])
-        for record in self._generators:
-            record.restore()
+        """Put generators back to where they were when saved."""
+        self._note_changes(self._generators if self._learning or self._alert else ())
+        for record in self._volatile.values():
+            if record.is_generator:
+                record.restore()
 
     def rewind(self) -> None:
-        """Put back generators and whatever evaluations are known to change."""
-        self.rewind_generators()
-        for record in self._volatile:
-            record.restore()
+        """Put back generators and whatever else evaluations are known to change."""
+        if self._called:
+            if self._learning:
+                self._note_changes(self._generators + self._rest)
+            elif self._alert:
+                self._note_changes(self._generators)
+                self._note_changes(r for r in self._rest if r.nbytes <= SMALL)
+            for record in self._volatile.values():
+                record.restore()
+        # Nothing has run before the first evaluation.
+        self._called = True
+        self._alert = max(0, self._alert - 1)
 
     def restore(self) -> None:
-        """Put everything back and verify it.
+        """Put everything back and verify it; may be called again.
 
         Raises:
             RestoreError: Something differs from what was saved; everything that could be put back
                 has been.
         """
-        np.random.set_state(self._globals[0])
-        random.setstate(self._globals[1])
         wrong: list[str] = []
-        for record in self._saved:
+        changed = [record for record in self._saved if _differs(record)]
+        for record in changed:
             try:
                 record.restore()
-                if record.changed():
-                    wrong.append(record.describe())
             except Exception as error:  # the rest must still be put back
                 wrong.append(f"{record.describe()} ({type(error).__name__}: {error})")
+        wrong += [record.describe() for record in changed if _differs(record)]
         if wrong:
+            more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
             raise RestoreError(
-                f"{len(wrong)} thing(s) that the check touched could not be put back: "
-                f"{'; '.join(wrong[:5])}; "
-                "restart from a checkpoint, or exclude the cause with state="
+                "the objective changed what the check could not put back: "
+                f"{'; '.join(dict.fromkeys(wrong[:SHOWN]))}{more}. Go on from a checkpoint, and "
+                "let loss and gradients leave these alone"
             )
 
+    def _note_changes(self, records: Iterable[Saved]) -> None:
+        for record in records:
+            if id(record) not in self._volatile and record.changed():
+                self._volatile[id(record)] = record
 
-@contextlib.contextmanager
-def one_interrupt() -> Iterator[None]:
-    """Let the first SIGINT through and hold further ones back until the block ends (main thread only)."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    original = signal.getsignal(signal.SIGINT)
-    if not callable(original):
-        yield
-        return
-    received: list[tuple[int, Any]] = []
 
-    def handler(number: int, frame: Any) -> None:
-        received.append((number, frame))
-        if len(received) == 1:
-            original(number, frame)
+def put_back(*restores: Callable[[], None]) -> None:
+    """Call functions that restore something, every one of them whatever fails on the way.
 
-    signal.signal(signal.SIGINT, handler)
+    Raises:
+        RestoreError: Something could not be put back; everything else has been.
+    """
+    problems: list[Exception] = []
+    for restore in restores:
+        try:
+            restore()
+        except Exception as error:  # the rest must still be put back
+            problems.append(error)
+        except BaseException:  # thrown in from outside: all over again, nothing is undone twice
+            put_back(*restores)
+            raise
+    if problems:
+        first = next((e for e in problems if isinstance(e, RestoreError)), problems[0])
+        for other in problems:
+            if other is not first:
+                first.add_note(f"{type(other).__name__}: {other}")
+        if isinstance(first, RestoreError):
+            raise first
+        raise RestoreError(
+            f"the check could not put everything back ({type(first).__name__}: {first}): go on "
+            "from a checkpoint"
+        ) from first
+
+
+def _shares(record: Saved, moving: list[Array]) -> bool:
+    """Whether an array's memory lies within that of others, going by their first and last byte."""
+    return isinstance(record, SavedArray) and any(
+        np.may_share_memory(record.array, array) for array in moving
+    )
+
+
+def _differs(record: Saved) -> bool:
     try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, original)
-        if len(received) > 1:
-            original(*received[-1])
+        return record.changed()
+    except Exception:  # what cannot be compared is put back, and then said to differ
+        return True
+
+
+def _notes(hidden: list[str], watched: list[str], *, cut: bool) -> list[str]:
+    """What could not be saved, one sentence each."""
+    notes = []
+    if hidden:
+        more = f" and {len(hidden) - SHOWN} more" if len(hidden) > SHOWN else ""
+        notes.append(
+            f"not saved, because its state cannot be read: {', '.join(hidden[:SHOWN])}{more}; what "
+            "an evaluation changes there stays changed"
+        )
+    notes += [f"compared but not saved: {what}" for what in watched[:SHOWN]]
+    if cut:
+        notes.append(
+            "the functions reach more objects than a check saves: what an evaluation changes in "
+            "the others stays changed; pass state= what it does change"
+        )
+    return notes

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from gradhook._directions import Direction, Element, Part
+from gradhook._displace import flat_chunk
 from gradhook._types import Blocks
 from gradhook._workspace import Workspace
 from gradhook.errors import OptionError
@@ -78,11 +79,12 @@ class Line:
         for name, direction, unit in self._parts:
             for sign in (1.0, -1.0):
                 self._workspace.write(name, direction, sign * h * unit)
-                moved = self._workspace.arrays[name].ravel()
+                moved = self._workspace.arrays[name]
                 flat = gradients[name].reshape(-1)
                 for start, base in self._workspace.base(name):
-                    part = slice(start, start + base.size)
-                    total += sign * float(np.dot(flat[part], moved[part] - base))
+                    stop = start + base.size
+                    np.subtract(flat_chunk(moved, start, stop), base, out=base)
+                    total += sign * float(np.dot(flat[start:stop], base))
         return total / (2 * h)
 
     def _at_complex(self, t: complex) -> complex:

@@ -47,6 +47,7 @@ class Objective:
             ``None`` decides by binding the signature.
         model: Where switch paths such as ``"dropout_param.p"`` start, and where state is looked
             for.
+        notes: Sentences for every report: what an adapter does to the loss before it is checked.
 
     Raises:
         ObjectiveError: Functions are missing or not callable, or ``form`` is unknown.
@@ -69,6 +70,7 @@ class Objective:
     loss_and_gradients: Callable[..., Any] | None = None
     form: Form | None = None
     model: Any = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("loss", "gradients", "loss_and_gradients"):

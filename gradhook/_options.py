@@ -1,14 +1,22 @@
-"""How a check is to be made: every keyword of ``check_gradients``, refused early if it makes no sense."""
+"""How a check is to be made: every keyword of ``check_gradients``.
+
+A value that makes no sense is refused here, when a check or a callback is built, and not at the
+step at which it would first be used.
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Sequence
+import inspect
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, get_args
 
+from gradhook._bind import as_switches
+from gradhook._code import code_of
 from gradhook._gradients import GradientName
-from gradhook._penalty import _Penalty
+from gradhook._integer import as_integer
+from gradhook._penalty import Penalty, split_penalty
 from gradhook._progress import ProgressLike
 from gradhook._switches import Switch
 from gradhook._types import Effort, Tolerance, nearest_name
@@ -21,7 +29,7 @@ POINTS = ("generic", "current")
 """Points that ``points=`` may name, the main one first."""
 
 SwitchLike = Switch | str | Sequence[Switch | str] | None
-PenaltyLike = SwitchLike | _Penalty | Callable[..., float]
+PenaltyLike = SwitchLike | Penalty | Callable[..., Any] | Sequence[Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,88 +59,150 @@ class Options:
     progress: ProgressLike | bool | None = None
 
     def __post_init__(self) -> None:
-        if self.samples is not None and not (_is_integer(self.samples) and self.samples >= 1):
-            raise OptionError(
-                f"samples must be a positive integer or None for every row, got {self.samples!r}"
-            )
-        if not _is_integer(self.sample_axis):
-            raise OptionError(f"sample_axis must be an integer, got {self.sample_axis!r}")
+        if self.samples is not None:
+            what = "samples must be a positive integer or None for every row"
+            self._set_integer("samples", what, least=1)
+        self._set_integer("sample_axis", "sample_axis must be an integer")
+        self._set_integer("seed", "seed must be a non-negative integer", least=0)
         _one_of("effort", self.effort, get_args(Effort))
+        for point in _names("points", self.points, "('generic', 'current')"):
+            _one_of("points", point, POINTS)
+        _names("fixed", self.fixed, "('log_sigma',)")
+        _names("order", self.order, "('W1', 'b1', 'W2', 'b2')")
+        if self.points is not None and not self.points:
+            raise OptionError("points is empty: name 'generic', 'current' or both")
         if not isinstance(self.tolerance, Tolerance):
-            raise OptionError(f"tolerance must be a gradhook.Tolerance, got {self.tolerance!r}")
-        if self.points is not None:
-            if isinstance(self.points, str) or not self.points:
+            raise OptionError(
+                f"tolerance must be a gradhook.Tolerance, such as Tolerance(fail=1e-3), got "
+                f"{self.tolerance!r}"
+            )
+        as_switches(self.dropout, "dropout")
+        switches, added = split_penalty(self.penalty)
+        as_switches(switches, "penalty")
+        for penalty in added:
+            if inspect.isclass(penalty):
                 raise OptionError(
-                    f"points must be a tuple such as ('generic', 'current'), got {self.points!r}"
+                    f"penalty={penalty.__name__} is a class; pass one with its coefficient, such "
+                    f"as {penalty.__name__}(1e-3)"
                 )
-            for point in self.points:
-                _one_of("points", point, POINTS)
-        if isinstance(self.fixed, str):
-            raise OptionError(
-                f"fixed must be a tuple of block names, got the string {self.fixed!r}"
-            )
-        if not (_is_integer(self.seed) and self.seed >= 0):
-            raise OptionError(f"seed must be a non-negative integer, got {self.seed!r}")
-        if self.method is not None and not callable(self.method):
-            raise OptionError(
-                f"method must be one of gradhook.difference's methods, got {self.method!r}"
-            )
-        if self.workers != 1:
-            raise OptionError(f"workers={self.workers!r} is not supported yet: leave it at 1")
+        self._refuse_uncallable()
+        self._set_workers()
+
+    def _set_integer(self, name: str, must: str, least: int | None = None) -> None:
+        """Hold an integer as ``int``, for a report says it and JSON knows no other."""
+        given = getattr(self, name)
+        value = as_integer(given)
+        if value is None or (least is not None and value < least):
+            raise OptionError(f"{must}, got {given!r}")
+        object.__setattr__(self, name, value)
+
+    def _set_workers(self) -> None:
+        if callable(self.workers) or callable(getattr(self.workers, "map", None)):
+            return
+        must = (
+            "workers must be a number of processes, -1 for one on each core, a function like map, "
+            "or an object that has one"
+        )
+        if as_integer(self.workers) != -1:
+            self._set_integer("workers", must, least=1)
+
+    def _refuse_uncallable(self) -> None:
         if self.subset is not None and not callable(self.subset):
             raise OptionError(
                 f"subset must be a function (batch, rows) -> batch, got {self.subset!r}"
             )
+        if self.method is not None and (not callable(self.method) or inspect.isclass(self.method)):
+            raise OptionError(
+                "method must be one of gradhook.difference's methods, such as "
+                f"difference.Ridders(), got {self.method!r}"
+            )
+        mode = self.evaluation_mode
+        if not (mode is None or callable(mode) or hasattr(mode, "__enter__")):
+            raise OptionError(
+                "evaluation_mode must be a context manager or a function that returns one, got "
+                f"{mode!r}"
+            )
+        rule = self.gradient_name
+        if isinstance(rule, str) and "{}" not in rule:
+            raise OptionError(
+                f"gradient_name={rule!r} would call every gradient the same: write {{}} where the "
+                "block's name belongs, such as 'grad_{}'"
+            )
+        if not (rule is None or isinstance(rule, (str, Mapping)) or callable(rule)):
+            raise OptionError(
+                f"gradient_name must be a format, a mapping or a function, got {rule!r}"
+            )
+        bar = self.progress
+        if not (bar is None or isinstance(bar, (bool, ProgressLike))):
+            raise OptionError(
+                "progress must be True, False, None or an object with start, advance and close, "
+                f"got {bar!r}"
+            )
+
+    @property
+    def switch_names(self) -> list[str]:
+        """Names of every switch, whatever it turns."""
+        switches = [
+            *as_switches(self.dropout, "dropout"),
+            *as_switches(split_penalty(self.penalty)[0], "penalty"),
+        ]
+        return [switch.name if isinstance(switch, Switch) else switch for switch in switches]
 
     @classmethod
-    def named(cls, keywords: dict[str, Any]) -> Options:
+    def named(cls, keywords: dict[str, Any], *, beside: Sequence[str] = ()) -> Options:
         """Build from keywords, naming the nearest known one for a misspelt name.
+
+        Args:
+            keywords: What the user passed.
+            beside: Further names that the caller takes, for the message.
 
         Raises:
             TypeError: A keyword is not known.
         """
-        known = [f.name for f in fields(cls)]
+        known = [*beside, *(f.name for f in fields(cls))]
         for name in keywords:
             if name not in known:
-                raise TypeError(
-                    f"unknown option {name!r}{nearest_name(name, known)} Known: {', '.join(known)}"
-                )
+                hint = nearest_name(name, known) or "."
+                raise TypeError(f"unknown option {name!r}{hint} Known: {', '.join(known)}")
         return cls(**keywords)
 
-    def call(self, seed: int) -> str:
-        """The line of code that repeats a check made with these options, data and objective aside."""
-        plain = (
-            "samples",
-            "sample_axis",
-            "effort",
-            "gradient_name",
-            "order",
-            "points",
-            "fixed",
-            "dropout",
-            "method",
-        )
-        parts = ["objective", "parameters", "batch=batch"]
-        defaults = {f.name: f.default for f in fields(self)}
-        parts += [f"{n}={getattr(self, n)!r}" for n in plain if getattr(self, n) != defaults[n]]
-        if self.tolerance != Tolerance():
-            parts.append(f"tolerance={self.tolerance!r}")
-        if self.penalty is not None:
-            parts.append(
-                f"penalty={self.penalty!r}" if _is_plain(self.penalty) else "penalty=penalty"
+    def repeatable(self) -> Options:
+        """The options themselves, unless they serve one check only.
+
+        Raises:
+            OptionError: ``evaluation_mode`` is a context manager that can be entered once.
+        """
+        if inspect.isgenerator(getattr(self.evaluation_mode, "gen", None)):
+            raise OptionError(
+                "evaluation_mode is a context manager that can be entered once, and every check "
+                "enters it: pass the function that makes it, without calling it"
             )
-        for name in ("state", "evaluation_mode", "subset"):
-            if getattr(self, name) is not None:
-                parts.append(f"{name}={name}")
+        return self
+
+    def call(self, seed: int) -> str:
+        """The line of code that repeats a check made with these options.
+
+        What cannot be written in a line stands there by the name of its option, as objective,
+        parameters and batch do.
+        """
+        parts = ["objective", "parameters", "batch=batch"]
+        for option in fields(self):
+            name, value = option.name, getattr(self, option.name)
+            if name in ("seed", "workers", "progress"):
+                continue
+            default = Tolerance() if name == "tolerance" else option.default
+            if value is not default and not (type(value) is type(default) and value == default):
+                parts.append(f"{name}={code_of(value) or name}")
         return f"gradhook.check_gradients({', '.join([*parts, f'seed={seed}'])})"
 
 
-def _is_integer(value: object) -> bool:
-    return hasattr(value, "__index__") and not isinstance(value, bool)
-
-
-def _is_plain(value: object) -> bool:
-    return isinstance(value, (str, Switch, _Penalty))
+def _names(what: str, given: Any, example: str) -> Collection[str]:
+    """What an option that takes several names holds; empty for ``None``."""
+    if given is None:
+        return ()
+    if isinstance(given, str) or not isinstance(given, Collection):
+        raise OptionError(f"{what} must be a tuple of names such as {example}, got {given!r}")
+    return given
 
 
 def _one_of(what: str, value: object, known: Sequence[str]) -> None:

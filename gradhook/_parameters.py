@@ -12,6 +12,7 @@ those are one block together (``gradhook._ties``).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +23,21 @@ from gradhook._ties import Tie, find_ties
 from gradhook._types import Array
 from gradhook.errors import ParameterError, ParameterTypeError
 
-__all__ = ["SINGLE", "Place", "Tree", "float64_copy", "is_container", "map_leaves", "rms"]
+__all__ = [
+    "SINGLE",
+    "Place",
+    "Tree",
+    "all_finite",
+    "each_leaf",
+    "float64_copy",
+    "is_container",
+    "map_leaves",
+    "norm",
+    "rms",
+]
+
+PIECE = 1 << 16
+"""Elements looked at together, where a whole array would need another of its size."""
 
 SINGLE = "x"
 """Name of the only block where the parameters are one array."""
@@ -138,6 +153,15 @@ def is_container(node: Any) -> bool:
     return isinstance(node, (Mapping, list, tuple))
 
 
+def each_leaf(node: Any) -> Iterator[Any]:
+    """Whatever hangs in a container, however deep; a value that is no container is its own leaf."""
+    if is_container(node):
+        for child in node.values() if isinstance(node, Mapping) else node:
+            yield from each_leaf(child)
+    else:
+        yield node
+
+
 def map_leaves(container: Any, function: Callable[[Any], Any]) -> Any:
     """Return a container of the same shape around what a function makes of each leaf."""
     return _rebuild(container, None, lambda _, leaf: function(leaf))
@@ -152,14 +176,36 @@ def rms(values: Array) -> float:
     """Root mean square of the entries, without overflow; 0 for an empty array."""
     if values.size == 0:
         return 0.0
-    largest = float(max(abs(float(values.max())), abs(float(values.min()))))
-    if largest == 0.0 or not np.isfinite(largest):
+    flat = values.ravel(order="K")  # a view where the memory has no gaps
+    if flat.dtype == np.float64:
+        with np.errstate(all="ignore"):
+            square = float(np.dot(flat, flat))
+        if 1e-200 < square < 1e200:
+            return math.sqrt(square / flat.size)
+    largest = float(max(abs(float(flat.max())), abs(float(flat.min()))))
+    if largest == 0.0 or not math.isfinite(largest):
         return largest
-    flat = values.reshape(-1) if values.flags.c_contiguous else values.ravel()
-    if 1e-100 < largest < 1e100 and flat.dtype == np.float64:
-        return float(np.sqrt(np.dot(flat, flat) / flat.size))
-    scaled = flat.astype(np.float64) / largest
-    return float(largest * np.sqrt(np.dot(scaled, scaled) / flat.size))
+    total = 0.0
+    for start in range(0, flat.size, PIECE):
+        scaled = flat[start : start + PIECE].astype(np.float64) / largest
+        total += float(np.dot(scaled, scaled))
+    return largest * math.sqrt(total / flat.size)
+
+
+def norm(values: Array) -> float:
+    """Root of the sum of squares, without a temporary; not finite where an entry is not."""
+    return rms(values) * math.sqrt(values.size)
+
+
+def all_finite(values: Array) -> bool:
+    """Whether no entry is NaN or infinite."""
+    with np.errstate(all="ignore"):
+        # A sum is finite only if every entry is; that it is not may be an overflow.
+        if math.isfinite(float(values.sum())):
+            return True
+    flat = values.ravel(order="K")
+    pieces = range(0, flat.size, PIECE)
+    return all(bool(np.isfinite(flat[i : i + PIECE]).all()) for i in pieces)
 
 
 def _leaves(

@@ -9,24 +9,28 @@ from __future__ import annotations
 
 import fnmatch
 import math
-from collections.abc import Mapping
+import numbers
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from gradhook._types import Array
 from gradhook.errors import OptionError
 
-__all__ = ["L1", "L2"]
+__all__ = ["L1", "L2", "Added", "Penalty", "split_penalty"]
 
 
-@dataclass(frozen=True, slots=True, init=False)
-class _Penalty:
+@dataclass(frozen=True, slots=True, init=False, repr=False)
+class Penalty:
+    """What the penalties by name have in common: a coefficient and the blocks that they weigh."""
+
     coefficient: float
     patterns: tuple[str, ...]
 
     def __init__(self, coefficient: float, *patterns: str) -> None:
-        if isinstance(coefficient, bool) or not isinstance(coefficient, (int, float)):
+        if isinstance(coefficient, bool) or not isinstance(coefficient, numbers.Real):
             raise OptionError(f"a penalty's coefficient must be a number, got {coefficient!r}")
         if not math.isfinite(coefficient):
             raise OptionError(f"a penalty's coefficient must be finite, got {coefficient!r}")
@@ -35,9 +39,19 @@ class _Penalty:
         object.__setattr__(self, "coefficient", float(coefficient))
         object.__setattr__(self, "patterns", patterns or ("*",))
 
+    def __call__(self, blocks: Mapping[str, Array]) -> Any:
+        """Return the penalty of blocks given by name."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        arguments = [repr(self.coefficient), *map(repr, self.patterns)]
+        if self.patterns == ("*",):
+            del arguments[1:]
+        return f"{type(self).__name__}({', '.join(arguments)})"
+
     def _chosen(self, blocks: Mapping[str, Array]) -> list[Array]:
         chosen = [
-            values
+            np.asanyarray(values, dtype=np.result_type(values, np.float64))
             for name, values in blocks.items()
             if any(fnmatch.fnmatchcase(name, pattern) for pattern in self.patterns)
         ]
@@ -49,8 +63,25 @@ class _Penalty:
         return chosen
 
 
-@dataclass(frozen=True, slots=True, init=False)
-class L2(_Penalty):
+Added: TypeAlias = Penalty | Callable[..., Any]
+"""A penalty that is added to the loss: ``L1``, ``L2``, or ``penalty(parameters, *batch)``."""
+
+
+def split_penalty(given: Any) -> tuple[list[Any], list[Added]]:
+    """Tell penalties that are added to the loss from switches of the user's own.
+
+    Args:
+        given: What the option holds: one of these, a list or tuple of several, or ``None``.
+
+    Returns:
+        The switches, by name or as ``Switch``, and whatever can be called.
+    """
+    items = list(given) if isinstance(given, (list, tuple)) else [] if given is None else [given]
+    return [i for i in items if not callable(i)], [i for i in items if callable(i)]
+
+
+@dataclass(frozen=True, slots=True, init=False, repr=False)
+class L2(Penalty):
     """``c/2 * sum(w**2)`` over the blocks whose names match, added to the loss only.
 
     Args:
@@ -67,15 +98,16 @@ class L2(_Penalty):
         1.25
     """
 
-    __init__ = _Penalty.__init__
+    __init__ = Penalty.__init__
 
-    def __call__(self, blocks: Mapping[str, Array]) -> float:
-        """Return the penalty of float64 blocks given by name."""
-        return 0.5 * self.coefficient * sum(float(np.vdot(w, w)) for w in self._chosen(blocks))
+    def __call__(self, blocks: Mapping[str, Array]) -> Any:
+        """Return the penalty of blocks given by name; analytic where they are complex."""
+        flat = (w.reshape(-1) for w in self._chosen(blocks))
+        return 0.5 * self.coefficient * sum(np.dot(w, w).item() for w in flat)
 
 
-@dataclass(frozen=True, slots=True, init=False)
-class L1(_Penalty):
+@dataclass(frozen=True, slots=True, init=False, repr=False)
+class L1(Penalty):
     """``c * sum(|w|)`` over the blocks whose names match, added to the loss only.
 
     Args:
@@ -92,8 +124,10 @@ class L1(_Penalty):
         3.5
     """
 
-    __init__ = _Penalty.__init__
+    __init__ = Penalty.__init__
 
-    def __call__(self, blocks: Mapping[str, Array]) -> float:
-        """Return the penalty of float64 blocks given by name."""
-        return self.coefficient * sum(float(np.abs(w).sum()) for w in self._chosen(blocks))
+    def __call__(self, blocks: Mapping[str, Array]) -> Any:
+        """Return the penalty of blocks given by name; analytic off zero where they are complex."""
+        return self.coefficient * sum(
+            np.sum(np.where(w.real < 0, -w, w)).item() for w in self._chosen(blocks)
+        )

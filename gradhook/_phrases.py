@@ -10,6 +10,7 @@ import math
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
+from gradhook._branch import branch_sentences
 from gradhook._format import block_name, count, number, printable, ratio, told_apart
 from gradhook._types import Verdict
 
@@ -25,8 +26,11 @@ __all__ = [
     "facts",
     "fold_sentence",
     "folded",
+    "has_textbook",
     "headline",
+    "not_passing",
     "ratio_cell",
+    "remarks",
     "rows",
     "thresholds",
     "title",
@@ -75,6 +79,12 @@ def headline(report: Report) -> str:
     return f"{overall}; {', '.join(said) or 'no block was measured'}{passed}"
 
 
+def not_passing(report: Report) -> list[tuple[Verdict, int]]:
+    """Return how many blocks got each verdict but PASS, the worst first."""
+    counts = Counter(block.verdict for block in report.blocks.values())
+    return [(v, counts[v]) for v in reversed(Verdict) if counts[v] and v is not Verdict.PASS]
+
+
 def facts(report: Report) -> list[str]:
     """Return how the check was made: effort and cost, then the settings."""
     cost = [
@@ -120,20 +130,32 @@ def fold_sentence(blocks: list[BlockReport]) -> str:
 
 def details(block: BlockReport) -> list[str]:
     """Return what is said below a block's line: why, where, and what each setting found."""
-    passed = block.verdict is Verdict.PASS
-    said = [] if passed and block.sentence in PLAIN else [block.sentence]
+    said = remarks(block)
     if block.where and block.where not in block.sentence:
         said.append(f"where: {block.where}")
+    passed = block.verdict is Verdict.PASS
     if block.worst is not None:
         said.append(_furthest(block.worst) if passed else _worst_element(block, block.worst))
-    if passed:
-        # What a setting could not judge stands in the coverage.
-        judged = [finding for finding in block.findings if finding.verdict is Verdict.PASS]
-        notes = dict.fromkeys(finding.note for finding in judged)
-        said += [note for note in notes if note not in (*PLAIN, block.sentence)]
-    elif len(block.findings) > 1 or any(f.kinks or _news(f, block) for f in block.findings):
+    several = len(block.findings) > 1
+    if not passed and any(several or f.kinks or _news(f, block) for f in block.findings):
         said += _by_setting(block)
+    return [printable(line) for line in said]
+
+
+def remarks(block: BlockReport) -> list[str]:
+    """Return why a block has its verdict, nothing where that says no more than the verdict."""
+    if block.verdict is not Verdict.PASS:
+        said = [block.sentence, *branch_sentences(block.branches, "branches: ")]
+        return [printable(line) for line in said if line]
+    # What a setting could not judge stands in the coverage.
+    judged = [finding.note for finding in block.findings if finding.verdict is Verdict.PASS]
+    said = [line for line in dict.fromkeys([block.sentence, *judged]) if line not in PLAIN]
     return [printable(line) for line in said if line]
+
+
+def has_textbook(report: Report) -> bool:
+    """Whether any block shown has a plain textbook ratio."""
+    return any(not math.isnan(row.block.textbook_ratio) for row in rows(report))
 
 
 def ratio_cell(block: BlockReport) -> str:
@@ -148,7 +170,8 @@ def coverage(report: Report) -> list[str]:
     beside = {
         f"{row.block.name} untested: {row.block.sentence}" for row in rows(report) if row.details
     }
-    return [printable(sentence) for sentence in report.coverage if sentence not in beside]
+    unseen = (sentence for sentence in report.coverage if sentence.strip())
+    return [printable(sentence) for sentence in unseen if sentence not in beside]
 
 
 def cause_title(cause: Cause) -> str:
@@ -215,7 +238,8 @@ def _by_setting(block: BlockReport) -> list[str]:
     if alike and not any(f.kinks or _news(f, block) for f in findings):
         ratios = [f.ratio for f in findings if not math.isnan(f.ratio)]
         known = bool(ratios) and block.verdict is not Verdict.UNTESTED
-        span = f", ratio {number(min(ratios))} to {number(max(ratios))}" if known else ""
+        ends = dict.fromkeys(number(pick(ratios)) for pick in (min, max)) if known else ()
+        span = f", ratio {' to '.join(ends)}" if ends else ""
         which = "both" if len(findings) == 2 else f"all {len(findings)}"
         return [f"{block.verdict} in {which} settings{span}"]
     return [_finding(finding, block) for finding in findings]

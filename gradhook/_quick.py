@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from gradhook._evaluate import Evaluator
 from gradhook._options import Options
 from gradhook._settings import Measured, Setting, measure
@@ -43,11 +41,11 @@ def measure_quickly(
         method=options.method,
         elsewhere=elsewhere,
     )
-    if all(np.isfinite(g).all() for g in gradients.values()):
+    if all(map(math.isfinite, prober.norms.values())):
         probe, shares = prober.joint()
         # Along a joint direction the norms are those of the blocks in units of their scales.
         size = math.hypot(
-            *(prober.scales[n] * float(np.linalg.norm(g)) for n, g in gradients.items())
+            *(prober.scales[name] * norm for name, norm in prober.norms.items())
         )
         together = BlockEvidence(
             "all blocks", sum(g.size for g in gradients.values()), size, 1.0, (probe,)
@@ -57,7 +55,7 @@ def measure_quickly(
             judgements, evidence = {}, {}
             for name, gradient in gradients.items():
                 seen = abs(shares.get(name, 0.0)) > probe.slope.error
-                norm = float(np.linalg.norm(gradient))
+                norm = prober.norms[name]
                 evidence[name] = BlockEvidence(name, gradient.size, norm, prober.scales[name])
                 finding = Finding(
                     setting.name,

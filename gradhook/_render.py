@@ -90,8 +90,12 @@ def text(report: Report, width: int = 80, *, colour: bool = False) -> str:
     return "\n\n".join("\n".join(lines) for lines in sections if lines)
 
 
-def summary(report: Report) -> str:
+def summary(report: Report, *, colour: bool = False) -> str:
     """Return the report as one line, for logs and warnings.
+
+    Args:
+        report: The report.
+        colour: Whether the verdict carries the colour codes of a terminal.
 
     Example:
         >>> from gradhook import Verdict
@@ -101,12 +105,14 @@ def summary(report: Report) -> str:
         >>> summary(Report(Verdict.PASS, True, {"b": b}, ratio=3.1e-9, step=100, evaluations=84))
         'gradcheck step 100: PASS, ratio 3.1e-09 over 1 block (84 loss evaluations)'
     """
+    title = _tint(say.title(report), report.verdict, colour)
     decisive = [block for block in say.worst_first(report) if block.verdict is report.verdict]
     if report.passed or not decisive:
         over = f"ratio {number(report.ratio)} over {count(len(report.blocks), 'block')}"
+        over += "".join(f", {n} {verdict}" for verdict, n in say.not_passing(report))
         why = [*(cause.sentence for cause in report.causes), *report.notes, *report.coverage][:1]
         cost = count(report.evaluations, "loss evaluation")
-        return f"{say.title(report)}, {over} ({cost}){_because(why) if not report.passed else ''}"
+        return f"{title}, {over} ({cost}){_because(why) if not report.passed else ''}"
     worst = decisive[0]
     what = block_name(worst.name, LONGEST_NAME)
     if not math.isnan(worst.ratio):
@@ -114,7 +120,7 @@ def summary(report: Report) -> str:
     if len(decisive) > 1:
         what += f" and {count(len(decisive) - 1, 'more block')}"
     why = [*(cause.sentence for cause in report.causes), worst.sentence][:1]
-    return f"{say.title(report)}, {what}{_because(why)}"
+    return f"{title}, {what}{_because(why)}"
 
 
 def _header(report: Report, width: int, colour: bool) -> list[str]:
@@ -139,7 +145,7 @@ def _table(report: Report, width: int, colour: bool) -> list[str]:
         "ratio": [say.ratio_cell(row.block) for row in shown],
         "textbook": [number(row.block.textbook_ratio) for row in shown],
     }
-    if set(cells["textbook"]) == {number(math.nan)}:
+    if not say.has_textbook(report):
         del cells["textbook"]
     for name, room in CELLS.items():
         if name in cells:

@@ -9,7 +9,6 @@ or more (WCAG 2.1, 1.4.3) on light and dark pages alike.  Every text of the repo
 from __future__ import annotations
 
 import html as _html
-import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -105,7 +104,7 @@ def _table(report: Report) -> str:
     shown = say.rows(report)
     if not shown:
         return ""
-    with_textbook = any(not math.isnan(row.block.textbook_ratio) for row in shown)
+    with_textbook = say.has_textbook(report)
     head = ["verdict", "block", "shape", "ratio"] + ["textbook"] * with_textbook
     titles = "".join(f'<th scope="col">{name}</th>' for name in head)
     lines = [_tag("tr", titles, "titles")]

@@ -7,27 +7,29 @@ byte, before anything is said about what was found.
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from gradhook._bind import bind_switches, keywords_of
 from gradhook._evaluate import Evaluator
+from gradhook._faults import own_faults
 from gradhook._generic import UnreadError
-from gradhook._guard import Guard, one_interrupt
+from gradhook._guard import Guard, put_back
 from gradhook._objective import Objective
 from gradhook._options import Options
 from gradhook._parameters import Tree
-from gradhook._penalty import _Penalty
-from gradhook._progress import ProgressLike
+from gradhook._penalty import Added, Penalty, split_penalty
+from gradhook._remarks import remarks
 from gradhook._session import Outcome, Session
-from gradhook._subset import Rows, upcast
-from gradhook._switches import BoundSwitch, Switch
+from gradhook._signals import held_signals
+from gradhook._subset import Rows, passed_whole, upcast
 from gradhook._types import Batch
 from gradhook._upcast import upcast_in_place
+from gradhook._walk import BUDGET
 from gradhook._workspace import Workspace
 from gradhook.errors import (
-    GradhookError,
-    InternalError,
+    OptionError,
     ParameterError,
     SubsetError,
     UnreadParametersError,
@@ -46,18 +48,20 @@ class Run:
         tree: Tree,
         batch: Batch,
         rows: Rows,
-        bar: ProgressLike | None,
+        advance: Callable[[], object],
         step: int | None,
+        first_steps: dict[str, float] | None = None,
     ) -> None:
+        self._first_steps = first_steps
         self._objective = objective
         self._options = options
         self._tree = tree
         self._whole = batch
         self._rows = rows
-        self._advance = bar.advance if bar else lambda: None
+        self._advance = advance
         self._step = step
-        self._calls = objective.calls(batch)
-        self.notes: list[str] = []
+        self._calls = objective.calls(batch, options.switch_names)
+        self.notes: list[str] = [*objective.notes]
         self.evaluations = 0
         self.gradient_evaluations = 0
 
@@ -92,143 +96,143 @@ class Run:
     def _guarded(self, *, in_place: bool) -> Outcome:
         workspace = Workspace(self._tree, in_place=in_place)
         objective, options = self._objective, self._options
-        penalty = options.penalty
-        switches = bind_switches(
-            options.dropout, "dropout", functions=objective.functions, model=objective.model
+        penalties, added = split_penalty(options.penalty)
+        positional = len(self._whole) + self._calls.takes_parameters
+        bind = functools.partial(
+            bind_switches,
+            functions=objective.functions,
+            model=objective.model,
+            positional=positional,
         )
-        if not _is_added(penalty):
-            switches += bind_switches(
-                penalty, "penalty", functions=objective.functions, model=objective.model
-            )
-        roots = [*objective.functions, objective.model, self._rows.batch, self._rows.other]
-        roots += [options.state, penalty if _is_added(penalty) else None]
-        batch = upcast(self._rows.batch)
-        with one_interrupt(), contextlib.ExitStack() as put_back:
-            # Before the snapshot: what the mode sets must survive every rewinding, and it undoes
-            # that itself.
-            put_back.enter_context(_mode(options.evaluation_mode))
-            guard = Guard([*roots, batch], without=_looked_after(self._tree, workspace))
+        switches = [*bind(options.dropout, "dropout"), *bind(penalties, "penalty")]
+        batch, other = upcast(self._rows.batch), self._rows.other
+        roots = [*objective.functions, objective.model, self._rows.batch, other, added, batch]
+        evaluator = outcome = None
+        try:
+            # The mode comes before the snapshot: what it sets must survive every rewinding, and it
+            # undoes that itself.
+            with held_signals() as gate, _mode(options.evaluation_mode):
+                with own_faults():
+                    guard = Guard(
+                        roots,
+                        named=[options.state],
+                        without=_looked_after(self._tree, workspace),
+                        moving=workspace.arrays.values() if in_place else (),
+                        budget=_budget(workspace),
+                    )
+                try:
+                    evaluator = Evaluator(
+                        self._calls,
+                        workspace,
+                        guard,
+                        batch,
+                        penalty=_sum_of(added) if added else None,
+                        gradient_name=options.gradient_name,
+                        advance=self._advance,
+                        gate=gate,
+                        first_steps=self._first_steps,
+                    )
+                    other = None if other is None else upcast(other)
+                    session = Session(evaluator, options, switches, other=other)
+                    outcome = self._measured(evaluator, session)
+                finally:
+                    put_back(*(s.restore for s in switches), workspace.restore, guard.restore)
+        except BaseException as error:
+            if evaluator is not None:
+                self._annotate(error, evaluator)
+            raise
+        finally:
+            if evaluator is not None:
+                self.evaluations += evaluator.evaluations
+                self.gradient_evaluations += evaluator.gradient_evaluations
+        if outcome is None:
+            raise OptionError("evaluation_mode= has swallowed an exception: let it pass")
+        turned = {switch.name for switch in switches}
+        names = keywords_of(objective.functions, positional)
+        free = [name for name in names if name not in turned]
+        self.notes += remarks(outcome, evaluator, self._rows, self._whole, free)
+        return outcome
 
-            def restore() -> None:
-                for switch in switches:
-                    switch.restore()
-                workspace.restore()
-                guard.restore()
-
-            # Twice: should an interrupt fall into the first, the second finishes what it began.
-            put_back.callback(restore)
-            put_back.callback(restore)
-            evaluator = Evaluator(
-                self._calls,
-                workspace,
-                guard,
-                batch,
-                penalty=_added(penalty, workspace) if _is_added(penalty) else None,
-                gradient_name=options.gradient_name,
-                advance=self._advance,
-            )
-            session = Session(
-                evaluator,
-                options,
-                switches,
-                other=None if self._rows.other is None else upcast(self._rows.other),
-            )
+    def _measured(self, evaluator: Evaluator, session: Session) -> Outcome:
+        """Run the session, and tell the user's exceptions from gradhook's own."""
+        with own_faults(but=lambda error: error is evaluator.user_error):
             try:
                 upcast_in_place(evaluator)
                 outcome = session.run()
-            except (GradhookError, UnreadError):
-                raise
             except Exception as error:
-                if error is not evaluator.user_error:
-                    raise InternalError(
-                        f"gradhook itself failed: {type(error).__name__}: {error}"
-                    ) from error
-                self._explain(error, evaluator)
+                if error is evaluator.user_error:
+                    self._refuse_rows(error, evaluator)
                 raise
-            finally:
-                self.evaluations += evaluator.evaluations
-                self.gradient_evaluations += evaluator.gradient_evaluations
-        self._note(outcome, evaluator, switches)
+            if evaluator.own_fault is not None:
+                raise evaluator.own_fault
         return outcome
 
-    def _explain(self, error: Exception, evaluator: Evaluator) -> None:
-        """Say where the user's exception came from, and whether the rows drawn were its reason."""
-        at = "" if self._step is None else f" at step {self._step}"
-        error.add_note(
-            f"raised by the objective inside a gradient check{at}; everything the check touched "
-            "has been put back"
-        )
+    def _refuse_rows(self, error: Exception, evaluator: Evaluator) -> None:
+        """See whether the rows drawn are the reason of the user's exception."""
         if self._rows.rows is None:
             return
         evaluator.workspace.move({})
-        evaluator.batch = upcast(self._whole)
+        again = evaluator.loss if evaluator.raised_by == "loss" else evaluator.loss_and_gradients
         try:
-            evaluator.loss()
+            again()
+        except Exception:  # no accident: it is raised each time
+            evaluator.batch = upcast(self._whole)
+        else:
+            return
+        try:
+            again()
         except Exception:  # so the rows are not the reason
             return
+        finally:
+            evaluator.user_error = error
+        unchanged = passed_whole(self._rows, self._whole)
         raise SubsetError(
             f"the loss works on the whole batch and raises {type(error).__name__} on "
-            f"{len(self._rows.rows)} rows of it "
-            f"({error}): pass samples=None to check on every row, or subset= to cut the batch "
-            "yourself"
+            f"{len(self._rows.rows)} rows of it ({error}): pass samples=None to check on every "
+            f"row, or subset= to cut the batch yourself{'; ' if unchanged else ''}{unchanged}"
         ) from error
 
-    def _note(self, outcome: Outcome, evaluator: Evaluator, switches: list[BoundSwitch]) -> None:
-        facts = outcome.facts
-        if facts.random and facts.replayable and facts.generator_moved:
-            hint = _dropout_hint(self._objective, switches)
-            self.notes.append(
-                "the loss is random (dropout on?): checked with its mask frozen; to check "
-                f"without, pass dropout={hint}"
-            )
-        elif facts.random and facts.replayable:
-            self.notes.append(
-                "the loss changes from call to call with state that it keeps: checked with that "
-                "state put back each time"
-            )
-        if facts.disagreement:
-            self.notes.append(
-                "the loss alone and the loss returned with the gradients differ by "
-                f"{facts.disagreement:.1e}: are both "
-                "in the same mode (training or evaluation)?"
-            )
-        self.notes += self._tree.notes
-        if evaluator.name_rule:
-            self.notes.append(evaluator.name_rule)
-        unchanged = [i for i in self._rows.unchanged if hasattr(self._whole[i], "shape")]
-        if unchanged and self._rows.rows is not None:
-            self.notes.append(
-                f"item(s) {', '.join(map(str, unchanged))} of the batch passed unchanged: they do "
-                "not count samples"
-            )
+    def _annotate(self, error: BaseException, evaluator: Evaluator) -> None:
+        """Say where an exception of the user's, or an interrupt, came from."""
+        step = "" if self._step is None else f" at step {self._step}"
+        if error is evaluator.user_error:
+            what = "raised by the objective inside"
+        elif not isinstance(error, Exception):
+            what = "interrupted"
+        else:
+            return
+        moved = evaluator.raised_at if error is evaluator.raised else ()
+        where = f"with {', '.join(moved)} a step away" if moved else "with no block a step away"
+        error.add_note(
+            f"{what} a gradient check{step}, {where}; everything the check touched has been put "
+            "back"
+        )
+
+
+def _budget(workspace: Workspace) -> int:
+    """Bytes that copies of state may take: in place, a gradient and two moments per parameter."""
+    if not workspace.in_place:
+        return BUDGET
+    return max(BUDGET, 3 * sum(array.nbytes for array in workspace.arrays.values()))
 
 
 def _looked_after(tree: Tree, workspace: Workspace) -> list[Any]:
-    """What the workspace puts back itself: in place, the arrays and the containers that hold them."""
+    """What the workspace puts back itself: in place, the arrays and what holds them."""
     if not workspace.in_place:
         return []
     holders = [place.container for place in tree.places.values()]
     return [*tree.leaves.values(), *tree.blocks.values(), *holders]
 
 
-def _is_added(penalty: Any) -> bool:
-    """Whether a penalty is a function added to the loss, rather than the name of a switch."""
-    return callable(penalty) and not isinstance(penalty, Switch)
+def _sum_of(penalties: list[Added]) -> Callable[[Any, Batch], Any]:
+    """Penalties as one function of the parameters, as the user holds them, and the batch."""
 
+    def one(penalty: Any, parameters: Any, batch: Batch) -> Any:
+        if isinstance(penalty, Penalty):
+            return penalty(Tree.unchecked(parameters).leaves)
+        return penalty(parameters, *batch)
 
-def _added(penalty: Any, workspace: Workspace) -> Callable[[Batch], float]:
-    if isinstance(penalty, _Penalty):
-        return lambda batch: float(penalty(workspace.leaves()))  # type: ignore[operator]
-    return lambda batch: float(penalty(workspace.container(), *batch))
-
-
-def _dropout_hint(objective: Objective, switches: list[BoundSwitch]) -> str:
-    """The keyword that looks like dropout's, to be named in the remedy."""
-    taken = {switch.name for switch in switches}
-    for name in keywords_of(objective.functions):
-        if name not in taken and ("drop" in name.lower() or name.lower().startswith("keep")):
-            return repr(name)
-    return "the name of the switch that turns it off"
+    return lambda parameters, batch: sum(one(p, parameters, batch) for p in penalties)
 
 
 @contextlib.contextmanager

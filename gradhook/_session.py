@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 
+from gradhook._branch import Branch
 from gradhook._evaluate import Evaluator
 from gradhook._further import measure_further
 from gradhook._generic import find_generic
@@ -18,7 +19,8 @@ from gradhook._options import Options
 from gradhook._quick import measure_quickly
 from gradhook._settings import Measured, Setting, Switchboard, measure, outside_domain
 from gradhook._switches import BoundSwitch
-from gradhook._types import Batch, Verdict
+from gradhook._trace import trace_branches
+from gradhook._types import Array, Batch, Verdict
 from gradhook.probe.points import nearby
 from gradhook.probe.sanity import Facts, call_gradients_again, call_loss_twice, call_with_gradients
 from gradhook.report import Finding
@@ -37,6 +39,7 @@ class Outcome:
         findings: Further findings per block, from calling again.
         coverage: What was not exercised.
         unjudged: Why no setting could be measured; empty if one was.
+        branches: Per doubted block, operations that decide differently on the two sides of a probe.
     """
 
     facts: Facts
@@ -44,6 +47,13 @@ class Outcome:
     findings: dict[str, list[Finding]] = field(default_factory=dict)
     coverage: list[str] = field(default_factory=list)
     unjudged: str = ""
+    branches: dict[str, tuple[Branch, ...]] = field(default_factory=dict)
+
+    def gradients_of(self, name: str) -> list[Array]:
+        """The analytic gradients of a block in the settings that judged it; empty if one is gone."""
+        judged = [m.gradients for m in self.measured if name in m.judgements]
+        kept = all(name in gradients for gradients in judged)
+        return [gradients[name] for gradients in judged] if kept else []
 
 
 class Session:
@@ -104,6 +114,7 @@ class Session:
         self._measure_generic(outcome)
         if "current" in self._points and not (quick and outcome.measured):
             self._measure_current(outcome)
+        outcome.branches = trace_branches(self._evaluator, outcome.measured, outcome.coverage)
         return outcome
 
     def _loss_twice(self) -> Facts:
@@ -153,6 +164,7 @@ class Session:
             gradients=point.gradients,
             elsewhere=outcome.facts.loss,
         )
+        point = replace(point, gradients={})  # large ones are let go as soon as they may be
         outcome.measured.append(main)
         if options.effort != "quick":
             outcome.measured += measure_further(
@@ -162,13 +174,17 @@ class Session:
     def _measure_current(self, outcome: Outcome) -> None:
         facts = outcome.facts
         self._evaluator.workspace.move({})
+        if facts.gradients:
+            gradients = facts.gradients
+        else:
+            gradients = self._evaluator.loss_and_gradients()[1]
         current = measure(
             self._evaluator,
             Setting("current point", {}, self._board.states()),
             self._options,
             seed=self._options.seed + 101,
             loss=facts.loss - facts.disagreement,
-            gradients=facts.gradients,
+            gradients=gradients,
             like=outcome.measured[0].prober if outcome.measured else None,
             textbook=self._options.effort == "exhaustive",
         )

@@ -12,15 +12,17 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
 from gradhook._directions import Move
 from gradhook._evaluate import Evaluator
 from gradhook._options import Options
+from gradhook._parameters import all_finite
 from gradhook._switches import BoundSwitch, SwitchState
 from gradhook._types import Array, Blocks
+from gradhook._workers import distributor
 from gradhook.probe.blocks import Prober
+from gradhook.probe.elements import measure_elements
 from gradhook.probe.evidence import BlockEvidence
+from gradhook.probe.sanity import is_large
 from gradhook.report import Finding
 from gradhook.verdict.compare import Comparison
 from gradhook.verdict.judge import Judgement, judge
@@ -91,7 +93,8 @@ class Measured:
     Args:
         setting: The setting.
         prober: The prober that measured it, for later probes and as a first guess elsewhere.
-        gradients: The analytic gradients there.
+        gradients: The analytic gradients there; empty where nothing was wrong and they are too
+            large to be kept.
         evidence: Per block.
         judgements: Per block.
         textbook: The plain textbook derivative per block, where asked for.
@@ -121,6 +124,13 @@ class Measured:
             for j in self.judgements.values()
             if j.finding.verdict in ("PASS", "WARN", "FAIL")
         ]
+
+    def lightened(self) -> Measured:
+        """The same without its gradients, if they are large and no block needs another look."""
+        if any(j.suspect for j in self.judgements.values()) or not is_large(self.gradients):
+            return self
+        self.prober.forget_gradients()
+        return replace(self, gradients={})
 
     def judged_anew(self, judgements: Mapping[str, Judgement]) -> Measured:
         """The same with some judgements replaced."""
@@ -167,7 +177,16 @@ def measure(
     )
     evidence: dict[str, BlockEvidence] = {}
     judgements: dict[str, Judgement] = {}
-    for name in names if names is not None else evaluator.workspace.names:
+    plain: dict[str, Array] = {}
+    names = evaluator.workspace.names if names is None else names
+    if exhaustive:
+        plain = measure_elements(
+            prober,
+            names,
+            eps=TEXTBOOK_EPS if textbook else None,
+            distribute=distributor(options.workers, evaluator),
+        )
+    for name in names:
         found = prober.block(
             name, probes=PROBES["further" if like else "main"], exhaustive=exhaustive
         )
@@ -180,14 +199,14 @@ def measure(
             found = prober.more(found, min(3, MOST_PROBES - len(found.probes)))
             verdict = _judged(found, prober, setting, options, evaluator)
         evidence[name], judgements[name] = found, verdict
-    plain = {name: prober.textbook(name, TEXTBOOK_EPS) for name in evidence} if textbook else {}
-    return Measured(setting, prober, gradients, evidence, judgements, plain)
+    measured = Measured(setting, prober, gradients, evidence, judgements, plain)
+    return measured if exhaustive else measured.lightened()
 
 
 def outside_domain(loss: float, gradients: Blocks | None = None) -> bool:
     """Whether a loss, or any gradient, is NaN or infinite."""
     return not math.isfinite(loss) or any(
-        not np.isfinite(gradient).all() for gradient in (gradients or {}).values()
+        not all_finite(gradient) for gradient in (gradients or {}).values()
     )
 
 

@@ -1,191 +1,155 @@
-"""Things that can change, saved: each can tell whether it did and put itself back to the bit."""
+"""Python objects, saved shallowly: which objects a container holds, and in what order.
+
+An object that is reachable twice is saved once, so that sharing survives; what the held objects
+hold themselves is saved by their own records.  Identity is compared, never equality, and the
+methods used are those of the built-in classes: no code of the user's runs here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Protocol
+import array
+import collections
+import operator
+from collections.abc import Collection
+from typing import Any
 
-import numpy as np
+from gradhook._saved import Saved
 
-from gradhook._types import Array
+__all__ = ["save_container"]
 
-__all__ = [
-    "Saved",
-    "SavedArray",
-    "SavedContainer",
-    "SavedGenerator",
-    "SavedSlots",
-    "contents",
-    "same_bytes",
-    "slot_values",
-]
+MISSING: Any = object()
+"""Stands for a key that is not there."""
 
 
-class Saved(Protocol):
-    """One thing that can change, as it was."""
-
-    is_generator: bool
-
-    def changed(self) -> bool:
-        """Whether it differs from what was saved, to the bit."""
-
-    def restore(self) -> None:
-        """Put it back."""
-
-    def describe(self) -> str:
-        """What it is, for an error message."""
+def save_container(thing: Any) -> Saved | None:
+    """Save a dictionary, list, set, deque or buffer; ``None`` for anything else."""
+    if isinstance(thing, dict):
+        return _SavedDict(thing)
+    if isinstance(thing, set):
+        return _SavedSet(thing)
+    if isinstance(thing, (list, collections.deque)):
+        return _SavedSequence(thing)
+    if isinstance(thing, (bytearray, array.array)):
+        return _SavedBuffer(thing)
+    return None
 
 
-@dataclass(slots=True)
-class SavedArray:
-    """The bytes of an array, written back in place."""
+class _SavedDict(Saved):
+    """Keys and values of a dictionary, in their order."""
 
-    array: Array
-    copy: Array
-    is_generator = False
+    __slots__ = ("_keys", "_kind", "_owner", "_values")
 
-    @classmethod
-    def of(cls, array: Array) -> SavedArray:
-        """Copy the array as it is now."""
-        return cls(array, np.array(array, copy=True, subok=False))
+    def __init__(self, owner: dict[Any, Any]) -> None:
+        # Methods of the built-in class, past those that a subclass has put in their place.
+        ordered = isinstance(owner, collections.OrderedDict)
+        self._kind: Any = collections.OrderedDict if ordered else dict
+        self._owner = owner
+        self._keys = list(self._kind.keys(owner))
+        self._values = list(self._kind.values(owner))
 
     def changed(self) -> bool:
-        return not same_bytes(self.array, self.copy)
-
-    def restore(self) -> None:
-        if self.changed():
-            self.array[...] = self.copy
-
-    def describe(self) -> str:
-        return f"an array of shape {self.copy.shape}"
-
-
-@dataclass(slots=True)
-class SavedGenerator:
-    owner: Any
-    read: Callable[[], Any]
-    write: Callable[[Any], None]
-    state: Any
-    is_generator = True
-
-    def changed(self) -> bool:
-        return not _same_state(self.read(), self.state)
-
-    def restore(self) -> None:
-        self.write(self.state)
-
-    def describe(self) -> str:
-        return f"the random generator {type(self.owner).__name__}"
-
-
-@dataclass(slots=True)
-class SavedContainer:
-    owner: Any
-    items: list[Any]
-    is_generator = False
-
-    def changed(self) -> bool:
-        if isinstance(self.owner, set):  # whose order may change when it is filled again
-            return self.owner != set(self.items)
-        now = contents(self.owner)
-        return len(now) != len(self.items) or any(
-            a is not b and not _same_pair(a, b) for a, b in zip(now, self.items, strict=True)
+        """Whether a key or value is another object, or the order another one."""
+        return _differ(self._kind.keys(self._owner), self._keys) or _differ(
+            self._kind.values(self._owner), self._values
         )
 
     def restore(self) -> None:
+        """Bind what differs; fill anew only where keys came, went or changed places."""
+        if _differ(self._kind.keys(self._owner), self._keys):
+            self._kind.clear(self._owner)
+        for key, value in zip(self._keys, self._values, strict=True):
+            if self._kind.get(self._owner, key, MISSING) is not value:
+                self._kind.__setitem__(self._owner, key, value)
+
+    def describe(self) -> str:
+        """Return its kind and first keys."""
+        return _described(self._owner, self._keys)
+
+
+class _SavedSequence(Saved):
+    """The items of a list or deque."""
+
+    __slots__ = ("_items", "_owner")
+
+    def __init__(self, owner: Any) -> None:
+        self._owner = owner
+        self._items = list(owner)
+
+    def changed(self) -> bool:
+        """Whether any item is another object."""
+        return _differ(self._owner, self._items)
+
+    def restore(self) -> None:
+        """Put the items back where they differ."""
         if not self.changed():
             return
-        if isinstance(self.owner, (dict, set)):
-            self.owner.clear()
-            self.owner.update(self.items)
-        elif isinstance(self.owner, list):
-            self.owner[:] = self.items
+        if isinstance(self._owner, list):
+            list.__setitem__(self._owner, slice(None), self._items)
         else:
-            self.owner.clear()
-            self.owner.extend(self.items)
+            collections.deque.clear(self._owner)
+            collections.deque.extend(self._owner, self._items)
 
     def describe(self) -> str:
-        return f"a {type(self.owner).__name__}"
+        """Return its kind and length."""
+        return f"a {type(self._owner).__name__} of {len(self._items)} items"
 
 
-@dataclass(slots=True)
-class SavedSlots:
-    owner: Any
-    items: dict[str, Any]
-    is_generator = False
+class _SavedSet(Saved):
+    """The members of a set."""
+
+    __slots__ = ("_items", "_owner")
+
+    def __init__(self, owner: set[Any]) -> None:
+        self._owner = owner
+        self._items = list(owner)
 
     def changed(self) -> bool:
-        now = slot_values(self.owner)
-        return now.keys() != self.items.keys() or any(
-            now[k] is not v for k, v in self.items.items()
-        )
+        """Whether other objects are members; their order is a set's own business."""
+        return set(map(id, self._owner)) != set(map(id, self._items))
 
     def restore(self) -> None:
-        for name in slot_values(self.owner).keys() - self.items.keys():
-            delattr(self.owner, name)
-        for name, value in self.items.items():
-            object.__setattr__(self.owner, name, value)
+        """Remove and add what differs, which disturbs the order least."""
+        kept = set(map(id, self._items))
+        now = list(self._owner)
+        for item in now:
+            if id(item) not in kept:
+                set.discard(self._owner, item)
+        for item in self._items:
+            set.add(self._owner, item)
 
     def describe(self) -> str:
-        return f"the slots of a {type(self.owner).__name__}"
+        """Return its kind and length."""
+        return f"a {type(self._owner).__name__} of {len(self._items)} items"
 
 
-def same_bytes(first: Array, second: Array) -> bool:
-    """Whether two arrays have equal shape, dtype and bytes (NaN included, 0.0 and -0.0 apart)."""
-    if first.shape != second.shape or first.dtype != second.dtype:
-        return False
-    if first.dtype.hasobject:
-        return all(a is b for a, b in zip(first.flat, second.flat, strict=True))
-    if first.flags.c_contiguous and second.flags.c_contiguous and first.size:
-        # Views of bytes compare without a copy; eight bytes at a time where they fit.
-        unit = (
-            np.uint64 if first.nbytes % 8 == 0 and first.ndim and first.itemsize == 8 else np.uint8
-        )
-        return bool(np.array_equal(_as_units(first, unit), _as_units(second, unit)))
-    return first.tobytes() == second.tobytes()
+class _SavedBuffer(Saved):
+    """The bytes of a ``bytearray`` or ``array.array``."""
+
+    __slots__ = ("_copy", "_owner")
+
+    def __init__(self, owner: Any) -> None:
+        self._owner = owner
+        self._copy = owner[:]
+
+    def changed(self) -> bool:
+        """Whether the bytes differ."""
+        return bytes(self._owner) != bytes(self._copy)
+
+    def restore(self) -> None:
+        """Put the bytes back where they differ."""
+        if self.changed():
+            self._owner[:] = self._copy
+
+    def describe(self) -> str:
+        """Return its kind and length."""
+        return f"a {type(self._owner).__name__} of {len(self._copy)} items"
 
 
-def _as_units(array: Array, unit: Any) -> Array:
-    return array.reshape(-1).view(unit)
+def _differ(now: Collection[Any], before: list[Any]) -> bool:
+    """Whether two rows hold different objects."""
+    return len(now) != len(before) or any(map(operator.is_not, now, before))
 
 
-def contents(owner: Any) -> list[Any]:
-    return list(owner.items()) if isinstance(owner, dict) else list(owner)
-
-
-def _same_pair(a: Any, b: Any) -> bool:
-    """Whether two ``(key, value)`` pairs, made anew by each ``items()``, hold the same objects."""
-    return (
-        isinstance(a, tuple)
-        and isinstance(b, tuple)
-        and len(a) == len(b) == 2
-        and a[0] is b[0]
-        and a[1] is b[1]
-    )
-
-
-def slot_values(thing: Any) -> dict[str, Any]:
-    values = {}
-    for kind in type(thing).__mro__:
-        names = kind.__dict__.get("__slots__", ())
-        for name in (names,) if isinstance(names, str) else names:
-            if name in ("__dict__", "__weakref__"):
-                continue
-            try:
-                values[name] = getattr(thing, name)
-            except AttributeError:
-                continue
-    return values
-
-
-def _same_state(a: Any, b: Any) -> bool:
-    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
-        return isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and same_bytes(a, b)
-    if isinstance(a, dict):
-        return (
-            isinstance(b, dict) and a.keys() == b.keys() and all(_same_state(a[k], b[k]) for k in a)
-        )
-    if isinstance(a, (tuple, list)):
-        return len(a) == len(b) and all(_same_state(x, y) for x, y in zip(a, b, strict=True))
-    return bool(a == b)
+def _described(owner: Any, keys: list[Any]) -> str:
+    shown = ", ".join(repr(key)[:20] for key in keys[:3])
+    return f"a {type(owner).__name__} with {shown}{', …' if len(keys) > 3 else ''}"

@@ -1,9 +1,10 @@
 """A few rows of a batch: few rows cross few kinks, and make every evaluation cheap.
 
 ``N`` is the length of the first array of the batch along the sample axis.  Every array of that
-length on that axis, and every 1-D array of length ``N``, is cut to the rows drawn; everything else
-passes unchanged.  Where the batch holds class labels, integers or one-hot, rows are drawn class by
-class, so that the classes stay mixed.
+length on that axis, and every 1-D array of length ``N``, is cut to the rows drawn, also where it
+hangs in a mapping, list or tuple of the batch; everything else passes unchanged.  Where the batch
+holds class labels, integers or one-hot, rows are drawn class by class, so that the classes stay
+mixed.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from gradhook._parameters import each_leaf, map_leaves
 from gradhook._types import Array, Batch
 from gradhook.errors import BatchError
 
-__all__ = ["Rows", "as_batch", "draw", "upcast"]
+__all__ = ["Rows", "as_batch", "draw", "passed_whole", "upcast"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,13 @@ class Rows:
 
 
 def as_batch(batch: Any) -> Batch:
-    """A batch as a tuple: a tuple or list is one, anything else is its only item."""
+    """A batch as a tuple: a tuple or list is one, anything else is its only item.
+
+    Raises:
+        BatchError: It is an empty list, which may be a minibatch that came out empty.
+    """
+    if isinstance(batch, list) and not batch:
+        raise BatchError("the batch is an empty list; pass () if the objective needs no data")
     return tuple(batch) if isinstance(batch, (tuple, list)) else (batch,)
 
 
@@ -71,7 +79,7 @@ def draw(
     if count is None:
         return Rows(batch, None, None, tuple(range(len(batch))))
     cut = subset or (lambda whole, rows: _cut(whole, rows, count, axis))
-    unchanged = tuple(i for i, item in enumerate(batch) if _axis_of(item, count, axis) is None)
+    unchanged = tuple(i for i, item in enumerate(batch) if not _holds_rows(item, count, axis))
     if samples is None or samples >= count:
         # Every row is taken, so another batch of as many can only hold them in another order.
         turned = np.roll(np.arange(count), count // 2)
@@ -91,18 +99,31 @@ def draw(
     )
 
 
+def passed_whole(rows: Rows, batch: Batch) -> str:
+    """What of a batch was not cut to the rows drawn, in a sentence; empty if all of it was."""
+    if rows.rows is None or not rows.unchanged:
+        return ""
+    items = ", ".join(f"item {i} (a {type(batch[i]).__name__})" for i in rows.unchanged)
+    return f"{items} of the batch passed unchanged, as no array whose axis counts the samples"
+
+
 def upcast(batch: Batch) -> Batch:
-    """The batch with float16 and float32 arrays as float64, so that they do not limit what the loss can tell apart."""
+    """The batch with float16 and float32 arrays as float64, which tell more losses apart."""
+
+    def one(item: Any) -> Any:
+        return item.astype(np.float64) if _is_coarse(item) else item
+
     return tuple(
-        item.astype(np.float64)
-        if isinstance(item, np.ndarray) and item.dtype in (np.float16, np.float32)
-        else item
-        for item in batch
+        map_leaves(item, one) if any(map(_is_coarse, each_leaf(item))) else item for item in batch
     )
 
 
+def _is_coarse(item: Any) -> bool:
+    return isinstance(item, np.ndarray) and item.dtype in (np.float16, np.float32)
+
+
 def _count(batch: Batch, axis: int) -> int | None:
-    arrays = [item for item in batch if _is_array(item) and len(item.shape)]
+    arrays = [item for item in each_leaf(batch) if _is_array(item) and len(item.shape)]
     if not arrays:
         return None
     for item in arrays:
@@ -121,7 +142,10 @@ def _count(batch: Batch, axis: int) -> int | None:
 
 
 def _is_array(item: Any) -> bool:
-    return isinstance(item, np.ndarray) or (hasattr(item, "__array__") and hasattr(item, "shape"))
+    """Whether rows can be taken from it: arrays of any library, sparse matrices, data frames."""
+    return isinstance(getattr(item, "shape", None), tuple) and (
+        hasattr(item, "__getitem__") and not isinstance(item, np.generic)
+    )
 
 
 def _axis_of(item: Any, count: int, axis: int) -> int | None:
@@ -134,12 +158,19 @@ def _axis_of(item: Any, count: int, axis: int) -> int | None:
     return 0 if ndim == 1 and item.shape[0] == count else None
 
 
+def _holds_rows(item: Any, count: int, axis: int) -> bool:
+    return any(_axis_of(leaf, count, axis) is not None for leaf in each_leaf(item))
+
+
 def _cut(batch: Batch, rows: Array, count: int, axis: int) -> Batch:
     def one(item: Any) -> Any:
         where = _axis_of(item, count, axis)
-        return item if where is None else item[(slice(None),) * where + (rows,)]
+        if where is None:
+            return item
+        # Data frames index their columns by brackets.
+        return getattr(item, "iloc", item)[(slice(None),) * where + (rows,)]
 
-    return tuple(one(item) for item in batch)
+    return tuple(map_leaves(i, one) if _holds_rows(i, count, axis) else i for i in batch)
 
 
 def _other(cut: Callable[[Batch, Array], Any], batch: Batch, rows: Array) -> Batch | None:
@@ -151,17 +182,24 @@ def _other(cut: Callable[[Batch, Array], Any], batch: Batch, rows: Array) -> Bat
 
 
 def _labels(batch: Batch, count: int, axis: int) -> Array | None:
-    for item in batch:
+    """The class of every row, from the first integer or one-hot array, if there is one."""
+    for item in each_leaf(batch):
         where = _axis_of(item, count, axis)
         if where is None or not isinstance(item, np.ndarray):
             continue
         if item.dtype.kind in "iub" and item.size == count:
             return item.reshape(-1)
         if item.ndim == 2 and item.shape[1 - where] > 1:
-            ones = item == 1
-            if bool(((item == 0) | ones).all()) and bool((ones.sum(axis=1 - where) == 1).all()):
-                return ones.argmax(axis=1 - where)
+            rows = np.moveaxis(item, where, 0)
+            # A few rows tell pictures from labels without a pass over all of them.
+            if _is_one_hot(rows[:32]) and _is_one_hot(rows):
+                return np.asarray((rows == 1).argmax(axis=1))
     return None
+
+
+def _is_one_hot(rows: Array) -> bool:
+    ones = rows == 1
+    return bool(((rows == 0) | ones).all()) and bool((ones.sum(axis=1) == 1).all())
 
 
 def _mixed(labels: Array | None, count: int, random: np.random.Generator) -> Array:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from gradhook._types import Array, Blocks
+from gradhook._types import Array
 from gradhook.errors import ParameterError
 
 __all__ = ["Tie", "find_ties", "overlaps_itself"]
@@ -142,7 +142,8 @@ def _share(first: Any, second: Any) -> bool:
     if not (isinstance(first, np.ndarray) and isinstance(second, np.ndarray)):
         return False
     try:
-        return bool(np.shares_memory(first, second, max_work=HARDEST))
+        # The stubs know the two special values of ``max_work`` alone.
+        return bool(np.shares_memory(first, second, max_work=HARDEST))  # type: ignore[arg-type]
     except np.exceptions.TooHardError:
         return True
 

@@ -135,8 +135,9 @@ def nearest_name(name: str, known: list[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the known name closest to ``name``, or an empty string."""
     import difflib
 
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    spelt = {each.lower(): each for each in known}
+    close = difflib.get_close_matches(name.lower(), spelt, n=1)
+    return f"; did you mean {spelt[close[0]]!r}?" if close else ""
 
 
 def is_finite(value: float) -> bool:

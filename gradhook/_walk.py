@@ -1,175 +1,150 @@
 """Everything that a loss function can reach and change, found and saved.
 
 A loss may draw from a generator, update running statistics, keep its activations for the backward
-pass.  ``reach`` walks from the functions (their closures, defaults, bound object,
+pass.  ``reach`` walks from the functions (their closures, defaults, attributes, bound object,
 ``functools.partial`` arguments, and the module globals that their code names) through dictionaries,
-lists, attributes and arrays, and returns one ``Saved`` per thing that can change, each of which can
-tell whether it did and put it back to the bit.
+lists, attributes, slots, classes and arrays, and returns one ``Saved`` per thing that can change.
 
-What hides in C (an open file, an iterator half consumed, a framework's tensor) cannot be saved
-here.
+What hides in C (an open file, an iterator half consumed, a lock, a framework's tensor) cannot be
+saved; it is named instead.  Arrays are copied, the smallest first, as long as all copies stay
+within a budget, and watched beyond it, so that a training set in reach does not cost its size in
+memory.
 """
 
 from __future__ import annotations
 
 import collections
-import functools
-import random
-import sysconfig
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from gradhook._state import (
-    Saved,
-    SavedArray,
-    SavedContainer,
-    SavedGenerator,
-    SavedSlots,
-    contents,
-    slot_values,
-)
+from gradhook._bytes import SavedArray, Watched, extent
+from gradhook._names import save_cell, save_class, save_globals, save_slots
+from gradhook._neighbours import ATOMS, Home, hides_state, is_machinery, neighbours
+from gradhook._saved import Saved
+from gradhook._state import save_container
+from gradhook._streams import GENERATORS, save_generator
 
-__all__ = ["reach"]
+__all__ = ["BUDGET", "Reach", "reach"]
 
-ATOMS = (
-    type(None),
-    bool,
-    int,
-    float,
-    complex,
-    str,
-    bytes,
-    np.generic,
-    np.dtype,
-    type,
-    types.ModuleType,
-    range,
-)
+BUDGET = 1 << 28
+"""Bytes that copies of arrays may take which the user has not named: 256 MiB."""
+
+MOST = 100_000
+"""Objects entered at most: half a second's walk."""
 
 
-GENERATORS = (np.random.Generator, np.random.BitGenerator, np.random.RandomState, random.Random)
+@dataclass(slots=True)
+class Reach:
+    """What a walk found.
+
+    Args:
+        saved: One record per thing that can change.
+        hidden: What may hold state that cannot be saved, in words.
+        watched: Arrays too large to copy, in words.
+        cut: Whether there was more in reach than a walk enters.
+    """
+
+    saved: list[Saved] = field(default_factory=list)
+    hidden: list[str] = field(default_factory=list)
+    watched: list[str] = field(default_factory=list)
+    cut: bool = False
 
 
-MUTABLE = (dict, list, set, collections.deque)
-
-
-def reach(roots: Iterable[Any], *, without: Iterable[Any] = ()) -> list[Saved]:
+def reach(
+    roots: Iterable[Any],
+    *,
+    named: Iterable[Any] = (),
+    without: Iterable[Any] = (),
+    budget: float = BUDGET,
+) -> Reach:
     """Find and save everything mutable that the roots lead to.
 
     Args:
         roots: Functions, models, generators, containers, arrays.
+        named: More of these, whose arrays are copied however large.
         without: Objects that are looked after elsewhere and are neither saved nor entered, such as
             the parameters' own arrays.
+        budget: Bytes that the other copies may take together.
     """
-    saved: list[Saved] = []
-    # The list keeps every object alive, so that no id is used twice during the walk.
-    alive: list[Any] = [*without]
-    seen = {id(thing) for thing in alive}
-    queue = collections.deque(roots)
-    while queue:
-        thing = queue.popleft()
-        if isinstance(thing, ATOMS) or id(thing) in seen or _is_own(thing):
-            continue
-        seen.add(id(thing))
-        alive.append(thing)
-        record = _save(thing)
+    walk = _Walk(without)
+    walk.enter(named)
+    chosen = len(walk.arrays)
+    walk.enter(roots)
+    found = walk.found
+    for home in walk.homes.values():
+        found.saved.append(save_globals(home.variables, home.names))
+    found.saved += map(SavedArray.of, walk.arrays[:chosen])
+    for array in sorted(walk.arrays[chosen:], key=lambda array: array.nbytes):
+        budget -= array.nbytes
+        record: Saved = SavedArray.of(array) if budget >= 0 else Watched(array)
+        found.saved.append(record)
+        if budget < 0:
+            found.watched.append(record.describe())
+    return found
+
+
+class _Walk:
+    """Walks breadth first, entering each object once.
+
+    Args:
+        without: Objects not to enter.
+    """
+
+    def __init__(self, without: Iterable[Any]) -> None:
+        # The list keeps every object alive, so that no id is used twice during the walk.
+        self._alive: list[Any] = [*without]
+        self._seen = {id(thing) for thing in self._alive}
+        self._extents: set[Any] = set()
+        self.arrays: list[Any] = []
+        self.homes: dict[int, Home] = {}
+        self.found = Reach()
+
+    def enter(self, roots: Iterable[Any]) -> None:
+        """Walk from some roots."""
+        queue = collections.deque((root, "") for root in roots)
+        while queue:
+            thing, label = queue.popleft()
+            if type(thing) in ATOMS or id(thing) in self._seen:
+                continue
+            if len(self._seen) > MOST:
+                self.found.cut = True
+                return
+            self._seen.add(id(thing))
+            self._alive.append(thing)
+            try:
+                if is_machinery(thing):
+                    continue
+                self._save(thing, label)
+                queue.extend(neighbours(thing, label, self.homes))
+            except Exception:  # a proxy, say, that raises on being looked at
+                self._hide(thing, label)
+
+    def _save(self, thing: Any, label: str) -> None:
+        record: Saved | None
+        if isinstance(thing, np.ndarray):
+            if thing.flags.writeable and extent(thing) not in self._extents:
+                self._extents.add(extent(thing))
+                self.arrays.append(thing)
+            return
+        if isinstance(thing, GENERATORS):
+            record = save_generator(thing)
+        elif isinstance(thing, types.CellType):
+            record = save_cell(thing, label)
+        elif isinstance(thing, type):
+            record = save_class(thing)
+        else:
+            record = save_container(thing)
+            if (slots := save_slots(thing)) is not None:
+                self.found.saved.append(slots)
+            elif record is None and hides_state(thing):
+                self._hide(thing, label)
         if record is not None:
-            saved.append(record)
-        queue.extend(_next(thing))
-        if (slots := slot_values(thing)) and record is None:
-            saved.append(SavedSlots(thing, slots))
-            queue.extend(slots.values())
-    return saved
+            self.found.saved.append(record)
 
-
-def _save(thing: Any) -> Saved | None:
-    if isinstance(thing, np.random.Generator):
-        return _bit_generator(thing.bit_generator)
-    if isinstance(thing, np.random.BitGenerator):
-        return _bit_generator(thing)
-    if isinstance(thing, np.random.RandomState):
-        return SavedGenerator(thing, thing.get_state, thing.set_state, thing.get_state())
-    if isinstance(thing, random.Random):
-        return SavedGenerator(thing, thing.getstate, thing.setstate, thing.getstate())
-    if isinstance(thing, np.ndarray):
-        return SavedArray.of(thing) if thing.flags.writeable else None
-    if isinstance(thing, MUTABLE):
-        return SavedContainer(thing, contents(thing))
-    return None
-
-
-def _bit_generator(generator: Any) -> Saved:
-    def write(state: Any) -> None:
-        generator.state = state
-
-    return SavedGenerator(generator, lambda: generator.state, write, generator.state)
-
-
-def _next(thing: Any) -> Iterator[Any]:
-    if isinstance(thing, GENERATORS):
-        return
-    if isinstance(thing, types.FunctionType):
-        yield from _of_function(thing)
-    elif isinstance(thing, types.MethodType):
-        yield thing.__self__
-        yield thing.__func__
-    elif isinstance(thing, functools.partial):
-        yield thing.func
-        yield from thing.args
-        yield thing.keywords
-    elif isinstance(thing, dict):
-        yield from thing.values()
-    elif isinstance(thing, (list, tuple, set, frozenset, collections.deque)):
-        yield from thing
-    elif isinstance(thing, np.ndarray):
-        if thing.dtype.hasobject:
-            yield from thing.flat
-    elif isinstance(attributes := getattr(thing, "__dict__", None), dict):
-        yield attributes
-        for kind in type(thing).__mro__:
-            yield from (f for f in vars(kind).values() if isinstance(f, types.FunctionType))
-
-
-def _of_function(function: types.FunctionType) -> Iterator[Any]:
-    for cell in function.__closure__ or ():
-        try:
-            yield cell.cell_contents
-        except ValueError:  # a cell not filled yet
-            continue
-    yield from function.__defaults__ or ()
-    yield from (function.__kwdefaults__ or {}).values()
-    yield from _globals_of(function)
-
-
-def _globals_of(function: types.FunctionType) -> Iterator[Any]:
-    """Module globals that the code, or a function nested in it, names.
-
-    Generators count wherever they are; functions and other objects only in code that is not an
-    installed library's, whose registries and caches are none of a check's business.
-    """
-    home = function.__globals__
-    installed = str(home.get("__file__") or "").startswith(_library_folders())
-    for name in _names(function.__code__):
-        thing = home.get(name)
-        if isinstance(thing, GENERATORS) or (not installed and not isinstance(thing, ATOMS)):
-            yield thing
-
-
-@functools.cache
-def _library_folders() -> tuple[str, ...]:
-    paths = sysconfig.get_paths()
-    return tuple(paths[key] for key in ("stdlib", "platstdlib", "purelib", "platlib"))
-
-
-def _names(code: types.CodeType) -> Iterator[str]:
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _names(constant)
-
-
-def _is_own(thing: Any) -> bool:
-    return type(thing).__module__.partition(".")[0] == "gradhook"
+    def _hide(self, thing: Any, label: str) -> None:
+        called = f" {label!r}" if label else ""
+        self.found.hidden.append(f"{type(thing).__name__}{called}")

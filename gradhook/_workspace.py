@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from gradhook._directions import CHUNK, Direction, Element, Move, Part, Spread
+from gradhook._bytes import SavedArray
+from gradhook._directions import CHUNK, Direction, Element, Move, Part
+from gradhook._displace import base_chunk, base_chunks, base_inside, displace
+from gradhook._holders import Holders, refuse_unwritable
 from gradhook._parameters import Tree, float64_copy, rms
-from gradhook._state import same_bytes
-from gradhook._ties import overlaps_itself
 from gradhook._types import Array, Blocks
-from gradhook.errors import ParameterError, RestoreError
+from gradhook.errors import RestoreError
 
 __all__ = ["Workspace"]
 
@@ -32,24 +33,27 @@ class Workspace:
         in_place: Whether to work in the user's own arrays.
 
     Raises:
-        ParameterError: In place: an array is not a writable ``numpy.ndarray``, or overlaps itself or
-            others in a way that no view spans.
+        ParameterError: In place: an array is not a writable ``numpy.ndarray``, or overlaps itself
+            or others in a way that no view spans.
     """
 
     def __init__(self, tree: Tree, *, in_place: bool) -> None:
         self.tree = tree
         self.in_place = in_place
         if in_place:
-            _refuse_unwritable(tree)
+            refuse_unwritable(tree)
             self._live: Blocks = dict(tree.blocks)
-            self._sources: Blocks = {n: np.array(a, copy=True) for n, a in self._live.items()}
+            self._saved = {name: SavedArray.of(array) for name, array in self._live.items()}
+            self._sources: Blocks = {name: record.copy for name, record in self._saved.items()}
             self.arrays: Blocks = dict(self._live)
         else:
             self._live = {}
             self._sources = {name: np.asarray(leaf) for name, leaf in tree.blocks.items()}
             self.arrays = {name: float64_copy(leaf) for name, leaf in tree.blocks.items()}
-        # In place: what the containers are to hold.
-        self._held: dict[str, Any] = dict(tree.leaves)
+        self._holders = Holders(tree) if in_place else None
+        self._displaced: set[str] = set()
+        # Block, place and move of the chunk that ``entry`` read last, and its numbers.
+        self._chunk: tuple[str, int, Move, Array] | None = None
         self.moves: Mapping[str, Move] = {}
 
     @property
@@ -62,24 +66,37 @@ class Workspace:
         """Whether every working array is float64 (or finer)."""
         return all(a.dtype.itemsize >= 8 for a in self.arrays.values())
 
+    @property
+    def displaced(self) -> tuple[str, ...]:
+        """Blocks that stand a step away from the present point, along a direction."""
+        return tuple(name for name in self.names if name in self._displaced)
+
     def container(self) -> Any:
-        """The parameters as the objective's functions take them: the user's container, or one like it of copies."""
+        """The parameters as the functions take them: the user's container, or one of copies."""
         return self.tree.root if self.in_place else self.tree.rebuild(self.arrays)
 
-    def leaves(self) -> Blocks:
-        """The working arrays by the names in the container, of which several may be one block."""
-        return self.tree.spread(self.arrays)
-
     def install(self) -> None:
-        """Make the user's containers hold the working arrays again, should the user's code have replaced them."""
-        if not self.in_place:
-            return
-        for name, place in self.tree.places.items():
-            if place.container is not None and place.container[place.key] is not self._held[name]:
-                place.container[place.key] = self._held[name]
+        """Make good what the user's code replaced: arrays in containers, shapes of arrays."""
+        for name, array in self.arrays.items():
+            if _misshapen(array, self._sources[name]):
+                self._mend(name)
+        if self._holders is not None:
+            self._holders.install()
+
+    def replaced(self, container: Any) -> set[str]:
+        """Blocks in whose place a container handed out holds another array now, or none."""
+        if self._holders is not None:
+            return {self.tree.block_of(name) for name in self._holders.replaced()}
+        parts = {name for tie in self.tree.ties if tie.positions for name in tie.names}
+        now = Tree.unchecked(container).leaves
+        return {
+            self.tree.block_of(name)
+            for name, array in self.tree.spread(self.arrays).items()
+            if name not in parts and now.get(name) is not array
+        }
 
     def upcast(self) -> bool:
-        """In place: let the containers hold float64 arrays instead of coarser ones; ``False`` if they cannot."""
+        """In place: let containers hold float64 arrays instead; ``False`` if they cannot."""
         coarse = [name for name, array in self._live.items() if array.dtype.itemsize < 8]
         leaves = [name for name in self.tree.leaves if self.tree.block_of(name) in coarse]
         if (
@@ -90,15 +107,14 @@ class Workspace:
             return False
         for name in coarse:
             self.arrays[name] = float64_copy(self._sources[name])
-        self._held.update({name: self.arrays[self.tree.block_of(name)] for name in leaves})
-        self.install()
+        self._hold()
         return True
 
     def downcast(self) -> None:
         """Undo ``upcast``."""
         self.arrays.update(self._live)
-        self._held = dict(self.tree.leaves)
-        self.install()
+        if self._holders is not None:
+            self._holders.restore()
 
     def move(self, moves: Mapping[str, Move]) -> None:
         """Go to another point; an empty mapping is where the user stands."""
@@ -108,46 +124,31 @@ class Workspace:
             self.write(name)
 
     def write(self, name: str, direction: Direction | None = None, step: float = 0.0) -> None:
-        """Write ``x + step * v`` to one block, from saved bytes; ``x`` itself without a direction."""
+        """Write ``x + step * v`` to one block, from saved bytes; ``x`` without a direction."""
+        if _misshapen(self.arrays[name], self._sources[name]):
+            self._mend(name)
         target = self.arrays[name]
+        (self._displaced.add if direction and step else self._displaced.discard)(name)
         if isinstance(direction, Element):
             index = direction.index
             target.flat[index] = self.entry(name, index) + step
             return
         if isinstance(direction, Part):
-            target[direction.box] = self._inside(name, direction) + step * direction.values()
+            base = base_inside(self._sources[name], self.moves.get(name), direction.box)
+            target[direction.box] = base + step * direction.values()
             return
-        flat = target.reshape(-1) if target.flags.c_contiguous else None
-        if name not in self.moves and direction is None:
-            target[...] = self._sources[name]
-            return
-        for start, base in self.base(name):
-            stop = start + base.size
-            if isinstance(direction, Spread):
-                base += (direction.table * step)[direction.codes[start:stop]]
-            if flat is not None:
-                flat[start:stop] = base
-            else:
-                target.flat[start:stop] = base
+        displace(target, self._sources[name], self.moves.get(name), direction, step)
 
     def entry(self, name: str, index: int) -> float:
         """One entry of a block at the present point, in the working dtype."""
-        value = self._sources[name].flat[index]
-        if name in self.moves:
-            start = index - index % CHUNK
-            value = next(b for s, b in self.base(name) if s == start)[index - start]
-        return float(value)
-
-    def _inside(self, name: str, part: Part) -> Array:
-        """The block at the present point inside a box, in float64 (or finer); the box's shape."""
-        source, move = self._sources[name], self.moves.get(name)
-        dtype = source.dtype if source.dtype.itemsize > 8 else np.dtype(np.float64)
-        values = source[part.box].astype(dtype)
-        if move is not None:
-            codes = np.random.Generator(np.random.SFC64(move.seed)).bytes(source.size)
-            table = np.frombuffer(codes, dtype=np.uint8).reshape(source.shape)[part.box]
-            values = values * move.table[table] if move.how == "multiply" else values + move.table[table]
-        return values
+        move = self.moves.get(name)
+        if move is None:
+            return float(self._sources[name].flat[index])
+        start = index - index % CHUNK
+        # Element by element the same chunk is asked for again and again.
+        if self._chunk is None or self._chunk[:2] != (name, start) or self._chunk[2] is not move:
+            self._chunk = (name, start, move, base_chunk(self._sources[name], move, start))
+        return float(self._chunk[3][index - start])
 
     def values(self, name: str) -> Array:
         """A copy of one block at the present point; the block's shape."""
@@ -159,15 +160,6 @@ class Workspace:
         """RMS of one block as it stands in the working array."""
         return rms(self.arrays[name])
 
-    def untouched(self, name: str) -> bool:
-        """Whether a block holds the present point to the bit."""
-        if name not in self.moves and self.arrays[name].dtype == self._sources[name].dtype:
-            return same_bytes(self.arrays[name], self._sources[name])
-        flat = self.arrays[name].ravel()
-        return all(
-            same_bytes(flat[s : s + b.size], b.astype(flat.dtype)) for s, b in self.base(name)
-        )
-
     def copies(self) -> Blocks:
         """Copies of the working arrays as they stand, for ``overwrite``."""
         return {name: array.copy() for name, array in self.arrays.items()}
@@ -175,66 +167,62 @@ class Workspace:
     def overwrite(self, saved: Blocks) -> None:
         """Write back what ``copies`` gave."""
         for name, array in saved.items():
+            if _misshapen(self.arrays[name], array):
+                self._mend(name)
             self.arrays[name][...] = array
 
     def restore(self) -> None:
         """Put the user's arrays and containers back to the bit; does nothing for copies.
 
         Raises:
-            RestoreError: An array could not be put back.
+            RestoreError: An array could not be put back; all others have been.
         """
         self.moves = {}
+        self._displaced.clear()
         if not self.in_place:
             return
-        self.downcast()
-        for name, array in self._live.items():
-            if not same_bytes(array, self._sources[name]):
-                array[...] = self._sources[name]
-            if not same_bytes(array, self._sources[name]):
-                raise RestoreError(
-                    f"parameter {name!r} could not be put back to what it was before the check"
-                )
+        wrong = []
+        try:
+            self.downcast()
+        except Exception as error:  # the arrays must still be put back
+            wrong.append(f"the container of the parameters ({type(error).__name__}: {error})")
+        for name, record in self._saved.items():
+            try:
+                record.restore()
+                problem = "its bytes differ" if record.changed() else ""
+            except Exception as error:  # so must the other arrays
+                problem = f"{type(error).__name__}: {error}"
+            if problem:
+                wrong.append(f"parameter {name!r} ({problem})")
+        if wrong:
+            raise RestoreError(
+                f"the check could not put back {'; '.join(wrong)}: go on from a checkpoint"
+            )
 
     def base(self, name: str) -> Iterator[tuple[int, Array]]:
-        """The block at the present point, chunk by chunk, in a float64 scratch (or finer) that may be overwritten."""
-        source = self._sources[name]
-        flat = source.reshape(-1)  # a view where the source is contiguous, else one copy
-        dtype = source.dtype if source.dtype.itemsize > 8 else np.dtype(np.float64)
-        move = self.moves.get(name)
-        codes = np.random.Generator(np.random.SFC64(move.seed)) if move else None
-        for start in range(0, flat.size, CHUNK):
-            base = flat[start : start + CHUNK].astype(dtype)
-            if move is not None and codes is not None:
-                table = move.table[np.frombuffer(codes.bytes(base.size), dtype=np.uint8)]
-                if move.how == "multiply":
-                    base *= table
-                else:
-                    base += table
-            yield start, base
+        """The block at the present point, in chunks of float64 (or finer) to be overwritten."""
+        return base_chunks(self._sources[name], self.moves.get(name))
+
+    def _hold(self) -> None:
+        """In place: let the containers hold the working arrays."""
+        if self._holders is not None:
+            held = {}
+            for name, leaf in self.tree.leaves.items():
+                block = self.tree.block_of(name)
+                array = self.arrays[block]
+                held[name] = leaf if array is self._live[block] else array
+            self._holders.hold(held)
+
+    def _mend(self, name: str) -> None:
+        """Give a block an array of its own shape again, at the present point."""
+        if self.arrays[name] is self._live.get(name):
+            self._saved[name].restore()
+        else:
+            self.arrays[name] = float64_copy(self._sources[name])
+            self._hold()
+        displace(self.arrays[name], self._sources[name], self.moves.get(name), None, 0.0)
 
 
-def _refuse_unwritable(tree: Tree) -> None:
-    for name, leaf in tree.leaves.items():
-        if not isinstance(leaf, np.ndarray):
-            raise ParameterError(
-                f"parameter {name!r} is a {type(leaf).__name__}, which cannot be written in "
-                "place; use a numpy array, or "
-                "a function that takes the parameters as its first argument"
-            )
-        if not leaf.flags.writeable:
-            raise ParameterError(
-                f"parameter {name!r} is read-only and the objective reads it in place; make it "
-                "writable, or use a "
-                "function that takes the parameters as its first argument"
-            )
-        if overlaps_itself(leaf):
-            raise ParameterError(
-                f"parameter {name!r} overlaps itself (strides {leaf.strides}), so that no entry can "
-                "be moved alone; give the array that it is a view of"
-            )
-    for tie in tree.ties:
-        if not tie.movable:
-            raise ParameterError(
-                f"parameters {' and '.join(map(repr, tie.names))} overlap in a pattern that no "
-                "view spans; give the array that holds them all"
-            )
+def _misshapen(array: Array, source: Array) -> bool:
+    """Whether the user's code has resized an array or made it read-only."""
+    return array.shape != source.shape or not array.flags.writeable

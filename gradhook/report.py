@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gradhook._block_report import BlockReport, Element, Finding
+from gradhook._block_report import BlockReport, Branch, Element, Finding
 from gradhook._causes import CAUSE_FAMILIES, CAUSE_KINDS, Cause
 from gradhook._record import Record, freeze
 from gradhook._serialise import ReportFormatError, from_plain, parse_json, refuse, to_plain
@@ -26,6 +26,7 @@ __all__ = [
     "CAUSE_FAMILIES",
     "CAUSE_KINDS",
     "BlockReport",
+    "Branch",
     "Cause",
     "Element",
     "Finding",

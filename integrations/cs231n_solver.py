@@ -32,7 +32,8 @@ import numpy as np
 
 from gradhook import GradCheckCallback, Objective, Switch
 from gradhook.errors import OptionError
-from gradhook.integrations._method_hooks import hook_methods
+
+from ._method_hooks import hook_methods
 
 __all__ = ["attach"]
 

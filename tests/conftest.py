@@ -1,11 +1,16 @@
 """What holds for every test: what counts as one, and what it may expect of the machine."""
 
+import importlib
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import hypothesis
 import pytest
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "examples" / "pictures"))
+viewer = importlib.import_module("viewer")
 
 BROWSER_PROGRAMS = ("chromium", "chromedriver")
 
@@ -28,3 +33,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("browser"):
                 item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def tensorboard_server():
+    """Start TensorBoard on a folder; every server is stopped at the end of the tests."""
+    servers = []
+
+    def start(logdir):
+        servers.append(viewer.Server(logdir))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """One headless Chromium for all tests; each opens its own pages."""
+    with viewer.open_browser() as opened:
+        yield opened

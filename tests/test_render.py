@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from gradhook import _phrases, _render, _render_html, check_gradients
 from gradhook._format import count, number, printable, ratio, shape, shorten, told_apart
 from gradhook._types import Tolerance, Verdict
-from gradhook.report import BlockReport, Cause, Element, Finding, Report
+from gradhook.report import BlockReport, Branch, Cause, Element, Finding, Report
 
 CALL = (
     "check_gradients(loss_and_gradients, params, batch=(X, y), samples=7, "
@@ -227,7 +227,7 @@ def test_a_failing_block_of_a_real_check_says_once_what_every_setting_found():
     assert len(report.settings) == 2
     for said in (str(report), report._repr_html_()):
         assert said.count(DISAGREE) == 1
-        assert said.count("FAIL in both settings, ratio 0.2 to 0.2") == 1
+        assert said.count("FAIL in both settings, ratio 0.2") == 1
 
 
 def test_what_nothing_exercised_has_no_ratio_and_is_said_once():
@@ -267,6 +267,15 @@ def test_settings_that_disagree_are_listed_without_what_the_verdict_says():
         "generic point: PASS, ratio 3e-09",
         "generic point, dropout replayed: FAIL, ratio 0.3",
     ]
+
+
+def test_the_lines_at_which_a_doubted_block_bends_are_told_everywhere_but_in_a_pass():
+    branch = Branch("maximum", "/home/me/model.py", 23, "h = np.maximum(0, z)", 3, 480)
+    told = "branches: 3 of 480 elements of np.maximum flip at model.py:23  `h = np.maximum(0, z)`"
+    report = report_of(block("b", Verdict.KINK, sentence="at a tie", branches=(branch,)))
+    assert told in " ".join(_render.text(report, 120).split("\n"))
+    assert told in html.unescape(report._repr_html_())
+    assert "branches" not in str(report_of(block("b", branches=(branch,))))
 
 
 @pytest.mark.parametrize(("width", "lines"), [(72, 2), (120, 1)])
@@ -327,6 +336,7 @@ def test_colour_marks_verdicts_and_takes_no_columns():
     assert "\x1b[1;31mFAIL\x1b[0m      W2" in coloured
     assert "gradcheck step 100: \x1b[1;31mFAIL\x1b[0m, ratio" in coloured
     assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == plain
+    assert _render.summary(report, colour=True).startswith("gradcheck step 100: \x1b[1;31mFAIL")
 
 
 def test_a_long_name_keeps_both_ends():
@@ -364,6 +374,9 @@ BLOCKS = st.builds(
         max_size=2,
     ),
     NUMBERS,
+    st.lists(
+        st.builds(Branch, ANYTHING, ANYTHING, st.integers(), ANYTHING, st.integers()), max_size=5
+    ),
 )
 TEXTS = st.lists(NAMES, max_size=2)
 REPORTS = st.builds(
@@ -454,7 +467,7 @@ def test_a_summary_is_one_printable_line(report):
         ),
         (
             report_of(block("w", Verdict.KINK, 0.2), block("v"), verdict=Verdict.KINK, ratio=2e-9),
-            "gradcheck: KINK, ratio 2e-09 over 2 blocks (0 loss evaluations)",
+            "gradcheck: KINK, ratio 2e-09 over 2 blocks, 1 KINK (0 loss evaluations)",
         ),
     ],
 )  # fmt: skip

@@ -21,6 +21,7 @@ from gradhook.report import (
     CAUSE_FAMILIES,
     CAUSE_KINDS,
     BlockReport,
+    Branch,
     Cause,
     Element,
     Finding,
@@ -39,7 +40,7 @@ def sample() -> Report:
     worst = Element((3, 5), analytic=0.12, numerical=0.34, error=1e-9)
     blocks = [
         BlockReport("W2", (20, 10), "float64", Verdict.FAIL, 0.33, 0.01, "why", worst, "W2[:, 7]",
-                    (finding,), 0.32),
+                    (finding,), 0.32, (Branch("where", "/a/model.py", 23, "h = …", 3, 480),)),
         BlockReport("b2", (10,), "float32", Verdict.UNTESTED),
         BlockReport("b1", (), "float64", Verdict.PASS, ratio=math.inf, ratio_error=-math.inf),
     ]  # fmt: skip
@@ -65,6 +66,7 @@ BLOCKS = arbitrary(
     BlockReport,
     worst=st.none() | arbitrary(Element),
     findings=st.lists(arbitrary(Finding), max_size=2),
+    branches=st.lists(arbitrary(Branch), max_size=2),
 )
 CAUSES = arbitrary(
     Cause,

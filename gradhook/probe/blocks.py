@@ -11,13 +11,14 @@ import math
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from gradhook._directions import Direction, Element
 from gradhook._evaluate import Evaluator
 from gradhook._line import Line
-from gradhook._parameters import rms
+from gradhook._parameters import norm
 from gradhook._types import Array, Blocks
 from gradhook.difference import Method
 from gradhook.errors import NonFiniteLossError
@@ -27,10 +28,13 @@ from gradhook.probe.noise import Noise, measure_noise
 from gradhook.probe.points import typical_scale
 from gradhook.probe.slopes import pair_slope, sharp_slope
 
-__all__ = ["Prober"]
+__all__ = ["Knowledge", "Prober"]
 
 FIRST_STEP = 1e-5
 """First step, in units of a block's scale: near the cube root of float64's epsilon, the optimum of a smooth loss."""
+
+SHORTEST_FIRST_STEP = 1e-7
+"""Shortest step at which a block is first probed, whatever the last block needed."""
 
 LONGEST_STEP = 0.1
 """Longest step, in units of a block's scale."""
@@ -38,14 +42,20 @@ LONGEST_STEP = 0.1
 SHORTEST_STEP = 1e-9
 """Shortest step that a pair starts with, in units of a block's scale."""
 
-KINKS_BELOW = 1e-7
+KINKS_BELOW = 2e-9
 """A sharp step below this, in units of a block's scale, was driven there by kinks, not curvature."""
 
-SHARP = 1e-8
+SHARP = 1e-7
 """Relative error at which a sharp estimate needs no further round."""
+
+JOINT = ""
+"""Stands for all blocks among names of blocks."""
 
 FAIR = 1e-6
 """Relative error at which a pair needs no further round."""
+
+SMALLER = 0.1
+"""Size of the loss, relative to the main setting's, below which its noise is measured anew."""
 
 NEGLIGIBLE = 1e-5
 """Error, as a share of an ordinary block's slope, at which a slope that is zero within it needs no further round."""
@@ -58,6 +68,31 @@ class _Learned:
     step: float
     curvature: float
     slope: float
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What probing has taught so far, of steps and sizes.
+
+    Args:
+        learned: What the first probe of each block taught.
+        relative_step: Step of the last sharp probe, in units of its block's scale.
+        typical: The largest numerical slope seen, times its block's scale.
+    """
+
+    learned: dict[str, _Learned]
+    relative_step: float
+    typical: float
+
+    @classmethod
+    def joined(cls, several: Sequence[Knowledge]) -> Knowledge:
+        """The steps of the first and the largest slopes of all."""
+        first = several[0]
+        learned = {
+            name: replace(known, slope=max(e.learned.get(name, known).slope for e in several))
+            for name, known in first.learned.items()
+        }
+        return cls(learned, first.relative_step, max(each.typical for each in several))
 
 
 class Prober:
@@ -94,50 +129,99 @@ class Prober:
             name: self._workspace.scale(name) or typical_scale(array.shape)
             for name, array in self._workspace.arrays.items()
         }
-        self._norms = {
-            name: rms(g) * math.sqrt(g.size) if np.isfinite(g).all() else math.inf
-            for name, g in gradients.items()
-        }
+        self.norms = {name: norm(g) for name, g in gradients.items()}
         self.loss = loss
+        if like is not None and abs(loss) < SMALLER * abs(like.loss):
+            like = None  # of another size, so its noise and steps would mislead
         if like is None:
             measured = self._measured_noise(elsewhere)
             self.noise, self.coarse = measured.level, measured.coarse
         else:
-            self.noise, self.coarse = like.noise_at(loss), like.coarse
-        self._learned = dict(like._learned) if like else {}
+            # Rounding grows in proportion to the loss.
+            growth = abs(loss) / max(abs(like.loss), sys.float_info.min)
+            self.noise, self.coarse = like.noise * max(1.0, growth), like.coarse
         self._further = like is not None
+        self._learned = dict(like._learned) if like else {}
         # Step of the last sharp probe in units of its block's scale: where the next block starts.
         self._relative_step = like._relative_step if like else self._guessed_step()
         # The largest numerical slope seen, times its block's scale: what an ordinary block does.
         self._typical = 0.0
+        self._elements: dict[str, list[Probe]] = {}
+        self._first_steps = dict(evaluator.first_steps)
 
-    def noise_at(self, loss: float) -> float:
-        """The noise to expect where the loss has another value: rounding grows in proportion to it."""
-        return self.noise * max(1.0, abs(loss) / max(abs(self.loss), sys.float_info.min))
+    @classmethod
+    def resumed(cls, evaluator: Evaluator, state: dict[str, Any]) -> Prober:
+        """A prober with another's ``state``, for slopes alone: it has no analytic gradients."""
+        prober = cls.__new__(cls)
+        prober.__dict__.update(state)
+        prober._evaluator, prober._workspace = evaluator, evaluator.workspace
+        arrays = prober._workspace.arrays
+        prober._gradients = {n: np.broadcast_to(0.0, array.shape) for n, array in arrays.items()}
+        return prober
 
-    def textbook(self, name: str, eps: float) -> Array:
-        """Plain two-sided differences, element by element, at a fixed ``eps``; the block's shape."""
-        shape = self._gradients[name].shape
-        slopes = np.empty(self._gradients[name].size)
-        for i in range(slopes.size):
-            with Line(self._workspace, [(name, Element(i), 1.0)], self._evaluator.loss) as line:
-                slopes[i] = (line(eps) - line(-eps)) / (2 * eps)
-        return slopes.reshape(shape)
+    @property
+    def state(self) -> dict[str, Any]:
+        """Everything but the evaluator, its arrays and the gradients."""
+        without = ("_evaluator", "_workspace", "_gradients", "_elements")
+        return {name: value for name, value in vars(self).items() if name not in without}
+
+    @property
+    def evaluations(self) -> int:
+        """Loss evaluations that its evaluator has made."""
+        return self._evaluator.evaluations
+
+    @property
+    def knowledge(self) -> Knowledge:
+        """What has been learned so far; may be set back."""
+        return Knowledge(dict(self._learned), self._relative_step, self._typical)
+
+    @knowledge.setter
+    def knowledge(self, known: Knowledge) -> None:
+        self._learned = dict(known.learned)
+        self._relative_step, self._typical = known.relative_step, known.typical
+
+    def size(self, name: str) -> int:
+        """Number of a block's elements, 0 where its gradient is not finite."""
+        return self._gradients[name].size if math.isfinite(self.norms[name]) else 0
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Shape of a block."""
+        return self._gradients[name].shape
+
+    def textbook(self, name: str, index: int, eps: float) -> float:
+        """The plain two-sided difference of one element, at a fixed ``eps``."""
+        parts = [(name, Element(index), 1.0)]
+        with Line(self._workspace, parts, self._evaluator.loss) as line:
+            return float((line(eps) - line(-eps)) / (2 * eps))
+
+    def element(self, name: str, index: int) -> Probe:
+        """A sharp probe of one element."""
+        return self._probe(name, Element(index), sharp=True)
+
+    def take_elements(self, name: str, probes: Sequence[Probe]) -> None:
+        """Take up probes of all elements of a block, measured already, maybe without gradients."""
+        if self._workspace.arrays[name].dtype.itemsize < 8:
+            self._elements[name] = list(probes)  # of the steps really taken
+            return
+        analytic = self._gradients[name].reshape(-1).tolist()
+        pairs = zip(analytic, probes, strict=True)
+        self._elements[name] = [Probe(value, probe.slope) for value, probe in pairs]
 
     @property
     def ordinary(self) -> float:
         """``max over blocks c of s_c·‖a_c‖``, from the finite analytic gradients."""
         return max(
-            (self.scales[n] * norm for n, norm in self._norms.items() if math.isfinite(norm)),
+            (self.scales[n] * size for n, size in self.norms.items() if math.isfinite(size)),
             default=0.0,
         )
 
     def block(self, name: str, *, probes: int, exhaustive: bool = False) -> BlockEvidence:
         """Probe a block along ``probes`` directions, or every element of it."""
         gradient = self._gradients[name]
-        spoiled = int(np.count_nonzero(~np.isfinite(gradient)))
+        whole = math.isfinite(self.norms[name])
+        spoiled = 0 if whole else int(np.count_nonzero(~np.isfinite(gradient)))
         evidence = BlockEvidence(
-            name, gradient.size, self._norms[name], self.scales[name], spoiled=spoiled
+            name, gradient.size, self.norms[name], self.scales[name], spoiled=spoiled
         )
         if spoiled or not gradient.size:
             return evidence
@@ -150,6 +234,9 @@ class Prober:
             else [self._direction(name, k) for k in range(probes)]
         )
         measured: list[Probe] = []
+        if exhaustive and name in self._elements:
+            measured += self._elements[name]
+            directions = []
         for direction in directions:
             measured.append(self._probe(name, direction, sharp=exhaustive))
         elements = (
@@ -208,8 +295,13 @@ class Prober:
         ]
         shares = {n: s * v.dot(self._gradients[n]) for n, v, s in parts}
         with Line(self._workspace, parts, self._evaluator.loss) as line:
-            slope = self._sharp(line, 1.0, None)
+            slope = self._sharp(line, 1.0, None, JOINT)
+        self._remember(JOINT, slope, 1.0)
         return Probe(math.fsum(shares.values()), slope), shares
+
+    def forget_gradients(self) -> None:
+        """Let go of the analytic gradients; what was learned of noise and steps stays."""
+        self._gradients = {}
 
     def directions(self, evidence: BlockEvidence) -> list[Direction]:
         """The directions along which a block's probes were measured, in order."""
@@ -218,42 +310,52 @@ class Prober:
             return [Element(i) for i in range(count)]
         return [self._direction(evidence.name, k) for k in range(count)]
 
-    def step(self, name: str) -> float:
-        """The step at which a pair along a direction over the whole block is sharpest."""
-        known = name in self._learned
-        return self._pair_step(name) if known else self._relative_step * self.scales[name]
-
     def along(
         self,
         parts: Sequence[tuple[str, Direction, float]],
         *,
-        step: float,
-        wanted: float,
-        sharp: bool = False,
+        share: float = 1.0,
+        wanted: float = 0.0,
     ) -> Probe:
-        """Probe along any direction.
+        """Probe along any direction, with a step that grows as fewer elements move.
+
+        Takes two evaluations where these can be expected to reach the error wanted, else four.
 
         Args:
-            parts: Block, direction and length of one unit of ``t``, for each block that moves.
-            step: First step, in units of ``t``.
+            parts: Block, direction and weight, for each block that moves.
+            share: Share of the elements of these blocks that the directions move.
             wanted: Error at which no further round is needed.
-            sharp: Whether to take four evaluations for an error of second order.
         """
-        slope_of = sharp_slope if sharp else pair_slope
+        grown = math.sqrt(share * len(parts))
+        pair, sharp = (
+            min(self._step(name, sharp=sharp) / weight for name, _, weight in parts) / grown
+            for sharp in (False, True)
+        )
+        longest = min(LONGEST_STEP * self.scales[name] / weight for name, _, weight in parts)
+
+        def good(slope: Slope) -> bool:
+            return slope.error <= wanted
+
         with Line(self._workspace, parts, self._evaluator.loss) as line:
-            slope = slope_of(
-                line,
-                self.loss,
-                noise=self.noise,
-                step=step,
-                good=lambda slope: slope.error <= wanted,
-                **({"longest": GROW * step} if sharp else {}),
-            )
-            analytic = math.fsum(u * v.dot(self._gradients[n]) for n, v, u in parts)
+            if 2 * self.noise / min(pair, longest) <= wanted:
+                step = min(pair, longest)
+                slope = pair_slope(line, self.loss, noise=self.noise, step=step, good=good)
+            else:
+                step = min(sharp, longest)
+                slope = sharp_slope(
+                    line, self.loss, noise=self.noise, step=step, longest=step, good=good
+                )
+            analytic = math.fsum(weight * v.dot(self._gradients[n]) for n, v, weight in parts)
             coarse = any(self._workspace.arrays[n].dtype.itemsize < 8 for n, _, _ in parts)
             if coarse and math.isfinite(slope.value):
                 analytic = line.slope_taken(self._gradients, slope.step)
         return Probe(analytic, slope)
+
+    def _step(self, name: str, *, sharp: bool) -> float:
+        known = self._learned.get(name)
+        if known is None:
+            return self._relative_step * self.scales[name]
+        return known.step if sharp else self._pair_step(name)
 
     def _direction(self, name: str, k: int) -> Direction:
         block = self._workspace.names.index(name)
@@ -269,9 +371,9 @@ class Prober:
             if self._method is not None:
                 slope = self._by_method(line, scale)
             elif sharp or known is None or not self._pair_suffices(name):
-                slope = self._sharp(line, scale, known)
+                slope = self._sharp(line, scale, known, name)
                 if not slope.kink and slope.step >= KINKS_BELOW * scale:
-                    self._relative_step = slope.step / scale
+                    self._relative_step = max(slope.step / scale, SHORTEST_FIRST_STEP)
             else:
                 slope = pair_slope(
                     line,
@@ -296,6 +398,7 @@ class Prober:
             self._learned[name] = _Learned(step, math.nan, abs(slope.value))
         elif known is None:
             self._learned[name] = _Learned(slope.step, slope.curvature, abs(slope.value))
+            self._remember(name, slope, self.scales[name])
         else:
             self._learned[name] = replace(known, slope=max(known.slope, abs(slope.value)))
 
@@ -309,12 +412,20 @@ class Prober:
         """Whether a pair at that step can be expected to be fair, going by the slopes seen."""
         return bool(2 * self.noise / self._pair_step(name) <= FAIR * self._learned[name].slope)
 
-    def _sharp(self, line: Callable[[float], float], scale: float, known: _Learned | None) -> Slope:
+    def _remember(self, name: str, slope: Slope, scale: float) -> None:
+        """Let later checks begin with the step found; they measure its error all the same."""
+        if math.isfinite(slope.error) and not slope.kink:
+            self._evaluator.first_steps[name] = max(slope.step / scale, SHORTEST_FIRST_STEP)
+
+    def _sharp(
+        self, line: Callable[[float], float], scale: float, known: _Learned | None, name: str
+    ) -> Slope:
+        first = self._first_steps.get(name, self._relative_step)
         return sharp_slope(
             line,
             self.loss,
             noise=self.noise,
-            step=known.step if known else self._relative_step * scale,
+            step=known.step if known else first * scale,
             longest=LONGEST_STEP * scale,
             good=self._good(SHARP, scale, known.slope if known else 0.0),
             grow=known is None,

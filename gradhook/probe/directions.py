@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradhook._directions import Spread
+from gradhook._directions import Spread, Stream
 from gradhook._types import Array
 
 __all__ = ["TABLE", "seeded", "spread"]
@@ -36,6 +36,5 @@ def seeded(seed: int, *labels: int) -> int:
 
 
 def spread(size: int, seed: int) -> Spread:
-    """A random direction over a block of ``size`` elements."""
-    codes = np.random.Generator(np.random.SFC64(seed)).bytes(size)
-    return Spread(np.frombuffer(codes, dtype=np.uint8), TABLE)
+    """A random direction over a block of ``size`` elements, made anew wherever it is read."""
+    return Spread(Stream(seed, size), TABLE)

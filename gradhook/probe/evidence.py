@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from gradhook._directions import Box
 from gradhook._types import Array
 
-__all__ = ["BlockEvidence", "Probe", "Slope"]
+__all__ = ["BlockEvidence", "Location", "Probe", "Slope"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +80,39 @@ class BlockEvidence:
     def with_probes(self, *more: Probe) -> BlockEvidence:
         """The same evidence with further probes."""
         return replace(self, probes=self.probes + more)
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where in a block both derivatives differ.
+
+    Args:
+        name: The block.
+        shape: Its shape.
+        boxes: The parts that are wrong; empty where the fault is spread over the block.
+        residual_norm: ``‖a - n‖`` over these parts; ``nan`` where it is spread.
+        analytic_norm: ``‖a‖`` over them.
+        numerical_norm: ``‖n‖`` over them.
+        elements: Single elements among the parts, by position, with what was measured.
+        complete: Whether everything outside of them was found right.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    boxes: tuple[Box, ...] = ()
+    residual_norm: float = math.nan
+    analytic_norm: float = math.nan
+    numerical_norm: float = math.nan
+    elements: Mapping[tuple[int, ...], Probe] = field(default_factory=dict)
+    complete: bool = True
+
+    @property
+    def concentrated(self) -> bool:
+        """Whether the fault sits in parts of the block."""
+        return bool(self.boxes)
+
+    @property
+    def ratio(self) -> float:
+        """``‖a - n‖ / (‖a‖ + ‖n‖)`` over the wrong parts."""
+        total = self.analytic_norm + self.numerical_norm
+        return self.residual_norm / total if total else 0.0

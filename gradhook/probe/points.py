@@ -16,7 +16,7 @@ from collections.abc import Collection, Mapping
 import numpy as np
 
 from gradhook._directions import Move
-from gradhook._parameters import rms
+from gradhook._parameters import PIECE, rms
 from gradhook._types import Array
 from gradhook.probe.directions import TABLE, seeded
 
@@ -35,7 +35,7 @@ def typical_scale(shape: tuple[int, ...]) -> float:
     Which axis is the input differs between libraries, so ``fan_in`` is the size over the shorter of
     the outer axes.
     """
-    if len(shape) < 2:
+    if len(shape) < 2 or 0 in shape:
         return ZERO_BLOCK_SCALE
     return 1 / math.sqrt(math.prod(shape) / min(shape[0], shape[-1]))
 
@@ -85,12 +85,19 @@ def shrunk(moves: Mapping[str, Move], factor: float) -> dict[str, Move]:
     }
 
 
+def is_constant(array: Array) -> bool:
+    """Whether every entry equals the first; looks no further than the first that does not."""
+    flat, first = array.ravel(order="K"), array.flat[0]
+    pieces = range(0, flat.size, PIECE)
+    return all(bool((flat[i : i + PIECE] == first).all()) for i in pieces)
+
+
 def _generic_move(array: Array, seed: int) -> Move:
     scale = rms(array)
     typical = typical_scale(array.shape)
     if scale == 0.0:
         return Move(_NORMAL * typical, "add", seed)
-    if bool((array == array.flat[0]).all()):
+    if is_constant(array):
         table = 1 + (_UNIT - 0.5)
     else:
         table = 1 + 0.2 * (_UNIT - 0.5)

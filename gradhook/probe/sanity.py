@@ -14,13 +14,19 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from gradhook._evaluate import Evaluator
-from gradhook._state import SavedArray
-from gradhook._types import Batch, Blocks
+from gradhook._parameters import norm
+from gradhook._types import Array, Batch, Blocks
 
-__all__ = ["Facts", "call_gradients_again", "call_loss_twice", "call_with_gradients"]
+__all__ = ["Facts", "call_gradients_again", "call_loss_twice", "call_with_gradients", "is_large"]
 
 RANDOM = 1e3
 """Relative difference of two losses, in machine epsilons, above which they are different numbers and not noise."""
+
+LARGE = 1 << 25
+"""Bytes of gradients above which only one set is held at a time: 32 MiB."""
+
+SKETCH = 1 << 12
+"""Numbers in the sketch of a large gradient."""
 
 SAME_GRADIENT = 1e-9
 """Largest difference, relative to the norm, of two gradients that count as equal."""
@@ -32,7 +38,10 @@ class Facts:
 
     Args:
         loss: The loss.
-        gradients: The analytic gradients of the first call.
+        gradients: The analytic gradients of the first call; empty where they are too large to be
+            kept.
+        norms: ``‖a‖`` of each block, not finite where its gradient is not.
+        sketches: What is compared with later calls: the gradients, large ones compressed.
         random: Whether two calls in a row gave different losses.
         generator_moved: Whether a call drew from a generator that can be reached.
         replayable: Whether the loss repeats once generators and state are put back.
@@ -48,6 +57,8 @@ class Facts:
 
     loss: float
     gradients: Blocks
+    norms: Mapping[str, float] = field(default_factory=dict)
+    sketches: Blocks = field(default_factory=dict)
     random: bool = False
     generator_moved: bool = False
     replayable: bool = True
@@ -69,23 +80,22 @@ def call_loss_twice(evaluator: Evaluator) -> Facts:
 
 def call_with_gradients(evaluator: Evaluator, facts: Facts) -> Facts:
     """The first gradients, and what the call wrote to."""
-    batch = [SavedArray.of(item) for item in evaluator.batch if isinstance(item, np.ndarray)]
     loss, gradients = evaluator.loss_and_gradients()
-    workspace = evaluator.workspace
-    wrote = tuple(name for name in workspace.names if not workspace.untouched(name))
     return replace(
         facts,
-        gradients=gradients,
+        gradients={} if is_large(gradients) else gradients,
+        norms={name: norm(gradient) for name, gradient in gradients.items()},
+        sketches=_sketches(gradients),
         disagreement=0.0 if _same(loss, facts.loss) else facts.loss - loss,
-        writes_parameters=wrote,
-        writes_batch=any(item.changed() for item in batch),
+        writes_parameters=tuple(evaluator.writes_parameters),
+        writes_batch=evaluator.writes_batch,
     )
 
 
 def call_gradients_again(evaluator: Evaluator, facts: Facts, other: Batch | None) -> Facts:
     """The gradients a second time without putting state back, and again after another batch."""
-    loss, second = evaluator.loss_and_gradients(rewind="generators")
-    first = facts.gradients
+    first = facts.sketches
+    loss, second = _sketched(evaluator)
     # Where the loss moved too, state that it keeps changed (a hidden state carried on): no fault of
     # the gradients.
     expected = facts.loss - facts.disagreement
@@ -105,8 +115,39 @@ def call_gradients_again(evaluator: Evaluator, facts: Facts, other: Batch | None
         evaluator.loss_and_gradients(rewind="generators", batch=other)
     except Exception:  # a batch that the user never gave may not suit
         return facts
-    loss, third = evaluator.loss_and_gradients(rewind="generators")
+    loss, third = _sketched(evaluator)
     return replace(facts, stale=_changes(third, first)) if _same(loss, expected) else facts
+
+
+def is_large(gradients: Blocks) -> bool:
+    """Whether two sets of such gradients are too much to hold at once."""
+    return sum(gradient.nbytes for gradient in gradients.values()) > LARGE
+
+
+def _sketched(evaluator: Evaluator) -> tuple[float, Blocks]:
+    loss, gradients = evaluator.loss_and_gradients(rewind="generators")
+    return loss, _sketches(gradients)
+
+
+def _sketches(gradients: Blocks) -> Blocks:
+    return {name: _sketch(gradient) for name, gradient in gradients.items()}
+
+
+def _sketch(gradient: Array) -> Array:
+    """The gradient itself, or sums of its rows with random signs, if it is cut into long rows.
+
+    Sums are linear, so that twice a gradient has twice the sketch, and the mean square of the
+    difference of two sketches is that of the gradients (AMS sketch: N. Alon, Y. Matias, M. Szegedy,
+    "The space complexity of approximating the frequency moments", STOC 1996), here to 2 %.
+    """
+    if gradient.size <= 16 * SKETCH:
+        return gradient
+    flat = gradient.reshape(-1)
+    rows, rest = divmod(flat.size, SKETCH)
+    signs = 2.0 * np.random.default_rng(0).integers(0, 2, rows) - 1
+    sketch = signs @ flat[: rows * SKETCH].reshape(rows, SKETCH)
+    sketch[:rest] += flat[rows * SKETCH :]
+    return np.asarray(sketch)
 
 
 def _changes(now: Blocks, before: Blocks) -> dict[str, float]:

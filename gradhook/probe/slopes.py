@@ -29,12 +29,22 @@ __all__ = ["pair_slope", "sharp_slope"]
 BALANCE = 16.0
 """Truncation and noise may differ by this factor before the step is rescaled."""
 
+LOST = 6.0
+"""Truncation below this many times the noise term may be noise itself: two standard deviations of
+``|E(2h) - 4 E(h)|/h`` are ten times the noise of one evaluation over ``h``."""
+
 STUCK = 0.5
 """A truncation that keeps this share of itself while the step shrinks is that of a kink."""
 
 GROW = 30.0
 SHRINK = 1e-3
-"""Largest changes of the step at once; 30 steps from 1e-5 to 1e-2 of a scale in two rounds."""
+"""Largest changes of the step at once: from 1e-5 to 1e-2 of a scale in two rounds."""
+
+POOR = 1e-5
+"""Relative error above which a line whose step had to shrink is said to have kinks."""
+
+OUTSIDE = 1e-2
+"""Change of the step where the loss was not finite on one of the sides."""
 
 
 def sharp_slope(
@@ -45,7 +55,7 @@ def sharp_slope(
     step: float,
     longest: float,
     good: Callable[[Slope], bool],
-    rounds: int = 3,
+    rounds: int = 4,
     grow: bool = True,
 ) -> Slope:
     """Four evaluations a round, until the estimate is good or cannot become better.
@@ -58,38 +68,19 @@ def sharp_slope(
         longest: Largest ``h`` allowed.
         good: Whether an estimate needs no further round.
         rounds: Largest number of rounds.
-        grow: Whether a step at which noise dominates may be lengthened, rather than being known
-            for the best.
+        grow: Whether a first step at which noise dominates may be lengthened, rather than being
+            known for the best.
 
     Returns:
         The estimate with the smallest error; ``nan`` value and infinite error where no step gave
         finite values.
     """
-    best = Slope(math.nan, math.inf, step)
-    h = min(step, longest)
-    shrunk, previous = False, math.inf
-    for _ in range(rounds):
-        slope, truncation = _four(line, at_zero, h, noise)
-        if slope.error < best.error:
-            best = slope
-        if math.isnan(slope.value):
-            h *= 1e-2
-            continue
-        noisy = 2 * noise / h
-        if good(slope):
-            break
-        if truncation > BALANCE * noisy:
-            if shrunk and truncation > STUCK * previous:
-                break  # a kink at the point itself: no step escapes it
-            shrunk, previous = True, truncation
-            # Balances noise/h against h**2 (smooth, 1/3) and against h (kinks, 1/2): the smaller
-            # step serves both.
-            h *= min(0.5, max(SHRINK, math.sqrt(max(noisy, 1e-300) / truncation)))
-        elif grow and truncation < noisy and h < longest:
-            h = min(h * GROW, longest)
-        else:
-            break
-    return replace(best, kink=shrunk and not good(best))
+
+    def estimate(h: float) -> tuple[Slope, float]:
+        return _four(line, at_zero, h, noise)
+
+    first = min(step, longest)
+    return _searched(estimate, noise, first, longest, good, rounds, grow=grow)
 
 
 def pair_slope(
@@ -99,31 +90,61 @@ def pair_slope(
     noise: float,
     step: float,
     good: Callable[[Slope], bool],
-    rounds: int = 4,
+    rounds: int = 5,
 ) -> Slope:
     """Two evaluations a round, shrinking the step while a kink or curvature dominates.
 
     Args and result as for ``sharp_slope``.
     """
-    best = Slope(math.nan, math.inf, step)
-    h = step
-    shrunk, previous = False, math.inf
-    for _ in range(rounds):
+
+    def estimate(h: float) -> tuple[Slope, float]:
         slope = _two(line, at_zero, h, noise)
+        return slope, abs(slope.gap)
+
+    return _searched(estimate, noise, step, step, good, rounds, grow=False)
+
+
+def _searched(
+    estimate: Callable[[float], tuple[Slope, float]],
+    noise: float,
+    step: float,
+    longest: float,
+    good: Callable[[Slope], bool],
+    rounds: int,
+    *,
+    grow: bool,
+) -> Slope:
+    """Look for the step at which truncation and noise balance; the best estimate on the way."""
+    best = Slope(math.nan, math.inf, step)
+    h, too_short, too_long, previous = step, 0.0, math.inf, math.inf
+    shrunk = False
+    for _ in range(rounds):
+        slope, truncation = estimate(h)
+        if math.isnan(slope.value):
+            h *= OUTSIDE
+            continue
         if slope.error < best.error:
             best = slope
-        if math.isnan(slope.value):
-            h *= 1e-2
-            continue
-        gap = abs(slope.gap)
-        noisy = 2 * noise / h
-        if good(slope) or gap <= BALANCE * noisy:
+        if good(slope):
             break
-        if shrunk and gap > STUCK * previous:
-            break  # a kink at the point itself: no step escapes it
-        shrunk, previous = True, gap
-        h *= min(0.1, max(SHRINK, math.sqrt(max(noisy, 1e-300) / gap)))
-    return replace(best, kink=shrunk and not good(best))
+        noisy = 2 * noise / h
+        if truncation > BALANCE * noisy:
+            if too_long < math.inf and truncation > STUCK * previous:
+                break  # a kink at the point itself: no step escapes it
+            shrunk = shrunk or not too_short  # else growing had overshot, and nothing is odd
+            too_long, previous = h, truncation
+            # Noise grows like 1/h while truncation falls like h**2 (smooth) or h (kinks): the
+            # square root leads to the shorter step, which serves both.
+            shorter = h * min(0.5, max(SHRINK, math.sqrt(max(noisy, 1e-300) / truncation)))
+            h = max(shorter, math.sqrt(too_short * h))
+        elif truncation < LOST * noisy and h < longest and (grow or too_long < math.inf):
+            too_short = h
+            h = min(h * GROW, longest, math.sqrt(h * too_long))
+            if h < 2 * too_short:
+                break
+        else:
+            break
+    return replace(best, kink=shrunk and best.error > POOR * abs(best.value))
 
 
 def _two(line: Callable[[float], float], at_zero: float, h: float, noise: float) -> Slope:

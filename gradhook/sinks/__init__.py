@@ -1,8 +1,8 @@
-"""Where reports go: TensorBoard, JSON lines, the log or a list; and a progress bar beside them.
+"""Where reports go: TensorBoard, JSON lines, the screen, the log, a list; and a progress bar.
 
 A sink gets each finished ``Report``; anything with ``write(report)`` and ``close()`` is one.  Each
 sink is loaded when it is first named, and TensorBoard and tqdm when theirs is first used, so that
-importing this package costs next to nothing.
+importing this package costs next to nothing.  ``EventFile`` takes your own curves to TensorBoard.
 
 Example:
     >>> from gradhook import sinks
@@ -16,20 +16,33 @@ from typing import TYPE_CHECKING, Any
 from gradhook.sinks._base import Sink
 
 if TYPE_CHECKING:
+    from gradhook.sinks.event_file import EventFile
     from gradhook.sinks.json_lines import JsonLines
     from gradhook.sinks.logging import Logging
     from gradhook.sinks.memory import Memory
     from gradhook.sinks.progress import Progress
     from gradhook.sinks.tensorboard import TensorBoard
+    from gradhook.sinks.terminal import Terminal
 
-__all__ = ["JsonLines", "Logging", "Memory", "Progress", "Sink", "TensorBoard"]
+__all__ = [
+    "EventFile",
+    "JsonLines",
+    "Logging",
+    "Memory",
+    "Progress",
+    "Sink",
+    "TensorBoard",
+    "Terminal",
+]
 
 _MODULES = {
+    "EventFile": "event_file",
     "JsonLines": "json_lines",
     "Logging": "logging",
     "Memory": "memory",
     "Progress": "progress",
     "TensorBoard": "tensorboard",
+    "Terminal": "terminal",
 }
 
 

@@ -1,4 +1,4 @@
-"""TensorBoard's file format, as far as it is needed: scalars, text, histograms, custom charts.
+"""TensorBoard's file format, as far as it is needed: scalars, text, pictures, charts.
 
 Event files hold length-prefixed, checksummed ``Event`` messages.  One report becomes one message,
 so a reader sees it whole or not at all.  They are built from the ``tensorboard`` package's own
@@ -16,6 +16,7 @@ import io
 import os
 import re
 import socket
+import struct
 import time
 import types
 import warnings
@@ -24,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from gradhook._types import Array
+from gradhook.sinks._layout import OVERALL, Heading
 from gradhook.sinks._scalars import BANDS, FLOOR, MAIN
 
 __all__ = ["Summary", "event_file_name", "first_record"]
@@ -53,7 +55,7 @@ class Summary:
             _tensorboard().Value(tag=tag, tensor=tensor, metadata=_metadata("text", "TENSOR"))
         )
 
-    def log_histogram(self, tag: str, relative_errors: Array) -> None:
+    def log_histogram(self, tag: str, relative_errors: Array, description: str = "") -> None:
         """Add a histogram of the decimal logarithms of relative errors, NaN left out."""
         tb = _tensorboard()
         errors = np.asarray(relative_errors, dtype=np.float64).ravel()
@@ -65,23 +67,31 @@ class Summary:
             tensor_shape=tb.Shape(dim=[tb.Shape.Dim(size=size) for size in table.shape]),
             tensor_content=table.astype("<f8").tobytes(),
         )
-        self._values.append(
-            tb.Value(tag=tag, tensor=tensor, metadata=_metadata("histograms", "TENSOR"))
-        )
+        metadata = _metadata("histograms", "TENSOR", description)
+        self._values.append(tb.Value(tag=tag, tensor=tensor, metadata=metadata))
 
-    def margin_charts(self, tags: list[str]) -> None:
+    def image(self, tag: str, png: bytes, description: str = "") -> None:
+        """Add a picture; ``description`` (Markdown) is shown beside it, once given."""
+        tb = _tensorboard()
+        width, height = struct.unpack(">II", png[16:24])
+        picture = tb.Image(height=height, width=width, colorspace=3, encoded_image_string=png)
+        metadata = _metadata("images", "BLOB_SEQUENCE", description)
+        self._values.append(tb.Value(tag=tag, image=picture, metadata=metadata))
+
+    def custom_charts(self, headings: list[Heading]) -> None:
         """Lay out the custom charts: per tag, its curve against the band that passes."""
         tb = _tensorboard()
-        margin = tb.layout.MarginChartContent
-        band = {"lower": f"{BANDS}/floor", "upper": f"{BANDS}/warn"}
-        charts = [
-            tb.layout.Chart(
-                title=tag, margin=margin(series=[margin.Series(value=f"{MAIN}/{tag}", **band)])
-            )
-            for tag in tags
-        ]
-        category = tb.layout.Category(title="gradient check: log10 of the ratio", chart=charts)
-        layout = tb.layout.Layout(category=[category])
+        layout = tb.layout.Layout(
+            category=[
+                tb.layout.Category(
+                    title=heading.title,
+                    closed=heading.closed,
+                    # TensorBoard shows margin charts in the reverse of their order.
+                    chart=[_margin_chart(tag) for tag in reversed(heading.tags)],
+                )
+                for heading in headings
+            ]
+        )
         self._values.append(
             tb.Value(
                 tag="custom_scalars__config__",
@@ -107,6 +117,17 @@ def event_file_name() -> str:
     """Return a name by which TensorBoard knows an event file."""
     host = re.sub(r"[^\w.-]", "_", socket.gethostname())
     return f"events.out.tfevents.{int(time.time())}.{host}.{os.getpid()}.gradhook"
+
+
+def _margin_chart(tag: str) -> Any:
+    layout = _tensorboard().layout
+    margin = layout.MarginChartContent
+    curve = margin.Series(value=f"{MAIN}/{tag}", lower=f"{BANDS}/floor", upper=f"{BANDS}/warn")
+    # The line above which a check fails; its margin, a ratio of 1, gives every chart the same
+    # scale, so that none cuts off a single spike as an outlier.
+    line = margin.Series(value=f"{BANDS}/fail", lower=f"{BANDS}/top", upper=f"{BANDS}/top")
+    title = "all blocks" if tag == OVERALL else tag
+    return layout.Chart(title=title, margin=margin(series=[curve, line]))
 
 
 def _record(event: Any) -> bytes:
@@ -151,6 +172,7 @@ def _tensorboard() -> types.SimpleNamespace:
         DT_DOUBLE=types_pb2.DT_DOUBLE,
         DT_STRING=types_pb2.DT_STRING,
         Event=event_pb2.Event,
+        Image=summary_pb2.Summary.Image,
         Metadata=summary_pb2.SummaryMetadata,
         RecordWriter=RecordWriter,
         Shape=TensorShapeProto,

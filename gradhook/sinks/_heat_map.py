@@ -61,15 +61,16 @@ GLYPHS = {
 }  # fmt: skip
 
 
-def png(relative_errors: Array) -> bytes:
-    """Return the picture of a block's relative errors, its largest marked.
+def png(relative_errors: Array, worst: tuple[int, ...] | None = None) -> bytes:
+    """Return the picture of a block's relative errors, one element marked.
 
     Args:
         relative_errors: Two axes, neither of them empty; NaN where unknown.
+        worst: Index of the element to mark; the largest by default.
     """
     errors = np.asarray(relative_errors, dtype=np.float64)
     known = np.where(np.isnan(errors), -1.0, errors)
-    row, column = (int(i) for i in np.unravel_index(known.argmax(), known.shape))
+    row, column = (int(i) for i in worst or np.unravel_index(known.argmax(), known.shape))
     cells, pooled = _pool(known)
     height, width = (_side(n) for n in cells.shape)
     plot = _colour(cells).repeat(height, axis=0).repeat(width, axis=1)

@@ -8,12 +8,13 @@ break the page.
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from gradhook import _phrases as say
+from gradhook._format import number, shape
 from gradhook._types import Verdict
-from gradhook.report import BlockReport, Cause, Report
+from gradhook.report import Report
 from gradhook.sinks._tags import printable, shorten
 
 __all__ = ["escape", "markdown"]
@@ -39,73 +40,72 @@ def escape(text: str) -> str:
     return _ACTIVE.sub(lambda match: f"&#{ord(match[0])};", shown)
 
 
-def markdown(report: Report) -> str:
-    """Return the report as a headline and tables, what the reader must know first at the top."""
-    causes = [_cause(cause) for cause in report.causes]
-    blocks = [_block(block) for block in report.blocks.values()]
+def markdown(report: Report, since: Mapping[str, int] | None = None) -> str:
+    """Return the report as a headline and tables, what the reader must know first at the top.
+
+    Args:
+        report: The report.
+        since: Step from which on each block has had the verdict that it has now, where known.
+    """
     parts = [
-        _headline(report),
         _list("note", report.notes),
-        _table(["cause", "blocks", "where", "because", "not so if"], causes),
-        _table(["block", "verdict", "ratio", "where", "why"], blocks),
-        _list("not exercised", report.coverage),
-        _list("to repeat this check", [report.call]),
+        _headline(report),
+        *(_list(say.cause_title(cause), say.cause_details(cause)) for cause in report.causes),
+        _blocks(report, since or {}),
+        _found(report),
+        _list("not exercised here", say.coverage(report)),
+        _list("what the numbers mean", [say.thresholds(report), *say.facts(report)]),
+        _list("see it again", [report.call]),
     ]
-    return "\n\n".join(filter(None, parts)) + "\n"
+    # Without a line between them, TensorBoard shows two tables as one.
+    return "\n\n---\n\n".join(filter(None, parts)) + "\n"
 
 
 def _headline(report: Report) -> str:
     """Return the verdict and the totals."""
-    passed = " (passed)" if report.passed and report.verdict is not Verdict.PASS else ""
     at = "" if report.step is None else f" at step {report.step}"
-    took = "" if math.isnan(report.seconds) else f", {report.seconds:.2g} s"
-    return (
-        f"**{report.verdict}**{passed}{at}: ratio {_ratio(report.ratio, report.ratio_error)}, "
-        f"{report.evaluations} loss evaluations{took}, seed {report.seed}"
-    )
+    return f"**{report.verdict}**{at}: {escape(say.headline(report))}"
 
 
-def _cause(cause: Cause) -> list[str]:
-    return [
-        cause.sentence,
-        ", ".join(map(shorten, cause.blocks)),
-        cause.where or "",
-        cause.evidence,
-        cause.refuted_by,
-    ]
+def _blocks(report: Report, since: Mapping[str, int]) -> str:
+    """Return the table of the blocks; its cells are short, because TensorBoard breaks long ones."""
+    header = ["block", "shape", "verdict", "ratio"]
+    with_textbook = say.has_textbook(report)
+    with_since = any(row.block.verdict is not Verdict.PASS for row in say.rows(report)) and since
+    rows = []
+    for block, _ in say.rows(report):
+        cells = [shorten(block.name), shape(block.shape), str(block.verdict), say.ratio_cell(block)]
+        if with_textbook:
+            cells.append(number(block.textbook_ratio))
+        if with_since:
+            passed = block.verdict is Verdict.PASS
+            cells.append("" if passed else str(since.get(block.name, "")))
+        rows.append(cells)
+    if hidden := say.folded(report):
+        rows.append([say.fold_sentence(hidden)])
+    header += ["textbook"] * with_textbook + ["since step"] * bool(with_since)
+    return _table(header, rows)
 
 
-def _block(block: BlockReport) -> list[str]:
-    worst = block.worst
-    where = block.where or ""
-    if worst is not None:
-        where += (
-            f" worst {list(worst.index)}: {worst.analytic:.6g}, numerically {worst.numerical:.6g}"
-        )
-    return [
-        f"{shorten(block.name)} {block.shape}",
-        str(block.verdict),
-        _ratio(block.ratio, block.ratio_error),
-        where,
-        block.sentence,
-    ]
-
-
-def _ratio(ratio: float, error: float) -> str:
-    """Return a ratio with its error, as far as they are known."""
-    if math.isnan(ratio):
-        return "–"
-    return f"{ratio:.1e}" + ("" if math.isnan(error) else f" ± {error:.0e}")
+def _found(report: Report) -> str:
+    """Return what was found in each block, a line for each sentence."""
+    found = []
+    for block, details in say.rows(report):
+        said = say.remarks(block) if block.verdict is Verdict.PASS else details
+        names = [shorten(block.name), *[""] * len(said)]
+        found += [list(line) for line in zip(names, said, strict=False)]
+    return _table(["block", "what was found"], found)
 
 
 def _list(title: str, lines: Sequence[str]) -> str:
     """Return lines as a table of one column; nothing where there are none."""
-    return _table([title], [[line] for line in lines if printable(line)])
+    return _table([escape(title)], [[line] for line in lines if printable(line)])
 
 
 def _table(header: list[str], rows: list[list[str]]) -> str:
     """Return a table of escaped cells; nothing where there are no rows."""
     if not rows:
         return ""
-    lines = [header, ["---"] * len(header), *([escape(cell) for cell in row] for row in rows)]
+    filled = ([*row, *[""] * (len(header) - len(row))] for row in rows)
+    lines = [header, ["---"] * len(header), *([escape(cell) for cell in row] for row in filled)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

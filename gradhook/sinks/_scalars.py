@@ -49,7 +49,7 @@ def scalars(report: Report, tags: dict[str, str]) -> dict[str, float]:
         tags: Tags of its blocks by their names, from ``BlockTags``.
 
     Returns: ``gradcheck/ratio`` and ``gradcheck/<block>``, logarithms;
-        ``gradcheck_bands/{floor,warn,fail}``, logarithms;
+        ``gradcheck_bands/{floor,warn,fail,top}``, logarithms;
         ``gradcheck_detail/{ratio,ratio_error,verdict,kinks,evaluations,gradient_evaluations,loss,seconds}``
         and ``gradcheck_detail/<block>/{ratio,ratio_error,verdict,kinks}``, as they are (the verdict
         by its severity).
@@ -61,6 +61,7 @@ def scalars(report: Report, tags: dict[str, str]) -> dict[str, float]:
         f"{BANDS}/floor": FLOOR,
         f"{BANDS}/warn": log10_ratio(report.tolerance.warn),
         f"{BANDS}/fail": log10_ratio(report.tolerance.fail),
+        f"{BANDS}/top": 0.0,
         f"{DETAIL}/ratio": report.ratio,
         f"{DETAIL}/ratio_error": report.ratio_error,
         f"{DETAIL}/verdict": float(report.verdict.severity),

@@ -35,19 +35,23 @@ class BlockTags:
 
     @property
     def all(self) -> list[str]:
-        """Every tag given so far, the oldest first."""
+        """Every tag given so far, in the order in which the names came."""
         return list(self._tags.values())
 
     def of(self, names: Iterable[str]) -> dict[str, str]:
         """Return tags by block name, in the order of ``names``; no two names ever share one."""
         names = list(names)
         new = [name for name in names if name not in self._tags]
+        taken = {*RESERVED, *self._tags.values()}
+        given = {}
         # Names that are their own tag come first: a changed one gives way, whatever the order.
         for name in sorted(new, key=lambda name: name in RESERVED or name != shorten(name)):
             tag = shorten(name)
-            while tag in RESERVED or tag in self._tags.values():
+            while tag in taken:
                 tag += "_"
-            self._tags[name] = tag
+            taken.add(tag)
+            given[name] = tag
+        self._tags |= {name: given[name] for name in new}
         return {name: self._tags[name] for name in names}
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import math
-from collections import Counter
 from typing import Any
 
+from gradhook._render import summary
 from gradhook._types import Verdict
 from gradhook.errors import OptionError
 from gradhook.report import Report
@@ -38,7 +37,7 @@ class Logging:
         >>> Logging(logger).write(
         ...     Report(Verdict.PASS, True, {}, ratio=3e-9, step=100, evaluations=58)
         ... )
-        gradient check at step 100: PASS, ratio 3.0e-09, 58 loss evaluations
+        gradcheck step 100: PASS, ratio 3e-09 over 0 blocks (58 loss evaluations)
         >>> logger.removeHandler(handler)
     """
 
@@ -56,7 +55,7 @@ class Logging:
         level = _level(report)
         if self._logger.isEnabledFor(level):
             # The text is an argument, not the format: names in it may contain a percent sign.
-            self._logger.log(level, "%s", _line(report) if report.passed else str(report))
+            self._logger.log(level, "%s", summary(report) if report.passed else str(report))
 
     def close(self) -> None:
         """Do nothing: the logger is the application's."""
@@ -67,14 +66,3 @@ def _level(report: Report) -> int:
     if report.passed:
         return logging.INFO
     return logging.ERROR if report.verdict is Verdict.FAIL else logging.WARNING
-
-
-def _line(report: Report) -> str:
-    """Return the one line of a check that passed; what it could not judge is counted in it."""
-    at = "" if report.step is None else f" at step {report.step}"
-    # A joint probe passes without a ratio.
-    ratio = "" if math.isnan(report.ratio) else f", ratio {report.ratio:.1e}"
-    line = f"gradient check{at}: {report.verdict}{ratio}, {report.evaluations} loss evaluations"
-    counts = Counter(block.verdict for block in report.blocks.values())
-    others = [f"{counts[v]} {v}" for v in Verdict if v is not Verdict.PASS and counts[v]]
-    return line + (f"; of {len(report.blocks)} blocks {', '.join(others)}" if others else "")

@@ -1,13 +1,17 @@
 """A progress bar for checks that take long, drawn by tqdm.
 
-Most checks are over before a bar could be read, so nothing is drawn during the first second, and
-the bar is wiped when the check ends: what stays on the screen is what the training printed.
+Most checks are over before a bar could be read, so nothing is drawn, and tqdm is not even loaded,
+during the first second.  The bar stands below those of the training and is wiped when the check
+ends: what stays on the screen is what the training printed.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import sys
+import time
+import warnings
 from typing import Any
 
 from gradhook.errors import OptionError
@@ -16,7 +20,7 @@ __all__ = ["Progress"]
 
 
 class Progress:
-    """A tqdm bar that shows how far a check has come; what ``check_gradients(progress=True)`` uses.
+    """A tqdm bar that shows how far a check has come; what ``check_gradients`` uses by default.
 
     Args:
         delay: Seconds for which nothing is drawn.
@@ -41,42 +45,65 @@ class Progress:
             raise OptionError(f"disable must be True, False or None, got {disable!r}")
         self._delay = delay
         self._disable = disable
+        self._what: tuple[int | None, str] = (None, "")
+        self._done = 0
+        self._due = math.inf
         self._bar: Any = None
 
     def start(self, total: int | None, description: str) -> None:
         """Begin a bar of ``total`` steps; ends the one before.
 
         Raises:
-            ImportError: tqdm is not installed.
+            ImportError: tqdm is not installed, and a bar is wanted here.
         """
         self.close()
-        self._bar = _new_bar(total, description, self._delay, self._disable)
+        if not (_is_seen() if self._disable is None else not self._disable):
+            return
+        if importlib.util.find_spec("tqdm") is None:
+            raise ImportError("a progress bar needs tqdm: pip install tqdm")
+        self._what = total, description
+        self._done = 0
+        self._due = time.monotonic() + self._delay
 
     def advance(self, n: int = 1) -> None:
         """Move the bar on by ``n`` steps; does nothing before ``start`` and after ``close``."""
         if self._bar is not None:
             self._bar.update(n)
+        elif self._due < math.inf:
+            self._done += n
+            if time.monotonic() >= self._due:
+                self._bar = _new_bar(*self._what, seconds=self._delay)
+                self._bar.update(self._done)
 
     def close(self) -> None:
         """Wipe the bar; may be called more than once, and without ``start``."""
         bar, self._bar = self._bar, None
+        self._due = math.inf
         if bar is not None:
             bar.close()
 
 
-def _new_bar(total: int | None, description: str, delay: float, disable: bool | None) -> Any:
-    """Return a tqdm bar that is wiped at its end and starts no thread."""
-    try:
+def _is_seen() -> bool:
+    """Whether a bar would be seen: a notebook's stream is no terminal, yet its bars are."""
+    return "ipykernel" in sys.modules or bool(sys.stderr and sys.stderr.isatty())
+
+
+def _new_bar(total: int | None, description: str, *, seconds: float) -> Any:
+    """Return a tqdm bar, wiped at its end, of a work that began ``seconds`` ago."""
+    with warnings.catch_warnings():
+        # In a notebook without widgets tqdm warns and falls back to text.
+        warnings.simplefilter("ignore")
         from tqdm.auto import tqdm
-    except ModuleNotFoundError as error:
-        raise ImportError("a progress bar needs tqdm: pip install tqdm") from error
 
     class Bar(tqdm):  # type: ignore[type-arg]
         # tqdm's watcher thread would outlive the check.  It redraws bars whose updates are skipped
         # to save time; with miniters=1 none are.
         monitor_interval = 0
 
-    notebook = sys.modules.get("tqdm.notebook")
-    if disable is None and notebook is not None and issubclass(Bar, notebook.tqdm):
-        disable = False  # A notebook's stream is no terminal, and its bar is visible all the same.
-    return Bar(total=total, desc=description, leave=False, delay=delay, disable=disable, miniters=1)
+    # With a delay nothing is drawn before the first update, which then counts as due.
+    bar = Bar(
+        total=total, desc=description, unit=" evaluations", leave=False, miniters=1, delay=1e-9
+    )
+    bar.start_t -= seconds
+    bar.last_print_t -= max(seconds, bar.mininterval)
+    return bar

@@ -7,25 +7,30 @@
 | scalars | ``gradcheck_detail/…`` | ratio, its error, verdict by severity, kinks, evaluations … |
 | custom scalars | | a margin chart per block: its curve against the band in which it passes |
 | histograms | ``gradcheck_elements/<block>`` | log10 of each relative error, where measured |
+| images | ``gradcheck_where/<block>`` | relative errors of a wrong 2-D block, where measured |
 | text | ``gradcheck_report/text`` | the report as tables, with causes |
 
 A run is a folder of its own, ``gradcheck-<time>-<pid>``, made at the first report.  Each report is
-written out at once, as one record, and stays if the process is killed right after.
+written out at once, as one record, and stays if the process is killed right after.  Beside the
+events lie the reports themselves, as JSON lines, for ``python -m gradhook report``.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from typing import Any, Protocol
 
+from gradhook._types import Verdict
 from gradhook.errors import OptionError
 from gradhook.report import Report
 from gradhook.sinks import _events
-from gradhook.sinks._files import append, as_path, claim, create_file, run_stamp
+from gradhook.sinks._heat_map import png
+from gradhook.sinks._layout import Heading, headings
 from gradhook.sinks._markdown import markdown
 from gradhook.sinks._scalars import BANDS, MAIN, scalars
 from gradhook.sinks._tags import BlockTags
+from gradhook.sinks.event_file import EventFile
+from gradhook.sinks.json_lines import JsonLines
 
 __all__ = ["ScalarWriter", "TensorBoard"]
 
@@ -35,6 +40,15 @@ TEXT = "gradcheck_report/text"
 ELEMENTS = "gradcheck_elements"
 """Group of the histograms."""
 
+WHERE = "gradcheck_where"
+"""Group of the pictures."""
+
+LINES = "reports.jsonl"
+"""Name of the file beside the events that holds the reports themselves."""
+
+WRONG = (Verdict.FAIL, Verdict.WARN)
+"""Verdicts that get a picture and the first place among the charts."""
+
 DESCRIPTIONS = {
     MAIN: (
         "log10 of ‖a − n‖ / (‖a‖ + ‖n‖), *a* the analytic and *n* the numerical gradient. "
@@ -42,6 +56,11 @@ DESCRIPTIONS = {
     ),
     BANDS: "log10 of the ratios between which a check passes (floor to warn), warns (warn to fail) "
     "and fails (above).",
+    ELEMENTS: "log10 of |a − n| / max(|a|, |n|) of each element.",
+    WHERE: (
+        "|a − n| / max(|a|, |n|) of each element, rows downwards. A frame marks the element with "
+        "the largest |a − n|. Grey: neither *a* nor *n* can be told from 0."
+    ),
 }
 """What is shown beside the curves of a group, as Markdown."""
 
@@ -92,24 +111,22 @@ class TensorBoard:
         if (logdir is None) == (writer is None):
             got = "neither" if logdir is None else "both"
             raise OptionError(f"give either logdir or writer, got {got}")
-        self._logdir: str | None = None
         if writer is not None:
             _check_writer(writer, run_name)
-        else:
-            self._logdir = as_path(logdir, "logdir")
-            _check_run_name(run_name)
-            _check_installed()
         self._writer = writer
-        self._run_name = run_name
-        self._file: str | None = None
+        self._events = EventFile(logdir, run_name=run_name) if writer is None else None
+        self._lines: JsonLines | None = None
         self._tags = BlockTags()
         self._known: set[str] = set()
+        self._since: dict[str, tuple[Verdict, int]] = {}
+        self._wrong: set[str] = set()
+        self._headings: list[Heading] = []
         self._next_step = 0
 
     @property
     def run_folder(self) -> str | None:
         """Path of the run's folder; ``None`` before the first report, and with a writer."""
-        return None if self._file is None else os.path.dirname(self._file)
+        return None if self._events is None else self._events.folder
 
     def write(self, report: Report) -> None:
         """Write one report, at its step or, where it has none, at the one after the last.
@@ -120,39 +137,55 @@ class TensorBoard:
         step = self._next_step if report.step is None else int(report.step)
         self._next_step = step + 1
         tags = self._tags.of(report.blocks)
-        if self._writer is not None:
-            _write_to(self._writer, report, tags, step)
-            return
-        if self._file is None:
-            self._file = self._open()
-        append(self._file, self._summary(report, tags).record(step))
+        page = markdown(report, self._follow(report, step))
+        if self._events is None:
+            _write_to(self._writer, report, tags, page, step)
+        else:
+            self._events._add(self._summary(report, tags, page), step)
+            if self._lines is None:
+                self._lines = JsonLines(os.path.join(str(self._events.folder), LINES))
+            self._lines.write(report)
 
     def close(self) -> None:
         """Do nothing: no file is held open, and a writer is its owner's to close."""
 
-    def _summary(self, report: Report, tags: dict[str, str]) -> _events.Summary:
-        """Return all that is shown of a report; descriptions and layout only with new tags."""
-        summary = _events.Summary()
-        values = scalars(report, tags)
-        for tag, value in values.items():
-            description = "" if tag in self._known else DESCRIPTIONS.get(tag.split("/")[0], "")
-            summary.scalar(tag, value, description)
-        summary.text(TEXT, markdown(report))
+    def _follow(self, report: Report, step: int) -> dict[str, int]:
+        """Return the step since which each block has had its verdict."""
         for name, block in report.blocks.items():
-            if block.relative_errors is not None:
-                summary.log_histogram(f"{ELEMENTS}/{tags[name]}", block.relative_errors)
-        if not self._known.issuperset(values):
-            self._known.update(values)
-            summary.margin_charts(["ratio", *self._tags.all])
+            if name not in self._since or self._since[name][0] is not block.verdict:
+                self._since[name] = block.verdict, step
+        return {name: self._since[name][1] for name in report.blocks}
+
+    def _summary(self, report: Report, tags: dict[str, str], page: str) -> _events.Summary:
+        """Return all that is shown of a report; descriptions and layout only where they are new."""
+        summary = _events.Summary()
+        for tag, value in scalars(report, tags).items():
+            summary.scalar(tag, value, self._description(tag))
+        summary.text(TEXT, page)
+        for name, block in report.blocks.items():
+            if block.verdict in WRONG:
+                self._wrong.add(tags[name])
+            errors = block.relative_errors
+            if errors is None:
+                continue
+            tag = f"{ELEMENTS}/{tags[name]}"
+            summary.log_histogram(tag, errors, self._description(tag))
+            if block.verdict in WRONG and errors.ndim == 2 and errors.size:
+                tag = f"{WHERE}/{tags[name]}"
+                worst = block.worst.index if block.worst else None
+                summary.image(tag, png(errors, worst), self._description(tag))
+        layout = headings(self._tags.all, self._wrong)
+        if layout != self._headings:
+            self._headings = layout
+            summary.custom_charts(layout)
         return summary
 
-    def _open(self) -> str:
-        """Make the run's folder and in it an event file without reports; return its path."""
-        assert self._logdir is not None
-        folder = claim(self._logdir, self._run_name or run_stamp(), "", os.mkdir)
-        path = claim(folder, _events.event_file_name(), "", create_file)
-        append(path, _events.first_record())
-        return path
+    def _description(self, tag: str) -> str:
+        """Return what is shown beside a curve or picture, once."""
+        if tag in self._known:
+            return ""
+        self._known.add(tag)
+        return DESCRIPTIONS.get(tag.split("/")[0], "")
 
 
 def _check_writer(writer: object, run_name: str | None) -> None:
@@ -165,25 +198,11 @@ def _check_writer(writer: object, run_name: str | None) -> None:
         raise OptionError("run_name names a folder in logdir; a writer has its own")
 
 
-def _check_run_name(run_name: object) -> None:
-    if run_name is None:
-        return
-    bad = not isinstance(run_name, str) or run_name in ("", ".", "..")
-    if bad or set(str(run_name)) & set("/\\\0"):
-        raise OptionError(f"run_name must be the name of one folder, got {run_name!r}")
-
-
-def _check_installed() -> None:
-    # Looked for, not imported: that is left to the first report.
-    if importlib.util.find_spec("tensorboard") is None:
-        raise ImportError("logdir needs the tensorboard package: pip install tensorboard")
-
-
-def _write_to(writer: Any, report: Report, tags: dict[str, str], step: int) -> None:
+def _write_to(writer: Any, report: Report, tags: dict[str, str], page: str, step: int) -> None:
     """Write a report through the user's writer."""
     for tag, value in scalars(report, tags).items():
         writer.add_scalar(tag, value, step)
     if callable(getattr(writer, "add_text", None)):
-        writer.add_text(TEXT, markdown(report), step)
+        writer.add_text(TEXT, page, step)
     if callable(getattr(writer, "flush", None)):
         writer.flush()

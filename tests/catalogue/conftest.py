@@ -1,9 +1,12 @@
-"""An oracle that shares nothing with the package: plain central differences at many step sizes."""
+"""Cases, and an oracle that shares nothing with the package: central differences at many steps."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
+
+from gradhook.testing import catalogue
 
 ROUND_OFF = 4 * np.finfo(np.float64).eps
 
@@ -27,14 +30,25 @@ def slope(phi: Callable[[float], float]) -> float:
 
 
 @pytest.fixture(scope="session")
+def seed_zero():
+    return tuple(catalogue.cases([0]))
+
+
+@pytest.fixture
+def drawn(seed_zero):
+    """Every case of seed 0, with functions that have not been called yet."""
+    return [replace(case) for case in seed_zero]
+
+
+@pytest.fixture(scope="session")
 def worst_error():
     """Return a function that measures how wrong the gradients of a problem's right code are.
 
-    Along single elements and one random direction of each block, in units of the block's scale;
+    Along one element and one random direction of each block, in units of the block's scale;
     relative to the block's largest entry, or to 1e-4 of the largest of all where it vanishes.
     """
 
-    def measure(problem, parameters, switches, *, elements=3) -> dict[str, float]:
+    def measure(problem, parameters, switches) -> dict[str, float]:
         rng = np.random.default_rng(12345)
 
         def evaluate(moved):
@@ -48,9 +62,9 @@ def worst_error():
         floor = 1e-4 * max(sizes.values())
         errors = dict.fromkeys(parameters, 0.0)
         for name, value in parameters.items():
-            basis = np.eye(value.size)[rng.permutation(value.size)[:elements]]
+            element = np.eye(1, value.size, rng.integers(value.size))
             mixed = rng.standard_normal(value.size) / np.sqrt(value.size)
-            for direction in (*basis, mixed):
+            for direction in (element, mixed):
                 v = scales[name] * direction.reshape(value.shape)
 
                 def phi(t, name=name, v=v):

@@ -16,13 +16,16 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # From the lowest layer to the highest, each a row of groups; a package stands for all it holds.
 LAYERS = (
-    ({"errors"}, {"_format"}, {"_progress"}, {"_record"}, {"_bare_checkout"}),
-    ({"_types"}, {"_warn"}),
-    ({"_parameters", "_gradients"}, {"_penalty"}, {"_directions"}, {"difference"}),
+    ({"errors"}, {"_integer"}, {"_format"}, {"_terminal"}, {"_progress"}, {"_record"}, {"_bare_checkout"}),
+    ({"_types"}, {"_warn"}, {"_branch"}),
+    ({"_parameters", "_ties", "_gradients"}, {"_penalty"}, {"_directions", "_displace"}, {"difference"}),
     (
         {
-            *("_objective", "_functions", "_calls", "_switches", "_bind", "_subset", "_evaluate"),
+            *("_objective", "_functions", "_form", "_calls", "_switches", "_bind", "_subset"),
+            "_evaluate",
             *("_state", "_walk", "_guard", "_workspace", "_line"),
+            *("_saved", "_bytes", "_streams", "_names", "_neighbours"),
+            *("_holders", "_signals", "_number"),
         },
     ),
     (
@@ -36,14 +39,15 @@ LAYERS = (
     (
         {
             *("_check", "_run", "_session", "_generic", "_further", "_quick", "_upcast"),
-            *("_options", "_settings", "_assemble", "_coverage", "_selftest"),
+            *("_faults", "_remarks"),
+            *("_options", "_code", "_settings", "_workers", "_assemble", "_idle", "_trace", "_coverage", "_selftest"),
         },
         {"schedules"},
         {"_debug"},
     ),
     ({"sinks"}, {"testing"}, {"_clock"}),
-    ({"_callback"},),
-    ({"gradhook"},),
+    ({"_callback", "_outlet"}, {"_command_line"}),
+    ({"gradhook"}, {"__main__"}),
 )
 
 # Judgement neither evaluates nor prints: of what lies below it, the verdict reads records only.

@@ -50,8 +50,8 @@ def page_of(text):
         return Page(markdown_to_safe_html(text))
 
 
-def render(report):
-    return page_of(markdown(report))
+def render(report, since=None):
+    return page_of(markdown(report, since))
 
 
 # Characters that mean something to Markdown or HTML, among some that do not.
@@ -111,35 +111,73 @@ def test_the_page_shows_verdict_blocks_causes_coverage_notes_and_the_call(make_r
         notes=("the loss is random",),
         call="check_gradients(f, params, seed=7)",
     )
-    text = markdown(report)
-    assert text.startswith(
-        "**FAIL** at step 100: ratio 3.3e-01 ± 2e-03, 58 loss evaluations, 0.5 s, seed 7\n"
+    assert "\n**FAIL** at step 100: ratio 0.33 ± 2e-03; 2 FAIL (W, V), 1 UNTESTED (b)\n" in (
+        markdown(report)
     )
-    assert render(report).rows == [
+    assert render(report, {"W": 100, "V": 0, "b": 0}).rows == [
         ["note"],
         ["the loss is random"],
-        ["cause", "blocks", "where", "because", "not so if"],
-        [
-            "the L2 term is missing",
-            "W, V",
-            "everywhere",
-            "residual is 1.0e-3 times the weights",
-            "a check with reg=0 that fails",
-        ],
-        ["block", "verdict", "ratio", "where", "why"],
-        ["W (3, 4)", "FAIL", "3.3e-01 ± 2e-03", "W[:, 1]", ""],
-        ["V (3, 4)", "FAIL", "2.0e-01", "worst [2, 1]: 0.5, numerically 0.25", "wrong everywhere"],
-        ["b (3, 4)", "UNTESTED", "–", "", "12 of 20 units dead"],
-        ["not exercised"],
+        ["cause: the L2 term is missing"],
+        ["blocks: W, V"],
+        ["where: everywhere"],
+        ["evidence: residual is 1.0e-3 times the weights"],
+        ["refuted by: a check with reg=0 that fails"],
+        ["block", "shape", "verdict", "ratio", "since step"],
+        ["W", "(3, 4)", "FAIL", "0.33 ± 2e-03", "100"],
+        ["V", "(3, 4)", "FAIL", "0.2", "0"],
+        ["b", "(3, 4)", "UNTESTED", "–", "0"],
+        ["block", "what was found"],
+        ["W", "where: W[:, 1]"],
+        ["V", "wrong everywhere"],
+        ["", "worst element V[2, 1]: analytic 0.5, numerical 0.25"],
+        ["b", "12 of 20 units dead"],
+        ["not exercised here"],
         ["dropout was off"],
-        ["to repeat this check"],
+        ["what the numbers mean"],
+        [
+            (
+                "ratio = |a - n| / (|a| + |n|), a analytic, n numerical; warn 1e-06, fail 1e-04; "
+                "– not measured"
+            )
+        ],
+        ["standard effort, 58 loss and 0 gradient evaluations, 0.5 s, seed 7"],
+        ["see it again"],
         ["check_gradients(f, params, seed=7)"],
     ]
 
 
+def test_the_page_of_a_check_that_passed_has_one_line_for_each_block(make_report, make_block):
+    agree = "analytic and numerical gradient agree"
+    worst = Element((0, 0), 1.0, 1.0)
+    blocks = [make_block(name, sentence=agree, worst=worst) for name in "ab"]
+    page = render(make_report(blocks), {"a": 0, "b": 0})
+    assert page.rows[:4] == [
+        ["block", "shape", "verdict", "ratio"],
+        ["a", "(3, 4)", "PASS", "3e-09"],
+        ["b", "(3, 4)", "PASS", "3e-09"],
+        ["what the numbers mean"],
+    ]
+
+
+def test_of_sixty_passing_blocks_twelve_have_a_line(make_report, make_block):
+    page = render(make_report([make_block(f"W{i}") for i in range(60)]))
+    lines = [row[0] for row in page.rows]
+    assert sum(line.startswith("W") for line in lines) == 12
+    assert "… and 48 blocks that PASS, largest ratio 3e-09" in lines
+
+
+def test_the_textbook_ratio_has_a_column_where_it_is_known(make_report, make_block):
+    page = render(make_report([make_block("W", textbook_ratio=2e-8), make_block("b")]))
+    assert page.rows[:3] == [
+        ["block", "shape", "verdict", "ratio", "textbook"],
+        ["W", "(3, 4)", "PASS", "3e-09", "2e-08"],
+        ["b", "(3, 4)", "PASS", "3e-09", "–"],
+    ]
+
+
 def test_the_headline_says_when_a_check_passed_though_it_could_not_judge_all(make_report):
-    assert markdown(make_report(verdict=Verdict.UNTESTED)).startswith("**UNTESTED** (passed): ")
-    assert markdown(make_report(verdict=Verdict.PASS)).startswith("**PASS**: ")
+    assert "passed\n" in markdown(make_report(verdict=Verdict.UNTESTED))
+    assert markdown(make_report(verdict=Verdict.PASS)).startswith("**PASS**: ratio 3e-09; ")
 
 
 def test_names_of_any_kind_leave_the_page_whole(make_report, make_block, awkward_names):

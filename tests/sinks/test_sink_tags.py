@@ -62,3 +62,9 @@ def test_no_two_blocks_share_a_tag_and_every_tag_can_be_written_and_seen(reports
         assert tag.encode()
         # Underscores are added one by one, at most one for each name that is in the way.
         assert len(tag) <= LONGEST + len(by_name)
+
+
+def test_tags_come_in_the_order_of_their_names():
+    tags = BlockTags()
+    tags.of(["ratio", "W", "b"])
+    assert tags.all == ["ratio_", "W", "b"]

@@ -4,6 +4,7 @@ import importlib.util
 import math
 import os
 import stat
+import struct
 import sys
 import warnings
 
@@ -12,8 +13,9 @@ import pytest
 
 from gradhook._types import Tolerance, Verdict
 from gradhook.errors import OptionError
-from gradhook.report import Cause
+from gradhook.report import Cause, Element, Report
 from gradhook.sinks import Sink, TensorBoard, _files
+from gradhook.sinks._heat_map import png
 
 with warnings.catch_warnings():
     # The message classes warn on some pairs of Python and protobuf when they are loaded.
@@ -44,6 +46,11 @@ def array(folder, tag, index=-1):
 def only(folder):
     (entry,) = folder.iterdir()
     return entry
+
+
+def events(folder):
+    (file,) = folder.glob("events.out.tfevents.*")
+    return file
 
 
 @pytest.fixture
@@ -162,13 +169,69 @@ def test_each_block_has_a_chart_of_its_curve_against_the_band_in_which_it_passes
     assert [event.step for event in accumulator.Tensors(tag)] == [0, 1]
     layout = Layout.FromString(array(sink.run_folder, tag).item())
     (category,) = layout.category
-    assert [chart.title for chart in category.chart] == ["ratio", "W", "ratio_", "late"]
-    for chart in category.chart:
-        (series,) = chart.margin.series
-        assert series.value == f"gradcheck/{chart.title}"
-        for curve_tag in (series.value, series.lower, series.upper):
-            assert curve_tag in accumulator.Tags()["scalars"]
-        assert (series.lower, series.upper) == ("gradcheck_bands/floor", "gradcheck_bands/warn")
+    # TensorBoard shows the last one first.
+    charts = list(reversed(category.chart))
+    assert [chart.title for chart in charts] == ["all blocks", "W", "ratio_", "late"]
+    curves = []
+    for chart in charts:
+        curve, line = chart.margin.series
+        curves.append(curve.value)
+        for part in (curve, line):
+            for tag in (part.value, part.lower, part.upper):
+                assert tag in accumulator.Tags()["scalars"]
+        assert (curve.lower, curve.upper) == ("gradcheck_bands/floor", "gradcheck_bands/warn")
+        assert line.value == "gradcheck_bands/fail"
+    assert curves == [f"gradcheck/{name}" for name in ("ratio", "W", "ratio_", "late")]
+
+
+def test_a_block_that_is_found_wrong_moves_to_the_front_and_stays_there(
+    tmp_path, make_report, make_block
+):
+    sink = TensorBoard(tmp_path)
+    for verdict in (Verdict.PASS, Verdict.FAIL, Verdict.PASS):
+        sink.write(make_report([make_block("W"), make_block("b", verdict)]))
+    steps = [event.step for event in read(sink.run_folder).Tensors("custom_scalars__config__")]
+    assert steps == [0, 1]
+    (category,) = Layout.FromString(
+        array(sink.run_folder, "custom_scalars__config__").item()
+    ).category
+    assert [chart.title for chart in category.chart] == ["W", "b", "all blocks"]
+
+
+def test_the_text_says_since_when_a_block_is_wrong(tmp_path, make_report, make_block):
+    sink = TensorBoard(tmp_path)
+    verdicts = (Verdict.PASS, Verdict.FAIL, Verdict.FAIL)
+    for step, verdict in zip((0, 100, 200), verdicts, strict=True):
+        sink.write(make_report([make_block("W", verdict)], verdict, step=step))
+    assert "| W | (3, 4) | FAIL | 3e-09 | 100 |" in array(sink.run_folder, TEXT).item().decode()
+
+
+def test_a_wrong_matrix_is_a_picture_with_its_worst_element_marked(
+    tmp_path, make_report, make_block
+):
+    errors = np.full((3, 4), 1e-9)
+    wrong = {"relative_errors": errors, "worst": Element((2, 1), 1.0, 2.0)}
+    sink = TensorBoard(tmp_path)
+    sink.write(
+        make_report(
+            [
+                make_block("W", Verdict.FAIL, **wrong),
+                make_block("V", relative_errors=errors),
+                make_block("b", Verdict.FAIL, relative_errors=errors[0]),
+                make_block("empty", Verdict.FAIL, relative_errors=errors[:0]),
+                make_block("unmeasured", Verdict.FAIL),
+            ],
+            Verdict.FAIL,
+            step=7,
+        )
+    )
+    accumulator = read(sink.run_folder)
+    assert accumulator.Tags()["images"] == ["gradcheck_where/W"]
+    (picture,) = accumulator.Images("gradcheck_where/W")
+    assert picture.step == 7
+    assert picture.encoded_image_string == png(errors, (2, 1)) != png(errors)
+    height, width = struct.unpack(">II", picture.encoded_image_string[16:24])[::-1]
+    assert (picture.height, picture.width) == (height, width)
 
 
 def test_relative_errors_are_read_back_as_a_histogram_of_their_logarithms(
@@ -196,6 +259,15 @@ def test_a_block_without_elements_has_an_empty_histogram(tmp_path, make_report, 
     assert array(sink.run_folder, "gradcheck_elements/W")[:, 2].sum() == 0
 
 
+def test_the_reports_themselves_lie_beside_the_events(tmp_path, make_report, make_block):
+    reports = [make_report([make_block("W")], step=step) for step in (0, 100)]
+    sink = TensorBoard(tmp_path)
+    for report in reports:
+        sink.write(report)
+    lines = (only(tmp_path) / "reports.jsonl").read_text().splitlines()
+    assert [Report.from_json(line) for line in lines] == reports
+
+
 # Names.
 
 
@@ -207,7 +279,9 @@ def test_names_of_any_kind_are_written_and_never_reach_a_path(
     sink = TensorBoard(logdir)
     sink.write(make_report([make_block(name, relative_errors=errors) for name in awkward_names]))
     assert only(tmp_path) == logdir
-    assert only(only(logdir)).name.startswith("events.out.tfevents.")
+    names = sorted(file.name for file in only(logdir).iterdir())
+    assert names[0].startswith("events.out.tfevents.")
+    assert names[1:] == ["reports.jsonl"]
     tags = read(sink.run_folder).Tags()["scalars"]
     curves = [tag for tag in tags if tag.startswith("gradcheck/")]
     assert len(set(curves)) == 1 + len(awkward_names)
@@ -257,7 +331,7 @@ def test_the_file_begins_with_its_version_and_holds_one_event_for_each_report(
     sink = TensorBoard(tmp_path)
     for _ in range(2):
         sink.write(make_report())
-    loader = RawEventFileLoader(str(only(only(tmp_path))))
+    loader = RawEventFileLoader(str(events(only(tmp_path))))
     first, *rest = [Event.FromString(record) for record in loader.Load()]
     assert first.file_version == "brain.Event:2"
     assert [event.step for event in rest] == [0, 1]
@@ -286,7 +360,7 @@ def test_folders_and_files_follow_the_umask(tmp_path, make_report):
     run = only(tmp_path / "runs")
     assert stat.S_IMODE((tmp_path / "runs").stat().st_mode) == 0o750
     assert stat.S_IMODE(run.stat().st_mode) == 0o750
-    assert stat.S_IMODE(only(run).stat().st_mode) == 0o640
+    assert [stat.S_IMODE(file.stat().st_mode) for file in run.iterdir()] == [0o640, 0o640]
 
 
 def test_a_logdir_that_is_a_file_is_an_os_error_at_the_first_report(tmp_path, make_report):
@@ -301,7 +375,7 @@ def test_a_logdir_that_is_a_file_is_an_os_error_at_the_first_report(tmp_path, ma
 def test_an_event_file_deleted_meanwhile_is_an_error_and_not_a_silent_loss(tmp_path, make_report):
     sink = TensorBoard(tmp_path)
     sink.write(make_report())
-    only(only(tmp_path)).unlink()
+    events(only(tmp_path)).unlink()
     with pytest.raises(FileNotFoundError):
         sink.write(make_report())
 
@@ -347,7 +421,7 @@ def test_no_deep_learning_framework_is_imported_even_where_installed(tmp_path, r
 
 FULL_DISK = """
 import resource
-size = os.path.getsize(os.path.join(sink.run_folder, os.listdir(sink.run_folder)[0]))
+size = max(os.path.getsize(file) for file in os.scandir(sink.run_folder))
 resource.setrlimit(resource.RLIMIT_FSIZE, (size + 100, resource.RLIM_INFINITY))
 try:
     sink.write(report)

@@ -1,0 +1,166 @@
+"""The bytes of arrays: compared, copied and written back, or remembered by a fingerprint.
+
+Comparing comes before writing, so that what nobody changed costs one reading and no writing.
+Everything goes in chunks: no comparison makes a temporary array as large as what it compares.
+
+An array too large to copy is only watched: ``Watched`` keeps the sums of its 64-bit words along
+both axes of a table, which any single change alters, and any other but for one chance in 2⁶⁴.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from gradhook._saved import Saved
+from gradhook._types import Array
+
+__all__ = ["SavedArray", "Watched", "extent", "fingerprint", "same_bytes"]
+
+WORDS = 1 << 12
+"""Words in a row of the table that a fingerprint sums."""
+
+CHUNK = 16 * WORDS * 8
+"""Bytes compared at a time: half a megabyte, which stays in a second-level cache."""
+
+
+class SavedArray(Saved):
+    """An array and a copy of its bytes, which are written back in place.
+
+    Args:
+        array: The array; writable.
+        copy: What it held.
+    """
+
+    __slots__ = ("array", "copy")
+
+    def __init__(self, array: Array, copy: Array) -> None:
+        self.array = array
+        self.copy = copy
+
+    @classmethod
+    def of(cls, array: Array) -> SavedArray:
+        """Copy the array as it is now."""
+        # Of the same layout: sums over another order of the same numbers may round differently.
+        return cls(array, np.array(array, copy=True, order="K", subok=False))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that a comparison reads."""
+        return self.copy.nbytes
+
+    def changed(self) -> bool:
+        """Whether shape, dtype or bytes differ, or the array may no longer be written."""
+        return not (self.array.flags.writeable and same_bytes(self.array, self.copy))
+
+    def restore(self) -> None:
+        """Write the copy back where the array differs from it."""
+        if not self.changed():
+            return
+        if not self.array.flags.writeable:
+            self.array.flags.writeable = True
+        if self.array.shape != self.copy.shape:
+            self.array.resize(self.copy.shape, refcheck=False)
+        self.array.view(np.ndarray)[...] = self.copy
+
+    def describe(self) -> str:
+        """Return its shape and dtype."""
+        return f"an array of shape {self.copy.shape} and dtype {self.copy.dtype}"
+
+
+class Watched(Saved):
+    """An array that is not copied: a change is noticed and cannot be undone.
+
+    Args:
+        array: The array.
+    """
+
+    __slots__ = ("_array", "_mark")
+
+    def __init__(self, array: Array) -> None:
+        self._array = array
+        self._mark = fingerprint(array)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that a comparison reads."""
+        return self._array.nbytes
+
+    def changed(self) -> bool:
+        """Whether its fingerprint differs."""
+        return fingerprint(self._array) != self._mark
+
+    def restore(self) -> None:
+        """Do nothing: there is no copy."""
+
+    def describe(self) -> str:
+        """Return its shape and size, and how to have it copied."""
+        array = self._array
+        return (
+            f"an array of shape {array.shape} and dtype {array.dtype} ({array.nbytes / 2**20:.0f} "
+            "MiB, too large to be copied unasked: pass it as state=)"
+        )
+
+
+def same_bytes(first: Array, second: Array) -> bool:
+    """Whether two arrays have equal shape, dtype and bytes (NaN included, 0.0 and -0.0 apart).
+
+    Of objects the identities are compared.
+    """
+    if first.shape != second.shape or first.dtype != second.dtype:
+        return False
+    if first.dtype.hasobject:
+        return all(a is b for a, b in zip(first.flat, second.flat, strict=True))
+    return all(bool((a == b).all()) for a, b in _chunks(first, second))
+
+
+def fingerprint(array: Array) -> tuple[object, ...]:
+    """What tells an array from another of other shape, dtype or bytes."""
+    columns = np.zeros(WORDS, dtype=np.uint64)
+    rows = []
+    for (chunk,) in _chunks(array):
+        words = chunk
+        if chunk.dtype != np.uint64 or chunk.size % WORDS:
+            words = np.zeros(-(-chunk.nbytes // (8 * WORDS)) * WORDS, dtype=np.uint64)
+            words.view(np.uint8)[: chunk.nbytes] = chunk.view(np.uint8)
+        table = words.reshape(-1, WORDS)
+        # Unsigned sums wrap round, so nothing is lost in rounding.
+        columns += table.sum(axis=0)
+        rows.append(table.sum(axis=1).tobytes())
+    return array.shape, array.dtype, columns.tobytes(), b"".join(rows)
+
+
+def extent(array: Array) -> tuple[object, ...]:
+    """What two arrays that are the same view of the same memory have in common."""
+    return array.__array_interface__["data"][0], array.shape, array.strides, array.dtype
+
+
+def _chunks(*arrays: Array) -> Iterator[tuple[Array, ...]]:
+    """Equal parts of arrays of one shape, in C order, as 64-bit words where they divide so."""
+    if not arrays[0].nbytes:
+        return
+    plain = [array.view(np.ndarray) for array in arrays]
+    for order in ("c_contiguous", "f_contiguous"):
+        if all(getattr(array.flags, order) for array in plain):
+            turned = [array if order[0] == "c" else array.T for array in plain]
+            flat = [array.reshape(-1).view(np.uint8) for array in turned]
+            for start in range(0, flat[0].size, CHUNK):
+                yield tuple(_words(array[start : start + CHUNK]) for array in flat)
+            return
+    flags: Any = [["readonly", "contig"]] * len(plain)
+    parts = np.nditer(
+        plain,
+        flags=["external_loop", "buffered"],
+        op_flags=flags,
+        order="C",
+        buffersize=max(1, CHUNK // plain[0].itemsize),
+    )
+    for part in parts:
+        together = part if isinstance(part, tuple) else (part,)
+        yield tuple(_words(array.view(np.uint8)) for array in together)
+
+
+def _words(part: Array) -> Array:
+    return part.view(np.uint64) if part.size % 8 == 0 else part

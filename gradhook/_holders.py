@@ -1,0 +1,115 @@
+"""The containers in which an in-place objective finds its arrays.
+
+Code that is checked may bind other arrays in them (``params["W"] = params["W"] - rate * dW``), add
+and delete entries.  Before each evaluation they are made to hold what the check wants them to,
+after the last what they held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from gradhook._parameters import Place, Tree
+from gradhook._saved import Saved
+from gradhook._state import save_container
+from gradhook._ties import overlaps_itself
+from gradhook.errors import ParameterError
+
+__all__ = ["Holders", "refuse_unwritable"]
+
+
+class Holders:
+    """The containers of the leaves of a tree.
+
+    Args:
+        tree: The user's parameters.
+    """
+
+    def __init__(self, tree: Tree) -> None:
+        self._original: Mapping[str, Any] = tree.leaves
+        self._leaves: Mapping[str, Any] = self._original
+        self._places = {n: p for n, p in tree.places.items() if p.container is not None}
+        self._before = self._saved()
+        self._now = self._before
+
+    def hold(self, leaves: Mapping[str, Any]) -> None:
+        """Make the containers hold other arrays, from now on."""
+        self.restore()
+        self._leaves = leaves
+        self._bind()
+        self._now = self._saved()
+
+    def install(self) -> None:
+        """Make the containers hold their arrays again, and nothing besides."""
+        for record in self._now:
+            record.restore()
+        self._bind()
+
+    def replaced(self) -> list[str]:
+        """Leaves in whose place something else stands, or nothing."""
+        return [
+            name
+            for name, place in self._places.items()
+            if isinstance(place.container, (dict, list))
+            and self._at(place) is not self._leaves[name]
+        ]
+
+    def restore(self) -> None:
+        """Make the containers hold what they held at first."""
+        for record in self._before:
+            record.restore()
+        self._leaves, self._now = self._original, self._before
+        self._bind()
+
+    def _saved(self) -> list[Saved]:
+        containers = {id(place.container): place.container for place in self._places.values()}
+        records = map(save_container, containers.values())
+        return [record for record in records if record is not None]
+
+    def _bind(self) -> None:
+        for name, place in self._places.items():
+            if self._at(place) is not self._leaves[name]:
+                place.container[place.key] = self._leaves[name]
+
+    @staticmethod
+    def _at(place: Place) -> Any:
+        try:
+            return place.container[place.key]
+        except LookupError:
+            return None
+
+
+def refuse_unwritable(tree: Tree) -> None:
+    """Refuse parameters that cannot be written to where they are.
+
+    Raises:
+        ParameterError: An array is not a writable ``numpy.ndarray``, or overlaps itself or others
+            in a way that no view spans.
+    """
+    for name, leaf in tree.leaves.items():
+        if not isinstance(leaf, np.ndarray):
+            raise ParameterError(
+                f"parameter {name!r} is a {type(leaf).__name__}, which cannot be written in "
+                "place; use a numpy array, or "
+                "a function that takes the parameters as its first argument"
+            )
+        if not leaf.flags.writeable:
+            raise ParameterError(
+                f"parameter {name!r} is read-only and the objective reads it in place; make it "
+                "writable, or use a "
+                "function that takes the parameters as its first argument"
+            )
+        if overlaps_itself(leaf):
+            raise ParameterError(
+                f"parameter {name!r} overlaps itself (strides {leaf.strides}), so that no entry "
+                "can be moved alone; give the array that it is a view of"
+            )
+    for tie in tree.ties:
+        if not tie.movable:
+            raise ParameterError(
+                f"parameters {' and '.join(map(repr, tie.names))} overlap in a pattern that no "
+                "view spans; give the array that holds them all"
+            )

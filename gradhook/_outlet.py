@@ -1,0 +1,99 @@
+"""Where a finished report goes: into the sinks, and then to whoever is to act on it.
+
+A sink that fails is dropped with a warning, for an observer must not stop what it observes.  What
+happens where a check did not pass is the user's choice, and comes last: by then the report is kept.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any, Literal, TypeAlias, get_args
+
+from gradhook._render import summary
+from gradhook._types import Verdict, nearest_name
+from gradhook._warn import warn
+from gradhook.errors import GradientMismatchError, OptionError
+from gradhook.report import Report
+from gradhook.sinks import Sink
+
+__all__ = ["OnFail", "Outlet"]
+
+Action: TypeAlias = Literal["warn", "raise", "record"]
+OnFail: TypeAlias = Action | Callable[[Report], object]
+
+
+class Outlet:
+    """Sinks, and what to do where a check did not pass.
+
+    Args:
+        sinks: Where reports go.
+        on_fail: ``"warn"``, ``"raise"``, ``"record"`` or a function of the report.
+
+    Raises:
+        OptionError: A sink lacks a method, or ``on_fail`` is none of these.
+    """
+
+    def __init__(self, sinks: Iterable[Sink], on_fail: OnFail) -> None:
+        if isinstance(sinks, Sink):
+            raise OptionError(f"sinks takes several: write sinks=[{type(sinks).__name__}(...)]")
+        self._sinks = list(sinks)
+        for sink in self._sinks:
+            if isinstance(sink, type):
+                raise OptionError(f"the sink {sink.__name__} is a class; pass an instance of it")
+            if not isinstance(sink, Sink):
+                raise OptionError(
+                    f"a sink needs write(report) and close(); {type(sink).__name__} lacks them"
+                )
+        if not callable(on_fail) and on_fail not in get_args(Action):
+            known = list(get_args(Action))
+            raise OptionError(
+                f"on_fail must be one of {', '.join(map(repr, known))} or a function of the "
+                f"report, got {on_fail!r}{nearest_name(str(on_fail), known)}"
+            )
+        self._on_fail = on_fail
+        self._told_of_fault = False
+
+    def add(self, sink: Sink) -> None:
+        """Send reports to one more sink."""
+        self._sinks.append(sink)
+
+    def write(self, report: Report) -> None:
+        """Hand a report to every sink."""
+        for sink in list(self._sinks):
+            self._guarded(sink, functools.partial(sink.write, report))
+
+    def close(self) -> None:
+        """Close every sink; may be called more than once."""
+        for sink in list(self._sinks):
+            self._guarded(sink, sink.close)
+
+    def act(self, report: Report, *, fault: bool = False) -> None:
+        """Do what the user wants done where a check did not pass.
+
+        Args:
+            report: The report.
+            fault: Whether gradhook itself is at fault, which is warned about once.
+
+        Raises:
+            GradientMismatchError: The verdict is FAIL and ``on_fail`` is ``"raise"``.
+        """
+        if report.passed or self._on_fail == "record":
+            return
+        if callable(self._on_fail):
+            self._on_fail(report)
+        elif self._on_fail == "raise" and report.verdict is Verdict.FAIL:
+            raise GradientMismatchError(str(report), report)
+        elif not (fault and self._told_of_fault):
+            self._told_of_fault = fault or self._told_of_fault
+            warn(summary(report))
+
+    def _guarded(self, sink: Sink, act: Callable[[], Any]) -> None:
+        try:
+            act()
+        except Exception as error:
+            self._sinks.remove(sink)
+            warn(
+                f"the sink {type(sink).__name__} failed ({type(error).__name__}: {error}) and is "
+                "dropped"
+            )

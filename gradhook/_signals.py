@@ -1,0 +1,97 @@
+"""Signals held back while a check is not running the user's code.
+
+A Python signal handler runs between any two instructions of the main thread, so Ctrl-C may raise
+``KeyboardInterrupt`` anywhere, in the middle of putting things back included.  While a check runs,
+a signal is therefore let through only while the user's own code runs, which is where nearly all
+time goes; one that arrives at any other moment is delivered before the next evaluation, or, once
+the check has begun to put things back, after that is done.
+
+Each signal reaches the user's handler once, whatever handler that is.  Signals without a handler
+written in Python (those that end the process at once, those ignored) are left alone, and so is
+everything outside the main thread, where Python runs no handlers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+__all__ = ["Gate", "held_signals"]
+
+HELD = ("SIGTERM", "SIGHUP", "SIGALRM", "SIGUSR1", "SIGUSR2", "SIGBREAK", "SIGINT")
+"""Signals whose handlers are held back: those that programs use to stop or to time out.
+
+The interrupt comes last, so that its own handler is set again after all others.
+"""
+
+
+class Gate:
+    """Lets signals through while it is open and keeps them while it is not.
+
+    Attributes:
+        open: Whether the user's code is running.
+    """
+
+    __slots__ = ("_kept", "_originals", "open")
+
+    def __init__(self) -> None:
+        self.open = False
+        self._kept: list[tuple[int, Any]] = []
+        self._originals: dict[int, Any] = {}
+
+    def deliver(self) -> None:
+        """Hand over what was kept; a handler may raise."""
+        while self._kept:
+            number, frame = self._kept.pop(0)
+            self._originals[number](number, frame)
+
+    def set(self) -> None:
+        """Stand in for the handlers."""
+        for number in _numbers():
+            original = signal.getsignal(number)
+            if callable(original):
+                self._originals[number] = original
+                signal.signal(number, self._receive)
+
+    def remove(self) -> None:
+        """Set the handlers again, save those that somebody else has replaced meanwhile."""
+        for number, original in self._originals.items():
+            if signal.getsignal(number) == self._receive:
+                signal.signal(number, original)
+
+    def _receive(self, number: int, frame: Any) -> None:
+        if not self.open:
+            self._kept.append((number, frame))
+            return
+        # Should the handler raise, everything is put back with the gate closed.
+        self.open = False
+        self._originals[number](number, frame)
+        self.open = True
+
+
+@contextlib.contextmanager
+def held_signals() -> Iterator[Gate]:
+    """Hold signals back for the length of a block, except while the gate is open."""
+    gate = Gate()
+    if threading.current_thread() is not threading.main_thread():
+        yield gate
+        return
+    try:
+        with contextlib.suppress(ValueError):  # no handlers in a subinterpreter
+            gate.set()
+        yield gate
+    finally:
+        gate.open = False
+        try:
+            gate.remove()
+        finally:
+            # Whoever kept this handler for later gets what it stands for.
+            gate.open = True
+            gate.deliver()
+
+
+def _numbers() -> list[signal.Signals]:
+    return [getattr(signal, name) for name in HELD if hasattr(signal, name)]

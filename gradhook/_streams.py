@@ -1,0 +1,135 @@
+"""Random generators, saved with everything that their next numbers depend on.
+
+A stream is more than the state of its bits: ``RandomState`` keeps the second half of a pair of
+normal numbers, and ``Generator.spawn`` counts children in the seed sequence.
+"""
+
+from __future__ import annotations
+
+import operator
+import random
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from gradhook._bytes import same_bytes
+from gradhook._saved import Saved
+
+__all__ = ["GENERATORS", "SavedGenerator", "global_streams", "save_generator"]
+
+GENERATORS = (np.random.Generator, np.random.BitGenerator, np.random.RandomState, random.Random)
+
+
+class SavedGenerator(Saved):
+    """The state of a random generator.
+
+    Args:
+        name: What it is, for messages.
+        read: Returns its state, as a value of its own.
+        write: Sets its state.
+        same: Whether two states are equal; ``None`` compares what they hold, arrays included.
+    """
+
+    __slots__ = ("_name", "_read", "_same", "_state", "_write")
+
+    def __init__(
+        self,
+        name: str,
+        read: Callable[[], Any],
+        write: Callable[[Any], None],
+        same: Callable[[Any, Any], bool] | None = None,
+    ) -> None:
+        self._name = name
+        self._read = read
+        self._write = write
+        self._same = same or _same
+        self._state = read()
+
+    @property
+    def is_generator(self) -> bool:
+        """Yes."""
+        return True
+
+    def changed(self) -> bool:
+        """Whether numbers were drawn, or children spawned."""
+        return not self._same(self._read(), self._state)
+
+    def restore(self) -> None:
+        """Set the state saved."""
+        self._write(self._state)
+
+    def describe(self) -> str:
+        """Return its name."""
+        return self._name
+
+
+def global_streams() -> list[SavedGenerator]:
+    """Save the process's own streams, ``numpy.random`` and ``random``."""
+    return [
+        SavedGenerator(
+            "NumPy's global random stream",
+            # The older form of the state exists for one bit generator only, and warns for others.
+            lambda: np.random.get_state(legacy=False),
+            np.random.set_state,
+        ),
+        SavedGenerator(
+            "Python's global random stream",
+            random.getstate,
+            random.setstate,
+            operator.eq,  # 625 plain numbers
+        ),
+    ]
+
+
+def save_generator(thing: Any) -> SavedGenerator | None:
+    """Save a generator of NumPy or Python; ``None`` if it has no state (``SystemRandom``)."""
+    name = f"the random generator {type(thing).__name__}"
+    if isinstance(thing, np.random.Generator):
+        thing = thing.bit_generator
+    if isinstance(thing, np.random.BitGenerator):
+        return SavedGenerator(
+            name, lambda: (thing.state, _children(thing)), lambda state: _set(thing, *state)
+        )
+    if isinstance(thing, np.random.RandomState):
+        return SavedGenerator(name, lambda: thing.get_state(legacy=False), thing.set_state)
+    if isinstance(thing, random.Random) and not isinstance(thing, random.SystemRandom):
+        return SavedGenerator(name, thing.getstate, thing.setstate, operator.eq)
+    return None
+
+
+def _children(bits: Any) -> int:
+    """How many children a bit generator's seed sequence has spawned; 0 where it cannot."""
+    return int(getattr(getattr(bits, "seed_seq", None), "n_children_spawned", 0))
+
+
+def _set(bits: Any, state: Any, children: int) -> None:
+    """Set the state of a bit generator and the count of its children.
+
+    The count cannot be written, but a bit generator takes a copy of its seed sequence that has
+    spawned fewer (NumPy 2; before that a changed count stays, and the guard says so).
+    """
+    if _children(bits) == children:
+        bits.state = state
+        return
+    old = bits.seed_seq
+    try:
+        fresh = type(old)(
+            old.entropy,
+            spawn_key=old.spawn_key,
+            pool_size=old.pool_size,
+            n_children_spawned=children,
+        )
+        bits.__setstate__((state, fresh))
+    except TypeError:
+        bits.state = state
+
+
+def _same(a: Any, b: Any) -> bool:
+    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
+        return isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and same_bytes(a, b)
+    if isinstance(a, dict):
+        return isinstance(b, dict) and a.keys() == b.keys() and all(_same(a[k], b[k]) for k in a)
+    if isinstance(a, (tuple, list)):
+        return len(a) == len(b) and all(_same(x, y) for x, y in zip(a, b, strict=True))
+    return bool(a == b)

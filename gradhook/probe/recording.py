@@ -1,0 +1,170 @@
+"""What NumPy chose during one evaluation of the loss: the operations, in call order, and where.
+
+Each operation that chooses is kept with its pattern of winners, eight truth values to the byte, and
+with the line of the user's code that asked for it.  Two recordings of the same code are compared
+operation by operation.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import math
+import os
+import sys
+import sysconfig
+import types
+from collections.abc import Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from gradhook._types import Array
+from gradhook.probe.winners import chooses, pattern
+
+__all__ = ["Choice", "Recording", "now_recording", "recording"]
+
+LARGEST = 10**7
+"""Elements of an operation beyond which it is left out."""
+
+MOST_BYTES = 1 << 26
+"""Memory for the patterns of one recording; what comes later is left out."""
+
+_THIS = (lambda: None).__code__.co_filename
+_OURS = (_THIS, os.path.join(os.path.dirname(_THIS), "traced.py"))
+_PACKAGE = os.path.join(os.path.dirname(os.path.dirname(_THIS)), "")
+_CATALOGUE = os.path.join(_PACKAGE, "testing", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One execution of an operation that chooses.
+
+    Args:
+        operation: Its name.
+        path: File of the user's line that asked for it.
+        line: Line in that file.
+        shape: Shape of the pattern.
+        sides: The pattern, truth values packed eight to the byte.
+    """
+
+    operation: str
+    path: str
+    line: int
+    shape: tuple[int, ...]
+    sides: tuple[Array, ...]
+
+    def flips(self, other: Choice) -> Array | None:
+        """Which elements take another branch in ``other``; ``None`` if they cannot be compared."""
+        if self.shape != other.shape or len(self.sides) != len(other.sides):
+            return None
+        size = math.prod(self.shape)
+        flipped = np.zeros(size, dtype=bool)
+        for one, two in zip(self.sides, other.sides, strict=True):
+            if one.size == size and two.size == size:
+                flipped |= one != two
+            else:
+                flipped |= np.unpackbits(np.bitwise_xor(one, two), count=size).astype(bool)
+        return flipped
+
+
+@dataclass(slots=True)
+class Recording:
+    """What was chosen, in call order.
+
+    Args:
+        choices: The operations that chose.
+        left_out: How many more there were, too large to be kept.
+    """
+
+    choices: list[Choice] = field(default_factory=list)
+    left_out: int = 0
+    _bytes: int = 0
+
+    def note(self, operation: str, arguments: Any, keywords: dict[str, Any]) -> None:
+        """Note what an operation is about to choose; what cannot be told is left out."""
+        if not chooses(operation):
+            return
+        with contextlib.suppress(Exception):  # the operation itself may refuse these arguments
+            if _extent(operation, arguments) > LARGEST or self._bytes > MOST_BYTES:
+                self.left_out += 1
+                return
+            with np.errstate(all="ignore"):
+                sides = pattern(operation, *arguments, **keywords)
+            if sides and sides[0].size:
+                packed = tuple(map(_packed, sides))
+                self._bytes += sum(side.nbytes for side in packed)
+                self.choices.append(Choice(operation, *_asked_at(), sides[0].shape, packed))
+
+
+@contextlib.contextmanager
+def recording() -> Iterator[Recording]:
+    """Record what operations on traced arrays choose, in this thread, until the block ends.
+
+    Example:
+        >>> import numpy as np
+        >>> from gradhook.probe.recording import recording
+        >>> from gradhook.probe.traced import traced
+        >>> with recording() as seen:
+        ...     h = np.maximum(0, traced(np.array([-1.0, 2.0])))
+        >>> [choice.operation for choice in seen.choices], h.tolist()
+        (['maximum'], [0.0, 2.0])
+    """
+    made = Recording()
+    token = _active.set(made)
+    try:
+        yield made
+    finally:
+        _active.reset(token)
+
+
+def now_recording() -> Recording | None:
+    """The recording that is being made in this thread."""
+    return _active.get()
+
+
+_active: ContextVar[Recording | None] = ContextVar("gradhook_branches", default=None)
+
+
+def _extent(operation: str, arguments: Any) -> int:
+    shapes = [np.shape(a) for a in arguments if isinstance(a, np.ndarray)]
+    if operation.endswith(".outer"):
+        return math.prod(map(math.prod, shapes))
+    try:
+        return math.prod(np.broadcast_shapes(*shapes))
+    except ValueError:  # they are not combined element by element
+        return max(map(math.prod, shapes))
+
+
+def _packed(side: Array) -> Array:
+    flat = side.reshape(-1)
+    if flat.dtype == bool:
+        return np.packbits(flat)
+    return flat.astype(np.min_scalar_type(int(flat.max())))
+
+
+def _asked_at() -> tuple[str, int]:
+    """File and line of the innermost frame of the user's own code, else of a library's."""
+    frame: types.FrameType | None = sys._getframe(2)
+    nearest = ("", 0)
+    while frame is not None:
+        path, line = frame.f_code.co_filename, frame.f_lineno
+        own = path.startswith(_PACKAGE) and not path.startswith(_CATALOGUE)
+        if own and path not in _OURS:  # what called the loss, or a penalty of ours
+            return nearest if nearest[1] else (path, line)
+        if path.startswith(_CATALOGUE) or not (own or path.startswith(_libraries())):
+            return path, line
+        if not own and not nearest[1] and not path.startswith(_libraries()[0]):
+            nearest = path, line
+        frame = frame.f_back
+    return nearest
+
+
+@functools.cache
+def _libraries() -> tuple[str, ...]:
+    """Folders of installed code, NumPy's own first."""
+    kinds = ("stdlib", "platstdlib", "purelib", "platlib")
+    found = (sysconfig.get_path(kind) for kind in kinds)
+    return (os.path.dirname(np.__file__), *(path for path in found if path))

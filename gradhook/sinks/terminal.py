@@ -1,0 +1,66 @@
+"""Reports on the screen: a line for a check that passed, the table for one that did not.
+
+Colours and the width follow the terminal; where the output goes to a file it is plain and 80
+columns wide.  A progress bar of the training that stands on the screen is not torn.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import IO
+
+from gradhook._render import summary, text
+from gradhook._terminal import has_colour, width
+from gradhook.errors import OptionError
+from gradhook.report import Report
+
+__all__ = ["Terminal"]
+
+
+class Terminal:
+    """Print each report.
+
+    Args:
+        stream: Where to; by default what ``sys.stdout`` is at the time of each report.
+        colour: Whether to colour the verdicts; ``None`` does where the terminal has colours and
+            ``NO_COLOR`` is not set.
+
+    Raises:
+        OptionError: ``stream`` cannot be written to, or ``colour`` is none of the three.
+
+    Example:
+        >>> from gradhook import Report, Verdict
+        >>> from gradhook.sinks import Terminal
+        >>> Terminal().write(Report(Verdict.PASS, True, {}, ratio=3e-9, step=100, evaluations=58))
+        gradcheck step 100: PASS, ratio 3e-09 over 0 blocks (58 loss evaluations)
+    """
+
+    def __init__(self, stream: IO[str] | None = None, *, colour: bool | None = None) -> None:
+        if stream is not None and not callable(getattr(stream, "write", None)):
+            raise OptionError(f"stream must have a method write, {type(stream).__name__} has none")
+        if colour not in (True, False, None):
+            raise OptionError(f"colour must be True, False or None, got {colour!r}")
+        self._stream = stream
+        self._colour = colour
+
+    def write(self, report: Report) -> None:
+        """Print one report."""
+        stream = sys.stdout if self._stream is None else self._stream
+        colour = has_colour(stream) if self._colour is None else self._colour
+        if report.passed:
+            said = summary(report, colour=colour)
+        else:
+            said = text(report, width(stream), colour=colour) + "\n"
+        _print(said, stream)
+
+    def close(self) -> None:
+        """Do nothing: the stream is its owner's."""
+
+
+def _print(said: str, stream: IO[str]) -> None:
+    tqdm = sys.modules.get("tqdm")
+    if tqdm is None:
+        stream.write(said + "\n")
+        stream.flush()
+    else:  # Takes the bars off the screen and draws them anew.
+        tqdm.tqdm.write(said, file=stream)

@@ -1,0 +1,57 @@
+"""Every style × optimiser × feature, 200 steps, a check every 10: the same bytes as without.
+
+    python tests/benchmarks/contracts.py [--quick]
+
+``--quick`` takes every eleventh combination and 60 steps.  Exits with status 1 if any byte differs.
+"""
+
+import argparse
+import collections
+import importlib.util
+import platform
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+
+def load(path: Path):
+    """Load a module of the tests, which are no package."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="every eleventh combination, 60 steps")
+    quick = parser.parse_args().quick
+    warnings.simplefilter("error")
+    training = load(Path(__file__).resolve().parents[1] / "contracts" / "training.py")
+    combinations = training.everything()[:: 11 if quick else 1]
+    steps = 60 if quick else 200
+    print(f"{platform.platform()}, Python {platform.python_version()}, NumPy {np.__version__}")
+    started, broken = time.perf_counter(), 0
+    verdicts: collections.Counter[str] = collections.Counter()
+    for combination in combinations:
+        off, _ = training.train(*combination, steps=steps, enabled=False)
+        on, reports = training.train(*combination, steps=steps, enabled=True)
+        verdicts.update(str(report.verdict) for report in reports)
+        names = [name for name in off.keys() | on.keys() if off.get(name) != on.get(name)]
+        if names:
+            broken += 1
+            print(f"{' × '.join(combination)}: {', '.join(sorted(names))} differ")
+    print(
+        f"{len(combinations)} combinations, {steps} steps each: {broken} differ; "
+        f"{sum(verdicts.values())} checks ({dict(verdicts)}); "
+        f"{time.perf_counter() - started:.0f} s"
+    )
+    return min(broken, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,48 @@
+"""Training is the same to the bit with the check on and off.
+
+Every pair of style and feature, with the optimisers in turn; all 440 combinations over 200 steps
+are run by ``tests/benchmarks/contracts.py``.
+"""
+
+import pytest
+
+STYLES = (
+    *("functional_dict", "in_place_model", "rebinding", "rebinding_model"),
+    *("book_network", "nested", "partial", "closure"),
+)
+FEATURES = (
+    *("global_numpy", "global_python", "generator", "random_state", "python_random"),
+    *("batch_norm", "batch_norm_in_place", "hidden_state", "shuffle", "buffers", "mode"),
+)
+OPTIMISERS = ("sgd", "momentum", "adagrad", "rmsprop", "adam")
+
+# Its ``gradient`` runs the loss once more, so that it belongs to a hidden state one batch further.
+ANOTHER_FUNCTION = ("book_network", "hidden_state")
+
+
+@pytest.mark.parametrize("feature", FEATURES)
+@pytest.mark.parametrize("style", STYLES)
+def test_training_leaves_the_same_bytes_with_the_check_on_and_off(training, style, feature):
+    rule = OPTIMISERS[(STYLES.index(style) + FEATURES.index(feature)) % len(OPTIMISERS)]
+    off, no_reports = training.train(style, rule, feature, steps=60, enabled=False)
+    on, reports = training.train(style, rule, feature, steps=60, enabled=True)
+    assert off.keys() == on.keys()
+    assert [name for name in off if off[name] != on[name]] == []
+    assert not no_reports
+    assert len(reports) == 7
+    if (style, feature) != ANOTHER_FUNCTION:
+        assert {str(report.verdict) for report in reports} <= {"PASS", "UNTESTED"}
+
+
+def test_the_lists_here_are_those_of_the_module(training):
+    assert tuple(training.STYLES) == STYLES
+    assert training.FEATURES == FEATURES
+    assert training.OPTIMISERS == OPTIMISERS
+
+
+@pytest.mark.parametrize("feature", FEATURES)
+def test_a_feature_is_really_exercised(training, feature):
+    """Without it, training ends elsewhere: else the contract would hold for nothing."""
+    plain, _ = training.train("in_place_model", "sgd", "none", steps=10, enabled=False)
+    with_it, _ = training.train("in_place_model", "sgd", feature, steps=10, enabled=False)
+    assert plain != with_it

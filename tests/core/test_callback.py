@@ -1,0 +1,407 @@
+"""The callback in a loop: when it checks, on what, and what it costs where it does not."""
+
+import copy
+import inspect
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from gradhook import (
+    GradCheckCallback,
+    GradCheckWarning,
+    GradientMismatchError,
+    Objective,
+    Verdict,
+    schedules,
+    sinks,
+)
+from gradhook.errors import InternalError, ObjectiveError, OptionError, ParameterError
+
+
+def cube(x, *_):
+    return np.sum(x**3), 3 * x**2
+
+
+def wrong(x, *_):
+    return np.sum(x**3), 2 * x**2
+
+
+def callback(objective=cube, parameters=None, **keywords):
+    x = np.array([0.5, -1.0]) if parameters is None else parameters
+    return GradCheckCallback(objective, x, **{"enabled": True, "batch": (), **keywords})
+
+
+def checked_at(check):
+    return [report.step for report in check.history]
+
+
+class TestWhen:
+    def test_by_default_it_checks_at_the_start_and_after_100_1000_and_10000_steps(self):
+        check = callback(effort="quick")
+        check.on_train_begin()
+        for step in range(1, 10_001):
+            check.on_step_end(step)
+        assert checked_at(check) == [0, 100, 1_000, 10_000]
+
+    def test_a_due_check_is_made_once_at_the_first_call_at_or_after_it(self):
+        check = callback(schedule=schedules.every(10), at_start=False)
+        for step in (4, 9, 17, 18, 20, 45, 46):
+            check.on_step_end(step)
+        assert checked_at(check) == [17, 20, 45]
+
+    def test_the_callback_counts_where_the_loop_does_not(self):
+        check = callback(schedule=2)
+        for _ in range(4):
+            check()
+        assert checked_at(check) == [1, 2, 4]
+
+    def test_without_the_check_at_the_start_there_is_none(self):
+        check = callback(at_start=False, schedule=[2])
+        assert check.on_train_begin() is None
+        assert check.on_step_end(1) is None
+        assert check.on_step_end(2).verdict is Verdict.PASS
+
+    def test_the_check_at_the_start_is_made_once(self):
+        check = callback(schedule=schedules.never())
+        assert [check.on_train_begin() is None for _ in range(2)] == [False, True]
+        assert check.on_step_end(1) is None
+
+    def test_without_on_train_begin_the_first_call_with_a_batch_makes_the_check_at_the_start(self):
+        check = callback(batch=None, schedule=[5])
+        assert check.on_train_begin() is None
+        assert check.on_step_end(1) is None
+        assert check.on_step_end(2, batch=(np.ones(3),)).step == 2
+        assert check.on_step_end(3, batch=(np.ones(3),)) is None
+
+    def test_a_check_at_the_start_that_falls_on_a_due_step_is_one_check(self):
+        check = callback(schedule=schedules.every(1))
+        check.on_step_end(1)
+        assert check.on_step_end(1) is None
+        assert checked_at(check) == [1]
+
+    def test_a_new_epoch_counts_on_and_is_said_once(self):
+        check = callback(schedule=schedules.every(6), at_start=False)
+
+        def train():
+            for _ in range(4):
+                for step in range(1, 5):
+                    check.on_step_end(step)
+
+        with pytest.warns(GradCheckWarning, match="step fell from 4 to 1: taken as a") as caught:
+            train()
+        assert len(caught) == 1
+        assert checked_at(check) == [6, 12]
+
+    def test_a_check_that_raised_is_not_made_again_at_the_next_step(self):
+        check = callback(wrong, on_fail="raise", schedule=schedules.every(10))
+        with pytest.raises(GradientMismatchError):
+            check.on_step_end(10)
+        assert check.on_step_end(11) is None
+
+    @pytest.mark.parametrize("step", [1.0, -1, "1", True])
+    def test_a_step_that_is_no_count_is_refused(self, step):
+        with pytest.raises(OptionError, match="step must be the number of finished updates"):
+            callback().on_step_end(step)
+
+
+class TestWhat:
+    def batches_seen(self, **keywords):
+        """A callback, and the batches on which it checked, told by their loss."""
+        check = callback(lambda x, n: (np.sum(x**2) + n, 2 * x), batch=None, **keywords)
+        base = 1.25
+        return check, lambda: [round(report.loss - base) for report in check.history]
+
+    def test_the_hooks_batch_goes_before_the_last_seen(self):
+        check, seen = self.batches_seen(schedule=1)
+        check.on_step_end(1, batch=(1.0,))
+        check.on_step_end(2)
+        check.on_step_end(3, batch=2.0)
+        assert seen() == [1, 1, 2]
+
+    def test_the_constructors_batch_goes_after_the_hooks_and_before_the_last_seen(self):
+        check = callback(lambda x, n: (np.sum(x**2) + n, 2 * x), batch=5.0, schedule=[2])
+        assert check.on_step_end(1, batch=9.0).loss == 1.25 + 9
+        assert check.on_step_end(2).loss == 1.25 + 5
+
+    def test_a_batch_seen_while_nothing_was_due_is_remembered(self):
+        check, seen = self.batches_seen(schedule=[3], at_start=False)
+        check.on_train_begin(batch=1.0)
+        check.on_step_end(1, batch=4.0)
+        check.on_step_end(3)
+        assert seen() == [4]
+        again, seen = self.batches_seen(schedule=[3], at_start=False)
+        again.on_train_begin(batch=6.0)
+        again.on_step_end(3)
+        assert seen() == [6]
+
+    def test_parameters_may_be_given_anew_to_every_hook(self):
+        check = callback(schedule=[2, 4])
+        check.on_train_begin(parameters=np.zeros(2) + 1)
+        check.on_step_end(1, parameters=np.zeros(2) + 2)
+        check.on_step_end(2)
+        check.on_step_end(4, parameters=np.zeros(2) + 3)
+        assert [report.loss for report in check.history] == [2.0, 16.0, 54.0]
+
+    def test_rebound_parameters_are_read_anew_at_every_check(self):
+        model = {"w": np.zeros(2) + 1}
+
+        def function(p):
+            return np.sum(p["w"] ** 3), {"w": 3 * p["w"] ** 2}
+
+        for parameters in (model, lambda: {"w": model["w"]}):
+            model["w"] = np.zeros(2) + 1
+            check = GradCheckCallback(function, parameters, batch=(), schedule=1, enabled=True)
+            for step in (1, 2):
+                check.on_step_end(step)
+                model["w"] = model["w"] + 1
+            assert [report.loss for report in check.history] == [2.0, 16.0]
+
+    def test_a_models_rebound_dictionary_is_read_anew(self):
+        class Model:
+            def __init__(self):
+                self.params = {"w": np.ones(2)}
+
+            def loss(self):
+                w = self.params["w"]
+                return np.sum(w**3), {"w": 3 * w**2}
+
+        model = Model()
+        check = GradCheckCallback(model, batch=(), schedule=1, enabled=True)
+        check.on_step_end(1)
+        model.params = {"w": np.zeros(2) + 2}
+        check.on_step_end(2)
+        assert [report.loss for report in check.history] == [2.0, 16.0]
+
+    def test_parameters_known_to_nobody_are_asked_for(self):
+        with pytest.raises(ObjectiveError, match="parameters to check are missing"):
+            GradCheckCallback(cube, enabled=True).on_train_begin(batch=())
+
+    def test_every_check_has_a_seed_of_its_own_that_stands_in_the_report(self):
+        check = callback(schedule=1, seed=5)
+        for _ in range(3):
+            check()
+        assert [report.seed for report in check.history] == [5, 6, 7]
+        assert check.last_report is check.history[-1]
+
+    def test_parameters_that_are_not_finite_are_refused(self):
+        with pytest.raises(ParameterError, match="has training diverged"):
+            callback(parameters=np.array([np.nan])).on_step_end(1)
+
+
+class TestEnd:
+    def test_a_loop_that_never_gave_a_batch_is_told_so_at_its_end(self):
+        check = callback(batch=None)
+        check.on_train_begin()
+        check.on_step_end(1)
+        with pytest.warns(
+            GradCheckWarning, match=r"no check was made, because no batch was given: p"
+        ):
+            check.on_train_end()
+        check.on_train_end()  # said once
+
+    def test_a_loop_in_which_nothing_was_due_is_told_nothing(self):
+        check = callback(batch=None, at_start=False)
+        check.on_step_end(1)
+        check.on_train_end()
+
+    def test_a_loop_that_raised_is_told_nothing_else(self):
+        def train():
+            with callback(batch=None) as check:
+                check.on_train_begin()
+                raise KeyError
+
+        with pytest.raises(KeyError):
+            train()
+
+    def test_the_block_closes_the_sinks_and_the_history_stays(self):
+        memory = sinks.Memory()
+        with callback(sinks=[memory]) as check:
+            check.on_train_begin()
+        assert check.history == list(memory.reports)
+
+
+class TestOnFail:
+    def test_raise_raises_with_the_report_after_it_is_kept(self):
+        memory = sinks.Memory()
+        check = callback(wrong, on_fail="raise", sinks=[memory])
+        with pytest.raises(GradientMismatchError, match="FAIL") as caught:
+            check.on_train_begin()
+        assert caught.value.report is check.last_report is memory.reports[0]
+
+    def test_warn_warns_at_the_users_line(self):
+        with pytest.warns(GradCheckWarning, match="FAIL") as caught:
+            callback(wrong).on_train_begin()
+        assert caught[0].filename == __file__
+
+    def test_record_says_nothing(self):
+        assert callback(wrong, on_fail="record").on_train_begin().verdict is Verdict.FAIL
+
+    def test_a_function_gets_the_report_of_a_check_that_did_not_pass(self):
+        got = []
+        for objective in (wrong, cube):
+            callback(objective, on_fail=got.append).on_train_begin()
+        assert [report.verdict for report in got] == [Verdict.FAIL]
+
+    def test_what_is_not_a_fail_only_warns(self):
+        check = callback(lambda x: (np.nan, x), on_fail="raise")
+        with pytest.warns(GradCheckWarning, match="INCONCLUSIVE"):
+            check.on_train_begin()
+
+    @pytest.mark.parametrize("value", ["rais", None, 3])
+    def test_anything_else_is_refused(self, value):
+        hint = "; did you mean 'raise'?" if value == "rais" else ""
+        with pytest.raises(OptionError) as caught:
+            callback(on_fail=value)
+        assert str(caught.value) == (
+            "on_fail must be one of 'warn', 'raise', 'record' or a function of the report, got "
+            f"{value!r}{hint}"
+        )
+
+    def test_a_fault_of_gradhooks_own_is_recorded_and_warned_about_once(self, monkeypatch):
+        def faulty(*_, **__):
+            raise InternalError("gradhook itself failed: ValueError: mine")
+
+        monkeypatch.setattr("gradhook._callback.check", faulty)
+        check = callback(schedule=1, on_fail="raise")
+        with pytest.warns(GradCheckWarning, match="INCONCLUSIVE"):
+            check()
+        check(), check()  # a second warning would be an error
+        assert [report.verdict for report in check.history] == [Verdict.INCONCLUSIVE] * 3
+        assert "gradhook itself failed: ValueError: mine" in check.history[0].notes[0]
+
+
+class Broken:
+    def __init__(self):
+        self.calls = []
+
+    def write(self, report):
+        self.calls.append("write")
+        raise OSError("disk full")
+
+    def close(self):
+        self.calls.append("close")
+
+
+class TestSinks:
+    def test_a_sink_that_fails_is_dropped_with_a_warning_and_the_others_go_on(self):
+        broken, memory = Broken(), sinks.Memory()
+        check = callback(sinks=(broken, memory), schedule=1)
+        with pytest.warns(
+            GradCheckWarning, match=r"sink Broken failed \(OSError: disk full\) and i"
+        ):
+            check()
+        check()
+        check.on_train_end()
+        assert broken.calls == ["write"]
+        assert len(memory.reports) == 2
+
+    @pytest.mark.parametrize(
+        ("given", "said"),
+        [
+            ([print], "a sink needs write(report) and close(); builtin_function_or_method lacks"),
+            ([sinks.Memory], "the sink Memory is a class; pass an instance of it"),
+            (sinks.Memory(), "sinks takes several: write sinks=[Memory(...)]"),
+        ],
+    )
+    def test_what_is_no_sink_is_refused(self, given, said):
+        with pytest.raises(OptionError) as caught:
+            callback(sinks=given)
+        assert said in str(caught.value)
+
+
+class Counting(GradCheckCallback):
+    def __init__(self, *arguments, **keywords):
+        super().__init__(*arguments, **keywords)
+        self.steps = 0
+
+    def on_step_end(self, step=None, batch=None, parameters=None):
+        self.steps += 1
+        return super().on_step_end(step, batch, parameters)
+
+
+class TestDisabled:
+    def disabled(self, kind=GradCheckCallback):
+        return kind(wrong, np.ones(2), batch=(), schedule=1, enabled=False, on_fail="raise")
+
+    @pytest.mark.parametrize("kind", [GradCheckCallback, Counting])
+    def test_every_hook_does_nothing(self, kind):
+        check = self.disabled(kind)
+        assert isinstance(check, kind)
+        assert not check.enabled
+        with check as entered:
+            assert entered is check
+            assert check.on_train_begin(batch=()) is None
+            assert check.on_step_end(1, batch=(), parameters=None) is None
+            assert check(2) is None
+        assert check.history == []
+        assert check.last_report is None
+
+    def test_a_subclass_keeps_its_own_behaviour(self):
+        for enabled in (False, True):
+            check = Counting(cube, np.ones(2), batch=(), schedule=1, enabled=enabled)
+            check()
+            check.on_step_end()
+            assert check.steps == 2
+            assert len(check.history) == 2 * enabled
+
+    def test_its_hooks_are_empty_and_of_the_same_signature(self):
+        check = self.disabled()
+        for name in ("on_train_begin", "on_step_end", "__call__", "on_train_end"):
+            hook = getattr(type(check), name)
+            assert inspect.signature(hook) == inspect.signature(getattr(GradCheckCallback, name))
+            assert hook.__code__.co_names == ()
+
+    def test_options_are_read_all_the_same(self):
+        with pytest.raises(TypeError, match="unknown option"):
+            GradCheckCallback(cube, np.ones(2), enabled=False, sampels=3)
+
+    def test_it_imports_draws_and_writes_nothing(self, tmp_path):
+        code = f"""
+import os, random, sys
+import numpy as np
+import gradhook
+before = np.random.get_state()[1].copy(), random.getstate()
+logdir = {str(tmp_path / "runs")!r}
+check = gradhook.GradCheckCallback(lambda x: (x @ x, 2 * x), np.ones(3), logdir=logdir)
+with check:
+    check.on_train_begin(batch=())
+    for step in range(1, 1001):
+        check.on_step_end(step, batch=())
+assert not check.enabled
+assert not {{"tensorboard", "tqdm"}} & set(sys.modules), "imported"
+assert not os.path.exists(logdir), "wrote"
+assert (np.random.get_state()[1] == before[0]).all() and random.getstate() == before[1], "drew"
+"""
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+
+
+class TestCopies:
+    @pytest.mark.parametrize("enabled", [True, False])
+    @pytest.mark.parametrize("kind", [GradCheckCallback, Counting])
+    @pytest.mark.parametrize(
+        "duplicate", [copy.deepcopy, copy.copy, lambda check: pickle.loads(pickle.dumps(check))]
+    )
+    def test_a_copy_is_what_the_original_was_decided_to_be(
+        self, duplicate, kind, enabled, monkeypatch
+    ):
+        check = kind(cube, np.ones(2), batch=(), schedule=2, enabled=enabled)
+        check(1)
+        monkeypatch.setenv("GRADHOOK", str(int(not enabled)))
+        twin = duplicate(check)
+        assert type(twin) is type(check)
+        assert twin.enabled is enabled
+        assert (twin(2) is not None) is enabled
+
+
+def test_the_class_takes_an_objective_of_any_form():
+    objective = Objective(loss=lambda x: np.sum(x**3), gradients=lambda x: 3 * x**2)
+    check = GradCheckCallback(objective, np.ones(3), batch=(), enabled=True)
+    assert check.on_train_begin().verdict is Verdict.PASS
+    with pytest.raises(ObjectiveError, match="is not an objective"):
+        GradCheckCallback(3, np.ones(3), enabled=False)

@@ -1,0 +1,307 @@
+"""Separate forward, cost and backward functions joined, whatever their signatures."""
+
+import random
+
+import numpy as np
+import pytest
+
+from gradhook import GradCheckCallback, Objective, check_gradients
+from gradhook.errors import ObjectiveError, OptionError
+
+M = 12
+
+
+@pytest.fixture
+def parameters():
+    generator = np.random.default_rng(0)
+    return {
+        "W1": generator.normal(size=(5, 4)),
+        "b1": generator.normal(size=(5, 1)),
+        "W2": generator.normal(size=(1, 5)),
+        "b2": generator.normal(size=(1, 1)),
+    }
+
+
+@pytest.fixture
+def batch():
+    generator = np.random.default_rng(1)
+    return generator.normal(size=(4, M)), (generator.random((1, M)) < 0.5).astype(int)
+
+
+def forward(X, parameters):
+    A1 = np.tanh(parameters["W1"] @ X + parameters["b1"])
+    A2 = 1 / (1 + np.exp(-(parameters["W2"] @ A1 + parameters["b2"])))
+    return A2, {"A0": X, "A1": A1, "A2": A2, "W2": parameters["W2"]}
+
+
+def cost(A2, Y):
+    return -np.mean(Y * np.log(A2) + (1 - Y) * np.log(1 - A2))
+
+
+def gradients(A2, Y, cache):
+    m = Y.shape[1]
+    dZ2 = (A2 - Y) / m
+    dZ1 = cache["W2"].T @ dZ2 * (1 - cache["A1"] ** 2)
+    return {
+        "dW2": dZ2 @ cache["A1"].T,
+        "db2": dZ2.sum(axis=1, keepdims=True),
+        "dW1": dZ1 @ cache["A0"].T,
+        "db1": dZ1.sum(axis=1, keepdims=True),
+        "dZ1": dZ1,
+    }
+
+
+def forward_with_dropout(X, parameters, keep_prob=0.5):
+    np.random.seed(1)
+    Z1 = np.tanh(parameters["W1"] @ X + parameters["b1"])
+    D1 = np.random.rand(*Z1.shape) < keep_prob
+    A1 = Z1 * D1 / keep_prob
+    A2 = 1 / (1 + np.exp(-(parameters["W2"] @ A1 + parameters["b2"])))
+    return A2, (Z1, D1, A1, A2, parameters["W2"])
+
+
+def backward_with_dropout(X, Y, cache, keep_prob):
+    Z1, D1, A1, A2, W2 = cache
+    dZ2 = (A2 - Y) / X.shape[1]
+    dZ1 = W2.T @ dZ2 * D1 / keep_prob * (1 - Z1**2)
+    return {
+        "dW2": dZ2 @ A1.T,
+        "db2": dZ2.sum(axis=1, keepdims=True),
+        "dW1": dZ1 @ X.T,
+        "db1": dZ1.sum(axis=1, keepdims=True),
+    }
+
+
+def cost_with_regularization(A2, Y, parameters, lambd):
+    squares = np.sum(parameters["W1"] ** 2) + np.sum(parameters["W2"] ** 2)
+    return cost(A2, Y) + lambd / (2 * Y.shape[1]) * squares
+
+
+def backward_with_regularization(X, Y, cache, lambd):
+    found = gradients(cache["A2"], Y, cache)
+    found["dW2"] = found["dW2"] + lambd / X.shape[1] * cache["W2"]
+    return found
+
+
+def backward_by_position(final, wanted, stored):
+    return gradients(final, wanted, stored)
+
+
+BACKWARDS = {
+    "AL, Y, caches": lambda AL, Y, caches: gradients(AL, Y, caches),
+    "X, Y, cache": lambda X, Y, cache: gradients(cache["A2"], Y, cache),
+    "parameters, cache, X, Y": lambda parameters, cache, X, Y: gradients(cache["A2"], Y, cache),
+    "A2, Y, cache, X=None": lambda A2, Y, cache, X=None: gradients(A2, Y, cache),
+    "positional": lambda A2, Y, cache, /: gradients(A2, Y, cache),
+    "unknown names": backward_by_position,
+}
+
+
+@pytest.mark.parametrize("backward", BACKWARDS.values(), ids=BACKWARDS)
+def test_backward_gets_what_its_arguments_are_called(backward, parameters, batch):
+    objective = Objective.from_functions(forward=forward, cost=cost, backward=backward)
+    report = check_gradients(objective, parameters, batch=batch, sample_axis=1)
+    assert report.verdict == "PASS"
+    assert set(report.blocks) == set(parameters)
+
+
+COSTS = {
+    "AL, Y": lambda AL, Y: cost(AL, Y),
+    "y_hat, y": lambda y_hat, y: cost(y_hat, y),
+    "y, y_hat": lambda y, y_hat: cost(y_hat, y),
+    "y, t": lambda y, t: cost(y, t),  # Names that mean the same say nothing.
+    "A2, Y, parameters": lambda A2, Y, parameters: cost(A2, Y),
+    "pred, Y": lambda guess, Y: cost(guess, Y),
+}
+
+
+@pytest.mark.parametrize("function", COSTS.values(), ids=COSTS)
+def test_cost_gets_what_its_arguments_are_called(function, parameters, batch):
+    objective = Objective.from_functions(forward=forward, cost=function, backward=gradients)
+    assert check_gradients(objective, parameters, batch=batch, sample_axis=1).passed
+
+
+def test_a_forward_pass_that_returns_the_cost_needs_none(parameters, batch):
+    def forward_propagation_n(X, Y, parameters):
+        A2, cache = forward(X, parameters)
+        return cost(A2, Y), cache
+
+    def backward_propagation_n(X, Y, cache):
+        return gradients(cache["A2"], Y, cache)
+
+    objective = Objective.from_functions(
+        forward=forward_propagation_n, backward=backward_propagation_n
+    )
+    assert check_gradients(objective, parameters, batch=batch, sample_axis=1).passed
+
+
+def test_the_one_dimensional_notebook_is_two_functions_of_x_and_theta():
+    objective = Objective.from_functions(
+        forward=lambda x, theta: np.dot(theta, x), backward=lambda x, theta: x
+    )
+    assert check_gradients(objective, np.array(4.0), batch=(2.0,)).verdict == "PASS"
+
+
+def test_caches_returned_one_by_one_arrive_together():
+    def forward(X, parameters):
+        return parameters["w"] @ X, X, parameters
+
+    def backward(AL, Y, caches):
+        X, kept = caches
+        assert set(kept) == {"w"}
+        return {"w": (AL - Y) @ X.T}
+
+    objective = Objective.from_functions(
+        forward=forward, cost=lambda AL, Y: 0.5 * np.sum((AL - Y) ** 2), backward=backward
+    )
+    X = np.arange(12.0).reshape(3, 4)
+    report = check_gradients(objective, {"w": np.ones((1, 3))}, batch=(X, X[:1]), sample_axis=1)
+    assert report.verdict == "PASS"
+
+
+class TestDropout:
+    @pytest.fixture
+    def objective(self):
+        return Objective.from_functions(
+            forward=forward_with_dropout, cost=cost, backward=backward_with_dropout, keep_prob=0.7
+        )
+
+    def test_it_can_be_turned_off_and_is_then_replayed(self, objective, parameters, batch):
+        report = check_gradients(
+            objective, parameters, batch=batch, sample_axis=1, dropout="keep_prob"
+        )
+        assert report.verdict == "PASS"
+        assert "generic point, dropout replayed" in report.settings
+
+    def test_a_mask_forgotten_on_the_way_back_is_found_in_the_replay(self, parameters, batch):
+        def backward(X, Y, cache, keep_prob):
+            Z1, D1, *rest = cache
+            return backward_with_dropout(X, Y, (Z1, np.ones_like(D1), *rest), keep_prob)
+
+        objective = Objective.from_functions(
+            forward=forward_with_dropout, cost=cost, backward=backward, keep_prob=0.7
+        )
+        report = check_gradients(
+            objective, parameters, batch=batch, sample_axis=1, dropout="keep_prob"
+        )
+        assert {name for name, b in report.blocks.items() if b.verdict == "FAIL"} == {"W1", "b1"}
+
+    def test_a_seed_set_inside_does_not_disturb_the_global_stream(
+        self, objective, parameters, batch
+    ):
+        np.random.seed(77)
+        random.seed(77)
+        before = np.random.get_state()[1].tolist(), random.getstate()
+        check_gradients(objective, parameters, batch=batch, sample_axis=1, dropout="keep_prob")
+        assert (np.random.get_state()[1].tolist(), random.getstate()) == before
+
+    def test_training_draws_the_same_numbers_with_the_check_and_without(self, parameters, batch):
+        def trained(enabled):
+            np.random.seed(3)
+            values, drawn = dict(parameters), []
+            objective = Objective.from_functions(
+                forward=forward_with_dropout,
+                cost=cost,
+                backward=backward_with_dropout,
+                keep_prob=0.7,
+            )
+            check = GradCheckCallback(objective, values, sample_axis=1, schedule=2, enabled=enabled)
+            for step in range(1, 5):
+                _, cache = forward_with_dropout(batch[0], values, 0.7)
+                drawn.append(np.random.rand())
+                grads = backward_with_dropout(*batch, cache, 0.7)
+                values = {name: value - grads["d" + name] for name, value in values.items()}
+                check.on_step_end(step, batch=batch, parameters=values)
+                drawn.append(np.random.rand())
+            return values, drawn, check
+
+        plain, numbers, _ = trained(enabled=False)
+        checked, numbers_checked, check = trained(enabled=True)
+        assert [str(report.verdict) for report in check.history] == ["PASS"] * 3
+        assert numbers == numbers_checked
+        assert all(plain[name].tobytes() == checked[name].tobytes() for name in plain)
+
+
+class TestPenalty:
+    def test_it_reaches_cost_and_backward_and_is_looked_at_alone(self, parameters, batch):
+        objective = Objective.from_functions(
+            forward=forward,
+            cost=cost_with_regularization,
+            backward=backward_with_regularization,
+            lambd=1e-4,
+        )
+        report = check_gradients(
+            objective, parameters, batch=batch, sample_axis=1, penalty="lambd", dropout=None
+        )
+        # The gradient of W1 lacks its share, which 1e-4 would hide.
+        assert any("lambd" in setting for setting in report.settings)
+        assert {n for n, b in report.blocks.items() if b.verdict == "FAIL"} == {"W1"}
+
+    def test_a_default_that_all_functions_share_is_a_switch_too(self, parameters, batch):
+        def cost_with_default(AL, Y, parameters, lambd=0.5):
+            return cost_with_regularization(AL, Y, parameters, lambd)
+
+        def backward_with_default(X, Y, cache, parameters, lambd=0.5):
+            found = backward_with_regularization(X, Y, cache, lambd)
+            return found | {"dW1": found["dW1"] + lambd / X.shape[1] * parameters["W1"]}
+
+        objective = Objective.from_functions(
+            forward=forward, cost=cost_with_default, backward=backward_with_default
+        )
+        report = check_gradients(objective, parameters, batch=batch, sample_axis=1, penalty="lambd")
+        assert report.verdict == "PASS"
+
+    def test_defaults_that_differ_are_each_functions_own_and_no_switch(self, parameters, batch):
+        def backward(X, Y, cache, keep_prob=0.6):
+            return backward_with_dropout(X, Y, cache, keep_prob)
+
+        objective = Objective.from_functions(
+            forward=forward_with_dropout, cost=cost, backward=backward
+        )
+        # Trained like this, the gradient is scaled by 1 / 0.6 for 1 / 0.5: a bug, and found.
+        report = check_gradients(objective, parameters, batch=batch, sample_axis=1)
+        assert {n for n, b in report.blocks.items() if b.verdict == "FAIL"} == {"W1", "b1"}
+        with pytest.raises(OptionError, match="keep_prob"):
+            check_gradients(objective, parameters, batch=batch, sample_axis=1, dropout="keep_prob")
+
+
+class TestRefusals:
+    def test_a_required_setting_without_a_value_is_named(self):
+        with pytest.raises(ObjectiveError, match=r"what lambd should be is not known") as caught:
+            Objective.from_functions(
+                forward=forward, cost=cost, backward=backward_with_regularization
+            )
+        message = str(caught.value)
+        assert "backward(X, Y, cache, lambd)" in message
+        assert "from_functions(..., lambd=0.5)" in message
+
+    def test_a_setting_that_no_function_takes_is_refused_with_the_nearest_name(self):
+        with pytest.raises(ObjectiveError, match="none of the functions takes 'lambda_'") as e:
+            Objective.from_functions(
+                forward=forward,
+                cost=cost_with_regularization,
+                backward=backward_with_regularization,
+                lambd=0.1,
+                lambda_=0.1,
+            )
+        assert "did you mean 'lambd'?" in str(e.value)
+
+    def test_a_forward_pass_without_parameters_is_refused(self):
+        with pytest.raises(ObjectiveError, match=r"forward\(X\) takes no parameters"):
+            Objective.from_functions(forward=lambda X: X, cost=cost, backward=gradients)
+
+    def test_what_is_no_function_is_refused(self):
+        with pytest.raises(ObjectiveError, match="cost must be a function, got float"):
+            Objective.from_functions(forward=forward, cost=0.5, backward=gradients)
+
+    def test_labels_missing_from_the_batch_are_asked_for(self, parameters, batch):
+        objective = Objective.from_functions(forward=forward, cost=cost, backward=gradients)
+        with pytest.raises(ObjectiveError, match="cost takes Y, but no Y came in the batch"):
+            check_gradients(objective, parameters, batch=batch[:1], sample_axis=1)
+
+    def test_caches_that_forward_does_not_return_are_asked_for(self, parameters, batch):
+        objective = Objective.from_functions(
+            forward=lambda X, parameters: forward(X, parameters)[0], cost=cost, backward=gradients
+        )
+        with pytest.raises(ObjectiveError, match="takes cache, but no cache came from forward"):
+            check_gradients(objective, parameters, batch=batch, sample_axis=1)

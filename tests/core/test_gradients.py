@@ -1,0 +1,137 @@
+"""Gradients: found by name in what the user's code returns, copied, refused if they do not fit."""
+
+import numpy as np
+import pytest
+
+from gradhook import Verdict, check_gradients
+from gradhook._gradients import match_gradients
+from gradhook._parameters import Tree
+from gradhook.errors import GradientNameError, GradientShapeError
+
+W, B = np.ones((2, 3)), np.ones(3)
+LAYER = {"W1": W, "b1": B}
+
+
+def matched(gradients, parameters=LAYER, rule=None):
+    return match_gradients(gradients, Tree.of(parameters), rule)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "gradients", "said"),
+    [
+        (LAYER, {"W1": W, "b1": B}, ""),
+        (LAYER, {"dW1": W, "db1": B}, '"d" + name (dW1 for W1)'),
+        (LAYER, {"b1": B, "extra": None, "W1": W, "dW1": None}, ""),
+        (LAYER, {"dA1": None, "dW1": W, "db1": B}, '"d" + name (dW1 for W1)'),
+        ({"l": LAYER}, {"l": {"dW1": W, "db1": B}}, '"d" + name (l/dW1 for l/W1)'),
+        ({"l/W1": W}, {"dl/W1": W}, '"d" + name (dl/W1 for l/W1)'),
+        ([W, B], (W, B), ""),
+        ((W, [B]), [W, (B,)], ""),
+        (W, W, ""),
+        (W, W.tolist(), ""),
+        (W, {"x": W}, ""),
+        (W, {"dx": W}, '"d" + name (dx for x)'),
+    ],
+)
+def test_gradients_are_found_by_name_or_by_d_and_name_and_the_rule_is_said(
+    parameters, gradients, said
+):
+    found, sentence = matched(gradients, parameters)
+    tree = Tree.of(parameters)
+    assert list(found) == list(tree.blocks)
+    for name, leaf in tree.blocks.items():
+        np.testing.assert_array_equal(found[name], leaf)
+    assert said in sentence
+    assert bool(said) == bool(sentence)
+
+
+@pytest.mark.parametrize(
+    "rule", ["grad_{}", {"W1": "grad_W1", "b1": "grad_b1"}, lambda name: f"grad_{name}"]
+)
+def test_a_rule_of_the_users_own_is_followed_even_where_plain_names_exist(rule):
+    wrong = {"W1": 0 * W, "b1": 0 * B}
+    found, said = matched({**wrong, "grad_W1": W, "grad_b1": B}, rule=rule)
+    assert found["W1"].all()
+    assert said == "gradients matched by the rule given as gradient_name"
+
+
+def test_a_mapping_may_name_the_exceptions_alone():
+    assert matched({"W1": W, "bias": B}, rule={"b1": "bias"})[0]["b1"].all()
+
+
+def test_the_rule_is_said_in_the_report():
+    report = check_gradients(lambda p: (p["w"] @ p["w"], {"dw": 2 * p["w"]}), {"w": np.ones(3)})
+    assert 'gradients matched by the rule "d" + name (dw for w)' in report.notes
+
+
+def test_what_is_found_is_a_copy():
+    buffer = np.ones(3)
+    found, _ = matched(buffer, buffer)
+    buffer[:] = 0
+    assert found["x"].all()
+
+
+def test_a_missing_gradient_is_an_error_with_both_lists():
+    with pytest.raises(GradientNameError) as caught:
+        matched({"W1": W, "B1": B})
+    assert str(caught.value) == (
+        "no gradient for b1: the parameters are W1, b1; the gradients are W1, B1; did you mean "
+        "'B1'? Pass gradient_name= if they are named by another rule"
+    )
+    with pytest.raises(GradientNameError, match=r"the gradients are empty\. Pass gradient_name="):
+        matched({})
+
+
+@pytest.mark.parametrize(
+    ("gradients", "said"),
+    [(None, "None"), (W, "one array"), (1.0, "a float"), (iter([W]), "a list_")],
+)
+def test_gradients_without_names_are_refused_where_parameters_have_some(gradients, said):
+    with pytest.raises(
+        GradientNameError, match=f"the gradients are {said}.*the parameters are W1, b1"
+    ):
+        matched(gradients)
+
+
+@pytest.mark.parametrize(
+    "gradient",
+    [B[:2], B[None], B[:, None], np.float64(1.0), np.ones((1, 3)), np.ones((3, 3))],
+)
+def test_another_shape_is_refused_also_where_it_would_broadcast(gradient):
+    with pytest.raises(GradientShapeError) as caught:
+        matched({"W1": W, "b1": gradient})
+    assert f"'b1' has shape {np.shape(gradient)}, the parameter has (3,)" in str(caught.value)
+    assert "broadcasting would hide a missing sum over the batch" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("gradient", "said"),
+    [
+        (None, "is None; an array of real numbers with shape (3,) is needed"),
+        (B * 1j, "is of dtype complex128"),
+        (B.astype(object), "is of dtype object"),
+        (B > 0, "is of dtype bool"),
+        (np.ma.masked_array(B, [0, 0, 1]), "is a masked array"),
+        ([[1.0], [1.0, 2.0]], "is not an array: "),
+    ],
+)
+def test_what_is_no_array_of_real_numbers_is_refused(gradient, said):
+    # A list among named gradients is read as further blocks.
+    parameters = B if isinstance(gradient, list) else LAYER
+    given = gradient if isinstance(gradient, list) else {"W1": W, "b1": gradient}
+    with pytest.raises(GradientShapeError) as caught:
+        matched(given, parameters)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("dtype", [int, np.uint8, np.float16, np.float32, np.longdouble])
+def test_real_numbers_of_any_kind_become_float64(dtype):
+    found, _ = matched({"W1": W.astype(dtype), "b1": B})
+    assert found["W1"].dtype == np.float64
+
+
+def test_extra_gradients_do_no_harm_to_the_check():
+    def loss_and_gradients(p):
+        return p["w"] @ p["w"], {"w": 2 * p["w"], "cache": "anything", "dA": [None]}
+
+    assert check_gradients(loss_and_gradients, {"w": np.ones(3)}).verdict is Verdict.PASS

@@ -1,0 +1,381 @@
+"""What counts as an objective, which form it has, and how its functions are called."""
+
+import functools
+import math
+
+import numpy as np
+import pytest
+
+from gradhook import Objective, Verdict, check_gradients
+from gradhook.errors import (
+    LossTypeError,
+    ObjectiveError,
+    ParameterError,
+    SubsetError,
+    UnreadParametersError,
+)
+
+RANDOM = np.random.default_rng(0)
+X, Y = RANDOM.standard_normal((20, 3)), RANDOM.standard_normal(20)
+
+
+def weights():
+    return {"w": np.array([0.3, -0.2, 0.5])}
+
+
+def loss(parameters, x, y):
+    return 0.5 * np.mean((x @ parameters["w"] - y) ** 2)
+
+
+def gradients(parameters, x, y):
+    return {"w": x.T @ (x @ parameters["w"] - y) / len(y)}
+
+
+def loss_and_gradients(parameters, x, y):
+    return loss(parameters, x, y), gradients(parameters, x, y)
+
+
+class Course:
+    """A model as CS231n's assignments write it."""
+
+    def __init__(self):
+        self.params = weights()
+
+    def loss(self, X, y=None):
+        scores = X @ self.params["w"]
+        return scores if y is None else loss_and_gradients(self.params, X, y)
+
+
+class Book:
+    """A network as the from-scratch books write it: loss and gradient apart."""
+
+    def __init__(self):
+        self.params = weights()
+
+    def loss(self, x, t):
+        return loss(self.params, x, t)
+
+    def gradient(self, x, t):
+        return gradients(self.params, x, t)
+
+
+class Callable:
+    def __call__(self, parameters, x, y):
+        return loss_and_gradients(parameters, x, y)
+
+
+LIVE = weights()
+
+FORMS = {
+    "function": loss_and_gradients,
+    "lambda": lambda p, x, y: loss_and_gradients(p, x, y),
+    "partial": functools.partial(loss_and_gradients),
+    "star": lambda *arguments: loss_and_gradients(*arguments),
+    "callable object": Callable(),
+    "both functional": Objective(loss=loss, gradients=gradients),
+    "both in place": Objective(
+        parameters=LIVE,
+        loss=lambda x, y: loss(LIVE, x, y),
+        gradients=lambda x, y: gradients(LIVE, x, y),
+    ),
+    "joint beside loss": Objective(loss=loss, loss_and_gradients=loss_and_gradients),
+    "live function": Objective(parameters=lambda: LIVE, loss_and_gradients=loss_and_gradients),
+    "given form": Objective(
+        parameters=LIVE, loss_and_gradients=lambda *b: loss_and_gradients(LIVE, *b), form="in_place"
+    ),
+    "cs231n": Course(),
+    "book": Book(),
+    "bound method": Course().loss,
+}
+
+
+def parameters_of(thing):
+    """What has to be passed beside an objective: nothing where it has its own."""
+    owner = getattr(thing, "__self__", None)
+    if owner is not None:
+        return owner.params
+    has_own = hasattr(thing, "params") or getattr(thing, "parameters", None) is not None
+    return None if has_own else weights()
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_every_form_is_checked(name):
+    thing = FORMS[name]
+    report = check_gradients(thing, parameters_of(thing), batch=(X, Y))
+    assert report.verdict is Verdict.PASS
+    assert list(report.blocks) == ["w"]
+    assert report.rows is not None
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_every_form_leaves_the_parameters_as_they_were(name):
+    thing = FORMS[name]
+    parameters = parameters_of(thing)
+    found = Objective.of(thing, parameters).parameters
+    live = (found() if callable(found) else found)["w"]
+    before = live.tobytes()
+    check_gradients(thing, parameters, batch=(X, Y))
+    assert live.tobytes() == before
+
+
+def test_scipys_fun_and_jac_are_an_objective():
+    optimize = pytest.importorskip("scipy.optimize")
+    rosenbrock = Objective(
+        parameters=np.array([0.5, -0.3, 1.2]), loss=optimize.rosen, gradients=optimize.rosen_der
+    )
+    report = check_gradients(rosenbrock)
+    assert report.verdict is Verdict.PASS
+    assert list(report.blocks) == ["x"]
+
+
+def test_scipys_args_are_the_batch():
+    def fun(x, a, b):
+        return a * np.sum(np.sin(x)) + b, a * np.cos(x)
+
+    assert check_gradients(fun, np.ones(3), batch=(2.0, 1.0)).passed
+
+
+def test_a_function_without_a_signature_takes_the_parameters():
+    # ``math.hypot`` and its like have none that can be read.
+    assert Objective(loss=max, gradients=max, parameters=1.0).calls(()).takes_parameters
+    given = Objective(loss=max, gradients=max, parameters=1.0, form="in_place")
+    assert not given.calls((1.0,)).takes_parameters
+
+
+@pytest.mark.parametrize("value", [2.0, np.array(2.0), np.array([[2.0]]), np.float32(2.0), 2])
+def test_the_loss_is_any_real_number_or_array_of_size_one(value):
+    def constant_plus(x):
+        return value + 0 * x.sum() + np.sum(x**2), 2 * x
+
+    assert check_gradients(constant_plus, np.array([1.0, 2.0])).passed
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (None, "returned None: has it a return statement?"),
+        (np.ones(3), "a ndarray of shape (3,): sum or average over the samples"),
+        (1j, "returned a complex"),
+        (np.complex128(1j), "returned a complex128 of dtype complex128"),
+        (True, "returned a bool"),
+        ("1.0", "returned a str"),
+        ({"loss": 1.0}, "returned a dict"),
+        (
+            (1.0, 2.0),
+            "a tuple of 2: a function that returns (loss, gradients) is passed as loss_and",
+        ),
+        ([[1.0], [1.0, 2.0]], "returned a list"),
+        (np.ma.masked, "returned a MaskedConstant"),
+        (np.array([1.0], dtype=object), "returned a ndarray of dtype object"),
+    ],
+)
+def test_a_loss_that_is_no_real_number_is_refused(value, said):
+    with pytest.raises(LossTypeError, match="the loss must be one real number") as caught:
+        check_gradients(Objective(loss=lambda x: value, gradients=lambda x: x), np.ones(2))
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("returned", "said"),
+    [
+        (1.0, "it returned a float"),
+        (None, "it returned None"),
+        ((1.0,), "it returned a tuple of 1"),
+        ([1.0, 2.0, 3.0], "it returned a list of 3"),
+    ],
+)
+def test_a_function_that_does_not_return_a_pair_is_told_so_by_name(returned, said):
+    def broken(x):
+        return returned
+
+    wrapped = functools.partial(broken)
+    for function in (broken, wrapped):
+        with pytest.raises(ObjectiveError, match="broken must return") as caught:
+            check_gradients(function, np.ones(2))
+        assert str(caught.value) == f"broken must return (loss, gradients); {said}"
+
+
+def test_signatures_that_fit_both_forms_are_an_error_that_asks():
+    def either(*arguments):
+        return 0.0
+
+    with pytest.raises(
+        ObjectiveError, match=r"either\(\*arguments\) can be called with the param"
+    ) as e:
+        check_gradients(Objective(parameters=1.0, loss=either, gradients=either), batch=(X,))
+    assert "form='functional' if its first argument is the parameters" in str(e.value)
+
+
+def test_one_function_that_can_be_told_decides_for_the_other():
+    objective = Objective(parameters=weights(), loss=loss, gradients=lambda *a: gradients(*a))
+    assert check_gradients(objective, batch=(X, Y)).passed
+
+
+def test_functions_of_two_forms_are_refused():
+    mixed = Objective(parameters=weights(), loss=loss, gradients=lambda x, y: {})
+    with pytest.raises(ObjectiveError, match=r"loss\(parameters, x, y\) and .*do not agree"):
+        check_gradients(mixed, batch=(X, Y))
+
+
+def test_a_batch_of_another_length_than_the_functions_take_is_refused():
+    with pytest.raises(
+        ObjectiveError, match=r"fits neither .* for a batch of 1 item\(s\): pass as b"
+    ):
+        check_gradients(loss_and_gradients, weights(), batch=X)
+
+
+def test_a_form_that_does_not_fit_is_refused():
+    with pytest.raises(
+        ObjectiveError, match=r"form='in_place' needs functions that take \(\*batch\)"
+    ):
+        check_gradients(
+            Objective(parameters=weights(), loss=loss, gradients=gradients, form="in_place"),
+            batch=(X, Y),
+        )
+
+
+@pytest.mark.parametrize(
+    ("keywords", "said"),
+    [
+        ({}, "needs loss= and gradients=, or loss_and_gradients="),
+        ({"loss": loss}, "needs loss= and gradients="),
+        ({"loss": 3, "gradients": gradients}, "Objective.loss must be a function, got int"),
+        (
+            {"loss": loss, "gradients": gradients, "form": "inplace"},
+            "form must be 'functional', 'in_place' or None, got 'inplace'",
+        ),
+    ],
+)
+def test_an_objective_without_its_functions_is_refused(keywords, said):
+    with pytest.raises(ObjectiveError) as caught:
+        Objective(**keywords)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("thing", "said"),
+    [
+        (3, "a int is not an objective; pass a function loss_and_gradients(parameters, *batch)"),
+        (Course, "Course is a class; pass an instance of it"),
+        (None, "a NoneType is not an objective"),
+        ({"W": 1}, "a network with .params, .loss(x, t) and .gradient(x, t)"),
+    ],
+)
+def test_what_is_no_objective_is_told_what_one_is(thing, said):
+    with pytest.raises(ObjectiveError) as caught:
+        Objective.of(thing, 1.0)
+    assert said in str(caught.value)
+
+
+def test_missing_parameters_are_refused():
+    with pytest.raises(ObjectiveError, match="parameters to check are missing: pass parameters="):
+        check_gradients(loss_and_gradients, batch=(X, Y))
+
+
+def test_parameters_given_beside_an_objective_count_more_than_its_own():
+    objective = Objective(parameters={"w": np.zeros(3)}, loss=loss, gradients=gradients)
+    assert Objective.of(objective, LIVE).parameters is LIVE
+    assert Objective.of(objective).parameters is objective.parameters
+
+
+def test_a_models_parameters_are_read_anew_at_every_check():
+    model = Course()
+    objective = Objective.of(model)
+    model.params = {"w": np.zeros(3), "unused": np.zeros(1)}
+    assert objective.parameters() is model.params
+
+
+def test_the_gradients_are_called_right_after_the_loss_at_the_same_point():
+    cache = {}
+
+    def forward(x):
+        cache["x"] = x.copy()
+        return np.sum(x**3)
+
+    def backward(x):
+        np.testing.assert_array_equal(cache.pop("x"), x)
+        return 3 * x**2
+
+    report = check_gradients(Objective(loss=forward, gradients=backward), np.array([1.0, -2.0]))
+    assert report.passed
+    assert report.gradient_evaluations > 0
+
+
+def test_loss_and_gradients_draw_the_same_numbers():
+    random = np.random.default_rng(3)
+
+    def mask():
+        return random.random(5) < 0.5
+
+    objective = Objective(
+        parameters=np.arange(1.0, 6.0),
+        loss=lambda x: np.sum(x**2 * mask()),
+        gradients=lambda x: 2 * x * mask(),
+    )
+    report = check_gradients(objective)
+    assert report.verdict in (Verdict.PASS, Verdict.UNTESTED)
+    assert any("mask frozen" in note for note in report.notes)
+
+
+def test_a_functional_objective_never_sees_the_users_arrays():
+    parameters = weights()
+
+    def look(given, x, y):
+        assert not np.shares_memory(given["w"], parameters["w"])
+        return loss_and_gradients(given, x, y)
+
+    assert check_gradients(look, parameters, batch=(X, Y)).passed
+
+
+def test_a_function_that_reads_the_arrays_themselves_is_checked_in_place_and_that_is_said():
+    live = weights()
+    report = check_gradients(
+        lambda ignored, x, y: loss_and_gradients(live, x, y), live, batch=(X, Y)
+    )
+    assert report.passed
+    assert any("checked in place" in note for note in report.notes)
+
+
+def test_a_function_that_reads_a_copy_is_told_so():
+    copy = {"w": weights()["w"].copy()}
+    with pytest.raises(UnreadParametersError, match="does not read what it is given"):
+        check_gradients(
+            lambda ignored, x, y: loss_and_gradients(copy, x, y), weights(), batch=(X, Y)
+        )
+
+
+def test_read_only_arrays_are_welcome_as_copies_and_refused_in_place():
+    fixed = np.array([0.3, -0.2, 0.5])
+    fixed.flags.writeable = False
+    assert check_gradients(loss_and_gradients, {"w": fixed}, batch=(X, Y)).passed
+    objective = Objective(
+        parameters={"w": fixed},
+        loss_and_gradients=lambda x, y: loss_and_gradients({"w": fixed}, x, y),
+    )
+    with pytest.raises(
+        ParameterError, match="'w' is read-only and the objective reads it in place"
+    ):
+        check_gradients(objective, batch=(X, Y))
+
+
+def test_a_plain_number_is_welcome_as_a_copy_and_refused_in_place():
+    assert check_gradients(lambda x: (math.sin(x), math.cos(x)), 0.5).passed
+    with pytest.raises(ParameterError, match="'x' is a float, which cannot be written in place"):
+        check_gradients(Objective(parameters=0.5, loss=lambda: 0.0, gradients=lambda: 0.0))
+
+
+def test_a_loss_that_raises_on_rows_and_not_on_the_whole_batch_names_the_remedy():
+    targets = list(Y)
+    with pytest.raises(SubsetError, match="pass samples=None to check on every row") as caught:
+        check_gradients(loss_and_gradients, weights(), batch=(X, targets))
+    assert "item 1 (a list) of the batch passed unchanged" in str(caught.value)
+    assert check_gradients(loss_and_gradients, weights(), batch=(X, targets), samples=None).passed
+
+
+def test_an_exception_of_the_objective_propagates_with_a_note():
+    def broken(parameters, x, y):
+        raise ZeroDivisionError("mine")
+
+    with pytest.raises(ZeroDivisionError, match="mine") as caught:
+        check_gradients(broken, weights(), batch=(X, Y))
+    assert "inside a gradient check" in caught.value.__notes__[0]

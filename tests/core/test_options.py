@@ -1,0 +1,215 @@
+"""Options: refused when given, with the nearest one known, and written down to repeat a check."""
+
+import contextlib
+import dataclasses
+
+import numpy as np
+import pytest
+
+import gradhook
+from gradhook import L2, GradCheckCallback, Switch, Tolerance, check_gradients, difference
+from gradhook._code import code_of
+from gradhook._integer import as_integer
+from gradhook._options import Options
+from gradhook.errors import OptionError
+
+
+def cube(x):
+    return np.sum(x**3), 3 * x**2
+
+
+@pytest.mark.parametrize(
+    ("keywords", "said"),
+    [
+        ({"samples": 0}, "samples must be a positive integer or None for every row, got 0"),
+        ({"samples": 7.0}, "samples must be a positive integer or None for every row, got 7.0"),
+        ({"samples": True}, "got True"),
+        ({"samples": np.ones(2, int)}, "samples must be a positive integer"),
+        ({"sample_axis": 0.5}, "sample_axis must be an integer, got 0.5"),
+        ({"seed": -1}, "seed must be a non-negative integer, got -1"),
+        ({"seed": np.random.default_rng(0)}, "seed must be a non-negative integer, got Generator"),
+        (
+            {"effort": "exhaustiv"},
+            (
+                "effort must be one of 'quick', 'standard', 'exhaustive', got 'exhaustiv'; did you "
+                "mean 'exhaustive'?"
+            ),
+        ),
+        ({"effort": "Quick"}, "did you mean 'quick'?"),
+        (
+            {"points": "generic"},
+            "points must be a tuple of names such as ('generic', 'current'), got",
+        ),
+        ({"points": ()}, "points is empty: name 'generic', 'current' or both"),
+        ({"points": ("curent",)}, "got 'curent'; did you mean 'current'?"),
+        ({"fixed": "log_sigma"}, "fixed must be a tuple of names such as ('log_sigma',)"),
+        ({"order": 3}, "order must be a tuple of names such as ('W1', 'b1', 'W2', 'b2'), got 3"),
+        (
+            {"tolerance": 1e-3},
+            "tolerance must be a gradhook.Tolerance, such as Tolerance(fail=1e-3)",
+        ),
+        ({"method": difference.Central}, "such as difference.Ridders(), got"),
+        ({"method": "central"}, "method must be one of gradhook.difference's methods"),
+        ({"subset": 3}, "subset must be a function (batch, rows) -> batch, got 3"),
+        ({"evaluation_mode": True}, "evaluation_mode must be a context manager or a function that"),
+        (
+            {"gradient_name": "grad"},
+            "gradient_name='grad' would call every gradient the same: write {}",
+        ),
+        ({"gradient_name": 3}, "gradient_name must be a format, a mapping or a function, got 3"),
+        ({"progress": 1.0}, "progress must be True, False, None or an object with start, advance"),
+        ({"dropout": 0.5}, "dropout= takes the name of a switch"),
+        ({"penalty": 0.5}, "penalty= takes the name of a switch"),
+        ({"penalty": "train"}, "the switch 'train' is refused"),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_refused_when_it_is_given(keywords, said):
+    builds = (
+        lambda: check_gradients(cube, np.ones(2), **keywords),
+        lambda: GradCheckCallback(cube, np.ones(2), enabled=True, **keywords),
+        lambda: GradCheckCallback(cube, np.ones(2), enabled=False, **keywords),
+    )
+    for build in builds:
+        with pytest.raises(OptionError) as caught:
+            build()
+        assert said in str(caught.value)
+
+
+def test_an_unknown_option_is_told_the_nearest_and_all():
+    with pytest.raises(TypeError) as caught:
+        check_gradients(cube, np.ones(2), sampels=7)
+    assert str(caught.value).startswith(
+        "unknown option 'sampels'; did you mean 'samples'? Known: samples, sample_axis, subset,"
+    )
+    with pytest.raises(TypeError, match=r"unknown option 'verbosity'\. Known: samples"):
+        check_gradients(cube, np.ones(2), verbosity=3)
+    with pytest.raises(TypeError, match=r"unknown option 'shedule'; did you mean 'schedule'\?"):
+        GradCheckCallback(cube, np.ones(2), shedule=3)
+
+
+@pytest.mark.parametrize("what", ["fixed", "order"])
+def test_names_of_no_block_are_refused_with_the_nearest(what):
+    blocks = {"log_sigma": np.ones(2), "mean": np.ones(2)}
+    with pytest.raises(OptionError) as caught:
+        check_gradients(lambda p: (0.0, p), blocks, **{what: ("log_sgima",)})
+    assert str(caught.value) == (
+        f"{what} names 'log_sgima', which is no block; did you mean 'log_sigma'? Blocks: "
+        "log_sigma, mean"
+    )
+    with pytest.raises(OptionError, match=r"'\?', which is no block\. Blocks: log_sigma, mean"):
+        check_gradients(lambda p: (0.0, p), blocks, **{what: ("?",)})
+
+
+def test_integers_of_numpy_become_those_of_python():
+    options = Options(samples=np.int64(3), sample_axis=np.int8(-1), seed=np.uint32(5))
+    assert [type(options.samples), type(options.sample_axis), type(options.seed)] == [int] * 3
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (3, 3),
+        (np.int64(-3), -3),
+        (np.array(3), 3),
+        *[(x, None) for x in (True, np.True_, 3.0, np.float64(3), "3", None)],
+        *[(np.array(x), None) for x in ([3], 3.0)],
+    ],
+)
+def test_an_integer_is_one_whole_number_and_no_truth_value(value, expected):
+    assert as_integer(value) == expected
+
+
+@contextlib.contextmanager
+def mode(log):
+    log.append("in")
+    yield
+    log.append("out")
+
+
+def test_the_evaluation_mode_is_entered_around_the_check():
+    log = []
+    check_gradients(cube, np.ones(2), evaluation_mode=lambda: mode(log))
+    check_gradients(cube, np.ones(2), evaluation_mode=mode(log))
+    assert log == ["in", "out"] * 2
+
+
+def test_a_mode_that_can_be_entered_once_is_refused_by_what_checks_more_than_once():
+    with pytest.raises(OptionError, match="pass the function that makes it, without calling it"):
+        GradCheckCallback(cube, np.ones(2), evaluation_mode=mode([]), enabled=True)
+    log = []
+    check = GradCheckCallback(
+        cube, np.ones(2), evaluation_mode=lambda: mode(log), batch=(), schedule=1, enabled=True
+    )
+    for _ in range(2):
+        check()
+    assert log == ["in", "out"] * 2
+
+
+def test_the_line_of_code_repeats_the_check():
+    x = np.array([0.5, -1.5, 2.0])
+    options = {
+        "seed": 11,
+        "samples": None,
+        "effort": "exhaustive",
+        "points": ("current",),
+        "tolerance": Tolerance(fail=1e-3),
+        "penalty": [L2(0.1, "x")],
+        "method": difference.Ridders(),
+    }
+
+    def objective(x):
+        return np.sum(x**3), 3 * x**2 + 0.1 * x
+
+    report = check_gradients(objective, x, **options)
+    names = {"gradhook": gradhook, "objective": objective, "parameters": x, "batch": ()}
+    again = eval(report.reproduce(), names)
+    assert dataclasses.replace(again, seconds=0) == dataclasses.replace(report, seconds=0)
+
+
+def test_the_line_of_code_names_what_cannot_be_written_down():
+    options = Options(
+        state=np.zeros(3),
+        subset=lambda batch, rows: batch,
+        dropout=Switch("p", off=1.0),
+        gradient_name={"W": "dW"},
+        fixed={"a"},
+        progress=True,
+    )
+    assert options.call(4) == (
+        "gradhook.check_gradients(objective, parameters, batch=batch, subset=subset, "
+        "dropout=gradhook.Switch(name='p', off=1.0), state=state, gradient_name={'W': 'dW'}, "
+        "fixed=fixed, seed=4)"
+    )
+    assert Options().call(0) == (
+        "gradhook.check_gradients(objective, parameters, batch=batch, seed=0)"
+    )
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        3,
+        -0.5,
+        np.float64(0.25),
+        float("inf"),
+        "W1",
+        (),
+        ("a",),
+        ["a", 1],
+        {"a": (1, [2])},
+        Switch("p", off=1.0, on=(0.5,)),
+        L2(0.1, "W*"),
+        Tolerance(fail=0.5),
+        difference.Central(step=1e-3),
+    ],
+)
+def test_the_code_of_a_value_makes_it_again(value):
+    made = eval(code_of(value), {"gradhook": gradhook})
+    assert made == value
+    assert type(made) is type(value) or isinstance(value, np.floating)
+
+
+@pytest.mark.parametrize("value", [len, [len], {"a": len}, Switch("p", off=len), {1, 2}, 1j])
+def test_what_no_code_makes_has_none(value):
+    assert code_of(value) is None

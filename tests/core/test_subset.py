@@ -1,0 +1,223 @@
+"""Rows of a batch: which arrays are cut, which rows are drawn, what is refused."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gradhook import check_gradients
+from gradhook._subset import as_batch, draw, passed_whole, upcast
+from gradhook.errors import BatchError
+
+
+def drawn(batch, samples=7, axis=0, subset=None, seed=0):
+    random = np.random.default_rng(seed)
+    return draw(batch, samples=samples, axis=axis, subset=subset, random=random)
+
+
+def numbered(*shape, axis=0):
+    """An array whose entries say which sample they are of."""
+    order = np.arange(shape[axis]).reshape([-1 if i == axis else 1 for i in range(len(shape))])
+    return np.broadcast_to(order, shape).astype(float)
+
+
+@given(
+    st.integers(1, 40),
+    st.integers(1, 12),
+    st.integers(0, 2**32 - 1),
+    st.sampled_from(["none", "integer", "one-hot"]),
+)
+def test_distinct_rows_are_drawn_in_order_and_every_array_is_cut_to_the_same(
+    count, samples, seed, labels
+):
+    classes = np.arange(count) % 3
+    batch = (numbered(count, 4), {"y": numbered(count)}, [numbered(count, 2, 2)])
+    batch += ({"none": 1.0, "integer": classes, "one-hot": np.eye(3)[classes]}[labels],)
+    found = drawn(batch, samples, seed=seed)
+    rows = np.arange(count) if found.rows is None else np.array(found.rows)
+    assert len(rows) == found.count == min(samples, count)
+    assert (np.diff(rows) > 0).all()
+    assert (rows < count).all()
+    x, y, (z,), _ = found.batch
+    for array in (x[:, 0], y["y"], z[:, 0, 0]):
+        np.testing.assert_array_equal(array, rows)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(2, 5), st.integers(1, 10))
+def test_classes_are_mixed_as_evenly_as_can_be(seed, classes, samples):
+    labels = np.sort(np.arange(60) % classes)
+    for given_labels in (labels, labels[:, None], np.eye(classes)[labels]):
+        found = drawn((numbered(60, 4), given_labels), samples, seed=seed)
+        times = np.bincount(labels[list(found.rows)], minlength=classes)
+        assert times.max() - times.min() <= 1
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_the_same_seed_draws_the_same_rows(seed):
+    batch = (numbered(50, 2), np.arange(50) % 2)
+    assert drawn(batch, seed=seed).rows == drawn(batch, seed=seed).rows
+
+
+def test_other_seeds_draw_other_rows_and_the_global_stream_is_left_alone():
+    before = np.random.get_state()[1].copy()
+    assert len({drawn((numbered(50),), seed=seed).rows for seed in range(20)}) == 20
+    np.testing.assert_array_equal(np.random.get_state()[1], before)
+
+
+@pytest.mark.parametrize("axis", [1, -1])
+def test_samples_may_be_columns_and_labels_lie_either_way(axis):
+    x, row, flat = numbered(4, 30, axis=1), numbered(1, 30, axis=1), np.arange(30.0)
+    one_hot = np.eye(3)[np.arange(30) % 3].T
+    found = drawn((x, row, flat, one_hot), axis=axis)
+    rows = list(found.rows)
+    for array in (found.batch[0][2], found.batch[1][0], found.batch[2]):
+        np.testing.assert_array_equal(array, rows)
+    np.testing.assert_array_equal(found.batch[3], one_hot[:, rows])
+    assert found.unchanged == ()
+
+
+def test_the_first_array_counts_and_what_has_another_length_passes_unchanged():
+    items = (np.float64(0.1), numbered(20, 3), np.ones((5, 20)), "mode", None, [1] * 20)
+    found = drawn(items)
+    assert found.unchanged == (0, 2, 3, 4, 5)
+    for position in found.unchanged:
+        assert found.batch[position] is items[position]
+    assert found.batch[1].shape == (7, 3)
+
+
+def test_what_passed_unchanged_is_said():
+    batch = (numbered(20, 3), 0.1, [1])
+    assert passed_whole(drawn(batch), batch) == (
+        "item 1 (a float), item 2 (a list) of the batch passed unchanged, as no array whose axis "
+        "counts the samples"
+    )
+    assert passed_whole(drawn(batch, samples=None), batch) == ""
+    assert passed_whole(drawn(batch[:1]), batch[:1]) == ""
+
+
+def test_a_container_keeps_its_form_and_what_needs_no_cut_keeps_its_identity():
+    config = {"depth": [3, 4]}
+    pair = (numbered(20), [numbered(20, 2), 5])
+    found = drawn((numbered(20, 3), config, pair))
+    assert found.batch[1] is config
+    assert type(found.batch[2]) is tuple
+    assert type(found.batch[2][1]) is list
+    assert found.batch[2][1][0].shape == (7, 2)
+    assert found.unchanged == (1,)
+
+
+def test_every_row_is_used_where_there_are_no_more_or_none_is_asked_for():
+    batch = (numbered(7, 3),)
+    assert drawn(batch).batch is batch
+    assert drawn(batch, samples=None).rows is None
+    assert drawn((numbered(100),), samples=None).count == 100
+
+
+def test_a_batch_without_arrays_passes_as_it_is():
+    found = drawn((0.5, "mode"))
+    assert (found.batch, found.rows, found.count) == ((0.5, "mode"), None, None)
+    assert drawn(()).batch == ()
+
+
+def test_a_function_may_cut_the_batch_itself():
+    def every_second(batch, rows):
+        return {"x": batch[0][rows * 2 % 20]}
+
+    found = drawn((numbered(20),), subset=every_second)
+    np.testing.assert_array_equal(found.batch[0]["x"], np.array(found.rows) * 2 % 20)
+    assert found.unchanged == ()
+
+
+@pytest.mark.parametrize("make", [np.asfortranarray, lambda a: a[:, ::-1], np.matrix.view])
+def test_arrays_of_any_layout_are_cut(make):
+    array = np.arange(60.0).reshape(20, 3)
+    laid_out = make(array) if make is not np.matrix.view else array.view(np.matrix)
+    found = drawn((laid_out,))
+    np.testing.assert_array_equal(found.batch[0], laid_out[list(found.rows)])
+
+
+def test_memory_mapped_sparse_and_framed_data_are_cut(tmp_path):
+    on_disk = np.lib.format.open_memmap(tmp_path / "x.npy", mode="w+", shape=(20, 3))
+    on_disk[:] = numbered(20, 3)
+    sparse = pytest.importorskip("scipy.sparse").csr_array(numbered(20, 3))
+    found = drawn((on_disk, sparse))
+    np.testing.assert_array_equal(found.batch[0][:, 0], found.rows)
+    np.testing.assert_array_equal(found.batch[1].toarray()[:, 0], found.rows)
+
+
+class Frame:
+    """As much of a data frame as matters: brackets name columns, ``iloc`` takes rows."""
+
+    shape = (20, 2)
+
+    def __init__(self):
+        self.iloc = np.arange(20.0)[:, None] * np.ones(2)
+
+    def __getitem__(self, key):
+        raise KeyError(key)
+
+
+def test_data_frames_are_cut_by_position():
+    found = drawn((Frame(),))
+    np.testing.assert_array_equal(found.batch[0][:, 0], found.rows)
+
+
+def test_coarse_floats_become_float64_wherever_they_hang():
+    whole = np.arange(3)
+    batch = (np.ones(2, np.float32), {"a": [np.ones(2, np.float16), whole]}, np.ones(2), "s")
+    up = upcast(batch)
+    assert up[0].dtype == up[1]["a"][0].dtype == np.float64
+    assert up[1]["a"][1] is whole
+    assert up[2] is batch[2]
+    assert up[3] == "s"
+
+
+@pytest.mark.parametrize(
+    ("batch", "expected"),
+    [((1, 2), (1, 2)), ([1, 2], (1, 2)), (3, (3,)), ({"x": 1}, ({"x": 1},)), ((), ())],
+)
+def test_a_tuple_or_list_is_a_batch_and_anything_else_its_only_item(batch, expected):
+    assert as_batch(batch) == expected
+
+
+@pytest.mark.parametrize(
+    ("batch", "axis", "said"),
+    [
+        ((np.ones((0, 3)), np.ones(0)), 0, "the batch is empty: its first array has shape (0, 3)"),
+        ((np.ones((3, 0)),), 1, "no sample along axis 1"),
+        (({"x": np.ones((0, 3))},), 0, "the batch is empty"),
+        (
+            (np.ones((5, 3)), np.ones(5)),
+            2,
+            "no array of the batch has an axis 2 (shapes (5, 3), (5,))",
+        ),
+        ((np.ones(5),), -2, "pass sample_axis= as the axis that counts samples"),
+    ],
+)
+def test_a_batch_without_samples_is_refused(batch, axis, said):
+    with pytest.raises(BatchError) as caught:
+        drawn(batch, axis=axis)
+    assert said in str(caught.value)
+
+
+def test_an_empty_list_is_no_batch():
+    with pytest.raises(
+        BatchError, match=r"an empty list; pass \(\) if the objective needs no data"
+    ):
+        as_batch([])
+
+
+def line(parameters, x, y, scale=1.0):
+    error = x @ parameters["w"] - y
+    return 0.5 * scale * np.mean(error**2), {"w": scale * x.T @ error / len(y)}
+
+
+def test_the_report_says_which_rows_were_checked_and_what_passed_unchanged():
+    random = np.random.default_rng(0)
+    batch = (random.standard_normal((30, 4)), random.standard_normal(30), 2.0)
+    report = check_gradients(line, {"w": np.ones(4)}, batch=batch)
+    assert len(report.rows) == 7
+    assert any(note.startswith("item 2 (a float) of the batch passed") for note in report.notes)
+    whole = check_gradients(line, {"w": np.ones(4)}, batch=batch, samples=None)
+    assert whole.rows is None
+    assert whole.notes == ()

@@ -1,0 +1,250 @@
+"""Parameters that share memory: found, named, and moved as one block."""
+
+import functools
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gradhook import Objective, Verdict, check_gradients
+from gradhook._parameters import Tree
+from gradhook._ties import find_ties, overlaps_itself
+from gradhook.errors import ParameterError
+
+
+def memory(size=12):
+    return np.random.default_rng(0).standard_normal(size)
+
+
+def cubes(parameters):
+    """A loss to which every array adds its own term, and the gradient of each term alone."""
+    weights = range(1, 1 + len(parameters))
+    loss = sum(k * float(np.sum(a**3)) for k, a in zip(weights, parameters.values(), strict=True))
+    return loss, {n: 3 * k * a**2 for k, (n, a) in zip(weights, parameters.items(), strict=True)}
+
+
+def in_place(parameters):
+    return Objective(parameters=parameters, loss_and_gradients=lambda: cubes(parameters))
+
+
+slices = st.slices(12).filter(lambda s: len(range(*s.indices(12))) > 0)
+
+
+@given(slices, slices)
+def test_views_of_one_buffer_are_one_block_exactly_if_they_share_an_element(first, second):
+    buffer = memory()
+    shared = set(range(12)[first]) & set(range(12)[second])
+    ties = find_ties({"a": buffer[first], "b": buffer[second]})
+    assert [tie.names for tie in ties] == ([("a", "b")] if shared else [])
+
+
+@given(slices, slices)
+def test_the_storage_holds_every_element_once_and_gives_each_array_back(first, second):
+    buffer = memory()
+    arrays = {"a": buffer[first], "b": buffer[second]}
+    for tie in find_ties(arrays):
+        storage = np.asarray(tie.storage)
+        wanted = set(buffer[first]) | set(buffer[second])
+        assert sorted(storage.reshape(-1)) == sorted(wanted)
+        for name, array in arrays.items():
+            np.testing.assert_array_equal(tie.part(name, storage), array)
+
+
+@given(slices, slices)
+def test_writing_to_a_movable_storage_writes_to_the_arrays(first, second):
+    buffer = memory()
+    arrays = {"a": buffer[first], "b": buffer[second]}
+    for tie in find_ties(arrays):
+        if tie.movable:
+            tie.storage[...] = np.arange(tie.storage.size).reshape(tie.storage.shape)
+            for name, array in arrays.items():
+                np.testing.assert_array_equal(tie.part(name, tie.storage), array)
+
+
+@given(slices, slices)
+def test_the_gradient_of_the_storage_adds_each_array_where_it_lies(first, second):
+    buffer, whole = memory(), np.zeros(12)
+    gradients = {"a": np.ones_like(buffer[first]), "b": 10 * np.ones_like(buffer[second])}
+    whole[first] += 1
+    whole[second] += 10
+    for tie in find_ties({"a": buffer[first], "b": buffer[second]}):
+        total = dict(
+            zip(tie.storage.reshape(-1), tie.total(gradients, gradients).reshape(-1), strict=True)
+        )
+        assert total == {x: t for x, t in zip(buffer, whole, strict=True) if t}
+
+
+def test_arrays_that_only_lie_between_each_other_are_not_tied():
+    matrix = memory().reshape(3, 4)
+    assert find_ties({"left": matrix[:, :2], "right": matrix[:, 2:], "own": memory()}) == []
+
+
+def test_a_chain_of_overlaps_is_one_block_at_the_place_of_its_first_name():
+    buffer = memory()
+    tree = Tree.of(
+        {"z": memory(2), "a": buffer[:5], "m": memory(3), "b": buffer[8:], "c": buffer[3:9]}
+    )
+    assert list(tree.blocks) == ["z", "a = b = c", "m"]
+    assert tree.notes == [
+        "a, b and c share memory: checked as one block, against the sum of their gradients"
+    ]
+
+
+def test_a_name_leads_to_its_block():
+    weights = memory(3)
+    tree = Tree.of({"W_in": weights, "W_out": weights, "b": memory(1)})
+    assert [tree.block_of(name) for name in ("W_out", "b", "?")] == ["W_in = W_out", "b", "?"]
+
+
+def test_a_whole_and_its_part_take_the_shape_of_the_whole():
+    whole = memory().reshape(3, 4)
+    tree = Tree.of({"row": whole[1], "all": whole})
+    assert tree.blocks["row = all"] is whole
+
+
+@pytest.mark.parametrize("form", ["functional", "in place"])
+@pytest.mark.parametrize(
+    "cut",
+    [
+        lambda m: {"W_in": m, "W_out": m},
+        lambda m: {"W_in": m, "W_out": m[:]},
+        lambda m: {"all": m, "row": m[1]},
+        lambda m: {"head": m[:2], "tail": m[1:]},
+        lambda m: {"forth": m.reshape(-1)[:7], "back": m.reshape(-1)[:4:-1]},
+    ],
+)
+def test_right_gradients_of_shared_memory_pass_and_wrong_ones_fail(form, cut):
+    parameters = cut(memory().reshape(3, 4))
+    name = " = ".join(parameters)
+
+    def wrong(parameters):
+        loss, gradients = cubes(parameters)
+        last = list(gradients)[-1]
+        return loss, {**gradients, last: 1.1 * gradients[last]}
+
+    for function, verdict in ((cubes, Verdict.PASS), (wrong, Verdict.FAIL)):
+        functional = Objective(
+            parameters=parameters, loss_and_gradients=function, form="functional"
+        )
+        inside = Objective(
+            parameters=parameters,
+            loss_and_gradients=functools.partial(function, parameters),
+            form="in_place",
+        )
+        report = check_gradients(functional if form == "functional" else inside)
+        assert list(report.blocks) == [name]
+        assert report.verdict is verdict
+        assert any("share memory" in note for note in report.notes)
+
+
+def test_tied_arrays_are_put_back_to_the_bit():
+    weights = memory()
+    before = weights.tobytes()
+    check_gradients(in_place({"W_in": weights, "W_out": weights, "part": weights[2:5]}))
+    assert weights.tobytes() == before
+
+
+def test_a_functional_loss_gets_one_copy_under_both_names():
+    weights = memory(3)
+
+    def loss_and_gradients(parameters):
+        assert parameters["W_in"] is parameters["W_out"]
+        assert parameters["W_in"] is not weights
+        return cubes(parameters)
+
+    assert check_gradients(loss_and_gradients, {"W_in": weights, "W_out": weights}).passed
+
+
+@pytest.mark.parametrize("share", [lambda g: g, lambda g: g[:]], ids=["one object", "one memory"])
+def test_a_gradient_returned_under_both_names_counts_once(share):
+    weights = memory(4)
+
+    def loss_and_gradients(parameters):
+        loss, gradients = cubes(parameters)
+        both = gradients["W_in"] + gradients["W_out"]
+        return loss, {"W_in": both, "W_out": share(both)}
+
+    report = check_gradients(loss_and_gradients, {"W_in": weights, "W_out": weights})
+    assert report.verdict is Verdict.PASS
+
+
+def test_gradients_that_overlap_as_their_parameters_do_count_once_where_they_overlap():
+    buffer = memory()
+
+    def loss_and_gradients(parameters):
+        gradient = np.zeros(12)
+        for weight, part in ((1, slice(0, 8)), (2, slice(4, 12))):
+            gradient[part] += 3 * weight * buffer_of(parameters)[part] ** 2
+        return cubes(parameters)[0], {"a": gradient[:8], "b": gradient[4:]}
+
+    def buffer_of(parameters):
+        return np.concatenate([parameters["a"], parameters["b"][4:]])
+
+    report = check_gradients(loss_and_gradients, {"a": buffer[:8], "b": buffer[4:]})
+    assert report.verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize("name", ["W_in", "W_out", "W_in = W_out"])
+def test_options_know_a_tied_block_by_any_of_its_names(name):
+    weights = memory(3)
+    report = check_gradients(
+        cubes, {"b": memory(2), "W_in": weights, "W_out": weights}, order=(name, "b"), fixed=(name,)
+    )
+    assert list(report.blocks) == ["W_in = W_out", "b"]
+    assert report.verdict is Verdict.PASS
+
+
+def windows():
+    matrix = memory(16).reshape(4, 4)
+    return {"a": matrix[:3, :3], "b": matrix[1:, 1:]}
+
+
+def test_windows_that_no_view_spans_are_checked_in_copies():
+    assert check_gradients(cubes, windows()).verdict is Verdict.PASS
+
+
+def test_windows_that_no_view_spans_are_refused_in_place():
+    with pytest.raises(ParameterError, match="'a' and 'b' overlap in a pattern that no view spans"):
+        check_gradients(in_place(windows()))
+
+
+def test_memory_of_two_dtypes_is_refused():
+    buffer = memory()
+    with pytest.raises(ParameterError, match=r"of different dtypes \(float64, float32\)"):
+        Tree.of({"a": buffer, "b": buffer.view(np.float32)})
+
+
+def test_memory_shared_by_part_of_an_element_is_refused():
+    raw = np.zeros(40, dtype=np.uint8)
+    shifted = {"a": raw[:32].view(float), "b": raw[4:36].view(float)}
+    with pytest.raises(ParameterError, match="'a' and 'b' overlap by part of an element"):
+        Tree.of(shifted)
+
+
+@given(
+    st.lists(st.integers(1, 3), min_size=1, max_size=3),
+    st.lists(st.sampled_from([0, 8, 16, 24, 32, -8]), min_size=3, max_size=3),
+)
+def test_an_array_overlaps_itself_exactly_if_two_indices_lead_to_one_address(shape, strides):
+    strides = strides[: len(shape)]
+    array = np.lib.stride_tricks.as_strided(np.zeros(64)[32:], shape, strides)
+    places = [
+        sum(i * s for i, s in zip(index, strides, strict=True))
+        for index in itertools.product(*map(range, shape))
+    ]
+    # No two elements are nearer than 8 bytes unless they are the same.
+    assert overlaps_itself(array) == (len(set(places)) < len(places))
+
+
+def test_an_array_that_overlaps_itself_is_refused_in_place_and_copied_otherwise():
+    repeated = {"w": np.lib.stride_tricks.as_strided(np.ones(1), (3,), (0,))}
+    with pytest.raises(ParameterError, match=r"'w' overlaps itself \(strides \(0,\)\)"):
+        check_gradients(in_place(repeated))
+    assert check_gradients(cubes, repeated).verdict is Verdict.PASS
+
+
+def test_zero_size_arrays_and_numbers_are_never_tied():
+    empty = np.zeros((0, 2))
+    assert find_ties({"a": empty, "b": empty, "c": 1.0, "d": 1.0}) == []

@@ -1,0 +1,481 @@
+"""What a user is told, from small right and wrong programs."""
+
+import functools
+import math
+import warnings
+
+import numpy as np
+import pytest
+
+import gradhook
+from gradhook import GradCheckCallback, Switch, Tolerance, UnreadParametersError, check_gradients
+
+
+def network(sizes=(6, 8, 5, 3), *, seed=0, weight=None, rows=9):
+    """Parameters, inputs and labels of a small classifier; ``weight`` scales a notebook's start."""
+    rng = np.random.default_rng(seed)
+    parameters = {}
+    for k, (n_in, n_out) in enumerate(zip(sizes, sizes[1:], strict=False), 1):
+        scale = weight if weight is not None else 1 / math.sqrt(n_in)
+        parameters[f"W{k}"] = scale * rng.standard_normal((n_in, n_out))
+        parameters[f"b{k}"] = np.zeros(n_out) if weight else 0.1 * rng.standard_normal(n_out)
+    X = rng.standard_normal((rows, sizes[0]))
+    return parameters, X, rng.integers(0, sizes[-1], rows)
+
+
+def loss_and_gradients(parameters, X, y, *, activation="tanh", l2=0.05, bug=""):
+    """Softmax classifier with two hidden layers and an L2 penalty, and four bugs to choose from."""
+    p, n = parameters, len(y)
+    act, slope = {
+        "tanh": (np.tanh, lambda z, a: 1 - a**2),
+        "relu": (lambda z: np.maximum(z, 0), lambda z, a: (z > 0) * 1.0),
+    }[activation]
+    z1 = X @ p["W1"] + p["b1"]
+    a1 = act(z1)
+    z2 = a1 @ p["W2"] + p["b2"]
+    a2 = act(z2)
+    scores = a2 @ p["W3"] + p["b3"]
+    scores = scores - scores.max(axis=1, keepdims=True)
+    log_sum = np.log(np.exp(scores).sum(axis=1))
+    weights = [p[k] for k in ("W1", "W2", "W3")]
+    loss = (log_sum - scores[np.arange(n), y]).mean() + 0.5 * l2 * sum(
+        (w**2).sum() for w in weights
+    )
+    d = np.exp(scores - log_sum[:, None])
+    d[np.arange(n), y] -= 1
+    d /= 1 if bug == "no_1_over_N" else n
+    gradients = {"W3": a2.T @ d, "b3": d.sum(axis=0)}
+    d = d @ p["W3"].T * slope(z2, a2)
+    gradients |= {"W2": a1.T @ d, "b2": d.sum(axis=0)}
+    d = d @ p["W2"].T * slope(z1, a1)
+    gradients |= {"W1": X.T @ d, "b1": d.sum(axis=0)}
+    if bug != "reg_missing":
+        for k in ("W1", "W2", "W3"):
+            gradients[k] = gradients[k] + l2 * p[k]
+    if bug == "sign":
+        gradients["W2"] = -gradients["W2"]
+    if bug == "disconnected":
+        gradients["b2"] = np.zeros_like(p["b2"])
+    return loss, gradients
+
+
+WRONG = {
+    "sign": {"W2"},
+    "reg_missing": {"W1", "W2", "W3"},
+    "no_1_over_N": {"W1", "b1", "W2", "b2", "W3", "b3"},
+    "disconnected": {"b2"},
+}
+
+
+def blamed(report):
+    return {name for name, block in report.blocks.items() if block.verdict in ("FAIL", "WARN")}
+
+
+@pytest.mark.parametrize("effort", ["standard", "exhaustive"])
+def test_a_right_smooth_network_agrees_to_1e_7(effort):
+    parameters, X, y = network()
+    report = check_gradients(loss_and_gradients, parameters, batch=(X, y), effort=effort)
+    assert report.verdict == "PASS"
+    assert report.ratio <= 1e-7
+
+
+@pytest.mark.parametrize("effort", ["quick", "standard", "exhaustive"])
+@pytest.mark.parametrize("bug", WRONG)
+def test_a_planted_bug_fails_and_names_the_wrong_blocks(bug, effort):
+    parameters, X, y = network()
+    wrong = functools.partial(loss_and_gradients, bug=bug)
+    report = check_gradients(wrong, parameters, batch=(X, y), effort=effort)
+    assert report.verdict == "FAIL"
+    assert not report
+    assert blamed(report) == WRONG[bug]
+
+
+def test_exhaustive_effort_gives_the_worst_element_and_the_textbook_number():
+    parameters, X, y = network()
+
+    def one_wrong(p, X, y):
+        loss, gradients = loss_and_gradients(p, X, y)
+        gradients["W1"][2, 3] *= 1.5
+        return loss, gradients
+
+    report = check_gradients(one_wrong, parameters, batch=(X, y), effort="exhaustive")
+    block = report.blocks["W1"]
+    assert block.worst.index == (2, 3)
+    assert block.worst.analytic / block.worst.numerical == pytest.approx(1.5, rel=1e-6)
+    assert block.relative_errors[2, 3] == pytest.approx(1 / 3, rel=1e-6)
+    right = report.blocks["W2"]
+    # Two-sided differences at 1e-7 leave rounding of 1e-16 / 1e-7 on each of 40 elements.
+    assert 1e-11 < right.textbook_ratio < 1e-7
+    assert report.textbook_ratio > 1e-3
+
+
+def test_a_quick_check_costs_two_dozen_evaluations_whatever_the_number_of_blocks():
+    parameters, X, y = network((6, 30, 20, 3))
+    report = check_gradients(loss_and_gradients, parameters, batch=(X, y), effort="quick")
+    assert report.passed
+    assert report.evaluations <= 24
+    assert report.gradient_evaluations <= 2
+    assert all(math.isnan(block.ratio) for block in report.blocks.values())
+    assert "jointly" in report.blocks["W1"].sentence
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_passing_standard_check_keeps_its_budget(activation, seed):
+    parameters, X, y = network((12, 20, 10, 4), seed=seed, rows=30)
+    function = functools.partial(loss_and_gradients, activation=activation)
+    report = check_gradients(function, parameters, batch=(X, y), seed=seed)
+    assert report.verdict == "PASS"
+    assert report.evaluations <= 16 * 6 + 24
+    with_switch = check_gradients(function, parameters, batch=(X, y), seed=seed, penalty="l2")
+    assert with_switch.evaluations <= 24 * 6 + 32
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_right_relu_code_with_zero_rows_and_zero_biases_never_fails(seed):
+    parameters, X, y = network(seed=seed, weight=0.01)
+    X[:4] = 0
+    function = functools.partial(loss_and_gradients, activation="relu")
+    for points in (None, ("current",)):
+        report = check_gradients(function, parameters, batch=(X, y), seed=seed, points=points)
+        assert {str(b.verdict) for b in report.blocks.values()} <= {"PASS", "KINK", "UNTESTED"}
+    assert "KINK" in {str(b.verdict) for b in report.blocks.values()}
+    assert report.verdict == "KINK"
+
+
+def test_a_tie_with_opposite_kinks_is_no_bug():
+    def both_ways(x):
+        return float(np.maximum(x, 0).sum() - np.maximum(-x, 0).sum()), (x > 0) * 1.0 + (x < 0)
+
+    report = check_gradients(both_ways, np.zeros(4))
+    assert report.passed
+    alone = check_gradients(both_ways, np.zeros(4), points=("current",))
+    assert alone.blocks["x"].verdict == "KINK"
+    assert not alone.passed  # nothing was judged right
+
+
+def near_kinks(seed, spread):
+    """A network of 12 000 weights, dozens of whose units sit within ``spread`` of their kink."""
+    rng = np.random.default_rng(seed)
+    parameters, X, y = network((64, 120, 40, 10), seed=seed, rows=7)
+    h = X
+    for k in (1, 2):
+        z = h @ parameters[f"W{k}"] + parameters[f"b{k}"]
+        for unit in np.flatnonzero(rng.random(z.shape[1]) < 0.3):
+            row = rng.integers(len(z))
+            parameters[f"b{k}"][unit] -= z[row, unit] - spread * rng.standard_normal()
+        h = np.maximum(h @ parameters[f"W{k}"] + parameters[f"b{k}"], 0)
+    return parameters, X, y
+
+
+@pytest.mark.parametrize("spread", [0.0, 1e-8, 1e-6, 1e-5, 1e-4])
+def test_units_close_to_their_kink_make_no_false_alarm_and_hide_no_bug(spread):
+    parameters, X, y = near_kinks(3, spread)
+    right = functools.partial(loss_and_gradients, activation="relu", l2=0.0)
+    report = check_gradients(right, parameters, batch=(X, y), points=("current",))
+    assert report.verdict in ("PASS", "KINK")
+    wrong = functools.partial(right, bug="disconnected")
+    report = check_gradients(wrong, parameters, batch=(X, y))
+    assert blamed(report) == {"b2"}
+
+
+def dropped(parameters, X, y, *, keep_prob=0.7, generator=None):
+    """A linear layer behind inverted dropout."""
+    draw = np.random.rand if generator is None else generator.random
+    mask = (draw(*X.shape) if generator is None else draw(X.shape)) < keep_prob
+    D = X * mask / keep_prob
+    r = D @ parameters["w"] - y
+    return 0.5 * np.mean(r**2), {"w": D.T @ r / len(y)}
+
+
+def regression(seed=0):
+    rng = np.random.default_rng(seed)
+    return {"w": rng.standard_normal(5)}, rng.standard_normal((20, 5)), rng.standard_normal(20)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_dropout_left_on_is_reported_with_the_switch_to_turn(own):
+    parameters, X, y = regression()
+    generator = np.random.default_rng(1) if own else None
+    function = functools.partial(dropped, generator=generator)
+    report = check_gradients(function, parameters, batch=(X, y))
+    assert report.verdict == "PASS"
+    assert "random (dropout on?)" in report.notes[0]
+    assert "dropout='keep_prob'" in report.notes[0]
+    off = check_gradients(function, parameters, batch=(X, y), dropout="keep_prob")
+    assert off.notes == ()
+    assert "generic point, dropout replayed" in off.settings
+
+
+def test_a_generator_out_of_reach_is_inconclusive_never_a_wrong_gradient():
+    parameters, X, y = regression()
+    hidden = iter(np.random.default_rng(0).random, None)
+
+    def noisy(p, X, y):
+        loss, gradients = dropped(p, X, y, keep_prob=1.0)
+        return loss * (1 + 0.1 * next(hidden)), gradients
+
+    report = check_gradients(noisy, parameters, batch=(X, y))
+    assert report.verdict == "INCONCLUSIVE"
+    assert "generator not reachable: " in report.blocks["w"].sentence
+    assert "state=" in report.blocks["w"].sentence
+
+
+def test_a_wrong_dropout_backward_pass_is_seen_with_dropout_switched_off():
+    parameters, X, y = regression()
+    generator = np.random.default_rng(4)
+
+    def unscaled(p, X, y, *, keep_prob=0.5):
+        mask = generator.random(X.shape) < keep_prob
+        r = (X * mask / keep_prob) @ p["w"] - y
+        return 0.5 * np.mean(r**2), {"w": (X * mask).T @ r / len(y)}
+
+    report = check_gradients(unscaled, parameters, batch=(X, y), dropout="keep_prob")
+    assert report.verdict == "FAIL"
+    assert "dropout replayed" in report.blocks["w"].sentence
+
+
+def test_a_loss_that_ignores_what_it_is_given_is_told_so():
+    parameters, X, y = regression()
+    copy = {"w": parameters["w"].copy()}
+    with pytest.raises(UnreadParametersError, match="does not read what it is given"):
+        check_gradients(
+            lambda p, X, y: dropped(copy, X, y, keep_prob=1.0), parameters, batch=(X, y)
+        )
+
+
+def test_a_function_that_reads_the_users_arrays_is_checked_in_place():
+    parameters, X, y = regression()
+    before = parameters["w"].tobytes()
+    report = check_gradients(
+        lambda p, X, y: dropped(parameters, X, y, keep_prob=1.0), parameters, batch=(X, y)
+    )
+    assert report.passed
+    assert any("checked in place" in note for note in report.notes)
+    assert parameters["w"].tobytes() == before
+
+
+def test_a_bias_before_batch_normalisation_is_untested_in_words():
+    rng = np.random.default_rng(0)
+    parameters = {"W": rng.standard_normal((4, 3)), "b": rng.standard_normal(3), "v": np.ones(3)}
+    X, y = rng.standard_normal((7, 4)), rng.standard_normal(7)
+
+    def normalised(p, X, y):
+        z = X @ p["W"] + p["b"]
+        n, mu, sd = len(y), z.mean(axis=0), np.sqrt(z.var(axis=0) + 1e-5)
+        x = (z - mu) / sd
+        r = np.tanh(x) @ p["v"] - y
+        dx = np.outer(r / n, p["v"]) * (1 - np.tanh(x) ** 2)
+        dz = (dx - dx.mean(axis=0) - x * (dx * x).mean(axis=0)) / sd
+        gradients = {"W": X.T @ dz, "b": dz.sum(axis=0), "v": np.tanh(x).T @ r / n}
+        return 0.5 * np.mean(r**2), gradients
+
+    report = check_gradients(normalised, parameters, batch=(X, y))
+    assert report.blocks["b"].verdict == "UNTESTED"
+    assert report.verdict == "UNTESTED"
+    assert report.passed
+    assert any(sentence.startswith("b untested") for sentence in report.coverage)
+
+
+def test_a_loss_that_raises_outside_its_domain_is_checked_inside_it():
+    def gaussian(p, x):
+        if p["variance"] <= 0.9:
+            raise ValueError("variance out of bounds")
+        r = x - p["mean"]
+        v = p["variance"]
+        loss = 0.5 * np.mean(r**2) / v + 0.5 * np.log(v)
+        return loss, {"mean": -np.mean(r) / v, "variance": -0.5 * np.mean(r**2) / v**2 + 0.5 / v}
+
+    x = np.random.default_rng(0).standard_normal(7)
+    report = check_gradients(gaussian, {"mean": 0.3, "variance": 0.95}, batch=(x,))
+    assert report.verdict == "PASS"
+
+
+def test_fixed_blocks_stay_where_they_are(tmp_path):
+    record = tmp_path / "visited"  # a list would be put back to what it was before the check
+
+    def loss(p):
+        with record.open("a") as file:
+            file.write(f"{float(p['log_sigma'])}\n")
+        w, e = p["w"], np.exp(p["log_sigma"])
+        return np.sum(w**2) * e, {"w": 2 * w * e, "log_sigma": np.sum(w**2) * e}
+
+    parameters = {"w": np.ones(3), "log_sigma": np.array(-2.0)}
+    assert check_gradients(loss, parameters, fixed=("log_sigma",), points=("generic",)).passed
+    visited = np.loadtxt(record)
+    # Probed by small steps of at most a tenth of its size, both ways, and never displaced.
+    assert 0 < np.abs(visited + 2.0).max() <= 0.4 + 1e-12
+
+
+def test_a_gradient_that_accumulates_is_wrong_at_its_second_call():
+    parameters, X, y = regression()
+    buffer = np.zeros(5)
+
+    def accumulating(p, X, y):
+        loss, gradients = dropped(p, X, y, keep_prob=1.0)
+        buffer[:] += gradients["w"]
+        return loss, {"w": buffer}
+
+    report = check_gradients(accumulating, parameters, batch=(X, y))
+    assert report.verdict == "FAIL"
+    assert [cause.kind for cause in report.causes] == ["accumulated"]
+    assert not buffer.any()
+
+
+def test_a_stale_cache_is_seen_by_a_batch_in_between():
+    parameters, X, y = regression()
+    cache = {}
+
+    def stale(p, X, y):
+        loss, gradients = dropped(p, X, y, keep_prob=1.0)
+        used = cache.get("X", X)
+        cache["X"] = X
+        return loss, {"w": used.T @ (X @ p["w"] - y) / len(y)}
+
+    report = check_gradients(stale, parameters, batch=(X, y))
+    assert report.verdict == "FAIL"
+    assert "stale_cache" in {cause.kind for cause in report.causes}
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e3, 1e6])
+@pytest.mark.parametrize("unit", [1e-12, 1.0, 1e9])
+def test_neither_unit_nor_offset_of_the_loss_makes_a_false_alarm(unit, offset):
+    parameters, X, y = network()
+
+    def rescaled(p, X, y):
+        loss, gradients = loss_and_gradients(p, X, y)
+        return unit * (loss + offset), {k: unit * g for k, g in gradients.items()}
+
+    assert check_gradients(rescaled, parameters, batch=(X, y)).passed
+
+
+def test_badly_scaled_blocks_are_judged_each_at_its_own_scale():
+    rng = np.random.default_rng(0)
+    parameters = {"small": 1e-5 * rng.standard_normal(6), "large": 1e5 * rng.standard_normal(6)}
+
+    def loss(p, factor=1.0):
+        u, v = 1e5 * p["small"], 1e-5 * p["large"]
+        value = np.sum(np.sin(u) * np.cos(v))
+        return value, {
+            "small": 1e5 * np.cos(u) * np.cos(v),
+            "large": -1e-5 * factor * np.sin(u) * np.sin(v),
+        }
+
+    assert check_gradients(loss, parameters).verdict == "PASS"
+    report = check_gradients(functools.partial(loss, factor=1.1), parameters)
+    assert blamed(report) == {"large"}
+
+
+def test_float32_parameters_are_checked_in_float64_copies():
+    parameters, X, y = network()
+    coarse = {k: v.astype(np.float32) for k, v in parameters.items()}
+    report = check_gradients(loss_and_gradients, coarse, batch=(X.astype(np.float32), y))
+    assert report.verdict == "PASS"
+    assert report.ratio < 1e-7
+
+
+def test_code_that_computes_in_float32_passes_with_its_resolution():
+    parameters, X, y = network()
+
+    def coarse(p, X, y):
+        return loss_and_gradients(
+            {k: v.astype(np.float32) for k, v in p.items()},
+            X.astype(np.float32),
+            y,
+            l2=np.float32(0),
+        )
+
+    report = check_gradients(coarse, parameters, batch=(X, y))
+    assert report.passed
+    assert "the resolution of the loss's dtype" in report.blocks["W1"].sentence
+
+
+def test_a_nan_loss_is_inconclusive_and_a_nan_gradient_is_wrong():
+    nowhere = check_gradients(lambda x: (math.nan, x), np.ones(2))
+    assert nowhere.verdict == "INCONCLUSIVE"
+    assert "diverged" in nowhere.blocks["x"].sentence
+    broken = check_gradients(lambda x: (float(x @ x), np.array([math.nan, 2.0])), np.ones(2))
+    assert broken.verdict == "FAIL"
+    assert "1 value(s) that are NaN" in broken.blocks["x"].sentence
+
+
+def test_no_numpy_warning_escapes_from_displaced_points():
+    def edge(x):
+        return float(np.sum(np.sqrt(x) + np.log(x))), 0.5 / np.sqrt(x) + 1 / x
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert check_gradients(edge, np.array([1e-6, 2.0])).passed
+
+
+def test_a_large_penalty_does_not_mask_a_wrong_data_gradient():
+    parameters, X, y = network()
+
+    def masked(p, X, y, *, l2=1e6):
+        loss, gradients = loss_and_gradients(p, X, y, l2=l2, bug="disconnected")
+        gradients["W1"] = gradients["W1"] + 1e-3 * np.abs(p["W1"])
+        return loss, gradients
+
+    report = check_gradients(masked, parameters, batch=(X, y), penalty="l2")
+    assert blamed(report) == {"W1", "b2"}
+
+
+def test_a_wrong_penalty_does_not_hide_behind_a_small_coefficient():
+    parameters, X, y = network()
+    hidden = functools.partial(loss_and_gradients, l2=1e-9, bug="reg_missing")
+    report = check_gradients(hidden, parameters, batch=(X, y), penalty="l2")
+    assert report.verdict == "FAIL"
+    assert blamed(report) == WRONG["reg_missing"]
+
+
+def test_switches_equal_to_their_off_value_are_said_to_be_unexercised():
+    parameters, X, y = regression()
+    report = check_gradients(
+        functools.partial(dropped, keep_prob=1.0),
+        parameters,
+        batch=(X, y),
+        dropout=Switch("keep_prob", off=1.0, on=1.0),
+    )
+    assert any("dropout was not exercised" in sentence for sentence in report.coverage)
+
+
+def test_looser_thresholds_are_honoured():
+    def loss(x):
+        return float(x @ x), 2 * x * (1 + 1e-3)
+
+    assert check_gradients(loss, np.ones(9)).verdict == "FAIL"
+    assert check_gradients(loss, np.ones(9), tolerance=Tolerance(fail=1e-2)).verdict == "WARN"
+
+
+def test_one_sample_is_said_to_hide_sums_and_means():
+    parameters, X, y = network(rows=1)
+    report = check_gradients(loss_and_gradients, parameters, batch=(X, y))
+    assert any("one sample" in sentence for sentence in report.coverage)
+
+
+def test_an_embedding_without_repeated_index_is_said_to_hide_accumulation():
+    def embedding(p, index, y):
+        h = p["E"][index]
+        r = h @ p["w"] - y
+        dE = np.zeros_like(p["E"])
+        dE[index] += np.outer(r, p["w"]) / len(y)  # right only where no index repeats
+        return 0.5 * np.mean(r**2), {"E": dE, "w": h.T @ r / len(y)}
+
+    rng = np.random.default_rng(0)
+    parameters = {"E": rng.standard_normal((30, 4)), "w": rng.standard_normal(4)}
+    y = rng.standard_normal(7)
+    lucky = check_gradients(embedding, parameters, batch=(np.arange(7), y))
+    assert lucky.passed
+    assert any("no index repeats" in sentence for sentence in lucky.coverage)
+    assert not check_gradients(embedding, parameters, batch=(np.array([1, 1, 2, 3, 4, 5, 5]), y))
+
+
+def test_a_callback_whose_tester_fails_refuses_to_report(monkeypatch):
+    parameters, X, y = network()
+    monkeypatch.setattr(
+        gradhook._callback, "selftest", lambda: ["a right gradient was judged FAIL"]
+    )
+    check = GradCheckCallback(loss_and_gradients, parameters, batch=(X, y), enabled=True)
+    with pytest.warns(gradhook.GradCheckWarning, match="self-test failed"):
+        report = check.on_train_begin()
+    assert report.verdict == "INCONCLUSIVE"

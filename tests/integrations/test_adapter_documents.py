@@ -1,0 +1,117 @@
+"""What the adapters' docstrings and the example programs show, run as it stands."""
+
+import doctest
+import importlib
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+PLAIN = ["cs231n_solver", "from_scratch_trainer", "scikit_learn_fit", "scipy_optimize"]
+HELPERS = ["_cotangent", "_fit_hooks", "_method_hooks"]
+ADAPTERS = {
+    name: [] if name in PLAIN else [pytest.mark.framework]
+    for name in [*PLAIN, "pytorch_module", "thinc_model"]
+}
+FRAMEWORKS = ("scipy", "sklearn", "thinc", "torch")
+
+# Every program of the folder that attaches to a trainer, and what its planted bug is in.
+PROGRAMS = {
+    "cs231n_digits": "W2",
+    "deeplearning_ai_digits": "W1",
+    "from_scratch_digits": "b3",
+    "scikit_learn_digits": "intercept_",
+    "scipy_digits": "x",
+}
+FRAMEWORK_PROGRAMS = {"pytorch_digits": "first.weight", "thinc_digits": "linear.W"}
+
+
+def run_programs(programs, *arguments, folder):
+    """Run programs in one interpreter, which is not helped to find the checkout."""
+    examples = ROOT / "examples"
+    script = f"""
+import runpy, sys
+sys.path.insert(0, {str(examples)!r})  # As the interpreter does for a script.
+for program in {[str(examples / f"{name}.py") for name in programs]}:
+    sys.argv = [program, *{arguments!r}]
+    print("program", program)
+    runpy.run_path(program, run_name="__main__")
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script],
+        cwd=folder,
+        env={k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "GRADHOOK")},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    sections = done.stdout.split("program ")[1:]
+    return dict(zip(programs, sections, strict=True))
+
+
+def assert_programs_pass_and_find_their_bugs(programs, folder):
+    verdict = re.compile(r"^gradcheck step \d+: (\w+)", re.MULTILINE)
+    for name, output in run_programs(programs, folder=folder).items():
+        assert verdict.findall(output) == ["PASS"] * 3, f"{name}: {output}"
+    for name, output in run_programs(programs, "--plant-bug", folder=folder).items():
+        assert set(verdict.findall(output)) == {"FAIL"}, f"{name}: {output}"
+        assert re.search(rf"^FAIL +{programs[name]} ", output, re.MULTILINE), output
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *HELPERS,
+        *(pytest.param(name, marks=marks) for name, marks in ADAPTERS.items()),
+    ],
+)
+def test_the_example_in_a_docstring_runs(name):
+    module = importlib.import_module(f"gradhook.integrations.{name}")
+    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    result = doctest.testmod(module, optionflags=flags)
+    assert result.attempted >= 2
+    assert result.failed == 0
+
+
+def test_every_adapter_is_thin_and_named_for_its_hook():
+    files = {path.stem: path for path in (ROOT / "integrations").glob("[!_]*.py")}
+    assert set(files) == set(ADAPTERS)
+    for name, path in files.items():
+        lines = path.read_text(encoding="utf-8").splitlines()
+        assert len(lines) <= 120, f"{name} has {len(lines)} lines"
+        assert name not in FRAMEWORKS
+
+
+def test_importing_an_adapter_loads_no_framework():
+    names = [f"gradhook.integrations.{name}" for name in ADAPTERS]
+    script = f"""
+import importlib, sys
+for name in {names}:
+    importlib.import_module(name)
+print(sorted(set({FRAMEWORKS!r}) & set(sys.modules)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout == "[]\n"
+
+
+def test_programs_pass_and_find_their_bugs(tmp_path):
+    assert_programs_pass_and_find_their_bugs(PROGRAMS, tmp_path)
+
+
+@pytest.mark.framework
+def test_programs_for_frameworks_pass_and_find_their_bugs(tmp_path):
+    assert_programs_pass_and_find_their_bugs(FRAMEWORK_PROGRAMS, tmp_path)

@@ -1,0 +1,105 @@
+"""The README's section on trainers: every snippet runs, and every adapter has one."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+SECTION = TEXT.split("\n## Trainers\n")[1].split("\n## ")[0]
+
+SNIPPETS = {
+    re.search(r"integrations import (\w+)", code)[1]: code
+    for code in re.findall(r"^```py\n(.*?)^```$", SECTION, re.MULTILINE | re.DOTALL)
+}
+
+
+def run(name, names):
+    """Run a snippet with the names that its reader has, and return the callback."""
+    exec(compile(SNIPPETS[name], f"<README: {name}>", "exec"), names)
+    return names["check"]
+
+
+@pytest.fixture(scope="module")
+def data(example):
+    return example("digits_mlp").digits()
+
+
+def test_every_adapter_has_a_row_and_a_snippet():
+    adapters = {path.stem for path in (ROOT / "integrations").glob("[!_]*.py")} - {"__init__"}
+    assert set(SNIPPETS) == adapters
+    rows = re.findall(r"^\| .* \|$", SECTION, re.MULTILINE)
+    for adapter in adapters:
+        assert sum(f"`{adapter}." in row or f"={adapter}." in row for row in rows) == 1, adapter
+
+
+def test_the_snippet_for_cs231n_runs(example, data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    course = example("cs231n_course")
+    np.random.seed(0)
+    keys = ("X_train", "X_val", "y_train", "y_val")
+    names = {
+        "Solver": course.Solver,
+        "model": course.FullyConnectedNet([16], weight_scale=0.1),
+        "data": dict(zip(keys, data, strict=True)),
+    }
+    assert run("cs231n_solver", names).last_report.verdict == "PASS"
+    assert (tmp_path / "runs" / "cs231n").is_dir()
+
+
+def test_the_snippet_for_the_book_runs(example, data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    course = example("from_scratch_course")
+    np.random.seed(0)
+    names = dict(zip(("x_train", "x_test", "t_train", "t_test"), data, strict=True))
+    names |= {"Trainer": course.Trainer, "network": course.MultiLayerNetExtend(64, [16], 10)}
+    assert run("from_scratch_trainer", names).last_report.verdict == "PASS"
+    assert (tmp_path / "runs" / "from_scratch").is_dir()
+
+
+def test_the_snippet_for_scipy_runs(example, data):
+    digits = example("scipy_digits")
+    X, _, y, _ = data
+    names = {"fun": digits.fun, "jac": digits.jac, "X": X[:100], "y": y[:100]}
+    check = run("scipy_optimize", names | {"alpha": 0.1, "x0": np.zeros(640)})
+    assert {report.verdict for report in check.history} == {"PASS"}
+
+
+def test_the_snippet_for_scikit_learn_runs(example, data):
+    X, _, y, _ = data
+    model = example("scikit_learn_digits").SoftmaxRegression
+    names = {"SoftmaxRegression": model, "X": X, "y": y}
+    assert run("scikit_learn_fit", names).last_report.verdict == "PASS"
+
+
+@pytest.mark.framework
+def test_the_snippet_for_thinc_runs(example, data):
+    from thinc.api import Adam, Relu, Softmax, chain, glorot_uniform_init
+
+    X, Y = data[0].astype("f"), np.eye(10, dtype="f")[data[2]]
+    softmax = Softmax(10, 16, init_W=glorot_uniform_init)
+    names = {
+        "model": chain(Relu(16, 64), softmax).initialize(X=X, Y=Y),
+        "cross_entropy": example("thinc_digits").cross_entropy,
+        "batches": [(X[:100], Y[:100]), (X[100:200], Y[100:200])],
+        "optimizer": Adam(0.01),
+    }
+    assert run("thinc_model", names).last_report.verdict == "PASS"
+
+
+@pytest.mark.framework
+def test_the_snippet_for_pytorch_runs(data):
+    import torch
+
+    torch.set_num_threads(1)  # The arrays here are too small to share.
+    X, y = torch.from_numpy(data[0]).float(), torch.from_numpy(data[2])
+    module = torch.nn.Sequential(torch.nn.Linear(64, 16), torch.nn.Tanh(), torch.nn.Linear(16, 10))
+    names = {
+        "module": module,
+        "criterion": torch.nn.CrossEntropyLoss(),
+        "loader": [(X[:100], y[:100]), (X[100:200], y[100:200])],
+        "optimiser": torch.optim.SGD(module.parameters(), lr=0.1),
+    }
+    assert run("pytorch_module", names).last_report.verdict == "PASS"

@@ -1,0 +1,39 @@
+"""Writers that people already have open, the real ones."""
+
+import importlib
+import math
+import warnings
+
+import pytest
+
+from gradhook._types import Verdict
+from gradhook.sinks import TensorBoard
+
+with warnings.catch_warnings():
+    # The message classes warn on some pairs of Python and protobuf when they are loaded.
+    warnings.simplefilter("ignore")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["tensorboardX", pytest.param("torch.utils.tensorboard", marks=pytest.mark.framework)],
+)
+def test_a_summary_writer_takes_curves_and_text(module, tmp_path, make_report, make_block):
+    pytest.importorskip(module)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        writer = importlib.import_module(module).SummaryWriter(str(tmp_path))
+    sink = TensorBoard(writer=writer)
+    blocks = [make_block("W", ratio=1e-8), make_block("dead", Verdict.UNTESTED)]
+    for step in (0, 100):
+        sink.write(make_report(blocks, Verdict.UNTESTED, step=step))
+    writer.add_scalar("train/loss", 0.5, 100)
+    writer.close()
+    accumulator = EventAccumulator(str(tmp_path))
+    accumulator.Reload()
+    curve = accumulator.Scalars("gradcheck/W")
+    assert [(event.step, event.value) for event in curve] == [(0, -8), (100, -8)]
+    assert all(math.isnan(event.value) for event in accumulator.Scalars("gradcheck/dead"))
+    assert [event.value for event in accumulator.Scalars("train/loss")] == [0.5]
+    assert any(tag.startswith("gradcheck_report/text") for tag in accumulator.Tags()["tensors"])

@@ -1,0 +1,238 @@
+"""``python -m gradhook``: what it prints, and the exit status that a CI script reads."""
+
+import json
+import os
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from gradhook import Report, Verdict, _command_line
+from gradhook._command_line import main
+from gradhook.report import BlockReport
+from gradhook.sinks import JsonLines, TensorBoard
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def report_of(verdict, step=None, name="W"):
+    block = BlockReport(name, (3, 4), "float64", verdict, 0.5 if verdict == "FAIL" else 3e-9)
+    return Report(verdict, verdict is Verdict.PASS, {name: block}, ratio=block.ratio, step=step)
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Write a file of reports and return its path."""
+
+    def write(*reports, path="checks.jsonl"):
+        sink = JsonLines(tmp_path / path)
+        for report in reports:
+            sink.write(report)
+        return str(tmp_path / path)
+
+    return write
+
+
+def gradhook(*arguments, **options):
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-m", "gradhook", *arguments],
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | options.pop("env", {}),
+        capture_output=True,
+        timeout=60,
+        check=False,
+        **options,
+    )
+
+
+def test_a_run_in_which_every_check_passed_has_a_line_for_each_and_status_0(run, capsys):
+    path = run(report_of(Verdict.PASS, 0), report_of(Verdict.PASS, 100))
+    assert main(["report", path]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"{path}: 2 checks, all passed",
+        "gradcheck step 0: PASS, ratio 3e-09 over 1 block (0 loss evaluations)",
+        "gradcheck step 100: PASS, ratio 3e-09 over 1 block (0 loss evaluations)",
+    ]
+
+
+@pytest.mark.parametrize("verdict", [Verdict.FAIL, Verdict.WARN, Verdict.INCONCLUSIVE])
+def test_a_check_that_did_not_pass_is_shown_in_full_and_gives_status_1(run, capsys, verdict):
+    wrong = report_of(verdict, 100)
+    path = run(report_of(Verdict.PASS, 0), wrong)
+    assert main(["report", path]) == 1
+    said = capsys.readouterr().out
+    assert said.startswith(f"{path}: 2 checks, 1 did not pass\n")
+    assert str(wrong) in said
+
+
+def test_passing_checks_are_shown_in_full_when_asked_for(run, capsys):
+    right = report_of(Verdict.PASS, 0)
+    main(["report", run(right), "--full"])
+    assert str(right) in capsys.readouterr().out
+
+
+def test_a_folder_stands_for_every_run_below_it(run, capsys, tmp_path):
+    second, first = (
+        run(report_of(Verdict.PASS, step), path=f"{name}/reports.jsonl")
+        for step, name in ((2, "b"), (1, "a"))
+    )
+    (tmp_path / "notes.txt").write_text("not a report")
+    assert main(["report", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(":")[0] for line in lines[::2]] == [first, second]
+
+
+def test_the_folder_of_a_tensorboard_run_holds_its_reports(tmp_path, capsys):
+    TensorBoard(tmp_path).write(report_of(Verdict.FAIL, 7))
+    assert main(["report", str(tmp_path)]) == 1
+    assert "gradcheck step 7: FAIL" in capsys.readouterr().out
+
+
+def test_json_is_a_list_of_reports(run, capsys):
+    reports = [report_of(Verdict.PASS, 0), report_of(Verdict.FAIL, 100)]
+    assert main(["report", run(*reports), "--format", "json"]) == 1
+    said = json.loads(capsys.readouterr().out)
+    assert [Report.from_dict(record) for record in said] == reports
+
+
+class Page(HTMLParser):
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self.said = [], ""
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+
+    def handle_data(self, data):
+        self.said += data
+
+
+def test_html_is_a_page_with_every_check(run, tmp_path):
+    reports = [report_of(Verdict.PASS, 0), report_of(Verdict.FAIL, 100, name="<script>")]
+    target = tmp_path / "checks.html"
+    assert main(["report", run(*reports), "--format", "html", "--output", str(target)]) == 1
+    page = Page(target.read_text(encoding="utf-8"))
+    assert page.tags.count("section") == 2
+    assert {"html", "title", "h1"} <= set(page.tags)
+    assert "script" not in page.tags
+    assert "<script>" in page.said
+
+
+def test_colours_and_width_follow_the_terminal_and_never_reach_a_file(run, capsys, tmp_path):
+    _path = run(report_of(Verdict.FAIL))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_command_line, "has_colour", lambda stream: True)
+        main(["report", _path])
+        assert "\x1b[1;31mFAIL" in capsys.readouterr().out
+        main(["report", _path, "-o", str(tmp_path / "checks.txt")])
+    assert "\x1b" not in (tmp_path / "checks.txt").read_text(encoding="utf-8")
+
+
+def unreadable(capsys, *arguments):
+    """Return what is said of something that gives status 2."""
+    assert main(["report", *arguments]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    return captured.err
+
+
+def test_what_is_not_there_is_named(capsys, tmp_path):
+    said = unreadable(capsys, str(tmp_path / "nothing"))
+    assert said == f"gradhook: there is no file or folder {tmp_path / 'nothing'}\n"
+    assert unreadable(capsys, str(tmp_path)) == (
+        f"gradhook: no file below {tmp_path} ends with .jsonl\n"
+    )
+
+
+def test_a_run_without_a_check_is_no_success(capsys, tmp_path):
+    (tmp_path / "checks.jsonl").write_text("\n")
+    path = str(tmp_path / "checks.jsonl")
+    assert unreadable(capsys, path) == f"gradhook: {path} holds no report\n"
+
+
+def test_a_line_that_is_no_report_is_named_with_its_number(run, capsys):
+    path = run(report_of(Verdict.PASS))
+    with open(path, "a", encoding="utf-8") as file:
+        file.write('\n{"format": 99}\n')
+    assert unreadable(capsys, path) == (
+        f"gradhook: {path}, line 3: report.format: expected 1, the format that this version "
+        "reads, got 99\n"
+    )
+
+
+def test_a_file_that_is_no_text_is_named(capsys, tmp_path):
+    path = tmp_path / "checks.jsonl"
+    path.write_bytes(b"\xff\xfe\x00")
+    assert unreadable(capsys, str(path)) == f"gradhook: cannot read {path}: it is not UTF-8 text\n"
+
+
+def test_an_output_that_cannot_be_written_is_named(run, capsys, tmp_path):
+    said = unreadable(capsys, run(report_of(Verdict.PASS)), "-o", str(tmp_path / "no" / "file"))
+    assert said == f"gradhook: cannot write {tmp_path / 'no' / 'file'}: No such file or directory\n"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["report", "--help"]])
+def test_help_has_examples_and_the_exit_status(capsys, arguments):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 0
+    said = capsys.readouterr().out
+    assert "python -m gradhook report runs/mlp" in said
+    assert "exit status: 0 every check passed, 1 one did not, 2 nothing could be read" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "the following arguments are required: COMMAND"),
+        (["reprot"], "invalid choice: 'reprot'"),
+        (["report"], "the following arguments are required: RUN"),
+        (["report", "x", "--format", "pdf"], "invalid choice: 'pdf'"),
+    ],
+)
+def test_a_wrong_command_is_answered_with_the_usage(capsys, arguments, message):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith("usage: python -m gradhook")
+    assert message in said
+
+
+def test_the_self_test_says_what_it_did(capsys, monkeypatch):
+    assert main(["selftest"]) == 0
+    assert capsys.readouterr().out.startswith("self-test passed")
+    monkeypatch.setattr(_command_line, "selftest", lambda: ["a wrong gradient was judged PASS"])
+    assert main(["selftest"]) == 1
+    assert capsys.readouterr().out == "a wrong gradient was judged PASS\n"
+
+
+def test_the_module_is_a_program_whose_status_scripts_can_read(run):
+    done = gradhook("report", run(report_of(Verdict.FAIL)))
+    assert (done.returncode, done.stderr) == (1, b"")
+    assert b"1 check, 1 did not pass" in done.stdout
+
+
+def test_a_reader_that_leaves_early_is_no_traceback(run):
+    path = run(*(report_of(Verdict.FAIL, step) for step in range(2000)))
+    command = [sys.executable, "-m", "gradhook", "report", path]
+    with subprocess.Popen(
+        command,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
+def test_a_sign_that_the_terminal_lacks_is_no_error(run):
+    block = BlockReport("größe", (3,), "float64", Verdict.PASS, 3e-9, 1e-9)
+    path = run(Report(Verdict.PASS, True, {"größe": block}))
+    done = gradhook("report", path, "--full", env={"PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"gr??e" in done.stdout

@@ -1,0 +1,428 @@
+"""What a walk from a loss function finds, and that all of it comes back."""
+
+import array
+import collections
+import dataclasses
+import functools
+import io
+import itertools
+import logging
+import pathlib
+import random
+import sys
+import threading
+import types
+import weakref
+
+import numpy as np
+import pytest
+
+from gradhook import GradCheckCallback
+from gradhook._bytes import SavedArray
+from gradhook._walk import BUDGET, MOST, reach
+
+COUNTER = 0
+RNG = np.random.default_rng(1)
+CACHE = {"a": 1}
+
+
+@dataclasses.dataclass(slots=True)
+class Slotted:
+    value: object
+    other: object = None
+
+
+class Frozen:
+    __slots__ = ("__private",)
+
+    def __init__(self):
+        self.__private = [1]
+
+    def contents(self):
+        return self.__private
+
+
+class Plain:
+    shared = [0]  # noqa: RUF012  (that instances share it is the point)
+    rng = np.random.default_rng(2)
+
+    def __init__(self, **attributes):
+        self.__dict__.update(attributes)
+
+    @property
+    def by_property(self):
+        return RNG.random()
+
+    @staticmethod
+    def by_static_method():
+        return RNG.random()
+
+    @functools.cached_property
+    def by_cached_property(self):
+        return RNG.random()
+
+
+def restored(roots, change, look, **options):
+    """Whether what ``look`` shows is the same again after ``change`` and restoring."""
+    found = reach(roots, **options)
+    before = look()
+    change()
+    assert look() != before, "nothing was changed"
+    for record in found.saved:
+        record.restore()
+    assert not any(record.changed() for record in found.saved)
+    return look() == before
+
+
+def test_attributes_dictionaries_lists_sets_and_queues_come_back():
+    model = Plain(
+        d={"a": 1, "b": 2}, l=[1, 2], s={1, 2}, q=collections.deque([1, 2], maxlen=2), gone=3
+    )
+
+    def change():
+        model.d["c"] = model.d.pop("a")
+        model.l.append(3)
+        model.s.symmetric_difference_update({2, 3})
+        model.q.append(3)
+        model.new = 1
+        del model.gone
+
+    assert restored([model], change, lambda: repr(vars(model)))
+
+
+def test_the_order_of_a_dictionary_comes_back():
+    plain, ordered = {"a": 1, "b": 2}, collections.OrderedDict(a=1, b=2)
+
+    def change():
+        plain["a"] = plain.pop("a")
+        ordered.move_to_end("a")
+
+    assert restored([plain, ordered], change, lambda: (list(plain), list(ordered)))
+
+
+def test_the_methods_that_a_subclass_overrides_are_not_called():
+    class Loud(dict):
+        def __setitem__(self, key, value):
+            raise AssertionError("called")
+
+        update = clear = keys = items = values = get = __setitem__
+
+    loud = Loud(a=1)
+    assert restored([loud], lambda: dict.__setitem__(loud, "a", 2), lambda: dict.__repr__(loud))
+
+
+def test_a_default_dictionary_forgets_what_was_only_looked_up():
+    default = collections.defaultdict(list)
+    assert restored([default], lambda: default["a"], lambda: len(default))
+
+
+def test_buffers_come_back():
+    one, two = bytearray(b"abc"), array.array("d", [1, 2])
+
+    def change():
+        one[0] = 0
+        two.append(3)
+
+    assert restored([[one, two]], change, lambda: (bytes(one), two.tolist()))
+
+
+def test_slots_come_back_private_and_unset_ones_too():
+    slotted, frozen = Slotted([1]), Frozen()
+
+    def change():
+        slotted.value = None
+        del slotted.other
+        frozen.contents().append(2)
+
+    def look():
+        return slotted.value, hasattr(slotted, "other"), list(frozen.contents())
+
+    assert restored([slotted, frozen], change, look)
+
+
+def test_the_slots_of_a_frozen_dataclass_come_back():
+    @dataclasses.dataclass(frozen=True, slots=True)
+    class Record:
+        value: int
+
+    record = Record(1)
+    assert restored([record], lambda: object.__setattr__(record, "value", 2), lambda: record.value)
+
+
+def test_variables_of_enclosing_functions_come_back():
+    hidden, late = 0, []
+
+    def loss():
+        nonlocal hidden
+        hidden += 1
+        late.append(1)
+
+    assert restored([loss], loss, lambda: (hidden, list(late)))
+
+
+def test_a_variable_that_was_not_bound_yet_is_unbound_again():
+    def loss():
+        nonlocal cache
+        cache = 1
+
+    if not loss:
+        cache = 0
+    cell = loss.__closure__[0]
+    found = reach([loss])
+    loss()
+    for record in found.saved:
+        record.restore()
+    with pytest.raises(ValueError, match="empty"):
+        _ = cell.cell_contents
+
+
+def test_global_variables_that_the_code_names_come_back():
+    def loss():
+        global COUNTER, NEW
+        COUNTER += 1
+        NEW = 1
+        return RNG.random()
+
+    def look():
+        return COUNTER, "NEW" in globals(), RNG.bit_generator.state["state"]["state"]
+
+    assert restored([loss], loss, look)
+
+
+def test_globals_named_in_a_nested_function_count():
+    def loss():
+        return [RNG.random() for _ in range(2)] and (lambda: CACHE.update(b=2))()
+
+    assert restored([loss], loss, lambda: (dict(CACHE), RNG.bit_generator.state["state"]["state"]))
+
+
+SETTINGS = types.ModuleType("settings")
+SETTINGS.__file__ = str(pathlib.Path(__file__).with_name("settings.py"))
+SETTINGS.rng = np.random.default_rng(1)
+
+
+@pytest.mark.parametrize("how", ["global", "enclosing"])
+def test_attributes_of_a_module_of_the_users_own_come_back(how):
+    enclosing = SETTINGS
+
+    def by_global():
+        return SETTINGS.rng.random()
+
+    def by_cell():
+        return enclosing.rng.random()
+
+    loss = by_global if how == "global" else by_cell
+    assert restored([loss], loss, lambda: SETTINGS.rng.bit_generator.state["state"]["state"])
+
+
+def test_attributes_of_functions_and_defaults_come_back():
+    def loss(cache=[], *, seen={}):  # noqa: B006
+        loss.calls = getattr(loss, "calls", 0) + 1
+        cache.append(1)
+        seen[1] = 1
+
+    loss.calls = 0
+    assert restored(
+        [loss],
+        loss,
+        lambda: (loss.calls, repr(loss.__defaults__), loss.__kwdefaults__["seen"].copy()),
+    )
+
+
+def test_attributes_of_a_class_come_back():
+    def change():
+        Plain.shared.append(1)
+        Plain.count = 1
+        Plain.rng.random()
+
+    def look():
+        return (
+            list(Plain.shared),
+            hasattr(Plain, "count"),
+            Plain.rng.bit_generator.state["state"]["state"],
+        )
+
+    assert restored([Plain()], change, look)
+
+
+@pytest.mark.parametrize("name", ["by_property", "by_cached_property"])
+def test_what_a_property_draws_from_comes_back(name):
+    def look():
+        return RNG.bit_generator.state["state"]["state"]
+
+    assert restored([Plain()], lambda: getattr(Plain(), name), look)
+
+
+def test_methods_partials_and_bound_builtins_lead_to_their_objects():
+    model = Plain(rng=np.random.default_rng(1))
+    draw = np.random.default_rng(2).standard_normal
+    bound = functools.partial(print, model, key=[1])
+
+    def change():
+        model.rng.random()
+        draw()
+        bound.keywords["key"].append(2)
+
+    def look():
+        return (
+            model.rng.bit_generator.state["state"]["state"],
+            draw.__self__.bit_generator.state["state"]["state"],
+            repr(bound.keywords),
+        )
+
+    assert restored([bound, draw], change, look)
+
+
+def test_a_weak_reference_leads_to_its_object():
+    model = Plain(value=[1])
+    reference = weakref.ref(model)
+    assert restored([reference], lambda: model.value.append(2), lambda: list(model.value))
+
+
+def test_arrays_come_back_inside_object_arrays_and_subclasses_too():
+    class Tagged(np.ndarray):
+        pass
+
+    tagged = np.zeros(2).view(Tagged)
+    inside = np.zeros(2)
+    holder = np.array([inside, [1]], dtype=object)
+
+    def change():
+        tagged[0] = inside[1] = 1
+        holder[1].append(2)
+        tagged.note = 1
+
+    assert restored(
+        [holder, tagged],
+        change,
+        lambda: (tagged.tolist(), inside.tolist(), list(holder[1]), hasattr(tagged, "note")),
+    )
+
+
+def test_cycles_and_sharing_survive():
+    shared = [1]
+    model = Plain(one=shared, two=shared)
+    model.self = model
+    model.loop = [model.loop] if hasattr(model, "loop") else [model]
+    found = reach([model])
+    model.one, model.two = [1], [1]
+    for record in found.saved:
+        record.restore()
+    assert model.one is model.two is shared
+
+
+def test_one_view_is_saved_once():
+    data = np.zeros(10)
+    assert sum(isinstance(r, SavedArray) for r in reach([[data[2:], data[2:]]]).saved) == 1
+
+
+def test_read_only_arrays_are_not_saved():
+    data = np.zeros(10)
+    data.flags.writeable = False
+    assert not any(isinstance(record, SavedArray) for record in reach([data]).saved)
+
+
+def test_what_is_looked_after_elsewhere_is_left_out():
+    data, holder = np.zeros(3), [1]
+    found = reach([{"a": data, "b": holder}], without=[data, holder])
+    assert len(found.saved) == 1
+
+
+@pytest.mark.parametrize(
+    ("thing", "name"),
+    [
+        (io.StringIO(), "StringIO"),
+        (iter([1]), "list_iterator"),
+        ((i for i in range(2)), "generator"),
+        (itertools.count(), "count"),
+        (zip([1], [2], strict=True), "zip"),
+        (threading.Lock(), "lock"),
+        (memoryview(bytearray(3)), "memoryview"),
+    ],
+)
+def test_what_cannot_be_saved_is_named(thing, name):
+    found = reach([Plain(hidden_here=thing)])
+    assert found.hidden == [f"{name} 'hidden_here'"]
+
+
+def test_an_ordinary_model_hides_nothing():
+    model = Plain(
+        W=np.zeros(3),
+        name="x",
+        path=pathlib.Path("a"),
+        log=logging.getLogger("x"),
+        thread=threading.Thread(),
+        cached=functools.cache(len),
+        kind=int,
+        dtype=np.dtype(float),
+        function=np.exp,
+        module=sys,
+        scalar=np.float32(1),
+        view=types.MappingProxyType({"a": 1}),
+        system=random.SystemRandom(),
+    )
+    assert reach([model]).hidden == []
+
+
+def test_a_proxy_that_raises_is_named_and_the_walk_goes_on():
+    class Proxy:
+        @property
+        def __class__(self):
+            raise RuntimeError("not bound")
+
+    data = np.zeros(2)
+    found = reach([{"proxy": Proxy(), "data": data}])
+    assert found.hidden == ["Proxy 'proxy'"]
+    assert any(isinstance(record, SavedArray) for record in found.saved)
+
+
+def test_a_callback_that_the_model_holds_is_not_entered():
+    """Its history would be put back, and with it every report forgotten."""
+
+    class Own(GradCheckCallback):
+        pass
+
+    check = Own(lambda x: (x, x), np.ones(1), enabled=True)
+    found = reach([Plain(check=check)])
+    check.history.append("report")
+    for record in found.saved:
+        record.restore()
+    assert check.history == ["report"]
+
+
+def test_globals_of_installed_libraries_are_left_alone():
+    from scipy.optimize import rosen
+
+    found = reach([rosen])
+    assert not any("global variables" in record.describe() for record in found.saved)
+
+
+def test_arrays_beyond_the_budget_are_watched_the_largest_first():
+    small, large = np.zeros(100), np.zeros(1000)
+    found = reach([{"large": large, "small": small}], budget=large.nbytes)
+    assert len(found.watched) == 1
+    assert found.watched[0].startswith("an array of shape (1000,) and dtype float64")
+    small[:], large[:] = 1, 1
+    for record in found.saved:
+        record.restore()
+    assert small.sum() == 0
+    assert [record.changed() for record in found.saved].count(True) == 1
+
+
+def test_what_is_named_is_saved_whatever_its_size():
+    large = np.zeros(1000)
+    assert restored(
+        [[large]], lambda: large.fill(1), lambda: large.sum(), named=[{"a": large}], budget=0
+    )
+
+
+def test_the_budget_leaves_room_for_ordinary_models():
+    assert BUDGET == 256 * 2**20
+
+
+def test_a_walk_ends_and_says_that_there_was_more():
+    chain = None
+    for _ in range(MOST + 10):
+        chain = [chain]
+    assert reach([chain]).cut
+    assert not reach([[1.0] * (MOST + 10)]).cut, "numbers are not entered"

@@ -1,0 +1,221 @@
+"""The arrays a check works in: written from saved bytes, made good, and put back."""
+
+import collections
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from gradhook._directions import CHUNK, Element, Move
+from gradhook._parameters import Tree
+from gradhook._workspace import Workspace
+from gradhook.errors import ParameterError, RestoreError
+from gradhook.probe.directions import TABLE, spread
+from gradhook.probe.points import generic
+
+FLOATS = st.sampled_from(["f2", "f4", "f8", "g"])
+BLOCKS = FLOATS.flatmap(
+    lambda dtype: hnp.arrays(
+        dtype,
+        hnp.array_shapes(min_dims=0, max_dims=3, max_side=6),
+        elements={"allow_nan": False, "allow_infinity": False, "min_value": -100, "max_value": 100},
+    )
+)
+
+
+def workspace_of(parameters, *, in_place):
+    return Workspace(Tree.of(parameters), in_place=in_place)
+
+
+def moves_of(workspace):
+    return generic(workspace.arrays, fixed=(), seed=3)
+
+
+@given(BLOCKS, st.booleans(), st.floats(-1, 1))
+def test_coming_back_from_a_step_is_exact(array, in_place, step):
+    workspace = workspace_of({"W": array}, in_place=in_place)
+    before = workspace.arrays["W"].tobytes()
+    workspace.write("W", spread(array.size, 1), step)
+    workspace.write("W", Element(0), step)
+    workspace.write("W")
+    assert workspace.arrays["W"].tobytes() == before
+
+
+@given(BLOCKS)
+def test_coming_back_from_another_point_is_exact(array):
+    before = array.tobytes()
+    workspace = workspace_of([array], in_place=True)
+    workspace.move(moves_of(workspace))
+    workspace.move({})
+    assert array.tobytes() == before
+    workspace.move(moves_of(workspace))
+    workspace.restore()
+    assert array.tobytes() == before
+
+
+@pytest.mark.parametrize("size", [1, 7, CHUNK, CHUNK + 1, 3 * CHUNK + 5])
+@pytest.mark.parametrize("layout", ["C", "F", "strided"])
+def test_a_displaced_point_is_made_again_from_its_seed(size, layout):
+    array = np.random.default_rng(0).normal(size=(size, 2))
+    array = {"C": array, "F": np.asfortranarray(array), "strided": array[:, ::-1]}[layout]
+    workspace = workspace_of({"W": array.copy(order="K")}, in_place=True)
+    workspace.move(moves_of(workspace))
+    first = workspace.arrays["W"].copy()
+    workspace.write("W", spread(array.size, 2), 0.1)
+    assert not np.array_equal(workspace.arrays["W"], first)
+    workspace.write("W")
+    assert workspace.arrays["W"].tobytes() == first.tobytes()
+    assert workspace.values("W").tobytes() == first.tobytes()
+    index = array.size - 1
+    assert workspace.entry("W", index) == first.flat[index]
+
+
+def test_a_step_moves_every_entry_by_its_number():
+    direction = spread(12, 5)
+    workspace = workspace_of({"W": np.zeros((3, 4))}, in_place=False)
+    workspace.write("W", direction, 0.5)
+    expected = 0.5 * TABLE[direction.codes].reshape(3, 4)
+    assert workspace.arrays["W"].tobytes() == expected.tobytes()
+
+
+def test_a_functional_objective_gets_copies_and_the_users_arrays_stay():
+    array = np.array([1.0, 2.0])
+    array.flags.writeable = False
+    workspace = workspace_of({"W": array}, in_place=False)
+    workspace.write("W", Element(0), 1.0)
+    assert array.tolist() == [1, 2]
+    assert workspace.container()["W"].tolist() == [2, 2]
+
+
+def test_blocks_a_step_away_are_known():
+    workspace = workspace_of({"W": np.ones(3), "b": np.ones(2)}, in_place=False)
+    assert workspace.displaced == ()
+    workspace.write("b", Element(0), 0.1)
+    assert workspace.displaced == ("b",)
+    workspace.write("b", Element(0), 0.0)
+    assert workspace.displaced == ()
+
+
+@pytest.mark.parametrize("container", [dict, collections.OrderedDict])
+def test_what_the_users_code_binds_deletes_or_adds_is_undone(container):
+    W, b = np.ones(3), np.zeros(2)
+    parameters = container(W=W, b=b)
+    workspace = workspace_of(parameters, in_place=True)
+    parameters["W"] = parameters["W"] - 1
+    parameters["new"] = 1
+    del parameters["b"]
+    assert workspace.replaced(parameters) == {"W", "b"}
+    workspace.install()
+    assert list(parameters) == ["W", "b"]
+    assert parameters["W"] is W
+    parameters.clear()
+    workspace.restore()
+    assert parameters["b"] is b
+    assert list(parameters) == ["W", "b"]
+
+
+def test_what_is_bound_in_a_container_of_copies_is_noticed():
+    workspace = workspace_of([{"W": np.ones(3)}, (np.zeros(2),)], in_place=False)
+    container = workspace.container()
+    assert workspace.replaced(container) == set()
+    container[0]["W"] = np.ones(3)
+    assert workspace.replaced(container) == {"0/W"}
+
+
+def test_lists_are_refilled():
+    parameters = [np.ones(2), np.ones(3)]
+    first = parameters[0]
+    workspace = workspace_of(parameters, in_place=True)
+    parameters.pop(0)
+    workspace.install()
+    assert parameters[0] is first
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+def test_a_resized_array_gets_its_shape_back(in_place):
+    array = np.array([1.0, 2.0, 3.0])
+    workspace = workspace_of({"W": array}, in_place=in_place)
+    workspace.arrays["W"].resize(5, refcheck=False)
+    workspace.write("W", Element(1), 1.0)
+    assert workspace.arrays["W"].tolist() == [1, 3, 3]
+    workspace.arrays["W"].resize(2, refcheck=False)
+    workspace.install()
+    assert workspace.arrays["W"].tolist() == [1, 2, 3]
+    workspace.arrays["W"].resize(2, refcheck=False)
+    workspace.restore()
+    assert array.tolist() == [1, 2, 3]
+
+
+def test_a_resized_array_comes_back_to_the_displaced_point():
+    workspace = workspace_of({"W": np.ones(4)}, in_place=False)
+    workspace.move({"W": Move(TABLE, "add", 7)})
+    there = workspace.arrays["W"].tolist()
+    workspace.arrays["W"].resize(9, refcheck=False)
+    workspace.write("W", Element(0), 0.0)
+    assert workspace.arrays["W"].tolist() == there
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+def test_an_array_made_read_only_is_written_all_the_same(in_place):
+    array = np.array([1.0, 2.0])
+    workspace = workspace_of({"W": array}, in_place=in_place)
+    workspace.arrays["W"].flags.writeable = False
+    workspace.write("W", Element(0), 1.0)
+    assert workspace.arrays["W"].tolist() == [2, 2]
+    workspace.arrays["W"].flags.writeable = False
+    workspace.restore()
+    assert array.flags.writeable
+    assert array.tolist() == [1, 2]
+
+
+def test_coarse_arrays_give_way_to_float64_ones_for_a_while():
+    array = np.ones(3, np.float32)
+    parameters = {"W": array}
+    workspace = workspace_of(parameters, in_place=True)
+    assert workspace.upcast()
+    assert parameters["W"].dtype == np.float64
+    workspace.write("W", Element(0), 1e-12)
+    assert parameters["W"][0] == 1 + 1e-12
+    parameters["W"] = None
+    workspace.install()
+    assert parameters["W"] is workspace.arrays["W"]
+    workspace.restore()
+    assert parameters["W"] is array
+    assert array.tolist() == [1, 1, 1]
+
+
+def test_a_tuple_cannot_hold_other_arrays():
+    assert not workspace_of((np.ones(3, np.float32),), in_place=True).upcast()
+
+
+def test_copies_undo_what_was_written_in_between():
+    workspace = workspace_of({"W": np.ones(2)}, in_place=True)
+    workspace.write("W", Element(0), 0.5)
+    saved = workspace.copies()
+    workspace.arrays["W"].fill(0)
+    workspace.overwrite(saved)
+    assert workspace.arrays["W"].tolist() == [1.5, 1]
+
+
+def test_an_array_that_cannot_be_put_back_is_named_and_the_others_are_put_back():
+    W, b = np.ones(3), np.ones(2)
+    workspace = workspace_of({"W": W, "b": b}, in_place=True)
+    W.dtype = np.float32
+    b.fill(0)
+    with pytest.raises(RestoreError, match=r"could not put back parameter 'W' \(.*on from a check"):
+        workspace.restore()
+    assert b.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"W": 1.0}, "is a float, which cannot be written in place"),
+        ({"W": np.broadcast_to(1.0, (2, 2))}, "is read-only"),
+    ],
+)
+def test_what_cannot_be_written_is_refused(parameters, message):
+    with pytest.raises(ParameterError, match=message):
+        workspace_of(parameters, in_place=True)
