@@ -122,6 +122,7 @@ def _block(name: str, leaf: Any, outcome: Outcome) -> BlockReport:
         ratio_error=decisive.ratio_error,
         sentence=_sentence(decisive, len(findings)) + _idle(decisive, outcome.gradients_of(name)),
         worst=_worst(evidence, array.shape) if evidence else None,
+        where=measured.judgements[name].where if measured else None,
         findings=tuple(findings),
         textbook_ratio=_plain_ratio(*plain[0]) if plain else math.nan,
         branches=outcome.branches.get(name, ()),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, SupportsIndex
 
 from gradhook._assemble import undecided
 from gradhook._check import check
@@ -19,6 +19,7 @@ from gradhook._debug import is_enabled
 from gradhook._objective import Objective
 from gradhook._options import Options
 from gradhook._outlet import OnFail, Outlet
+from gradhook._pickling import is_picklable
 from gradhook._selftest import selftest
 from gradhook._subset import as_batch
 from gradhook._types import Batch
@@ -120,6 +121,13 @@ class GradCheckCallback:
     def __getnewargs_ex__(self) -> tuple[tuple[()], dict[str, bool]]:
         # A copy, or what comes back from a pickle, is what the original was decided to be.
         return (), {"enabled": self._enabled}
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
+        # A model that holds its callback must not become one that cannot be saved.
+        parts = (*self._objective.functions, self._objective.parameters, self._parameters)
+        if all(map(is_picklable, parts)):
+            return super().__reduce_ex__(protocol)
+        return _switched_off, (self.history,)
 
     @property
     def enabled(self) -> bool:
@@ -248,3 +256,15 @@ class _Disabled(GradCheckCallback):
 
     def on_train_end(self) -> None:
         """Do nothing."""
+
+
+def _switched_off(history: list[Report]) -> GradCheckCallback:
+    """What a copy is of a callback whose functions have no name by which to be found again."""
+    check = GradCheckCallback(_nothing, enabled=False)
+    check.history = history
+    check.last_report = history[-1] if history else None
+    return check
+
+
+def _nothing(*_: Any) -> Any:
+    raise AssertionError("a disabled callback calls nothing")

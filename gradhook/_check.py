@@ -56,7 +56,8 @@ def check_gradients(
         tolerance: Thresholds, default ``Tolerance()``.
         dropout: Name of the switch that turns dropout off, a ``Switch``, or several.
         penalty: Name of the switch of the user's own penalty; or ``L2(c)``, ``L1(c)``, or a
-            function ``penalty(parameters, *batch) -> float`` that is added to the loss only.
+            function ``penalty(parameters, *batch) -> float`` that is added to the loss only; or
+            several of these.
         evaluation_mode: Context manager, or a function returning one, entered around the check.
         state: Further objects whose state an evaluation may change, such as generators out of
             reach.
@@ -112,21 +113,23 @@ def check(
         first_steps: Steps that earlier checks have found, as ``Evaluator`` has them; added to.
     """
     started = time.perf_counter()
-    with own_faults(but=is_users):
-        tree = Tree.of(objective.parameters)
-        options = _with_block_names(options, tree)
-        rows = draw(
-            batch,
-            samples=options.samples,
-            axis=options.sample_axis,
-            subset=options.subset,
-            random=np.random.default_rng(options.seed),
-        )
-    with _not_nested(objective), _shown(options.progress) as advance:
-        run = Run(objective, options, tree, batch, rows, advance, step, first_steps)
-        outcome = run.made()
-    with own_faults():
-        return _report(outcome, run, tree, rows, options, started, step)
+    # A number too large for float64 is infinite in a report, and no reason to warn on the way.
+    with np.errstate(all="ignore"):
+        with own_faults(but=is_users):
+            tree = Tree.of(objective.parameters)
+            options = _with_block_names(options, tree)
+            rows = draw(
+                batch,
+                samples=options.samples,
+                axis=options.sample_axis,
+                subset=options.subset,
+                random=np.random.default_rng(options.seed),
+            )
+        with _not_nested(objective), _shown(options.progress) as advance:
+            run = Run(objective, options, tree, batch, rows, advance, step, first_steps)
+            outcome = run.made()
+        with own_faults():
+            return _report(outcome, run, tree, rows, options, started, step)
 
 
 def _report(

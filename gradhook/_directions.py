@@ -1,7 +1,7 @@
 """Displacements as values: where a block is moved to, and along what it is perturbed.
 
-Both are streams of random bytes seen through a table of 256 numbers.  A stream is made from its seed
-wherever it is read, so that neither costs memory, however large the block.  A direction can be
+Both are streams of random bytes seen through a table of 256 numbers.  A stream is made from its
+seed wherever it is read, so that neither costs memory, however large the block.  A direction can be
 restricted to a box of the block: what it measures there and elsewhere adds up to what it measured
 before.
 """
@@ -35,8 +35,8 @@ __all__ = [
 Box: TypeAlias = tuple[slice, ...]
 """A part of a block: one slice with plain bounds for each axis, step 1."""
 
-CHUNK = 1 << 13
-"""Elements written at a time: with source, target and scratch 192 kB of float64, which stay in a
+CHUNK = 1 << 14
+"""Elements written at a time: source, target and scratch are 384 kB of float64, which stay in a
 second-level cache.  Divisible by 8, the bytes in one word of a stream."""
 
 
@@ -88,8 +88,7 @@ def _bytes(source: np.random.PCG64DXSM, words: int) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """How one block is displaced from where the user stands: each entry by a table entry that a
-    random byte picks.
+    """How one block is displaced: each entry by the number that a random byte picks in a table.
 
     Args:
         table: 256 numbers; shape (256,).

@@ -109,7 +109,7 @@ def _looked_up(table: Array, codes: Array, scratch: Array) -> Array:
         out[...] = table[codes]
         return out
     # Every byte is a valid index; "clip" is the mode that writes to ``out`` without a buffer.
-    return np.take(table, codes, out=out, mode="clip")
+    return table.take(codes, out=out, mode="clip")
 
 
 def _put(target: Array, start: int, values: Array) -> None:

@@ -9,7 +9,7 @@ machine.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
@@ -147,6 +147,7 @@ class Evaluator:
             value, gradients = self.calls.loss_and_gradients(
                 parameters, rows, keywords, self.guard.rewind_generators
             )
+            self._note(self.workspace.reshape())
             tree = self.workspace.tree
             given, self.name_rule = name_gradients(gradients, tree, self._gradient_name)
             del gradients  # arrays that nobody else holds then need no copy
@@ -233,12 +234,15 @@ class Evaluator:
             wrote |= workspace.replaced(container)
         for name in wrote:
             workspace.write(name)
-        self.undo_writes = self.undo_writes or bool(wrote)
-        wrote.update(self.writes_parameters)
-        self.writes_parameters = [name for name in workspace.names if name in wrote]
+        self._note(wrote)
         for item in self.batch:
             record = self.guard.record_of(item) if isinstance(item, np.ndarray) else None
             self.writes_batch = self.writes_batch or (record is not None and record.changed())
+
+    def _note(self, wrote: Iterable[str]) -> None:
+        known = {*self.writes_parameters, *wrote}
+        self.undo_writes = bool(known)
+        self.writes_parameters = [name for name in self.workspace.names if name in known]
 
     def _added(self, parameters: Any, batch: Batch) -> float:
         if self._penalty is None:

@@ -208,7 +208,7 @@ class Objective:
         if inspect.isclass(thing):
             raise ObjectiveError(f"{thing.__name__} is a class; pass an instance of it")
         if hasattr(thing, "params") and callable(getattr(thing, "loss", None)):
-            live = lambda: thing.params  # noqa: E731  (read anew at every check)
+            live = _ParametersOf(thing)
             if callable(getattr(thing, "gradient", None)):
                 return cls(
                     parameters=live,
@@ -229,6 +229,16 @@ class _Function(Objective):
 
     def _form(self, count: int, keywords: Collection[str]) -> Form:
         return form_of(self.functions, count, form=None, otherwise="functional", keywords=keywords)
+
+
+@dataclass(frozen=True, slots=True)
+class _ParametersOf:
+    """A model's ``.params``, read anew at every check; a copied model takes it along."""
+
+    model: Any
+
+    def __call__(self) -> Any:
+        return self.model.params
 
 
 def _owner_of(function: Any) -> Any:

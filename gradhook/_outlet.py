@@ -10,6 +10,7 @@ import functools
 from collections.abc import Callable, Iterable
 from typing import Any, Literal, TypeAlias, get_args
 
+from gradhook._pickling import is_picklable
 from gradhook._render import summary
 from gradhook._types import Verdict, nearest_name
 from gradhook._warn import warn
@@ -54,6 +55,11 @@ class Outlet:
         self._on_fail = on_fail
         self._told_of_fault = False
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy has no sinks: two that write to one run would mix, and an open one does not copy.
+        on_fail = self._on_fail if is_picklable(self._on_fail) else "warn"
+        return {**self.__dict__, "_sinks": [], "_on_fail": on_fail}
+
     def add(self, sink: Sink) -> None:
         """Send reports to one more sink."""
         self._sinks.append(sink)
@@ -78,14 +84,16 @@ class Outlet:
         Raises:
             GradientMismatchError: The verdict is FAIL and ``on_fail`` is ``"raise"``.
         """
+        if fault and not self._told_of_fault:  # whatever is to happen where gradients are wrong
+            self._told_of_fault = True
+            warn(summary(report))
         if report.passed or self._on_fail == "record":
             return
         if callable(self._on_fail):
             self._on_fail(report)
         elif self._on_fail == "raise" and report.verdict is Verdict.FAIL:
             raise GradientMismatchError(str(report), report)
-        elif not (fault and self._told_of_fault):
-            self._told_of_fault = fault or self._told_of_fault
+        elif not fault:
             warn(summary(report))
 
     def _guarded(self, sink: Sink, act: Callable[[], Any]) -> None:

@@ -19,9 +19,10 @@ from typing import Any
 
 import numpy as np
 
+from gradhook._suitable import refuse_unsuitable
 from gradhook._ties import Tie, find_ties
 from gradhook._types import Array
-from gradhook.errors import ParameterError, ParameterTypeError
+from gradhook.errors import ParameterError
 
 __all__ = [
     "SINGLE",
@@ -41,11 +42,6 @@ PIECE = 1 << 16
 
 SINGLE = "x"
 """Name of the only block where the parameters are one array."""
-
-FORMS = (
-    "parameters are an array, a mapping, list or tuple of arrays, or a function without arguments "
-    "that returns one of these"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +81,7 @@ class Tree:
         if not tree.leaves:
             raise ParameterError("there is nothing to check: the parameters hold no array")
         for name, leaf in tree.leaves.items():
-            _refuse_unsuitable(name, leaf)
+            refuse_unsuitable(name, leaf)
         return cls(tree.leaves, tree.places, tree.root, tuple(find_ties(tree.leaves)))
 
     @classmethod
@@ -233,56 +229,3 @@ def _rebuild(node: Any, prefix: str | None, leaf: Callable[[str, Any], Any]) -> 
             return items
         return type(node)(*items) if hasattr(node, "_fields") else tuple(items)
     return leaf(SINGLE if prefix is None else prefix, node)
-
-
-def _refuse_unsuitable(name: str, leaf: Any) -> None:
-    if isinstance(leaf, np.ma.MaskedArray):
-        raise ParameterTypeError(
-            f"parameter {name!r} is a masked array, whose masked entries have no gradient; pass a "
-            "plain array"
-        )
-    if isinstance(leaf, np.matrix):
-        raise ParameterTypeError(
-            f"parameter {name!r} is a numpy.matrix, whose * is a matrix product; pass "
-            "numpy.asarray(...)"
-        )
-    try:
-        array = np.asarray(leaf)
-    except Exception as error:
-        raise ParameterTypeError(
-            f"parameter {name!r} is a {type(leaf).__name__}, which is not an array: {error}"
-        ) from error
-    if array.dtype.kind != "f":
-        raise ParameterTypeError(_no_float(name, leaf, array))
-    # A sum is finite only if every entry is, unless it overflows; only then is the slow test worth
-    # its memory.  Copies are float64, which a longer number may not fit.
-    with np.errstate(all="ignore"):
-        finite = bool(np.isfinite(array.sum(dtype=np.float64)))
-        values = array if array.dtype.itemsize <= 8 or finite else array.astype(np.float64)
-        finite = finite or bool(np.isfinite(values).all())
-    if not finite:
-        wrong = ~np.isfinite(values)
-        first = tuple(int(i) for i in np.argwhere(wrong)[0])
-        raise ParameterError(
-            f"parameter {name!r} holds {np.count_nonzero(wrong)} value(s) that are NaN or infinite "
-            f"in float64 (first at index {first}); no derivative exists there: has training "
-            "diverged?"
-        )
-
-
-def _no_float(name: str, leaf: Any, array: Array) -> str:
-    """What a parameter is that holds no floating-point numbers, and what to do about it."""
-    if leaf is None:
-        return f"parameter {name!r} is None: leave it out of the parameters"
-    if array.dtype.kind in "biu":
-        return (
-            f"parameter {name!r} has dtype {array.dtype}; a derivative needs real floating-point "
-            "numbers: convert it, for example with numpy.asarray(..., dtype=float)"
-        )
-    if array.dtype.kind == "c":
-        return (
-            f"parameter {name!r} has dtype {array.dtype}; a derivative needs real numbers: give "
-            "its real and its imaginary part as two arrays"
-        )
-    of = f" of dtype {array.dtype}" if isinstance(leaf, np.ndarray) else ""
-    return f"parameter {name!r} is a {type(leaf).__name__}{of}, not an array of numbers; {FORMS}"

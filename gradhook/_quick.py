@@ -44,9 +44,7 @@ def measure_quickly(
     if all(map(math.isfinite, prober.norms.values())):
         probe, shares = prober.joint()
         # Along a joint direction the norms are those of the blocks in units of their scales.
-        size = math.hypot(
-            *(prober.scales[name] * norm for name, norm in prober.norms.items())
-        )
+        size = math.hypot(*(prober.scales[name] * norm for name, norm in prober.norms.items()))
         together = BlockEvidence(
             "all blocks", sum(g.size for g in gradients.values()), size, 1.0, (probe,)
         )

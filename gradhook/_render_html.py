@@ -32,7 +32,7 @@ PILLS = {
     Verdict.FAIL: "#cf222e",
 }
 
-# The class stands twice in each selector to outweigh the table style of notebooks.
+# The class stands three times in each selector to outweigh the table style of notebooks.
 STYLE = """
 .R{font:14px/1.45 system-ui,sans-serif;max-width:60em;background:transparent;color:inherit}
 .R p{margin:.3em 0;overflow-wrap:anywhere}
@@ -66,7 +66,7 @@ background:transparent;color:inherit;border:1px solid rgba(128,128,128,.4);font-
 .R th,.R td{padding-right:0}
 .R td.textbook::before{content:"textbook "}
 }
-""".replace(".R", ".gradhook-report.gradhook-report")
+""".replace(".R", ".gradhook-report" * 3)
 
 
 def html(report: Report) -> str:

@@ -50,7 +50,7 @@ class Outcome:
     branches: dict[str, tuple[Branch, ...]] = field(default_factory=dict)
 
     def gradients_of(self, name: str) -> list[Array]:
-        """The analytic gradients of a block in the settings that judged it; empty if one is gone."""
+        """The gradients of a block in the settings that judged it; empty if one is gone."""
         judged = [m.gradients for m in self.measured if name in m.judgements]
         kept = all(name in gradients for gradients in judged)
         return [gradients[name] for gradients in judged] if kept else []
@@ -174,10 +174,7 @@ class Session:
     def _measure_current(self, outcome: Outcome) -> None:
         facts = outcome.facts
         self._evaluator.workspace.move({})
-        if facts.gradients:
-            gradients = facts.gradients
-        else:
-            gradients = self._evaluator.loss_and_gradients()[1]
+        gradients = facts.gradients or self._evaluator.loss_and_gradients()[1]
         current = measure(
             self._evaluator,
             Setting("current point", {}, self._board.states()),

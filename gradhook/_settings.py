@@ -16,6 +16,7 @@ from gradhook._directions import Move
 from gradhook._evaluate import Evaluator
 from gradhook._options import Options
 from gradhook._parameters import all_finite
+from gradhook._small import judge_small
 from gradhook._switches import BoundSwitch, SwitchState
 from gradhook._types import Array, Blocks
 from gradhook._workers import distributor
@@ -198,6 +199,18 @@ def measure(
         while verdict.doubtful and len(found.probes) < MOST_PROBES:
             found = prober.more(found, min(3, MOST_PROBES - len(found.probes)))
             verdict = _judged(found, prober, setting, options, evaluator)
+        # Below ``warn`` the main setting has looked at the shape; others need not again.
+        seen = like is not None and verdict.finding.ratio < options.tolerance.warn
+        if verdict.small and not seen:
+            verdict = judge_small(
+                prober,
+                found,
+                verdict,
+                gradient=gradients[name],
+                values=evaluator.workspace.arrays[name],
+                tolerance=options.tolerance,
+                seed=seed + 11,
+            )
         evidence[name], judgements[name] = found, verdict
     measured = Measured(setting, prober, gradients, evidence, judgements, plain)
     return measured if exhaustive else measured.lightened()

@@ -67,7 +67,8 @@ def draw(
         batch: The whole batch.
         samples: How many rows; ``None`` for all.
         axis: The axis of every array that counts samples.
-        subset: Cuts the batch instead, called as ``subset(batch, rows)``.
+        subset: Cuts the batch instead, called as ``subset(batch, rows)``; with the first rows where
+            the batch holds no array that counts them.
         random: The check's own generator.
 
     Raises:
@@ -77,7 +78,11 @@ def draw(
         return Rows(batch, None, None)
     count = _count(batch, axis)
     if count is None:
-        return Rows(batch, None, None, tuple(range(len(batch))))
+        if subset is None or samples is None:
+            return Rows(batch, None, None, tuple(range(len(batch))))
+        # Only the user's function knows the batch, which is taken to have as many rows at least.
+        first = as_batch(subset(batch, np.arange(samples)))
+        return Rows(first, tuple(range(samples)), None, count=samples)
     cut = subset or (lambda whole, rows: _cut(whole, rows, count, axis))
     unchanged = tuple(i for i, item in enumerate(batch) if not _holds_rows(item, count, axis))
     if samples is None or samples >= count:

@@ -104,7 +104,15 @@ def _packed(evaluator: Evaluator, prober: Prober) -> Array:
         "prober": prober.state,
         "loss": expected,
     }
-    return np.frombuffer(_need("cloudpickle", "workers=").dumps(job), dtype=np.uint8)
+    pickler = _need("cloudpickle", "workers=")
+    try:
+        return np.frombuffer(pickler.dumps(job), dtype=np.uint8)
+    except Exception as error:  # whatever the user's objects do when they are asked
+        raise OptionError(
+            f"workers= sends the objective to other processes, and it cannot be pickled "
+            f"({type(error).__name__}: {error}): let it hold no locks, files or devices, or leave "
+            "workers at 1"
+        ) from error
 
 
 def _mapped(workers: Any, job: Array, bundles: list[list[Task]]) -> Iterable[Measured]:
@@ -157,7 +165,7 @@ def _run(job: Array, tasks: list[Task]) -> Measured:
 
 def _prober_of(job: Array) -> Prober | None:
     """The prober of a job, built once in each thread; ``None`` where the loss is another one."""
-    mark = hashlib.sha256(job).digest()
+    mark = hashlib.sha256(job.data).digest()
     if getattr(_here, "mark", None) != mark:
         _here.mark, _here.built = mark, _built(job)
     prober, streams = _here.built
@@ -178,5 +186,6 @@ def _built(job: Array) -> tuple[Prober | None, tuple[Any, Any]]:
     evaluator.switches = parts["switches"]
     workspace.move(parts["moves"])
     same = evaluator.loss() == parts["loss"] == evaluator.loss()
+    guard.learn_volatile()
     prober = Prober.resumed(evaluator, parts["prober"])
     return (prober if same else None), parts["streams"]

@@ -77,11 +77,17 @@ class Workspace:
 
     def install(self) -> None:
         """Make good what the user's code replaced: arrays in containers, shapes of arrays."""
-        for name, array in self.arrays.items():
-            if _misshapen(array, self._sources[name]):
-                self._mend(name)
+        self.reshape()
         if self._holders is not None:
             self._holders.install()
+
+    def reshape(self) -> list[str]:
+        """Make good the shapes of arrays alone; returns the names of those that differed."""
+        shapes = {name: array.shape for name, array in self._sources.items()}
+        bent = [name for name, array in self.arrays.items() if array.shape != shapes[name]]
+        for name in [n for n, a in self.arrays.items() if _misshapen(a, self._sources[n])]:
+            self._mend(name)
+        return bent
 
     def replaced(self, container: Any) -> set[str]:
         """Blocks in whose place a container handed out holds another array now, or none."""
@@ -217,6 +223,8 @@ class Workspace:
         """Give a block an array of its own shape again, at the present point."""
         if self.arrays[name] is self._live.get(name):
             self._saved[name].restore()
+        elif self.arrays[name].shape == self._sources[name].shape:
+            self.arrays[name].flags.writeable = True
         else:
             self.arrays[name] = float64_copy(self._sources[name])
             self._hold()

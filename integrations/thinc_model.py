@@ -23,7 +23,7 @@
 - *Parameters.* Float64 copies by ``set_param``, named ``relu.1.W``; float arrays of the batch too.
 - *Dropout.* Every ``attrs["dropout_rate"]`` is set to 0, then back with the masks replayed.
 - *Restored.* Parameters, gradients collected so far, attributes, NumPy's global random state.
-- *Not seen.* L2 and clipping in the optimiser, wrapped models of other frameworks, GPU arrays.
+- *Not seen.* The optimiser's L2 and clipping, wrapped frameworks, sequences, arrays on a GPU.
 """
 
 from __future__ import annotations
@@ -115,6 +115,6 @@ def _named(model: Any) -> dict[str, tuple[Any, str]]:
     return named
 
 
-def _contracted(output: Any) -> tuple[Any, Any]:
+def _contracted(output: Any, *truths: Any) -> tuple[Any, Any]:
     u = cotangent(output.shape)
     return (u * output).sum(), u

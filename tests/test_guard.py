@@ -175,12 +175,15 @@ def test_a_failure_while_putting_back_names_the_thing_and_the_reason():
 
 def test_the_notes_say_what_was_not_saved():
     guard = Guard([{"batches": iter([1]), "data": np.zeros(1000)}], budget=100)
-    assert guard.notes == [
+    hidden, watched = guard.notes
+    assert hidden == (
         "not saved, because its state cannot be read: list_iterator 'batches'; what an evaluation "
-        "changes there stays changed",
+        "changes there stays changed"
+    )
+    assert watched == (
         "compared but not saved: an array of shape (1000,) and dtype float64 (0 MiB, too large to "
-        "be copied unasked: pass it as state=)",
-    ]
+        "be copied unasked: pass it as state=)"
+    )
     assert Guard([Model()]).notes == []
 
 
@@ -217,7 +220,7 @@ def test_several_failures_are_all_told():
     def refuse():
         raise RestoreError("parameter 'W'")
 
-    with pytest.raises(RestoreError, match="^parameter 'W'") as raised:
+    with pytest.raises(RestoreError, match=r"^parameter 'W'") as raised:
         put_back(fail, refuse)
     assert raised.value.__notes__ == ["KeyError: 'gone'"]
 

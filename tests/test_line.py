@@ -39,10 +39,9 @@ def test_the_point_is_written_back_at_the_end_whatever_happens(workspace):
     def interrupted():
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        parts = [("W", spread(6, 1), 1.0), ("b", Element(0), 1.0)]
-        with Line(workspace, parts, interrupted) as line:
-            line(0.5)
+    parts = [("W", spread(6, 1), 1.0), ("b", Element(0), 1.0)]
+    with pytest.raises(KeyboardInterrupt), Line(workspace, parts, interrupted) as line:
+        line(0.5)
     assert {name: a.tobytes() for name, a in workspace.arrays.items()} == before
     assert workspace.displaced == ()
 
@@ -80,6 +79,6 @@ def test_complex_steps_are_handed_over_and_not_written(workspace):
 
 
 def test_complex_steps_need_a_functional_objective(workspace):
-    with Line(workspace, [("b", Element(0), 1.0)], lambda: 0.0) as line:
-        with pytest.raises(OptionError, match="ComplexStep needs a functional objective"):
-            line(1j)
+    line = Line(workspace, [("b", Element(0), 1.0)], lambda: 0.0)
+    with pytest.raises(OptionError, match="ComplexStep needs a functional objective"):
+        line(1j)

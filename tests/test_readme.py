@@ -18,7 +18,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pytest
+
+from gradhook import UnreadParametersError, check_gradients
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -113,9 +116,14 @@ def check_command(command: list[str], folder: Path) -> None:
         return
     if command[1:] == ["-m", "pytest"]:
         return
+    if command[1].startswith(".ci/"):  # It needs an extra that tests do without.
+        assert (ROOT / command[1]).is_file()
+        return
     start, rest = (command[1:3], command[3:]) if command[1] == "-m" else (command[1:2], command[2:])
     if start[0] != "-m":
         start = [str(ROOT / start[0])]
+    elif rest and not rest[0].startswith("-"):  # A command with options of its own.
+        start.append(rest[0])
     usage = run(*start, "--help", folder=folder)
     for word in rest:
         if word.startswith("--"):
@@ -140,6 +148,70 @@ def test_words_stay_when_what_was_measured_changes():
 def test_every_picture_and_link_to_a_file_exists():
     for target in re.findall(r"\]\(([^)#]+)\)", README.read_text(encoding="utf-8")):
         assert target.startswith("https://") or (ROOT / target).exists(), target
+
+
+X, Y = np.random.default_rng(0).normal(size=(50, 4)), np.ones(50)
+X[:10] = 0
+
+
+def random_with_reachable_generator(w, X, y):
+    mask = np.random.random(X.shape) < 0.8
+    residual = (X * mask) @ w - y
+    return 0.5 * np.mean(residual**2), (X * mask).T @ residual / len(y)
+
+
+def random_without(w, X, y):
+    return w @ w + np.random.default_rng().normal(), 2 * w
+
+
+def diverged(w, X, y):
+    return np.nan, w
+
+
+def in_float32(w, X, y):
+    residual = X.astype(np.float32) @ w.astype(np.float32) - y.astype(np.float32)
+    return np.mean(residual**2, dtype=np.float32), 2 * X.T @ residual / len(y)
+
+
+def noisy(w, X, y):
+    # The noise repeats at each point, so that no generator is to blame for it.
+    noise = np.random.default_rng(np.frombuffer(w.tobytes(), np.uint32)).normal()
+    return w @ w + noise, 2 * w
+
+
+def with_relu_at_a_tie(b, X, y):
+    on = b > 0
+    return 1 + np.maximum(b, 0).sum() + b.sum(), np.where(on, 2.0, 1.0)
+
+
+def untested_bias(p, X, y):
+    z = X @ p["W"] + p["b"]
+    centred = z - z.mean(axis=0)
+    return np.mean(centred**2), {"W": 2 * X.T @ centred / z.size, "b": np.zeros(3)}
+
+
+TROUBLES = (
+    (random_with_reachable_generator, np.ones(4)),
+    (random_without, np.ones(4)),
+    (noisy, np.ones(4)),
+    (diverged, np.ones(4)),
+    (with_relu_at_a_tie, np.zeros(4)),
+    (in_float32, np.ones(4, np.float32)),
+    (untested_bias, {"W": np.ones((4, 3)), "b": np.zeros(3)}),
+)
+
+
+def test_each_trouble_is_reported_in_the_words_of_the_table():
+    rest = README.read_text(encoding="utf-8").partition("## When a report puzzles you\n")[2]
+    table = rest.partition("\n## ")[0]
+    rows = [line for line in table.splitlines() if line.startswith("|")][2:]
+    quoted = [row.split("|")[1].strip().split("`")[1] for row in rows]
+    for phrase, (loss_and_gradients, parameters) in zip(quoted[:-1], TROUBLES, strict=True):
+        report = check_gradients(loss_and_gradients, parameters, batch=(X, Y), samples=None)
+        assert phrase in " ".join(str(report).split()), str(report)
+    with pytest.raises(UnreadParametersError):
+        check_gradients(lambda w: (Y @ Y, 2 * Y), np.ones(50))
+    assert quoted[-1] == UnreadParametersError.__name__
 
 
 def rewrite() -> None:

@@ -7,6 +7,7 @@ block of at most as many elements as directions is probed element by element, wh
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
 from collections.abc import Callable, Sequence
@@ -19,7 +20,7 @@ from gradhook._directions import Direction, Element
 from gradhook._evaluate import Evaluator
 from gradhook._line import Line
 from gradhook._parameters import norm
-from gradhook._types import Array, Blocks
+from gradhook._types import Blocks
 from gradhook.difference import Method
 from gradhook.errors import NonFiniteLossError
 from gradhook.probe.directions import seeded, spread
@@ -141,9 +142,9 @@ class Prober:
             growth = abs(loss) / max(abs(like.loss), sys.float_info.min)
             self.noise, self.coarse = like.noise * max(1.0, growth), like.coarse
         self._further = like is not None
-        self._learned = dict(like._learned) if like else {}
+        self._learned: dict[str, _Learned] = dict(like._learned) if like else {}
         # Step of the last sharp probe in units of its block's scale: where the next block starts.
-        self._relative_step = like._relative_step if like else self._guessed_step()
+        self._relative_step: float = like._relative_step if like else self._guessed_step()
         # The largest numerical slope seen, times its block's scale: what an ordinary block does.
         self._typical = 0.0
         self._elements: dict[str, list[Probe]] = {}
@@ -464,7 +465,15 @@ class Prober:
             if a.size
         ]
         with Line(self._workspace, parts, self._evaluator.loss) as line:
-            return measure_noise(line, at_zero=self.loss, elsewhere=elsewhere)
+            # Where the domain ends close by, a shorter way may stay inside it.
+            for length, other in ((1.0, elsewhere), (1e-4, math.nan)):
+                with contextlib.suppress(NonFiniteLossError):
+                    return measure_noise(
+                        lambda t, length=length: line(t * length),  # type: ignore[misc]
+                        at_zero=self.loss,
+                        elsewhere=other,
+                    )
+        return Noise(sys.float_info.epsilon * abs(self.loss), coarse=False)
 
     def _concluded(self, evidence: BlockEvidence) -> BlockEvidence:
         unmoved = bool(evidence.probes) and all(

@@ -36,5 +36,5 @@ def seeded(seed: int, *labels: int) -> int:
 
 
 def spread(size: int, seed: int) -> Spread:
-    """A random direction over a block of ``size`` elements, made anew wherever it is read."""
+    """A random direction over a block of ``size`` elements, made wherever it is read."""
     return Spread(Stream(seed, size), TABLE)

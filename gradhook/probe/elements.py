@@ -20,8 +20,9 @@ from gradhook.probe.evidence import Probe
 
 __all__ = ["Distribute", "Measurements", "Task", "measure_elements", "run_task"]
 
-ELEMENTS = 64
-"""Elements in a chunk: some hundred evaluations, so that sending it costs little beside."""
+ELEMENTS = 16
+"""Elements in a chunk: some hundred evaluations, so that sending it costs little beside them, and
+few enough that the last worker to finish is not waited for long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,8 @@ def measure_elements(
             prober.knowledge = known
             measured = run_task(prober, task)
         found[task.name].append(measured)
-    prober.knowledge = Knowledge.joined([known, *(m.known for each in found.values() for m in each)])
+    taught = [measured.known for parts in found.values() for measured in parts]
+    prober.knowledge = Knowledge.joined([known, *taught])
     # A gradient that is not finite has no ratio either.
     plain = {n: np.full(prober.shape(n), np.nan) for n in names} if eps is not None else {}
     for name, parts in found.items():

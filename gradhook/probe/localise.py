@@ -188,7 +188,11 @@ class _Search:
         for axis in range(self._gradient.ndim):
             pieces = [each for piece in pieces for each in self._slices(direction, piece, axis)]
             undivided = pieces[0].box == self._whole
-            if undivided and axis + 2 < self._gradient.ndim and self._is_everywhere(direction, pieces[0]):
+            if (
+                undivided
+                and axis + 2 < self._gradient.ndim
+                and self._is_everywhere(direction, pieces[0])
+            ):
                 return []
         if pieces[0].box == self._whole:
             return []
@@ -287,14 +291,14 @@ class _Search:
                 wanted=abs(piece.seen.residual) / MARGIN**2,
             )
             elements[where] = probe
-            squares += probe.residual**2, probe.slope.value**2
+            squares += np.square([probe.residual, probe.slope.value])
         if larger:
             boxes = [piece.box for piece in larger]
             fresh = within(spread(self._gradient.size, seeded(self._seed, 8)), shape, boxes)
             share = sum(_size(box) for box in boxes) / self._gradient.size
             wanted = abs(larger[0].seen.residual) / MARGIN
             probe = self._prober.along([(self._name, fresh, 1.0)], share=share, wanted=wanted)
-            squares += probe.residual**2, probe.slope.value**2
+            squares += np.square([probe.residual, probe.slope.value])
         inside = [self._gradient[piece.box].ravel() for piece in found]
         return Location(
             self._name,
@@ -348,10 +352,17 @@ def _by_element(
         for where in np.argwhere(wrong & inside)
         if boxes and all(_size(box) == 1 for box in boxes)
     }
-    norms = [float(np.linalg.norm(each[inside])) for each in (residual, gradient, numerical)]
     if not boxes:
         return Location(evidence.name, shape)
-    return Location(evidence.name, shape, boxes, *norms, elements=elements)
+    return Location(
+        evidence.name,
+        shape,
+        boxes,
+        residual_norm=float(np.linalg.norm(residual[inside])),
+        analytic_norm=float(np.linalg.norm(gradient[inside])),
+        numerical_norm=float(np.linalg.norm(numerical[inside])),
+        elements=elements,
+    )
 
 
 def _cut(box: Box, axis: int, first: int, last: int) -> Box:

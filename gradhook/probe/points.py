@@ -97,10 +97,7 @@ def _generic_move(array: Array, seed: int) -> Move:
     typical = typical_scale(array.shape)
     if scale == 0.0:
         return Move(_NORMAL * typical, "add", seed)
-    if is_constant(array):
-        table = 1 + (_UNIT - 0.5)
-    else:
-        table = 1 + 0.2 * (_UNIT - 0.5)
+    table = 1 + (1.0 if is_constant(array) else 0.2) * (_UNIT - 0.5)
     if array.ndim >= 2 and scale < typical / 3:
         table = table * (typical / scale)
     return Move(table, "multiply", seed)

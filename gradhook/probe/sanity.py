@@ -165,4 +165,4 @@ def _changes(now: Blocks, before: Blocks) -> dict[str, float]:
 def _same(a: float, b: float) -> bool:
     if not (math.isfinite(a) and math.isfinite(b)):
         return a == b or (math.isnan(a) and math.isnan(b))
-    return abs(a - b) <= RANDOM * np.finfo(float).eps * max(abs(a), abs(b))
+    return bool(abs(a - b) <= RANDOM * np.finfo(float).eps * max(abs(a), abs(b)))

@@ -15,7 +15,21 @@ __all__ = ["Sink"]
 
 @runtime_checkable
 class Sink(Protocol):
-    """Anything with ``write(report)`` and ``close()``."""
+    """Anything with ``write(report)`` and ``close()``.
+
+    Example:
+        >>> from gradhook import sinks
+        >>> class Counter:
+        ...     def __init__(self):
+        ...         self.failed = 0
+        ...
+        ...     def write(self, report):
+        ...         self.failed += not report.passed
+        ...
+        ...     def close(self): ...
+        >>> isinstance(Counter(), sinks.Sink)
+        True
+    """
 
     def write(self, report: Report) -> None:
         """Record one report; when this returns, it is kept as safely as the sink can."""

@@ -22,10 +22,10 @@ __all__ = ["png"]
 CELLS = 256
 """Rows, and columns, that are drawn at most."""
 
-PLOT = 512
-"""Pixels of the longer side of the plot, unless its cells are at their largest or smallest."""
+PLOT = (320, 480)
+"""Height and width of the plot in pixels, unless its cells are at their largest or smallest."""
 
-CELL = (2, 32)
+CELL = (2, 64)
 """Pixels of a side of a cell, at least and at most."""
 
 COLOURS = {
@@ -72,7 +72,7 @@ def png(relative_errors: Array, worst: tuple[int, ...] | None = None) -> bytes:
     known = np.where(np.isnan(errors), -1.0, errors)
     row, column = (int(i) for i in worst or np.unravel_index(known.argmax(), known.shape))
     cells, pooled = _pool(known)
-    height, width = (_side(n) for n in cells.shape)
+    height, width = (_side(n, room) for n, room in zip(cells.shape, PLOT, strict=True))
     plot = _colour(cells).repeat(height, axis=0).repeat(width, axis=1)
 
     caption, head = "relative error", f"worst [{row}, {column}]: {known[row, column]:.1e}"
@@ -114,8 +114,8 @@ def _pool(errors: Array) -> tuple[Array, tuple[int, int]]:
     return errors, (rows, columns)
 
 
-def _side(cells: int) -> int:
-    return min(max(PLOT // cells, CELL[0]), CELL[1])
+def _side(cells: int, room: int) -> int:
+    return min(max(room // cells, CELL[0]), CELL[1])
 
 
 def _colour(errors: Array) -> Array:

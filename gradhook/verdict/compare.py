@@ -18,6 +18,7 @@ from gradhook.probe.evidence import BlockEvidence, Probe
 
 __all__ = ["Comparison", "compare", "compare_all", "ratio_of"]
 
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """How far two gradients of a block are apart.
@@ -61,9 +62,9 @@ def compare(evidence: BlockEvidence, tolerance: Tolerance) -> Comparison:
     count = max(1, len(probes))
     per_probe = 1.0 if evidence.exact else 1.0 / count
     rounding = tolerance.rounding * evidence.analytic_norm
-    residual = math.sqrt(per_probe * sum(p.residual**2 for p in probes))
-    error = math.sqrt(per_probe * sum((p.slope.error + rounding) ** 2 for p in probes))
-    measured = math.sqrt(per_probe * sum(p.slope.value**2 for p in probes))
+    residual = math.sqrt(per_probe) * math.hypot(*(p.residual for p in probes))
+    error = math.sqrt(per_probe) * math.hypot(*(p.slope.error + rounding for p in probes))
+    measured = math.sqrt(per_probe) * math.hypot(*(p.slope.value for p in probes))
     numerical = measured if evidence.exact else _numerical_norm(evidence, probes, measured)
     ratio = ratio_of(residual, evidence.analytic_norm, numerical)
     standing_out = tuple(
@@ -72,7 +73,9 @@ def compare(evidence: BlockEvidence, tolerance: Tolerance) -> Comparison:
         if abs(p.residual) > tolerance.resolved * (p.slope.error + rounding)
     )
     # A wrong gradient shows along nearly every direction, an underestimated error along one.
-    resolved = len(standing_out) >= (1 if evidence.exact else math.ceil(tolerance.standing_out * count))
+    resolved = len(standing_out) >= (
+        1 if evidence.exact else math.ceil(tolerance.standing_out * count)
+    )
     relative_spread = 0.0 if evidence.exact else math.sqrt(0.5 / count)
     low, high = (1.0, 1.0) if evidence.exact else _interval(count, tolerance.coverage)
     if not probes:
@@ -100,7 +103,7 @@ def compare_all(parts: list[Comparison]) -> tuple[float, float]:
     if not parts:
         return math.nan, math.nan
     residual, analytic, numerical, error = (
-        math.sqrt(sum(getattr(part, name) ** 2 for part in parts))
+        math.hypot(*(getattr(part, name) for part in parts))
         for name in ("residual_norm", "analytic_norm", "numerical_norm", "error_norm")
     )
     ratio = ratio_of(residual, analytic, numerical)
@@ -120,9 +123,13 @@ def _usable(evidence: BlockEvidence, tolerance: Tolerance) -> tuple[Probe, ...]:
 
 
 def _numerical_norm(evidence: BlockEvidence, probes: tuple[Probe, ...], measured: float) -> float:
-    exact = evidence.analytic_norm**2
-    shift = sum(p.slope.value**2 - p.analytic**2 for p in probes) / max(1, len(probes))
-    return math.sqrt(exact + shift) if abs(shift) < exact / 2 else measured
+    unit = evidence.analytic_norm
+    if not unit:
+        return measured
+    # In units of the analytic norm, because squares of very large or small numbers do not exist.
+    pairs = [(p.slope.value / unit, p.analytic / unit) for p in probes]
+    shift = sum((n - a) * (n + a) for n, a in pairs) / max(1, len(pairs))
+    return unit * math.sqrt(1 + shift) if abs(shift) < 1 / 2 else measured
 
 
 def _interval(count: int, coverage: float) -> tuple[float, float]:

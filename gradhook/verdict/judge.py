@@ -37,11 +37,15 @@ class Judgement:
         finding: The record for the report.
         comparison: The numbers behind it.
         doubtful: Whether further probes could change the verdict.
+        small: Whether a mismatch stands out that is no FAIL by its size.
+        where: The part of the block that is wrong, where that was found.
     """
 
     finding: Finding
     comparison: Comparison
     doubtful: bool = False
+    small: bool = False
+    where: str | None = None
 
     @property
     def suspect(self) -> bool:
@@ -90,7 +94,9 @@ def judge(
         comparison.low <= edge <= comparison.high for edge in edges
     )
     doubtful = not evidence.exact and (near_an_edge or len(comparison.standing_out) == 1)
-    return Judgement(finding, comparison, doubtful)
+    coarse_pass = coarse and verdict is Verdict.PASS
+    small = comparison.resolved and verdict in (Verdict.PASS, Verdict.WARN) and not coarse_pass
+    return Judgement(finding, comparison, doubtful, small)
 
 
 def judge_kink(here: Judgement, nearby: Judgement) -> Judgement:

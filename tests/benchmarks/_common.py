@@ -30,12 +30,18 @@ def machine(*packages: str) -> str:
     if info.exists():
         lines = info.read_text(encoding="utf-8", errors="replace").splitlines()
         cpu = next((line.split(":")[1].strip() for line in lines if "model name" in line), cpu)
-    versions = [f"{name} {importlib.metadata.version(name)}" for name in ("numpy", *packages)]
+    versions = [f"{name} {_version(name)}" for name in ("gradhook", "numpy", *packages)]
     return (
         f"machine: {cpu}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}\n"
-        f"versions: Python {platform.python_version()}, gradhook {gradhook.__version__}, "
-        f"{', '.join(versions)}"
+        f"versions: Python {platform.python_version()}, {', '.join(versions)}"
     )
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "from a checkout"
 
 
 def seed_range(text: str) -> list[int]:

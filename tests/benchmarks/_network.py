@@ -1,13 +1,16 @@
 """A right network of any size, and a stopwatch, for the benchmarks of cost.
 
 ``network(weights)`` is a ReLU network with two hidden layers, softmax cross-entropy and a hand-made
-backward pass, as functions of its parameters: small enough to read, and at ten million weights bound
-by memory as real ones are.
+backward pass, as functions of its parameters: small enough to read, and at ten million weights
+bound by memory as real ones are.
 """
 
 from __future__ import annotations
 
+import importlib.metadata
 import math
+import os
+import platform
 import statistics
 import time
 from collections.abc import Callable
@@ -100,12 +103,26 @@ def _forward(parameters: dict[str, Any], X: Any, y: Any) -> tuple[float, Any, An
     return float(-logs[np.arange(len(y)), y].mean()), H1, H2, np.exp(logs)
 
 
-def seconds(function: Callable[[], object], *, repeats: int) -> float:
-    """Median wall time of a call, after one that is not counted."""
+def machine(*packages: str) -> str:
+    """One line on machine and versions."""
+    versions = [f"{name} {importlib.metadata.version(name)}" for name in ("numpy", *packages)]
+    return (
+        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
+        f"{', '.join(versions)}; OPENBLAS_NUM_THREADS={os.environ.get('OPENBLAS_NUM_THREADS')}"
+    )
+
+
+def seconds(
+    function: Callable[[], object],
+    *,
+    repeats: int,
+    clock: Callable[[], float] = time.perf_counter,
+) -> float:
+    """Median time of a call, after one that is not counted; by the wall's clock unless another."""
     function()
     times = []
     for _ in range(repeats):
-        started = time.perf_counter()
+        started = clock()
         function()
-        times.append(time.perf_counter() - started)
+        times.append(clock() - started)
     return statistics.median(times)

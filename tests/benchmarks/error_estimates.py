@@ -100,7 +100,9 @@ def main():
     parser.add_argument("--svg", type=Path, help="write the picture to this file")
     arguments = parser.parse_args()
     count = 400 if arguments.quick else 4000
-    print(f"Python {platform.python_version()}, numpy {np.__version__}, gradhook, {count} functions")
+    print(
+        f"Python {platform.python_version()}, numpy {np.__version__}, gradhook, {count} functions"
+    )
     print(f"Tolerance: {gradhook.Tolerance()}")
     failed = False
     everything = []

@@ -1,6 +1,6 @@
 """Time and memory of a check of a large model, against the forward passes that it makes.
 
-    python tests/benchmarks/large_models.py               # standard at 10**7 weights, quick at 10**7
+    python tests/benchmarks/large_models.py               # standard and quick, 10**7 weights
     python tests/benchmarks/large_models.py --weights 1e8 --efforts quick    # 2.7 GB
     python tests/benchmarks/large_models.py --profile     # where the time goes
 
@@ -21,8 +21,7 @@ import time
 import tracemalloc
 from typing import Any
 
-from _common import machine
-from _network import network, seconds
+from _network import machine, network, seconds
 
 import gradhook
 
@@ -59,7 +58,9 @@ def timed(effort: str, weights: int) -> dict[str, Any]:
     before = seconds(model.forward, repeats=5)
     backward = seconds(model.backward, repeats=3)
     started = time.perf_counter()
-    report = gradhook.check_gradients(model.objective, batch=model.batch, samples=None, effort=effort)
+    report = gradhook.check_gradients(
+        model.objective, batch=model.batch, samples=None, effort=effort
+    )
     taken = time.perf_counter() - started
     forward = (before + seconds(model.forward, repeats=5)) / 2
     calls = report.gradient_evaluations

@@ -7,56 +7,26 @@ import importlib
 import os
 import re
 import sys
-from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from gradhook import GradCheckCallback, Report, Verdict, schedules
+from gradhook import Report, Verdict
 from gradhook.report import BlockReport
 from gradhook.sinks import TensorBoard
 
 pytestmark = pytest.mark.browser
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-sys.path.append(str(EXAMPLES))
-digits_mlp = importlib.import_module("digits_mlp")
-digits_network = importlib.import_module("digits_network")
-
-
-def train(logdir, name, *, bug=None):
-    """Train the digits network, made small, with every element checked at steps 0, 10 and 20."""
-    network = digits_network.plant_bug(bug) if bug else digits_network.loss_and_gradients
-    loss_and_gradients = partial(network, masks=np.random.default_rng(1), dropout=0.0)
-    parameters = digits_network.initial_parameters(np.random.default_rng(0), sizes=(64, 6, 6, 10))
-    X, _, y, _ = digits_mlp.digits()
-    with GradCheckCallback(
-        loss_and_gradients,
-        parameters,
-        schedule=schedules.every(10),
-        batch=(X, y),
-        effort="exhaustive",
-        points=("generic",),
-        sinks=[TensorBoard(logdir, run_name=name)],
-        on_fail="record",
-        enabled=True,
-    ) as check:
-        check.on_train_begin()
-        for step in range(1, 21):
-            _, gradients = loss_and_gradients(parameters, X, y)
-            for block, parameter in parameters.items():
-                parameter -= 0.1 * gradients[block]
-            check.on_step_end(step)
-    return check.history
+sys.path.append(str(Path(__file__).resolve().parents[2] / "examples" / "pictures"))
+make = importlib.import_module("make")
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory, tensorboard_server):
     """A server that shows a right run and one whose last row of dW1 is missing; and the latter."""
     logdir = tmp_path_factory.mktemp("runs")
-    train(logdir, "right")
-    history = train(logdir, "wrong", bug="last_row_missing")
+    make.train(logdir, "right")
+    history = make.train(logdir, "wrong", bug=make.BUG)
     server = tensorboard_server(logdir)
     server.wait_for(
         "plugin/text/tags", lambda tags: {"right", "wrong"} <= {run for run in tags if tags[run]}

@@ -1,6 +1,6 @@
 """Training is the same to the bit with the check on and off.
 
-Every pair of style and feature, with the optimisers in turn; all 440 combinations over 200 steps
+Every pair of style and feature, with the optimisers in turn; all 495 combinations over 200 steps
 are run by ``tests/benchmarks/contracts.py``.
 """
 
@@ -8,7 +8,7 @@ import pytest
 
 STYLES = (
     *("functional_dict", "in_place_model", "rebinding", "rebinding_model"),
-    *("book_network", "nested", "partial", "closure"),
+    *("book_network", "nested", "partial", "closure", "separate"),
 )
 FEATURES = (
     *("global_numpy", "global_python", "generator", "random_state", "python_random"),

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from gradhook import GradCheckCallback, schedules
+from gradhook import GradCheckCallback, Objective, schedules
 
 FEATURES = (
     "global_numpy",  # dropout from np.random
@@ -367,6 +367,34 @@ def closure(state: State, optimiser: Optimiser) -> Loop:
     )
 
 
+def backward(cache: list[Any]) -> Any:
+    """The gradients that the forward pass has left in the cache."""
+    return cache[-1]
+
+
+def separate(state: State, optimiser: Optimiser) -> Loop:
+    """Loss and gradients apart; the gradients read what the loss has cached."""
+    parameters = initial()
+    cache: list[Any] = []
+
+    def loss(p: Any, X: Any, y: Any) -> float:
+        value, gradients = network(p, state, X, y)
+        cache[:] = [gradients]
+        return value
+
+    def gradients(p: Any, X: Any, y: Any) -> Any:
+        return backward(cache)
+
+    def step(X: Any, y: Any) -> float:
+        value = loss(parameters, X, y)
+        for name, gradient in gradients(parameters, X, y).items():
+            parameters[name] -= optimiser.step(name, gradient)
+        return value
+
+    objective = Objective(loss=loss, gradients=gradients)
+    return Loop(objective, parameters, step, lambda: parameters)
+
+
 STYLES: dict[str, Callable[[State, Optimiser], Loop]] = {
     style.__name__: style
     for style in (
@@ -378,6 +406,7 @@ STYLES: dict[str, Callable[[State, Optimiser], Loop]] = {
         nested,
         partial,
         closure,
+        separate,
     )
 }
 
@@ -416,6 +445,13 @@ def train(
         losses.append(loop.step(X, y))
         check.on_step_end(number, batch=(X, y), parameters=loop.now())
     check.on_train_end()
+    return left_behind(loop, state, optimiser, losses), check.history
+
+
+def left_behind(
+    loop: Loop, state: State, optimiser: Optimiser, losses: list[float]
+) -> dict[str, bytes]:
+    """Everything that training, or a check, leaves behind."""
     left = {f"parameter {name}": array.tobytes() for name, array in loop.blocks().items()}
     for moments in ("first", "second"):
         left |= {f"{moments} {n}": a.tobytes() for n, a in getattr(optimiser, moments).items()}
@@ -429,7 +465,7 @@ def train(
     left["NumPy's stream"] = _stream(np.random.get_state(legacy=False))
     left["Python's stream"] = repr(random.getstate()).encode()
     left["own stream"] = _stream(_state_of(state.rng))
-    return left, check.history
+    return left
 
 
 def _state_of(rng: Any) -> Any:

@@ -128,6 +128,16 @@ def test_a_function_may_cut_the_batch_itself():
     assert found.unchanged == ()
 
 
+def test_a_function_may_cut_a_batch_that_holds_no_array():
+    found = drawn(
+        ("abcdefghij",), samples=3, subset=lambda batch, rows: [batch[0][i] for i in rows]
+    )
+    assert found.batch == ("a", "b", "c")
+    assert (found.rows, found.count) == ((0, 1, 2), 3)
+    whole = drawn(("abc",), samples=None, subset=lambda batch, rows: None)
+    assert whole.batch == ("abc",)
+
+
 @pytest.mark.parametrize("make", [np.asfortranarray, lambda a: a[:, ::-1], np.matrix.view])
 def test_arrays_of_any_layout_are_cut(make):
     array = np.arange(60.0).reshape(20, 3)

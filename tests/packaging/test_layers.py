@@ -16,9 +16,22 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # From the lowest layer to the highest, each a row of groups; a package stands for all it holds.
 LAYERS = (
-    ({"errors"}, {"_integer"}, {"_format"}, {"_terminal"}, {"_progress"}, {"_record"}, {"_bare_checkout"}),
+    (
+        {"errors"},
+        {"_integer"},
+        {"_format"},
+        {"_terminal"},
+        {"_progress"},
+        {"_record"},
+        {"_bare_checkout"},
+    ),
     ({"_types"}, {"_warn"}, {"_branch"}),
-    ({"_parameters", "_ties", "_gradients"}, {"_penalty"}, {"_directions", "_displace"}, {"difference"}),
+    (
+        {"_parameters", "_suitable", "_ties", "_gradients"},
+        {"_penalty"},
+        {"_directions", "_displace"},
+        {"difference"},
+    ),
     (
         {
             *("_objective", "_functions", "_form", "_calls", "_switches", "_bind", "_subset"),
@@ -32,21 +45,30 @@ LAYERS = (
         {"probe"},
         {
             *("report", "_block_report", "_causes", "_serialise"),
-            *("_phrases", "_render", "_render_html"),
+            *("_block_phrases", "_phrases", "_render", "_render_html"),
         },
     ),
     ({"verdict"},),
     (
         {
             *("_check", "_run", "_session", "_generic", "_further", "_quick", "_upcast"),
-            *("_faults", "_remarks"),
-            *("_options", "_code", "_settings", "_workers", "_assemble", "_idle", "_trace", "_coverage", "_selftest"),
+            *("_faults", "_remarks", "_idle", "_trace"),
+            *(
+                "_options",
+                "_code",
+                "_settings",
+                "_workers",
+                "_assemble",
+                "_coverage",
+                "_small",
+                "_selftest",
+            ),
         },
         {"schedules"},
         {"_debug"},
     ),
     ({"sinks"}, {"testing"}, {"_clock"}),
-    ({"_callback", "_outlet"}, {"_command_line"}),
+    ({"_callback", "_outlet", "_pickling"}, {"_command_line"}),
     ({"gradhook"}, {"__main__"}),
 )
 

@@ -52,7 +52,6 @@ def total(values):
         (lambda z: z * (z < 0), "less"),
         (lambda z: z * (z >= 0), "greater_equal"),
         (lambda z: z * (z <= 0), "less_equal"),
-        (lambda z: z * (z > 0), "greater"),
         (lambda z: z * np.greater(z, 0), "greater"),
         (lambda z: np.where(z > 0, z, 0.01 * z), "where"),
         (lambda z: np.where(z > 0, z, np.exp(np.minimum(z, 0)) - 1), "where"),

@@ -63,7 +63,7 @@ def test_errors_below_the_scale_are_lightest_and_above_it_darkest():
     # The bar beside the plot holds every colour, so their areas are compared.
     for picture, colour in ((least, COLOURS[-8]), (most, COLOURS[0])):
         area = (picture == np.array(colour, np.uint8)).all(axis=2).sum()
-        assert area > 8 * 32 * 32 * 0.9
+        assert area > 8 * 64 * 64 * 0.9
 
 
 def test_what_is_not_known_is_grey():

@@ -1,10 +1,12 @@
 """Exhaustive checks by several workers say what one worker says, to the bit."""
 
 import math
+import threading
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
 import pytest
+
 from gradhook import Objective, check_gradients
 from gradhook.errors import OptionError
 
@@ -163,9 +165,7 @@ def test_an_interrupt_passes_and_leaves_everything_as_it_was():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        check_gradients(
-            network(), weights, batch=batch(), effort="exhaustive", workers=interrupted
-        )
+        check_gradients(network(), weights, batch=batch(), effort="exhaustive", workers=interrupted)
     assert {name: array.tobytes() for name, array in weights.items()} == before
 
 
@@ -185,3 +185,14 @@ def test_an_objective_in_place_refuses_workers():
 def test_workers_that_make_no_sense_are_refused(workers):
     with pytest.raises(OptionError, match="workers must be a number of processes"):
         check_gradients(network(), parameters(), batch=batch(), workers=workers)
+
+
+def test_an_objective_that_cannot_travel_is_refused_in_words():
+    lock, right = threading.Lock(), network()
+
+    def locked(p, X, y):
+        with lock:
+            return right(p, X, y)
+
+    with pytest.raises(OptionError, match="cannot be pickled"):
+        check_gradients(locked, parameters(), batch=batch(), effort="exhaustive", workers=map)

@@ -46,6 +46,12 @@ class Problem:
             ``.loss(x, y)``, for problems that are checked through live arrays; ``None`` for all
             others.
         site: The layer or block in which bugs are planted; empty where they are planted everywhere.
+
+    Example:
+        >>> from gradhook.testing import catalogue
+        >>> problem = next(iter(catalogue.cases([0]))).problem
+        >>> isinstance(problem, catalogue.Problem), list(problem.parameters) != []
+        (True, True)
     """
 
     parameters: Blocks

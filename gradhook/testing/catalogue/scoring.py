@@ -28,6 +28,11 @@ class Outcome:
         operator: The bug planted, ``None`` in right code.
         answer: ``"pass"``, ``"fail"``, ``"undecided"``, or ``"error"`` for an exception.
         message: The exception, an empty string without one.
+
+    Example:
+        >>> from gradhook.testing.catalogue import Outcome
+        >>> Outcome("a case", "clipped", operator="clipped", answer="fail").wrong
+        True
     """
 
     name: str

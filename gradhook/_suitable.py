@@ -1,0 +1,85 @@
+"""What can be a parameter: an array of finite, real floating-point numbers.
+
+Anything else is refused when it arrives, because what a check would make of it is worse: integers
+truncate every step to nothing, a masked entry has no derivative, ``*`` of a ``numpy.matrix`` is
+another operation.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gradhook._types import Array
+from gradhook.errors import ParameterError, ParameterTypeError
+
+__all__ = ["refuse_unsuitable"]
+
+FORMS = (
+    "parameters are an array, a mapping, list or tuple of arrays, or a function without arguments "
+    "that returns one of these"
+)
+
+
+def refuse_unsuitable(name: str, leaf: Any) -> None:
+    """Refuse what no derivative can be taken with respect to, and say what to do about it.
+
+    Args:
+        name: What the user calls it.
+        leaf: What stands where an array of floating-point numbers should.
+
+    Raises:
+        ParameterTypeError: It is not an array of real floating-point numbers.
+        ParameterError: A value is NaN or infinite.
+    """
+    if isinstance(leaf, np.ma.MaskedArray):
+        raise ParameterTypeError(
+            f"parameter {name!r} is a masked array, whose masked entries have no gradient; pass a "
+            "plain array"
+        )
+    if isinstance(leaf, np.matrix):
+        raise ParameterTypeError(
+            f"parameter {name!r} is a numpy.matrix, whose * is a matrix product; pass "
+            "numpy.asarray(...)"
+        )
+    try:
+        array = np.asarray(leaf)
+    except Exception as error:
+        raise ParameterTypeError(
+            f"parameter {name!r} is a {type(leaf).__name__}, which is not an array: {error}"
+        ) from error
+    if array.dtype.kind != "f":
+        raise ParameterTypeError(_no_float(name, leaf, array))
+    # A sum is finite only if every entry is, unless it overflows; only then is the slow test worth
+    # its memory.  Copies are float64, which a longer number may not fit.
+    with np.errstate(all="ignore"):
+        finite = bool(np.isfinite(array.sum(dtype=np.float64)))
+        values = array if array.dtype.itemsize <= 8 or finite else array.astype(np.float64)
+        finite = finite or bool(np.isfinite(values).all())
+    if not finite:
+        wrong = ~np.isfinite(values)
+        first = tuple(int(i) for i in np.argwhere(wrong)[0])
+        raise ParameterError(
+            f"parameter {name!r} holds {np.count_nonzero(wrong)} value(s) that are NaN or infinite "
+            f"in float64 (first at index {first}); no derivative exists there: has training "
+            "diverged?"
+        )
+
+
+def _no_float(name: str, leaf: Any, array: Array) -> str:
+    """What a parameter is that holds no floating-point numbers, and what to do about it."""
+    if leaf is None:
+        return f"parameter {name!r} is None: leave it out of the parameters"
+    if array.dtype.kind in "biu":
+        return (
+            f"parameter {name!r} has dtype {array.dtype}; a derivative needs real floating-point "
+            "numbers: convert it, for example with numpy.asarray(..., dtype=float)"
+        )
+    if array.dtype.kind == "c":
+        return (
+            f"parameter {name!r} has dtype {array.dtype}; a derivative needs real numbers: give "
+            "its real and its imaginary part as two arrays"
+        )
+    of = f" of dtype {array.dtype}" if isinstance(leaf, np.ndarray) else ""
+    return f"parameter {name!r} is a {type(leaf).__name__}{of}, not an array of numbers; {FORMS}"

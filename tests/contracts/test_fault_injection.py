@@ -1,0 +1,312 @@
+"""Whatever happens inside a check, and whenever, everything comes back.
+
+Faults are put in at every single evaluation of a standard check, one check for each.
+"""
+
+import signal
+from unittest.mock import Mock
+
+import numpy as np
+import pytest
+
+from gradhook import GradCheckCallback, check_gradients
+from gradhook._guard import Guard
+from gradhook.errors import GradhookError
+
+STYLES = ("functional_dict", "in_place_model", "book_network", "closure", "separate")
+
+
+class Fault(Exception):
+    """What the user's code raises."""
+
+
+class Scene:
+    """An objective with much state, and calls of it that can be made to fail."""
+
+    def __init__(self, training, monkeypatch, style, feature="generator"):
+        self.training = training
+        np.random.seed(3)
+        self.state = training.State.of(feature)
+        self.optimiser = training.Optimiser("adam")
+        self.loop = training.STYLES[style](self.state, self.optimiser)
+        self.batch = next(iter(training.batches(self.state, 1)))
+        self.loop.step(*self.batch)
+        # A mock is not put back, as any counter of the user's own would be.
+        self.spy = Mock(calls=0, fail_at=0)
+        for name in ("network", "backward"):
+            monkeypatch.setattr(training, name, counted(getattr(training, name), self.spy))
+
+    @property
+    def calls(self):
+        """How often the network was called since the last check began."""
+        return self.spy.calls
+
+    def check(self, fail_at=0, act=lambda: None, **options):
+        """Make a check in which ``act`` is done at the end of one call."""
+        self.spy.calls, self.spy.fail_at, self.spy.act = 0, fail_at, act
+        try:
+            return check_gradients(
+                self.loop.objective, self.loop.parameters, batch=self.batch, **options
+            )
+        finally:
+            self.spy.fail_at = 0
+
+    def left(self):
+        return self.training.left_behind(self.loop, self.state, self.optimiser, [])
+
+
+def counted(function, spy):
+    """The function, which does at the end of one call what the spy says."""
+
+    def count(*arguments):
+        result = function(*arguments)
+        spy.calls += 1
+        if spy.calls == spy.fail_at:
+            spy.act()
+        return result
+
+    return count
+
+
+@pytest.fixture
+def scene(training, monkeypatch):
+    return lambda style, feature="generator": Scene(training, monkeypatch, style, feature)
+
+
+def raised(error):
+    raise error
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_an_exception_at_any_evaluation_leaves_no_trace(scene, style):
+    scene = scene(style)
+    before = scene.left()
+    assert scene.check()
+    assert scene.left() == before
+    outcomes = []
+    for k in range(1, scene.calls + 1):
+        fault = Fault(k)
+        try:
+            report = scene.check(fail_at=k, act=lambda fault=fault: raised(fault))
+        except Fault as caught:
+            outcomes.append("propagates" if caught is fault else "another exception")
+            notes = fault.__notes__
+        else:
+            # A step away from the current point the loss may end.
+            outcomes.append("outside the domain")
+            assert report.verdict != "FAIL"
+        assert scene.left() == before, f"after a fault at call {k}"
+    (note,) = notes
+    assert note == (
+        "raised by the objective inside a gradient check, with no block a step away; everything "
+        "the check touched has been put back"
+    )
+    # The sanity calls are made where the user stands, nearly all others a step away.
+    assert outcomes[:3] == ["propagates"] * 3
+    assert outcomes.count("outside the domain") > 10
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, GeneratorExit])
+@pytest.mark.parametrize("style", ["in_place_model", "separate"])
+def test_what_is_no_exception_propagates_from_any_evaluation(scene, style, error):
+    scene = scene(style)
+    before = scene.left()
+    scene.check()
+    for k in range(1, scene.calls + 1, 1 if error is KeyboardInterrupt else 7):
+        with pytest.raises(error) as caught:
+            scene.check(fail_at=k, act=lambda: raised(error()))
+        assert "everything the check touched has been put back" in caught.value.__notes__[0]
+        assert scene.left() == before
+
+
+def test_the_note_names_the_blocks_that_stood_a_step_away(scene):
+    scene = scene("in_place_model")
+    scene.check()
+    notes = set()
+    for k in range(1, scene.calls + 1):
+        with pytest.raises(KeyboardInterrupt) as caught:
+            scene.check(fail_at=k, act=lambda: raised(KeyboardInterrupt()))
+        notes.update(caught.value.__notes__)
+    inside = "interrupted a gradient check, with {} a step away; everything the check touched has "
+    inside += "been put back"
+    named = {inside.format(name) for name in ("no block", "W1", "b1", "W2", "b2")}
+    assert notes == named | {inside.format("W1, b1, W2, b2")}
+
+
+def test_the_note_names_the_step(training):
+    def broken(p, X):
+        raise Fault
+
+    check = GradCheckCallback(broken, {"w": np.ones(1)}, schedule=5, at_start=False, enabled=True)
+    with pytest.raises(Fault) as caught:
+        check.on_step_end(5, batch=np.ones(3))
+    assert "inside a gradient check at step 5, with no block" in caught.value.__notes__[0]
+
+
+@pytest.fixture
+def sigint():
+    """The usual handler of SIGINT, whatever pytest has set."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("style", ["in_place_model", "functional_dict"])
+def test_a_real_interrupt_at_any_evaluation_leaves_no_trace(scene, sigint, style):
+    scene = scene(style)
+    before = scene.left()
+    scene.check()
+    for k in range(1, scene.calls + 1):
+        with pytest.raises(KeyboardInterrupt):
+            scene.check(fail_at=k, act=lambda: signal.raise_signal(signal.SIGINT))
+        assert scene.left() == before, f"after an interrupt at call {k}"
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_interrupts_during_restoration_wait_until_it_is_done(scene, sigint, monkeypatch):
+    scene = scene("in_place_model", "batch_norm_in_place")
+    before = scene.left()
+    scene.check()
+    restored = []
+
+    def storm(restore):
+        def restore_under_fire(*arguments):
+            signal.raise_signal(signal.SIGINT)
+            result = restore(*arguments)
+            signal.raise_signal(signal.SIGINT)
+            restored.append(result)
+            return result
+
+        return restore_under_fire
+
+    monkeypatch.setattr(Guard, "restore", storm(Guard.restore))
+    for k in (0, 1, 5, scene.calls):
+        with pytest.raises(KeyboardInterrupt):
+            scene.check(fail_at=k, act=lambda: signal.raise_signal(signal.SIGINT))
+        assert scene.left() == before
+    assert len(restored) == 4
+
+
+def test_a_handler_of_the_users_that_raises_nothing_lets_the_check_end(scene):
+    seen = []
+    original = signal.signal(signal.SIGINT, lambda number, frame: seen.append(number))
+    try:
+        scene = scene("in_place_model")
+        assert scene.check(fail_at=5, act=lambda: signal.raise_signal(signal.SIGINT))
+        assert seen == [signal.SIGINT]
+    finally:
+        signal.signal(signal.SIGINT, original)
+
+
+@pytest.mark.parametrize("style", ["in_place_model", "functional_dict", "separate"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_loss_that_is_not_finite_from_some_evaluation_on_leaves_no_trace(
+    scene, monkeypatch, style, value
+):
+    scene = scene(style, "batch_norm_in_place")
+    before = scene.left()
+    scene.check()
+    network, calls = scene.training.network, scene.calls
+
+    def failing(*arguments):
+        loss, gradients = network(*arguments)
+        return (value if scene.spy.calls >= scene.spy.start else loss), gradients
+
+    monkeypatch.setattr(scene.training, "network", failing)
+    for scene.spy.start in range(1, calls + 1, 3):
+        assert scene.check().verdict != "FAIL"
+        assert scene.left() == before
+
+
+class BrokenSink:
+    """Fails at one write, and at closing."""
+
+    def __init__(self, fail_at):
+        self.fail_at = fail_at
+        self.reports = []
+
+    def write(self, report):
+        self.reports.append(report)
+        if len(self.reports) == self.fail_at:
+            raise OSError(28, "No space left on device")
+
+    def close(self):
+        raise OSError(5, "Input/output error")
+
+
+@pytest.mark.parametrize("fail_at", [1, 2, 3])
+def test_a_sink_that_fails_at_any_write_is_dropped_and_training_is_the_same(
+    training, monkeypatch, fail_at
+):
+    def train(sinks):
+        scene = Scene(training, monkeypatch, "in_place_model")
+        check = GradCheckCallback(scene.loop.objective, schedule=1, sinks=sinks, enabled=True)
+        for number, batch in enumerate(training.batches(scene.state, 4), start=1):
+            scene.loop.step(*batch)
+            check.on_step_end(number, batch=batch)
+        check.on_train_end()
+        return scene.left(), check.history
+
+    broken, sound = BrokenSink(fail_at), BrokenSink(0)
+    sound.close = lambda: None
+    expected, history = train([sound])
+    sound.reports.clear()
+    with pytest.warns(UserWarning, match=r"BrokenSink failed \(OSError: .*No space") as warned:
+        left, again = train([broken, sound])
+    assert left == expected
+    assert len(warned) == 1
+    assert len(broken.reports) == fail_at
+    assert len(sound.reports) == len(again) == len(history) == 4
+
+
+def test_a_sink_that_fails_when_closed_does_not_keep_others_open(training, monkeypatch):
+    scene = Scene(training, monkeypatch, "in_place_model")
+    closed = []
+    sound = BrokenSink(0)
+    sound.close = lambda: closed.append(1)
+    check = GradCheckCallback(
+        scene.loop.objective, sinks=[BrokenSink(0), sound], batch=scene.batch, enabled=True
+    )
+    check.on_train_begin()
+    with pytest.warns(UserWarning, match="Input/output error"):
+        check.on_train_end()
+    assert closed == [1]
+
+
+def test_a_fault_of_gradhooks_own_decides_nothing_and_is_told_once(training, monkeypatch, recwarn):
+    scene = Scene(training, monkeypatch, "in_place_model", "batch_norm_in_place")
+    before = scene.left()
+    check = GradCheckCallback(scene.loop.objective, schedule=1, batch=scene.batch, enabled=True)
+    check.on_train_begin()
+
+    def broken(self):
+        raise IndexError("list index out of range")
+
+    monkeypatch.setattr(Guard, "learn_volatile", broken)
+    for step in (1, 2, 3):
+        report = check.on_step_end(step)
+        assert report.verdict == "INCONCLUSIVE"
+        assert not report.passed
+        assert "gradhook itself failed: IndexError" in report.notes[0]
+        assert scene.left() == before
+    assert len(recwarn) == 1
+    assert "gradhook itself failed" in str(recwarn[0].message)
+
+
+def test_a_fault_of_gradhooks_own_away_from_the_point_is_not_taken_for_the_domains_end(
+    training, monkeypatch
+):
+    scene = Scene(training, monkeypatch, "in_place_model")
+    before = scene.left()
+    rewind, calls = Guard.rewind, []
+
+    def broken(self):
+        calls.append(1)
+        if len(calls) == 20:
+            raise IndexError("list index out of range")
+        rewind(self)
+
+    monkeypatch.setattr(Guard, "rewind", broken)
+    with pytest.raises(GradhookError, match="gradhook itself failed: IndexError"):
+        scene.check()
+    assert scene.left() == before

@@ -1,0 +1,29 @@
+"""Whatever comes in, only a report, the user's own exception or a documented error comes out.
+
+20 000 inputs of the same kind are drawn by ``tests/benchmarks/generated_inputs.py``.
+"""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+from hypothesis import HealthCheck, given, settings
+
+
+def load():
+    name = "contracts_generated"
+    if name not in sys.modules:
+        path = Path(__file__).with_name("generated.py")
+        spec = importlib.util.spec_from_file_location(name, path)
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+generated = load()
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@given(generated.cases())
+def test_every_input_ends_in_one_of_the_ways_allowed_and_leaves_no_trace(case):
+    generated.run(case)

@@ -1,0 +1,96 @@
+"""Mismatches too small for the ratio: judged by their shape."""
+
+import numpy as np
+import pytest
+
+from gradhook import check_gradients
+
+
+def wave(n, seed=0):
+    """A sum of sines with a gradient for each of ``n`` weights."""
+    rng = np.random.default_rng(seed)
+    x, phase = rng.standard_normal(n), rng.uniform(0, 6, n)
+
+    def loss(p):
+        return float(np.mean(np.sin(p["w"] + phase)))
+
+    def gradient(p):
+        return np.cos(p["w"] + phase) / n
+
+    return {"w": x}, loss, gradient
+
+
+def checked(parameters, loss, gradient, **options):
+    return check_gradients(lambda p: (loss(p), {"w": gradient(p)}), parameters, **options)
+
+
+def test_one_wrong_element_of_a_million_fails_and_is_named():
+    parameters, loss, gradient = wave(10**6)
+
+    def one_off(p):
+        g = gradient(p)
+        g[123456] *= 1.01
+        return g
+
+    report = checked(parameters, loss, one_off, points=("generic",))
+    assert report.verdict == "FAIL"
+    assert report.blocks["w"].where == "w[123456]"
+    assert report.evaluations <= 150
+    assert report.blocks["w"].ratio < 1e-4  # by its size alone it would have passed
+
+
+def test_two_exchanged_elements_are_both_named():
+    parameters, loss, gradient = wave(10**4)
+
+    def exchanged(p):
+        g = gradient(p)
+        g[[17, 4242]] = g[[4242, 17]]
+        return g
+
+    report = checked(parameters, loss, exchanged, points=("generic",))
+    assert report.verdict == "FAIL"
+
+
+@pytest.mark.parametrize("size", [40, 4000])
+def test_a_uniform_factor_of_one_and_a_hundred_thousandth_warns(size):
+    parameters, loss, gradient = wave(size)
+    report = checked(parameters, loss, lambda p: gradient(p) * (1 + 1e-5))
+    assert report.verdict == "WARN"
+    assert "1.00001 times the numerical one" in report.blocks["w"].sentence
+
+
+def test_a_missing_multiple_of_the_weights_warns_however_small():
+    parameters, loss, gradient = wave(400)
+    report = checked(parameters, loss, lambda p: gradient(p) + 1e-9 * p["w"], points=("generic",))
+    assert report.verdict == "WARN"
+    # The factor is known to the share of the residual that is noise, about a hundredth here.
+    factor = float(report.blocks["w"].sentence.split("by ")[1].split(" times")[0])
+    assert factor == pytest.approx(1e-9, rel=1e-2)
+
+
+def test_an_epsilon_inside_the_logarithm_passes_with_its_note():
+    rng = np.random.default_rng(0)
+    parameters = {"w": 0.5 * rng.standard_normal((20, 10))}
+    X, y = rng.standard_normal((7, 20)), rng.integers(0, 10, 7)
+
+    def softmax_with_epsilon(p, X, y):
+        z = X @ p["w"]
+        e = np.exp(z - z.max(axis=1, keepdims=True))
+        q = e / e.sum(axis=1, keepdims=True)
+        n = len(y)
+        d = q.copy()
+        d[np.arange(n), y] -= 1
+        return -np.mean(np.log(q[np.arange(n), y] + 1e-8)), {"w": X.T @ d / n}
+
+    report = check_gradients(softmax_with_epsilon, parameters, batch=(X, y))
+    block = report.blocks["w"]
+    assert report.verdict == "PASS"
+    assert 1e-9 < block.ratio < 1e-5
+    assert any("typical of log(y + eps)" in finding.note for finding in block.findings)
+
+
+def test_a_right_gradient_costs_no_evaluation_for_this():
+    parameters, loss, gradient = wave(400)
+    report = checked(parameters, loss, gradient)
+    assert report.verdict == "PASS"
+    assert report.evaluations <= 16 + 24

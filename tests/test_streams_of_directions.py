@@ -1,0 +1,81 @@
+"""Random bytes made where they are read, and what is written with them."""
+
+import numpy as np
+import pytest
+
+from gradhook._directions import CHUNK, Move, Part, Spread, Stream
+from gradhook._displace import base_chunk, base_chunks, base_inside, displace
+from gradhook.probe.directions import TABLE, spread
+
+SIZES = [1, 7, 8, 4096, 4097, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK + 5]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_stream_gives_the_same_bytes_whatever_the_part_read(size):
+    stream = Stream(11, size)
+    whole = stream.read(0, size)
+    assert whole.dtype == np.uint8
+    assert whole.shape == (size,)
+    assert np.array_equal(np.concatenate(list(stream.chunks())), whole)
+    for start, stop in ((0, size // 2), (size // 3, size), (size // 2, size // 2)):
+        assert np.array_equal(stream.read(start, stop), whole[start:stop])
+
+
+def test_streams_of_unlike_seeds_differ():
+    assert not np.array_equal(Stream(1, 64).read(0, 64), Stream(2, 64).read(0, 64))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_lazy_direction_is_the_one_with_its_bytes_written_out(size):
+    lazy = spread(size, 5)
+    explicit = Spread(lazy.codes, TABLE)
+    values = np.random.default_rng(0).standard_normal(size)
+    assert lazy.dot(values) == explicit.dot(values)
+
+
+def test_a_part_reads_the_bytes_of_its_box_alone():
+    shape = (300, 41)
+    whole = spread(300 * 41, 7)
+    box = (slice(120, 260), slice(3, 17))
+    expected = TABLE[whole.codes.reshape(shape)[box]]
+    assert np.array_equal(Part(whole, shape, box).values(), expected)
+
+
+def moved(source, move):
+    numbers = move.table[Stream(move.seed, source.size).read(0, source.size)].reshape(source.shape)
+    return source * numbers if move.how == "multiply" else source + numbers
+
+
+@pytest.mark.parametrize("how", ["multiply", "add"])
+@pytest.mark.parametrize("layout", ["C", "F", "strided", "float32"])
+def test_what_is_written_is_the_formula_to_the_bit(how, layout):
+    source = np.random.default_rng(1).standard_normal((150, 120))
+    if layout == "F":
+        source = np.asfortranarray(source)
+    if layout == "strided":
+        source = np.repeat(source, 2, axis=1)[:, ::2]
+    if layout == "float32":
+        source = source.astype(np.float32)
+    target = np.empty_like(source)
+    if layout == "strided":
+        target = np.empty((150, 240))[:, ::2]
+    move, direction = Move(1 + 0.1 * TABLE, how, 3), spread(source.size, 9)
+    at = moved(source, move)
+    displace(target, source, move, direction, 1e-3)
+    expected = at + (TABLE * 1e-3)[direction.codes].reshape(source.shape)
+    assert np.array_equal(target, expected.astype(source.dtype))
+    displace(target, source, move, None, 0.0)
+    assert np.array_equal(target, at.astype(source.dtype))
+    displace(target, source, None, None, 0.0)
+    assert np.array_equal(target, source)
+
+
+def test_chunks_boxes_and_single_chunks_agree_to_the_bit():
+    source = np.random.default_rng(2).standard_normal((200, 130))
+    move = Move(1 + 0.1 * TABLE, "multiply", 4)
+    at = moved(source, move)
+    together = np.concatenate([base.copy() for _, base in base_chunks(source, move)])
+    assert np.array_equal(together.reshape(source.shape), at)
+    assert np.array_equal(base_chunk(source, move, CHUNK), at.ravel()[CHUNK : 2 * CHUNK])
+    box = (slice(7, 199), slice(0, 130))
+    assert np.array_equal(base_inside(source, move, box), at[box])
