@@ -127,7 +127,8 @@ def check(
             )
         with _not_nested(objective), _shown(options.progress) as advance:
             run = Run(objective, options, tree, batch, rows, advance, step, first_steps)
-            outcome = run.made()
+            with own_faults(but=lambda error: error is run.user_error or is_users(error)):
+                outcome = run.made()
         with own_faults():
             return _report(outcome, run, tree, rows, options, started, step)
 

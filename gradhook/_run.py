@@ -64,6 +64,8 @@ class Run:
         self.notes: list[str] = [*objective.notes]
         self.evaluations = 0
         self.gradient_evaluations = 0
+        # The last exception that the user's own functions raised.
+        self.user_error: Exception | None = None
 
     def made(self) -> Outcome:
         """Make the check; a functional objective that does not read its copies is tried in place.
@@ -143,6 +145,7 @@ class Run:
             raise
         finally:
             if evaluator is not None:
+                self.user_error = evaluator.user_error
                 self.evaluations += evaluator.evaluations
                 self.gradient_evaluations += evaluator.gradient_evaluations
         if outcome is None:

@@ -85,7 +85,9 @@ class Progress:
 
 def _is_seen() -> bool:
     """Whether a bar would be seen: a notebook's stream is no terminal, yet its bars are."""
-    return "ipykernel" in sys.modules or bool(sys.stderr and sys.stderr.isatty())
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return hasattr(shell, "kernel") or bool(sys.stderr and sys.stderr.isatty())
 
 
 def _new_bar(total: int | None, description: str, *, seconds: float) -> Any:

@@ -171,10 +171,20 @@ def test_disable_decides_against_the_terminal(screen):
 
 
 def test_a_notebook_shows_the_bar_though_its_stream_is_no_terminal(screen, monkeypatch):
-    monkeypatch.setitem(sys.modules, "ipykernel", types.ModuleType("ipykernel"))
+    shell = types.SimpleNamespace(kernel=object())
+    ipython = types.SimpleNamespace(get_ipython=lambda: shell)
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
     stream = screen(terminal=False)
     work(Progress(delay=0))
     assert "10/40" in stream.getvalue()
+
+
+def test_ipython_that_is_merely_imported_makes_no_notebook(screen, monkeypatch):
+    ipython = types.SimpleNamespace(get_ipython=lambda: None)
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    stream = screen(terminal=False)
+    work(Progress(delay=0))
+    assert stream.getvalue() == ""
 
 
 def test_the_total_may_be_unknown_or_too_small(screen):

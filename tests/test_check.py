@@ -1,0 +1,151 @@
+"""One check from start to finish: what is told apart before and after it is guarded."""
+
+import math
+import warnings
+
+import numpy as np
+import pytest
+
+from gradhook import GradCheckCallback, check_gradients
+from gradhook._number import as_complex, as_loss
+from gradhook._pickling import is_picklable
+from gradhook.errors import GradCheckWarning, InternalError, LossTypeError
+
+
+def square(p, *_):
+    return float(p["w"] @ p["w"]), {"w": 2 * p["w"]}
+
+
+class Fault(Exception):
+    pass
+
+
+def raised(*_):
+    raise Fault
+
+
+@pytest.mark.parametrize("where", ["parameters", "subset"])
+def test_exceptions_of_the_users_own_outside_the_loss_propagate(where):
+    parameters = raised if where == "parameters" else {"w": np.ones(2)}
+    with pytest.raises(Fault):
+        check_gradients(
+            square,
+            parameters,
+            batch=np.ones((20, 2)),
+            subset=raised if where == "subset" else None,
+        )
+
+
+@pytest.mark.parametrize("name", ["draw", "_with_block_names", "assemble", "unexercised"])
+def test_faults_of_gradhooks_own_outside_the_guard_are_called_so(monkeypatch, name):
+    monkeypatch.setattr(f"gradhook._check.{name}", None)
+    with pytest.raises(InternalError, match="gradhook itself failed: TypeError"):
+        check_gradients(square, {"w": np.ones(2)})
+    check = GradCheckCallback(square, {"w": np.ones(2)}, batch=(), on_fail="record", enabled=True)
+    with pytest.warns(GradCheckWarning, match="gradhook itself failed"):
+        assert check.on_train_begin().verdict == "INCONCLUSIVE"
+
+
+class Progress:
+    def __init__(self, fails_at):
+        self.calls = []
+        self.fails_at = fails_at
+
+    def _call(self, name):
+        self.calls.append(name)
+        if name == self.fails_at:
+            raise OSError("broken pipe")
+
+    def start(self, total, description):
+        self._call("start")
+
+    def advance(self, n=1):
+        self._call("advance")
+
+    def close(self):
+        self._call("close")
+
+
+@pytest.mark.parametrize("fails_at", ["start", "advance", "close"])
+def test_a_progress_display_that_fails_is_dropped_with_one_warning(fails_at):
+    display = Progress(fails_at)
+    with pytest.warns(GradCheckWarning, match=r"Progress failed \(OSError: broken pipe\)") as told:
+        assert check_gradients(square, {"w": np.ones(2)}, progress=display)
+    assert len(told) == 1
+    assert display.calls.count(fails_at) == 1
+
+
+def test_a_progress_display_is_told_of_every_evaluation_and_closed():
+    display = Progress(None)
+    report = check_gradients(square, {"w": np.ones(2)}, progress=display)
+    assert display.calls == ["start", *["advance"] * report.evaluations, "close"]
+
+
+@pytest.mark.parametrize("scale", [1e300, 1e-300, 1e160])
+def test_numbers_at_the_ends_of_float64_warn_of_nothing(scale):
+    def loss_and_gradients(p):
+        return scale * np.sum(p["w"] ** 3), {"w": 3 * scale * p["w"] ** 2}
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        report = check_gradients(loss_and_gradients, {"w": np.array([1.0, -2.0, 0.5])})
+    assert report.verdict != "FAIL"
+
+
+def test_the_users_own_error_state_is_left_alone():
+    with np.errstate(all="raise"):
+        before = np.geterr()
+        assert check_gradients(square, {"w": np.ones(2)})
+        assert np.geterr() == before
+
+
+@pytest.mark.parametrize("value", [3, 3.0, np.float32(3), np.array([[3.0]]), np.int64(3), [3.0]])
+def test_a_loss_is_any_one_real_number(value):
+    assert as_loss(value) == 3.0
+    assert type(as_loss(value)) is float
+
+
+def test_a_loss_that_is_not_finite_is_read_all_the_same():
+    assert math.isnan(as_loss(np.nan))
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (None, "returned None: has it a return statement?"),
+        ((1.0, {}), "a tuple of 2: a function that returns .loss, gradients. is passed as"),
+        (np.ones((2, 3)), r"an ndarray of shape \(2, 3\): sum or average|a ndarray of shape"),
+        (1j, "returned a complex"),
+        ("1", "returned a str"),
+        (np.array([True]), "returned a ndarray of dtype bool"),
+        (np.ma.masked_array([1.0], [True]), "returned a MaskedArray"),
+    ],
+)
+def test_anything_else_is_refused_with_what_it_was(value, message):
+    with pytest.raises(LossTypeError, match=message):
+        as_loss(value)
+
+
+def test_a_complex_loss_is_one_number_too():
+    assert as_complex(np.array([1 + 2j])) == 1 + 2j
+    assert as_complex(3.0) == 3
+    for value in (np.ones(2), "1", None):
+        with pytest.raises(LossTypeError, match="must be one real number"):
+            as_complex(value)
+
+
+class Model:
+    def loss(self):
+        return 0.0
+
+
+def test_functions_that_a_pickle_can_hold_are_told_from_others():
+    import functools
+
+    def local():
+        return 0.0
+
+    held = [square, Model().loss, np.sum, functools.partial(square, None), Model()]
+    assert all(map(is_picklable, held))
+    lost = [local, lambda: 0.0, functools.partial(square, local), functools.partial(local)]
+    assert not any(map(is_picklable, lost))

@@ -1,0 +1,279 @@
+"""The guarded part of a check: whose exception it was, what is said, what is put back."""
+
+import contextlib
+
+import numpy as np
+import pytest
+
+from gradhook import Objective, check_gradients
+from gradhook.errors import InternalError, OptionError, RestoreError, SubsetError
+
+
+def square(p, *_):
+    return float(p["w"] @ p["w"]), {"w": 2 * p["w"]}
+
+
+class Fault(Exception):
+    pass
+
+
+def test_an_exception_that_only_the_rows_drawn_cause_is_explained():
+    def whole_batch_only(p, X):
+        if len(X) != 20:
+            raise Fault("needs 20 rows")
+        return square(p)
+
+    with pytest.raises(SubsetError, match=r"raises Fault on 7 rows of it \(needs 20 rows\)") as got:
+        check_gradients(whole_batch_only, {"w": np.ones(2)}, batch=np.ones((20, 1)))
+    assert isinstance(got.value.__cause__, Fault)
+    assert check_gradients(
+        whole_batch_only, {"w": np.ones(2)}, batch=np.ones((20, 1)), samples=None
+    )
+
+
+def test_an_exception_in_the_gradients_alone_is_explained_likewise():
+    def gradients(p, X):
+        if len(X) != 20:
+            raise Fault("needs 20 rows")
+        return {"w": 2 * p["w"]}
+
+    objective = Objective(
+        parameters={"w": np.ones(2)}, loss=lambda p, X: square(p)[0], gradients=gradients
+    )
+    with pytest.raises(SubsetError, match="raises Fault on 7 rows"):
+        check_gradients(objective, batch=np.ones((20, 1)))
+
+
+def test_an_exception_that_happens_once_is_not_blamed_on_the_rows():
+    failures = iter([Fault("once")])
+
+    def flaky(p, X):
+        for fault in failures:
+            raise fault
+        return square(p)
+
+    with pytest.raises(Fault, match="once"):
+        check_gradients(flaky, {"w": np.ones(2)}, batch=np.ones((20, 1)))
+
+
+def test_an_exception_on_the_whole_batch_too_propagates():
+    fault = Fault("always")
+
+    def broken(p, X):
+        raise fault
+
+    with pytest.raises(Fault) as got:
+        check_gradients(broken, {"w": np.ones(2)}, batch=np.ones((20, 1)))
+    assert got.value is fault
+
+
+def test_a_function_that_reads_the_arrays_themselves_is_checked_in_place():
+    w = np.array([1.0, 2.0])
+
+    def reads_another(p):
+        return float(w @ w), {"w": 2 * w}
+
+    report = check_gradients(reads_another, {"w": w})
+    assert report
+    assert "checked in place" in " ".join(report.notes)
+    assert w.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("manager", ["function", "object"])
+def test_an_evaluation_mode_holds_throughout_and_ends(manager):
+    class Model:
+        training = True
+
+        def __init__(self):
+            self.params = {"w": np.array([1.0, 2.0])}
+            self.history = []
+
+        @contextlib.contextmanager
+        def evaluating(self):
+            self.training = False
+            try:
+                yield
+            finally:
+                self.training = True
+
+        def loss(self):
+            # Wrong while training: the mode must survive every putting back of the model's state.
+            self.history.append(self.training)
+            loss, gradients = square(self.params)
+            return loss, {"w": gradients["w"] * (7 if self.training else 1)}
+
+    model = Model()
+    mode = model.evaluating if manager == "function" else model.evaluating()
+    assert check_gradients(model, evaluation_mode=mode)
+    assert model.training
+    assert model.history == []
+    assert not check_gradients(model)
+
+
+def test_an_exception_of_the_evaluation_mode_is_the_users():
+    @contextlib.contextmanager
+    def broken():
+        raise Fault("no such mode")
+        yield
+
+    with pytest.raises(Fault):
+        check_gradients(square, {"w": np.ones(2)}, evaluation_mode=broken)
+
+
+def test_an_evaluation_mode_that_swallows_exceptions_is_refused():
+    def broken(p):
+        raise Fault
+
+    with pytest.raises(OptionError, match="evaluation_mode= has swallowed an exception"):
+        check_gradients(
+            broken, {"w": np.ones(2)}, evaluation_mode=lambda: contextlib.suppress(Fault)
+        )
+
+
+def test_what_cannot_be_put_back_is_an_error_and_not_silence():
+    class Broken(np.random.RandomState):
+        def set_state(self, state):
+            raise OSError("no such device")
+
+    rng = Broken(1)
+
+    def random(p):
+        return square(p)[0] + rng.rand(), {"w": 2 * p["w"]}
+
+    before = rng.get_state(legacy=False)["state"]["pos"]
+    with pytest.raises((RestoreError, InternalError)) as got:
+        check_gradients(random, {"w": np.ones(2)})
+    assert isinstance(got.value, RestoreError)
+    assert "Broken (OSError: no such device)" in str(got.value)
+    assert rng.get_state(legacy=False)["state"]["pos"] != before
+
+
+def test_a_switch_is_put_back_when_all_else_fails():
+    class Model:
+        keep_prob = 1.0
+
+        def __init__(self):
+            self.params = {"w": np.ones(2)}
+            self.keep_prob = 0.5
+
+        def loss(self):
+            raise Fault
+
+    model = Model()
+    with pytest.raises(Fault):
+        check_gradients(model, dropout="keep_prob")
+    assert model.keep_prob == 0.5
+
+
+def test_the_report_names_what_was_not_saved():
+    batches = iter([1, 2])
+
+    def loss_and_gradients(p):
+        return square(p)[0] + 0 * (batches is None), {"w": 2 * p["w"]}
+
+    report = check_gradients(loss_and_gradients, {"w": np.ones(2)})
+    assert report
+    (note,) = (note for note in report.notes if "not saved" in note)
+    assert note == (
+        "not saved, because its state cannot be read: list_iterator 'batches'; what an evaluation "
+        "changes there stays changed"
+    )
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+@pytest.mark.parametrize("what", ["parameters", "batch"])
+def test_functions_that_write_to_what_they_are_given_are_reported(in_place, what):
+    parameters, X = {"w": np.ones(2)}, np.ones((3, 2))
+
+    def loss_and_gradients(*arguments):
+        p = parameters if in_place else arguments[0]
+        result = square(p)
+        if what == "parameters":
+            p["w"] *= 0.99
+        else:
+            arguments[-1][...] -= 0.5
+        return result
+
+    objective = Objective(
+        parameters=parameters,
+        loss_and_gradients=loss_and_gradients,
+        form="in_place" if in_place else "functional",
+    )
+    report = check_gradients(objective, batch=X, samples=None)
+    assert f"writes_{what}" in [cause.kind for cause in report.causes]
+    assert parameters["w"].tolist() == [1, 1]
+    assert X.tolist() == np.ones((3, 2)).tolist()
+
+
+def test_a_model_with_all_weights_in_one_vector_is_checked_through_its_views():
+    class Model:
+        def __init__(self):
+            self.theta = np.random.default_rng(1).normal(size=6)
+            self.params = {"W": self.theta[:4].reshape(2, 2), "b": self.theta[4:]}
+
+        def loss(self):
+            grad = self.theta**2
+            return float(np.sum(self.theta**3) / 3), {"W": grad[:4].reshape(2, 2), "b": grad[4:]}
+
+    model = Model()
+    before = model.theta.tobytes()
+    assert check_gradients(model).verdict == "PASS"
+    assert model.theta.tobytes() == before
+
+
+def test_a_training_set_in_reach_is_not_copied(monkeypatch):
+    copied = []
+    data = np.zeros(300_000)
+    monkeypatch.setattr("gradhook._run.BUDGET", 1_000_000)
+    original = np.array
+
+    def spy(array, *arguments, **keywords):
+        if array is data:
+            copied.append(1)
+        return original(array, *arguments, **keywords)
+
+    monkeypatch.setattr(np, "array", spy)
+
+    def loss_and_gradients(p):
+        return square(p)[0] + data[0], {"w": 2 * p["w"]}
+
+    report = check_gradients(loss_and_gradients, {"w": np.ones(2)})
+    assert report
+    assert not copied
+    assert any("compared but not saved: an array of shape (300000,)" in n for n in report.notes)
+    assert check_gradients(loss_and_gradients, {"w": np.ones(2)}, state=data)
+    assert copied
+
+
+def test_a_change_of_what_was_not_copied_is_an_error(monkeypatch):
+    monkeypatch.setattr("gradhook._run.BUDGET", 1000)
+    data = np.zeros(300)
+
+    def loss_and_gradients(p):
+        data[0] += 1
+        return square(p)
+
+    with pytest.raises(RestoreError, match=r"shape \(300,\).*pass it as state="):
+        check_gradients(loss_and_gradients, {"w": np.ones(2)})
+    data[:] = 0
+    assert check_gradients(loss_and_gradients, {"w": np.ones(2)}, state=data)
+    assert data[0] == 0
+
+
+@pytest.mark.parametrize("name", ["Session", "Guard", "Evaluator", "Workspace", "put_back"])
+def test_a_fault_of_gradhooks_own_is_none_of_the_users(monkeypatch, name):
+    monkeypatch.setattr(f"gradhook._run.{name}", None)
+    with pytest.raises(InternalError, match="gradhook itself failed: TypeError") as got:
+        check_gradients(square, {"w": np.ones(2)})
+    assert isinstance(got.value.__cause__, TypeError)
+
+
+def test_an_exception_that_a_library_raises_for_the_user_is_the_users():
+    def from_a_library(p):
+        return np.linalg.inv(np.zeros((2, 2))), p
+
+    with pytest.raises(np.linalg.LinAlgError):
+        check_gradients(from_a_library, {"w": np.ones(2)})
+    # A function of a library's alone: no line of the user's is in the traceback.
+    with pytest.raises(np.linalg.LinAlgError):
+        check_gradients(np.linalg.inv, np.zeros((2, 2)))
