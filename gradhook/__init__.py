@@ -1,4 +1,4 @@
-"""gradhook answers one question: *is this gradient the gradient of this loss?*
+"""Is this gradient the gradient of this loss?  gradhook answers that one question.
 
 A training-loop callback and a debugging hook for people who write backward passes by hand.  Start
 with ``GradCheckCallback`` in a loop, or ``check_gradients`` for one check.

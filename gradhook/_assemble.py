@@ -1,4 +1,4 @@
-"""From what a session found to the report: findings combined, sentences chosen, nothing evaluated."""
+"""From what a session found to the report: findings combined, and nothing evaluated."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Further settings at the generic point: what the main one cannot see.
 
-With dropout off its own backward pass is never run, so it is run once with the mask frozen by common
-random numbers.  A large penalty masks a wrong data gradient, so the data term is looked at alone; a
-wrong penalty gradient hides behind a coefficient of 1e-4, so the penalty is scaled up until it
-weighs as much as the data.  Settings that can add nothing are skipped.
+With dropout off its own backward pass is never run, so it is run once with the mask frozen by
+common random numbers.  A large penalty masks a wrong data gradient, so the data term is looked at
+alone; a wrong penalty gradient hides behind a coefficient of 1e-4, so the penalty is scaled up
+until it weighs as much as the data.  Settings that can add nothing are skipped.
 """
 
 from __future__ import annotations

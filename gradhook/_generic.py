@@ -1,4 +1,4 @@
-"""Finding a generic point inside the loss's domain, and whether the loss reads its parameters at all.
+"""Finding a generic point inside the loss's domain, and whether the loss reads its parameters.
 
 The displacement is divided by 4, at most eight times, while the loss there raises, is not finite,
 or explodes.  An exception away from where the user stands means "outside the domain" and never

@@ -113,7 +113,7 @@ def neighbours(thing: Any, label: str, homes: dict[int, Home]) -> Iterator[Edge]
     elif isinstance(thing, (list, tuple, set, frozenset, deque)):
         yield from ((item, label) for item in thing if type(item) not in ATOMS)
     elif isinstance(thing, np.ndarray):
-        yield from ((item, label) for item in thing.flat if thing.dtype.hasobject)
+        yield from ((item, label) for item in (thing.flat if thing.dtype.hasobject else ()))
     elif isinstance(thing, types.MappingProxyType):
         yield from ((value, label) for value in thing.values())
     elif isinstance(thing, types.FunctionType):

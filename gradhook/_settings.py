@@ -151,8 +151,7 @@ def measure(
     textbook: bool = False,
     elsewhere: float = math.nan,
 ) -> Measured:
-    """Probe and judge every block (or those named) in one setting, at which loss and gradients are
-    known.
+    """Probe and judge every block, or those named, in one setting.
 
     Args:
         evaluator: Already at the setting's point, with its switches turned.

@@ -132,7 +132,7 @@ class Tolerance:
 
 
 def nearest_name(name: str, known: list[str]) -> str:
-    """Return ``"; did you mean 'x'?"`` for the known name closest to ``name``, or an empty string."""
+    """Return ``"; did you mean 'x'?"`` for the nearest known name, or an empty string."""
     import difflib
 
     spelt = {each.lower(): each for each in known}

@@ -48,7 +48,7 @@ class GradientMismatchError(GradhookError, AssertionError):
 
 
 class UnreadParametersError(GradhookError, ValueError):
-    """The loss does not change by a bit when the parameters move: it does not read what it is given."""
+    """The loss does not change by a bit when the parameters move: it does not read them."""
 
 
 class NonFiniteLossError(GradhookError, ArithmeticError):
@@ -64,7 +64,7 @@ class LossTypeError(GradhookError, TypeError):
 
 
 class ParameterError(GradhookError, ValueError):
-    """The parameters cannot be checked as they are: names that clash, values that are not finite, read-only arrays."""
+    """The parameters cannot be checked: names clash, values are not finite, arrays read-only."""
 
 
 class ParameterTypeError(GradhookError, TypeError):
@@ -83,7 +83,7 @@ class GradientShapeError(GradhookError, ValueError):
 
 
 class ObjectiveError(GradhookError, TypeError):
-    """What was given as the objective is none of the forms that gradhook knows, or fits two of them."""
+    """What was given as the objective is none of the forms known, or fits two of them."""
 
 
 class BatchError(GradhookError, ValueError):

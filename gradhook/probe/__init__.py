@@ -1,5 +1,5 @@
-"""Evidence, and no judgement: points, directions, noise, slopes, and how the functions behave when
-called again.
+"""Evidence, and no judgement.
 
-Everything here evaluates or prepares to; what the numbers mean is decided in ``gradhook.verdict``.
+Points, directions, noise, slopes, and how the functions behave when called again.  Everything here
+evaluates or prepares to; what the numbers mean is decided in ``gradhook.verdict``.
 """

@@ -32,7 +32,8 @@ from gradhook.probe.slopes import pair_slope, sharp_slope
 __all__ = ["Knowledge", "Prober"]
 
 FIRST_STEP = 1e-5
-"""First step, in units of a block's scale: near the cube root of float64's epsilon, the optimum of a smooth loss."""
+"""First step, in units of a block's scale: near the cube root of float64's epsilon, which is
+best for a smooth loss."""
 
 SHORTEST_FIRST_STEP = 1e-7
 """Shortest step at which a block is first probed, whatever the last block needed."""
@@ -44,7 +45,7 @@ SHORTEST_STEP = 1e-9
 """Shortest step that a pair starts with, in units of a block's scale."""
 
 KINKS_BELOW = 2e-9
-"""A sharp step below this, in units of a block's scale, was driven there by kinks, not curvature."""
+"""A sharp step below this, in units of a block's scale, was driven there by kinks."""
 
 SHARP = 1e-7
 """Relative error at which a sharp estimate needs no further round."""
@@ -59,7 +60,8 @@ SMALLER = 0.1
 """Size of the loss, relative to the main setting's, below which its noise is measured anew."""
 
 NEGLIGIBLE = 1e-5
-"""Error, as a share of an ordinary block's slope, at which a slope that is zero within it needs no further round."""
+"""Error, as a share of an ordinary block's slope, at which a slope that is zero within it needs no
+further round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -454,7 +456,7 @@ class Prober:
         return Slope(estimate.value / scale, estimate.error / scale, estimate.step * scale)
 
     def _guessed_step(self) -> float:
-        """The cube root of the loss's relative noise: what a smooth loss of unit scale would like."""
+        """The cube root of the loss's relative noise: best for a smooth loss of unit scale."""
         relative = self.noise / max(abs(self.loss), sys.float_info.min)
         return float(min(LONGEST_STEP / 4, max(FIRST_STEP, relative ** (1 / 3))))
 

@@ -31,7 +31,7 @@ TABLE.flags.writeable = False
 
 
 def seeded(seed: int, *labels: int) -> int:
-    """A seed that depends on all labels, so that every block and purpose has a stream of its own."""
+    """A seed that depends on all labels: every block and purpose has a stream of its own."""
     return int(np.random.SeedSequence([seed, *labels]).generate_state(1, np.uint64)[0])
 
 

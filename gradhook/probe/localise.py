@@ -29,7 +29,7 @@ from gradhook.probe.evidence import BlockEvidence, Location, Probe
 __all__ = ["Budget", "boxes_of", "locate"]
 
 SAMPLE, SPREAD_OUT = 8, 3
-"""Random slices measured where both halves are wrong, and how many wrong ones mean a spread fault."""
+"""Random slices measured where both halves are wrong, and how many wrong ones mean "spread"."""
 
 SURELY_APART = 6
 """Slices that are all right, of such a sample, after which the fault is followed."""
@@ -103,7 +103,7 @@ def locate(
 
 
 def boxes_of(wrong: Array) -> tuple[Box, ...]:
-    """Wrong elements as few boxes: one slice of the block, or single elements; none if most are wrong."""
+    """Wrong elements as few boxes: slices or single elements; none if most are wrong."""
     count = int(np.count_nonzero(wrong))
     if 2 * count > wrong.size or wrong.ndim == 0:
         return ()
@@ -196,7 +196,7 @@ class _Search:
                 return []
         if pieces[0].box == self._whole:
             return []
-        # An axis along which the fault is spread in the whole block may tell inside of a part of it.
+        # An axis along which the fault is spread in the whole block may tell inside of a part.
         for axis in range(self._gradient.ndim - 1):
             inner: list[_Piece] = []
             for piece in pieces:

@@ -20,7 +20,7 @@ from gradhook._types import Array, Batch, Blocks
 __all__ = ["Facts", "call_gradients_again", "call_loss_twice", "call_with_gradients", "is_large"]
 
 RANDOM = 1e3
-"""Relative difference of two losses, in machine epsilons, above which they are different numbers and not noise."""
+"""Relative difference of two losses, in machine epsilons, above which it is no noise."""
 
 LARGE = 1 << 25
 """Bytes of gradients above which only one set is held at a time: 32 MiB."""

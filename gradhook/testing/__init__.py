@@ -1,5 +1,4 @@
-"""Assertions for test suites, and the catalogue of gradient bugs that gradhook itself is measured
-on.
+"""Assertions for test suites, and a catalogue of gradient bugs to measure checkers on.
 
 ``assert_gradients`` reads like ``numpy.testing``'s functions.  ``gradhook.testing.catalogue`` holds
 small networks with known bugs and known false alarms, on which any gradient checker can be scored.

@@ -113,7 +113,7 @@ def compare_all(parts: list[Comparison]) -> tuple[float, float]:
 
 
 def _usable(evidence: BlockEvidence, tolerance: Tolerance) -> tuple[Probe, ...]:
-    """All finite probes; of a sample of directions, those that a kink spoiled may be left out if most remain."""
+    """All finite probes; of random directions, those that a kink spoiled may be left out."""
     finite = tuple(p for p in evidence.probes if math.isfinite(p.slope.value))
     if evidence.exact:
         return finite if len(finite) == len(evidence.probes) else ()
@@ -139,7 +139,7 @@ def _interval(count: int, coverage: float) -> tuple[float, float]:
 
 
 def _chi_squared(degrees: int, probability: float) -> float:
-    """Quantile by Wilson and Hilferty (Proc. Natl. Acad. Sci. 17 (1931) 684-688), floored for few degrees."""
+    """Quantile by Wilson and Hilferty (Proc. Natl. Acad. Sci. 17 (1931) 684-688), floored."""
     z = statistics.NormalDist().inv_cdf(probability)
     shape = 2 / (9 * degrees)
     return max(1e-3 * degrees, degrees * (1 - shape + z * math.sqrt(shape)) ** 3)

@@ -118,7 +118,10 @@ def judge_kink(here: Judgement, nearby: Judgement) -> Judgement:
             f"{nearby.finding.ratio:.1e} a step away ({apart})"
         )
     else:
-        note = f"differs here (ratio {here.finding.ratio:.1e}) and a step away nothing could be told: {nearby.finding.note}"
+        note = (
+            f"differs here (ratio {here.finding.ratio:.1e}) and a step away nothing could be told: "
+            f"{nearby.finding.note}"
+        )
         verdict = Verdict.INCONCLUSIVE
     kink = Verdict.KINK if verdict is Verdict.PASS else verdict
     # The ratio at a tie measures nothing; the one a step away does.
@@ -143,7 +146,7 @@ def overall(verdicts: Iterable[Verdict]) -> Verdict:
 
 
 def passes(verdict: Verdict, blocks: Iterable[Verdict]) -> bool:
-    """Whether a check has passed: nothing wrong or doubtful, and at least one block judged right."""
+    """Whether a check has passed: nothing wrong or doubtful, and a block judged right."""
     if verdict is Verdict.PASS:
         return True
     return verdict in (Verdict.KINK, Verdict.UNTESTED) and Verdict.PASS in set(blocks)

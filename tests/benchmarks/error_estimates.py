@@ -87,7 +87,8 @@ def svg(pairs, size=480):
         f'<rect width="{size}" height="{size}" fill="none" stroke="gray"/>'
         f'<line x1="0" y1="{size}" x2="{size}" y2="0" stroke="gray" stroke-dasharray="4"/>'
         f'<g fill="#1f6feb" fill-opacity="0.4">{dots}</g>'
-        f'<text x="{size / 2}" y="{size + 30}" text-anchor="middle">claimed error, 1e-16 to 1</text>'
+        f'<text x="{size / 2}" y="{size + 30}" text-anchor="middle">'
+        "claimed error, 1e-16 to 1</text>"
         f'<text transform="translate(-20 {size / 2}) rotate(-90)" text-anchor="middle">'
         "true error, 1e-16 to 1</text></svg>"
     )
@@ -117,7 +118,8 @@ def main():
         failed |= over > 0.01 or share.max() > 3
         print(
             f"{name}: true > claimed in {over:.2%}, largest true/claimed {share.max():.2f}, "
-            f"median claimed/true {np.median(1 / share):.1f}, median claimed {np.median(pairs[:, 0]):.1e}"
+            f"median claimed/true {np.median(1 / share):.1f}, "
+            f"median claimed {np.median(pairs[:, 0]):.1e}"
         )
         everything.append(pairs)
     together = np.concatenate(everything)

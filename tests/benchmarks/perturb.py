@@ -37,13 +37,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seeds", type=seed_range, default=[0, 1])
     parser.add_argument("--quick", action="store_true", help="three scalings, every fourth pair")
     parser.add_argument("--every", type=int, default=1, help="take every n-th pair of cases")
+    parser.add_argument("--only", default="", help="scalings whose name holds this")
     parser.add_argument("--workers", type=int, default=2)
     chosen = parser.parse_args(arguments)
     every = 4 if chosen.quick else chosen.every
     seeds = chosen.seeds[:1] if chosen.quick else chosen.seeds
-    scalings = list(all_scalings())
+    scalings = [each for each in all_scalings() if chosen.only in each[0]]
     if chosen.quick:
-        scalings = [scalings[1], *scalings[-2:]]
+        scalings = [*scalings[1:2], *scalings[-2:]]
     cases = sum(len(sample([seed], every)) for seed in seeds)
     print(machine())
     print(

@@ -22,7 +22,7 @@ def checker(case):
 
 @pytest.fixture(scope="module")
 def sample():
-    """Every eighth case of a seed, and every right one that sits near a kink or a large constant."""
+    """Every eighth case of a seed, and every right one near a kink or a large constant."""
     cases = list(catalogue.cases([0]))
     near = [c for c in cases if c.clean and any(word in c.name for word in KINKED)]
     return [*cases[::8], *near]
@@ -62,7 +62,8 @@ def test_a_step_chosen_because_it_agrees_misses_bugs(sample, monkeypatch):
         return blocks.Probe(analytic, replace(best, error=1e-9 * abs(best.value), kink=False))
 
     monkeypatch.setattr(blocks.Prober, "_probe", agreeable)
-    assert faults(sample) > 0
+    wrong = [case for case in sample if case.wrong]
+    assert faults(wrong[::4]) > 0
 
 
 def test_parameters_not_put_back_between_probes_make_false_alarms(sample, monkeypatch):

@@ -1,6 +1,7 @@
 """What a user is told, from small right and wrong programs."""
 
 import functools
+import itertools
 import math
 import warnings
 
@@ -15,7 +16,7 @@ def network(sizes=(6, 8, 5, 3), *, seed=0, weight=None, rows=9):
     """Parameters, inputs and labels of a small classifier; ``weight`` scales a notebook's start."""
     rng = np.random.default_rng(seed)
     parameters = {}
-    for k, (n_in, n_out) in enumerate(zip(sizes, sizes[1:], strict=False), 1):
+    for k, (n_in, n_out) in enumerate(itertools.pairwise(sizes), 1):
         scale = weight if weight is not None else 1 / math.sqrt(n_in)
         parameters[f"W{k}"] = scale * rng.standard_normal((n_in, n_out))
         parameters[f"b{k}"] = np.zeros(n_out) if weight else 0.1 * rng.standard_normal(n_out)
@@ -327,7 +328,7 @@ def test_a_stale_cache_is_seen_by_a_batch_in_between():
     cache = {}
 
     def stale(p, X, y):
-        loss, gradients = dropped(p, X, y, keep_prob=1.0)
+        loss, _ = dropped(p, X, y, keep_prob=1.0)
         used = cache.get("X", X)
         cache["X"] = X
         return loss, {"w": used.T @ (X @ p["w"] - y) / len(y)}

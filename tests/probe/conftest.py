@@ -61,4 +61,3 @@ def family(*, count, seed, dtype=np.float64, plain=False):
 @pytest.fixture
 def smooth_functions():
     return family
-

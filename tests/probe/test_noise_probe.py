@@ -1,4 +1,4 @@
-"""Measured noise: rounding, coarse arithmetic, large constants, and kinks that only look like it."""
+"""Measured noise: rounding, coarse arithmetic, large constants; and kinks, which are none."""
 
 import math
 
