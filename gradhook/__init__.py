@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gradhook._callback import GradCheckCallback as GradCheckCallback
     from gradhook._check import check_gradients as check_gradients
     from gradhook._debug import debug as debug
+    from gradhook._layer_check import layer_check as layer_check
     from gradhook._objective import Objective as Objective
     from gradhook._penalty import L1 as L1
     from gradhook._penalty import L2 as L2
@@ -54,6 +55,7 @@ __all__ = [
     "debug",
     "difference",
     "errors",
+    "layer_check",
     "schedules",
     "sinks",
     "testing",
@@ -76,6 +78,7 @@ HOMES = {
     "Verdict": "_types",
     "check_gradients": "_check",
     "debug": "_debug",
+    "layer_check": "_layer_check",
 }
 """The module of each public name that is not a module itself."""
 

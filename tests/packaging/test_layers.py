@@ -62,6 +62,7 @@ LAYERS = (
                 "_coverage",
                 "_small",
                 "_selftest",
+                "_layer_check",
             ),
         },
         {"schedules"},
