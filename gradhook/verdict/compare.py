@@ -63,14 +63,15 @@ def compare(evidence: BlockEvidence, tolerance: Tolerance) -> Comparison:
     per_probe = 1.0 if evidence.exact else 1.0 / count
     rounding = tolerance.rounding * evidence.analytic_norm
     residual = math.sqrt(per_probe) * math.hypot(*(p.residual for p in probes))
-    error = math.sqrt(per_probe) * math.hypot(*(p.slope.error + rounding for p in probes))
+    errors = [error + rounding for error in _errors(evidence, probes)]
+    error = math.sqrt(per_probe) * math.hypot(*errors)
     measured = math.sqrt(per_probe) * math.hypot(*(p.slope.value for p in probes))
     numerical = measured if evidence.exact else _numerical_norm(evidence, probes, measured)
     ratio = ratio_of(residual, evidence.analytic_norm, numerical)
     standing_out = tuple(
         i
-        for i, p in enumerate(probes)
-        if abs(p.residual) > tolerance.resolved * (p.slope.error + rounding)
+        for i, (p, e) in enumerate(zip(probes, errors, strict=True))
+        if abs(p.residual) > tolerance.resolved * e
     )
     # A wrong gradient shows along nearly every direction, an underestimated error along one.
     resolved = len(standing_out) >= (
@@ -120,6 +121,19 @@ def _usable(evidence: BlockEvidence, tolerance: Tolerance) -> tuple[Probe, ...]:
     size = evidence.analytic_norm + max((abs(p.slope.value) for p in finite), default=0.0)
     clean = tuple(p for p in finite if p.slope.error <= tolerance.fail * size)
     return clean if 2 * len(clean) > len(evidence.probes) else finite
+
+
+def _errors(evidence: BlockEvidence, probes: tuple[Probe, ...]) -> list[float]:
+    """The probes' errors, none below their root mean square where kinks make them.
+
+    The error that many kinks inside a step leave is a random quantity, and so is its estimate: it
+    may be small along one direction by accident, where noise forbids a step short enough to tell.
+    """
+    errors = [p.slope.error for p in probes]
+    if evidence.exact or not any(p.slope.kink for p in probes):
+        return errors
+    pooled = math.hypot(*errors) / math.sqrt(len(errors))
+    return [max(error, pooled) for error in errors]
 
 
 def _numerical_norm(evidence: BlockEvidence, probes: tuple[Probe, ...], measured: float) -> float:

@@ -86,6 +86,15 @@ def test_directions_spoiled_by_a_kink_are_left_out_if_most_remain():
     assert seen.ratio_error < 1e-8
 
 
+def test_among_directions_spoiled_by_kinks_none_counts_as_sharper_than_they_are_together():
+    spoiled = [Probe(1.0, Slope(1.0, 0.02, 1e-2, kink=True))] * 3
+    lucky = Probe(1.0, Slope(1.02, 0.005, 1e-2))
+    seen = compare(BlockEvidence("W", 1000, 1.0, 1.0, (*spoiled, lucky)), TOLERANCE)
+    assert not seen.standing_out
+    alone = compare(BlockEvidence("W", 1000, 1.0, 1.0, (lucky,) * 4), TOLERANCE)
+    assert alone.resolved
+
+
 def test_no_element_may_be_left_out():
     probes = [Probe(1.0, Slope(1.0, 1e-9, 1e-6)), Probe(1.0, Slope(math.nan, math.inf, 1e-6))]
     seen = compare(BlockEvidence("b", 2, 1.0, 1.0, tuple(probes), exact=True), TOLERANCE)
