@@ -117,7 +117,8 @@ class Options:
                 f"difference.Ridders(), got {self.method!r}"
             )
         mode = self.evaluation_mode
-        if not (mode is None or callable(mode) or hasattr(mode, "__enter__")):
+        entered = isinstance(mode, contextlib.AbstractContextManager)
+        if not (mode is None or callable(mode) or entered):
             raise OptionError(
                 "evaluation_mode must be a context manager or a function that returns one, got "
                 f"{mode!r}"

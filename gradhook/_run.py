@@ -243,5 +243,11 @@ def _mode(given: Any) -> Iterator[None]:
     if given is None:
         yield
         return
-    with given if hasattr(given, "__enter__") else given():
+    # A class that makes context managers has the method too, and is none itself.
+    entered = given if isinstance(given, contextlib.AbstractContextManager) else given()
+    if not isinstance(entered, contextlib.AbstractContextManager):
+        raise OptionError(
+            f"evaluation_mode= must be a context manager or return one; it returned {entered!r}"
+        )
+    with entered:
         yield

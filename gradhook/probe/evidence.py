@@ -50,6 +50,13 @@ class Probe:
         """Analytic minus numerical."""
         return self.analytic - self.slope.value
 
+    @property
+    def standing(self) -> float:
+        """How far the residual stands out, in units of its error; ``inf`` out of an error of 0."""
+        if self.slope.error > 0:
+            return abs(self.residual) / self.slope.error
+        return math.inf if self.residual else 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class BlockEvidence:

@@ -93,10 +93,7 @@ def locate(
         return _by_element(evidence, gradient, resolved=resolved, rounding=rounding)
     search = _Search(prober, evidence.name, gradient, resolved, rounding, budget, seed)
     directions = prober.directions(evidence)
-    best = max(
-        range(len(directions)),
-        key=lambda k: abs(evidence.probes[k].residual) / evidence.probes[k].slope.error,
-    )
+    best = max(range(len(directions)), key=lambda k: evidence.probes[k].standing)
     direction = directions[best]
     assert isinstance(direction, Spread)
     return search.run(direction, evidence.probes[best])

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import warnings
 
 import numpy as np
 import pytest
@@ -131,6 +132,12 @@ def test_the_evaluation_mode_is_entered_around_the_check():
     check_gradients(cube, np.ones(2), evaluation_mode=lambda: mode(log))
     check_gradients(cube, np.ones(2), evaluation_mode=mode(log))
     assert log == ["in", "out"] * 2
+
+
+def test_a_class_of_context_managers_is_a_function_that_returns_one():
+    assert check_gradients(cube, np.ones(2), evaluation_mode=warnings.catch_warnings).passed
+    with pytest.raises(OptionError, match="evaluation_mode= must be a context manager or return"):
+        check_gradients(cube, np.ones(2), evaluation_mode=dict)
 
 
 def test_a_mode_that_can_be_entered_once_is_refused_by_what_checks_more_than_once():
