@@ -7,28 +7,33 @@ after the last what they held.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from gradhook._parameters import Place, Tree
+from gradhook._parameters import Place, Tree, each_container
 from gradhook._saved import Saved
 from gradhook._state import save_container
 from gradhook._ties import overlaps_itself
-from gradhook.errors import ParameterError
+from gradhook.errors import NestedCheckError, ParameterError
 
-__all__ = ["Holders", "refuse_unwritable"]
+__all__ = ["Holders", "refuse_unwritable", "sole_mover"]
+
+_moved: dict[int, object] = {}
+"""By whom memory is being moved in place: of all threads, for they share it."""
 
 
 class Holders:
-    """The containers of the leaves of a tree.
+    """The containers of the leaves of a tree, and the containers of these.
 
     Args:
         tree: The user's parameters.
     """
 
     def __init__(self, tree: Tree) -> None:
+        self._root = tree.root
         self._original: Mapping[str, Any] = tree.leaves
         self._leaves: Mapping[str, Any] = self._original
         self._places = {n: p for n, p in tree.places.items() if p.container is not None}
@@ -50,11 +55,11 @@ class Holders:
 
     def replaced(self) -> list[str]:
         """Leaves in whose place something else stands, or nothing."""
+        now = Tree.unchecked(self._root).leaves
         return [
             name
             for name, place in self._places.items()
-            if isinstance(place.container, (dict, list))
-            and self._at(place) is not self._leaves[name]
+            if isinstance(place.container, (dict, list)) and now.get(name) is not self._leaves[name]
         ]
 
     def restore(self) -> None:
@@ -65,8 +70,7 @@ class Holders:
         self._bind()
 
     def _saved(self) -> list[Saved]:
-        containers = {id(place.container): place.container for place in self._places.values()}
-        records = map(save_container, containers.values())
+        records = map(save_container, each_container(self._root))
         return [record for record in records if record is not None]
 
     def _bind(self) -> None:
@@ -80,6 +84,32 @@ class Holders:
             return place.container[place.key]
         except LookupError:
             return None
+
+
+@contextlib.contextmanager
+def sole_mover(leaves: Iterable[Any]) -> Iterator[None]:
+    """Let no other check move the same memory while a block runs.
+
+    A second check would take the displaced values of the first for the user's own, and put those
+    back.
+
+    Raises:
+        NestedCheckError: Another check is moving it.
+    """
+    me = object()
+    owners = {id(_owner(leaf)) for leaf in leaves}
+    try:
+        # One step for each, which no other thread can come between.
+        if not all(_moved.setdefault(owner, me) is me for owner in owners):
+            raise NestedCheckError(
+                "another check is moving the same parameters in place, from another thread or from "
+                "within the objective: check a model from one thread at a time"
+            )
+        yield
+    finally:
+        for owner in owners:
+            if _moved.get(owner) is me:
+                del _moved[owner]
 
 
 def refuse_unwritable(tree: Tree) -> None:
@@ -113,3 +143,11 @@ def refuse_unwritable(tree: Tree) -> None:
                 f"parameters {' and '.join(map(repr, tie.names))} overlap in a pattern that no "
                 "view spans; give the array that holds them all"
             )
+
+
+def _owner(leaf: Any) -> Any:
+    """The object that owns an array's memory, as far as NumPy knows."""
+    owner = leaf
+    while isinstance(owner, np.ndarray) and owner.base is not None:
+        owner = owner.base
+    return owner

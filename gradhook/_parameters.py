@@ -29,6 +29,7 @@ __all__ = [
     "Place",
     "Tree",
     "all_finite",
+    "each_container",
     "each_leaf",
     "float64_copy",
     "is_container",
@@ -147,6 +148,14 @@ class Tree:
 def is_container(node: Any) -> bool:
     """Whether a value is a mapping, list or tuple, and so holds leaves rather than being one."""
     return isinstance(node, (Mapping, list, tuple))
+
+
+def each_container(node: Any) -> Iterator[Any]:
+    """A container and all that hang in it, the outer ones first; nothing if it is none."""
+    if is_container(node):
+        yield node
+        for child in node.values() if isinstance(node, Mapping) else node:
+            yield from each_container(child)
 
 
 def each_leaf(node: Any) -> Iterator[Any]:

@@ -16,6 +16,7 @@ from gradhook._evaluate import Evaluator
 from gradhook._faults import own_faults
 from gradhook._generic import UnreadError
 from gradhook._guard import Guard, put_back
+from gradhook._holders import sole_mover
 from gradhook._objective import Objective
 from gradhook._options import Options
 from gradhook._parameters import Tree
@@ -96,7 +97,6 @@ class Run:
         )
 
     def _guarded(self, *, in_place: bool) -> Outcome:
-        workspace = Workspace(self._tree, in_place=in_place)
         objective, options = self._objective, self._options
         penalties, added = split_penalty(options.penalty)
         positional = len(self._whole) + self._calls.takes_parameters
@@ -113,7 +113,9 @@ class Run:
         try:
             # The mode comes before the snapshot: what it sets must survive every rewinding, and it
             # undoes that itself.
-            with held_signals() as gate, _mode(options.evaluation_mode):
+            own = self._tree.leaves.values() if in_place else ()
+            with held_signals() as gate, sole_mover(own), _mode(options.evaluation_mode):
+                workspace = Workspace(self._tree, in_place=in_place)
                 with own_faults():
                     guard = Guard(
                         roots,

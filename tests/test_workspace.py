@@ -117,6 +117,20 @@ def test_what_the_users_code_binds_deletes_or_adds_is_undone(container):
     assert list(parameters) == ["W", "b"]
 
 
+def test_containers_that_hold_containers_are_filled_again():
+    inner = {"W": np.ones(3)}
+    parameters = {"layer": inner}
+    workspace = workspace_of(parameters, in_place=True)
+    parameters.clear()
+    assert workspace.replaced(parameters) == {"layer/W"}
+    workspace.install()
+    assert parameters["layer"] is inner
+    parameters["layer"] = {"W": np.zeros(3)}
+    assert workspace.replaced(parameters) == {"layer/W"}
+    workspace.restore()
+    assert parameters["layer"] is inner
+
+
 def test_what_is_bound_in_a_container_of_copies_is_noticed():
     workspace = workspace_of([{"W": np.ones(3)}, (np.zeros(2),)], in_place=False)
     container = workspace.container()

@@ -18,7 +18,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import gradhook
-from gradhook import GradCheckCallback, check_gradients
+from gradhook import GradCheckCallback, Objective, check_gradients
 from gradhook.errors import NestedCheckError
 from gradhook.sinks import JsonLines, TensorBoard
 
@@ -143,6 +143,44 @@ def test_a_check_inside_a_check_is_refused(form):
     with pytest.raises(NestedCheckError, match="already running, and its own loss or gradients"):
         check_gradients(objective, parameters if form == "function" else None)
     assert parameters["w"].tolist() == [1, 1]
+
+
+def test_a_check_that_moves_the_arrays_of_another_is_refused():
+    array = np.ones(3)
+
+    def inner():
+        return float(array @ array), 2 * array
+
+    def outer():
+        check_gradients(Objective(parameters=array[:2], loss_and_gradients=inner, form="in_place"))
+        return inner()
+
+    with pytest.raises(NestedCheckError, match="another check is moving the same parameters"):
+        check_gradients(Objective(parameters=array, loss_and_gradients=outer, form="in_place"))
+    assert array.tolist() == [1, 1, 1]
+    assert check_gradients(Objective(parameters=array, loss_and_gradients=inner, form="in_place"))
+
+
+def test_a_model_is_checked_by_one_thread_at_a_time():
+    model = Model()
+    before = model.left()
+    inside, ended = threading.Event(), threading.Event()
+
+    class Slow(Model):
+        def loss(self, X):
+            inside.set()
+            ended.wait(30)
+            return super().loss(X)
+
+    model.__class__ = Slow
+    first = threading.Thread(target=lambda: check_gradients(model, batch=np.ones((4, 3))))
+    first.start()
+    inside.wait(30)
+    with pytest.raises(NestedCheckError, match="check a model from one thread at a time"):
+        check_gradients(model, batch=np.ones((4, 3)))
+    ended.set()
+    first.join()
+    assert model.left() == before
 
 
 def test_a_check_of_something_else_inside_a_check_is_fine():
