@@ -22,7 +22,6 @@ import numpy as np
 
 from gradhook._evaluate import Evaluator
 from gradhook._guard import Guard
-from gradhook._parameters import Tree
 from gradhook._types import Array
 from gradhook._warn import warn
 from gradhook._workspace import Workspace
@@ -95,7 +94,7 @@ def _packed(evaluator: Evaluator, prober: Prober) -> Array:
     evaluator.guard.rewind()
     job = {
         "calls": evaluator.calls,
-        "root": evaluator.workspace.tree.root,
+        "tree": evaluator.workspace.tree,  # not its root: a copy shares no memory between leaves
         "batch": evaluator.batch,
         "penalty": evaluator.penalty,
         "switches": evaluator.switches,
@@ -179,7 +178,7 @@ def _built(job: Array) -> tuple[Prober | None, tuple[Any, Any]]:
     np.random.set_state(parts["streams"][0])
     random.setstate(parts["streams"][1])
     calls, batch = parts["calls"], parts["batch"]
-    workspace = Workspace(Tree.of(parts["root"]), in_place=False)
+    workspace = Workspace(parts["tree"], in_place=False)
     functions = [calls.separate, calls.gradients, calls.both, parts["penalty"]]
     guard = Guard([*functions, batch, [s for s, _ in parts["switches"]]])
     evaluator = Evaluator(calls, workspace, guard, batch, penalty=parts["penalty"])
