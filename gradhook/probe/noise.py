@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gradhook.difference import grain, noise_level
+from gradhook.errors import NonFiniteLossError
 
 __all__ = ["Noise", "measure_noise"]
 
@@ -54,8 +55,10 @@ def measure_noise(
         elsewhere: The loss at some other point, about one unit away; ``nan`` if none is known.
 
     Raises:
-        NonFiniteLossError: The line was NaN or infinite there.
+        NonFiniteLossError: The line was NaN or infinite at a point visited.
     """
+    if not math.isfinite(at_zero):  # for a loss that was finite before
+        raise NonFiniteLossError(f"the line is {at_zero:g} at t = 0, where it starts")
     if not math.isfinite(elsewhere) or elsewhere == at_zero:
         elsewhere = line(0.1)  # a lone value would tell neither grain nor contrast
     known = [value for value in (at_zero, elsewhere) if math.isfinite(value)]

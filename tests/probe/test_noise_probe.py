@@ -3,7 +3,9 @@
 import math
 
 import numpy as np
+import pytest
 
+from gradhook.errors import NonFiniteLossError
 from gradhook.probe.noise import measure_noise
 
 
@@ -40,6 +42,12 @@ def test_injected_noise_is_measured_within_a_factor_of_four():
     rng = np.random.default_rng(0)
     found = noise(lambda t: math.sin(t) + rng.normal(scale=1e-9))
     assert 0.25e-9 < found.level < 4e-9
+
+
+@pytest.mark.parametrize("elsewhere", [1.0, math.nan])
+def test_a_line_that_is_not_finite_where_it_starts_is_refused(elsewhere):
+    with pytest.raises(NonFiniteLossError, match="nan at t = 0"):
+        measure_noise(lambda t: math.nan, at_zero=math.nan, elsewhere=elsewhere)
 
 
 def test_kinks_between_the_points_are_not_taken_for_noise():
