@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 
 from gradhook._generic import UnreadError
 from gradhook._neighbours import is_library
-from gradhook.errors import GradhookError, InternalError
+from gradhook.errors import GradCheckWarning, GradhookError, InternalError
 
 __all__ = ["is_users", "own_faults"]
 
@@ -32,8 +32,8 @@ def own_faults(but: Callable[[Exception], bool] = lambda error: False) -> Iterat
     """
     try:
         yield
-    except (GradhookError, UnreadError):
-        raise
+    except (GradhookError, GradCheckWarning, UnreadError):
+        raise  # a warning is raised where the user's filters say so
     except Exception as error:
         if but(error):
             raise

@@ -36,7 +36,7 @@ class Outlet:
     """
 
     def __init__(self, sinks: Iterable[Sink], on_fail: OnFail) -> None:
-        if isinstance(sinks, Sink):
+        if isinstance(sinks, Sink) or not isinstance(sinks, Iterable):
             raise OptionError(f"sinks takes several: write sinks=[{type(sinks).__name__}(...)]")
         self._sinks = list(sinks)
         for sink in self._sinks:

@@ -75,6 +75,13 @@ def test_a_progress_display_that_fails_is_dropped_with_one_warning(fails_at):
     assert display.calls.count(fails_at) == 1
 
 
+def test_a_warning_that_filters_make_an_exception_is_no_fault_of_gradhooks():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(GradCheckWarning, match="the progress display Progress failed"):
+            check_gradients(square, {"w": np.ones(2)}, progress=Progress("advance"))
+
+
 def test_a_progress_display_is_told_of_every_evaluation_and_closed():
     display = Progress(None)
     report = check_gradients(square, {"w": np.ones(2)}, progress=display)

@@ -304,6 +304,7 @@ class TestSinks:
             ([print], "a sink needs write(report) and close(); builtin_function_or_method lacks"),
             ([sinks.Memory], "the sink Memory is a class; pass an instance of it"),
             (sinks.Memory(), "sinks takes several: write sinks=[Memory(...)]"),
+            (3, "sinks takes several: write sinks=[int(...)]"),
         ],
     )
     def test_what_is_no_sink_is_refused(self, given, said):
