@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable
 
 from gradhook._evaluate import Evaluator
@@ -29,6 +30,7 @@ def remarks(
         *evaluator.workspace.tree.notes,
         *([evaluator.name_rule] if evaluator.name_rule else []),
         *([unchanged] if (unchanged := passed_whole(rows, whole)) else []),
+        *_on_exceptions(evaluator),
         *evaluator.guard.notes,
     ]
 
@@ -52,6 +54,17 @@ def _on_repeating(outcome: Outcome, keywords: Iterable[str]) -> list[str]:
             f"{facts.disagreement:.1e}: are both in the same mode (training or evaluation)?"
         )
     return notes
+
+
+def _on_exceptions(evaluator: Evaluator) -> list[str]:
+    """Whether the objective raised something that the check went on without."""
+    error = evaluator.user_error
+    if error is None:
+        return []
+    what = textwrap.shorten(f"{type(error).__name__}: {error}", 100, placeholder=" …")
+    return [
+        f"away from where you stand the objective raised {what}; taken for the end of its domain"
+    ]
 
 
 def _dropout_hint(keywords: Iterable[str]) -> str:

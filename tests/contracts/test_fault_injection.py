@@ -95,6 +95,10 @@ def test_an_exception_at_any_evaluation_leaves_no_trace(scene, style):
             # A step away from the current point the loss may end.
             outcomes.append("outside the domain")
             assert report.verdict != "FAIL"
+            assert report.notes[-1] == (
+                f"away from where you stand the objective raised Fault: {k}; taken for the end of "
+                "its domain"
+            )
         assert scene.left() == before, f"after a fault at call {k}"
     (note,) = notes
     assert note == (
