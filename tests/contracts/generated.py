@@ -7,7 +7,9 @@ NumPy's nor a changed byte.
 
 from __future__ import annotations
 
+import contextlib
 import random
+import tempfile
 import warnings
 from typing import Any
 
@@ -15,23 +17,47 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from gradhook import L1, L2, Objective, Report, Switch, check_gradients, difference
-from gradhook.errors import GradhookError, InternalError, RestoreError
+from gradhook import L1, L2, Objective, Report, Switch, Tolerance, check_gradients, difference
+from gradhook.errors import GradCheckWarning, GradhookError, InternalError, RestoreError
 
 NAMES = st.sampled_from(["W1", "b1", "W2", "gamma", "", "a/b", "<b>", "../x", "x" * 300, "dW1"])
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4)
 FLOATS = st.sampled_from(["f8", "f8", "f4", "f2", "g"])
-SANE = {"min_value": -1e3, "max_value": 1e3, "allow_nan": False}
-WILD = {"min_value": None, "max_value": None}
+LAYOUTS = ("C", "C", "C", "F", "strided", "reversed", "unaligned", "swapped", "read_only", "memmap")
+
+
+def laid_out(array: Any, layout: str) -> Any:
+    """The same numbers, lying otherwise in memory."""
+    if layout == "F":
+        return np.asfortranarray(array)
+    if layout == "strided" and array.ndim:
+        return np.repeat(array, 2, axis=-1)[..., ::2]
+    if layout == "reversed":
+        return np.ascontiguousarray(array[..., ::-1])[..., ::-1] if array.ndim else array
+    if layout == "unaligned":
+        memory = np.zeros(array.nbytes + 1, np.uint8)[1:]
+        memory[:] = np.frombuffer(array.tobytes(), np.uint8)
+        return memory.view(array.dtype).reshape(array.shape)
+    if layout == "swapped":
+        return array.astype(array.dtype.newbyteorder())
+    if layout == "read_only":
+        array.flags.writeable = False
+    if layout == "memmap" and array.size:
+        with tempfile.TemporaryFile() as file:
+            mapped = np.memmap(file, array.dtype, "w+", shape=array.shape)
+        mapped[...] = array
+        return mapped
+    return array
 
 
 def arrays(wild: bool) -> Any:
-    """Arrays of reals, and where ``wild`` of anything that looks like one."""
-    real = FLOATS.flatmap(
+    """Arrays of reals in any layout, and where ``wild`` of anything that looks like one."""
+    plain = FLOATS.flatmap(
         lambda dtype: hnp.arrays(
             dtype, SHAPES, elements=st.floats(-16, 16, width=16) if not wild else None
         )
     )
+    real = st.builds(laid_out, plain, st.sampled_from(LAYOUTS))
     if not wild:
         return real
     other = st.sampled_from(["i8", "?", "c16", "O", "S3"]).flatmap(
@@ -42,9 +68,33 @@ def arrays(wild: bool) -> Any:
         )
     )
     odd = st.sampled_from(
-        [1.0, 3, None, "W", [1.0, 2.0], (), np.float32(2), np.ma.masked_array([1.0], [True])]
+        [
+            *(1.0, 3, None, "W", [1.0, 2.0], (), np.float32(2), np.broadcast_to(2.0, 3)),
+            np.ma.masked_array([1.0], [True]),
+            np.ones((1, 2)).view(np.matrix),
+        ]
     )
     return real | other | odd
+
+
+@st.composite
+def tied(draw: Any) -> Any:
+    """Parameters that share memory: twice the same, transposed, or overlapping views."""
+    memory = draw(hnp.arrays(draw(FLOATS), 12, elements=st.floats(-16, 16, width=16)))
+    square = memory[:9].reshape(3, 3)
+    return draw(
+        st.sampled_from(
+            [
+                {"a": memory, "b": memory},
+                {"W1": square, "W2": square.T, "b1": memory[9:]},
+                {"a": memory[:8], "b": memory[4:]},
+                {"a": memory[::2], "b": memory[::3]},
+                {"a": memory[:3], "b": memory[3:]},
+                [memory[::2], memory[1::2], memory[0, ...]],
+                {"a": np.lib.stride_tricks.sliding_window_view(memory, 3, writeable=True)},
+            ]
+        )
+    )
 
 
 def containers(leaves: Any) -> Any:
@@ -54,6 +104,7 @@ def containers(leaves: Any) -> Any:
         st.dictionaries(NAMES, leaves, max_size=4),
         st.lists(leaves, max_size=3),
         st.tuples(leaves, leaves),
+        tied(),
         st.dictionaries(NAMES, st.dictionaries(NAMES, leaves, max_size=2), max_size=2),
     )
 
@@ -62,6 +113,7 @@ class UsersError(Exception):
     """What a drawn objective raises."""
 
 
+METHODS = (difference.Central(), difference.Ridders())
 LOSSES = ("square", "exp", "log", "abs", "constant", "huge", "tiny", "noisy", "reciprocal")
 FAULTS = (
     *("none", "none", "none", "wrong", "zero", "missing", "renamed", "shape", "nan", "type"),
@@ -200,8 +252,14 @@ def options(wild: bool) -> Any:
         "effort": st.sampled_from(["quick", "standard", "standard", "exhaustive"]),
         "seed": st.integers(0, 2**32),
         "points": st.sampled_from([None, ("generic",), ("current",), ("generic", "current")]),
-        "method": st.sampled_from([None, None, difference.Central(), difference.Ridders()]),
+        "method": st.sampled_from([None, None, *METHODS]),
         "penalty": st.sampled_from([None, None, L2(0.1), L1(0.1, "W*"), lambda p, *batch: 0.0]),
+        "tolerance": st.sampled_from([Tolerance(), Tolerance(fail=1e-2)]),
+        "subset": st.sampled_from([None, lambda batch, rows: batch]),
+        "evaluation_mode": st.sampled_from([None, contextlib.nullcontext]),
+        "state": st.sampled_from([None, [np.zeros(3)]]),
+        "workers": st.sampled_from([1, map]),
+        "progress": st.sampled_from([None, False]),
     }
     if wild:
         sane |= {
@@ -215,6 +273,9 @@ def options(wild: bool) -> Any:
             "tolerance": st.sampled_from([None, 1e-3]),
             "samples": st.sampled_from([0, -1, 2.5, "7", True, 3]),
             "effort": st.sampled_from(["standard", "fast", None]),
+            "subset": st.sampled_from([3, lambda batch, rows: None, lambda batch: batch]),
+            "workers": st.sampled_from([0, 1.5, "two"]),
+            "progress": st.sampled_from([3, object()]),
             "nonsense": st.just(1),
         }
     return st.fixed_dictionaries({}, optional=sane)
@@ -268,6 +329,7 @@ def run(case: dict[str, Any]) -> str:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
+            warnings.simplefilter("ignore", GradCheckWarning)
             report = check_gradients(objective, *arguments, batch=batch, **case["options"])
     except (InternalError, RestoreError):
         raise
@@ -287,7 +349,9 @@ def run(case: dict[str, Any]) -> str:
         assert str(report)
         assert report._repr_html_()
         end = str(report.verdict)
-    assert _photograph(parameters, batch, network) == before, "something was left changed"
+    after = _photograph(parameters, batch, network)
+    changed = [name for name in before if before[name] != after[name]]
+    assert not changed, f"left changed: {', '.join(changed)}"
     return end
 
 
@@ -300,15 +364,15 @@ def _is_users(error: BaseException) -> bool:
     return files.count(__file__) > 1
 
 
-def _photograph(parameters: Any, batch: Any, network: Network) -> Any:
-    return (
-        _shown(parameters),
-        _shown(batch),
-        network.rng.bit_generator.state["state"]["state"],
-        len(network.buffers),
-        np.random.get_state(legacy=False)["state"]["pos"],
-        random.getstate()[1][-1],
-    )
+def _photograph(parameters: Any, batch: Any, network: Network) -> dict[str, Any]:
+    return {
+        "the parameters": _shown(parameters),
+        "the batch": _shown(batch),
+        "the network's generator": network.rng.bit_generator.state,
+        "its buffers": _shown(network.buffers),
+        "NumPy's stream": repr(np.random.get_state(legacy=False)),
+        "Python's stream": random.getstate(),
+    }
 
 
 def _shown(node: Any) -> Any:
