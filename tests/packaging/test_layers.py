@@ -62,6 +62,8 @@ LAYERS = (
                 "_coverage",
                 "_small",
                 "_selftest",
+                "_layer",
+                "_layer_forms",
                 "_layer_check",
             ),
         },

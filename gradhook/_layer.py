@@ -1,0 +1,238 @@
+"""A layer and a cotangent, as an objective: the shapes in which people write layers.
+
+``forward`` takes its parameters by name, in order, as one mapping, or holds them itself;
+``backward`` returns gradients by name or in order, or leaves them in the layer.  Which of these it
+is is told from signatures and from what is returned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from gradhook._gradients import GradientName, name_gradients
+from gradhook._layer_forms import inputs_of, is_real, style_of, takes
+from gradhook._objective import Objective
+from gradhook._parameters import Tree
+from gradhook._types import Array
+from gradhook.errors import ObjectiveError
+
+__all__ = ["Layer"]
+
+
+class Layer:
+    """A layer of the user's, evaluated with a random cotangent.
+
+    Args:
+        forward: As in ``layer_check``.
+        backward: As in ``layer_check``.
+        x: As in ``layer_check``.
+        parameters: As in ``layer_check``.
+        gradients: As in ``layer_check``.
+        gradient_name: As in ``check_gradients``.
+        seed: Of the cotangents.
+
+    Attributes:
+        objective: The layer as an objective.
+        cotangent: Number of the cotangent in use.  1 has other magnitudes than 0, a thousand times
+            as large, and every sign the other way round.
+        seen: For each cotangent used, the gradients returned, by fingerprint of the point.
+
+    Raises:
+        ObjectiveError: These cannot be a layer; the message says why.
+    """
+
+    def __init__(
+        self,
+        forward: Callable[..., Any],
+        backward: Callable[..., Any],
+        x: Any,
+        parameters: Mapping[str, Any] | None,
+        gradients: Any,
+        gradient_name: GradientName | None,
+        seed: int,
+    ) -> None:
+        for what, function in (("forward", forward), ("backward", backward)):
+            if not callable(function):
+                raise ObjectiveError(f"{what} must be a function, got {type(function).__name__}")
+        if not (parameters is None or isinstance(parameters, Mapping)):
+            raise ObjectiveError(
+                f"parameters must be arrays by name, such as {{'W': W}}, got a "
+                f"{type(parameters).__name__}"
+            )
+        self._forward, self._backward, self._gradients = forward, backward, gradients
+        self._parameters = dict(parameters or {})
+        self._inputs = inputs_of(x)
+        for name in self._inputs:
+            if name in self._parameters:
+                raise ObjectiveError(
+                    f"a parameter is called {name!r}, which is the input's name here"
+                )
+        self._moving = {n: a for n, a in self._inputs.items() if is_real(a)}
+        if not self._moving and not self._parameters:
+            raise ObjectiveError(
+                "there is nothing to check: no parameters, and an input that is no array of floats"
+            )
+        self._style = style_of(
+            forward, len(self._inputs), None if parameters is None else list(parameters)
+        )
+        if self._style == "held":
+            # In place the input is moved too, so it is a copy of ours.
+            self._moving = {n: a.astype(np.float64) for n, a in self._moving.items()}
+            self._inputs |= self._moving
+        self._tree = Tree.of({**self._moving, **self._parameters})
+        self._own = Tree.of(self._parameters) if self._parameters else None
+        self._rule = gradient_name
+        self._seed = seed
+        self._cotangents: dict[Any, Array] = {}
+        self.cotangent = 0
+        self.seen: dict[int, dict[Any, dict[str, Array]]] = {0: {}, 1: {}}
+        self.objective = self._objective()
+
+    def _objective(self) -> Objective:
+        blocks = {**self._moving, **self._parameters}
+        owner = getattr(self._forward, "__self__", None)
+        if self._style == "held":
+            return Objective(
+                parameters=blocks,
+                loss=lambda: self._loss(blocks),
+                loss_and_gradients=lambda: self._both(blocks),
+                form="in_place",
+                model=owner,
+            )
+        return Objective(
+            parameters=blocks,
+            loss=self._loss,
+            loss_and_gradients=self._both,
+            form="functional",
+            model=owner,
+        )
+
+    def _loss(self, values: Mapping[str, Any]) -> Any:
+        outputs, _ = self._run(values)
+        return self._contracted(outputs)
+
+    def _both(self, values: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+        point = tuple(hash(np.asarray(a).tobytes()) for a in Tree.unchecked(values).leaves.values())
+        self._clear()
+        outputs, cache = self._run(values)
+        dy = [self._upstream(i, np.asarray(y)) for i, y in enumerate(outputs)]
+        found = self._named(self._backward(*dy, *cache))
+        # Before the caller sees them, because they may be buffers.
+        copies = {n: g.copy() for n, g in found.items() if isinstance(g, np.ndarray)}
+        self.seen[self.cotangent].setdefault(point, copies)
+        return self._contracted(outputs), found
+
+    def _run(self, values: Mapping[str, Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """The outputs, and what ``backward`` takes besides their gradients."""
+        inputs = [values.get(name, given) for name, given in self._inputs.items()]
+        given = {name: values[name] for name in self._parameters}
+        if self._style == "names":
+            returned = self._forward(*inputs, **given)
+        elif self._style == "order":
+            returned = self._forward(*inputs, *given.values())
+        elif self._style == "mapping":
+            returned = self._forward(*inputs, given)
+        else:
+            returned = self._forward(*inputs)
+        several = returned if isinstance(returned, tuple) else (returned,)
+        if not takes(self._backward, len(several)):
+            raise ObjectiveError(
+                f"forward returned {len(several)} value(s), and backward does not take as many: "
+                "let forward return (y, cache) and backward take (dy, cache), or y and dy alone; "
+                "several outputs are (y1, y2, cache) and (dy1, dy2, cache)"
+            )
+        return (several, ()) if len(several) == 1 else (several[:-1], several[-1:])
+
+    def _contracted(self, outputs: tuple[Any, ...]) -> Any:
+        """``⟨c, y⟩``; complex if ``y`` is, which is for others to judge."""
+        return sum(np.vdot(self._upstream(i, np.asarray(y)), y) for i, y in enumerate(outputs))
+
+    def _upstream(self, index: int, y: Array) -> Array:
+        """The cotangent of an output, an array of its own that may be written to."""
+        key = (self.cotangent, index, y.shape)
+        if key not in self._cotangents:
+            random = np.random.default_rng([self._seed, 5, index])
+            signs = random.choice([-1.0, 1.0], y.shape)
+            sizes = random.uniform(0.5, 1.5, (2, *y.shape))[self.cotangent]
+            # Numbers of float32, so that layers of either precision see the same.
+            values = (signs * sizes * (1, -1000)[self.cotangent]).astype(np.float32)
+            self._cotangents[key] = values.astype(np.float64)
+        return self._cotangents[key].astype(y.dtype if y.dtype.kind == "f" else np.float64)
+
+    def _clear(self) -> None:
+        """Set to zero what gradients are added to, so that what was there before is not counted."""
+        held = self._held()
+        held = held if isinstance(held, Mapping) else dict(enumerate(held or ()))
+        shapes = {np.shape(value) for value in self._parameters.values()}
+        for buffer in held.values():
+            fits = isinstance(buffer, np.ndarray) and buffer.shape in shapes
+            if fits and buffer.dtype.kind == "f" and buffer.flags.writeable:
+                buffer[...] = 0
+
+    def _held(self) -> Any:
+        """The gradients that the layer keeps; ``None`` if it has none, or none yet."""
+        if self._gradients is not None:
+            try:
+                return self._gradients() if callable(self._gradients) else self._gradients
+            except Exception:  # before the first backward pass there may be nothing to read
+                return None
+        owner = getattr(self._backward, "__self__", None)
+        held = {name: getattr(owner, f"d{name}", None) for name in self._parameters}
+        return held if held and all(value is not None for value in held.values()) else None
+
+    def _named(self, returned: Any) -> dict[str, Any]:
+        """What ``backward`` returned or left behind, by name of the block."""
+        kept = None if self._gradients is None else self._kept()
+        if isinstance(returned, Mapping):
+            merged = {**kept, **returned} if isinstance(kept, Mapping) else returned
+            return name_gradients(merged, self._tree, self._rule)[0]
+        items = returned if isinstance(returned, tuple) else (returned,)
+        count = len(self._parameters)
+        last = items[-1] if items else None
+        if kept is None and isinstance(last, (Mapping, tuple) if count else Mapping):
+            items, kept = items[:-1], items[-1]
+        if len(items) == 1 and isinstance(items[0], tuple):  # ((dq, dk), {"W": dW})
+            items = items[0]
+        if count and kept is None:
+            for heads in (len(self._inputs), len(self._moving)):
+                if len(items) == heads + count and items[-1] is not None:
+                    items, kept = items[:heads], items[heads:]
+                    break
+            else:
+                kept = self._kept()
+        for names in (self._inputs, self._moving):
+            if len(items) == len(names) or (not names and items == (None,)):
+                found = dict(zip(names, items, strict=False))
+                return {n: found[n] for n in self._moving} | self._by_name(kept)
+        raise ObjectiveError(
+            f"backward returned {len(items)} gradient(s) of the input(s), and there are "
+            f"{len(self._inputs)}: return them in the order of {', '.join(self._inputs)}, then "
+            f"those of the parameters"
+        )
+
+    def _kept(self) -> Any:
+        if callable(self._gradients):
+            return self._gradients()
+        if (held := self._held()) is not None:
+            return held
+        names = list(self._parameters)
+        raise ObjectiveError(
+            f"backward returned no gradients of the parameters {', '.join(names)}: return "
+            f"(dx, {', '.join(f'd{n}' for n in names)}) or (dx, {{{names[0]!r}: …}}), pass "
+            "gradients=, a function that reads them after backward, or leave parameters out"
+        )
+
+    def _by_name(self, kept: Any) -> dict[str, Any]:
+        if self._own is None:
+            return {}
+        if isinstance(kept, Sequence):
+            if len(kept) != len(self._parameters):
+                raise ObjectiveError(
+                    f"there are {len(kept)} gradients of the parameters "
+                    f"{', '.join(self._parameters)}, which are {len(self._parameters)}"
+                )
+            kept = dict(zip(self._parameters, kept, strict=True))
+        return name_gradients(kept, self._own, self._rule)[0]
