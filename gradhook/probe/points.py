@@ -52,7 +52,9 @@ def generic(arrays: Mapping[str, Array], *, fixed: Collection[str], seed: int) -
         One ``Move`` per block that is displaced.  Zero blocks are drawn from N(0, σ²), ``σ =
         typical_scale``; other constant blocks are multiplied entry by entry by 1 + U(-1/2, 1/2),
         the rest by 1 + U(-1/10, 1/10); blocks of two or more axes with an RMS below σ/3 are brought
-        up to σ.
+        up to σ.  Where some entries are zero, a factor would leave them on whatever tie they sit,
+        so the block gets N(0, τ²) added, ``τ = RMS/10``, or σ if it was small; no entry of a block
+        without negative ones becomes negative.
     """
     return {
         name: _generic_move(array, seeded(seed, 1, index))
@@ -97,6 +99,10 @@ def _generic_move(array: Array, seed: int) -> Move:
     typical = typical_scale(array.shape)
     if scale == 0.0:
         return Move(_NORMAL * typical, "add", seed)
+    if not array.all():
+        spread = typical if array.ndim >= 2 and scale < typical / 3 else 0.1 * scale
+        drawn = np.abs(_NORMAL) if not (array < 0).any() else _NORMAL
+        return Move(drawn * spread, "add", seed)
     table = 1 + (1.0 if is_constant(array) else 0.2) * (_UNIT - 0.5)
     if array.ndim >= 2 and scale < typical / 3:
         table = table * (typical / scale)
