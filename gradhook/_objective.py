@@ -166,12 +166,15 @@ class Objective:
             ... ).verdict
             <Verdict.FAIL: 'FAIL'>
         """
-        loss, loss_and_gradients = join(forward, cost, backward, settings)
+        parts = (forward, cost, backward)
+        loss, both = join(forward, cost, backward, settings)
+        # As the model they are walked through: what they draw from and change is put back.
         return cls(
             parameters=parameters,
             loss=loss,
-            loss_and_gradients=loss_and_gradients,
+            loss_and_gradients=both,
             form="functional",
+            model=parts,
         )
 
     @property

@@ -142,6 +142,39 @@ def test_the_one_dimensional_notebook_is_two_functions_of_x_and_theta():
     assert check_gradients(objective, np.array(4.0), batch=(2.0,)).verdict == "PASS"
 
 
+def test_what_the_functions_draw_from_and_count_is_put_back(parameters, batch):
+    masks, calls = np.random.default_rng(3), []
+
+    def with_masks(X, parameters, keep_prob=0.5):
+        calls.append(len(calls))
+        Z1 = np.tanh(parameters["W1"] @ X + parameters["b1"])
+        D1 = masks.random(Z1.shape) < keep_prob
+        A1 = Z1 * D1 / keep_prob
+        A2 = 1 / (1 + np.exp(-(parameters["W2"] @ A1 + parameters["b2"])))
+        return A2, (Z1, D1, A1, A2, parameters["W2"])
+
+    def backward(X, Y, cache, keep_prob):
+        Z1, D1, A1, A2, W2 = cache
+        dZ2 = (A2 - Y) / Y.shape[1]
+        dZ1 = W2.T @ dZ2 * D1 / keep_prob * (1 - Z1**2)
+        return {
+            "dW2": dZ2 @ A1.T,
+            "db2": dZ2.sum(axis=1, keepdims=True),
+            "dW1": dZ1 @ X.T,
+            "db1": dZ1.sum(axis=1, keepdims=True),
+        }
+
+    objective = Objective.from_functions(
+        forward=with_masks, cost=cost, backward=backward, keep_prob=0.7
+    )
+    state = masks.bit_generator.state
+    report = check_gradients(objective, parameters, batch=batch, sample_axis=1, dropout="keep_prob")
+    assert report.verdict == "PASS"
+    assert any("dropout replayed" in setting for setting in report.settings)
+    assert masks.bit_generator.state == state
+    assert calls == []
+
+
 def test_caches_returned_one_by_one_arrive_together():
     def forward(X, parameters):
         return parameters["w"] @ X, X, parameters
