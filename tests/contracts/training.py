@@ -31,7 +31,9 @@ FEATURES = (
     "shuffle",  # the order of the data from the generator that also draws the dropout
     "buffers",  # gradients in buffers that are written over
     "mode",  # a flag that the loss sets, a counter, a list of losses
+    "together",  # all of the following
 )
+TOGETHER = ("generator", "batch_norm_in_place", "hidden_state", "shuffle", "buffers", "mode")
 OPTIMISERS = ("sgd", "momentum", "adagrad", "rmsprop", "adam")
 KEEP = 0.8
 WIDTHS = (3, 4, 2)
@@ -59,6 +61,10 @@ class State:
         }
         return cls(feature, made.get(feature, lambda: np.random.default_rng(5))())
 
+    def has(self, feature: str) -> bool:
+        """Whether this run has a feature."""
+        return self.feature == feature or (self.feature == "together" and feature in TOGETHER)
+
     def mask(self, shape: tuple[int, ...]) -> Any:
         """A dropout mask from wherever this feature draws, or ones."""
         count = int(np.prod(shape))
@@ -67,7 +73,7 @@ class State:
             drawn = np.random.rand(*shape) + 0 * np.random.randn()
         elif self.feature == "global_python":
             drawn = np.array([random.random() for _ in range(count)]).reshape(shape)
-        elif self.feature in ("generator", "shuffle"):
+        elif self.has("generator") or self.has("shuffle"):
             drawn = self.rng.random(shape)
         elif self.feature == "random_state":
             drawn = self.rng.rand(*shape)
@@ -82,11 +88,12 @@ def network(p: Any, state: State, X: Any, y: Any) -> tuple[float, dict[str, Any]
     """Loss and gradients, right ones."""
     Z = X @ p["W1"] + p["b1"]
     normed, scale = Z, np.ones(Z.shape[1])
-    if state.feature.startswith("batch_norm"):
+    normalises = state.has("batch_norm") or state.has("batch_norm_in_place")
+    if normalises:
         mean, var = Z.mean(0), Z.var(0)
         scale = 1 / np.sqrt(var + 0.1)
         normed = (Z - mean) * scale
-        if state.feature == "batch_norm":
+        if state.has("batch_norm"):
             state.mean = 0.9 * state.mean + 0.1 * mean
             state.var = 0.9 * state.var + 0.1 * var
         else:
@@ -96,7 +103,7 @@ def network(p: Any, state: State, X: Any, y: Any) -> tuple[float, dict[str, Any]
             state.var += 0.1 * var
     carried = normed + state.hidden
     A = np.tanh(carried)
-    if state.feature == "hidden_state":
+    if state.has("hidden_state"):
         state.hidden = A.mean(0)
     mask = state.mask(A.shape)
     D = A * mask
@@ -105,14 +112,14 @@ def network(p: Any, state: State, X: Any, y: Any) -> tuple[float, dict[str, Any]
     dO = difference / len(X)
     dN = (dO @ p["W2"].T) * mask * (1 - A**2)
     dZ = dN
-    if state.feature.startswith("batch_norm"):
+    if normalises:
         dZ = scale * (dN - dN.mean(0) - normed * (dN * normed).mean(0))
     gradients = {"W1": X.T @ dZ, "b1": dZ.sum(0), "W2": D.T @ dO, "b2": dO.sum(0)}
-    if state.feature == "buffers":
+    if state.has("buffers"):
         for name, gradient in gradients.items():
             state.buffers.setdefault(name, np.zeros_like(gradient))[...] = gradient
         gradients = state.buffers
-    if state.feature == "mode":
+    if state.has("mode"):
         state.training = not state.training
         state.calls += 1
         state.losses.append(loss)
@@ -417,7 +424,7 @@ def batches(state: State, steps: int) -> Iterator[tuple[Any, Any]]:
     X, y = rng.normal(size=(24, WIDTHS[0])), rng.normal(size=(24, WIDTHS[-1]))
     order = np.arange(24)
     for step in range(steps):
-        if step % 3 == 0 and state.feature == "shuffle":
+        if step % 3 == 0 and state.has("shuffle"):
             order = state.rng.permutation(24)
         rows = order[8 * (step % 3) : 8 * (step % 3) + 8]
         yield X[rows], y[rows]
