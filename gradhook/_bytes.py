@@ -61,6 +61,8 @@ class SavedArray(Saved):
             return
         if not self.array.flags.writeable:
             self.array.flags.writeable = True
+        if self.array.dtype != self.copy.dtype:
+            self.array.dtype = self.copy.dtype  # type: ignore[misc]  # as its user has done
         if self.array.shape != self.copy.shape:
             self.array.resize(self.copy.shape, refcheck=False)
         self.array.view(np.ndarray)[...] = self.copy

@@ -97,6 +97,17 @@ def test_a_saved_array_comes_back_from_another_shape():
     assert array.tolist() == [[0, 1, 2], [3, 4, 5]]
 
 
+@pytest.mark.parametrize("dtype", ["i8", "f4"])
+def test_a_saved_array_comes_back_from_another_dtype(dtype):
+    array = np.array([[0.0, 1, 2], [3, 4, 5]])
+    saved = SavedArray.of(array)
+    array.dtype = dtype
+    assert saved.changed()
+    saved.restore()
+    assert not saved.changed()
+    assert array.tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
 def test_a_saved_array_becomes_writable_again():
     array = np.arange(3.0)
     saved = SavedArray.of(array)
