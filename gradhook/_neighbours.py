@@ -16,10 +16,12 @@ import pathlib
 import re
 import sys
 import sysconfig
+import threading
 import types
 import weakref
 from collections import deque
 from collections.abc import Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,7 +81,7 @@ def is_machinery(thing: Any) -> bool:
 
 def hides_state(thing: Any) -> bool:
     """Whether an object has a state that cannot be read and set: a file, an iterator, a lock."""
-    if isinstance(thing, (io.IOBase, types.GeneratorType, types.CoroutineType)):
+    if isinstance(thing, (io.IOBase, types.GeneratorType, types.CoroutineType, ContextVar)):
         return True
     kind = type(thing)
     changes = [hasattr(kind, name) for name in ("__next__", "__setitem__", "acquire")]
@@ -147,9 +149,10 @@ def _of_instance(thing: Any, label: str) -> Iterator[Edge]:
 
 
 def _attributes(thing: Any) -> dict[str, Any] | None:
-    # Past a __getattribute__ or __getattr__ of the user's.
+    # Past a __getattribute__ or __getattr__ of the user's; a ``local`` has one for each thread.
+    kind = threading.local if isinstance(thing, threading.local) else object
     try:
-        found = object.__getattribute__(thing, "__dict__")
+        found = kind.__getattribute__(thing, "__dict__")
     except AttributeError:
         return None
     return found if isinstance(found, dict) else None

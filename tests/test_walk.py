@@ -2,6 +2,7 @@
 
 import array
 import collections
+import contextvars
 import dataclasses
 import functools
 import io
@@ -229,6 +230,17 @@ def test_attributes_of_functions_and_defaults_come_back():
     )
 
 
+def test_what_a_thread_keeps_for_itself_comes_back():
+    local = threading.local()
+    local.calls, local.cache = 0, []
+
+    def loss():
+        local.calls += 1
+        local.cache.append(1)
+
+    assert restored([loss], loss, lambda: (local.calls, list(local.cache)))
+
+
 def test_attributes_of_a_class_come_back():
     def change():
         Plain.shared.append(1)
@@ -353,6 +365,7 @@ def test_what_is_looked_after_elsewhere_is_left_out():
         (zip([1], [2], strict=True), "zip"),
         (threading.Lock(), "lock"),
         (memoryview(bytearray(3)), "memoryview"),
+        (contextvars.ContextVar("mode"), "ContextVar"),
     ],
 )
 def test_what_cannot_be_saved_is_named(thing, name):
