@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from gradhook._types import Tolerance, Verdict
 from gradhook.probe.evidence import BlockEvidence
 from gradhook.report import Finding
-from gradhook.verdict.compare import Comparison, compare
+from gradhook.verdict.compare import Comparison, compare, ratio_of
 
 __all__ = ["Judgement", "combine", "judge", "judge_kink", "overall", "passes"]
 
@@ -175,8 +175,10 @@ def _verdict(
     ):
         return Verdict.UNTESTED, _untested_note(evidence)
     fail = tolerance.fail
-    if coarse and seen.ratio_error <= tolerance.coarsest:
-        fail = max(fail, tolerance.coarse_margin * seen.ratio_error)
+    # Of measuring alone: what few directions say of a resolved mismatch's size is no resolution.
+    resolution = ratio_of(seen.error_norm, seen.analytic_norm, seen.numerical_norm)
+    if coarse and resolution <= tolerance.coarsest:
+        fail = max(fail, tolerance.coarse_margin * resolution)
     if seen.resolved and not (coarse and seen.ratio <= fail):
         return _resolved(evidence, seen, tolerance)
     if seen.ratio_error < fail:

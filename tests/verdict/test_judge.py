@@ -90,6 +90,14 @@ def test_coarse_arithmetic_passes_with_its_resolution_and_not_above_a_hundredth(
     assert verdict(1.0, 1.3, 1e-3, coarse=True) == "FAIL"
 
 
+def test_coarse_arithmetic_excuses_no_mismatch_that_it_resolves():
+    # 0.3 %, measured to 1e-6: three directions tell the size to 40 %, and that it is there at all.
+    found = judged(1.0, 1.0 + 6e-3, 1e-6, coarse=True).finding
+    assert found.verdict == "FAIL"
+    assert found.ratio_error > 1e-3
+    assert verdict(1.0, 1.0 + 1e-5, 1e-6, coarse=True) == "PASS"
+
+
 def test_a_ratio_near_a_threshold_asks_for_more_directions():
     assert judged(1.0, 1.0 + 2e-4, 1e-9).doubtful
     assert not judged(1.0, 1.5, 1e-9).doubtful
