@@ -14,14 +14,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))  # A checkout works without installing.
 
-from digits_mlp import digits
+from digits_mlp import Array, digits
 
-from gradhook import GradCheckCallback, schedules
+from gradhook import GradCheckCallback, layer_check, schedules
 from gradhook.integrations import pytorch_module
+from gradhook.report import Report
 
 
 class Swish(torch.autograd.Function):
@@ -99,6 +101,22 @@ def train(
     return network, check
 
 
+def check_function_alone(swish: type[Swish] = Swish) -> Report:
+    """Check the function by itself: both of its gradients, whatever the loss may be."""
+
+    def forward(x: Array, beta: Array) -> tuple[Array, Any]:
+        inputs = [torch.tensor(array, requires_grad=True) for array in (x, beta)]
+        y = swish.apply(*inputs)
+        return y.detach().numpy(), (y, inputs)
+
+    def backward(dy: Array, cache: Any) -> tuple[Array, ...]:
+        y, inputs = cache
+        return tuple(g.numpy() for g in torch.autograd.grad(y, inputs, torch.from_numpy(dy)))
+
+    x = np.random.default_rng(2).normal(size=(5, 6))
+    return layer_check(forward, backward, x, {"beta": np.array(1.5)})
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the program with the command line's arguments, or with these."""
     parser = argparse.ArgumentParser(description="Check a module with a Function of one's own.")
@@ -108,6 +126,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _, check = train(swish, enabled=True, on_fail="record")
     for report in check.history:
         print(report)
+    print("the function alone")
+    print(check_function_alone(swish))
 
 
 if __name__ == "__main__":

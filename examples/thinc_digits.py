@@ -21,8 +21,9 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))  # A checkout works wi
 
 from digits_mlp import Array, digits
 
-from gradhook import GradCheckCallback, schedules
+from gradhook import GradCheckCallback, layer_check, schedules
 from gradhook.integrations import thinc_model
+from gradhook.report import Report
 
 
 def gated_forward(model: Any, X: Array, is_train: bool) -> tuple[Array, Callable[[Array], Array]]:
@@ -92,6 +93,19 @@ def train(
     return model, check
 
 
+def check_layer_alone(forward: Callable[..., Any] = gated_forward) -> Report:
+    """Check the layer by itself: its input's gradient as well as its parameter's."""
+    layer = gated(forward, 6)
+    layer.set_param("W", layer.get_param("W").astype("d"))
+    return layer_check(
+        layer.begin_update,
+        lambda dY, backprop: backprop(dY),
+        np.random.default_rng(2).normal(size=(5, 6)),
+        {"W": layer.get_param("W")},
+        gradients=lambda: {"W": layer.get_grad("W")},
+    )
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the program with the command line's arguments, or with these."""
     parser = argparse.ArgumentParser(description="Check the callbacks of a Thinc model.")
@@ -101,6 +115,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _, check = train(forward, enabled=True, on_fail="record")
     for report in check.history:
         print(report)
+    print("the layer alone")
+    print(check_layer_alone(forward))
 
 
 if __name__ == "__main__":

@@ -79,8 +79,12 @@ class Layer:
             forward, len(self._inputs), None if parameters is None else list(parameters)
         )
         if self._style == "held":
-            # In place the input is moved too, so it is a copy of ours.
-            self._moving = {n: a.astype(np.float64) for n, a in self._moving.items()}
+            # In place the input is moved too, so it is a copy of ours; finer than the parameters it
+            # would be refused by layers that allow no mixture.
+            fine = all(np.asarray(a).dtype == np.float64 for a in self._parameters.values())
+            self._moving = {
+                n: a.astype(np.float64 if fine else a.dtype) for n, a in self._moving.items()
+            }
             self._inputs |= self._moving
         self._tree = Tree.of({**self._moving, **self._parameters})
         self._own = Tree.of(self._parameters) if self._parameters else None

@@ -246,6 +246,20 @@ def test_a_layer_in_float32_gets_its_cotangent_in_float32_and_never_fails():
     )
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_one_per_cent_is_seen_in_float32(seed):
+    class Scaled(Affine):
+        def backward(self, dout=1):
+            return np.float32(1.01) * super().backward(dout)
+
+    for kind, failing in ((Affine, ()), (Scaled, ("x",))):
+        layer = kind(np.float32)
+        x = np.random.default_rng(seed).standard_normal((9, 3)).astype(np.float32)
+        parameters = {"W": layer.W, "b": layer.b}
+        report = layer_check(layer.forward, layer.backward, x, parameters, seed=seed)
+        assert report.failing == failing
+
+
 def test_dropout_from_the_global_stream_is_replayed_and_the_stream_is_put_back():
     class Dropout:
         ratio = 0.5

@@ -66,6 +66,13 @@ def test_a_wrong_backward_fails_in_the_blocks_below_it(digits, failing):
     assert [failing(report) for report in check.history] == [{"first.weight", "first.bias"}] * 3
 
 
+def test_the_function_alone_passes_and_a_wrong_backward_fails_in_its_input(digits):
+    assert digits.check_function_alone().verdict == "PASS"
+    report = digits.check_function_alone(digits.SwishWithoutBeta)
+    assert report.failing == ("x",)
+    assert report.blocks["beta"].verdict == "PASS"
+
+
 def test_a_function_that_gives_no_gradient_at_all_fails(torch, attached, batch, failing):
     class Cut(torch.nn.Module):
         def __init__(self):

@@ -10,10 +10,11 @@ ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 SECTION = TEXT.split("\n## Trainers\n")[1].split("\n## ")[0]
 
+CODE = re.findall(r"^```py\n(.*?)^```$", SECTION, re.MULTILINE | re.DOTALL)
 SNIPPETS = {
-    re.search(r"integrations import (\w+)", code)[1]: code
-    for code in re.findall(r"^```py\n(.*?)^```$", SECTION, re.MULTILINE | re.DOTALL)
+    found[1]: code for code in CODE if (found := re.search(r"integrations import (\w+)", code))
 }
+FOR_LAYERS = [code for code in CODE if code not in SNIPPETS.values()]
 
 
 def run(name, names):
@@ -103,3 +104,38 @@ def test_the_snippet_for_pytorch_runs(data):
         "optimiser": torch.optim.SGD(module.parameters(), lr=0.1),
     }
     assert run("pytorch_module", names).last_report.verdict == "PASS"
+
+
+def run_for_layer(word, names):
+    """Run the snippet for a single layer that names a word, and return the report."""
+    (code,) = (code for code in FOR_LAYERS if word in code)
+    exec(compile(code, f"<README: {word}>", "exec"), names)
+    return names["report"]
+
+
+def test_every_snippet_for_a_layer_is_run_below():
+    assert len(FOR_LAYERS) == 2
+
+
+@pytest.mark.framework
+def test_the_snippet_for_a_layer_of_thinc_runs(example):
+    digits, X = example("thinc_digits"), np.random.default_rng(0).normal(size=(5, 6))
+    names = {"layer": digits.gated(digits.gated_forward, 6), "X": X}
+    assert run_for_layer("begin_update", names).verdict == "PASS"
+    names["layer"] = digits.gated(digits.gated_without_transpose, 6)
+    assert run_for_layer("begin_update", names).failing == ("x",)
+
+
+@pytest.mark.framework
+def test_the_snippet_for_a_function_of_pytorch_runs(example):
+    import torch
+
+    digits, x = example("pytorch_digits"), np.random.default_rng(0).normal(size=(5, 6))
+    names = {"torch": torch, "Swish": digits.Swish, "x": x, "beta": np.array(1.5)}
+    report = run_for_layer("autograd.grad", names)
+    assert {name: str(b.verdict) for name, b in report.blocks.items()} == {
+        "x": "PASS",
+        "beta": "PASS",
+    }
+    names["Swish"] = digits.SwishWithoutBeta
+    assert run_for_layer("autograd.grad", names).failing == ("x",)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from gradhook import layer_check
 from gradhook.errors import OptionError
 from gradhook.integrations import thinc_model
 
@@ -149,3 +150,26 @@ def test_a_model_wrapped_for_debugging_is_checked_all_the_same(thinc, X):
 def test_losses_that_return_another_number_are_refused(thinc, name, X):
     with pytest.raises(OptionError, match=rf"Thinc's {name} returns the squared length"):
         thinc_model.attach(thinc.Linear(4, 6), loss=getattr(thinc, name)(), enabled=True)
+
+
+def test_the_layer_alone_passes_and_without_its_transpose_fails_in_its_input(digits):
+    assert digits.check_layer_alone().verdict == "PASS"
+    report = digits.check_layer_alone(digits.gated_without_transpose)
+    assert report.failing == ("x",)
+    assert report.blocks["W"].verdict == "PASS"
+
+
+def test_a_layer_of_thincs_own_is_checked_in_float32_as_it_is(thinc, X):
+    layer = thinc.Linear(4, 6, init_W=thinc.glorot_uniform_init).initialize(X=X)
+    before = {name: array.copy() for name, array in weights(layer).items()}
+    report = layer_check(
+        layer.begin_update,
+        lambda dY, backprop: backprop(dY),
+        X,
+        {name: layer.get_param(name) for name in layer.param_names},
+        gradients=lambda: {name: layer.get_grad(name) for name in layer.param_names},
+    )
+    assert list(report.blocks) == ["x", "W", "b"]
+    assert {str(block.verdict) for block in report.blocks.values()} <= {"PASS", "INCONCLUSIVE"}
+    assert all(np.array_equal(array, before[name]) for name, array in weights(layer).items())
+    assert not layer.grad_names
