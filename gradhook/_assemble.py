@@ -16,7 +16,7 @@ from gradhook._parameters import Tree
 from gradhook._session import Outcome
 from gradhook._settings import Measured
 from gradhook._types import Array, Verdict
-from gradhook.probe.evidence import BlockEvidence
+from gradhook.probe.evidence import BlockEvidence, Location
 from gradhook.report import BlockReport, Cause, Element, Finding, Report
 from gradhook.verdict.compare import compare_all, ratio_of
 from gradhook.verdict.judge import combine, overall, passes
@@ -64,6 +64,7 @@ def assemble(outcome: Outcome, tree: Tree, options: Options, seen: Circumstances
         ratio=ratio,
         ratio_error=error,
         causes=_causes(outcome),
+        boundary=outcome.explanation.boundary,
         coverage=(*outcome.coverage, *unjudged(blocks, outcome, where), *seen.coverage),
         notes=seen.notes,
         settings=tuple(measured.setting.name for measured in outcome.measured),
@@ -104,10 +105,7 @@ def undecided(objective: Objective, options: Options, step: int, why: str) -> Re
 
 def _block(name: str, leaf: Any, outcome: Outcome) -> BlockReport:
     array = np.asarray(leaf)
-    findings = [m.findings[name] for m in outcome.measured if name in m.findings]
-    findings += outcome.findings.get(name, [])
-    if not findings:
-        findings = [Finding("current point", Verdict.INCONCLUSIVE, note=outcome.unjudged)]
+    findings = outcome.findings_of(name)
     decisive = combine(findings)
     measured = next((m for m in outcome.measured if m.setting.name == decisive.setting), None)
     evidence = measured.evidence.get(name) if measured else None
@@ -121,8 +119,11 @@ def _block(name: str, leaf: Any, outcome: Outcome) -> BlockReport:
         ratio=decisive.ratio,
         ratio_error=decisive.ratio_error,
         sentence=_sentence(decisive, len(findings)) + _idle(decisive, outcome.gradients_of(name)),
-        worst=_worst(evidence, array.shape) if evidence else None,
-        where=measured.judgements[name].where if measured else None,
+        worst=_worst(evidence, array.shape, outcome.explanation.locations.get(name))
+        if evidence
+        else None,
+        where=outcome.explanation.where.get(name)
+        or (measured.judgements[name].where if measured else None),
         findings=tuple(findings),
         textbook_ratio=_plain_ratio(*plain[0]) if plain else math.nan,
         branches=outcome.branches.get(name, ()),
@@ -144,10 +145,15 @@ def _idle(finding: Finding, gradients: list[Array]) -> str:
     return f" ({idle} have zero gradient)" if idle else ""
 
 
-def _worst(evidence: BlockEvidence, shape: tuple[int, ...]) -> Element | None:
-    """The element that is furthest off, where every element was measured."""
+def _worst(
+    evidence: BlockEvidence, shape: tuple[int, ...], location: Location | None
+) -> Element | None:
+    """The element that is furthest off, of all or of those that a search has measured."""
     if not evidence.exact or not evidence.probes:
-        return None
+        if location is None or not location.elements:
+            return None
+        where, found = max(location.elements.items(), key=lambda item: abs(item[1].residual))
+        return Element(where, found.analytic, found.slope.value, found.slope.error)
     index, probe = max(enumerate(evidence.probes), key=lambda item: abs(item[1].residual))
     position = tuple(int(i) for i in np.unravel_index(index, shape)) if shape else ()
     return Element(position, probe.analytic, probe.slope.value, probe.slope.error)
@@ -244,4 +250,4 @@ def _causes(outcome: Outcome) -> tuple[Cause, ...]:
                 refuted_by="equal gradients whatever was called in between",
             )
         )
-    return tuple(causes)
+    return (*causes, *outcome.explanation.causes)

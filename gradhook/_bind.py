@@ -12,7 +12,7 @@ from gradhook._switches import BoundSwitch, Role, Switch, Target, refuse_name
 from gradhook._types import nearest_name
 from gradhook.errors import OptionError
 
-__all__ = ["as_switches", "bind_switches", "keywords_of"]
+__all__ = ["as_switches", "bind_switches", "keywords_of", "role_of"]
 
 OFF_AT_ONE = ("keep*",)
 OFF_AT_FALSE = ("use_dropout",)
@@ -63,6 +63,18 @@ def bind_switches(
     """
     callables = list(functions)
     return [_bind(item, role, callables, model, positional) for item in as_switches(given, role)]
+
+
+def role_of(name: str) -> Role | None:
+    """What a keyword of that name switches, where the name tells."""
+    last = name.lower()
+
+    def among(patterns: tuple[str, ...]) -> bool:
+        return any(fnmatch.fnmatchcase(last, pattern) for pattern in patterns)
+
+    if among(OFF_AT_ZERO):
+        return "penalty"
+    return "dropout" if among((*OFF_AT_ONE, *OFF_AT_FALSE, "*drop*")) else None
 
 
 def keywords_of(functions: Iterable[Callable[..., Any]], positional: int = 0) -> dict[str, Any]:

@@ -28,6 +28,7 @@ __all__ = [
     "Spread",
     "Stream",
     "codes_inside",
+    "masked",
     "within",
     "without",
 ]
@@ -220,6 +221,12 @@ def within(spread: Spread, shape: tuple[int, ...], boxes: Iterable[Box]) -> Spre
     for box in boxes:
         codes[box] = kept[box]
     return Spread(codes.reshape(-1), _with_zero(spread.table))
+
+
+def masked(spread: Spread, kept: Array) -> Spread:
+    """The same direction with zeros where ``kept``, of the block's shape, is false."""
+    codes = np.where(kept.reshape(-1), np.maximum(spread.codes, 1), 0).astype(np.uint8)
+    return Spread(codes, _with_zero(spread.table))
 
 
 def _with_zero(table: Array) -> Array:

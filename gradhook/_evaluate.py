@@ -91,6 +91,7 @@ class Evaluator:
         self.switches: list[tuple[BoundSwitch, SwitchState]] = []
         self.writes_parameters: list[str] = []
         self.writes_batch = False
+        self.integer_gradients: set[str] = set()
         self.undo_writes = False
         self.user_error: Exception | None = None
         self.raised: BaseException | None = None
@@ -150,6 +151,11 @@ class Evaluator:
             self._note(self.workspace.reshape())
             tree = self.workspace.tree
             given, self.name_rule = name_gradients(gradients, tree, self._gradient_name)
+            self.integer_gradients |= {
+                tree.block_of(name)
+                for name, leaf in given.items()
+                if getattr(getattr(leaf, "dtype", None), "kind", "") in ("i", "u")
+            }
             del gradients  # arrays that nobody else holds then need no copy
             copies = own_gradients(given, tree)
             added = self._added(self.workspace.container(), self.batch)

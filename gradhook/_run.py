@@ -11,7 +11,7 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from gradhook._bind import bind_switches, keywords_of
+from gradhook._bind import bind_switches, keywords_of, role_of
 from gradhook._evaluate import Evaluator
 from gradhook._faults import own_faults
 from gradhook._generic import UnreadError
@@ -25,6 +25,7 @@ from gradhook._remarks import remarks
 from gradhook._session import Outcome, Session
 from gradhook._signals import held_signals
 from gradhook._subset import Rows, passed_whole, upcast
+from gradhook._switches import BoundSwitch, Role
 from gradhook._types import Batch
 from gradhook._upcast import upcast_in_place
 from gradhook._walk import BUDGET
@@ -107,6 +108,9 @@ class Run:
             positional=positional,
         )
         switches = [*bind(options.dropout, "dropout"), *bind(penalties, "penalty")]
+        turned = {switch.name for switch in switches}
+        names = keywords_of(objective.functions, positional)
+        free = [name for name in names if name not in turned]
         batch, other = upcast(self._rows.batch), self._rows.other
         roots = [*objective.functions, objective.model, self._rows.batch, other, added, batch]
         evaluator = outcome = None
@@ -137,7 +141,9 @@ class Run:
                         first_steps=self._first_steps,
                     )
                     other = None if other is None else upcast(other)
-                    session = Session(evaluator, options, switches, other=other)
+                    session = Session(
+                        evaluator, options, switches, other=other, free=_inferred(free, bind)
+                    )
                     outcome = self._measured(evaluator, session)
                 finally:
                     put_back(*(s.restore for s in switches), workspace.restore, guard.restore)
@@ -152,9 +158,6 @@ class Run:
                 self.gradient_evaluations += evaluator.gradient_evaluations
         if outcome is None:
             raise OptionError("evaluation_mode= has swallowed an exception: let it pass")
-        turned = {switch.name for switch in switches}
-        names = keywords_of(objective.functions, positional)
-        free = [name for name in names if name not in turned]
         self.notes += remarks(outcome, evaluator, self._rows, self._whole, free)
         return outcome
 
@@ -238,6 +241,16 @@ def _sum_of(penalties: list[Added]) -> Callable[[Any, Batch], Any]:
         return penalty(parameters, *batch)
 
     return lambda parameters, batch: sum(one(p, parameters, batch) for p in penalties)
+
+
+def _inferred(names: list[str], bind: Callable[[str, Role], list[BoundSwitch]]) -> list[BoundSwitch]:
+    """Keywords that a name tells to be switches, with what turns them off."""
+    found = []
+    for name in names:
+        role = role_of(name)
+        with contextlib.suppress(OptionError):
+            found += bind(name, role) if role else []
+    return found
 
 
 @contextlib.contextmanager

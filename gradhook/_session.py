@@ -9,10 +9,12 @@ again a step away, off every tie, before it counts.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from gradhook._branch import Branch
 from gradhook._evaluate import Evaluator
+from gradhook._explain import Explanation, explain
 from gradhook._further import measure_further
 from gradhook._generic import find_generic
 from gradhook._options import Options
@@ -24,7 +26,7 @@ from gradhook._types import Array, Batch, Verdict
 from gradhook.probe.points import nearby
 from gradhook.probe.sanity import Facts, call_gradients_again, call_loss_twice, call_with_gradients
 from gradhook.report import Finding
-from gradhook.verdict.judge import judge_kink
+from gradhook.verdict.judge import combine, judge_kink
 
 __all__ = ["Outcome", "Session"]
 
@@ -40,6 +42,7 @@ class Outcome:
         coverage: What was not exercised.
         unjudged: Why no setting could be measured; empty if one was.
         branches: Per doubted block, operations that decide differently on the two sides of a probe.
+        explanation: Where and why blocks are wrong.
     """
 
     facts: Facts
@@ -48,6 +51,13 @@ class Outcome:
     coverage: list[str] = field(default_factory=list)
     unjudged: str = ""
     branches: dict[str, tuple[Branch, ...]] = field(default_factory=dict)
+    explanation: Explanation = field(default_factory=Explanation)
+
+    def findings_of(self, name: str) -> list[Finding]:
+        """What every setting said of a block."""
+        findings = [m.findings[name] for m in self.measured if name in m.findings]
+        findings += self.findings.get(name, [])
+        return findings or [Finding("current point", Verdict.INCONCLUSIVE, note=self.unjudged)]
 
     def gradients_of(self, name: str) -> list[Array]:
         """The gradients of a block in the settings that judged it; empty if one is gone."""
@@ -64,6 +74,7 @@ class Session:
         options: The check's options.
         switches: Every switch, tied to what it turns.
         other: Another batch, for a call in between; ``None`` if there is none.
+        free: Switches that the user did not name, for experiments after a mismatch.
     """
 
     def __init__(
@@ -73,8 +84,10 @@ class Session:
         switches: list[BoundSwitch],
         *,
         other: Batch | None,
+        free: Sequence[BoundSwitch] = (),
     ) -> None:
         self._evaluator = evaluator
+        self._free = free
         self._options = options
         self._other = other
         self._board = Switchboard.of(switches)
@@ -115,6 +128,15 @@ class Session:
         if "current" in self._points and not (quick and outcome.measured):
             self._measure_current(outcome)
         outcome.branches = trace_branches(self._evaluator, outcome.measured, outcome.coverage)
+        names = self._evaluator.workspace.names
+        outcome.explanation = explain(
+            self._evaluator,
+            outcome.measured,
+            {name: combine(outcome.findings_of(name)).verdict for name in names},
+            self._options,
+            self._free,
+            outcome.coverage,
+        )
         return outcome
 
     def _loss_twice(self) -> Facts:
@@ -233,9 +255,8 @@ class Session:
             like=outcome.measured[0].prober if outcome.measured else None,
             names=names,
         )
-        return current.judged_anew(
-            {n: judge_kink(current.judgements[n], away.judgements[n]) for n in names}
-        )
+        judged = {n: judge_kink(current.judgements[n], away.judgements[n]) for n in names}
+        return replace(current.judged_anew(judged), retried=away)
 
     def _record_calling_again(self, outcome: Outcome) -> None:
         facts = outcome.facts

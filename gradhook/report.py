@@ -49,6 +49,7 @@ class Report(Record):
         ratio_error: Error estimate of ``ratio``.
         blocks: A ``BlockReport`` per block, by name, in the user's order.
         causes: Confirmed causes, most likely first; empty rather than wrong.
+        boundary: Where a fault enters that no cause explains, in words; empty otherwise.
         coverage: What was not exercised, one sentence each.
         notes: What a reader must know before the verdict (a random loss, names matched by a rule),
             one sentence each.
@@ -91,6 +92,7 @@ class Report(Record):
     ratio: float = math.nan
     ratio_error: float = math.nan
     causes: tuple[Cause, ...] = ()
+    boundary: str = ""
     coverage: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()

@@ -1,0 +1,218 @@
+"""Where and why: after a mismatch, the wrong part located and the cause named.
+
+Guesses that the probes already support come first, since they cost nothing until they are
+confirmed along fresh directions; then experiments that each change one thing; then a search inside
+the blocks that are still unexplained.  A fault that nothing explains is said to enter between two
+layers, and no cause is named: a wrong name costs more than none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from gradhook._evaluate import Evaluator
+from gradhook._experiments import experiments, told_by_penalty
+from gradhook._guessed import TINY, Explained, guessed
+from gradhook._options import Options
+from gradhook._scene import Scene
+from gradhook._settings import Measured
+from gradhook._small import describe
+from gradhook._switches import BoundSwitch
+from gradhook._types import Verdict
+from gradhook.errors import GradhookError
+from gradhook.probe.evidence import Location
+from gradhook.probe.localise import Budget, locate
+from gradhook.report import Cause
+from gradhook.verdict.boundary import boundary, forward_order
+
+__all__ = ["Explanation", "explain"]
+
+DIAGNOSIS = 40
+"""Loss evaluations that diagnosis may take in one check."""
+
+SEARCH = 1300
+"""Those that the search inside blocks may take."""
+
+SPREAD_OUT = 3
+"""Blocks in which a fault was found to be spread, after which no further one is searched."""
+
+WRONG = (Verdict.FAIL, Verdict.WARN)
+
+
+@dataclass(slots=True)
+class Explanation:
+    """Where and why blocks are wrong.
+
+    Args:
+        causes: Confirmed, that of the largest mismatch first.
+        boundary: Where the fault enters, in words, as far as no cause explains it.
+        locations: What the search inside blocks found.
+        where: Per block, its wrong part in words.
+    """
+
+    causes: list[Cause] = field(default_factory=list)
+    boundary: str = ""
+    locations: dict[str, Location] = field(default_factory=dict)
+    where: dict[str, str] = field(default_factory=dict)
+
+
+def explain(
+    evaluator: Evaluator,
+    measured: Sequence[Measured],
+    verdicts: Mapping[str, Verdict],
+    options: Options,
+    free: Sequence[BoundSwitch],
+    coverage: list[str],
+) -> Explanation:
+    """Explain what is wrong.
+
+    Args:
+        evaluator: Anywhere, and left there.
+        measured: What every setting said.
+        verdicts: Each block's, over all settings.
+        options: The check's options.
+        free: Switches that the user did not name but the functions have.
+        coverage: Gets a sentence where an explanation broke off.
+    """
+    found = Explanation()
+    measured = [each for m in measured for each in ((m, m.retried) if m.retried else (m,))]
+    wrong = [name for name, verdict in verdicts.items() if verdict in WRONG]
+    wrong = [name for name in wrong if _setting_of(name, measured) is not None]
+    if not wrong:
+        return found
+    moves, switches = evaluator.workspace.moves, evaluator.switches
+    # What user code raises in an experiment is nobody's business.
+    raised = evaluator.user_error, evaluator.raised, evaluator.raised_by, evaluator.raised_at
+    try:
+        _explain(evaluator, measured, verdicts, wrong, options, free, found)
+    except (GradhookError, ArithmeticError, ValueError, IndexError, TypeError) as error:
+        coverage.append(f"the mismatch could not be explained ({type(error).__name__}: {error})")
+    finally:
+        evaluator.workspace.move(moves)
+        evaluator.switches = switches
+        evaluator.user_error, evaluator.raised, evaluator.raised_by, evaluator.raised_at = raised
+    return found
+
+
+def _explain(
+    evaluator: Evaluator,
+    measured: Sequence[Measured],
+    verdicts: Mapping[str, Verdict],
+    wrong: Sequence[str],
+    options: Options,
+    free: Sequence[BoundSwitch],
+    found: Explanation,
+) -> None:
+    order = forward_order(evaluator.workspace.names, options.order)
+    right = frozenset(n for n, v in verdicts.items() if v in (Verdict.PASS, Verdict.KINK))
+    diagnosis = Budget(lambda: evaluator.evaluations, DIAGNOSIS)
+    unexplained: list[str] = []
+    scenes: list[Scene] = []
+    left = list(wrong)
+    while left:
+        setting = max(measured, key=lambda m: _weight(m, left))
+        names = [name for name in left if _is_wrong(setting, name)]
+        scene = Scene(evaluator, setting, names, right, options, diagnosis)
+        scenes.append(scene)
+        named = _diagnosed(scene, names, order, free)
+        found.causes += named
+        unexplained += [n for n in names if not any(n in cause.blocks for cause in named)]
+        left = [name for name in left if name not in names]
+    for cause in found.causes:
+        if cause.where and len(cause.blocks) == 1:
+            found.where[cause.blocks[0]] = cause.where
+    _search(scenes, [n for n in reversed(order) if n in unexplained], found)
+    shapes = {name: array.shape for name, array in evaluator.workspace.arrays.items()}
+    entering = boundary(order, unexplained, right, shapes)
+    remains = "something else remains: " if found.causes and entering else ""
+    found.boundary = remains + entering
+    ratios = {n: _ratio(n, scenes) for n in wrong}
+    found.causes.sort(key=lambda cause: -max((ratios[n] for n in cause.blocks), default=0.0))
+
+
+def _diagnosed(
+    scene: Scene, names: Sequence[str], order: Sequence[str], free: Sequence[BoundSwitch]
+) -> list[Cause]:
+    causes: list[Cause] = []
+    open_ = list(names)
+    for guess in guessed(scene, order):
+        if not all(name in open_ for name in guess.cause.blocks):
+            continue
+        if not _confirmed(scene, guess):
+            continue
+        cause = guess.cause
+        if cause.family == "R":
+            cause = told_by_penalty(scene, cause, free) or cause
+        causes.append(cause)
+        open_ = [name for name in open_ if name not in cause.blocks]
+        if not open_:
+            break
+    if open_:
+        causes += experiments(scene, open_, order, free)
+    return causes
+
+
+def _confirmed(scene: Scene, guess: Explained) -> bool:
+    if not guess.predicted:
+        return True
+    return scene.confirms(guess.predicted, guess.inside)
+
+
+def _search(scenes: Sequence[Scene], names: Sequence[str], found: Explanation) -> None:
+    """Look inside the blocks, those next to the loss first."""
+    spread_out = 0
+    for name in names:
+        scene = next(scene for scene in scenes if name in scene.blocks)
+        evaluator, tolerance = scene.evaluator, scene.options.tolerance
+        budget = Budget(lambda evaluator=evaluator: evaluator.evaluations, SEARCH)
+        evidence = scene.measured.evidence[name]
+        if spread_out >= SPREAD_OUT and not evidence.exact:
+            continue
+        scene.enter()
+        location = locate(
+            scene.measured.prober,
+            evidence,
+            scene.gradients[name],
+            resolved=tolerance.resolved,
+            rounding=tolerance.rounding,
+            budget=budget,
+            seed=scene.options.seed + 11,
+        )
+        found.locations[name] = location
+        if location.concentrated:
+            found.where[name] = describe(location)
+        elif location.complete:
+            spread_out += 1
+            found.where[name] = f"all of {name}"
+
+
+def _setting_of(name: str, measured: Sequence[Measured]) -> Measured | None:
+    return next((m for m in measured if _is_wrong(m, name)), None)
+
+
+def _is_wrong(measured: Measured, name: str) -> bool:
+    judgement = measured.judgements.get(name)
+    return (
+        judgement is not None
+        and judgement.finding.verdict in WRONG
+        and bool(measured.evidence[name].probes)
+        and name in measured.gradients
+        and not measured.evidence[name].spoiled
+        and (measured.retried is None or name not in measured.retried.judgements)
+    )
+
+
+def _weight(measured: Measured, names: Sequence[str]) -> tuple[int, int]:
+    """How many blocks a setting shows to be wrong, those that fail first."""
+    wrong = [name for name in names if _is_wrong(measured, name)]
+    failing = [n for n in wrong if measured.judgements[n].finding.verdict is Verdict.FAIL]
+    return len(failing), len(wrong)
+
+
+def _ratio(name: str, scenes: Sequence[Scene]) -> float:
+    for scene in scenes:
+        if name in scene.blocks:
+            return scene.measured.judgements[name].comparison.ratio
+    return 0.0

@@ -1,0 +1,126 @@
+"""What a constant factor between two gradients may mean.
+
+Rows are few and their number unlike other sizes, so that a factor that counts rows is recognised.
+Where a constant has several meanings all are named.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+__all__ = ["Circumstance", "Meaning", "meanings", "nice"]
+
+SNAP = 1e-6
+"""Relative distance at which a factor counts as the constant, where its own error is smaller."""
+
+LARGEST_DENOMINATOR = 12
+"""Of fractions that a factor without a meaning is shown as."""
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstance:
+    """The numbers that a factor may come from.
+
+    Args:
+        rows: Rows of the batch; 0 where there are none.
+        outputs: Width of the last layer; 0 where unknown.
+        counted: Rows that a mask lets count, for each mask of the batch.
+        widths: Lengths of the blocks' axes.
+        kept: Probability that dropout keeps a unit, where it is on; else 0.
+    """
+
+    rows: int = 0
+    outputs: int = 0
+    counted: tuple[int, ...] = ()
+    widths: frozenset[int] = frozenset()
+    kept: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """One reading of a factor.
+
+    Args:
+        kind: One of ``CAUSE_KINDS``.
+        shown: The constant as a user would write it.
+        words: What happened.
+        alone: Whether it can befall one block; otherwise all are concerned.
+    """
+
+    kind: str
+    shown: str
+    words: str
+    alone: bool = False
+
+
+def meanings(factor: float, error: float, seen: Circumstance) -> list[Meaning]:
+    """Every meaning of ``a = factor · n``, likeliest first."""
+    allowed = max(3 * error, SNAP * abs(factor))
+    return [m for value, m in _known(seen) if abs(factor - value) <= allowed]
+
+
+def nice(factor: float, error: float) -> str:
+    """A factor as a fraction where it is one, else as a decimal number."""
+    fraction = Fraction(factor).limit_denominator(LARGEST_DENOMINATOR)
+    if abs(factor - float(fraction)) <= max(3 * error, SNAP * abs(factor)):
+        return str(fraction)
+    return f"{factor:.8g}"
+
+
+def _known(seen: Circumstance) -> Iterator[tuple[float, Meaning]]:
+    yield -1.0, Meaning("sign_one", "-1", "the sign is wrong", alone=True)
+    n, c = seen.rows, seen.outputs
+    if n > 1:
+        yield float(n), Meaning(
+            "no_1_over_N", f"{n}", f"the loss is a mean over the {n} rows, the gradient a sum"
+        )
+        yield 1 / n, Meaning(
+            "extra_1_over_N", f"1/{n}", f"divided by the number of rows ({n}) once too often"
+        )
+    for m in seen.counted:
+        if 0 < m < n:
+            yield m / n, Meaning(
+                "mask_denominator",
+                f"{m}/{n}",
+                f"divided by all {n} rows, where the loss divides by the {m} that the mask lets "
+                "count",
+            )
+            yield n / m, Meaning(
+                "mask_denominator",
+                f"{n}/{m}",
+                f"divided by the {m} rows that the mask lets count, where the loss divides by all "
+                f"{n}",
+            )
+    if c > 1:
+        yield 1 / c, Meaning(
+            "mse_mean_outputs",
+            f"1/{c}",
+            f"the loss sums over the {c} outputs, the gradient averages",
+        )
+        yield float(c), Meaning(
+            "mse_mean_outputs",
+            f"{c}",
+            f"the loss averages over the {c} outputs, the gradient sums",
+        )
+    yield 0.5, Meaning("mse_no_two", "1/2", "the 2 of the derivative of a square is missing")
+    yield 2.0, Meaning("factor_two", "2", "it is counted twice, or a 1/2 of the loss is missing", True)
+    if 0 < seen.kept < 1:
+        for value, shown in ((seen.kept, "keep_prob"), (1 / seen.kept, "1/keep_prob")):
+            yield value, Meaning(
+                "dropout_scale_missing", shown, "dropout scales forward and not backward", True
+            )
+    for width in sorted(seen.widths):
+        if width > 1 and math.isqrt(width) ** 2 != width:
+            for value, shown in (
+                (math.sqrt(width), f"sqrt({width})"),
+                (1 / math.sqrt(width), f"1/sqrt({width})"),
+            ):
+                yield value, Meaning(
+                    "attention_scale_missing",
+                    shown,
+                    f"1/sqrt({width}) stands in one of both passes only",
+                    alone=True,
+                )

@@ -1,0 +1,115 @@
+"""Is the numerical gradient a known array, or a combination of a few?  Fitted, and held to account.
+
+A *guess* says ``n = base + c_1 T_1 + … + c_q T_q`` with known arrays; blocks may share the
+coefficients.  It is fitted by least squares, weighted by the errors of the slopes, on at least
+``q + 2`` numbers, and holds if it misses none of them by more than three times its error and leaves
+at most a hundredth of the residual.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradhook._types import Array, Tolerance
+from gradhook.verdict.wrong import WrongBlock
+
+__all__ = ["Fit", "Guess", "fit"]
+
+ROUNDING = 1e-12
+"""Rounding of the products, relative to the numbers summed."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Guess:
+    """What the numerical gradient of one block may be.
+
+    Args:
+        block: The block.
+        base: Its part without a coefficient; ``None`` for zero.
+        terms: Arrays of the block's shape, each with a coefficient.
+    """
+
+    block: WrongBlock
+    base: Array | None
+    terms: tuple[Array, ...] = ()
+
+    def at(self, coefficients: Sequence[float]) -> Array:
+        """The numerical gradient that these coefficients predict; the block's shape."""
+        total = np.zeros(self.block.shape) if self.base is None else self.base.astype(np.float64)
+        for coefficient, term in zip(coefficients, self.terms, strict=True):
+            total = total + coefficient * term
+        return total
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A guess that holds.
+
+    Args:
+        coefficients: One for each term.
+        errors: Their error estimates.
+        misfit: What is left of the residual, as a share.
+    """
+
+    coefficients: tuple[float, ...]
+    errors: tuple[float, ...]
+    misfit: float
+
+
+def fit(guesses: Sequence[Guess], tolerance: Tolerance, *, spare: int = 2) -> Fit | None:
+    """Fit the coefficients that several blocks share.
+
+    Args:
+        guesses: One for each block, all with as many terms.
+        tolerance: The constants of judging.
+        spare: How many numbers there must be beyond the coefficients.
+
+    Returns:
+        The fit, or ``None`` where it does not hold or too little was measured.
+    """
+    blocks = [guess.block for guess in guesses]
+    slopes = np.concatenate([block.slopes for block in blocks])
+    terms = len(guesses[0].terms)
+    if len(slopes) < terms + spare or not len(slopes):
+        return None
+    base = np.concatenate([
+        np.zeros(g.block.count) if g.base is None else g.block.along(g.base) for g in guesses
+    ])
+    errors = np.concatenate([block.errors for block in blocks])
+    # Every block counts alike, whatever the size of its gradient.
+    typical = np.concatenate([
+        np.full(b.count, np.linalg.norm(b.residuals) / max(1, b.count) ** 0.5) for b in blocks
+    ])
+    columns = np.stack(
+        [np.concatenate([g.block.along(g.terms[j]) for g in guesses]) for j in range(terms)], axis=1
+    ) if terms else np.zeros((len(slopes), 0))
+    sizes = np.abs(slopes) + np.abs(base)
+    with np.errstate(all="ignore"):
+        allowed = errors + ROUNDING * sizes
+        weights = 1 / np.maximum(allowed, ROUNDING * typical)
+    if not (np.all(np.isfinite(weights)) and np.all(np.isfinite(columns)) and np.all(typical > 0)):
+        return None
+    wanted = slopes - base
+    coefficients: Array = np.zeros(terms)
+    spread: Array = np.zeros(terms)
+    if terms:
+        scaled = columns * weights[:, None]
+        lengths = np.linalg.norm(scaled, axis=0)
+        if not np.all(lengths > 0):
+            return None
+        solved, _, rank, _ = np.linalg.lstsq(scaled / lengths, wanted * weights, rcond=1e-10)
+        if rank < terms:
+            return None
+        coefficients = solved / lengths
+        inverse = np.linalg.pinv(scaled / lengths)
+        spread = np.sqrt(np.sum((inverse * (allowed * weights)) ** 2, axis=1)) / lengths
+    left = np.abs(wanted - columns @ coefficients)
+    if np.any(left > tolerance.resolved * allowed + ROUNDING * np.abs(columns) @ np.abs(coefficients)):
+        return None
+    misfit = float(np.sqrt(np.mean(((left + allowed) / typical) ** 2)))
+    if misfit > tolerance.explained:
+        return None
+    return Fit(tuple(map(float, coefficients)), tuple(map(float, spread)), misfit)

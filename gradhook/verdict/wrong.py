@@ -1,0 +1,117 @@
+"""A wrong block as diagnosis sees it: known arrays, and what was measured along known directions.
+
+Nobody knows the numerical gradient ``n`` of a large block, only its products ``⟨n, v⟩`` with a few
+directions.  That is enough to try whether it is some known array, or a multiple of one, because
+``⟨T, v⟩`` of any known ``T`` costs no evaluation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradhook._directions import Direction
+from gradhook._types import Array
+from gradhook.probe.evidence import Probe
+
+__all__ = ["WrongBlock", "gradient_name"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WrongBlock:
+    """One wrong block at one point.
+
+    Args:
+        name: The block.
+        gradient: The analytic gradient ``a``; the block's shape.
+        values: The block itself, ``W``, at this point; same shape.
+        directions: Directions ``v``; empty where every element was measured, in C order.
+        slopes: ``⟨n, v⟩`` for each direction, or ``n`` element by element; shape (K,).
+        errors: Their error estimates; shape (K,).
+        seen: ``⟨a, v⟩`` as the probes have it; shape (K,).
+    """
+
+    name: str
+    gradient: Array
+    values: Array
+    directions: tuple[Direction, ...]
+    slopes: Array
+    errors: Array
+    seen: Array
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        gradient: Array,
+        values: Array,
+        directions: Sequence[Direction],
+        probes: Sequence[Probe],
+        *,
+        exact: bool,
+    ) -> WrongBlock:
+        """Collect finite probes."""
+        kept = [k for k, probe in enumerate(probes) if np.isfinite(probe.slope.value)]
+        block = cls(
+            name,
+            gradient,
+            values,
+            () if exact else tuple(directions[k] for k in kept),
+            np.array([probes[k].slope.value for k in kept]),
+            np.array([probes[k].slope.error for k in kept]),
+            np.array([probes[k].analytic for k in kept]),
+        )
+        # Steps really taken in a coarse dtype differ from the directions asked for.
+        rounding = np.abs(block.along(gradient) - block.seen)
+        np.add(block.errors, rounding, out=block.errors)
+        return block
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The block's shape."""
+        return self.gradient.shape
+
+    @property
+    def exact(self) -> bool:
+        """Whether every element was measured."""
+        return not self.directions
+
+    @property
+    def count(self) -> int:
+        """How many numbers were measured."""
+        return len(self.slopes)
+
+    @property
+    def residuals(self) -> Array:
+        """``⟨a - n, v⟩``; shape (K,)."""
+        return self.seen - self.slopes
+
+    @property
+    def residual_norm(self) -> float:
+        """``‖a - n‖``, known exactly or from a few directions."""
+        size = float(np.linalg.norm(self.residuals))
+        return size if self.exact else size / max(1, self.count) ** 0.5
+
+    @property
+    def is_vector(self) -> bool:
+        """Whether at most one axis is longer than one, as a bias's is."""
+        return is_vector(self.shape)
+
+    def along(self, array: Array) -> Array:
+        """``⟨T, v⟩`` of a known array ``T`` of the block's shape; shape (K,)."""
+        if not self.directions:
+            return np.asarray(array, dtype=np.float64).ravel()
+        return np.array([direction.dot(array) for direction in self.directions])
+
+
+def is_vector(shape: tuple[int, ...]) -> bool:
+    """Whether at most one axis is longer than one."""
+    return sum(length > 1 for length in shape) <= 1 and len(shape) <= 2
+
+
+def gradient_name(name: str) -> str:
+    """How a user calls the gradient of a block: ``"dW1"``, ``"layer1/dW"``."""
+    head, slash, tail = name.rpartition("/")
+    return f"{head}{slash}d{tail}"
