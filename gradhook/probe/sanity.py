@@ -97,9 +97,9 @@ def call_gradients_again(evaluator: Evaluator, facts: Facts, other: Batch | None
     first = facts.sketches
     loss, second = _sketched(evaluator)
     # Where the loss moved too, state that it keeps changed (a hidden state carried on): no fault of
-    # the gradients.
+    # the gradients.  Of a loss that is NaN nobody can tell.
     expected = facts.loss - facts.disagreement
-    if not _same(loss, expected):
+    if not (math.isfinite(expected) and _same(loss, expected)):
         return facts
     changed = _changes(second, first)
     if changed:
