@@ -23,8 +23,8 @@
 - *Not seen.* The optimiser, and the network with ``train_flg=False``.
 
 The book's cross-entropy is ``-log(y + 1e-7)`` while its gradient is that of ``-log(y)``: right code
-is off by 1e-7 / y, which is much for a digit that is mistaken.  Where ``network.last_layer`` holds
-just that loss, the check takes ``-log(y)``, and the report has a note.
+is off by 1e-7 / y, which is much for a digit that is mistaken.  Where ``network.last_layer`` (or
+``lastLayer``) holds just that loss, the check takes ``-log(y)``, and the report has a note.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def attach(trainer: Any, **callback_keywords: Any) -> GradCheckCallback:
     if hasattr(network, "weight_decay_lambda"):
         callback_keywords.setdefault("penalty", "weight_decay_lambda")
     mode = {"train_flg": True} if "train_flg" in inspect.signature(network.loss).parameters else {}
-    last = getattr(network, "last_layer", None)
+    last = getattr(network, "last_layer", getattr(network, "lastLayer", None))
     objective = Objective(
         parameters=lambda: network.params,
         loss=lambda x, t: network.loss(x, t, **mode) + _left_out(last),

@@ -112,6 +112,8 @@ def _replayed(module: Any, use_dropout: bool) -> Iterator[None]:
 
 def _float64(item: Any) -> Any:
     """A copy of a tensor, in float64 if it holds real numbers; anything else as it is."""
+    if isinstance(item, dict):
+        return {name: _float64(value) for name, value in item.items()}
     if not hasattr(item, "is_floating_point"):
         return item
     copy = item.detach().clone()

@@ -10,8 +10,8 @@
   ``jac``, with an ``intermediate_result`` or, by ``TNC``, the bare ``x``.  Nothing is called before
   the first one; with ``x0=`` the check at the start is made when the callback is built.
 - *Forms.* ``jac`` is a function, or ``True`` where ``fun`` returns ``(f, g)``; ``args`` go to both.
-  Where ``fun`` returns a vector (``least_squares``, ``callback=`` from SciPy 1.16 on), its product
-  with a random cotangent is checked: ``u @ fun(x)`` against ``jac(x).T @ u``.
+  Where ``fun`` returns a vector (``least_squares``; ``callback=`` from SciPy 1.16 on, not for
+  ``lm``), its product with a random cotangent is checked: ``u @ fun(x)`` against ``jac(x).T @ u``.
 - *Stopping.* ``stop_on_fail=True`` raises ``StopIteration`` on FAIL, which ends the optimisation
   with its result so far; ``TNC`` knows no such thing and lets it through.
 - *Data.* All rows of ``args``; ``samples=7`` draws some, where the loss is a sum over them.
@@ -99,7 +99,7 @@ def callback(
     keywords = {"batch": args, "samples": None, **callback_keywords}
     check = OptimizeCheck(objective, stop_on_fail=stop_on_fail, **keywords)
     if x0 is not None and check.enabled:
-        check.on_train_begin(parameters=np.array(x0, dtype=float))
+        check.on_train_begin(parameters=np.array(x0, dtype=float, ndmin=1))
     return check
 
 

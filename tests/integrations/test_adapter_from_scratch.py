@@ -43,6 +43,33 @@ def test_the_small_number_inside_the_logarithm_passes_with_a_note(course):
     assert any("the book's adds 1e-7 to y" in note for note in report.notes)
 
 
+def test_the_small_number_is_seen_in_networks_of_the_earlier_chapters_too(course):
+    trainer = small_trainer(course)
+    network = trainer.network
+    network.params["W3"] *= 5
+
+    class Early:
+        """As in chapter 5: ``lastLayer``, and a loss that knows no mode."""
+
+        def __init__(self):
+            self.params, self.layers, self.lastLayer = (
+                *(network.params, network.layers),
+                network.last_layer,
+            )
+
+        def loss(self, x, t):
+            return network.loss(x, t, train_flg=True)
+
+        def gradient(self, x, t):
+            return network.gradient(x, t)
+
+    trainer.network = Early()
+    report = from_scratch_trainer.attach(trainer, enabled=True).on_train_begin()
+    assert report.verdict == "PASS"
+    assert report.ratio < 1e-6
+    assert any("the book's adds 1e-7 to y" in note for note in report.notes)
+
+
 @pytest.mark.parametrize("small_number", [0.0, 1e-3])
 def test_another_loss_in_the_last_layer_is_checked_as_it_is(course, monkeypatch, small_number):
     def forward(self, x, t):

@@ -204,6 +204,20 @@ def test_tensors_made_on_the_way_join_in_by_the_default_dtype(torch, batch):
     assert check.on_train_begin(batch=batch).verdict == "PASS"
 
 
+def test_a_batch_may_hold_tensors_by_name(torch, attached, batch):
+    class Named(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.affine = torch.nn.Linear(5, 3)
+
+        def forward(self, inputs):
+            return self.affine(inputs["X"])
+
+    report = attached(Named()).on_train_begin(batch=({"X": batch[0]}, batch[1]))
+    assert report.verdict == "PASS"
+    assert len(report.rows) == 7
+
+
 def test_rows_are_drawn_from_tensors(torch, attached, batch):
     report = attached(torch.nn.Linear(5, 3)).on_train_begin(batch=batch)
     assert len(report.rows) == 7

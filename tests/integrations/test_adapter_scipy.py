@@ -87,6 +87,18 @@ def test_a_list_is_welcome_as_x0_and_a_number_as_args():
     assert check.last_report.verdict == "PASS"
 
 
+def test_a_number_as_x0_is_one_variable_as_it_is_for_scipy(verdicts):
+    def fun(x):
+        return x[0] ** 4
+
+    def jac(x):
+        return [4 * x[0] ** 3]
+
+    check = scipy_optimize.callback(fun, jac, x0=2.0, schedule=2, enabled=True)
+    minimize(fun, 2.0, jac=jac, callback=check)
+    assert verdicts(check)[:2] == [(0, "PASS"), (2, "PASS")]
+
+
 @pytest.mark.parametrize("jac", [None, False, "2-point", "cs"])
 def test_a_jac_that_scipy_works_out_itself_is_refused(jac):
     with pytest.raises(OptionError, match="leaves the derivative to SciPy") as caught:
