@@ -78,8 +78,9 @@ class Layer:
         self._style = style_of(
             forward, len(self._inputs), None if parameters is None else list(parameters)
         )
-        if self._style == "held":
-            # In place the input is moved too, so it is a copy of ours; finer than the parameters it
+        self._in_place = self._style == "held" and bool(self._parameters)
+        if self._in_place:
+            # The input is moved too, so it is a copy of ours; finer than the parameters it
             # would be refused by layers that allow no mixture.
             fine = all(np.asarray(a).dtype == np.float64 for a in self._parameters.values())
             self._moving = {
@@ -98,7 +99,7 @@ class Layer:
     def _objective(self) -> Objective:
         blocks = {**self._moving, **self._parameters}
         owner = getattr(self._forward, "__self__", None)
-        if self._style == "held":
+        if self._in_place:
             return Objective(
                 parameters=blocks,
                 loss=lambda: self._loss(blocks),

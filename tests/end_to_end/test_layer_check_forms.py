@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from gradhook import layer_check
+from gradhook.difference import ComplexStep
 from gradhook.errors import (
     GradientNameError,
     GradientShapeError,
@@ -484,6 +485,14 @@ def test_what_reads_the_gradients_may_raise():
             {"W": layer.W},
             gradients=lambda: {"W": layer.gradient_of_W},
         )
+
+
+def test_a_layer_without_parameters_can_be_checked_by_complex_steps():
+    report = layer_check(
+        lambda x: (np.sin(x), x), lambda dy, x: dy * np.cos(x), X, method=ComplexStep()
+    )
+    assert report.verdict == "PASS"
+    assert report.ratio < 1e-14
 
 
 def test_options_about_batches_are_refused():
