@@ -23,7 +23,7 @@ from gradhook._types import nearest_name
 
 __all__ = ["CAUSE_FAMILIES", "CAUSE_KINDS", "Cause", "Confidence"]
 
-Confidence: TypeAlias = Literal["exact", "family", "boundary"]
+Confidence: TypeAlias = Literal["exact", "family"]
 """How far the evidence for a cause reaches."""
 
 CAUSE_FAMILIES: Mapping[str, str] = types.MappingProxyType(
@@ -92,11 +92,11 @@ class Cause(Record):
         family: A letter of ``CAUSE_FAMILIES``.
         kind: One of ``CAUSE_KINDS``.
         blocks: The blocks that it explains.
-        where: Part of a block or boundary between blocks, or ``None``.
+        where: Part of a block, or place between blocks, or ``None``.
         sentence: What to tell the user.
         evidence: The numbers that support it, in words.
         refuted_by: What would show that it is something else, in words.
-        confidence: ``"exact"``, ``"family"`` or ``"boundary"``: how far the evidence reaches.
+        confidence: ``"exact"``, or ``"family"`` where the evidence reaches to the class alone.
 
     Raises:
         ValueError: ``family``, ``kind`` or ``confidence`` is not a known one.

@@ -25,6 +25,9 @@ __all__ = ["experiments", "told_by_penalty"]
 EQUAL = 1e-9
 """Relative difference below which two analytic gradients are the same."""
 
+JITTER = 0.1
+"""How far inputs are moved apart, in units of their standard deviation."""
+
 BIAS = 0.3
 """A vector all of whose entries exceed this is a gain and no bias."""
 
@@ -43,7 +46,7 @@ def experiments(
     Yields:
         Confirmed causes.
     """
-    for stage in (_dropout, _penalty, _weights, _rows, _sums, _repeated, _blocks_above):
+    for stage in (_dropout, _penalty, _weights, _ties, _rows, _sums, _repeated, _blocks_above):
         for cause in stage(scene, names, order, free):
             yield cause
             names = [name for name in names if name not in cause.blocks]
@@ -51,23 +54,27 @@ def experiments(
             return
 
 
-def told_by_penalty(
-    scene: Scene, cause: Cause, free: Sequence[BoundSwitch]
-) -> Cause | None:
+def told_by_penalty(scene: Scene, cause: Cause, free: Sequence[BoundSwitch]) -> Cause | None:
     """What the penalty's switch says of a cause of family R, whose residual is known.
 
     Args:
         scene: The setting.
         cause: Says that the residual is a multiple of the block, or of its sign.
         free: Switches that the user did not name.
+
+    Returns:
+        The cause as the switch tells it, the cause given where there is no switch or it has no part
+        in it, ``None`` where that refutes it.
     """
-    names = list(cause.blocks)
+    names, refuted = list(cause.blocks), False
     for without in _without(scene, "penalty", free):
         changed = scene.at(names, switches=without)
-        if scene.vanishes(changed, names):
+        if scene.vanishes(changed, names, additive=True):
             assert changed is not None
             return _penalty_of(scene, names, changed.gradients)
-    return None
+        refuted = changed is not None
+    # A multiple of the weights is the same by whatever way it came in.
+    return None if refuted and cause.kind not in ("reg_missing", "reg_coefficient") else cause
 
 
 def _dropout(
@@ -91,7 +98,7 @@ def _penalty(
 ) -> Iterator[Cause]:
     for without in _without(scene, "penalty", free):
         changed = scene.at(names, switches=without)
-        if scene.vanishes(changed, names):
+        if scene.vanishes(changed, names, additive=True):
             assert changed is not None
             yield _penalty_of(scene, names, changed.gradients)
             return
@@ -205,6 +212,29 @@ def _unweighted(item: Any, rows: int) -> tuple[Array | None, bool]:
     return None, False
 
 
+def _ties(
+    scene: Scene, names: Sequence[str], order: Sequence[str], free: Sequence[BoundSwitch]
+) -> Iterator[Cause]:
+    """Inputs that tie, moved apart: padding, black pixels."""
+    random = np.random.default_rng(scene.options.seed)
+    moved, tied = [], False
+    for item in scene.evaluator.batch:
+        if isinstance(item, np.ndarray) and item.dtype.kind == "f" and item.ndim > 1:
+            values, counts = np.unique(item, return_counts=True)
+            tied = tied or int(counts.max()) > len(values) ** 0.5
+            item = item + JITTER * np.std(item) * random.standard_normal(item.shape)
+        moved.append(item)
+    if tied and scene.vanishes(scene.at(names, batch=tuple(moved)), names):
+        yield Cause(
+            "K", "pool_all_ties", tuple(names),
+            f"{listed(names)} wrong where inputs are equal (padding, black pixels), and right once "
+            "they are moved apart: every one of several largest values gets the gradient, or none",
+            evidence="the difference vanishes for inputs that do not tie",
+            refuted_by="a difference that stays",
+            confidence="family",
+        )  # fmt: skip
+
+
 def _rows(
     scene: Scene, names: Sequence[str], order: Sequence[str], free: Sequence[BoundSwitch]
 ) -> Iterator[Cause]:
@@ -260,7 +290,8 @@ def _row(scene: Scene, row: int) -> Batch:
 
 def _proportional(a: Array, b: Array) -> bool:
     size = float(np.vdot(b, b))
-    if not size or not np.any(a):
+    # Elements that are all as large, by a cut or a sum, are proportional to anything like them.
+    if not size or np.ptp(np.abs(a)) <= EQUAL * np.max(np.abs(a)):
         return False
     return bool(np.linalg.norm(a - b * (np.vdot(a, b) / size)) <= EQUAL * np.linalg.norm(a))
 
@@ -286,7 +317,10 @@ def _sums(
         elif convolved:
             kind, words = "conv_bias_nospatial", "the sum over rows, height and width"
         else:
-            kind, words = "bias_wrong_axis", "the sum over the batch: its axis, or the rows it takes"
+            kind, words = (
+                "bias_wrong_axis",
+                "the sum over the batch: its axis, or the rows it takes",
+            )
         yield Cause(
             "B", kind, (name,),
             f"{listed([name])} wrong, {listed([weights[-1]])} right: {words}",
@@ -312,8 +346,7 @@ def _repeated(
             if a.ndim != 2 or item.min() < 0 or item.max() >= len(a):
                 continue
             uses = np.bincount(item.ravel(), minlength=len(a))
-            used = np.any(a, axis=1)
-            if np.any(used & (uses == 0)) or not (np.any(uses == 1) and np.any(uses > 1)):
+            if not (np.any(uses == 1) and np.any(uses > 1)):
                 continue
             mask = np.zeros(a.shape, dtype=bool)
             mask[uses > 1] = True
@@ -359,7 +392,9 @@ def _blocks_above(
                 refuted_by="a difference that stays",
             )  # fmt: skip
             return
-    changed = scene.at(names, values={block: np.zeros_like(values)})
+    # A penalty would add the same to both.
+    plain = next(iter(_without(scene, "penalty", free)), None)
+    changed = scene.at(names, switches=plain, values={block: np.zeros_like(values)})
     if changed is None:
         return
     factors = []

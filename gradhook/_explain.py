@@ -116,7 +116,7 @@ def _explain(
         names = [name for name in left if _is_wrong(setting, name)]
         scene = Scene(evaluator, setting, names, right, options, diagnosis)
         scenes.append(scene)
-        named = _diagnosed(scene, names, order, free)
+        named = _diagnosed(scene, names, order, free, measured)
         found.causes += named
         unexplained += [n for n in names if not any(n in cause.blocks for cause in named)]
         left = [name for name in left if name not in names]
@@ -133,18 +133,24 @@ def _explain(
 
 
 def _diagnosed(
-    scene: Scene, names: Sequence[str], order: Sequence[str], free: Sequence[BoundSwitch]
+    scene: Scene,
+    names: Sequence[str],
+    order: Sequence[str],
+    free: Sequence[BoundSwitch],
+    elsewhere: Sequence[Measured],
 ) -> list[Cause]:
     causes: list[Cause] = []
     open_ = list(names)
     for guess in guessed(scene, order):
         if not all(name in open_ for name in guess.cause.blocks):
             continue
-        if not _confirmed(scene, guess):
+        if not _confirmed(scene, guess, elsewhere, order):
             continue
-        cause = guess.cause
+        cause: Cause | None = guess.cause
         if cause.family == "R":
-            cause = told_by_penalty(scene, cause, free) or cause
+            cause = told_by_penalty(scene, cause, free)
+        if cause is None:
+            continue
         causes.append(cause)
         open_ = [name for name in open_ if name not in cause.blocks]
         if not open_:
@@ -154,10 +160,45 @@ def _diagnosed(
     return causes
 
 
-def _confirmed(scene: Scene, guess: Explained) -> bool:
+def _confirmed(
+    scene: Scene, guess: Explained, elsewhere: Sequence[Measured], order: Sequence[str]
+) -> bool:
     if not guess.predicted:
         return True
+    if all(scene.blocks[name].gradient.size <= TINY for name in guess.predicted):
+        return _seen_again(scene, guess, elsewhere, order)
     return scene.confirms(guess.predicted, guess.inside)
+
+
+def _seen_again(
+    scene: Scene, guess: Explained, elsewhere: Sequence[Measured], order: Sequence[str]
+) -> bool:
+    """Whether a guess on few elements, that fresh directions say nothing new of, holds elsewhere.
+
+    Where no other point was measured a factor must mean something.
+    """
+    names = guess.cause.blocks
+    others = [
+        m
+        for m in elsewhere
+        if m.setting.moves is not scene.measured.setting.moves
+        and all(_is_wrong(m, n) for n in names)
+    ]
+    for measured in others:
+        there = Scene(scene.evaluator, measured, names, scene.right, scene.options, scene.budget)
+        same = any(
+            again.cause.kind == guess.cause.kind and _alike(again, guess)
+            for again in guessed(there, order)
+        )
+        scene.enter()
+        return same
+    return guess.cause.kind not in ("scale", "reg_ones_on_bias", "reg_coefficient")
+
+
+def _alike(one: Explained, other: Explained) -> bool:
+    if one.cause.family == "R" or one.coefficient != one.coefficient:
+        return True
+    return abs(one.coefficient - other.coefficient) <= 1e-4 * abs(other.coefficient)
 
 
 def _search(scenes: Sequence[Scene], names: Sequence[str], found: Explanation) -> None:

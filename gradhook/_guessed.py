@@ -6,6 +6,7 @@ a multiple of one, and what was measured of it tells.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -29,8 +30,19 @@ SAME = 1e-6
 ZERO = 1e-9
 """A coefficient below which the numerical gradient is zero, and no multiple of the analytic one."""
 
-TINY = 2
-"""Blocks of up to so many elements are fitted with constants that have a meaning alone."""
+MUCH = 1e-2
+"""Share of its own norm that another block's gradient must have to be found in its place."""
+
+MOST, WITH_PENALTY = 3, 4
+"""Blocks for which more probes are drawn, to take a penalty out, and how many these need."""
+
+OUT = " once the penalty is taken out"
+
+EXACTLY = 1e-9
+"""Relative difference of arrays that are equal but for rounding."""
+
+TINY = 4
+"""Blocks of up to so many elements have too few of them to confirm a guess at one point."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +53,13 @@ class Explained:
         cause: The cause.
         predicted: The numerical gradient by block.
         inside: By block, elements that the prediction leaves open.
+        coefficient: What was fitted, ``nan`` where nothing was.
     """
 
     cause: Cause
     predicted: Mapping[str, Array]
     inside: Mapping[str, Array] = field(default_factory=dict)
+    coefficient: float = math.nan
 
 
 def circumstance(scene: Scene, order: Sequence[str]) -> Circumstance:
@@ -82,6 +96,7 @@ def guessed(scene: Scene, order: Sequence[str]) -> Iterator[Explained]:
     """
     seen = circumstance(scene, order)
     yield from _zeros(scene)
+    yield from _shared_factor(scene, seen)
     yield from _factors(scene, seen, meaningful=True)
     yield from _layouts(scene)
     yield from _penalties(scene)
@@ -105,9 +120,12 @@ def _zeros(scene: Scene) -> Iterator[Explained]:
         if block.name in integers or not zero:
             kind, words = "integer_buffer", "is cut to whole numbers: written into an integer array"
         else:
-            kind, words = "disconnected", (
-                "is zero, and the loss depends on the block: it is never written, or what is "
-                "written is thrown away"
+            kind, words = (
+                "disconnected",
+                (
+                    "is zero, and the loss depends on the block: it is never written, or what is "
+                    "written is thrown away"
+                ),
             )
         cause = Cause(
             "D", kind, (block.name,), f"{name} {words}",
@@ -125,17 +143,58 @@ def _factors(scene: Scene, seen: Circumstance, *, meaningful: bool) -> Iterator[
             continue
         factor = 1 / found.coefficients[0]
         fitted[block.name] = (factor, found.errors[0] * factor * factor, found)
+    guesses = {name: scaled(scene.blocks[name]) for name in fitted}
+    for explained in _named_factors(scene, seen, fitted, guesses):
+        if meaningful != (explained.cause.kind == "scale"):
+            yield explained
+
+
+def _named_factors(
+    scene: Scene,
+    seen: Circumstance,
+    fitted: Mapping[str, tuple[float, float, Fit]],
+    guesses: Mapping[str, Guess],
+    besides: str = "",
+) -> Iterator[Explained]:
+    """Factors with what they mean, those that are equal together."""
     for names in _alike(fitted):
         factor, error, _ = fitted[names[0]]
-        shapes = [scene.blocks[name].shape for name in names]
-        everything = not scene.right
         cause = name_scale(
-            names, factor, error, seen, shapes=shapes, everything=everything
+            names,
+            factor,
+            error,
+            seen,
+            shapes=[scene.blocks[name].shape for name in names],
+            everything=not scene.right and len(names) == len(scene.blocks),
+            besides=besides,
         )
-        if meaningful == (cause.kind == "scale"):
-            continue
-        predicted = {n: scene.gradients[n] * fitted[n][2].coefficients[0] for n in names}
-        yield Explained(cause, predicted)
+        predicted = {n: guesses[n].at(fitted[n][2].coefficients) for n in names}
+        yield Explained(cause, predicted, coefficient=factor)
+
+
+def _shared_factor(scene: Scene, seen: Circumstance) -> Iterator[Explained]:
+    """One factor on all data terms, with a penalty added rightly to those of the weights."""
+    blocks = list(scene.blocks.values())
+    if len(blocks) < 2 or fit([scaled(b) for b in blocks], scene.options.tolerance) is not None:
+        return
+    for sign in (False, True):
+        for all_penalised in (False, True):
+            guesses = {}
+            for block in blocks:
+                guess = with_penalty(scaled(block), sign=sign)
+                if block.is_vector and not all_penalised:
+                    guess = replace(guess, terms=(block.gradient, np.zeros(block.shape)))
+                guesses[block.name] = guess
+            found = fit(list(guesses.values()), scene.options.tolerance)
+            if found is None or abs(found.coefficients[0]) < ZERO:
+                continue
+            factor = 1 / found.coefficients[0]
+            if abs(factor - 1) < SAME:
+                continue  # the penalty alone
+            error = found.errors[0] * factor * factor
+            fitted = {name: (factor, error, found) for name in guesses}
+            yield from _named_factors(scene, seen, fitted, guesses, OUT)
+            return
 
 
 def _fitted(
@@ -169,6 +228,9 @@ def _layouts(scene: Scene) -> Iterator[Explained]:
     for block in scene.blocks.values():
         for layout in layouts(block, scene.gradients):
             put_right = _put_right(layout, block, scene)
+            # Nothing at all is no layout of something.
+            if np.linalg.norm(put_right) < MUCH * np.linalg.norm(block.gradient):
+                continue
             if not _holds(scene, Guess(block, put_right)):
                 continue
             if layout.other:
@@ -189,12 +251,10 @@ def _layouts_beside_penalty(scene: Scene) -> Iterator[Explained]:
         for layout in layouts(block, {}):
             assert layout.move is not None
             put_right = layout.move(block.gradient)
-            moved = block.values - layout.move(block.values)
-            guess = Guess(block, put_right, (moved,))
+            guess = Guess(block, put_right, (block.values - layout.move(block.values),))
             found = fit([guess], scene.options.tolerance)
             if found is not None:
-                besides = " once the penalty is taken out"
-                yield _laid_out(block, layout, guess.at(found.coefficients), besides)
+                yield _laid_out(block, layout, guess.at(found.coefficients), OUT)
                 break
 
 
@@ -208,7 +268,7 @@ def _laid_out(block: WrongBlock, layout: Layout, predicted: Array, besides: str 
     kind = layout.kind
     cause = Cause(
         "W", kind, (block.name,),
-        f"{listed([block.name])} is the numerical gradient {layout.words}{besides}",
+        f"{listed([block.name])} {layout.words}{besides}",
         evidence="its numbers are right and stand in the wrong place",
         refuted_by="a direction along which the rearranged gradient differs",
     )  # fmt: skip
@@ -241,15 +301,14 @@ def _penalties(scene: Scene) -> Iterator[Explained]:
                 excess[name] = (-missing, error, found)
                 continue
             predicted = forms(block)[key].at(found.coefficients)
-            yield Explained(_form(block, key, missing, error), {name: predicted})
+            cause = _form(block, key, missing, error)
+            yield Explained(cause, {name: predicted}, coefficient=missing)
     for names in _alike(excess):
         coefficient, error, _ = excess[names[0]]
         biases = all(scene.blocks[name].is_vector for name in names)
         cause = name_weights(names, coefficient, error, biases=biases)
-        predicted = {
-            n: scene.gradients[n] - excess[n][0] * scene.blocks[n].values for n in names
-        }
-        yield Explained(cause, predicted)
+        predicted = {n: scene.gradients[n] - excess[n][0] * scene.blocks[n].values for n in names}
+        yield Explained(cause, predicted, coefficient=coefficient)
 
 
 def _form(block: WrongBlock, key: str, missing: float, error: float) -> Cause:
@@ -287,29 +346,57 @@ def _form(block: WrongBlock, key: str, missing: float, error: float) -> Cause:
 
 def _parts(scene: Scene) -> Iterator[Explained]:
     """Blocks that are wrong only where their gradient is zero, or cut at one size."""
+    cut: dict[float, list[str]] = {}
     for block in scene.blocks.values():
         a = block.gradient
         if a.size <= TINY:
             continue
         for axis in range(a.ndim) if a.ndim > 1 else ():
-            others = tuple(i for i in range(a.ndim) if i != axis)
-            empty = np.flatnonzero(~np.any(a, axis=others))
+            empty = _empty_slices(block, axis)
             if 0 < len(empty) <= a.shape[axis] // 2:
                 mask = np.zeros(a.shape, dtype=bool)
                 np.moveaxis(mask, axis, 0)[empty] = True
                 yield _zero_slices(block, axis, empty, mask)
         top = float(np.max(np.abs(a)))
         at_top = np.abs(a) == top
-        if 2 <= np.count_nonzero(at_top) < a.size and top > 0:
-            cause = Cause(
-                "M", "clipped", (block.name,),
-                f"{listed([block.name])} is cut off at ±{top:.6g}: {np.count_nonzero(at_top)} of "
-                f"{a.size} elements stand at that size, and the others are right; clip after the "
-                "check, not in the function that it checks",
-                evidence="wrong only where the gradient has its largest size",
-                refuted_by="a wrong element of another size",
-            )  # fmt: skip
-            yield Explained(cause, {block.name: a}, {block.name: at_top})
+        both_signs = np.any(a[at_top] > 0) and np.any(a[at_top] < 0)
+        if np.count_nonzero(at_top) >= (2 if not np.all(at_top) or both_signs else a.size + 1):
+            cut.setdefault(top, []).append(block.name)
+    for top, names in cut.items():
+        masks = {name: np.abs(scene.gradients[name]) == top for name in names}
+        many = sum(int(np.count_nonzero(mask)) for mask in masks.values())
+        cause = Cause(
+            "M", "clipped", tuple(names),
+            f"{listed(names)} cut off at ±{top:.6g}: {many} of "
+            f"{sum(mask.size for mask in masks.values())} elements stand at that size, and the "
+            "others are right; clip after the check, not in the function that it checks",
+            evidence="wrong only where the gradient has its largest size",
+            refuted_by="a wrong element of another size",
+        )  # fmt: skip
+        partly = [name for name in names if not np.all(masks[name])]
+        yield Explained(
+            cause, {n: scene.gradients[n] for n in partly}, {n: masks[n] for n in partly}
+        )
+
+
+def _empty_slices(block: WrongBlock, axis: int) -> Array:
+    """Slices that hold no data term: zero, or a multiple of the weights that all of them share."""
+    a, w = (
+        np.moveaxis(x, axis, 0).reshape(block.shape[axis], -1)
+        for x in (block.gradient, block.values)
+    )
+    zero = np.flatnonzero(~np.any(a, axis=1))
+    if len(zero) or a.shape[1] < 2:
+        return zero
+    for basis in (w, np.sign(w)):
+        sizes = np.einsum("ij,ij->i", basis, basis)
+        with np.errstate(all="ignore"):
+            factors = np.einsum("ij,ij->i", a, basis) / sizes
+            left = np.linalg.norm(a - factors[:, None] * basis, axis=1)
+            alike = left <= EXACTLY * np.linalg.norm(a, axis=1)
+        if np.any(alike) and np.ptp(factors[alike]) <= SAME * np.max(np.abs(factors[alike])):
+            return np.flatnonzero(alike)
+    return zero
 
 
 def _zero_slices(block: WrongBlock, axis: int, empty: Array, mask: Array) -> Explained:
@@ -335,35 +422,23 @@ def _zero_slices(block: WrongBlock, axis: int, empty: Array, mask: Array) -> Exp
 
 
 def _factors_beside_penalty(scene: Scene, seen: Circumstance) -> Iterator[Explained]:
-    """One factor on all data terms, with a penalty added rightly to those of the weights."""
-    names = list(scene.blocks)
-    for sign in (False, True):
-        for all_penalised in (False, True):
-            guesses = []
-            for block in scene.blocks.values():
-                guess = with_penalty(scaled(block), sign=sign)
-                if block.is_vector and not all_penalised:
-                    guess = replace(guess, terms=(block.gradient, np.zeros(block.shape)))
-                guesses.append(guess)
-            found = fit(guesses, scene.options.tolerance)
+    """A factor on the data term of single blocks, with a penalty added rightly to it."""
+    fitted: dict[str, tuple[float, float, Fit]] = {}
+    guesses: dict[str, Guess] = {}
+    weights = [name for name, block in scene.blocks.items() if not block.is_vector]
+    for name in weights[-MOST:]:
+        block = scene.extended(name, WITH_PENALTY)
+        for sign in (False, True):
+            guess = with_penalty(scaled(block), sign=sign)
+            found = fit([guess], scene.options.tolerance)
             if found is None or abs(found.coefficients[0]) < ZERO:
                 continue
             factor = 1 / found.coefficients[0]
-            if abs(factor - 1) < SAME:
-                continue  # the penalty alone
-            cause = name_scale(
-                names,
-                factor,
-                found.errors[0] * factor * factor,
-                seen,
-                shapes=[block.shape for block in scene.blocks.values()],
-                everything=not scene.right,
-                besides=" once the penalty is taken out",
-            )
-            yield Explained(
-                cause, {g.block.name: g.at(found.coefficients) for g in guesses}
-            )
-            return
+            if abs(factor - 1) >= SAME:
+                fitted[name] = (factor, found.errors[0] * factor * factor, found)
+                guesses[name] = guess
+            break
+    yield from _named_factors(scene, seen, fitted, guesses, OUT)
 
 
 def _holds(scene: Scene, guess: Guess) -> bool:

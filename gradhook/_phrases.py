@@ -21,6 +21,7 @@ __all__ = [
     "Row",
     "cause_details",
     "cause_title",
+    "explained",
     "coverage",
     "details",
     "facts",
@@ -135,11 +136,15 @@ def coverage(report: Report) -> list[str]:
     return [printable(sentence) for sentence in unseen if sentence not in beside]
 
 
+def explained(report: Report) -> list[str]:
+    """Return why the check failed, as far as it could tell: causes, then where a fault enters."""
+    said = [cause.sentence for cause in report.causes]
+    return [*said, report.boundary] if report.boundary else said
+
+
 def cause_title(cause: Cause) -> str:
     """Return the cause's sentence, opened by how sure it is."""
-    sure = {"exact": "cause", "family": "likely cause", "boundary": "narrowed down"}[
-        cause.confidence
-    ]
+    sure = {"exact": "cause", "family": "likely cause"}[cause.confidence]
     return printable(f"{sure}: {cause.sentence}")
 
 

@@ -82,6 +82,7 @@ def text(report: Report, width: int = 80, *, colour: bool = False) -> str:
         [line for note in report.notes for line in _wrap("note: ", printable(note), width, "  ")],
         _header(report, width, colour),
         *(_cause(cause, width) for cause in report.causes),
+        list(_wrap("", printable(report.boundary), width, "  ")) if report.boundary else [],
         _table(report, width, colour),
         _footer(report, width),
         _coverage(report, width),
@@ -110,7 +111,7 @@ def summary(report: Report, *, colour: bool = False) -> str:
     if report.passed or not decisive:
         over = f"ratio {number(report.ratio)} over {count(len(report.blocks), 'block')}"
         over += "".join(f", {n} {verdict}" for verdict, n in say.not_passing(report))
-        why = [*(cause.sentence for cause in report.causes), *report.notes, *report.coverage][:1]
+        why = [*say.explained(report), *report.notes, *report.coverage][:1]
         cost = count(report.evaluations, "loss evaluation")
         return f"{title}, {over} ({cost}){_because(why) if not report.passed else ''}"
     worst = decisive[0]
@@ -119,7 +120,7 @@ def summary(report: Report, *, colour: bool = False) -> str:
         what += f" ratio {number(worst.ratio)}"
     if len(decisive) > 1:
         what += f" and {count(len(decisive) - 1, 'more block')}"
-    why = [*(cause.sentence for cause in report.causes), worst.sentence][:1]
+    why = [*say.explained(report), worst.sentence][:1]
     return f"{title}, {what}{_because(why)}"
 
 

@@ -84,6 +84,7 @@ def html(report: Report) -> str:
         *(_tag("p", _text(f"note: {note}"), "note") for note in report.notes),
         _header(report),
         *(_cause(cause) for cause in report.causes),
+        *([_tag("p", _text(report.boundary), "cause")] if report.boundary else []),
         _table(report),
         *(_tag("p", _text(said), "small") for said in (say.thresholds(report), *say.facts(report))),
     ]

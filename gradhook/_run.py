@@ -243,7 +243,9 @@ def _sum_of(penalties: list[Added]) -> Callable[[Any, Batch], Any]:
     return lambda parameters, batch: sum(one(p, parameters, batch) for p in penalties)
 
 
-def _inferred(names: list[str], bind: Callable[[str, Role], list[BoundSwitch]]) -> list[BoundSwitch]:
+def _inferred(
+    names: list[str], bind: Callable[[str, Role], list[BoundSwitch]]
+) -> list[BoundSwitch]:
     """Keywords that a name tells to be switches, with what turns them off."""
     found = []
     for name in names:

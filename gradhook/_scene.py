@@ -168,8 +168,17 @@ class Scene:
             return Changed(loss, gradients, tuple(seen))
         return None
 
-    def vanishes(self, changed: Changed | None, names: Sequence[str]) -> bool:
-        """Whether both derivatives agree there, along directions that exercise the blocks."""
+    def vanishes(
+        self, changed: Changed | None, names: Sequence[str], *, additive: bool = False
+    ) -> bool:
+        """Whether both derivatives agree there, along directions that would show the fault.
+
+        Args:
+            changed: What was measured with something changed.
+            names: The blocks that moved.
+            additive: Whether the change takes a term away and leaves the others as they were; then
+                the fault would show with its own size, and else in proportion to the derivative.
+        """
         if changed is None:
             return False
         tolerance = self.options.tolerance
@@ -178,9 +187,21 @@ class Scene:
             value, error = probe.slope.value, probe.slope.error
             if abs(probe.residual) > tolerance.resolved * error + 1e-12 * abs(value):
                 return False
-            if not abs(value) > max(TELLING, 1 / (10 * tolerance.explained * share)) * error:
+            if additive:
+                # By the weights of a joint probe each block's residual is one.
+                if not error <= 3 * tolerance.explained * math.sqrt(len(names)):
+                    return False
+            elif not abs(value) > max(TELLING, 1 / (10 * tolerance.explained * share)) * error:
                 return False
         return bool(changed.probes)
+
+    def extended(self, name: str, count: int) -> WrongBlock:
+        """A block with at least ``count`` numbers measured, where the budget allows it."""
+        block = self.blocks[name]
+        missing = count - block.count
+        if missing > 0 and not block.exact and self.budget.left >= 4 * missing:
+            self.blocks[name] = self._probed(block, missing, keep=True)
+        return self.blocks[name]
 
     def _share(self, name: str) -> float:
         """``‖r‖ / (‖a‖ + ‖n‖)``, at most 1."""
@@ -201,10 +222,18 @@ class Scene:
             return block
         if self.budget.left < 4 * SHARPER:
             return block
-        fresh = [spread(gradient.size, seeded(self.options.seed, 9, k)) for k in range(SHARPER)]
-        wanted = tolerance.explained * typical / 3
-        probes = [prober.along([(name, v, 1.0)], wanted=wanted) for v in fresh]
-        return WrongBlock.of(name, gradient, values, fresh, probes, exact=False)
+        return self._probed(block, SHARPER, keep=False)
+
+    def _probed(self, block: WrongBlock, count: int, *, keep: bool) -> WrongBlock:
+        """A block with fresh probes, beside those that it has or in their place."""
+        order = self.evaluator.workspace.names.index(block.name)
+        seeds = [seeded(self.options.seed, 9, order, k) for k in range(count)]
+        fresh = [spread(block.gradient.size, seed) for seed in seeds]
+        wanted = self.options.tolerance.explained * block.residual_norm / 3
+        prober = self.measured.prober
+        probes = [prober.along([(block.name, v, 1.0)], wanted=wanted) for v in fresh]
+        more = WrongBlock.of(block.name, block.gradient, block.values, fresh, probes, exact=False)
+        return block.joined(more) if keep else more
 
     def _weights(self, names: Sequence[str]) -> dict[str, float]:
         """Weights at which every block's residual counts alike."""

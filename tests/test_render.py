@@ -303,7 +303,7 @@ def test_a_scalar_block_is_its_own_worst_element():
 
 @pytest.mark.parametrize(
     ("confidence", "opening"),
-    [("exact", "cause: "), ("family", "likely cause: "), ("boundary", "narrowed down: ")],
+    [("exact", "cause: "), ("family", "likely cause: ")],
 )
 def test_a_cause_says_how_far_it_reaches(confidence, opening):
     cause = Cause("L", "local_derivative", ("w",), "look below fc2", confidence=confidence)

@@ -51,6 +51,7 @@ def markdown(report: Report, since: Mapping[str, int] | None = None) -> str:
         _list("note", report.notes),
         _headline(report),
         *(_list(say.cause_title(cause), say.cause_details(cause)) for cause in report.causes),
+        _list("where it enters", [report.boundary]),
         _blocks(report, since or {}),
         _found(report),
         _list("not exercised here", say.coverage(report)),

@@ -74,53 +74,94 @@ def _known(seen: Circumstance) -> Iterator[tuple[float, Meaning]]:
     yield -1.0, Meaning("sign_one", "-1", "the sign is wrong", alone=True)
     n, c = seen.rows, seen.outputs
     if n > 1:
-        yield float(n), Meaning(
-            "no_1_over_N", f"{n}", f"the loss is a mean over the {n} rows, the gradient a sum"
+        yield (
+            float(n),
+            Meaning(
+                "no_1_over_N", f"{n}", f"the loss is a mean over the {n} rows, the gradient a sum"
+            ),
         )
-        yield 1 / n, Meaning(
-            "extra_1_over_N", f"1/{n}", f"divided by the number of rows ({n}) once too often"
+        yield (
+            1 / n,
+            Meaning(
+                "extra_1_over_N", f"1/{n}", f"divided by the number of rows ({n}) once too often"
+            ),
         )
     for m in seen.counted:
         if 0 < m < n:
-            yield m / n, Meaning(
-                "mask_denominator",
-                f"{m}/{n}",
-                f"divided by all {n} rows, where the loss divides by the {m} that the mask lets "
-                "count",
+            yield (
+                float(m),
+                Meaning(
+                    "no_1_over_N",
+                    f"{m}",
+                    f"the loss is a mean over the {m} rows that count, the gradient a sum",
+                ),
             )
-            yield n / m, Meaning(
-                "mask_denominator",
-                f"{n}/{m}",
-                f"divided by the {m} rows that the mask lets count, where the loss divides by all "
-                f"{n}",
+            yield (
+                1 / m,
+                Meaning(
+                    "extra_1_over_N", f"1/{m}", f"divided by the {m} rows that count once too often"
+                ),
+            )
+            yield (
+                m / n,
+                Meaning(
+                    "mask_denominator",
+                    f"{m}/{n}",
+                    f"divided by all {n} rows, where the loss divides by the {m} that the mask lets "
+                    "count",
+                ),
+            )
+            yield (
+                n / m,
+                Meaning(
+                    "mask_denominator",
+                    f"{n}/{m}",
+                    f"divided by the {m} rows that the mask lets count, where the loss divides by all "
+                    f"{n}",
+                ),
             )
     if c > 1:
-        yield 1 / c, Meaning(
-            "mse_mean_outputs",
-            f"1/{c}",
-            f"the loss sums over the {c} outputs, the gradient averages",
+        yield (
+            1 / c,
+            Meaning(
+                "mse_mean_outputs",
+                f"1/{c}",
+                f"the loss sums over the {c} outputs, the gradient averages",
+            ),
         )
-        yield float(c), Meaning(
-            "mse_mean_outputs",
-            f"{c}",
-            f"the loss averages over the {c} outputs, the gradient sums",
+        yield (
+            float(c),
+            Meaning(
+                "mse_mean_outputs",
+                f"{c}",
+                f"the loss averages over the {c} outputs, the gradient sums",
+            ),
         )
     yield 0.5, Meaning("mse_no_two", "1/2", "the 2 of the derivative of a square is missing")
-    yield 2.0, Meaning("factor_two", "2", "it is counted twice, or a 1/2 of the loss is missing", True)
+    yield (
+        2.0,
+        Meaning("factor_two", "2", "it is counted twice, or a 1/2 of the loss is missing", True),
+    )
     if 0 < seen.kept < 1:
         for value, shown in ((seen.kept, "keep_prob"), (1 / seen.kept, "1/keep_prob")):
-            yield value, Meaning(
-                "dropout_scale_missing", shown, "dropout scales forward and not backward", True
+            yield (
+                value,
+                Meaning(
+                    "dropout_scale_missing", shown, "dropout scales forward and not backward", True
+                ),
             )
     for width in sorted(seen.widths):
-        if width > 1 and math.isqrt(width) ** 2 != width:
+        if width > 1:
             for value, shown in (
                 (math.sqrt(width), f"sqrt({width})"),
                 (1 / math.sqrt(width), f"1/sqrt({width})"),
             ):
-                yield value, Meaning(
-                    "attention_scale_missing",
-                    shown,
-                    f"1/sqrt({width}) stands in one of both passes only",
-                    alone=True,
+                yield (
+                    value,
+                    Meaning(
+                        "attention_scale_missing",
+                        shown,
+                        f"1/sqrt({width}) stands in one of both passes only",
+                        alone=True,
+                    ),
                 )

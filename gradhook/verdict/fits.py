@@ -75,17 +75,22 @@ def fit(guesses: Sequence[Guess], tolerance: Tolerance, *, spare: int = 2) -> Fi
     terms = len(guesses[0].terms)
     if len(slopes) < terms + spare or not len(slopes):
         return None
-    base = np.concatenate([
-        np.zeros(g.block.count) if g.base is None else g.block.along(g.base) for g in guesses
-    ])
+    base = np.concatenate(
+        [np.zeros(g.block.count) if g.base is None else g.block.along(g.base) for g in guesses]
+    )
     errors = np.concatenate([block.errors for block in blocks])
     # Every block counts alike, whatever the size of its gradient.
-    typical = np.concatenate([
-        np.full(b.count, np.linalg.norm(b.residuals) / max(1, b.count) ** 0.5) for b in blocks
-    ])
-    columns = np.stack(
-        [np.concatenate([g.block.along(g.terms[j]) for g in guesses]) for j in range(terms)], axis=1
-    ) if terms else np.zeros((len(slopes), 0))
+    typical = np.concatenate(
+        [np.full(b.count, np.linalg.norm(b.residuals) / max(1, b.count) ** 0.5) for b in blocks]
+    )
+    columns = (
+        np.stack(
+            [np.concatenate([g.block.along(g.terms[j]) for g in guesses]) for j in range(terms)],
+            axis=1,
+        )
+        if terms
+        else np.zeros((len(slopes), 0))
+    )
     sizes = np.abs(slopes) + np.abs(base)
     with np.errstate(all="ignore"):
         allowed = errors + ROUNDING * sizes
@@ -107,7 +112,9 @@ def fit(guesses: Sequence[Guess], tolerance: Tolerance, *, spare: int = 2) -> Fi
         inverse = np.linalg.pinv(scaled / lengths)
         spread = np.sqrt(np.sum((inverse * (allowed * weights)) ** 2, axis=1)) / lengths
     left = np.abs(wanted - columns @ coefficients)
-    if np.any(left > tolerance.resolved * allowed + ROUNDING * np.abs(columns) @ np.abs(coefficients)):
+    if np.any(
+        left > tolerance.resolved * allowed + ROUNDING * np.abs(columns) @ np.abs(coefficients)
+    ):
         return None
     misfit = float(np.sqrt(np.mean(((left + allowed) / typical) ** 2)))
     if misfit > tolerance.explained:

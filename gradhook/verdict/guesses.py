@@ -29,7 +29,7 @@ class Layout:
 
     Args:
         kind: What ``Cause.kind`` says.
-        words: What happened, after "is the numerical gradient".
+        words: What happened, after the gradient's name.
         move: Puts them right: ``n = move(a)``; ``None`` where another block holds them.
         other: Name of the block that holds them.
     """
@@ -54,19 +54,21 @@ def layouts(block: WrongBlock, gradients: Blocks) -> Iterator[Layout]:
             if i < j and shape[i] == shape[j]:
                 kind = "dW_transposed" if len(shape) == 2 else "conv_channel_swap"
                 words = "transposed" if len(shape) == 2 else f"with axes {i} and {j} exchanged"
-                yield Layout(kind, words, _swapped(i, j))
+                yield Layout(kind, f"is the numerical gradient {words}", _swapped(i, j))
     for axis in long:
         for shift in (-1, 1):
-            yield Layout(
-                "rolled_rows", f"off by one along axis {axis}", _rolled(axis, shift)
-            )
+            words = f"is the numerical gradient off by one along axis {axis}"
+            yield Layout("rolled_rows", words, _rolled(axis, shift))
     for axis in long:
-        yield Layout("flipped", f"in reverse order along axis {axis}", _flipped(axis))
+        words = f"is the numerical gradient in reverse order along axis {axis}"
+        yield Layout("flipped", words, _flipped(axis))
     if len(long) > 1:
-        yield Layout("flipped", "in reverse order along every axis", _flipped(*long))
+        words = "is the numerical gradient in reverse order along every axis"
+        yield Layout("flipped", words, _flipped(*long))
     for name, gradient in gradients.items():
         if name != block.name and gradient.shape == shape:
-            yield Layout("blocks_swapped", f"that of {name}", other=name)
+            words = f"is wrong, and the gradient returned for {name} is right for it"
+            yield Layout("blocks_swapped", words, other=name)
 
 
 def scaled(block: WrongBlock) -> Guess:

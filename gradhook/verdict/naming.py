@@ -63,6 +63,8 @@ def name_scale(
     else:
         # A factor of the loss reaches every block.
         fitting = [m for m in found if m.alone or everything]
+        if len(names) > 1 and not everything:  # as of queries and keys
+            fitting.sort(key=lambda meaning: meaning.kind != "attention_scale_missing")
         kind = fitting[0].kind if fitting else "scale"
         shown = fitting[0].shown if fitting else nice(factor, error)
         words = " or ".join(dict.fromkeys(m.words for m in fitting)) or "a constant factor"

@@ -8,7 +8,7 @@ directions.  That is enough to try whether it is some known array, or a multiple
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -67,6 +67,16 @@ class WrongBlock:
         rounding = np.abs(block.along(gradient) - block.seen)
         np.add(block.errors, rounding, out=block.errors)
         return block
+
+    def joined(self, more: WrongBlock) -> WrongBlock:
+        """The same block with what was measured along further directions."""
+        return replace(
+            self,
+            directions=self.directions + more.directions,
+            slopes=np.concatenate([self.slopes, more.slopes]),
+            errors=np.concatenate([self.errors, more.errors]),
+            seen=np.concatenate([self.seen, more.seen]),
+        )
 
     @property
     def shape(self) -> tuple[int, ...]:
