@@ -61,6 +61,7 @@ LAYERS = (
                 "_assemble",
                 "_coverage",
                 "_small",
+                *("_explain", "_guessed", "_experiments", "_scene"),
                 "_selftest",
                 "_layer",
                 "_layer_forms",
