@@ -102,9 +102,11 @@ def _next_step(reading: Reading, order: int) -> float:
     if reading.truncation > 8 * reading.round_off:
         shrink = (reading.round_off / reading.truncation) ** (1 / (order + 1))
         return _power_of_two(reading.step * max(shrink, 1e-6))
+    if not reading.noise:
+        return reading.step
     scale = abs(reading.slope)
     longer = _balance(reading.noise / scale, order) if scale else LONGEST
-    return max(longer, reading.step) if reading.noise else reading.step
+    return max(longer, reading.step)
 
 
 def _balance(share: float, order: int) -> float:

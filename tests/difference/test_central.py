@@ -61,6 +61,13 @@ def test_an_offset_that_drowns_the_slope_lengthens_the_step():
     assert abs(estimate.value - 1.0) <= estimate.error <= 5e-4
 
 
+def test_a_line_whose_rounding_underflows_is_done_at_the_first_step():
+    # Subnormal numbers: half the last digit of 1e-316 is zero.
+    estimate = Central()(lambda t: 2.5e-316 * t, noise=0.0)
+    assert abs(estimate.value - 2.5e-316) <= 1e-2 * 2.5e-316
+    assert estimate.evaluations == 5
+
+
 def test_a_longer_step_that_leaves_the_domain_is_given_up():
     visited = []
 
