@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 
 from gradhook.errors import ObjectiveError
 
-__all__ = ["Form", "form_of", "left_to_keywords", "name_of", "signature_of"]
+__all__ = ["Form", "form_of", "left_to_keywords", "name_of", "signature_of", "takes"]
 
 Form: TypeAlias = Literal["functional", "in_place"]
 
@@ -89,6 +89,12 @@ def signature_of(function: Callable[..., Any]) -> inspect.Signature | None:
         return inspect.signature(function)
     except (TypeError, ValueError):
         return None
+
+
+def takes(function: Callable[..., Any], count: int) -> bool:
+    """Whether a function can be called with so many arguments, as far as its signature tells."""
+    signature = signature_of(function)
+    return signature is None or _binds(signature, count, ())
 
 
 def left_to_keywords(signature: inspect.Signature, positional: int) -> dict[str, Any]:

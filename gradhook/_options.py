@@ -14,6 +14,7 @@ from typing import Any, get_args
 
 from gradhook._bind import as_switches
 from gradhook._code import code_of
+from gradhook._form import takes
 from gradhook._gradients import GradientName
 from gradhook._integer import as_integer
 from gradhook._penalty import Penalty, split_penalty
@@ -107,7 +108,7 @@ class Options:
             self._set_integer("workers", must, least=1)
 
     def _refuse_uncallable(self) -> None:
-        if self.subset is not None and not callable(self.subset):
+        if self.subset is not None and not (callable(self.subset) and takes(self.subset, 2)):
             raise OptionError(
                 f"subset must be a function (batch, rows) -> batch, got {self.subset!r}"
             )

@@ -52,6 +52,7 @@ def cube(x):
         ({"method": difference.Central}, "such as difference.Ridders(), got"),
         ({"method": "central"}, "method must be one of gradhook.difference's methods"),
         ({"subset": 3}, "subset must be a function (batch, rows) -> batch, got 3"),
+        ({"subset": len}, "subset must be a function (batch, rows) -> batch, got <built-in"),
         ({"evaluation_mode": True}, "evaluation_mode must be a context manager or a function that"),
         (
             {"gradient_name": "grad"},
