@@ -18,7 +18,7 @@ from gradhook._guessed import TINY, Explained, guessed
 from gradhook._options import Options
 from gradhook._scene import Scene
 from gradhook._settings import Measured
-from gradhook._small import describe
+from gradhook._small import SEARCH, describe
 from gradhook._switches import BoundSwitch
 from gradhook._types import Verdict
 from gradhook.errors import GradhookError
@@ -31,9 +31,6 @@ __all__ = ["Explanation", "explain"]
 
 DIAGNOSIS = 40
 """Loss evaluations that diagnosis may take in one check."""
-
-SEARCH = 1300
-"""Those that the search inside blocks may take."""
 
 SPREAD_OUT = 3
 """Blocks in which a fault was found to be spread, after which no further one is searched."""
@@ -110,7 +107,8 @@ def _explain(
     diagnosis = Budget(lambda: evaluator.evaluations, DIAGNOSIS)
     unexplained: list[str] = []
     scenes: list[Scene] = []
-    left = list(wrong)
+    left = [name for name in wrong if not _take_location(name, measured, found)]
+    unexplained += [name for name in wrong if name not in left]
     while left:
         setting = max(measured, key=lambda m: _weight(m, left))
         names = [name for name in left if _is_wrong(setting, name)]
@@ -123,9 +121,12 @@ def _explain(
     for cause in found.causes:
         if cause.where and len(cause.blocks) == 1:
             found.where[cause.blocks[0]] = cause.where
-    _search(scenes, [n for n in reversed(order) if n in unexplained], found)
+    open_ = [n for n in reversed(order) if n in unexplained and n not in found.locations]
+    _search(scenes, open_, found)
     shapes = {name: array.shape for name, array in evaluator.workspace.arrays.items()}
-    entering = boundary(order, unexplained, right, shapes)
+    # Wrong elements say by themselves where the fault is.
+    single = {n for n, where in found.locations.items() if where.elements and where.complete}
+    entering = boundary(order, [n for n in unexplained if n not in single], right | single, shapes)
     remains = "something else remains: " if found.causes and entering else ""
     found.boundary = remains + entering
     ratios = {n: _ratio(n, scenes) for n in wrong}
@@ -146,12 +147,11 @@ def _diagnosed(
             continue
         if not _confirmed(scene, guess, elsewhere, order):
             continue
-        cause: Cause | None = guess.cause
-        if cause.family == "R":
-            cause = told_by_penalty(scene, cause, free)
-        if cause is None:
+        cause = guess.cause
+        told = told_by_penalty(scene, cause, free) if cause.family == "R" else cause
+        if told is None:
             continue
-        causes.append(cause)
+        causes.append(told)
         open_ = [name for name in open_ if name not in cause.blocks]
         if not open_:
             break
@@ -201,14 +201,23 @@ def _alike(one: Explained, other: Explained) -> bool:
     return abs(one.coefficient - other.coefficient) <= 1e-4 * abs(other.coefficient)
 
 
+def _take_location(name: str, measured: Sequence[Measured], found: Explanation) -> bool:
+    """Whether the wrong elements of a block are known, which is no matter of factors or layers."""
+    for setting in measured:
+        judgement = setting.judgements.get(name)
+        if judgement is not None and judgement.location and judgement.location.elements:
+            found.locations[name] = judgement.location
+            found.where[name] = describe(judgement.location)
+            return True
+    return False
+
+
 def _search(scenes: Sequence[Scene], names: Sequence[str], found: Explanation) -> None:
     """Look inside the blocks, those next to the loss first."""
     spread_out = 0
     for name in names:
         scene = next(scene for scene in scenes if name in scene.blocks)
-        evaluator, tolerance = scene.evaluator, scene.options.tolerance
-        budget = Budget(lambda evaluator=evaluator: evaluator.evaluations, SEARCH)
-        evidence = scene.measured.evidence[name]
+        tolerance, evidence = scene.options.tolerance, scene.measured.evidence[name]
         if spread_out >= SPREAD_OUT and not evidence.exact:
             continue
         scene.enter()
@@ -218,7 +227,7 @@ def _search(scenes: Sequence[Scene], names: Sequence[str], found: Explanation) -
             scene.gradients[name],
             resolved=tolerance.resolved,
             rounding=tolerance.rounding,
-            budget=budget,
+            budget=scene.searching(SEARCH),
             seed=scene.options.seed + 11,
         )
         found.locations[name] = location

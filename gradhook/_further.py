@@ -80,6 +80,7 @@ def measure_further(
                 loss=loss,
                 gradients=gradients,
                 like=main.prober,
+                located=main.located,
             )
         )
     evaluator.switches = list(main.setting.switches)

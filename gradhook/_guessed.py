@@ -139,7 +139,7 @@ def _factors(scene: Scene, seen: Circumstance, *, meaningful: bool) -> Iterator[
     fitted: dict[str, tuple[float, float, Fit]] = {}
     spare = 0 if meaningful else 2
     for block, found in _fitted(scene, scaled, spare=spare).values():
-        if abs(found.coefficients[0]) < ZERO:
+        if _vague(found):
             continue
         factor = 1 / found.coefficients[0]
         fitted[block.name] = (factor, found.errors[0] * factor * factor, found)
@@ -186,7 +186,7 @@ def _shared_factor(scene: Scene, seen: Circumstance) -> Iterator[Explained]:
                     guess = replace(guess, terms=(block.gradient, np.zeros(block.shape)))
                 guesses[block.name] = guess
             found = fit(list(guesses.values()), scene.options.tolerance)
-            if found is None or abs(found.coefficients[0]) < ZERO:
+            if found is None or _vague(found):
                 continue
             factor = 1 / found.coefficients[0]
             if abs(factor - 1) < SAME:
@@ -307,8 +307,8 @@ def _penalties(scene: Scene) -> Iterator[Explained]:
         coefficient, error, _ = excess[names[0]]
         biases = all(scene.blocks[name].is_vector for name in names)
         cause = name_weights(names, coefficient, error, biases=biases)
-        predicted = {n: scene.gradients[n] - excess[n][0] * scene.blocks[n].values for n in names}
-        yield Explained(cause, predicted, coefficient=coefficient)
+        right = {n: scene.gradients[n] - excess[n][0] * scene.blocks[n].values for n in names}
+        yield Explained(cause, right, coefficient=coefficient)
 
 
 def _form(block: WrongBlock, key: str, missing: float, error: float) -> Cause:
@@ -431,7 +431,7 @@ def _factors_beside_penalty(scene: Scene, seen: Circumstance) -> Iterator[Explai
         for sign in (False, True):
             guess = with_penalty(scaled(block), sign=sign)
             found = fit([guess], scene.options.tolerance)
-            if found is None or abs(found.coefficients[0]) < ZERO:
+            if found is None or _vague(found):
                 continue
             factor = 1 / found.coefficients[0]
             if abs(factor - 1) >= SAME:
@@ -439,6 +439,11 @@ def _factors_beside_penalty(scene: Scene, seen: Circumstance) -> Iterator[Explai
                 guesses[name] = guess
             break
     yield from _named_factors(scene, seen, fitted, guesses, OUT)
+
+
+def _vague(found: Fit) -> bool:
+    """Whether a factor may be zero, or is known to a hundredth at best."""
+    return abs(found.coefficients[0]) < max(ZERO, 100 * found.errors[0])
 
 
 def _holds(scene: Scene, guess: Guess) -> bool:

@@ -88,6 +88,10 @@ class Scene:
         self.evaluator.workspace.move(self.measured.setting.moves)
         self.evaluator.switches = list(self.measured.setting.switches)
 
+    def searching(self, most: int) -> Budget:
+        """A budget of its own for a search."""
+        return Budget(lambda: self.evaluator.evaluations, most)
+
     @property
     def rows(self) -> int:
         """Rows of the batch; 0 where it has none."""

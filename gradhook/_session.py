@@ -206,6 +206,7 @@ class Session:
             gradients=gradients,
             like=outcome.measured[0].prober if outcome.measured else None,
             textbook=self._options.effort == "exhaustive",
+            located=[name for m in outcome.measured for name in m.located],
         )
         doubted = [
             name
@@ -254,6 +255,7 @@ class Session:
             # Steps and curvatures learned at a tie would mislead: those of the main point, or none.
             like=outcome.measured[0].prober if outcome.measured else None,
             names=names,
+            located=[name for m in outcome.measured for name in m.located],
         )
         judged = {n: judge_kink(current.judgements[n], away.judgements[n]) for n in names}
         return replace(current.judged_anew(judged), retried=away)

@@ -9,7 +9,7 @@ mask, the penalty that hides behind a small coefficient.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from gradhook._directions import Move
@@ -118,6 +118,11 @@ class Measured:
         """The records for the report, per block."""
         return {name: judgement.finding for name, judgement in self.judgements.items()}
 
+    @property
+    def located(self) -> list[str]:
+        """Blocks of which a search found the wrong part."""
+        return [name for name, judgement in self.judgements.items() if judgement.location]
+
     def comparisons(self) -> list[Comparison]:
         """The comparisons of the blocks that could be judged, or the joint one."""
         if self.joint is not None:
@@ -152,6 +157,7 @@ def measure(
     names: list[str] | None = None,
     textbook: bool = False,
     elsewhere: float = math.nan,
+    located: Collection[str] = (),
 ) -> Measured:
     """Probe and judge every block, or those named, in one setting.
 
@@ -166,6 +172,7 @@ def measure(
         names: Blocks to probe; all by default.
         textbook: Whether to add the plain textbook derivative.
         elsewhere: The loss at another point.
+        located: Blocks whose wrong part is known, so that a small mismatch needs no search.
     """
     exhaustive = options.effort == "exhaustive"
     prober = Prober(
@@ -200,19 +207,24 @@ def measure(
         while verdict.doubtful and len(found.probes) < MOST_PROBES:
             found = prober.more(found, min(3, MOST_PROBES - len(found.probes)))
             verdict = _judged(found, prober, setting, options, evaluator)
-        # Below ``warn`` the main setting has looked at the shape; others need not again.
-        seen = like is not None and verdict.finding.ratio < options.tolerance.warn
-        if verdict.small and not seen:
-            verdict = judge_small(
-                prober,
-                found,
-                verdict,
-                gradient=gradients[name],
-                values=evaluator.workspace.arrays[name],
-                tolerance=options.tolerance,
-                seed=seed + 11,
-            )
         evidence[name], judgements[name] = found, verdict
+    # What an earlier setting has looked at, and mismatches below ``warn``, need not be again.
+    small = {
+        name: judgement
+        for name, judgement in judgements.items()
+        if judgement.small
+        and name not in located
+        and (like is None or judgement.finding.ratio >= options.tolerance.warn)
+    }
+    judgements |= judge_small(
+        prober,
+        evidence,
+        small,
+        gradients=gradients,
+        values=lambda name: evaluator.workspace.arrays[name],
+        tolerance=options.tolerance,
+        seed=seed + 11,
+    )
     measured = Measured(setting, prober, gradients, evidence, judgements, plain)
     return measured if exhaustive else measured.lightened()
 

@@ -6,24 +6,30 @@ adds to the norm.  One that is the same multiple of the gradient, or of the weig
 a cause and is worth a warning.  One that is spread over the block, follows no such rule and does
 not change with the step is typical of ``log(y + 1e-7)`` in the loss alone, and passes with a note
 while it is below 1e-5.
+
+Two elements drawn at random tell whether a mismatch is spread: where both stand out it is, and is
+not searched.  Blocks with spread mismatches are held against the rules together.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from gradhook._types import Array, Tolerance, Verdict
+import numpy as np
+
+from gradhook._directions import Direction, Element
+from gradhook._types import Array, Blocks, Tolerance, Verdict
 from gradhook.probe.blocks import Prober
 from gradhook.probe.directions import seeded, spread
 from gradhook.probe.evidence import BlockEvidence, Location, Probe
 from gradhook.probe.localise import Budget, locate
 from gradhook.verdict.judge import Judgement
 
-__all__ = ["describe", "judge_small"]
+__all__ = ["SEARCH", "describe", "judge_small"]
 
-BUDGET = 60
+SEARCH = 1300
 """Evaluations that the search of one block may take."""
 
 FEW = 0.25
@@ -32,49 +38,101 @@ FEW = 0.25
 FITTED, CONFIRMED = 3, 2
 """Probes that a rule is fitted on, and fresh ones that it must explain."""
 
+ELEMENTS, TELLING = 2, 5.0
+"""Random elements that tell a spread mismatch, and how far a typical one should stand out."""
+
+ALONE = 3
+"""Blocks that are held against a rule each by itself, where none holds for all."""
+
 NAMED = 3
 """Parts of a block that are named one by one."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Small:
+    """A block with a small mismatch."""
+
+    name: str
+    evidence: BlockEvidence
+    judgement: Judgement
+
+
 def judge_small(
     prober: Prober,
-    evidence: BlockEvidence,
-    judgement: Judgement,
+    evidence: Mapping[str, BlockEvidence],
+    judgements: Mapping[str, Judgement],
     *,
-    gradient: Array,
-    values: Array,
+    gradients: Blocks,
+    values: Callable[[str], Array],
     tolerance: Tolerance,
     seed: int,
-) -> Judgement:
-    """Judge a resolved mismatch that is too small to be a FAIL by itself.
+) -> dict[str, Judgement]:
+    """Judge resolved mismatches that are too small to be a FAIL by themselves.
 
     Args:
         prober: At the point and with the switches of the evidence.
-        evidence: The block's probes.
-        judgement: What they say, going by the size of the mismatch alone.
-        gradient: The analytic gradient; the block's shape.
-        values: The block itself at this point.
+        evidence: The blocks' probes.
+        judgements: What they say, going by the size of the mismatch alone.
+        gradients: The analytic gradients.
+        values: Returns a block at this point.
         tolerance: The constants of judging.
         seed: Seed of fresh directions.
 
     Returns:
-        The judgement by shape.
+        The judgements by shape.
     """
-    found = locate(
-        prober,
-        evidence,
-        gradient,
-        resolved=tolerance.resolved,
-        rounding=tolerance.rounding,
-        budget=Budget(lambda: prober.evaluations, BUDGET),
-        seed=seed,
-    )
-    if _apart(found, evidence) and found.ratio > tolerance.warn:
-        verdict = Verdict.FAIL if found.ratio > tolerance.fail else Verdict.WARN
-        note = f"{describe(found)} wrong: ratio {found.ratio:.1e} there"
-        note += ", and nothing else stands out" if found.complete else ""
-        return _revised(judgement, verdict, note, where=describe(found))
-    rule = _rule(prober, evidence, judgement.comparison.residual_norm, values, tolerance, seed)
+    judged: dict[str, Judgement] = {}
+    dense: list[_Small] = []
+    for index, (name, judgement) in enumerate(judgements.items()):
+        small = _Small(name, evidence[name], judgement)
+        if _is_spread(prober, small, gradients[name], tolerance, seeded(seed, 10, index)):
+            dense.append(small)
+            continue
+        found = locate(
+            prober,
+            evidence[name],
+            gradients[name],
+            resolved=tolerance.resolved,
+            rounding=tolerance.rounding,
+            budget=Budget(lambda: prober.evaluations, SEARCH),
+            seed=seed,
+        )
+        if _apart(found, evidence[name]) and found.ratio > tolerance.warn:
+            verdict = Verdict.FAIL if found.ratio > tolerance.fail else Verdict.WARN
+            note = f"{describe(found)} wrong: ratio {found.ratio:.1e} there"
+            note += ", and nothing else stands out" if found.complete else ""
+            judged[name] = _revised(judgement, verdict, note, found)
+        else:
+            dense.append(small)
+    rules = _rules(prober, dense, values, tolerance, seed)
+    for small in dense:
+        judged[small.name] = _by_rule(small.judgement, rules.get(small.name, ""), tolerance)
+    return judged
+
+
+def _is_spread(
+    prober: Prober, small: _Small, gradient: Array, tolerance: Tolerance, seed: int
+) -> bool:
+    """Whether random elements of a large block are all wrong."""
+    size = small.evidence.size
+    if small.evidence.exact or FEW * size < ELEMENTS:
+        return small.evidence.exact and _mostly_wrong(small.evidence, tolerance)
+    typical = small.judgement.comparison.residual_norm / math.sqrt(size)
+    for index in np.random.default_rng(seed).choice(size, ELEMENTS, replace=False):
+        probe = prober.along(
+            [(small.name, Element(int(index)), 1.0)], share=1 / size, wanted=typical / TELLING
+        )
+        if abs(probe.residual) <= tolerance.resolved * probe.slope.error:
+            return False
+    return True
+
+
+def _mostly_wrong(evidence: BlockEvidence, tolerance: Tolerance) -> bool:
+    wrong = [abs(p.residual) > tolerance.resolved * p.slope.error for p in evidence.probes]
+    return 2 * sum(wrong) > len(wrong)
+
+
+def _by_rule(judgement: Judgement, rule: str, tolerance: Tolerance) -> Judgement:
     if rule:
         verdict = max(judgement.finding.verdict, Verdict.WARN, key=lambda v: v.severity)
         return _revised(judgement, verdict, rule)
@@ -115,39 +173,73 @@ def _index(part: slice, length: int) -> str:
 
 
 def _revised(
-    judgement: Judgement, verdict: Verdict, note: str, where: str | None = None
+    judgement: Judgement, verdict: Verdict, note: str, location: Location | None = None
 ) -> Judgement:
     finding = replace(judgement.finding, verdict=verdict, note=note)
-    return replace(judgement, finding=finding, doubtful=False, where=where)
+    where = describe(location) if location else None
+    return replace(judgement, finding=finding, doubtful=False, where=where, location=location)
+
+
+def _rules(
+    prober: Prober,
+    dense: Sequence[_Small],
+    values: Callable[[str], Array],
+    tolerance: Tolerance,
+    seed: int,
+) -> dict[str, str]:
+    """The rule that each block's residual follows, as a sentence; blocks without one are left out.
+
+    All blocks together first, each at a weight by which its residual counts one.
+    """
+    if not dense:
+        return {}
+    shared = _rule(prober, dense, values, tolerance, seed)
+    if shared or len(dense) == 1:
+        return {small.name: shared for small in dense if shared}
+    if len(dense) > ALONE:
+        return {}
+    alone = {s.name: _rule(prober, [s], values, tolerance, seed + 1) for s in dense}
+    return {name: rule for name, rule in alone.items() if rule}
 
 
 def _rule(
     prober: Prober,
-    evidence: BlockEvidence,
-    residual: float,
-    values: Array,
+    blocks: Sequence[_Small],
+    values: Callable[[str], Array],
     tolerance: Tolerance,
     seed: int,
 ) -> str:
-    """The rule that the residual follows, as a sentence; empty if none does."""
-    probes, directions = evidence.probes, prober.directions(evidence)
-    if not evidence.exact:
-        # Sharp enough to tell a rule from an accident: a few probes agree with many rules to 10 %.
-        directions = [spread(evidence.size, seeded(seed, 9, k)) for k in range(FITTED + CONFIRMED)]
-        wanted = tolerance.explained * residual / 3
-        probes = tuple(
-            prober.along([(evidence.name, direction, 1.0)], wanted=wanted)
-            for direction in directions
-        )
+    """The rule that the residual of all these blocks follows; empty if none does."""
+    weights = {b.name: 1 / b.judgement.comparison.residual_norm for b in blocks}
+    if len(blocks) == 1 and blocks[0].evidence.exact:
+        evidence = blocks[0].evidence
+        probes: Sequence[Probe] = evidence.probes
+        drawn = [[(blocks[0].name, v, 1.0)] for v in prober.directions(evidence)]
+    else:
+        # Sharp enough to tell a rule from an accident: a few probes agree with many to 10 %.
+        wanted = tolerance.explained * math.sqrt(len(blocks)) / 3
+        drawn = [_drawn(blocks, weights, seeded(seed, 9, k)) for k in range(FITTED + CONFIRMED)]
+        probes = [prober.along(parts, wanted=wanted) for parts in drawn]
     if len(probes) < FITTED:
         return ""
     factor = _fit(probes, [probe.slope.value for probe in probes], tolerance)
     if factor is not None:
         return f"the gradient is {1 + factor:.8g} times the numerical one, everywhere"
-    weight = _fit(probes, [direction.dot(values) for direction in directions], tolerance)
+    arrays = {block.name: values(block.name) for block in blocks}
+    along = [math.fsum(w * v.dot(arrays[name]) for name, v, w in parts) for parts in drawn]
+    weight = _fit(probes, along, tolerance)
     if weight is not None:
         return f"the gradient differs by {weight:.3e} times the block itself, everywhere"
     return ""
+
+
+def _drawn(
+    blocks: Sequence[_Small], weights: Mapping[str, float], seed: int
+) -> list[tuple[str, Direction, float]]:
+    return [
+        (b.name, spread(b.evidence.size, seeded(seed, index)), weights[b.name])
+        for index, b in enumerate(blocks)
+    ]
 
 
 def _fit(probes: Sequence[Probe], known: Sequence[float], tolerance: Tolerance) -> float | None:

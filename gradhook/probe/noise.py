@@ -3,7 +3,8 @@
 One difference table (ECnoise: J. J. Moré and S. M. Wild, "Estimating computational noise", SIAM J.
 Sci. Comput. 33 (2011) 1292-1314) along one direction that moves every block by its own scale, never
 below half the grain of the values seen: a loss that survives a round trip through float32 knows no
-more than float32.
+more than float32.  Where a coarse term is added to a fine one no value shows its grain, and points
+that lie close see the fine one alone; a slope across a longer way tells.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gradhook.difference import grain, noise_level
+from gradhook.difference._base import Samples
 from gradhook.errors import NonFiniteLossError
 
 __all__ = ["Noise", "measure_noise"]
@@ -22,6 +24,13 @@ SPACING = 1e-8
 
 COARSE = 1e-9
 """Noise, relative to the loss, between those of float64's and float32's rounding."""
+
+WIDE, STAIR = 1e-3, 3.0
+"""Distance over which a slope is that of many stairs, in units of the blocks' scales, and multiple
+of both errors by which it must differ from the one between close points."""
+
+DIVISORS = (3.0, 4.7, 6.1)
+"""Parts of that distance that tables are spaced by."""
 
 SUSPICIOUS = 100.0
 """Noise, in units of half the grain, beyond what rounding alone usually makes."""
@@ -59,23 +68,52 @@ def measure_noise(
     """
     if not math.isfinite(at_zero):  # for a loss that was finite before
         raise NonFiniteLossError(f"the line is {at_zero:g} at t = 0, where it starts")
+    seen = Samples(lambda t: line(t) if t else at_zero)
     if not math.isfinite(elsewhere) or elsewhere == at_zero:
-        elsewhere = line(0.1)  # a lone value would tell neither grain nor contrast
+        elsewhere = seen(0.1)  # a lone value would tell neither grain nor contrast
     known = [value for value in (at_zero, elsewhere) if math.isfinite(value)]
     contrast = (max(known) - min(known)) or abs(at_zero)
     spacing = math.sqrt(grain(known) / contrast) if contrast else SPACING
     spacing = min(max(spacing, SPACING), 0.03)
-    found = noise_level(line, spacing=spacing, at_zero=at_zero)
-    level = found.level
+    found = noise_level(seen, spacing=spacing, at_zero=at_zero)
+    spacing, level = found.spacing, found.level
     for _ in range(2):
         if level <= SUSPICIOUS * found.floor:
             break
-        # Kinks between the points look like noise but shrink with the spacing; noise does not, and
-        # a staircase of coarser numbers shows only at the wider one.
-        spacing /= 100
-        closer = noise_level(line, spacing=spacing, at_zero=at_zero)
+        # Kinks between the points look like noise but shrink with the spacing; noise does not.
+        closer = noise_level(seen, spacing=spacing / 100, at_zero=at_zero)
         if not closer.reached or closer.level > level / 3:
             break
-        level = closer.level
+        spacing, level = closer.spacing, closer.level
+    jump = _jump(seen, spacing, max(level, found.floor))
+    if jump:
+        # Steps of a whole number of stairs hide them too; several lengths rarely all do.
+        wider = [noise_level(seen, spacing=WIDE / k, at_zero=at_zero).level for k in DIVISORS]
+        level = max(level, *wider)
+        if level <= SUSPICIOUS * found.floor:
+            level = jump / math.sqrt(12)  # a single stair, and a value anywhere on it
     level = max(level, found.floor)
     return Noise(level, level > COARSE * abs(at_zero))
+
+
+def _jump(line: Samples, spacing: float, level: float) -> float:
+    """What the line rises by more between distant points than close ones foretell; 0 if nothing.
+
+    A term that is computed in coarse numbers, or a loss that is rounded, is constant between close
+    points and hides its noise there; the slope across many stairs is right all the same.  The error
+    of that slope, ``|S(2h) - S(h)| + |E(2h) - 4 E(h)|/h``, covers what kinks do to it.
+    """
+    reach, h = 6 * spacing, WIDE
+    if reach > h / 10:
+        return 0.0
+    try:
+        near = (line(reach) - line(0.0)) / reach
+        sides = [(line(t) - line(0.0), line(0.0) - line(-t)) for t in (h, 2 * h)]
+    except NonFiniteLossError:
+        return 0.0
+    (s1, e1), (s2, e2) = ((f + b, f - b) for f, b in sides)
+    slope, even = s1 / (2 * h), abs(e1) / (2 * h)
+    far_error = abs(s2 / (4 * h) - slope) + abs(e2 - 4 * e1) / (2 * h) + 2 * level / h
+    near_error = 2 * level / reach + even * reach / h
+    apart = abs(near - slope)
+    return 2 * h * apart if apart > STAIR * (near_error + far_error) else 0.0

@@ -43,6 +43,12 @@ SHRINK = 1e-3
 POOR = 1e-5
 """Relative error above which a line whose step had to shrink is said to have kinks."""
 
+DISAGREE = 3.0
+"""Multiple of both errors beyond which the slopes at two steps contradict each other."""
+
+NOISY = 2.0
+"""Error, in units of that of noise alone, up to which no kink is to blame."""
+
 OUTSIDE = 1e-2
 """Change of the step where the loss was not finite on one of the sides."""
 
@@ -116,6 +122,7 @@ def _searched(
 ) -> Slope:
     """Look for the step at which truncation and noise balance; the best estimate on the way."""
     best = Slope(math.nan, math.inf, step)
+    visited: list[Slope] = []
     h, too_short, too_long, previous = step, 0.0, math.inf, math.inf
     shrunk = False
     for _ in range(rounds):
@@ -123,6 +130,7 @@ def _searched(
         if math.isnan(slope.value):
             h *= OUTSIDE
             continue
+        visited.append(slope)
         if slope.error < best.error:
             best = slope
         if good(slope):
@@ -144,7 +152,21 @@ def _searched(
                 break
         else:
             break
-    return replace(best, kink=shrunk and best.error > POOR * abs(best.value))
+    # An error covers what kinks do.  A slope beyond it at a longer step is that of a line which is
+    # a staircase, seen from a single stair.
+    beyond = max(
+        (
+            abs(best.value - other.value)
+            for other in visited
+            if other.step > best.step
+            and abs(best.value - other.value) > DISAGREE * (best.error + other.error)
+        ),
+        default=0.0,
+    )
+    if beyond:
+        return replace(best, error=max(best.error, beyond))
+    poor = shrunk and best.error > POOR * abs(best.value)
+    return replace(best, kink=poor and best.error > NOISY * 2 * noise / best.step)
 
 
 def _two(line: Callable[[float], float], at_zero: float, h: float, noise: float) -> Slope:

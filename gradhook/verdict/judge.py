@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from gradhook._types import Tolerance, Verdict
-from gradhook.probe.evidence import BlockEvidence
+from gradhook.probe.evidence import BlockEvidence, Location
 from gradhook.report import Finding
 from gradhook.verdict.compare import Comparison, compare, ratio_of
 
@@ -38,7 +38,8 @@ class Judgement:
         comparison: The numbers behind it.
         doubtful: Whether further probes could change the verdict.
         small: Whether a mismatch stands out that is no FAIL by its size.
-        where: The part of the block that is wrong, where that was found.
+        where: The part of the block that is wrong, where that was found, in words.
+        location: The same as a search found it.
     """
 
     finding: Finding
@@ -46,6 +47,7 @@ class Judgement:
     doubtful: bool = False
     small: bool = False
     where: str | None = None
+    location: Location | None = None
 
     @property
     def suspect(self) -> bool:
