@@ -1,0 +1,214 @@
+"""Evaluations until a fault is located, against the number of weights of the block that holds it.
+
+::
+
+    python tests/benchmarks/localise.py                   # 10**2 … 10**7
+    python tests/benchmarks/localise.py --quick           # up to 10**4
+    python tests/benchmarks/localise.py --sizes 1e5 --draws 20
+
+A tanh layer of any size, and an embedding of which a batch uses 64 rows, with one fault in the
+gradient, the place of which is drawn: one element off by a hundredth, two elements exchanged, ten
+elements off by a hundredth, a column that is zero, a row of the embedding that is zero, and one
+that is everywhere (the derivative of tanh left out).  Counted is the whole check.  Exit status 1
+if a place is named that is not the fault's, or after more evaluations than ``LIMITS`` in a block of
+up to ``JUDGED`` weights.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from _common import machine
+
+import gradhook
+
+ROWS = 8
+"""Of the batch; the embedding's has eight times as many."""
+
+DIM = 20
+"""Width of the embedding."""
+
+JUDGED = 10**6
+"""Largest block that the limits hold for."""
+
+LIMITS = {
+    "one element": 150,
+    "exchanged pair": 150,
+    "ten elements": 1500,
+    "zero column": 100,
+    "zero embedding row": 100,
+    "everywhere": None,
+}
+"""Loss evaluations of a check in which the fault is located."""
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A loss with a fault in the gradient of ``W``, and where it is.
+
+    Args:
+        objective: What a check takes.
+        batch: Its batch.
+        where: Indices as a report writes them; empty where the fault is everywhere.
+    """
+
+    objective: gradhook.Objective
+    batch: tuple[Any, ...]
+    where: frozenset[str]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Check every fault at every size and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--sizes", type=float, nargs="+", default=[10.0**k for k in range(2, 8)])
+    parser.add_argument("--draws", type=int, default=3, help="places drawn; one above 10**5")
+    parser.add_argument("--quick", action="store_true", help="up to 10**4")
+    chosen = parser.parse_args(arguments)
+    sizes = [size for size in chosen.sizes if not chosen.quick or size <= 1e4]
+    print(machine())
+    print(f"\n{'weights':>11}  {'fault':<19}{'evaluations':>12}{'limit':>7}{'seconds':>9}  said")
+    wrong = 0
+    for size in sizes:
+        for fault in LIMITS:
+            draws = chosen.draws if size <= 1e5 else 1
+            wrong += measured(round(size), fault, draws)
+    return int(wrong > 0)
+
+
+def measured(size: int, fault: str, draws: int) -> int:
+    """Print the line of one fault at one size; how many checks were wrong or too long."""
+    counts, said, faults = [], "", 0
+    started = time.perf_counter()
+    limit = LIMITS[fault]
+    for draw in range(draws):
+        planted = draw_fault(size, fault, np.random.default_rng([size, draw]))
+        report = gradhook.check_gradients(planted.objective, batch=planted.batch, samples=None)
+        counts.append(report.evaluations)
+        block = report.blocks["W"]
+        said = block.where or "nothing located"
+        right = block.verdict is gradhook.Verdict.FAIL and is_named(planted.where, said)
+        late = limit is not None and size <= JUDGED and report.evaluations > limit
+        if not right:
+            print(f"{'':>13}{fault}: {block.verdict}, {said}; it is {shown(planted.where)}")
+        faults += late or not right
+    seconds = (time.perf_counter() - started) / draws
+    span = f"{min(counts)}-{max(counts)}" if min(counts) < max(counts) else f"{counts[0]}"
+    bound = str(limit) if limit is not None and size <= JUDGED else "-"
+    print(f"{size:>11,}  {fault:<19}{span:>12}{bound:>7}{seconds:>9.2f}  {said[:44]}", flush=True)
+    return faults
+
+
+def is_named(where: frozenset[str], said: str) -> bool:
+    """Whether a report names all of these places, some of them by their number, and no other."""
+    named = set(re.findall(r"W(\[[^\]]*\])", said))
+    more = re.search(r"and (\d+) more$", said)
+    return named <= where and len(named) + int(more[1] if more else 0) == len(where)
+
+
+def shown(where: frozenset[str]) -> str:
+    """Indices in one line."""
+    return ", ".join(sorted(where)) or "everywhere"
+
+
+def draw_fault(size: int, fault: str, random: np.random.Generator) -> Planted:
+    """Plant a fault in a block of about so many weights."""
+    if fault == "zero embedding row":
+        return embedding(size, random)
+    rows, columns = shape = _nearly_square(size)
+    where: tuple[str, ...]
+    spoil: Callable[[Any], None]
+    if fault == "zero column":
+        column = int(random.integers(columns))
+        where = (f"[:, {column}]",)
+
+        def spoil(gradient: Any) -> None:
+            gradient[:, column] = 0
+
+    elif fault == "everywhere":
+        where = ()
+
+        def spoil(gradient: Any) -> None:
+            return None
+
+    else:
+        count = {"one element": 1, "exchanged pair": 2, "ten elements": 10}[fault]
+        flat = random.choice(rows * columns, size=count, replace=False)
+        index = np.unravel_index(flat, shape)
+        where = tuple(f"[{i}, {j}]" for i, j in zip(*index, strict=True))
+
+        def spoil(gradient: Any) -> None:
+            here = gradient[index]
+            gradient[index] = here[::-1] if count == 2 else 1.01 * here
+
+    objective, batch = tanh_layer(shape, random, spoil, local=fault != "everywhere")
+    return Planted(objective, batch, frozenset(where))
+
+
+def tanh_layer(
+    shape: tuple[int, int],
+    random: np.random.Generator,
+    spoil: Callable[[Any], None],
+    *,
+    local: bool,
+) -> tuple[gradhook.Objective, tuple[Any, ...]]:
+    """Mean squares of ``tanh(X @ W) - T``; ``local`` keeps the derivative of tanh."""
+    inputs, outputs = shape
+    W = random.standard_normal(shape) / np.sqrt(inputs)
+    batch = (random.standard_normal((ROWS, inputs)), random.standard_normal((ROWS, outputs)))
+
+    def loss(p: Any, X: Any, T: Any) -> float:
+        return float(0.5 * np.sum((np.tanh(X @ p["W"]) - T) ** 2) / len(X))
+
+    def loss_and_gradients(p: Any, X: Any, T: Any) -> tuple[float, dict[str, Any]]:
+        Z = np.tanh(X @ p["W"])
+        error = Z - T
+        gradient = X.T @ (error * (1 - Z * Z) if local else error) / len(X)
+        spoil(gradient)
+        return float(0.5 * np.sum(error**2) / len(X)), {"W": gradient}
+
+    return _objective({"W": W}, loss, loss_and_gradients), batch
+
+
+def embedding(size: int, random: np.random.Generator) -> Planted:
+    """Rows of ``W`` taken by index and squashed; one of those used gets no gradient."""
+    count = max(2, round(size / DIM))
+    W = random.standard_normal((count, DIM))
+    index = random.integers(count, size=8 * ROWS)
+    lost = int(random.choice(index))
+    batch = (index, random.standard_normal((8 * ROWS, DIM)))
+
+    def loss(p: Any, index: Any, T: Any) -> float:
+        return float(0.5 * np.sum((np.tanh(p["W"][index]) - T) ** 2) / len(index))
+
+    def loss_and_gradients(p: Any, index: Any, T: Any) -> tuple[float, dict[str, Any]]:
+        Z = np.tanh(p["W"][index])
+        error = Z - T
+        gradient = np.zeros_like(p["W"])
+        np.add.at(gradient, index, error * (1 - Z * Z) / len(index))
+        gradient[lost] = 0
+        return float(0.5 * np.sum(error**2) / len(index)), {"W": gradient}
+
+    objective = _objective({"W": W}, loss, loss_and_gradients)
+    return Planted(objective, batch, frozenset({f"[{lost}, :]"}))
+
+
+def _objective(parameters: Any, loss: Any, loss_and_gradients: Any) -> gradhook.Objective:
+    return gradhook.Objective(
+        parameters=parameters, loss=loss, loss_and_gradients=loss_and_gradients
+    )
+
+
+def _nearly_square(size: int) -> tuple[int, int]:
+    rows = max(2, round(size**0.5))
+    return rows, max(2, round(size / rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

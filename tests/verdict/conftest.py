@@ -1,0 +1,37 @@
+"""Wrong blocks of which both gradients are known, and a few products of the numerical one seen."""
+
+import numpy as np
+import pytest
+
+from gradhook.probe.directions import seeded, spread
+from gradhook.probe.evidence import Probe, Slope
+from gradhook.verdict.wrong import WrongBlock
+
+
+@pytest.fixture(scope="session")
+def wrong_block():
+    """Return a function that measures a block along random directions, or element by element.
+
+    ``error`` is that of each slope relative to the norm of the numerical gradient; slopes are off
+    by less than it.
+    """
+
+    def measured(analytic, numerical, values=None, *, count=5, error=1e-9, seed=0, name="W"):
+        rng = np.random.default_rng([seed, analytic.size])
+        if values is None:
+            values = rng.standard_normal(analytic.shape)
+        exact = count is None
+        directions = [spread(analytic.size, seeded(seed, k)) for k in range(count or 0)]
+        pairs = (
+            zip(analytic.ravel(), numerical.ravel(), strict=True)
+            if exact
+            else [(v.dot(analytic), v.dot(numerical)) for v in directions]
+        )
+        size = error * float(np.linalg.norm(numerical))
+        probes = [
+            Probe(float(a), Slope(float(n) + size * rng.uniform(-1, 1), size, 1e-6))
+            for a, n in pairs
+        ]
+        return WrongBlock.of(name, analytic, values, directions, probes, exact=exact)
+
+    return measured
