@@ -173,6 +173,8 @@ def _relative_errors(evidence: BlockEvidence, gradient: Array) -> Array | None:
 def _overall_ratio(outcome: Outcome) -> tuple[float, float]:
     ratios = [compare_all(measured.comparisons()) for measured in outcome.measured]
     again = [f for findings in outcome.findings.values() for f in findings]
+    spoiled = [m.findings[n] for m in outcome.measured for n, e in m.evidence.items() if e.spoiled]
+    again += spoiled
     ratios += [(finding.ratio, finding.ratio_error) for finding in again]
     known = [pair for pair in ratios if not math.isnan(pair[0])]
     return max(known, default=(math.nan, math.nan))

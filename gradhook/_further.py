@@ -20,6 +20,9 @@ __all__ = ["measure_further"]
 NEGLIGIBLE_SHARE, DOMINANT_SHARE = 0.1, 10.0
 """Penalty over data term below which the penalty is scaled up, and above which it is turned off."""
 
+UNSEEN_SHARE = 1e-4
+"""Share of the loss below which a penalty that cannot be scaled is too small to be checked."""
+
 BLIND_FACTOR = 1e3
 """Factor on a penalty that is lost in the rounding of the loss, and so known to be small only."""
 
@@ -47,6 +50,14 @@ def measure_further(
         The settings measured; the switches are back at the main setting's.
     """
     settings: list[tuple[Setting, str]] = []
+    if evaluator.penalty is not None and main.prober.loss:
+        added = evaluator.penalty(evaluator.workspace.container(), evaluator.batch)
+        share = abs(float(added) / main.prober.loss)
+        if share < UNSEEN_SHARE:
+            coverage.append(
+                f"the penalty given is {share:.0e} of the loss: a mistake in its gradient would "
+                "not show"
+            )
     if board.dropouts:
         if all(switch.always_off for switch in board.dropouts):
             coverage.append(

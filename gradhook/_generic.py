@@ -10,7 +10,7 @@ mistake and would otherwise look like a wrong gradient.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from gradhook._directions import Move
@@ -63,6 +63,13 @@ def find_generic(
     workspace = evaluator.workspace
     first = generic(workspace.arrays, fixed=fixed, seed=seed)
     if not first:
+        # Nothing may be displaced, and yet the loss must read what it is given.
+        if any(array.size for array in workspace.arrays.values()) and not _moves_far_away(
+            evaluator, facts, (), seed, distances=(0.01, 1.0, 100.0)
+        ):
+            workspace.move({})
+            raise UnreadError
+        workspace.move({})
         return None
     limit = 10 * abs(facts.loss) + _first_order_change(evaluator, facts)
     moved = False
@@ -107,10 +114,16 @@ def _first_order_change(evaluator: Evaluator, facts: Facts) -> float:
     return change or math.inf
 
 
-def _moves_far_away(evaluator: Evaluator, facts: Facts, fixed: Collection[str], seed: int) -> bool:
+def _moves_far_away(
+    evaluator: Evaluator,
+    facts: Facts,
+    fixed: Collection[str],
+    seed: int,
+    distances: Sequence[float] = (1.0, 100.0),
+) -> bool:
     """Whether a loss that a moderate step leaves alone, being flat, reacts to a large one."""
     workspace = evaluator.workspace
-    for distance in (1.0, 100.0):
+    for distance in distances:
         workspace.move({})
         workspace.move(nearby(workspace.arrays, distance=distance, fixed=fixed, seed=seed))
         try:

@@ -170,10 +170,7 @@ class Session:
         )
         if point is None:
             if wanted:
-                outcome.coverage.append(
-                    "no generic point: the loss is not finite, raises or explodes at every "
-                    "displacement tried"
-                )
+                outcome.coverage.append(f"no generic point: {self._why_no_generic_point()}")
             return
         setting = Setting("generic point", point.moves, self._board.states())
         make = measure_quickly if options.effort == "quick" else measure
@@ -192,6 +189,14 @@ class Session:
             outcome.measured += measure_further(
                 evaluator, self._board, main, options, outcome.coverage, seed=options.seed + 1
             )
+
+    def _why_no_generic_point(self) -> str:
+        arrays = self._evaluator.workspace.arrays
+        if not any(array.size for array in arrays.values()):
+            return "the blocks have no elements"
+        if all(name in self._options.fixed for name, array in arrays.items() if array.size):
+            return "every block is fixed"
+        return "the loss is not finite, raises or explodes at every displacement tried"
 
     def _measure_current(self, outcome: Outcome) -> None:
         facts = outcome.facts

@@ -129,8 +129,8 @@ class Measured:
             return [self.joint]
         return [
             j.comparison
-            for j in self.judgements.values()
-            if j.finding.verdict in ("PASS", "WARN", "FAIL")
+            for name, j in self.judgements.items()
+            if j.finding.verdict in ("PASS", "WARN", "FAIL") and not self.evidence[name].spoiled
         ]
 
     def lightened(self) -> Measured:

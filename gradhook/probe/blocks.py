@@ -50,6 +50,9 @@ KINKS_BELOW = 2e-9
 SHARP = 1e-7
 """Relative error at which a sharp estimate needs no further round."""
 
+ENOUGH = 1e-5
+"""Relative error at which an estimate that noise limits is left as it is."""
+
 JOINT = ""
 """Stands for all blocks among names of blocks."""
 
@@ -139,10 +142,13 @@ class Prober:
         if like is None:
             measured = self._measured_noise(elsewhere)
             self.noise, self.coarse = measured.level, measured.coarse
+            contrast = measured.contrast or abs(loss) or 1.0
+            self._relative_noise: float = min(1.0, self.noise / contrast)
         else:
             # Rounding grows in proportion to the loss.
             growth = abs(loss) / max(abs(like.loss), sys.float_info.min)
             self.noise, self.coarse = like.noise * max(1.0, growth), like.coarse
+            self._relative_noise = like._relative_noise
         self._further = like is not None
         self._learned: dict[str, _Learned] = dict(like._learned) if like else {}
         # Step of the last sharp probe in units of its block's scale: where the next block starts.
@@ -383,7 +389,7 @@ class Prober:
                     self.loss,
                     noise=self.noise,
                     step=self._pair_step(name),
-                    good=self._good(FAIR, scale, known.slope),
+                    good=self._good(self._at_best(FAIR, 3.0), scale, known.slope),
                 )
             analytic = direction.dot(self._gradients[name])
             if self._workspace.arrays[name].dtype.itemsize < 8 and math.isfinite(slope.value):
@@ -413,7 +419,16 @@ class Prober:
 
     def _pair_suffices(self, name: str) -> bool:
         """Whether a pair at that step can be expected to be fair, going by the slopes seen."""
-        return bool(2 * self.noise / self._pair_step(name) <= FAIR * self._learned[name].slope)
+        fair = self._at_best(FAIR, 3.0)
+        return bool(2 * self.noise / self._pair_step(name) <= fair * self._learned[name].slope)
+
+    def _at_best(self, wanted: float, margin: float) -> float:
+        """A relative error wanted, or a multiple of the best that the noise allows.
+
+        ``h**2 + noise/h`` of a loss that varies by its contrast over one unit is least near
+        ``(noise/contrast)**(2/3)``.
+        """
+        return max(wanted, margin * self._relative_noise ** (2 / 3))
 
     def _remember(self, name: str, slope: Slope, scale: float) -> None:
         """Let later checks begin with the step found; they measure its error all the same."""
@@ -430,7 +445,8 @@ class Prober:
             noise=self.noise,
             step=known.step if known else first * scale,
             longest=LONGEST_STEP * scale,
-            good=self._good(SHARP, scale, known.slope if known else 0.0),
+            good=self._good(self._at_best(SHARP, 3.0), scale, known.slope if known else 0.0),
+            enough=self._good(self._at_best(ENOUGH, 10.0), scale, known.slope if known else 0.0),
             grow=known is None,
         )
 
@@ -456,9 +472,8 @@ class Prober:
         return Slope(estimate.value / scale, estimate.error / scale, estimate.step * scale)
 
     def _guessed_step(self) -> float:
-        """The cube root of the loss's relative noise: best for a smooth loss of unit scale."""
-        relative = self.noise / max(abs(self.loss), sys.float_info.min)
-        return float(min(LONGEST_STEP / 4, max(FIRST_STEP, relative ** (1 / 3))))
+        """The cube root of noise over contrast: best for a smooth loss that varies by as much."""
+        return float(min(LONGEST_STEP / 4, max(FIRST_STEP, self._relative_noise ** (1 / 3))))
 
     def _measured_noise(self, elsewhere: float) -> Noise:
         parts = [

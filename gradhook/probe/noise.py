@@ -43,10 +43,12 @@ class Noise:
     Args:
         level: Absolute noise, in units of loss.
         coarse: Whether it is that of a loss computed in float32 or coarser, whatever it is given.
+        contrast: What the loss varies by over one unit, in units of loss; 0 if unknown.
     """
 
     level: float
     coarse: bool
+    contrast: float = 0.0
 
 
 def measure_noise(
@@ -93,7 +95,7 @@ def measure_noise(
         if level <= SUSPICIOUS * found.floor:
             level = jump / math.sqrt(12)  # a single stair, and a value anywhere on it
     level = max(level, found.floor)
-    return Noise(level, level > COARSE * abs(at_zero))
+    return Noise(level, level > COARSE * abs(at_zero), contrast)
 
 
 def _jump(line: Samples, spacing: float, level: float) -> float:

@@ -61,6 +61,7 @@ def sharp_slope(
     step: float,
     longest: float,
     good: Callable[[Slope], bool],
+    enough: Callable[[Slope], bool] = lambda slope: False,
     rounds: int = 4,
     grow: bool = True,
 ) -> Slope:
@@ -73,6 +74,7 @@ def sharp_slope(
         step: First ``h``.
         longest: Largest ``h`` allowed.
         good: Whether an estimate needs no further round.
+        enough: Whether an estimate that noise limits is not worth a longer step.
         rounds: Largest number of rounds.
         grow: Whether a first step at which noise dominates may be lengthened, rather than being
             known for the best.
@@ -86,7 +88,7 @@ def sharp_slope(
         return _four(line, at_zero, h, noise)
 
     first = min(step, longest)
-    return _searched(estimate, noise, first, longest, good, rounds, grow=grow)
+    return _searched(estimate, noise, first, longest, good, enough, rounds, grow=grow)
 
 
 def pair_slope(
@@ -107,7 +109,7 @@ def pair_slope(
         slope = _two(line, at_zero, h, noise)
         return slope, abs(slope.gap)
 
-    return _searched(estimate, noise, step, step, good, rounds, grow=False)
+    return _searched(estimate, noise, step, step, good, good, rounds, grow=False)
 
 
 def _searched(
@@ -116,6 +118,7 @@ def _searched(
     step: float,
     longest: float,
     good: Callable[[Slope], bool],
+    enough: Callable[[Slope], bool],
     rounds: int,
     *,
     grow: bool,
@@ -147,6 +150,8 @@ def _searched(
             h = max(shorter, math.sqrt(too_short * h))
         elif truncation < LOST * noisy and h < longest and (grow or too_long < math.inf):
             too_short = h
+            if enough(best):
+                break
             h = min(h * GROW, longest, math.sqrt(h * too_long))
             if h < 2 * too_short:
                 break

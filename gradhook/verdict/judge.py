@@ -79,11 +79,15 @@ def judge(
     comparison = compare(evidence, tolerance)
     verdict, note = _verdict(evidence, comparison, tolerance, ordinary, coarse)
     steps = sorted(p.slope.step for p in evidence.probes)
+    # What the ratio tends to as the gradient grows without bound.
+    ratio, error = (1.0, 0.0) if evidence.spoiled else (comparison.ratio, comparison.ratio_error)
+    if verdict is Verdict.UNTESTED:
+        ratio, error = math.nan, math.nan
     finding = Finding(
         setting,
         verdict,
-        ratio=comparison.ratio,
-        ratio_error=comparison.ratio_error,
+        ratio=ratio,
+        ratio_error=error,
         analytic_norm=evidence.analytic_norm,
         numerical_norm=comparison.numerical_norm,
         step=steps[len(steps) // 2] if steps else math.nan,
@@ -110,14 +114,12 @@ def judge_kink(here: Judgement, nearby: Judgement) -> Judgement:
         finding = replace(nearby.finding, setting=here.finding.setting, kinks=here.finding.kinks)
         return replace(nearby, finding=finding)
     if verdict is Verdict.PASS:
-        apart = (
-            "one-sided slopes differ at every step"
-            if here.finding.kinks
-            else "off the tie both agree"
-        )
+        ratios = f"ratio {here.finding.ratio:.1e} here, {nearby.finding.ratio:.1e} a step away"
         note = (
-            f"at a tie the loss has no derivative: ratio {here.finding.ratio:.1e} here, "
-            f"{nearby.finding.ratio:.1e} a step away ({apart})"
+            f"at a tie the loss has no derivative: {ratios} (one-sided slopes differ at every step)"
+            if here.finding.kinks
+            else f"differs at this very point alone: {ratios}; its one-sided slopes agree, so "
+            "either ties cancel here or the gradient treats this point as a special case"
         )
     else:
         note = (
