@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from gradhook._guessed import Explained
 from gradhook._scene import Scene
 from gradhook._switches import BoundSwitch, SwitchState
 from gradhook._types import Array, Batch, Blocks

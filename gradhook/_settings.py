@@ -205,7 +205,9 @@ def measure(
             found = prober.again(found, flagged)
             verdict = _judged(found, prober, setting, options, evaluator)
         while verdict.doubtful and len(found.probes) < MOST_PROBES:
-            found = prober.more(found, min(3, MOST_PROBES - len(found.probes)))
+            # One probe that stands out beside coarser ones that do not: sharp ones tell.
+            alone = len(verdict.comparison.standing_out) == 1
+            found = prober.more(found, min(3, MOST_PROBES - len(found.probes)), sharp=alone)
             verdict = _judged(found, prober, setting, options, evaluator)
         evidence[name], judgements[name] = found, verdict
     # What an earlier setting has looked at, and mismatches below ``warn``, need not be again.

@@ -7,8 +7,9 @@ a cause and is worth a warning.  One that is spread over the block, follows no s
 not change with the step is typical of ``log(y + 1e-7)`` in the loss alone, and passes with a note
 while it is below 1e-5.
 
-Two elements drawn at random tell whether a mismatch is spread: where both stand out it is, and is
-not searched.  Blocks with spread mismatches are held against the rules together.
+Whether a mismatch is spread is told by random subsets of a block's elements, which all stand out
+then, and in small blocks by the others: what enters at the loss shows in most blocks, and about
+alike.  Blocks with spread mismatches are held against the rules together.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gradhook._directions import Direction, Element
+from gradhook._directions import Direction, masked
 from gradhook._types import Array, Blocks, Tolerance, Verdict
 from gradhook.probe.blocks import Prober
 from gradhook.probe.directions import seeded, spread
@@ -38,8 +39,16 @@ FEW = 0.25
 FITTED, CONFIRMED = 3, 2
 """Probes that a rule is fitted on, and fresh ones that it must explain."""
 
-ELEMENTS, TELLING = 2, 5.0
-"""Random elements that tell a spread mismatch, and how far a typical one should stand out."""
+SUBSETS, SHARE, TELLING = 3, 1 / 16, 6.0
+"""Random subsets that tell a spread mismatch, their share of the elements, and how far one that
+holds its share of the mismatch should stand out."""
+
+LARGE, UNLIKE = 512, 10.0
+"""Elements from which on subsets tell, and multiple of the median ratio beyond which a small block
+is searched all the same, where most blocks differ."""
+
+UNSURE = 60
+"""Evaluations that a search may take where subsets are too coarse to tell."""
 
 ALONE = 3
 """Blocks that are held against a rule each by itself, where none holds for all."""
@@ -83,9 +92,13 @@ def judge_small(
     """
     judged: dict[str, Judgement] = {}
     dense: list[_Small] = []
+    ratios = sorted(judgement.finding.ratio for judgement in judgements.values())
+    usual = ratios[len(ratios) // 2] if 2 * len(ratios) > max(2, len(evidence)) else 0.0
     for index, (name, judgement) in enumerate(judgements.items()):
         small = _Small(name, evidence[name], judgement)
-        if _is_spread(prober, small, gradients[name], tolerance, seeded(seed, 10, index)):
+        alike = judgement.finding.ratio <= UNLIKE * usual and evidence[name].size < LARGE
+        worth = 0 if alike else _search_worth(prober, small, tolerance, seeded(seed, 10, index))
+        if not worth:
             dense.append(small)
             continue
         found = locate(
@@ -94,7 +107,7 @@ def judge_small(
             gradients[name],
             resolved=tolerance.resolved,
             rounding=tolerance.rounding,
-            budget=Budget(lambda: prober.evaluations, SEARCH),
+            budget=Budget(lambda: prober.evaluations, worth),
             seed=seed,
         )
         if _apart(found, evidence[name]) and found.ratio > tolerance.warn:
@@ -110,21 +123,23 @@ def judge_small(
     return judged
 
 
-def _is_spread(
-    prober: Prober, small: _Small, gradient: Array, tolerance: Tolerance, seed: int
-) -> bool:
-    """Whether random elements of a large block are all wrong."""
-    size = small.evidence.size
-    if small.evidence.exact or FEW * size < ELEMENTS:
-        return small.evidence.exact and _mostly_wrong(small.evidence, tolerance)
-    typical = small.judgement.comparison.residual_norm / math.sqrt(size)
-    for index in np.random.default_rng(seed).choice(size, ELEMENTS, replace=False):
-        probe = prober.along(
-            [(small.name, Element(int(index)), 1.0)], share=1 / size, wanted=typical / TELLING
-        )
-        if abs(probe.residual) <= tolerance.resolved * probe.slope.error:
-            return False
-    return True
+def _search_worth(prober: Prober, small: _Small, tolerance: Tolerance, seed: int) -> int:
+    """Evaluations that a search may take; 0 where random subsets are all wrong."""
+    evidence = small.evidence
+    if evidence.exact:
+        return 0 if _mostly_wrong(evidence, tolerance) else SEARCH
+    if SHARE * evidence.size < 1:
+        return UNSURE
+    random = np.random.default_rng(seed)
+    expected = math.sqrt(SHARE) * small.judgement.comparison.residual_norm
+    for k in range(SUBSETS):
+        kept = random.random(evidence.size) < SHARE
+        direction = masked(spread(evidence.size, seeded(seed, k)), kept)
+        probe = prober.along([(small.name, direction, 1.0)], share=SHARE, wanted=expected / TELLING)
+        allowed = tolerance.resolved * probe.slope.error
+        if abs(probe.residual) <= allowed:
+            return SEARCH if allowed < expected / 2 else UNSURE
+    return 0
 
 
 def _mostly_wrong(evidence: BlockEvidence, tolerance: Tolerance) -> bool:

@@ -257,12 +257,12 @@ class Prober:
             replace(evidence, probes=tuple(measured), exact=exact, elements=elements)
         )
 
-    def more(self, evidence: BlockEvidence, probes: int) -> BlockEvidence:
-        """Probe a block along further directions."""
+    def more(self, evidence: BlockEvidence, probes: int, *, sharp: bool = False) -> BlockEvidence:
+        """Probe a block along further directions, sharply or in pairs where these suffice."""
         measured = list(evidence.probes)
         for k in range(len(measured), len(measured) + probes):
             direction = self._direction(evidence.name, k)
-            measured.append(self._probe(evidence.name, direction, sharp=False))
+            measured.append(self._probe(evidence.name, direction, sharp=sharp))
         return self._concluded(replace(evidence, probes=tuple(measured)))
 
     def again(self, evidence: BlockEvidence, which: Sequence[int]) -> BlockEvidence:

@@ -95,7 +95,8 @@ def judge(
         kinks=sum(p.slope.kink for p in evidence.probes),
         note=note,
     )
-    edges = (tolerance.warn, tolerance.fail)
+    # About ``warn`` the shape of a mismatch decides, whatever its size.
+    edges = (tolerance.unexplained, tolerance.fail)
     near_an_edge = comparison.resolved and any(
         comparison.low <= edge <= comparison.high for edge in edges
     )

@@ -111,7 +111,7 @@ def test_many_blocks_are_counted_and_not_listed():
 
 
 def test_names_that_end_in_a_number_are_ordered_by_it():
-    names = list(ORDER) + ["W10", "b10"]
+    names = [*ORDER, "W10", "b10"]
     random.Random(0).shuffle(names)
     layers = [int(name[1:]) for name in forward_order(names, None)]
     assert layers == sorted(layers)
