@@ -7,15 +7,18 @@ another class whose methods are empty, so that it costs a method call and nothin
 
 from __future__ import annotations
 
+import copy
+import inspect
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import fields, replace
 from types import TracebackType
-from typing import Any, Self, SupportsIndex
+from typing import Any, Self, SupportsIndex, Unpack
 
 from gradhook._assemble import undecided
 from gradhook._check import check
 from gradhook._clock import Clock
 from gradhook._debug import is_enabled
+from gradhook._keywords import BatchKeywords, shows_options
 from gradhook._objective import Objective
 from gradhook._options import Options
 from gradhook._outlet import OnFail, Outlet
@@ -85,6 +88,7 @@ class GradCheckCallback:
         quiet = cls is GradCheckCallback and not is_enabled(enabled)
         return super().__new__(_Disabled if quiet else cls)
 
+    @shows_options()
     def __init__(
         self,
         objective: Any,
@@ -97,7 +101,7 @@ class GradCheckCallback:
         logdir: Any = None,
         sinks: Iterable[Sink] = (),
         enabled: bool | None = None,
-        **options: Any,
+        **options: Unpack[BatchKeywords],
     ) -> None:
         self._enabled = is_enabled(enabled)
         self.history: list[Report] = []
@@ -110,6 +114,7 @@ class GradCheckCallback:
         # Where the search for a step begins: what earlier checks found.
         self._first_steps: dict[str, float] = {}
         self._waits_for_batch = False
+        self._told_of_pickling = False
         self._start_due = bool(at_start)
         self._clock = Clock(logarithmic() if schedule is None else as_schedule(schedule))
         self._outlet = Outlet(sinks, on_fail)
@@ -124,10 +129,30 @@ class GradCheckCallback:
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
         # A model that holds its callback must not become one that cannot be saved.
-        parts = (*self._objective.functions, self._objective.parameters, self._parameters)
-        if all(map(is_picklable, parts)):
+        chosen = [getattr(self._options, option.name) for option in fields(self._options)]
+        parts = [*self._objective.functions, self._objective.parameters, self._parameters, *chosen]
+        if is_picklable(parts):
             return super().__reduce_ex__(protocol)
+        if self._enabled and not self._told_of_pickling:
+            self._told_of_pickling = True
+            warn(
+                "the pickled callback is disabled and keeps its history alone: a lambda, or a "
+                "function defined inside another, cannot be pickled; give the objective, its "
+                "parameters and the options by functions that stand in a module"
+            )
         return _switched_off, (self.history,)
+
+    def __copy__(self) -> Self:
+        # Unlike a pickle, a copy can hold any function.
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        return twin
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        twin = object.__new__(type(self))
+        memo[id(self)] = twin
+        twin.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        return twin
 
     @property
     def enabled(self) -> bool:
@@ -236,6 +261,12 @@ class GradCheckCallback:
         self._outlet.write(report)
         self._outlet.act(report, fault=fault)
         return report
+
+
+# What takes a call is looked for in __new__ first, and it takes what __init__ does.
+setattr(  # noqa: B010 - type checkers know no such name
+    GradCheckCallback.__new__, "__signature__", inspect.signature(GradCheckCallback.__init__)
+)
 
 
 class _Disabled(GradCheckCallback):

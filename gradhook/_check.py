@@ -9,13 +9,14 @@ import time
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from gradhook._assemble import Circumstances, assemble
 from gradhook._coverage import unexercised
 from gradhook._faults import is_users, own_faults
+from gradhook._keywords import BatchKeywords, shows_options
 from gradhook._objective import Objective
 from gradhook._options import Options
 from gradhook._parameters import Tree
@@ -36,8 +37,9 @@ _running: contextvars.ContextVar[frozenset[tuple[int, ...]]] = contextvars.Conte
 """What is being checked, in this thread: a check inside a check of the same would move it twice."""
 
 
+@shows_options()
 def check_gradients(
-    objective: Any, parameters: Any = None, *, batch: Any = (), **options: Any
+    objective: Any, parameters: Any = None, *, batch: Any = (), **options: Unpack[BatchKeywords]
 ) -> Report:
     """Check whether a gradient is the gradient of its loss.
 

@@ -14,11 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from gradhook._check import check
+from gradhook._keywords import Keywords, shows_options
 from gradhook._layer import Layer
 from gradhook._options import Options
 from gradhook._types import Verdict
@@ -35,6 +36,7 @@ NONLINEAR = (
 )
 
 
+@shows_options(but=OTHERS)
 def layer_check(
     forward: Callable[..., Any],
     backward: Callable[..., Any],
@@ -42,7 +44,7 @@ def layer_check(
     parameters: Mapping[str, Any] | None = None,
     *,
     gradients: Any = None,
-    **options: Any,
+    **options: Unpack[Keywords],
 ) -> Report:
     """Check the backward pass of one layer with random cotangents.
 

@@ -24,7 +24,7 @@ from gradhook._types import Effort, Tolerance, nearest_name
 from gradhook.difference import Method
 from gradhook.errors import OptionError
 
-__all__ = ["POINTS", "Options"]
+__all__ = ["POINTS", "Options", "PenaltyLike", "SwitchLike"]
 
 POINTS = ("generic", "current")
 """Points that ``points=`` may name, the main one first."""
@@ -151,7 +151,7 @@ class Options:
         return [switch.name if isinstance(switch, Switch) else switch for switch in switches]
 
     @classmethod
-    def named(cls, keywords: dict[str, Any], *, beside: Sequence[str] = ()) -> Options:
+    def named(cls, keywords: Mapping[str, Any], *, beside: Sequence[str] = ()) -> Options:
         """Build from keywords, naming the nearest known one for a misspelt name.
 
         Args:

@@ -6,6 +6,7 @@ happens where a check did not pass is the user's choice, and comes last: by then
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Callable, Iterable
 from typing import Any, Literal, TypeAlias, get_args
@@ -59,6 +60,11 @@ class Outlet:
         # A copy has no sinks: two that write to one run would mix, and an open one does not copy.
         on_fail = self._on_fail if is_picklable(self._on_fail) else "warn"
         return {**self.__dict__, "_sinks": [], "_on_fail": on_fail}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Outlet:
+        twin = Outlet([], copy.deepcopy(self._on_fail, memo))
+        twin._told_of_fault = self._told_of_fault
+        return twin
 
     def add(self, sink: Sink) -> None:
         """Send reports to one more sink."""

@@ -10,13 +10,15 @@ __all__ = ["is_picklable"]
 
 
 def is_picklable(thing: Any) -> bool:
-    """Whether a function can be pickled; of anything that is no function it is assumed.
+    """Whether a function, or a list of some, can be pickled; of anything else it is assumed.
 
     Example:
         >>> from gradhook._pickling import is_picklable
         >>> is_picklable(print), is_picklable(lambda: None)
         (True, False)
     """
+    if isinstance(thing, (list, tuple)):
+        return all(map(is_picklable, thing))
     if isinstance(thing, functools.partial):
         return all(map(is_picklable, (thing.func, *thing.args, *thing.keywords.values())))
     if isinstance(thing, types.MethodType):

@@ -58,7 +58,7 @@ class Verdict(enum.StrEnum):
         return list(Verdict).index(self)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Tolerance:
     """Every numeric constant of judging.
 
@@ -120,6 +120,15 @@ class Tolerance:
             raise OptionError(
                 f"Tolerance.warn ({self.warn:g}) must not exceed Tolerance.fail ({self.fail:g})"
             )
+
+    def __repr__(self) -> str:
+        # Thirteen constants would drown the rest of a signature; only those changed are named.
+        changed = (
+            f"{field.name}={getattr(self, field.name)!r}"
+            for field in fields(self)
+            if getattr(self, field.name) != field.default
+        )
+        return f"Tolerance({', '.join(changed)})"
 
     def to_dict(self) -> dict[str, float]:
         """Return the constants by name."""

@@ -6,14 +6,31 @@ small networks with known bugs and known false alarms, on which any gradient che
 
 from __future__ import annotations
 
-from typing import Any
+import importlib
+from typing import TYPE_CHECKING, Any, Unpack
 
 from gradhook._check import check_gradients
+from gradhook._keywords import BatchKeywords, shows_options
 from gradhook.report import Report
 
-__all__ = ["assert_gradients"]
+if TYPE_CHECKING:
+    from gradhook.testing import catalogue as catalogue
+
+__all__ = ["assert_gradients", "catalogue"]
 
 
+def __getattr__(name: str) -> object:
+    # The catalogue is loaded when it is first named: tests that assert have no use for it.
+    if name != "catalogue":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return importlib.import_module(f"{__name__}.{name}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+@shows_options()
 def assert_gradients(
     objective: Any,
     parameters: Any = None,
@@ -21,7 +38,7 @@ def assert_gradients(
     batch: Any = (),
     err_msg: str = "",
     verbose: bool = True,
-    **options: Any,
+    **options: Unpack[BatchKeywords],
 ) -> Report:
     """Raise an ``AssertionError`` unless a gradient is the gradient of its loss.
 

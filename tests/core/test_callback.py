@@ -399,6 +399,46 @@ class TestCopies:
         assert twin.enabled is enabled
         assert (twin(2) is not None) is enabled
 
+    @pytest.mark.parametrize("duplicate", [copy.deepcopy, copy.copy])
+    def test_a_copy_of_a_callback_with_closures_is_enabled(self, duplicate):
+        told = []
+        check = GradCheckCallback(
+            lambda x: (x @ x, 3 * x),
+            lambda: np.ones(2),
+            batch=(),
+            schedule=1,
+            on_fail=lambda report: told.append(report.verdict),
+            enabled=True,
+        )
+        twin = duplicate(check)
+        assert twin.enabled
+        assert twin(1).verdict is Verdict.FAIL
+        assert told == [Verdict.FAIL]
+
+    def test_a_deep_copy_moves_with_the_model_that_it_was_copied_with(self):
+        x = np.ones(2)
+        model = {"x": x, "check": GradCheckCallback(lambda x: (x @ x, 2 * x), x, enabled=True)}
+        twin = copy.deepcopy(model)
+        assert twin["check"]._parameters is twin["x"]
+
+    def test_a_pickle_that_cannot_hold_the_objective_says_so_once(self):
+        check = GradCheckCallback(lambda x: (x @ x, 2 * x), np.ones(2), batch=(), enabled=True)
+        check.on_train_begin()
+        with pytest.warns(GradCheckWarning, match=r"disabled .* history .* cannot be pickled"):
+            twin = pickle.loads(pickle.dumps(check))
+        pickle.dumps(check)  # A second warning would be an error here.
+        assert not twin.enabled
+        assert twin.history == check.history
+
+    def test_a_pickle_that_cannot_hold_an_option_says_so_too(self):
+        check = GradCheckCallback(cube, np.ones(2), penalty=[lambda x: 0.0], enabled=True)
+        with pytest.warns(GradCheckWarning, match="the pickled callback is disabled"):
+            assert not pickle.loads(pickle.dumps(check)).enabled
+
+    def test_a_disabled_callback_is_pickled_without_a_word(self):
+        check = GradCheckCallback(lambda x: (x @ x, 2 * x), np.ones(2), enabled=False)
+        assert not pickle.loads(pickle.dumps(check)).enabled
+
 
 def test_the_class_takes_an_objective_of_any_form():
     objective = Objective(loss=lambda x: np.sum(x**3), gradients=lambda x: 3 * x**2)

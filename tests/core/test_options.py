@@ -2,6 +2,8 @@
 
 import contextlib
 import dataclasses
+import inspect
+import typing
 import warnings
 
 import numpy as np
@@ -11,8 +13,10 @@ import gradhook
 from gradhook import L2, GradCheckCallback, Switch, Tolerance, check_gradients, difference
 from gradhook._code import code_of
 from gradhook._integer import as_integer
+from gradhook._keywords import BatchKeywords, Keywords
 from gradhook._options import Options
 from gradhook.errors import OptionError
+from gradhook.testing import assert_gradients
 
 
 def cube(x):
@@ -221,3 +225,53 @@ def test_the_code_of_a_value_makes_it_again(value):
 @pytest.mark.parametrize("value", [len, [len], {"a": len}, Switch("p", off=len), {1, 2}, 1j])
 def test_what_no_code_makes_has_none(value):
     assert code_of(value) is None
+
+
+ABOUT_BATCHES = ("samples", "sample_axis", "subset")
+
+
+def test_type_checkers_are_told_the_options_that_there_are_and_their_types():
+    types = typing.get_type_hints(Options)
+    assert typing.get_type_hints(BatchKeywords) == types
+    alone = {name: type_ for name, type_ in types.items() if name not in ABOUT_BATCHES}
+    assert typing.get_type_hints(Keywords) == alone
+
+
+TAKES_OPTIONS = (
+    (check_gradients, BatchKeywords, ()),
+    (GradCheckCallback.__init__, BatchKeywords, ()),
+    (assert_gradients, BatchKeywords, ()),
+    (gradhook.layer_check, Keywords, ABOUT_BATCHES),
+)
+
+
+@pytest.mark.parametrize(("function", "keywords", "without"), TAKES_OPTIONS)
+def test_a_misspelt_keyword_is_an_error_to_type_checkers(function, keywords, without):
+    assert typing.get_type_hints(function)["options"] == typing.Unpack[keywords]
+
+
+@pytest.mark.parametrize(("function", "keywords", "without"), TAKES_OPTIONS)
+def test_signatures_name_every_option_with_its_default(function, keywords, without):
+    shown = inspect.signature(function).parameters
+    defaults = {f.name: getattr(Options(), f.name) for f in dataclasses.fields(Options)}
+    for name in without:
+        assert name not in shown
+        del defaults[name]
+    assert list(shown)[-len(defaults) :] == list(defaults)
+    assert {name: shown[name].default for name in defaults} == defaults
+    assert all(shown[name].kind is inspect.Parameter.KEYWORD_ONLY for name in defaults)
+    assert not any(p.kind is p.VAR_KEYWORD for p in shown.values())
+
+
+def test_the_signature_of_the_callback_is_what_it_takes_and_of_an_instance_what_a_step_takes():
+    shown = list(inspect.signature(GradCheckCallback).parameters)
+    own = [*("schedule", "at_start", "batch", "on_fail", "logdir", "sinks", "enabled")]
+    options = [f.name for f in dataclasses.fields(Options)]
+    assert shown == ["objective", "parameters", *own, *options]
+    step = inspect.signature(GradCheckCallback(cube, np.ones(1), enabled=False))
+    assert list(step.parameters) == ["step", "batch", "parameters"]
+
+
+def test_a_tolerance_names_what_differs_from_the_default():
+    assert repr(Tolerance()) == "Tolerance()"
+    assert repr(Tolerance(warn=1e-8, fail=1e-3)) == "Tolerance(warn=1e-08, fail=0.001)"

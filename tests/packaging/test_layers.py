@@ -55,6 +55,7 @@ LAYERS = (
             *("_faults", "_remarks", "_idle", "_trace"),
             *(
                 "_options",
+                "_keywords",
                 "_code",
                 "_settings",
                 "_workers",
