@@ -26,7 +26,7 @@ def remarks(
         keywords: Names of the functions' keywords that no switch turns.
     """
     return [
-        *_on_repeating(outcome, keywords),
+        *_on_repeating(outcome, evaluator, keywords),
         *evaluator.workspace.tree.notes,
         *([evaluator.name_rule] if evaluator.name_rule else []),
         *([unchanged] if (unchanged := passed_whole(rows, whole)) else []),
@@ -35,10 +35,19 @@ def remarks(
     ]
 
 
-def _on_repeating(outcome: Outcome, keywords: Iterable[str]) -> list[str]:
+def _on_repeating(
+    outcome: Outcome, evaluator: Evaluator, keywords: Iterable[str]
+) -> list[str]:
     """Whether the loss was the same number each time."""
     facts, notes = outcome.facts, []
-    if facts.random and facts.replayable and facts.generator_moved:
+    off = [switch.name for switch, _ in evaluator.switches if switch.role == "dropout"]
+    if facts.random and facts.replayable and facts.generator_moved and off:
+        turned = f"{', '.join(map(repr, off))} {'was' if len(off) == 1 else 'were'} turned off"
+        notes.append(
+            f"the loss is random although {turned}: something else draws from a generator, or the "
+            "switch does nothing; checked with what is drawn frozen"
+        )
+    elif facts.random and facts.replayable and facts.generator_moved:
         notes.append(
             "the loss is random (dropout on?): checked with its mask frozen; to check without, "
             f"pass dropout={_dropout_hint(keywords)}"

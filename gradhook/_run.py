@@ -30,6 +30,7 @@ from gradhook._types import Batch
 from gradhook._upcast import upcast_in_place
 from gradhook._walk import BUDGET
 from gradhook._workspace import Workspace
+from gradhook.difference import ComplexStep
 from gradhook.errors import (
     OptionError,
     ParameterError,
@@ -73,14 +74,22 @@ class Run:
         """Make the check; a functional objective that does not read its copies is tried in place.
 
         Raises:
+            OptionError: The method needs complex parameters, and the objective is in place.
             UnreadParametersError: The loss does not read the parameters either way.
         """
         in_place = not self._calls.takes_parameters
+        is_complex = isinstance(self._options.method, ComplexStep)
+        if in_place and is_complex:
+            raise OptionError(
+                "method=ComplexStep() needs an objective that takes the parameters as an argument: "
+                "this one reads the arrays where they are, and complex values cannot be written "
+                "into arrays of real numbers; use difference.Central() or difference.Ridders()"
+            )
         try:
             return self._guarded(in_place=in_place)
         except UnreadError:
             pass
-        if not in_place:
+        if not (in_place or is_complex):
             with contextlib.suppress(UnreadError, ParameterError):
                 outcome = self._guarded(in_place=True)
                 self.notes.append(

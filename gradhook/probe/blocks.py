@@ -21,7 +21,7 @@ from gradhook._evaluate import Evaluator
 from gradhook._line import Line
 from gradhook._parameters import norm
 from gradhook._types import Blocks
-from gradhook.difference import Method
+from gradhook.difference import Backward, Forward, Method
 from gradhook.errors import NonFiniteLossError
 from gradhook.probe.directions import seeded, spread
 from gradhook.probe.evidence import BlockEvidence, Probe, Slope
@@ -368,7 +368,9 @@ class Prober:
 
     def _direction(self, name: str, k: int) -> Direction:
         block = self._workspace.names.index(name)
-        return spread(self._gradients[name].size, seeded(self._seed, 3, block, k))
+        one_sided = isinstance(self._method, (Forward, Backward))
+        seed = seeded(self._seed, 3, block, k)
+        return spread(self._gradients[name].size, seed, one_sided=one_sided)
 
     def _probe(self, name: str, direction: Direction, *, sharp: bool) -> Probe:
         scale = self.scales[name]
@@ -428,7 +430,7 @@ class Prober:
         ``h**2 + noise/h`` of a loss that varies by its contrast over one unit is least near
         ``(noise/contrast)**(2/3)``.
         """
-        return max(wanted, margin * self._relative_noise ** (2 / 3))
+        return float(max(wanted, margin * self._relative_noise ** (2 / 3)))
 
     def _remember(self, name: str, slope: Slope, scale: float) -> None:
         """Let later checks begin with the step found; they measure its error all the same."""

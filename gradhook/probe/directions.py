@@ -5,6 +5,10 @@ magnitude between 0.5 and 1.427, normalised so that the mean square is 1.  Then 
 ‖r‖²``, no element is scaled away, and equal and opposite residuals do not cancel.  With plain signs
 (Rademacher directions, as in simultaneous perturbation: J. C. Spall, IEEE Trans. Automatic Control
 37 (1992) 332-341) an exchanged pair of entries goes unseen half of the time.
+
+Where a one-sided method keeps to one side of the edge of a domain, every element must move to the
+same side, so the magnitudes stand without their signs.  The price: residuals of opposite signs
+cancel but for the spread of the magnitudes.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ import numpy as np
 from gradhook._directions import Spread, Stream
 from gradhook._types import Array
 
-__all__ = ["TABLE", "seeded", "spread"]
+__all__ = ["ONE_SIDED", "TABLE", "seeded", "spread"]
 
 
 def _table() -> Array:
@@ -29,12 +33,22 @@ TABLE: Array = _table()
 """What each byte stands for; shape (256,), mean 0, mean square 1."""
 TABLE.flags.writeable = False
 
+ONE_SIDED: Array = np.abs(TABLE)
+"""The same without signs; mean square 1."""
+ONE_SIDED.flags.writeable = False
+
 
 def seeded(seed: int, *labels: int) -> int:
     """A seed that depends on all labels: every block and purpose has a stream of its own."""
     return int(np.random.SeedSequence([seed, *labels]).generate_state(1, np.uint64)[0])
 
 
-def spread(size: int, seed: int) -> Spread:
-    """A random direction over a block of ``size`` elements, made wherever it is read."""
-    return Spread(Stream(seed, size), TABLE)
+def spread(size: int, seed: int, *, one_sided: bool = False) -> Spread:
+    """A random direction over a block of ``size`` elements, made wherever it is read.
+
+    Args:
+        size: Number of elements.
+        seed: Seed of the bytes.
+        one_sided: Whether no element of the direction may be negative.
+    """
+    return Spread(Stream(seed, size), ONE_SIDED if one_sided else TABLE)

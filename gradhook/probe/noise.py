@@ -25,12 +25,17 @@ SPACING = 1e-8
 COARSE = 1e-9
 """Noise, relative to the loss, between those of float64's and float32's rounding."""
 
-WIDE, STAIR = 1e-3, 3.0
-"""Distance over which a slope is that of many stairs, in units of the blocks' scales, and multiple
-of both errors by which it must differ from the one between close points."""
+WIDE, STAIR = (1e-3, 3e-2), 3.0
+"""Distances over which a slope is that of many stairs, in units of the blocks' scales, the second
+for numbers as coarse as float16's; and multiple of both errors by which it must differ from the one
+between close points."""
 
 DIVISORS = (3.0, 4.7, 6.1)
 """Parts of that distance that tables are spaced by."""
+
+SWALLOWING, SWALLOWED = 1e-6, 30.0
+"""Noise over the loss, between those of float32 and float16, from which on sums swallow what is
+added to them; errors are then larger along some directions than the noise along one tells."""
 
 SUSPICIOUS = 100.0
 """Noise, in units of half the grain, beyond what rounding alone usually makes."""
@@ -87,25 +92,32 @@ def measure_noise(
         if not closer.reached or closer.level > level / 3:
             break
         spacing, level = closer.spacing, closer.level
-    jump = _jump(seen, spacing, max(level, found.floor))
-    if jump:
-        # Steps of a whole number of stairs hide them too; several lengths rarely all do.
-        wider = [noise_level(seen, spacing=WIDE / k, at_zero=at_zero).level for k in DIVISORS]
-        level = max(level, *wider)
-        if level <= SUSPICIOUS * found.floor:
-            level = jump / math.sqrt(12)  # a single stair, and a value anywhere on it
+    for wide in WIDE:
+        jump = _jump(seen, spacing, max(level, found.floor), wide)
+        if jump:
+            # Steps of a whole number of stairs hide them too; several lengths rarely all do.
+            spacing = wide / DIVISORS[0]
+            tables = [noise_level(seen, spacing=wide / k, at_zero=at_zero) for k in DIVISORS]
+            before, level = level, max(level, *(table.level for table in tables))
+            if level <= SUSPICIOUS * max(before, found.floor):
+                level = max(level, jump / math.sqrt(12))  # a single stair, a value anywhere on it
+        if level <= COARSE * max(contrast, abs(at_zero)):
+            break  # as fine as float64: stairs that are wider still would be very low
     level = max(level, found.floor)
-    return Noise(level, level > COARSE * abs(at_zero), contrast)
+    coarse = level > COARSE * abs(at_zero)
+    if level > SWALLOWING * max(abs(at_zero), contrast):
+        level *= SWALLOWED
+    return Noise(level, coarse, contrast)
 
 
-def _jump(line: Samples, spacing: float, level: float) -> float:
+def _jump(line: Samples, spacing: float, level: float, wide: float) -> float:
     """What the line rises by more between distant points than close ones foretell; 0 if nothing.
 
     A term that is computed in coarse numbers, or a loss that is rounded, is constant between close
     points and hides its noise there; the slope across many stairs is right all the same.  The error
     of that slope, ``|S(2h) - S(h)| + |E(2h) - 4 E(h)|/h``, covers what kinks do to it.
     """
-    reach, h = 6 * spacing, WIDE
+    reach, h = 6 * spacing, wide
     if reach > h / 10:
         return 0.0
     try:
