@@ -35,9 +35,7 @@ def remarks(
     ]
 
 
-def _on_repeating(
-    outcome: Outcome, evaluator: Evaluator, keywords: Iterable[str]
-) -> list[str]:
+def _on_repeating(outcome: Outcome, evaluator: Evaluator, keywords: Iterable[str]) -> list[str]:
     """Whether the loss was the same number each time."""
     facts, notes = outcome.facts, []
     off = [switch.name for switch, _ in evaluator.switches if switch.role == "dropout"]

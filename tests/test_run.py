@@ -5,8 +5,15 @@ import contextlib
 import numpy as np
 import pytest
 
-from gradhook import Objective, check_gradients
-from gradhook.errors import InternalError, OptionError, RestoreError, SubsetError
+from gradhook import Objective, Switch, check_gradients
+from gradhook.difference import ComplexStep
+from gradhook.errors import (
+    InternalError,
+    OptionError,
+    RestoreError,
+    SubsetError,
+    UnreadParametersError,
+)
 
 
 def square(p, *_):
@@ -277,3 +284,37 @@ def test_an_exception_that_a_library_raises_for_the_user_is_the_users():
     # A function of a library's alone: no line of the user's is in the traceback.
     with pytest.raises(np.linalg.LinAlgError):
         check_gradients(np.linalg.inv, np.zeros((2, 2)))
+
+
+def test_complex_steps_of_an_objective_in_place_are_refused_with_the_reason():
+    w = np.array([1.0, 2.0])
+    objective = Objective(parameters=w, loss=lambda: np.sum(w**3), gradients=lambda: 3 * w**2)
+    said = r"arrays where they are, and complex values cannot be written .* use difference\.Central"
+    with pytest.raises(OptionError, match=said):
+        check_gradients(objective, method=ComplexStep())
+
+
+def test_complex_steps_of_a_function_that_reads_other_arrays_are_no_reason_to_go_in_place():
+    w = np.array([1.0, 2.0])
+    with pytest.raises(UnreadParametersError, match="Make the loss read the parameters passed"):
+        check_gradients(lambda x: (np.sum(w**3), 3 * w**2), w, method=ComplexStep())
+
+
+@pytest.mark.parametrize(
+    ("dropout", "turned"),
+    [
+        ("rate", "although 'rate' was turned off"),
+        (["rate", Switch("p", off=0.0)], "although 'rate', 'p' were turned off"),
+    ],
+)
+def test_a_loss_that_stays_random_is_not_told_to_pass_the_switch_that_was_passed(dropout, turned):
+    generator = np.random.default_rng(0)
+
+    def noisy(x, rate=0.5, p=0.5):
+        mask = generator.random(3) < 0.5
+        return np.sum(mask * x**2), 2 * mask * x
+
+    report = check_gradients(noisy, np.ones(3), dropout=dropout)
+    assert turned in report.notes[0]
+    assert "the switch does nothing" in report.notes[0]
+    assert "pass dropout=" not in report.notes[0]

@@ -34,3 +34,9 @@ def test_an_exchanged_pair_does_not_cancel():
 def test_a_seed_gives_the_same_direction_again_and_labels_give_others():
     assert np.array_equal(spread(9, seeded(1, 2)).codes, spread(9, seeded(1, 2)).codes)
     assert not np.array_equal(spread(9, seeded(1, 2)).codes, spread(9, seeded(1, 3)).codes)
+
+
+def test_a_one_sided_direction_is_the_other_without_signs():
+    either, one_sided = spread(50, 3), spread(50, 3, one_sided=True)
+    assert np.array_equal(one_sided.table[one_sided.codes], np.abs(either.table[either.codes]))
+    assert one_sided.table.min() > 0
