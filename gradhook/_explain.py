@@ -8,9 +8,8 @@ layers, and no cause is named: a wrong name costs more than none.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from gradhook._evaluate import Evaluator
 from gradhook._experiments import experiments, told_by_penalty
@@ -74,7 +73,7 @@ def explain(
         coverage: Gets a sentence where an explanation broke off.
     """
     found = Explanation()
-    measured = [each for m in measured for each in ((m, m.retried) if m.retried else (m,))]
+    measured = [each for m in measured for each in (m, *m.retried)]
     wrong = [name for name, verdict in verdicts.items() if verdict in WRONG]
     wrong = [name for name in wrong if _setting_of(name, measured) is not None]
     if not wrong:
@@ -250,7 +249,7 @@ def _is_wrong(measured: Measured, name: str) -> bool:
         and bool(measured.evidence[name].probes)
         and name in measured.gradients
         and not measured.evidence[name].spoiled
-        and (measured.retried is None or name not in measured.retried.judgements)
+        and not any(name in away.judgements for away in measured.retried)
     )
 
 

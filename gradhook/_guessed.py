@@ -192,7 +192,7 @@ def _shared_factor(scene: Scene, seen: Circumstance) -> Iterator[Explained]:
             if abs(factor - 1) < SAME:
                 continue  # the penalty alone
             error = found.errors[0] * factor * factor
-            fitted = {name: (factor, error, found) for name in guesses}
+            fitted = dict.fromkeys(guesses, (factor, error, found))
             yield from _named_factors(scene, seen, fitted, guesses, OUT)
             return
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from gradhook._branch import Branch
+from gradhook._directions import Move
 from gradhook._evaluate import Evaluator
 from gradhook._explain import Explanation, explain
 from gradhook._further import measure_further
@@ -23,12 +24,14 @@ from gradhook._settings import Measured, Setting, Switchboard, measure, outside_
 from gradhook._switches import BoundSwitch
 from gradhook._trace import trace_branches
 from gradhook._types import Array, Batch, Verdict
-from gradhook.probe.points import nearby
+from gradhook.probe.points import mirrored, nearby
 from gradhook.probe.sanity import Facts, call_gradients_again, call_loss_twice, call_with_gradients
 from gradhook.report import Finding
-from gradhook.verdict.judge import combine, judge_kink
+from gradhook.verdict.judge import Judgement, combine, judge_kink
 
 __all__ = ["Outcome", "Session"]
+
+MISMATCH = (Verdict.FAIL, Verdict.WARN)
 
 
 @dataclass(slots=True)
@@ -233,24 +236,46 @@ class Session:
         )
         if not moves:
             return current
-        workspace.move(moves)
-        try:
-            loss, gradients = self._evaluator.loss_and_gradients()
-        except Exception:  # outside the domain
-            loss, gradients = math.nan, {}
-        if outside_domain(loss):
+        judged: dict[str, Judgement] = {}
+        retried: list[Measured] = []
+        left = names
+        # On both sides: a wrong branch that a tie sits on is taken on one of them.
+        for side in (moves, mirrored(moves)):
+            away = self._away(current, side, left, outcome) if left else None
+            if away is None:
+                continue
+            retried.append(away)
+            for name in left:
+                here = current.judgements[name]
+                said = judge_kink(here, away.judgements[name])
+                untested = here.finding.verdict is Verdict.UNTESTED
+                if untested and said.finding.verdict not in MISMATCH:
+                    said = here  # a kink is no reason to say less, or more
+                if name not in judged or said.finding.verdict is not Verdict.INCONCLUSIVE:
+                    judged[name] = said
+            left = [n for n in left if judged[n].finding.verdict not in MISMATCH]
+        if not retried:
             outcome.coverage.append(
                 "a mismatch at the current point could not be measured again off a possible tie"
             )
-            doubtful = {
-                n: replace(
-                    current.judgements[n],
-                    finding=replace(current.judgements[n].finding, verdict=Verdict.INCONCLUSIVE),
-                )
-                for n in names
-            }
-            return current.judged_anew(doubtful)
-        away = measure(
+            for name in names:
+                here = current.judgements[name]
+                doubtful = replace(here.finding, verdict=Verdict.INCONCLUSIVE)
+                judged[name] = replace(here, finding=doubtful)
+        return replace(current.judged_anew(judged), retried=tuple(retried))
+
+    def _away(
+        self, current: Measured, moves: dict[str, Move], names: list[str], outcome: Outcome
+    ) -> Measured | None:
+        """Some blocks measured a step off the current point; ``None`` outside the loss's domain."""
+        self._evaluator.workspace.move(moves)
+        try:
+            loss, gradients = self._evaluator.loss_and_gradients()
+        except Exception:  # outside the domain
+            return None
+        if outside_domain(loss):
+            return None
+        return measure(
             self._evaluator,
             Setting("a step off the current point", moves, current.setting.switches),
             self._options,
@@ -262,8 +287,6 @@ class Session:
             names=names,
             located=[name for m in outcome.measured for name in m.located],
         )
-        judged = {n: judge_kink(current.judgements[n], away.judgements[n]) for n in names}
-        return replace(current.judged_anew(judged), retried=away)
 
     def _record_calling_again(self, outcome: Outcome) -> None:
         facts = outcome.facts

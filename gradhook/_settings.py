@@ -101,7 +101,7 @@ class Measured:
         textbook: The plain textbook derivative per block, where asked for.
         joint: The comparison along one direction over all blocks, where that is all that was
             measured.
-        retried: The same blocks a step away, where that is what judged some of them.
+        retried: Some of the blocks a step away on either side, where that is what judged them.
     """
 
     setting: Setting
@@ -111,7 +111,7 @@ class Measured:
     judgements: dict[str, Judgement]
     textbook: dict[str, Array] = field(default_factory=dict)
     joint: Comparison | None = None
-    retried: Measured | None = None
+    retried: tuple[Measured, ...] = ()
 
     @property
     def findings(self) -> dict[str, Finding]:

@@ -20,7 +20,7 @@ from gradhook._parameters import PIECE, rms
 from gradhook._types import Array
 from gradhook.probe.directions import TABLE, seeded
 
-__all__ = ["generic", "nearby", "shrunk", "typical_scale"]
+__all__ = ["generic", "mirrored", "nearby", "shrunk", "typical_scale"]
 
 ZERO_BLOCK_SCALE = 0.3
 """Standard deviation drawn for a zero block with fewer than two axes (a bias)."""
@@ -73,6 +73,11 @@ def nearby(
             scale = rms(array) or typical_scale(array.shape)
             moves[name] = Move(TABLE * (distance * scale), "add", seeded(seed, 2, index))
     return moves
+
+
+def mirrored(moves: Mapping[str, Move]) -> dict[str, Move]:
+    """The opposite of displacements that are added."""
+    return {name: Move(-move.table, move.how, move.seed) for name, move in moves.items()}
 
 
 def shrunk(moves: Mapping[str, Move], factor: float) -> dict[str, Move]:

@@ -54,7 +54,8 @@ class Judgement:
         """Whether a kink may have made the verdict: a mismatch, or a probe that crossed one."""
         verdict = self.finding.verdict
         mismatch = verdict in (Verdict.FAIL, Verdict.WARN)
-        return mismatch or (verdict is Verdict.INCONCLUSIVE and self.finding.kinks > 0)
+        unsettled = verdict in (Verdict.INCONCLUSIVE, Verdict.UNTESTED)
+        return mismatch or (unsettled and self.finding.kinks > 0)
 
 
 def judge(
