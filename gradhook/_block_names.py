@@ -10,6 +10,7 @@ room for.
 from __future__ import annotations
 
 import itertools
+import operator
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -47,20 +48,21 @@ def block_names(names: Iterable[str], room: int) -> dict[str, str]:
             builds.setdefault(len(pieces), {})[name] = pieces
     for build in builds.values():
         differs = [len(set(column)) > 1 for column in zip(*build.values(), strict=True)]
+        # How many pieces away each one is from the nearest that differs, or from beyond an end.
+        stops = [-1, *itertools.compress(itertools.count(), differs), len(differs)]
+        away = [min(abs(i - stop) for stop in stops) for i in range(len(differs))]
         for name, pieces in build.items():
-            shown[name] = _cut(pieces, differs, room) or shown[name]
+            shown[name] = _cut(pieces, away, room) or shown[name]
     return _numbered(shown, room)
 
 
-def _cut(pieces: Sequence[str], differs: Sequence[bool], room: int) -> str:
+def _cut(pieces: Sequence[str], away: Sequence[int], room: int) -> str:
     """Return the pieces that differ, with the widest surroundings that fit; empty if none do."""
-    # How many pieces away each one is from the nearest that differs, or from beyond an end.
-    stops = [-1, *(i for i, differ in enumerate(differs) if differ), len(pieces)]
-    away = [min(abs(i - stop) for stop in stops) for i in range(len(pieces))]
     found = ""
     for reach in range(len(pieces)):
-        runs = itertools.groupby(zip(pieces, away, strict=True), lambda each: each[1] <= reach)
-        texts = [(kept, "".join(piece for piece, _ in run)) for kept, run in runs]
+        seen = [(n <= reach, piece) for n, piece in zip(away, pieces, strict=True)]
+        runs = itertools.groupby(seen, operator.itemgetter(0))
+        texts = [(kept, "".join(piece for _, piece in run)) for kept, run in runs]
         cut = "".join(text if kept or len(text) == 1 else "…" for kept, text in texts)
         if columns(cut) > room:
             break

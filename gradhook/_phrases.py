@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
+from gradhook._block_names import block_names
 from gradhook._block_phrases import details, ratio_cell, remarks
-from gradhook._format import block_name, count, number, printable, ratio
+from gradhook._format import count, number, printable, ratio
 from gradhook._types import Verdict
 
 if TYPE_CHECKING:
@@ -44,6 +46,9 @@ IN_FULL = 12
 NAMED = 4
 """Blocks of one verdict that the headline names."""
 
+SHORT_NAME = 24
+"""Columns that a name may take among others in a sentence."""
+
 
 class Row(NamedTuple):
     """A block that gets a line of the table, and the lines below it."""
@@ -64,9 +69,10 @@ def headline(report: Report) -> str:
     if not math.isnan(report.textbook_ratio):
         overall += f" (textbook {number(report.textbook_ratio)})"
     blocks = worst_first(report)
+    shown = block_names(report.blocks, SHORT_NAME)
     said = []
     for verdict in reversed(Verdict):
-        names = [block_name(block.name, 24) for block in blocks if block.verdict is verdict]
+        names = [shown[block.name] for block in blocks if block.verdict is verdict]
         listed = f" ({_few(names, NAMED)})" * (verdict is not Verdict.PASS)
         said += [f"{len(names)} {verdict}{listed}"] * bool(names)
     passed = "; passed" * (report.verdict is not Verdict.PASS and report.passed)
@@ -148,11 +154,12 @@ def cause_title(cause: Cause) -> str:
     return printable(f"{sure}: {cause.sentence}")
 
 
-def cause_details(cause: Cause) -> list[str]:
-    """Return where the cause acts, the evidence, and what would refute it."""
+def cause_details(cause: Cause, blocks: Iterable[str]) -> list[str]:
+    """Return where the cause acts among all blocks, the evidence, and what would refute it."""
+    shown = block_names([*blocks, *cause.blocks], SHORT_NAME)
     where = "" if (cause.where or "") in cause.sentence else cause.where
     parts = {
-        "blocks": _few([block_name(name, 24) for name in cause.blocks], 3 * NAMED),
+        "blocks": _few([shown[name] for name in cause.blocks], 3 * NAMED),
         "where": where,
         "evidence": cause.evidence,
         "refuted by": cause.refuted_by,

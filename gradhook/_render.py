@@ -14,8 +14,8 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from gradhook import _phrases as say
+from gradhook._block_names import block_names
 from gradhook._format import (
-    block_name,
     columns,
     count,
     fit,
@@ -81,7 +81,7 @@ def text(report: Report, width: int = 80, *, colour: bool = False) -> str:
     sections = [
         [line for note in report.notes for line in _wrap("note: ", printable(note), width, "  ")],
         _header(report, width, colour),
-        *(_cause(cause, width) for cause in report.causes),
+        *(_cause(cause, report, width) for cause in report.causes),
         list(_wrap("", printable(report.boundary), width, "  ")) if report.boundary else [],
         _table(report, width, colour),
         _footer(report, width),
@@ -115,7 +115,7 @@ def summary(report: Report, *, colour: bool = False) -> str:
         cost = count(report.evaluations, "loss evaluation")
         return f"{title}, {over} ({cost}){_because(why) if not report.passed else ''}"
     worst = decisive[0]
-    what = block_name(worst.name, LONGEST_NAME)
+    what = block_names(report.blocks, LONGEST_NAME)[worst.name]
     if not math.isnan(worst.ratio):
         what += f" ratio {number(worst.ratio)}"
     if len(decisive) > 1:
@@ -153,7 +153,8 @@ def _table(report: Report, width: int, colour: bool) -> list[str]:
             cells[name] = [shorten(cell, room) for cell in cells[name]]
     others = [_breadth(name, cells[name]) for name in cells if name != "block"]
     room = width - sum(others) - len(GAP) * len(others)
-    cells["block"] = [block_name(name, room) for name in cells["block"]]
+    names = block_names(report.blocks, room)
+    cells["block"] = [names[name] for name in cells["block"]]
     breadths = {name: _breadth(name, cells[name]) for name in cells}
     lines = [_row(list(cells), breadths.values()).rstrip()]
     below = " " * breadths["verdict"] + GAP
@@ -170,9 +171,9 @@ def _table(report: Report, width: int, colour: bool) -> list[str]:
     return lines + ([say.fold_sentence(hidden)] if hidden else [])
 
 
-def _cause(cause: Cause, width: int) -> list[str]:
+def _cause(cause: Cause, report: Report, width: int) -> list[str]:
     lines = list(_wrap("", say.cause_title(cause), width, "  "))
-    for detail in say.cause_details(cause):
+    for detail in say.cause_details(cause, report.blocks):
         lines += _wrap("  ", detail, width, "    ")
     return lines
 
@@ -187,7 +188,7 @@ def _coverage(report: Report, width: int) -> list[str]:
 
 def _again(call: str, width: int) -> list[str]:
     # A call that does not fit starts a line of its own, so that it can be pasted into a prompt.
-    line = f"see it again: {printable(call)}"
+    line = f"see it again: {printable(call)}".rstrip()
     if columns(line) <= width:
         return [line]
     return ["see it again:", *_wrap("", printable(call), width, "    ")]

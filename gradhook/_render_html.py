@@ -13,7 +13,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from gradhook import _phrases as say
-from gradhook._format import block_name, number, printable, shape
+from gradhook._block_names import block_names
+from gradhook._format import number, printable, shape
 from gradhook._types import Verdict
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def html(report: Report) -> str:
     parts = [
         *(_tag("p", _text(f"note: {note}"), "note") for note in report.notes),
         _header(report),
-        *(_cause(cause) for cause in report.causes),
+        *(_cause(cause, report) for cause in report.causes),
         *([_tag("p", _text(report.boundary), "cause")] if report.boundary else []),
         _table(report),
         *(_tag("p", _text(said), "small") for said in (say.thresholds(report), *say.facts(report))),
@@ -106,13 +107,14 @@ def _table(report: Report) -> str:
     if not shown:
         return ""
     with_textbook = say.has_textbook(report)
+    names = block_names(report.blocks, LONGEST_NAME)
     head = ["verdict", "block", "shape", "ratio"] + ["textbook"] * with_textbook
     titles = "".join(f'<th scope="col">{name}</th>' for name in head)
     lines = [_tag("tr", titles, "titles")]
     for block, details in shown:
         cells = [
             _tag("td", _pill(block.verdict)),
-            _tag("td", _text(block_name(block.name, LONGEST_NAME)), "name"),
+            _tag("td", _text(names[block.name]), "name"),
             _tag("td", _text(shape(block.shape)), "number"),
             _tag("td", _text(say.ratio_cell(block)), "number"),
         ]
@@ -130,8 +132,8 @@ def _table(report: Report) -> str:
     return _tag("div", _tag("table", "".join(lines)), "scroll")
 
 
-def _cause(cause: Cause) -> str:
-    said = _tag("p", _text(say.cause_title(cause))) + _list(say.cause_details(cause))
+def _cause(cause: Cause, report: Report) -> str:
+    said = _tag("p", _text(say.cause_title(cause))) + _list(say.cause_details(cause, report.blocks))
     return _tag("div", said, "cause")
 
 

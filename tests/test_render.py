@@ -346,6 +346,29 @@ def test_a_long_name_keeps_both_ends():
     assert breadth(row) == 80
 
 
+LAYERS = [
+    f"encoder/transformer_block_{i}/self_attention/output_projection/weight" for i in range(8)
+]
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_long_names_that_differ_in_the_middle_are_told_apart_wherever_they_stand(width):
+    wrong = [block(name, Verdict.FAIL, 0.5 - i / 100) for i, name in enumerate(LAYERS)]
+    cause = Cause("S", "scale", tuple(LAYERS), "the gradient is half of what it should be")
+    report = report_of(*wrong, verdict=Verdict.FAIL, causes=(cause,))
+    head, causes, table, *_ = _render.text(report, width).split("\n\n")
+    rows = [line.split()[1] for line in table.splitlines()[1:]]
+    assert len(set(rows)) == len(LAYERS)
+    for i in range(4):  # The headline names four.
+        assert f"_{i}/…weight" in head
+    for i in range(8):
+        assert f"_{i}/…weight" in causes
+        assert re.search(rf"_{i}\b", rows[i])
+    assert len(set(re.findall(r'class="name">([^<]*)<', report._repr_html_()))) == len(LAYERS)
+    wrong[5] = dataclasses.replace(wrong[5], ratio=0.9)
+    assert "block_5/" in repr(report_of(*wrong, verdict=Verdict.FAIL))
+
+
 def test_a_block_without_a_name_is_still_a_row():
     assert re.search(r"PASS     ''     \(20, 10\)", str(report_of(block(""))))
 
@@ -392,13 +415,14 @@ REPORTS = st.builds(
         ),
         max_size=2,
     ),
-    TEXTS,
-    TEXTS,
-    TEXTS,
-    st.integers(),
-    st.integers(),
-    NUMBERS,
-    st.integers(),
+    boundary=NAMES,
+    coverage=TEXTS,
+    notes=TEXTS,
+    settings=TEXTS,
+    evaluations=st.integers(),
+    gradient_evaluations=st.integers(),
+    loss=NUMBERS,
+    seed=st.integers(),
     textbook_ratio=NUMBERS,
     seconds=NUMBERS,
     call=NAMES,
@@ -543,7 +567,7 @@ def test_html_says_all_that_the_text_says():
         assert all(detail in said for detail in [row.block.name, *row.details])
     for cause in report.causes:
         assert _phrases.cause_title(cause) in said
-        assert all(detail in said for detail in _phrases.cause_details(cause))
+        assert all(detail in said for detail in _phrases.cause_details(cause, report.blocks))
     sentences = [_phrases.headline(report), *_phrases.facts(report), _phrases.thresholds(report)]
     for sentence in [*sentences, *report.notes, *report.coverage, report.call]:
         assert sentence in said

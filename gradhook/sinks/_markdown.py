@@ -50,7 +50,10 @@ def markdown(report: Report, since: Mapping[str, int] | None = None) -> str:
     parts = [
         _list("note", report.notes),
         _headline(report),
-        *(_list(say.cause_title(cause), say.cause_details(cause)) for cause in report.causes),
+        *(
+            _list(say.cause_title(cause), say.cause_details(cause, report.blocks))
+            for cause in report.causes
+        ),
         _list("where it enters", [report.boundary]),
         _blocks(report, since or {}),
         _found(report),

@@ -19,7 +19,7 @@ LAYERS = (
     (
         {"errors"},
         {"_integer"},
-        {"_format"},
+        {"_format", "_block_names"},
         {"_terminal"},
         {"_progress"},
         {"_record"},
