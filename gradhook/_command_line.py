@@ -1,24 +1,26 @@
 """Reports of finished runs for people and for CI scripts, and the self-test.
 
 ``report`` reads the JSON lines that a run left and says by its exit status whether every check
-passed: 0 if so, 1 if any did not, 2 if nothing could be read.  An empty run is no success.
+passed: 0 if so, 1 if any did not, 2 if one could not be read.  An empty run is no success, and
+neither is one whose last line is torn; but a folder may hold other programs' files, which are named
+and skipped.
 """
 
 from __future__ import annotations
 
 import argparse
 import html
+import importlib.metadata
 import json
 import os
 import sys
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from gradhook import _render
 from gradhook._format import count, printable
+from gradhook._runs import Run, UnreadableError, read_runs
 from gradhook._selftest import selftest
 from gradhook._terminal import has_colour, width
-from gradhook.report import Report, ReportFormatError
 
 __all__ = ["main"]
 
@@ -30,9 +32,10 @@ examples:
   python -m gradhook report checks.jsonl --full           tables of the checks that passed as well
   python -m gradhook report runs --format html -o checks.html
   python -m gradhook report runs && echo "all gradients right"
+  ssh host cat runs/checks.jsonl | python -m gradhook report -
   python -m gradhook selftest
 
-exit status: 0 every check passed, 1 one did not, 2 nothing could be read
+exit status: 0 every check passed, 1 one did not, 2 one could not be read, or there was none
 """
 
 PAGE = """\
@@ -48,17 +51,6 @@ PAGE = """\
 {}
 </body>
 </html>"""
-
-
-class Run(NamedTuple):
-    """One file of reports."""
-
-    path: str
-    reports: list[Report]
-
-
-class UnreadableError(Exception):
-    """A run that cannot be read, or an output that cannot be written, in words for the user."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -97,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=plain,
     )
+    parser.add_argument("--version", action="version", version=f"gradhook {_version()}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     report = commands.add_parser(
@@ -107,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=plain,
     )
     report.add_argument(
-        "run_path", metavar="RUN", help="a file of JSON lines, or a folder that holds some"
+        "run_path", metavar="RUN", help="a file of JSON lines, a folder with some, or - (stdin)"
     )
     report.add_argument(
         "--format", choices=["text", "html", "json"], default="text", help="default: %(default)s"
@@ -125,11 +118,19 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _version() -> str:
+    try:
+        return importlib.metadata.version("gradhook")
+    except importlib.metadata.PackageNotFoundError:
+        return "(not installed)"
+
+
 def _report(options: argparse.Namespace) -> int:
-    runs = [Run(path, _read(path)) for path in _files(options.run_path)]
+    found = read_runs(options.run_path)
+    for fault in (fault for run in found for fault in run.faults):
+        sys.stderr.write(f"gradhook: skipped {fault}\n")
+    runs = [run for run in found if run.reports]
     reports = [report for run in runs for report in run.reports]
-    if not reports:
-        raise UnreadableError(f"{printable(options.run_path)} holds no report")
     if options.format == "html":
         shown = _html(runs)
     elif options.format == "json":
@@ -140,7 +141,9 @@ def _report(options: argparse.Namespace) -> int:
             columns, colour = width(sys.stdout), has_colour(sys.stdout)
         shown = _text(runs, columns, colour=colour, full=options.full)
     _write(shown, options.output)
-    return PASSED if all(report.passed for report in reports) else FAILED
+    if not all(report.passed for report in reports):
+        return FAILED
+    return UNREADABLE if any(run.torn for run in found) else PASSED
 
 
 def _selftest(options: argparse.Namespace) -> int:
@@ -150,52 +153,15 @@ def _selftest(options: argparse.Namespace) -> int:
     return FAILED if failures else PASSED
 
 
-def _files(path: str) -> list[str]:
-    """Return the files of reports that a path stands for, in the order of their names."""
-    if not os.path.exists(path):
-        raise UnreadableError(f"there is no file or folder {printable(path)}")
-    if not os.path.isdir(path):
-        return [path]
-    found = sorted(
-        os.path.join(folder, name)
-        for folder, _, names in os.walk(path)
-        for name in names
-        if name.endswith(".jsonl")
-    )
-    if not found:
-        raise UnreadableError(f"no file below {printable(path)} ends with .jsonl")
-    return found
-
-
-def _read(path: str) -> list[Report]:
-    """Return the reports of one file."""
-    reports = []
-    try:
-        with open(path, encoding="utf-8") as file:
-            for number, line in enumerate(file, start=1):
-                if line.strip():
-                    reports.append(_parse(line, f"{printable(path)}, line {number}"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise UnreadableError(f"cannot read {printable(path)}: {reason}") from error
-    return reports
-
-
-def _parse(line: str, where: str) -> Report:
-    try:
-        return Report.from_json(line)
-    except ReportFormatError as error:
-        raise UnreadableError(f"{where}: {printable(str(error))}") from error
-
-
 def _text(runs: list[Run], columns: int, *, colour: bool, full: bool) -> str:
     """Return each run as a headline and its checks: a line if passed, else the whole table."""
     lines = []
-    for path, reports in runs:
-        failed = sum(not report.passed for report in reports)
+    for run in runs:
+        failed = sum(not report.passed for report in run.reports)
         outcome = f"{failed} did not pass" if failed else "all passed"
-        lines.append(f"{printable(path)}: {count(len(reports), 'check')}, {outcome}")
-        for report in reports:
+        torn = "; not all of it could be read" * run.torn
+        lines.append(f"{run.name}: {count(len(run.reports), 'check')}, {outcome}{torn}")
+        for report in run.reports:
             if report.passed and not full:
                 lines.append(_render.summary(report, colour=colour))
             else:
@@ -206,9 +172,9 @@ def _text(runs: list[Run], columns: int, *, colour: bool, full: bool) -> str:
 def _html(runs: list[Run]) -> str:
     """Return all runs as one page."""
     parts = []
-    for path, reports in runs:
-        parts.append(f"<h1>{html.escape(printable(path))}</h1>")
-        parts += [f"<section>{_render.html(report)}</section>" for report in reports]
+    for run in runs:
+        parts.append(f"<h1>{html.escape(run.name)}</h1>")
+        parts += [f"<section>{_render.html(report)}</section>" for report in run.reports]
     return PAGE.format("\n<hr>\n".join(parts))
 
 

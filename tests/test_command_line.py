@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -153,20 +154,112 @@ def test_a_run_without_a_check_is_no_success(capsys, tmp_path):
     assert unreadable(capsys, path) == f"gradhook: {path} holds no report\n"
 
 
-def test_a_line_that_is_no_report_is_named_with_its_number(run, capsys):
-    path = run(report_of(Verdict.PASS))
-    with open(path, "a", encoding="utf-8") as file:
-        file.write('\n{"format": 99}\n')
-    assert unreadable(capsys, path) == (
-        f"gradhook: {path}, line 3: report.format: expected 1, the format that this version "
-        "reads, got 99\n"
+def test_a_file_that_holds_no_report_is_an_error_that_names_its_first_line(capsys, tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('\n{"format": 99}\n{"loss": 0.5}\n')
+    assert unreadable(capsys, str(path)) == (
+        f"gradhook: {path} holds no report\n"
+        f"  {path}, line 2: report.format: expected 1, the format that this version reads, got 99\n"
     )
 
 
 def test_a_file_that_is_no_text_is_named(capsys, tmp_path):
     path = tmp_path / "checks.jsonl"
     path.write_bytes(b"\xff\xfe\x00")
-    assert unreadable(capsys, str(path)) == f"gradhook: cannot read {path}: it is not UTF-8 text\n"
+    assert unreadable(capsys, str(path)) == (
+        f"gradhook: {path} holds no report\n  {path}, line 1: this is not UTF-8 text\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("foreign", "said"),
+    [
+        (b'{"step": 1, "loss": 0.5}\n', "line 1: report: missing key 'format', expected 1"),
+        (b"\x89PNG\r\n\x1a\n\xff", "line 1: this is not UTF-8 text"),
+        (b"[1, 2]\n", "line 1: report: expected an object, got [1, 2]"),
+    ],
+)
+def test_files_of_other_programs_in_a_folder_are_named_and_skipped(
+    run, capsys, tmp_path, foreign, said
+):
+    path = run(report_of(Verdict.PASS))
+    (tmp_path / "a.jsonl").write_bytes(foreign)
+    (tmp_path / "z.jsonl").write_bytes(foreign)
+    assert main(["report", str(tmp_path)]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.startswith(f"{path}: 1 check, all passed\n")
+    assert "jsonl" not in captured.out.replace(path, "")
+    for name in ("a", "z"):
+        assert f"gradhook: skipped {tmp_path / name}.jsonl, {said}\n" in captured.err
+
+
+def test_a_folder_of_nothing_but_foreign_files_is_an_error(capsys, tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.jsonl").write_text('{"loss": 0.5}\n')
+    said = unreadable(capsys, str(tmp_path))
+    assert said.startswith(
+        f"gradhook: {tmp_path} holds no report\n  {tmp_path / 'a.jsonl'}, line 1"
+    )
+    assert f"{tmp_path / 'b.jsonl'}, line 1" in said
+
+
+@pytest.mark.parametrize("whole_folder", [False, True])
+@pytest.mark.parametrize(("verdict", "status"), [(Verdict.PASS, 2), (Verdict.FAIL, 1)])
+def test_a_last_line_that_is_torn_hides_nothing_and_is_no_success(
+    run, capsys, tmp_path, whole_folder, verdict, status
+):
+    path = run(report_of(Verdict.PASS, 0), report_of(verdict, 100), report_of(Verdict.PASS, 200))
+    torn = (tmp_path / "checks.jsonl").read_bytes()[:-40]
+    (tmp_path / "checks.jsonl").write_bytes(torn)
+    assert main(["report", str(tmp_path) if whole_folder else path]) == status
+    captured = capsys.readouterr()
+    outcome = "all passed" if verdict is Verdict.PASS else "1 did not pass"
+    assert captured.out.startswith(f"{path}: 2 checks, {outcome}; not all of it could be read\n")
+    assert f"gradcheck step 100: {verdict}" in captured.out
+    assert captured.err.startswith(f"gradhook: skipped {path}, line 3: not a report in JSON: ")
+
+
+def test_a_run_whose_only_report_is_torn_is_no_foreign_file(run, capsys, tmp_path):
+    run(report_of(Verdict.PASS), path="whole.jsonl")
+    run(report_of(Verdict.PASS), path="torn.jsonl")
+    (tmp_path / "torn.jsonl").write_bytes((tmp_path / "torn.jsonl").read_bytes()[:50])
+    assert main(["report", str(tmp_path)]) == 2
+    assert f"skipped {tmp_path / 'torn.jsonl'}, line 1" in capsys.readouterr().err
+
+
+def test_many_lines_that_are_no_reports_take_two_to_say(run, capsys):
+    path = run(report_of(Verdict.PASS))
+    with open(path, "a", encoding="utf-8") as file:
+        file.write('{"loss": 0.5}\n' * 3)
+    assert main(["report", path]) == 2
+    assert capsys.readouterr().err == (
+        f"gradhook: skipped {path}, line 2: report: missing key 'format', expected 1\n"
+        f"gradhook: skipped 2 further lines of {path}\n"
+    )
+
+
+def test_a_file_that_may_not_be_read_is_no_success(run, capsys, tmp_path):
+    run(report_of(Verdict.PASS))
+    (tmp_path / "closed.jsonl").symlink_to(tmp_path / "nowhere")
+    assert main(["report", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert said == f"gradhook: skipped {tmp_path / 'closed.jsonl'}: No such file or directory\n"
+
+
+def test_reports_are_read_from_the_standard_input(run):
+    with open(run(report_of(Verdict.PASS)), "rb") as file:
+        done = gradhook("report", "-", stdin=file)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.startswith(b"standard input: 1 check, all passed\n")
+    done = gradhook("report", "-", stdin=subprocess.DEVNULL)
+    assert (done.returncode, done.stderr) == (2, b"gradhook: standard input holds no report\n")
+
+
+def test_the_version_is_that_of_the_package(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+    assert re.fullmatch(r"gradhook (\d+\.\d+\.\d+\S*|\(not installed\))\n", capsys.readouterr().out)
 
 
 def test_an_output_that_cannot_be_written_is_named(run, capsys, tmp_path):
@@ -181,7 +274,7 @@ def test_help_has_examples_and_the_exit_status(capsys, arguments):
     assert caught.value.code == 0
     said = capsys.readouterr().out
     assert "python -m gradhook report runs/mlp" in said
-    assert "exit status: 0 every check passed, 1 one did not, 2 nothing could be read" in said
+    assert "exit status: 0 every check passed, 1 one did not, 2 one could not be read" in said
 
 
 @pytest.mark.parametrize(

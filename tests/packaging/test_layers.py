@@ -62,7 +62,7 @@ LAYERS = (
                 "_assemble",
                 "_coverage",
                 "_small",
-                *("_explain", "_guessed", "_experiments", "_scene"),
+                *("_explain", "_parts", "_penalty_told", "_guessed", "_experiments", "_scene"),
                 "_selftest",
                 "_layer",
                 "_layer_forms",
@@ -73,7 +73,7 @@ LAYERS = (
         {"_debug"},
     ),
     ({"sinks"}, {"testing"}, {"_clock"}),
-    ({"_callback", "_outlet", "_pickling"}, {"_command_line"}),
+    ({"_callback", "_outlet", "_pickling"}, {"_command_line", "_runs"}),
     ({"gradhook"}, {"__main__"}),
 )
 

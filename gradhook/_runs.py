@@ -1,0 +1,125 @@
+"""Files of reports as runs leave them: what can be read, and what cannot, in words.
+
+A folder of runs holds more than reports: a trainer writes a ``metrics.jsonl`` of its own, and a run
+that was killed leaves half a line.  Neither may hide the reports beside it, nor be passed over in
+silence.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from gradhook._format import count, printable
+from gradhook.report import Report, ReportFormatError
+
+__all__ = ["Run", "UnreadableError", "read_runs"]
+
+STDIN = "-"
+
+OURS = re.compile(rb'\s*\{\s*"format"\s*:')
+"""How a report begins."""
+
+
+@dataclass(slots=True)
+class Run:
+    """One file of reports.
+
+    Args:
+        name: What it is called on the screen.
+        reports: What could be read.
+        faults: What could not, one sentence each.
+        foreign: Whether nothing in it looks like a report.
+    """
+
+    name: str
+    reports: list[Report] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    foreign: bool = True
+
+    @property
+    def torn(self) -> bool:
+        """Whether it holds reports that could not be read."""
+        return bool(self.faults) and not self.foreign
+
+
+class UnreadableError(Exception):
+    """A run that cannot be read, or an output that cannot be written, in words for the user."""
+
+
+def read_runs(path: str) -> list[Run]:
+    """Return the runs that a path stands for, in the order of their names.
+
+    Args:
+        path: A file, a folder, or ``"-"`` for the standard input.
+
+    Raises:
+        UnreadableError: There is no report in any of them.
+    """
+    runs = [_read(file) for file in _files(path)]
+    if not any(run.reports for run in runs):
+        name = runs[0].name if path == STDIN else printable(path)
+        said = [f"{name} holds no report", *(run.faults[0] for run in runs if run.faults)]
+        raise UnreadableError("\n  ".join(said))
+    return runs
+
+
+def _files(path: str) -> list[str]:
+    """Return the files of reports that a path stands for, in the order of their names."""
+    if path == STDIN:
+        return [path]
+    if not os.path.exists(path):
+        raise UnreadableError(f"there is no file or folder {printable(path)}")
+    if not os.path.isdir(path):
+        return [path]
+    found = sorted(
+        os.path.join(folder, name)
+        for folder, _, names in os.walk(path)
+        for name in names
+        if name.endswith(".jsonl")
+    )
+    if not found:
+        raise UnreadableError(f"no file below {printable(path)} ends with .jsonl")
+    return found
+
+
+def _read(path: str) -> Run:
+    """Return what could be read of one file, and what could not."""
+    if path == STDIN:
+        run = Run("standard input")
+        _take(run, sys.stdin.buffer)
+        return run
+    run = Run(printable(path))
+    try:
+        with open(path, "rb") as file:
+            _take(run, file)
+    except OSError as error:
+        run.faults.append(f"{run.name}: {error.strerror}")
+        run.foreign = False
+    return run
+
+
+def _take(run: Run, lines: Iterable[bytes]) -> None:
+    """Take up the reports in the lines of a file; of what is none the first line is named."""
+    others = 0
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        run.foreign = run.foreign and not OURS.match(line)
+        try:
+            run.reports.append(Report.from_json(line.decode()))
+            run.foreign = False
+            continue
+        except UnicodeDecodeError:
+            reason = "this is not UTF-8 text"
+        except ReportFormatError as error:
+            reason = printable(str(error))
+        if run.faults:
+            others += 1
+        else:
+            run.faults.append(f"{run.name}, line {number}: {reason}")
+    if others:
+        run.faults.append(f"{count(others, 'further line')} of {run.name}")
