@@ -94,7 +94,8 @@ def check_gradients(
         >>> bool(check_gradients(lambda x: (np.sum(x**3), 2 * x**2), np.array([1.0, 2.0])))
         False
     """
-    return check(Objective.of(objective, parameters), Options.named(options), as_batch(batch))
+    chosen = Options.named(options, beside=("batch",))
+    return check(Objective.of(objective, parameters), chosen, as_batch(batch))
 
 
 def check(

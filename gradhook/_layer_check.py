@@ -93,7 +93,7 @@ def layer_check(
     for name in OTHERS:
         if name in options:
             raise TypeError(f"layer_check has no option {name!r}: the whole input is checked")
-    chosen = Options.named(options)
+    chosen = Options.named(options, beside=("gradients",))
     layer = Layer(forward, backward, x, parameters, gradients, chosen.gradient_name, chosen.seed)
     # The layer's own functions are out of the snapshot's reach unless they are named.
     reached = (forward, backward, gradients, chosen.state)

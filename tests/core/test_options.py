@@ -85,10 +85,14 @@ def test_an_unknown_option_is_told_the_nearest_and_all():
     with pytest.raises(TypeError) as caught:
         check_gradients(cube, np.ones(2), sampels=7)
     assert str(caught.value).startswith(
-        "unknown option 'sampels'; did you mean 'samples'? Known: samples, sample_axis, subset,"
+        "unknown option 'sampels'; did you mean 'samples'? Known: batch, samples, sample_axis,"
     )
-    with pytest.raises(TypeError, match=r"unknown option 'verbosity'\. Known: samples"):
+    with pytest.raises(TypeError, match=r"unknown option 'verbosity'\. Known: batch, samples"):
         check_gradients(cube, np.ones(2), verbosity=3)
+    with pytest.raises(TypeError, match=r"unknown option 'bach'; did you mean 'batch'\?"):
+        check_gradients(cube, np.ones(2), bach=())
+    with pytest.raises(TypeError, match=r"unknown option 'gradient'; did you mean 'gradients'\?"):
+        gradhook.layer_check(abs, abs, np.ones(2), gradient={})
     with pytest.raises(TypeError, match=r"unknown option 'shedule'; did you mean 'schedule'\?"):
         GradCheckCallback(cube, np.ones(2), shedule=3)
 
