@@ -37,6 +37,16 @@ __all__ = ["GradCheckCallback"]
 OWN_OPTIONS = ("schedule", "at_start", "batch", "on_fail", "logdir", "sinks", "enabled")
 
 
+class _SignatureOfInit:
+    """What ``inspect`` is told of a class whose ``__new__`` takes anything, not of instances."""
+
+    def __get__(self, instance: object, owner: type[GradCheckCallback]) -> inspect.Signature:
+        if instance is not None:
+            raise AttributeError("__signature__")
+        signature = inspect.signature(owner.__init__)
+        return signature.replace(parameters=list(signature.parameters.values())[1:])
+
+
 class GradCheckCallback:
     """Checks gradients at the start of training and at scheduled steps; an opt-in debug flag.
 
@@ -82,6 +92,8 @@ class GradCheckCallback:
         >>> [(report.step, str(report.verdict)) for report in check.history]
         [(1, 'PASS'), (2, 'PASS'), (4, 'PASS')]
     """
+
+    __signature__ = _SignatureOfInit()
 
     def __new__(cls, *args: Any, enabled: bool | None = None, **keywords: Any) -> GradCheckCallback:
         """Choose the empty class for a disabled callback."""
@@ -261,12 +273,6 @@ class GradCheckCallback:
         self._outlet.write(report)
         self._outlet.act(report, fault=fault)
         return report
-
-
-# What takes a call is looked for in __new__ first, and it takes what __init__ does.
-setattr(  # noqa: B010 - type checkers know no such name
-    GradCheckCallback.__new__, "__signature__", inspect.signature(GradCheckCallback.__init__)
-)
 
 
 class _Disabled(GradCheckCallback):

@@ -272,8 +272,17 @@ def test_the_signature_of_the_callback_is_what_it_takes_and_of_an_instance_what_
     own = [*("schedule", "at_start", "batch", "on_fail", "logdir", "sinks", "enabled")]
     options = [f.name for f in dataclasses.fields(Options)]
     assert shown == ["objective", "parameters", *own, *options]
-    step = inspect.signature(GradCheckCallback(cube, np.ones(1), enabled=False))
-    assert list(step.parameters) == ["step", "batch", "parameters"]
+    for enabled in (False, True):
+        step = inspect.signature(GradCheckCallback(cube, np.ones(1), enabled=enabled))
+        assert list(step.parameters) == ["step", "batch", "parameters"]
+
+
+def test_a_subclass_of_the_callback_has_the_signature_of_its_own_init():
+    class Mine(GradCheckCallback):
+        def __init__(self, network, *, every=10):
+            super().__init__(cube, network, schedule=every)
+
+    assert str(inspect.signature(Mine)) == "(network, *, every=10)"
 
 
 def test_a_tolerance_names_what_differs_from_the_default():
