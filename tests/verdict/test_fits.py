@@ -101,6 +101,19 @@ def test_numbers_too_coarse_to_leave_a_hundredth_prove_nothing(wrong_block):
         assert (fit([guess], TOLERANCE) is not None) is holds
 
 
+def test_a_coarse_number_counts_less_than_a_sharp_one(wrong_block):
+    base, term = arrays(0, 2)
+    guess = guess_of(wrong_block, base, [term], [2.0], count=9)
+    block = guess.block
+    # Off by two of its errors, and so allowed; at full weight it would shift the coefficient by
+    # about a thousandth.
+    block.errors[4] = 2e-3 * abs(block.slopes[4])
+    block.slopes[4] += 2 * block.errors[4]
+    found = fit([guess], TOLERANCE)
+    assert found is not None
+    assert found.coefficients == pytest.approx((2.0,), rel=1e-6)
+
+
 def test_blocks_share_a_coefficient_or_there_is_none(wrong_block):
     base, term = arrays(0, 2)
     here = guess_of(wrong_block, base, [term], [2.0], name="W1")

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from gradhook.verdict.constants import Circumstance
-from gradhook.verdict.naming import listed, name_penalty, name_scale, name_weights
+from gradhook.verdict.naming import listed, name_form, name_penalty, name_scale
 
 SEEN = Circumstance(rows=7, outputs=3, widths=frozenset({16}))
 WEIGHT, BIAS = (5, 3), (3,)
@@ -80,41 +80,74 @@ def test_any_factor_has_a_sentence_with_its_number(factor):
 
 
 def test_one_gradient_is_and_several_are():
-    assert scale(["W1"], 1.3).sentence.startswith("dW1 is 1.3")
+    assert scale(["W1"], 1.3).sentence.startswith("dW1 is 1.3 = 13/10 times the numerical gradient")
     assert scale(["W1", "W2"], 1.3).sentence.startswith("dW1, dW2 are 1.3")
 
 
+@pytest.mark.parametrize(
+    ("factor", "words"),
+    [(7.0, "is 7 times the"), (0.3, "is 0.3 = 3/10 of the"), (-1.0, "is minus the")],
+)
+def test_a_factor_stands_in_words_that_read(factor, words):
+    assert words in scale(["W1"], factor).sentence
+
+
+def form(names, key, missing, *, all_blocks=False):
+    biases = all(name.startswith("b") for name in names)
+    return name_form(names, key, missing, 1e-12, biases=biases, all_blocks=all_blocks)
+
+
 def test_weights_that_lack_the_penalty_are_offered_both_readings():
-    cause = name_weights(["W1", "W2"], -1e-3, 1e-12, biases=False)
+    cause = form(["W1", "W2"], "weights", 1e-3)
     assert (cause.family, cause.kind) == ("R", "reg_missing")
     assert cause.sentence.startswith("dW1, dW2 lack 1.000e-03 * W (fit 1.0e-12): the L2 term is in")
     assert "decoupled weight decay" in cause.sentence
 
 
-def test_weights_that_hold_more_are_told_which_option_to_pass():
-    cause = name_weights(["W1"], 1e-3, 1e-12, biases=False)
+@pytest.mark.parametrize(
+    ("key", "option"), [("weights", "L2(0.001, 'W1', 'W2')"), ("sign", "L1(0.001, 'W1', 'W2')")]
+)
+def test_weights_that_hold_more_are_told_which_option_to_pass(key, option):
+    cause = form(["W1", "W2"], key, -1e-3)
     assert (cause.family, cause.kind) == ("R", "reg_coefficient")
-    assert cause.sentence.startswith("dW1 holds 1.000e-03 * W")
-    assert "pass penalty=L2(0.001" in cause.sentence
+    assert cause.sentence.startswith("dW1, dW2 hold 1.000e-03 * ")
+    assert cause.sentence.endswith(f"on purpose (weight decay), pass penalty={option}")
+
+
+def test_where_all_blocks_hold_more_the_option_names_none():
+    assert form(["W", "b"], "weights", -1e-3, all_blocks=True).sentence.endswith("=L2(0.001)")
 
 
 def test_biases_that_hold_more_are_penalised_in_the_gradient_alone():
-    cause = name_weights(["b1", "b2"], 1e-3, 1e-12, biases=True)
+    cause = form(["b1", "b2"], "weights", -1e-3)
     assert cause.kind == "reg_on_bias"
     assert "1.000e-03 * b" in cause.sentence
 
 
+def test_a_constant_on_every_element_is_a_coefficient_added_as_a_number():
+    cause = form(["b1"], "constant", -0.1)
+    assert cause.kind == "reg_ones_on_bias"
+    assert "db1 differs by the constant 1.000e-01 in every element" in cause.sentence
+
+
+@pytest.mark.parametrize(("key", "held"), [("reg_square", "W**2"), ("reg_l1_form", "sign(W)")])
+def test_a_penalty_in_another_form_is_given_with_both_forms(key, held):
+    cause = form(["W1", "W2"], key, 1e-3)
+    assert cause.kind == key
+    assert f"hold 1.000e-03 * {held} where the loss needs 1.000e-03 * W" in cause.sentence
+
+
 def test_a_penalty_of_which_a_switch_told_both_halves_keeps_its_words():
-    cause = name_penalty(["W1"], "reg_half", "half of what the loss has", "evidence")
+    cause = name_penalty(["W1"], "reg_half", "has half of it", "evidence")
     assert (cause.family, cause.kind, cause.evidence) == ("R", "reg_half", "evidence")
-    assert cause.sentence == "dW1: half of what the loss has"
+    assert cause.sentence == "dW1 has half of it"
 
 
 def test_every_cause_says_what_would_refute_it():
     causes = [
         scale(["W1"], 2.0),
-        name_weights(["W1"], 1e-3, 1e-12, biases=False),
-        name_penalty(["W1"], "reg_half", "half", ""),
+        form(["W1"], "weights", 1e-3),
+        name_penalty(["W1"], "reg_half", "has half", ""),
     ]
     assert all(cause.refuted_by for cause in causes)
 
