@@ -68,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Check every fault at every size and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--sizes", type=float, nargs="+", default=[10.0**k for k in range(2, 8)])
-    parser.add_argument("--draws", type=int, default=3, help="places drawn; one above 10**5")
+    parser.add_argument("--draws", type=int, default=3, help="places drawn; one above 10**6")
     parser.add_argument("--quick", action="store_true", help="up to 10**4")
     chosen = parser.parse_args(arguments)
     sizes = [size for size in chosen.sizes if not chosen.quick or size <= 1e4]
@@ -77,7 +77,7 @@ def main(arguments: list[str] | None = None) -> int:
     wrong = 0
     for size in sizes:
         for fault in LIMITS:
-            draws = chosen.draws if size <= 1e5 else 1
+            draws = chosen.draws if size <= JUDGED else 1
             wrong += measured(round(size), fault, draws)
     return int(wrong > 0)
 

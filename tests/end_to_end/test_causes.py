@@ -1,0 +1,842 @@
+"""A mismatch ends in a sentence that says where it is and why, or in none.
+
+Small networks written here, with one mistake or two planted by hand.
+"""
+
+import functools
+import itertools
+import re
+
+import numpy as np
+import pytest
+from numpy.lib.stride_tricks import sliding_window_view
+
+import gradhook
+from gradhook import L1, L2, GradCheckCallback, Objective, check_gradients
+from gradhook.report import Report
+
+ROWS = 7
+
+
+def network(sizes=(6, 8, 8, 3), seed=0):
+    """Parameters of a tanh network with biases that are not zero, and a batch."""
+    rng = np.random.default_rng(seed)
+    parameters = {}
+    for layer, (inputs, outputs) in enumerate(itertools.pairwise(sizes), start=1):
+        parameters[f"W{layer}"] = rng.normal(size=(inputs, outputs)) / inputs**0.5
+        parameters[f"b{layer}"] = 0.3 * rng.normal(size=outputs)
+    return parameters, (rng.normal(size=(ROWS, sizes[0])), rng.normal(size=(ROWS, sizes[-1])))
+
+
+def backward(p, X, T, *, l2, l1, in_gradient=1.0, edit=None, spoil=None):
+    """Mean squares and their gradients; ``edit(site, delta)`` and ``spoil(gradients)`` plant bugs.
+
+    Sites are ``"loss"``, ``"up3"`` (what the third layer passes down) and ``"act2"`` (that times
+    the derivative of the second activation).  ``in_gradient`` is the share of the penalty that the
+    gradient holds.
+    """
+    edit = edit or (lambda site, delta: delta)
+    layers = len(p) // 2
+    hidden = [X]
+    for k in range(1, layers):
+        hidden.append(np.tanh(hidden[-1] @ p[f"W{k}"] + p[f"b{k}"]))
+    error = hidden[-1] @ p[f"W{layers}"] + p[f"b{layers}"] - T
+    weights = [name for name in p if name[0] == "W"]
+    loss = 0.5 * np.sum(error**2) / len(X)
+    loss += sum(l2 / 2 * np.sum(p[w] ** 2) + l1 * np.sum(np.abs(p[w])) for w in weights)
+    gradients = {}
+    delta = edit("loss", error / len(X))
+    for k in range(layers, 0, -1):
+        gradients[f"W{k}"] = hidden[k - 1].T @ delta
+        gradients[f"b{k}"] = delta.sum(axis=0)
+        if k > 1:
+            delta = edit(f"up{k}", delta @ p[f"W{k}"].T)
+            delta = edit(f"act{k - 1}", delta * (1 - hidden[k - 1] ** 2))
+    for w in weights:
+        gradients[w] += in_gradient * (l2 * p[w] + l1 * np.sign(p[w]))
+    if spoil:
+        spoil(gradients)
+    return loss, gradients
+
+
+def planted(*, l2=0.0, l1=0.0, **bugs):
+    """The network's function, without switches to turn."""
+
+    def loss_and_gradients(p, X, T):
+        return backward(p, X, T, l2=l2, l1=l1, **bugs)
+
+    return loss_and_gradients
+
+
+def switched(**bugs):
+    """The network's function, with its penalty as a keyword."""
+
+    def loss_and_gradients(p, X, T, lam=1e-2):
+        return backward(p, X, T, l2=lam, l1=0.0, **bugs)
+
+    return loss_and_gradients
+
+
+def checked(function, **options):
+    parameters, batch = network()
+    return check_gradients(function, parameters, batch=batch, **options)
+
+
+def spoiled(spoil, **options):
+    return checked(planted(spoil=spoil), **options)
+
+
+def only(report):
+    """The report's one cause, and the explanation ran to its end."""
+    assert not [line for line in report.coverage if "could not be explained" in line]
+    (cause,) = report.causes
+    return cause
+
+
+def no_seventh_column(gradients):
+    gradients["W2"][:, 7] = 0
+
+
+def mean_of_the_bias(gradients):
+    gradients["b1"] /= ROWS
+
+
+# Sentences.
+
+
+def test_a_zero_column_is_named_with_the_loop_that_stops_one_short():
+    report = spoiled(no_seventh_column)
+    cause = only(report)
+    assert cause.sentence == (
+        "W2[:, 7] wrong, and nothing else: column 7 is zero. Likely a loop that stops one short."
+    )
+    assert (cause.family, cause.kind) == ("W", "last_column_missing")
+    assert report.blocks["W2"].where == cause.where == "W2[:, 7]"
+    assert report.boundary == ""
+
+
+def test_a_zero_row_in_the_middle_is_no_loop_that_stops_short():
+    def spoil(gradients):
+        gradients["W2"][3] = 0
+
+    cause = only(spoiled(spoil))
+    assert "W2[3, :] wrong, and nothing else: row 3 is zero." in cause.sentence
+    assert "one short" not in cause.sentence
+
+
+def test_a_row_that_is_rightly_zero_is_not_named_beside_the_wrong_one():
+    parameters, (X, T) = network()
+    X[:, 2] = 0  # A pixel that is always black.
+
+    def spoil(gradients):
+        gradients["W1"][5] = 0
+
+    report = check_gradients(planted(spoil=spoil), parameters, batch=(X, T))
+    assert report.blocks["W1"].where == "W1[5, :]"
+    assert "row 5 is zero" in only(report).sentence
+
+
+def test_a_bias_averaged_over_the_batch_is_told_so():
+    cause = only(spoiled(mean_of_the_bias))
+    assert (cause.family, cause.kind, cause.blocks) == ("B", "bias_mean", ("b1",))
+    assert cause.sentence == (
+        "db1 is 0.142857 = 1/7 of the numerical gradient: averaged over the batch instead of summed"
+    )
+
+
+@pytest.mark.parametrize("shape", [(), (1,)])
+def test_the_scalar_bias_of_a_logistic_regression_is_told_so(shape):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(50, 4)), (rng.random(50) < 0.5).astype(float)
+
+    def logistic(p, X, y, average):
+        q = 1 / (1 + np.exp(-(X @ p["w"] + p["b"])))
+        loss = -np.mean(y * np.log(q) + (1 - y) * np.log(1 - q))
+        delta = (q - y) / len(y)
+        bias = delta.mean() if average else delta.sum()
+        return loss, {"w": X.T @ delta, "b": np.full(shape, bias)}
+
+    parameters = {"w": rng.normal(size=4), "b": np.full(shape, 0.3)}
+
+    def check(average):
+        function = functools.partial(logistic, average=average)
+        return check_gradients(function, parameters, batch=(X, y))
+
+    cause = only(check(True))
+    assert (cause.kind, cause.blocks) == ("bias_mean", ("b",))
+    assert check(False).causes == ()
+
+
+def test_where_the_fault_enters_is_said_in_words():
+    turned = np.random.default_rng(1).normal(size=(8, 8))
+    report = checked(planted(edit=lambda site, d: d @ turned if site == "up3" else d))
+    assert report.causes == ()
+    assert report.boundary.startswith(
+        "b2, W2, b1, W1 wrong; W3, b3 right: the fault enters between W3 and b2 "
+        "(derivative of that activation, or W3 transposed"
+    )
+
+
+def test_a_square_weight_that_is_not_transposed_on_the_way_back_is_found():
+    def loss_and_gradients(p, X, T):
+        def edit(site, delta):
+            # What came down is delta @ W2.T, and W2 is square and has an inverse.
+            return delta @ np.linalg.inv(p["W2"].T) @ p["W2"] if site == "up2" else delta
+
+        return backward(p, X, T, l2=0.0, l1=0.0, edit=edit)
+
+    cause = only(checked(loss_and_gradients))
+    assert (cause.kind, set(cause.blocks)) == ("W_not_transposed", {"W1", "b1"})
+    assert "right once W2 is made symmetric" in cause.sentence
+
+
+# Causes that need no experiment.
+
+
+def swapped(gradients):
+    gradients["b1"], gradients["b2"] = gradients["b2"], gradients["b1"]
+
+
+def transposed(gradients):
+    gradients["W2"] = gradients["W2"].T.copy()
+
+
+def rolled(gradients):
+    gradients["W2"] = np.roll(gradients["W2"], 1, axis=0)
+
+
+def zero(gradients):
+    gradients["b2"] = np.zeros_like(gradients["b2"])
+
+
+def negative(gradients):
+    gradients["W2"] *= -1
+
+
+def doubled(gradients):
+    gradients["W1"] *= 2
+
+
+@pytest.mark.parametrize("effort", ["quick", "standard"])
+@pytest.mark.parametrize(
+    ("spoil", "family", "kind", "blocks"),
+    [
+        (swapped, "W", "bn_swapped", {"b1", "b2"}),
+        (transposed, "W", "dW_transposed", {"W2"}),
+        (rolled, "W", "rolled_rows", {"W2"}),
+        (zero, "D", "disconnected", {"b2"}),
+        (negative, "G", "sign_one", {"W2"}),
+        (doubled, "S", "factor_two", {"W1"}),
+        (mean_of_the_bias, "B", "bias_mean", {"b1"}),
+        (no_seventh_column, "W", "last_column_missing", {"W2"}),
+    ],
+)
+def test_a_cause_is_named_at_any_effort(spoil, family, kind, blocks, effort):
+    report = spoiled(spoil, effort=effort)
+    cause = only(report)
+    assert (cause.family, cause.kind, set(cause.blocks)) == (family, kind, blocks)
+    assert set(report.failing) == blocks
+    assert cause.evidence
+    assert cause.refuted_by
+    assert report.boundary == ""
+
+
+@pytest.mark.parametrize("spoil", [swapped, transposed, mean_of_the_bias, no_seventh_column])
+def test_an_exhaustive_check_names_the_cause_too(spoil):
+    parameters, batch = network((4, 5, 5, 2))
+
+    def spoil_small(gradients):
+        if spoil is no_seventh_column:
+            gradients["W2"][:, 4] = 0
+        else:
+            spoil(gradients)
+
+    function = planted(spoil=spoil_small)
+    report = check_gradients(function, parameters, batch=batch, effort="exhaustive")
+    assert only(report).kind == only(spoiled(spoil)).kind
+
+
+def test_everything_by_the_rows_is_a_loss_that_is_a_mean():
+    cause = only(checked(planted(edit=lambda site, d: d * ROWS if site == "loss" else d)))
+    assert (cause.family, cause.kind, len(cause.blocks)) == ("S", "no_1_over_N", 6)
+    assert "the loss is a mean over the 7 rows, the gradient a sum" in cause.sentence
+
+
+def test_everything_by_the_rows_is_seen_through_a_penalty_that_is_right():
+    function = planted(l2=0.1, edit=lambda site, d: d / ROWS if site == "loss" else d)
+    cause = only(checked(function))
+    assert (cause.kind, len(cause.blocks)) == ("extra_1_over_N", 6)
+    assert "once the penalty is taken out" in cause.sentence
+
+
+def test_a_factor_without_a_meaning_is_given_as_it_is():
+    def spoil(gradients):
+        gradients["W2"] *= 1.3
+
+    cause = only(spoiled(spoil))
+    assert (cause.family, cause.kind) == ("S", "scale")
+    assert "1.3 = 13/10" in cause.sentence
+
+
+# Penalties, and what is added outside the loss.
+
+
+def test_without_a_switch_a_missing_penalty_is_fitted_and_both_readings_are_offered():
+    cause = only(checked(planted(l2=1e-3, in_gradient=0.0)))
+    assert (cause.family, cause.kind) == ("R", "reg_missing")
+    assert set(cause.blocks) == {"W1", "W2", "W3"}
+    fitted = re.match(
+        r"dW1, dW2, dW3 lack 1\.000e-03 \* W \(fit (\S+)\): the L2 term is in the loss and not",
+        cause.sentence,
+    )
+    # Known to a hundredth of the residual at worst, by the rule of confirming.
+    assert float(fitted[1]) < 1e-5
+    assert "decoupled weight decay" in cause.sentence
+
+
+@pytest.mark.parametrize("named", [{"penalty": "lam"}, {}])
+@pytest.mark.parametrize(
+    ("share", "kind", "words"),
+    [
+        (0.0, "reg_missing", "decoupled weight decay"),
+        (
+            0.5,
+            "reg_half",
+            "half of the penalty's gradient: 5.000e-03 * W where the loss has 1.000e-02",
+        ),
+        (2.0, "reg_double", "twice the penalty's gradient"),
+        (-1.0, "reg_sign", "with the wrong sign"),
+        (1 / ROWS, "reg_over_N", "over the 7 rows"),
+    ],
+)
+def test_with_a_switch_the_wrong_coefficient_is_told_by_name(share, kind, words, named):
+    # A switch that nobody named is found all the same: lam is a common name of it.
+    cause = only(checked(switched(in_gradient=share), **named))
+    assert (cause.family, cause.kind) == ("R", kind)
+    assert set(cause.blocks) == {"W1", "W2", "W3"}
+    assert words in cause.sentence
+
+
+def decayed(coefficient=1e-2, form=lambda w: w):
+    """Weight decay that is added to the gradient alone, as training loops do on purpose."""
+
+    def loss_and_gradients(p, X, T):
+        loss, gradients = backward(p, X, T, l2=0.0, l1=0.0)
+        return loss, {
+            name: g + (coefficient * form(p[name]) if name[0] == "W" else 0)
+            for name, g in gradients.items()
+        }
+
+    return loss_and_gradients
+
+
+def test_decoupled_weight_decay_is_named_as_such_with_the_option_to_pass():
+    cause = only(checked(decayed()))
+    assert (cause.family, cause.kind) == ("R", "reg_coefficient")
+    assert "weight decay" in cause.sentence
+    assert "penalty=L2(0.01" in cause.sentence
+
+
+@pytest.mark.parametrize("form", [lambda w: w, np.sign])
+def test_the_option_as_the_sentence_gives_it_makes_the_check_pass(form):
+    sentence = only(checked(decayed(form=form))).sentence
+    option = re.search(r"penalty=(L[12]\([^()]*\))", sentence)[1]
+    assert checked(decayed(form=form), penalty=eval(option)).verdict == "PASS"
+
+
+@pytest.mark.parametrize(
+    ("form", "penalty"), [(lambda w: w, L2(1e-2, "W*")), (np.sign, L1(1e-2, "W*"))]
+)
+def test_with_the_penalty_passed_decay_is_right_and_has_no_cause(form, penalty):
+    report = checked(decayed(form=form), penalty=penalty)
+    assert report.verdict == "PASS"
+    assert report.causes == ()
+
+
+def test_a_penalty_passed_with_the_wrong_coefficient_leaves_the_difference():
+    cause = only(checked(decayed(), penalty=L2(3e-2, "W*")))
+    assert cause.family == "R"
+    assert "2.000e-02 * W" in cause.sentence
+
+
+@pytest.mark.parametrize("effort", ["quick", "standard"])
+def test_an_l1_term_in_the_loss_alone_is_one_cause_for_all_weights(effort):
+    cause = only(checked(planted(l1=1e-3, in_gradient=0.0), effort=effort))
+    assert (cause.family, cause.kind) == ("R", "reg_missing")
+    assert set(cause.blocks) == {"W1", "W2", "W3"}
+    assert "1.000e-03 * sign(W)" in cause.sentence
+
+
+def test_the_sign_of_the_weights_for_an_l2_term_is_its_own_kind():
+    def spoil_with(parameters):
+        def spoil(gradients):
+            for name in ("W1", "W2", "W3"):
+                gradients[name] += 1e-2 * np.sign(parameters[name])
+
+        return spoil
+
+    def loss_and_gradients(p, X, T):
+        return backward(p, X, T, l2=1e-2, l1=0.0, in_gradient=0.0, spoil=spoil_with(p))
+
+    causes = checked(loss_and_gradients).causes
+    assert {cause.kind for cause in causes} == {"reg_l1_form"}
+    assert {name for cause in causes for name in cause.blocks} == {"W1", "W2", "W3"}
+
+
+# Several faults at once.
+
+
+def test_of_two_faults_with_causes_the_larger_comes_first():
+    def spoil(gradients):
+        no_seventh_column(gradients)
+        mean_of_the_bias(gradients)
+
+    report = spoiled(spoil)
+    assert [cause.kind for cause in report.causes] == ["bias_mean", "last_column_missing"]
+    assert report.blocks["b1"].ratio > report.blocks["W2"].ratio
+
+
+def test_a_fault_without_a_cause_beside_one_with_is_said_to_remain():
+    noise = np.random.default_rng(1).normal(size=(ROWS, 8))
+
+    def spoil(gradients):
+        gradients["b3"] /= ROWS
+
+    edit = lambda site, d: d + 0.02 * noise if site == "act1" else d  # noqa: E731
+    report = checked(planted(edit=edit, spoil=spoil))
+    assert only(report).kind == "bias_mean"
+    assert only(report).blocks == ("b3",)
+    assert report.boundary.startswith("something else remains: b1, W1 wrong")
+    assert set(report.failing) == {"b3", "W1", "b1"}
+    assert "something else remains" in str(report)
+
+
+def test_a_wrong_element_beside_a_cause_is_said_to_remain():
+    def spoil(gradients):
+        gradients["W2"] *= 2
+        gradients["W1"][2, 3] *= 1.5
+
+    report = spoiled(spoil)
+    assert only(report).blocks == ("W2",)
+    assert report.blocks["W1"].where == "W1[2, 3]"
+    assert "something else remains" in report.boundary
+
+
+def test_two_faults_in_one_block_get_no_cause():
+    def spoil(gradients):
+        gradients["W2"] = 1.5 * gradients["W2"].T
+        gradients["W2"][0] *= 3
+
+    report = spoiled(spoil)
+    assert report.failing == ("W2",)
+    assert report.causes == ()
+    assert report.boundary
+
+
+# Where.
+
+
+def test_one_wrong_element_is_located_and_shown_with_both_numbers():
+    right = {}
+
+    def spoil(gradients):
+        right["value"] = gradients["W2"][3, 4]
+        gradients["W2"][3, 4] *= 1.01
+
+    report = spoiled(spoil)
+    block = report.blocks["W2"]
+    assert report.causes == ()
+    assert block.where == "W2[3, 4]"
+    assert block.worst.index == (3, 4)
+    # The two numbers of one point; a hundredth is more than either's error.
+    assert block.worst.analytic / block.worst.numerical == pytest.approx(1.01, rel=1e-4)
+
+
+def test_an_exchanged_pair_is_located():
+    def spoil(gradients):
+        g = gradients["W2"]
+        g[3, 4], g[5, 1] = g[5, 1], g[3, 4]
+
+    where = spoiled(spoil).blocks["W2"].where
+    assert set(re.findall(r"W2\[\d, \d\]", where)) == {"W2[3, 4]", "W2[5, 1]"}
+
+
+def test_a_wrong_row_is_located_whatever_is_wrong_with_it():
+    def spoil(gradients):
+        gradients["W2"][3] *= -1
+
+    assert spoiled(spoil).blocks["W2"].where == "W2[3, :]"
+
+
+def test_a_fault_that_is_everywhere_names_no_part():
+    noise = np.random.default_rng(1).normal(size=(8, 8))
+
+    def spoil(gradients):
+        gradients["W2"] += 0.1 * noise
+
+    block = spoiled(spoil).blocks["W2"]
+    assert block.verdict == "FAIL"
+    assert block.where in (None, "all of W2")
+
+
+def embedding(p, index, T, *, spoil=None, assign=False):
+    hidden = np.tanh(p["E"][index])
+    pooled = hidden.mean(axis=1)
+    error = pooled @ p["W"] - T
+    delta = error / len(T)
+    upstream = (delta @ p["W"].T)[:, None, :] / index.shape[1] * (1 - hidden**2)
+    gradient = np.zeros_like(p["E"])
+    if assign:
+        gradient[index] += upstream
+    else:
+        np.add.at(gradient, index, upstream)
+    if spoil:
+        spoil(gradient)
+    return 0.5 * np.sum(error**2) / len(T), {"E": gradient, "W": pooled.T @ delta}
+
+
+def looked_up(words=60, **bugs):
+    rng = np.random.default_rng(0)
+    parameters = {"E": rng.normal(size=(words, 5)), "W": rng.normal(size=(5, 3))}
+    index = rng.integers(words, size=(ROWS, 4))
+    function = functools.partial(embedding, **bugs)
+    report = check_gradients(function, parameters, batch=(index, rng.normal(size=(ROWS, 3))))
+    return report, index
+
+
+def test_an_embedding_row_that_is_not_written_is_located():
+    row = int(looked_up()[1][3, 1])
+
+    def spoil(gradient):
+        gradient[row] = 0
+
+    report, _ = looked_up(spoil=spoil)
+    assert report.failing == ("E",)
+    assert report.blocks["E"].where == f"E[{row}, :]"
+
+
+def test_of_a_small_table_too_in_which_few_rows_are_unused():
+    row = int(looked_up(12)[1][3, 1])
+
+    def spoil(gradient):
+        gradient[row] = 0
+
+    assert looked_up(12, spoil=spoil)[0].blocks["E"].where == f"E[{row}, :]"
+
+
+@pytest.mark.parametrize("words", [12, 60])
+def test_an_embedding_that_loses_repeated_words_is_told_so(words):
+    cause = only(looked_up(words, assign=True)[0])
+    assert (cause.family, cause.kind) == ("A", "emb_fancy_iadd")
+    assert "np.add.at" in cause.sentence
+
+
+@pytest.mark.parametrize("words", [12, 60])
+def test_one_wrong_element_of_a_repeated_word_is_no_lost_repeat(words):
+    _, index = looked_up(words)
+    uses = np.bincount(index.ravel(), minlength=words)
+    row = int(np.flatnonzero(uses > 1)[0])
+
+    def spoil(gradient):
+        gradient[row, 2] *= 2
+
+    report, _ = looked_up(words, spoil=spoil)
+    assert report.causes == ()
+    assert report.blocks["E"].where == f"E[{row}, 2]"
+
+
+def convolution(p, X, T, *, spoil=None):
+    windows = sliding_window_view(X, (3, 3), axis=(2, 3))
+    a = np.tanh(np.einsum("nchwij,ocij->nohw", windows, p["K"]) + p["c"][:, None, None])
+    delta = (a - T) / len(X) * (1 - a**2)
+    gradients = {
+        "K": np.einsum("nohw,nchwij->ocij", delta, windows),
+        "c": delta.sum(axis=(0, 2, 3)),
+    }
+    if spoil:
+        spoil(gradients)
+    return 0.5 * np.sum((a - T) ** 2) / len(X), gradients
+
+
+def zero_channel(gradients):
+    gradients["K"][:, 2] = 0
+
+
+def negative_filter(gradients):
+    gradients["K"][4] *= -1
+
+
+def wrong_position(gradients):
+    gradients["K"][:, :, 0, 2] *= 1.5
+
+
+def wrong_element(gradients):
+    gradients["K"][1, 2, 0, 1] += 0.1
+
+
+@pytest.mark.parametrize(
+    ("spoil", "where"),
+    [
+        (zero_channel, "K[:, 2, :, :]"),
+        (negative_filter, "K[4, :, :, :]"),
+        (wrong_position, "K[:, :, 0, 2]"),
+        (wrong_element, "K[1, 2, 0, 1]"),
+    ],
+)
+def test_a_channel_a_filter_and_a_position_of_a_kernel_are_located(spoil, where):
+    rng = np.random.default_rng(0)
+    parameters = {"K": 0.3 * rng.normal(size=(5, 3, 3, 3)), "c": 0.1 * rng.normal(size=5)}
+    batch = rng.normal(size=(ROWS, 3, 6, 6)), rng.normal(size=(ROWS, 5, 4, 4))
+    function = functools.partial(convolution, spoil=spoil)
+    report = check_gradients(function, parameters, batch=batch)
+    assert report.failing == ("K",)
+    assert report.blocks["K"].where == where
+
+
+def test_the_order_given_is_the_order_of_the_boundary():
+    noise = np.random.default_rng(1).normal(size=(ROWS, 8))
+    function = planted(edit=lambda site, d: d + 0.1 * noise if site == "act1" else d)
+    parameters, batch = network()
+    names = {"W1": "in_w", "b1": "in_b", "W2": "mid_w", "b2": "mid_b", "W3": "out_w", "b3": "out_b"}
+
+    def renamed(p, X, T):
+        loss, gradients = function({old: p[new] for old, new in names.items()}, X, T)
+        return loss, {names[old]: g for old, g in gradients.items()}
+
+    shuffled = {names[old]: parameters[old] for old in ("b2", "W3", "W1", "b3", "W2", "b1")}
+    report = check_gradients(renamed, shuffled, batch=batch, order=list(names.values()))
+    assert "the fault enters between mid_w and in_b" in report.boundary
+
+
+# Faults that no sentence fits: nothing is named, rather than something wrong.
+
+
+def noise_on_a_weight(rng, shapes):
+    noise = 0.1 * rng.normal(size=shapes["W2"])
+    return {"spoil": lambda gradients: gradients.update(W2=gradients["W2"] + noise)}
+
+
+def noise_on_its_elements(rng, shapes):
+    factors = 1 + 0.1 * rng.normal(size=shapes["W1"])
+    return {"spoil": lambda gradients: gradients.update(W1=gradients["W1"] * factors)}
+
+
+def one_row_by_a_factor(rng, shapes):
+    factors = np.ones((shapes["W2"][0], 1))
+    factors[rng.integers(len(factors))] = rng.uniform(0.2, 3)
+    return {"spoil": lambda gradients: gradients.update(W2=gradients["W2"] * factors)}
+
+
+def one_column_by_a_factor(rng, shapes):
+    factors = np.ones(shapes["W2"][1])
+    factors[rng.integers(len(factors))] = rng.uniform(0.2, 3)
+    return {"spoil": lambda gradients: gradients.update(W2=gradients["W2"] * factors)}
+
+
+def wrong_derivative(rng, shapes):
+    share = rng.uniform(0.1, 1)
+    return {"edit": lambda site, d: d + share * d**2 if site == "act1" else d}
+
+
+def rows_weighed(rng, shapes):
+    weights = rng.uniform(0.5, 1.5, size=(ROWS, 1))
+    return {"edit": lambda site, d: d * weights if site == "act1" else d}
+
+
+def wrong_matrix(rng, shapes):
+    turned = rng.normal(size=(shapes["W2"][0],) * 2)
+    return {"edit": lambda site, d: d @ turned if site == "up2" else d}
+
+
+def outputs_weighed(rng, shapes):
+    weights = rng.uniform(0.5, 1.5, size=shapes["b3"])
+    return {"edit": lambda site, d: d * weights if site == "loss" else d}
+
+
+def rectified_on_the_way_back(rng, shapes):
+    return {"edit": lambda site, d: np.maximum(d, 0) if site == "act2" else d}
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *(noise_on_a_weight, noise_on_its_elements, one_row_by_a_factor, one_column_by_a_factor),
+        *(wrong_derivative, rows_weighed, wrong_matrix, outputs_weighed),
+        rectified_on_the_way_back,
+    ],
+)
+def test_a_fault_that_no_sentence_fits_gets_no_cause(fault, seed):
+    rng = np.random.default_rng(seed)
+    # From two units on: with one, any fault of a layer is a factor.
+    parameters, batch = network([int(n) for n in rng.integers(2, 9, size=4)], seed=seed)
+    shapes = {name: value.shape for name, value in parameters.items()}
+    function = planted(l2=float(rng.choice([0.0, 0.1])), **fault(rng, shapes))
+    report = check_gradients(function, parameters, batch=batch, seed=seed)
+    assert report.verdict == "FAIL"
+    assert report.causes == ()
+    assert report.boundary or any("[" in (b.where or "") for b in report.blocks.values())
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_weights_of_a_single_output_are_no_bias_of_the_layer_below(seed):
+    parameters, batch = network((5, 4, 6, 1), seed=seed)
+    noise = 1 + 0.1 * np.random.default_rng(seed).normal(size=(6, 1))
+    function = planted(spoil=lambda gradients: gradients.update(W3=gradients["W3"] * noise))
+    report = check_gradients(function, parameters, batch=batch)
+    assert report.failing == ("W3",)
+    assert report.causes == ()
+
+
+def test_one_wrong_element_of_a_bias_is_located_and_not_taken_for_its_sum():
+    def spoil(gradients):
+        gradients["b2"][3] *= 1.3
+
+    report = spoiled(spoil)
+    assert report.causes == ()
+    assert report.blocks["b2"].where == "b2[3]"
+
+
+# Right code, and code of which nothing can be said.
+
+
+@pytest.mark.parametrize("effort", ["quick", "standard", "exhaustive"])
+def test_right_code_has_neither_cause_nor_boundary(effort):
+    parameters, batch = network((4, 5, 5, 2))
+    report = check_gradients(switched(), parameters, batch=batch, effort=effort, penalty="lam")
+    assert report.verdict == "PASS"
+    assert (report.causes, report.boundary) == ((), "")
+    assert not any(block.where for block in report.blocks.values())
+
+
+def test_a_kink_has_no_cause():
+    def both_ways(x):
+        # Kinks at 0 that cancel: a gradient of 0 there is the negative of neither side.
+        return float(np.sum(np.maximum(x, 0) - np.maximum(-x, 0))), (x > 0) * 1.0 + (x < 0)
+
+    report = check_gradients(both_ways, np.zeros(4), points=("current",))
+    assert report.verdict == "KINK"
+    assert (report.causes, report.boundary) == ((), "")
+
+
+def test_a_loss_that_draws_from_where_nobody_can_see_has_no_cause():
+    hidden = iter(np.random.default_rng(0).random, None)
+
+    def noisy(p, X, T):
+        loss, gradients = backward(p, X, T, l2=0.0, l1=0.0, spoil=mean_of_the_bias)
+        return loss * (1 + 0.1 * next(hidden)), gradients
+
+    report = checked(noisy)
+    assert report.verdict == "INCONCLUSIVE"
+    assert (report.causes, report.boundary) == ((), "")
+
+
+def test_a_loss_that_is_not_a_number_has_no_cause():
+    def diverged(p):
+        return float("nan"), {"w": np.ones(3)}
+
+    report = check_gradients(diverged, {"w": np.ones(3)})
+    assert report.verdict == "INCONCLUSIVE"
+    assert (report.causes, report.boundary) == ((), "")
+
+
+# Objectives that work in place, and what an explanation leaves behind.
+
+
+class Model:
+    """A model whose methods read its own arrays."""
+
+    def __init__(self):
+        self.params, self.batch = network()
+
+    def loss_and_gradients(self, X, T):
+        def spoil(gradients):
+            no_seventh_column(gradients)
+            mean_of_the_bias(gradients)
+
+        return backward(self.params, X, T, l2=0.0, l1=0.0, spoil=spoil)
+
+
+def test_causes_of_a_model_that_reads_its_own_arrays_are_found_and_no_byte_changes():
+    model = Model()
+    before = {name: value.tobytes() for name, value in model.params.items()}
+    objective = Objective(parameters=model.params, loss_and_gradients=model.loss_and_gradients)
+    report = check_gradients(objective, batch=model.batch)
+    assert [cause.kind for cause in report.causes] == ["bias_mean", "last_column_missing"]
+    assert {name: value.tobytes() for name, value in model.params.items()} == before
+
+
+def test_a_search_through_blocks_leaves_no_byte_changed():
+    parameters, batch = network()
+    before = {name: value.tobytes() for name, value in parameters.items()}
+    turned = np.random.default_rng(1).normal(size=(8, 8))
+    function = switched(edit=lambda site, d: d @ turned if site == "up3" else d)
+    report = check_gradients(function, parameters, batch=batch, penalty="lam")
+    assert report.boundary
+    assert {name: value.tobytes() for name, value in parameters.items()} == before
+
+
+def test_equal_checks_give_equal_explanations():
+    reports = [spoiled(mean_of_the_bias) for _ in range(2)]
+    assert reports[0].causes == reports[1].causes
+    assert reports[0].evaluations == reports[1].evaluations
+
+
+# What becomes of them.
+
+
+@pytest.fixture(scope="module")
+def explained():
+    """A report with two causes, a place and something that remains."""
+    noise = np.random.default_rng(1).normal(size=(ROWS, 8))
+
+    def spoil(gradients):
+        gradients["W3"][:, 2] = 0
+        gradients["b3"] /= ROWS
+
+    edit = lambda site, d: d + 0.02 * noise if site == "act1" else d  # noqa: E731
+    return checked(planted(edit=edit, spoil=spoil))
+
+
+def test_causes_and_boundary_survive_the_dictionary_and_json(explained):
+    assert len(explained.causes) == 2
+    assert explained.boundary
+    for back in (
+        Report.from_dict(explained.to_dict()),
+        Report.from_json(explained.to_json()),
+    ):
+        assert back == explained
+        assert back.causes == explained.causes
+        assert back.boundary == explained.boundary
+        assert back.blocks["W3"].where == "W3[:, 2]"
+
+
+def flat(text):
+    """The words of a text, whatever it is wrapped or marked up with."""
+    text = re.sub(r"<[^>]*>|\\|[|]", "", text)
+    return " ".join(text.replace("&#x27;", "'").split())
+
+
+def test_causes_and_boundary_stand_in_text_and_html(explained):
+    for shown in (flat(str(explained)), flat(explained._repr_html_())):
+        for cause in explained.causes:
+            assert flat(cause.sentence) in shown
+            assert flat(cause.evidence) in shown
+        assert flat(explained.boundary) in shown
+
+
+def test_causes_and_boundary_stand_in_the_text_for_tensorboard(explained):
+    from gradhook.sinks._markdown import markdown
+
+    shown = flat(markdown(explained))
+    for sentence in (*(cause.sentence for cause in explained.causes), explained.boundary):
+        assert flat(sentence) in shown
+
+
+def test_the_callback_warns_with_the_cause():
+    parameters, batch = network()
+    function = planted(spoil=mean_of_the_bias)
+    check = GradCheckCallback(function, parameters, batch=batch, enabled=True)
+    with pytest.warns(gradhook.GradCheckWarning, match="averaged over the batch"):
+        check.on_train_begin()
+    assert check.last_report.causes[0].kind == "bias_mean"
