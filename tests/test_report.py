@@ -46,9 +46,9 @@ def sample() -> Report:
     ]  # fmt: skip
     cause = Cause("R", "reg_missing", ("W2",), "L2 term missing", "W2", "k = 1", "λ = 0", "family")
     return Report(
-        Verdict.FAIL, False, {b.name: b for b in blocks}, 0.33, 0.01, (cause,), ("b2",), ("note",),
-        ("generic point",), 84, 6, 2.3, 7, "exhaustive", Tolerance(fail=1e-3), 100, (0, 4), 0.32,
-        0.1, "check_gradients(f, params, seed=7)",
+        Verdict.FAIL, False, {b.name: b for b in blocks}, 0.33, 0.01, (cause,), "behind W2",
+        ("b2",), ("note",), ("generic point",), 84, 6, 2.3, 7, "exhaustive",
+        Tolerance(fail=1e-3), 100, (0, 4), 0.32, 0.1, "check_gradients(f, params, seed=7)",
     )  # fmt: skip
 
 
@@ -187,7 +187,7 @@ def test_an_unknown_cause_is_refused_with_what_is_known():
         Cause("Q", "scale", (), "s")
     with pytest.raises(ValueError, match=r"'bias_men'; did you mean 'bias_mean'\?; see gradhook"):
         Cause("B", "bias_men", (), "s")
-    with pytest.raises(ValueError, match=r"unknown confidence 'sure'; known: exact, family, bound"):
+    with pytest.raises(ValueError, match=r"unknown confidence 'sure'; known: exact, family"):
         Cause("B", "bias_mean", (), "s", confidence="sure")
 
 
