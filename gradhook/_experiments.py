@@ -12,17 +12,21 @@ from typing import Any
 
 import numpy as np
 
+from gradhook._penalty_told import penalty_of, without
 from gradhook._scene import Scene
-from gradhook._switches import BoundSwitch, SwitchState
-from gradhook._types import Array, Batch, Blocks
+from gradhook._switches import BoundSwitch
+from gradhook._types import Array, Batch
 from gradhook.report import Cause
-from gradhook.verdict.naming import listed, name_penalty
+from gradhook.verdict.naming import listed
 from gradhook.verdict.wrong import is_vector
 
-__all__ = ["experiments", "told_by_penalty"]
+__all__ = ["experiments"]
 
 EQUAL = 1e-9
 """Relative difference below which two analytic gradients are the same."""
+
+ROWS = 4
+"""Rows of an embedding that are looked at one by one."""
 
 JITTER = 0.1
 """How far inputs are moved apart, in units of their standard deviation."""
@@ -53,34 +57,11 @@ def experiments(
             return
 
 
-def told_by_penalty(scene: Scene, cause: Cause, free: Sequence[BoundSwitch]) -> Cause | None:
-    """What the penalty's switch says of a cause of family R, whose residual is known.
-
-    Args:
-        scene: The setting.
-        cause: Says that the residual is a multiple of the block, or of its sign.
-        free: Switches that the user did not name.
-
-    Returns:
-        The cause as the switch tells it, the cause given where there is no switch or it has no part
-        in it, ``None`` where that refutes it.
-    """
-    names, refuted = list(cause.blocks), False
-    for without in _without(scene, "penalty", free):
-        changed = scene.at(names, switches=without)
-        if scene.vanishes(changed, names, additive=True):
-            assert changed is not None
-            return _penalty_of(scene, names, changed.gradients)
-        refuted = changed is not None
-    # A multiple of the weights is the same by whatever way it came in.
-    return None if refuted and cause.kind not in ("reg_missing", "reg_coefficient") else cause
-
-
 def _dropout(
     scene: Scene, names: Sequence[str], order: Sequence[str], free: Sequence[BoundSwitch]
 ) -> Iterator[Cause]:
-    for without in _without(scene, "dropout", free):
-        if scene.vanishes(scene.at(names, switches=without), names):
+    for switches in without(scene, "dropout", free):
+        if scene.vanishes(scene.at(names, switches=switches), names):
             yield Cause(
                 "W", "dropout_mask_missing", tuple(names),
                 f"{listed(names)} wrong with dropout on and right with it off: its backward pass "
@@ -95,84 +76,12 @@ def _dropout(
 def _penalty(
     scene: Scene, names: Sequence[str], order: Sequence[str], free: Sequence[BoundSwitch]
 ) -> Iterator[Cause]:
-    for without in _without(scene, "penalty", free):
-        changed = scene.at(names, switches=without)
+    for switches in without(scene, "penalty", free):
+        changed = scene.at(names, switches=switches)
         if scene.vanishes(changed, names, additive=True):
             assert changed is not None
-            yield _penalty_of(scene, names, changed.gradients)
+            yield penalty_of(scene, names, changed.gradients)
             return
-
-
-def _penalty_of(scene: Scene, names: Sequence[str], off: Blocks) -> Cause:
-    """What is wrong with a penalty, from the gradients with it on and off.
-
-    The analytic half is the difference of both; the numerical half is that less the residual.
-    """
-    said = [_told(scene, name, scene.gradients[name] - off[name]) for name in names]
-    kind, words = said[0] if len({kind for kind, _ in said}) == 1 else ("reg_coefficient", "")
-    words = words or "; ".join(f"{n}: {w}" for n, (_, w) in zip(names, said, strict=True))
-    return name_penalty(names, kind, words, "the difference vanishes when the penalty is off")
-
-
-def _told(scene: Scene, name: str, analytic: Array) -> tuple[str, str]:
-    block = scene.blocks[name]
-    w = block.values
-    wanted = block.along(analytic) - block.residuals
-    size = float(np.linalg.norm(w)) or 1.0
-    basis, shape = min(
-        ((w, "W"), (np.sign(w), "sign(W)")), key=lambda item: _left(wanted, block.along(item[0]))
-    )
-    along = block.along(basis)
-    noise = 3 * float(np.linalg.norm(block.errors))
-    if float(np.linalg.norm(wanted)) <= max(noise, 1e-6 * float(np.linalg.norm(block.residuals))):
-        if np.ptp(analytic) <= 1e-9 * np.max(np.abs(analytic)) and analytic.size > 1:
-            return "reg_ones_on_bias", (
-                f"the loss has no penalty on it, the gradient adds {float(analytic.flat[0]):.3e} "
-                "to every element"
-            )
-        kind = "reg_on_bias" if block.is_vector else "reg_coefficient"
-        return kind, "the loss has no penalty on it, the gradient has"
-    true = float(along @ wanted / (along @ along)) if np.any(along) else 0.0
-    if not np.any(analytic):
-        return "reg_missing", (
-            f"lacks {true:.3e} * {shape}: the penalty is in the loss and not in the gradient (leave "
-            "it out of the loss if the optimiser applies it, as decoupled weight decay does)"
-        )
-    factor = float(np.vdot(basis, analytic) / np.vdot(basis, basis))
-    if np.linalg.norm(analytic - factor * basis) <= 1e-6 * np.linalg.norm(analytic):
-        return _coefficient(factor / true if true else 0.0, scene.rows, size, shape)
-    for other, kind, words in (
-        (w * w, "reg_square", "W**2 where the derivative is W"),
-        (np.sign(w), "reg_l1_form", "sign(W) where the loss has the square of W"),
-        (w, "reg_coefficient", "W where the loss has its absolute value"),
-    ):
-        c = float(np.vdot(other, analytic) / np.vdot(other, other))
-        if np.linalg.norm(analytic - c * other) <= 1e-6 * np.linalg.norm(analytic):
-            return kind, f"the penalty's gradient is a multiple of {words}"
-    return "reg_coefficient", "the penalty's gradient has another form than the loss's penalty"
-
-
-def _coefficient(ratio: float, rows: int, size: float, shape: str) -> tuple[str, str]:
-    """The kind and words of a penalty's gradient that is ``ratio`` times what it should be."""
-    known = [
-        (2.0, "reg_double", "twice what the loss has"),
-        (0.5, "reg_half", "half of what the loss has"),
-        (-1.0, "reg_sign", "of the wrong sign"),
-        (1 / size, "reg_unsquared", f"divided by the norm of the block, {size:.6g}"),
-    ]
-    if rows > 1:
-        known.insert(2, (1 / rows, "reg_over_N", f"divided by the number of rows, {rows}"))
-    for value, kind, words in known:
-        if abs(ratio - value) <= 1e-4 * abs(value):
-            return kind, f"the penalty's gradient, a multiple of {shape}, is {words}"
-    return "reg_coefficient", f"the penalty's gradient is {ratio:.6g} times what the loss has"
-
-
-def _left(wanted: Array, along: Array) -> float:
-    size = float(along @ along)
-    if not size:
-        return float(np.linalg.norm(wanted))
-    return float(np.linalg.norm(wanted - along * (along @ wanted / size)))
 
 
 def _weights(
@@ -240,7 +149,7 @@ def _rows(
     """Gradients that are those of one row."""
     if scene.rows < 2 or scene.options.subset is not None:
         return
-    plain = next(iter(_without(scene, "penalty", free)), None)
+    plain = next(iter(without(scene, "penalty", free)), None)
     whole = scene.at([], switches=plain, probes=0)
     if whole is None:
         return
@@ -301,16 +210,20 @@ def _sums(
     """A bias that is wrong beside weights that are right: its sum over the batch."""
     sources = scene.evaluator.workspace.tree.blocks
     for name in names:
-        block = scene.blocks[name]
-        weights = [o for o in order[: order.index(name)] if not is_vector(_shape(scene, o))]
+        block, place = scene.blocks[name], order.index(name)
+        weight = order[place - 1] if place else name
         gain = block.gradient.size and float(np.min(np.asarray(sources[name]))) > BIAS
-        if not block.is_vector or not weights or weights[-1] not in scene.right or gain:
+        if weight not in scene.right or gain or not _is_bias(block.shape, _shape(scene, weight)):
             continue
-        above = order[order.index(name) + 1 :]
+        if not np.any(block.gradient):
+            continue  # it may as well be disconnected
+        above = order[place + 1 :]
         if any(o in scene.blocks and not is_vector(_shape(scene, o)) for o in above):
             continue  # what comes from above is wrong already
         a = block.gradient
-        convolved = len(_shape(scene, weights[-1])) > 2
+        convolved = len(_shape(scene, weight)) > 2
+        if scene.located(name).concentrated:
+            continue  # a sum over the wrong axis spoils every element
         if a.size > 1 and np.ptp(a) <= EQUAL * np.max(np.abs(a)):
             kind, words = "bias_oversum", "every element is the same: summed over all axes"
         elif convolved:
@@ -322,11 +235,21 @@ def _sums(
             )
         yield Cause(
             "B", kind, (name,),
-            f"{listed([name])} wrong, {listed([weights[-1]])} right: {words}",
+            f"{listed([name])} wrong, {listed([weight])} right: {words}",
             evidence="the gradient that both share is right, since the weights are",
             refuted_by="a wrong weight gradient in the same layer",
             confidence="exact" if kind == "bias_oversum" else "family",
         )  # fmt: skip
+
+
+def _is_bias(shape: tuple[int, ...], weight: tuple[int, ...]) -> bool:
+    """Whether a block may be the bias of a weight: one number for each of its outputs."""
+    if not is_vector(shape) or is_vector(weight):
+        return False
+    outputs = (
+        {weight[0], weight[-1]} if len(shape) < 2 else {weight[0] if shape[1] == 1 else weight[-1]}
+    )
+    return max(shape, default=1) in outputs
 
 
 def _shape(scene: Scene, name: str) -> tuple[int, ...]:
@@ -349,6 +272,10 @@ def _repeated(
                 continue
             mask = np.zeros(a.shape, dtype=bool)
             mask[uses > 1] = True
+            # A fault in one row may well sit in one that is used twice.
+            some = np.flatnonzero(uses > 1)[:ROWS]
+            if len(some) < 2 or len(scene.wrong_slices(name, 0, some)) < len(some):
+                continue
             if scene.confirms({name: a}, {name: mask}):
                 yield Cause(
                     "A", "emb_fancy_iadd", (name,),
@@ -392,7 +319,7 @@ def _blocks_above(
             )  # fmt: skip
             return
     # A penalty would add the same to both.
-    plain = next(iter(_without(scene, "penalty", free)), None)
+    plain = next(iter(without(scene, "penalty", free)), None)
     changed = scene.at(names, switches=plain, values={block: np.zeros_like(values)})
     if changed is None:
         return
@@ -415,16 +342,3 @@ def _blocks_above(
                 confidence="family",
             )  # fmt: skip
             return
-
-
-def _without(
-    scene: Scene, role: str, free: Sequence[BoundSwitch]
-) -> Iterator[list[tuple[BoundSwitch, SwitchState]]]:
-    """The scene's switches with those of a role turned off, one after the other."""
-    standing = list(scene.measured.setting.switches)
-    for k, (switch, state) in enumerate(standing):
-        if switch.role == role and state != "off" and not switch.always_off:
-            yield [*standing[:k], (switch, "off"), *standing[k + 1 :]]
-    for switch in free:
-        if switch.role == role and not switch.always_off:
-            yield [*standing, (switch, "off")]

@@ -12,17 +12,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gradhook._evaluate import Evaluator
-from gradhook._experiments import experiments, told_by_penalty
-from gradhook._guessed import TINY, Explained, guessed
+from gradhook._experiments import experiments
+from gradhook._guessed import TINY, guessed
 from gradhook._options import Options
+from gradhook._parts import Explained, zero_slices
+from gradhook._penalty_told import told_by_penalty
 from gradhook._scene import Scene
 from gradhook._settings import Measured
-from gradhook._small import SEARCH, describe
+from gradhook._small import describe
 from gradhook._switches import BoundSwitch
 from gradhook._types import Verdict
 from gradhook.errors import GradhookError
 from gradhook.probe.evidence import Location
-from gradhook.probe.localise import Budget, locate
+from gradhook.probe.localise import Budget
 from gradhook.report import Cause
 from gradhook.verdict.boundary import boundary, forward_order
 
@@ -111,7 +113,12 @@ def _explain(
     while left:
         setting = max(measured, key=lambda m: _weight(m, left))
         names = [name for name in left if _is_wrong(setting, name)]
-        scene = Scene(evaluator, setting, names, right, options, diagnosis)
+        elsewhere = [
+            m.gradients
+            for m in measured
+            if m.setting.moves is not setting.setting.moves and set(names) <= set(m.gradients)
+        ]
+        scene = Scene(evaluator, setting, names, right, options, diagnosis, elsewhere)
         scenes.append(scene)
         named = _diagnosed(scene, names, order, free, measured)
         found.causes += named
@@ -123,11 +130,17 @@ def _explain(
     open_ = [n for n in reversed(order) if n in unexplained and n not in found.locations]
     _search(scenes, open_, found)
     shapes = {name: array.shape for name, array in evaluator.workspace.arrays.items()}
-    # Wrong elements say by themselves where the fault is.
+    # Wrong elements say by themselves where the fault is, and causes explain what they explain.
     single = {n for n, where in found.locations.items() if where.elements and where.complete}
-    entering = boundary(order, [n for n in unexplained if n not in single], right | single, shapes)
-    remains = "something else remains: " if found.causes and entering else ""
-    found.boundary = remains + entering
+    explained = {name for cause in found.causes for name in cause.blocks}
+    right |= single | explained
+    open_ = [name for name in unexplained if name not in right]
+    entering = boundary(order, open_, right, shapes)
+    if found.causes:
+        also = [f"{found.where[name]} wrong" for name in order if name in single]
+        said = "; ".join([*also, *([entering] if entering else [])])
+        entering = f"something else remains: {said}" if said else ""
+    found.boundary = entering
     ratios = {n: _ratio(n, scenes) for n in wrong}
     found.causes.sort(key=lambda cause: -max((ratios[n] for n in cause.blocks), default=0.0))
 
@@ -216,22 +229,15 @@ def _search(scenes: Sequence[Scene], names: Sequence[str], found: Explanation) -
     spread_out = 0
     for name in names:
         scene = next(scene for scene in scenes if name in scene.blocks)
-        tolerance, evidence = scene.options.tolerance, scene.measured.evidence[name]
-        if spread_out >= SPREAD_OUT and not evidence.exact:
+        if spread_out >= SPREAD_OUT and not scene.measured.evidence[name].exact:
             continue
-        scene.enter()
-        location = locate(
-            scene.measured.prober,
-            evidence,
-            scene.gradients[name],
-            resolved=tolerance.resolved,
-            rounding=tolerance.rounding,
-            budget=scene.searching(SEARCH),
-            seed=scene.options.seed + 11,
-        )
+        location = scene.located(name)
         found.locations[name] = location
         if location.concentrated:
             found.where[name] = describe(location)
+            empty = zero_slices(scene.blocks[name], location)
+            if empty is not None:
+                found.causes.append(empty)
         elif location.complete:
             spread_out += 1
             found.where[name] = f"all of {name}"

@@ -6,26 +6,23 @@ a multiple of one, and what was measured of it tells.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from gradhook._parts import SAME, Explained, wrong_parts
 from gradhook._scene import Scene
 from gradhook._types import Array
 from gradhook.report import Cause
 from gradhook.verdict.constants import Circumstance
 from gradhook.verdict.fits import Fit, Guess, fit
 from gradhook.verdict.guesses import Layout, forms, layouts, scaled, with_penalty
-from gradhook.verdict.naming import listed, name_scale, name_weights
-from gradhook.verdict.wrong import WrongBlock
+from gradhook.verdict.naming import listed, name_form, name_scale
+from gradhook.verdict.wrong import WrongBlock, is_vector
 
-__all__ = ["TINY", "Explained", "circumstance", "guessed"]
-
-SAME = 1e-6
-"""Relative difference below which two fitted coefficients are one."""
+__all__ = ["TINY", "circumstance", "guessed"]
 
 ZERO = 1e-9
 """A coefficient below which the numerical gradient is zero, and no multiple of the analytic one."""
@@ -38,28 +35,8 @@ MOST, WITH_PENALTY = 3, 4
 
 OUT = " once the penalty is taken out"
 
-EXACTLY = 1e-9
-"""Relative difference of arrays that are equal but for rounding."""
-
 TINY = 4
 """Blocks of up to so many elements have too few of them to confirm a guess at one point."""
-
-
-@dataclass(frozen=True, slots=True)
-class Explained:
-    """A cause that holds on the probes, and what it predicts.
-
-    Args:
-        cause: The cause.
-        predicted: The numerical gradient by block.
-        inside: By block, elements that the prediction leaves open.
-        coefficient: What was fitted, ``nan`` where nothing was.
-    """
-
-    cause: Cause
-    predicted: Mapping[str, Array]
-    inside: Mapping[str, Array] = field(default_factory=dict)
-    coefficient: float = math.nan
 
 
 def circumstance(scene: Scene, order: Sequence[str]) -> Circumstance:
@@ -95,27 +72,29 @@ def guessed(scene: Scene, order: Sequence[str]) -> Iterator[Explained]:
         Guesses, to be confirmed; a block may be in several.
     """
     seen = circumstance(scene, order)
-    yield from _zeros(scene)
+    yield from _zeros(scene, order)
     yield from _shared_factor(scene, seen)
     yield from _factors(scene, seen, meaningful=True)
     yield from _layouts(scene)
     yield from _penalties(scene)
     yield from _factors(scene, seen, meaningful=False)
-    yield from _parts(scene)
+    yield from wrong_parts(scene)
     yield from _factors_beside_penalty(scene, seen)
     yield from _layouts_beside_penalty(scene)
 
 
-def _zeros(scene: Scene) -> Iterator[Explained]:
+def _zeros(scene: Scene, order: Sequence[str]) -> Iterator[Explained]:
     integers = scene.evaluator.integer_gradients
     for block in scene.blocks.values():
         a = block.gradient
         whole = np.all(a == np.rint(a)) and a.size > 1
-        zero = not np.any(a)
-        if not (zero or whole or block.name in integers):
+        zero = not np.any(a) and not any(np.any(g[block.name]) for g in scene.elsewhere)
+        if not (zero or (whole and np.any(a)) or block.name in integers):
             continue
         if zero and _holds(scene, Guess(block, None, (block.values,))):
             continue  # a penalty that is missing where nothing else acts
+        if zero and _may_cancel(scene, block, order):
+            continue
         name = listed([block.name])
         if block.name in integers or not zero:
             kind, words = "integer_buffer", "is cut to whole numbers: written into an integer array"
@@ -168,8 +147,22 @@ def _named_factors(
             everything=not scene.right and len(names) == len(scene.blocks),
             besides=besides,
         )
+        # Anything that scales what a layer passes down scales all blocks below it alike.
+        if cause.kind == "scale" and len(names) > 1 and scene.right:
+            continue
         predicted = {n: guesses[n].at(fitted[n][2].coefficients) for n in names}
         yield Explained(cause, predicted, coefficient=factor)
+
+
+def _may_cancel(scene: Scene, block: WrongBlock, order: Sequence[str]) -> bool:
+    """Whether the gradient of a bias may be zero because it is summed over the wrong axis.
+
+    The gradients of scores sum to zero over the classes, and a corner of an image may be dead.
+    """
+    before = [scene.gradients[name] for name in order[: order.index(block.name)]]
+    weights = [gradient for gradient in before if not is_vector(gradient.shape)]
+    convolved = bool(weights) and weights[-1].ndim > 2
+    return block.is_vector and (block.name == order[-1] or convolved)
 
 
 def _shared_factor(scene: Scene, seen: Circumstance) -> Iterator[Explained]:
@@ -288,137 +281,27 @@ def _swapped_pair(scene: Scene, first: str, second: str) -> Explained:
 
 
 def _penalties(scene: Scene) -> Iterator[Explained]:
-    excess: dict[str, tuple[float, float, Fit]] = {}
     done: set[str] = set()
     for key in ("weights", "constant", "sign", "reg_square", "reg_l1_form"):
+        # By how much the loss's penalty exceeds the gradient's.
+        missing: dict[str, tuple[float, float, Fit]] = {}
         fitted = _fitted(scene, lambda block, key=key: forms(block)[key])  # type: ignore[misc]
-        for name, (block, found) in fitted.items():
-            (missing,), (error,) = found.coefficients, found.errors
-            if name in done:
-                continue
-            done.add(name)
-            if key == "weights":
-                excess[name] = (-missing, error, found)
-                continue
-            predicted = forms(block)[key].at(found.coefficients)
-            cause = _form(block, key, missing, error)
-            yield Explained(cause, {name: predicted}, coefficient=missing)
-    for names in _alike(excess):
-        coefficient, error, _ = excess[names[0]]
-        biases = all(scene.blocks[name].is_vector for name in names)
-        cause = name_weights(names, coefficient, error, biases=biases)
-        right = {n: scene.gradients[n] - excess[n][0] * scene.blocks[n].values for n in names}
-        yield Explained(cause, right, coefficient=coefficient)
-
-
-def _form(block: WrongBlock, key: str, missing: float, error: float) -> Cause:
-    name = listed([block.name])
-    kinds = {
-        "constant": (
-            "reg_ones_on_bias",
-            f"{name} differs by the constant {-missing:.3e} in every element: a penalty's "
-            "coefficient added as a number, to a block that the loss does not penalise",
-        ),
-        "sign": (
-            "reg_missing" if missing > 0 else "reg_coefficient",
-            f"{name} differs by {-missing:.3e} * sign(W): an L1 term that stands in one of loss "
-            "and gradient only; where it is applied outside the loss on purpose, pass "
-            f"penalty=L1({abs(missing):.6g})",
-        ),
-        "reg_square": (
-            "reg_square",
-            f"{name} holds {missing:.3e} * W**2 where the loss needs {missing:.3e} * W: the "
-            "penalty itself in place of its derivative",
-        ),
-        "reg_l1_form": (
-            "reg_l1_form",
-            f"{name} holds {missing:.3e} * sign(W) where the loss needs {missing:.3e} * W: the "
-            "gradient of an L1 term, the loss of an L2 term",
-        ),
-    }
-    kind, sentence = kinds[key]
-    return Cause(
-        "R", kind, (block.name,), sentence,
-        evidence=f"coefficient {missing:.6e} ± {error:.1g}, the same along every direction",
-        refuted_by="a difference that stays when the penalty is off",
-    )  # fmt: skip
-
-
-def _parts(scene: Scene) -> Iterator[Explained]:
-    """Blocks that are wrong only where their gradient is zero, or cut at one size."""
-    cut: dict[float, list[str]] = {}
-    for block in scene.blocks.values():
-        a = block.gradient
-        if a.size <= TINY:
-            continue
-        for axis in range(a.ndim) if a.ndim > 1 else ():
-            empty = _empty_slices(block, axis)
-            if 0 < len(empty) <= a.shape[axis] // 2:
-                mask = np.zeros(a.shape, dtype=bool)
-                np.moveaxis(mask, axis, 0)[empty] = True
-                yield _zero_slices(block, axis, empty, mask)
-        top = float(np.max(np.abs(a)))
-        at_top = np.abs(a) == top
-        both_signs = np.any(a[at_top] > 0) and np.any(a[at_top] < 0)
-        if np.count_nonzero(at_top) >= (2 if not np.all(at_top) or both_signs else a.size + 1):
-            cut.setdefault(top, []).append(block.name)
-    for top, names in cut.items():
-        masks = {name: np.abs(scene.gradients[name]) == top for name in names}
-        many = sum(int(np.count_nonzero(mask)) for mask in masks.values())
-        cause = Cause(
-            "M", "clipped", tuple(names),
-            f"{listed(names)} cut off at ±{top:.6g}: {many} of "
-            f"{sum(mask.size for mask in masks.values())} elements stand at that size, and the "
-            "others are right; clip after the check, not in the function that it checks",
-            evidence="wrong only where the gradient has its largest size",
-            refuted_by="a wrong element of another size",
-        )  # fmt: skip
-        partly = [name for name in names if not np.all(masks[name])]
-        yield Explained(
-            cause, {n: scene.gradients[n] for n in partly}, {n: masks[n] for n in partly}
-        )
-
-
-def _empty_slices(block: WrongBlock, axis: int) -> Array:
-    """Slices that hold no data term: zero, or a multiple of the weights that all of them share."""
-    a, w = (
-        np.moveaxis(x, axis, 0).reshape(block.shape[axis], -1)
-        for x in (block.gradient, block.values)
-    )
-    zero = np.flatnonzero(~np.any(a, axis=1))
-    if len(zero) or a.shape[1] < 2:
-        return zero
-    for basis in (w, np.sign(w)):
-        sizes = np.einsum("ij,ij->i", basis, basis)
-        with np.errstate(all="ignore"):
-            factors = np.einsum("ij,ij->i", a, basis) / sizes
-            left = np.linalg.norm(a - factors[:, None] * basis, axis=1)
-            alike = left <= EXACTLY * np.linalg.norm(a, axis=1)
-        if np.any(alike) and np.ptp(factors[alike]) <= SAME * np.max(np.abs(factors[alike])):
-            return np.flatnonzero(alike)
-    return zero
-
-
-def _zero_slices(block: WrongBlock, axis: int, empty: Array, mask: Array) -> Explained:
-    a = block.gradient
-    ends = len(empty) == 1 and int(empty[0]) in (0, a.shape[axis] - 1)
-    index = ", ".join(
-        (str(int(empty[0])) if len(empty) == 1 else "…") if i == axis else ":"
-        for i in range(a.ndim)
-    )
-    what = {0: "row", 1: "column"}.get(axis, f"slice of axis {axis}")
-    kind = "last_row_missing" if axis == 0 else "last_column_missing"
-    listed_ = ", ".join(str(int(i)) for i in empty[:5]) + (", …" if len(empty) > 5 else "")
-    what_ = f"{what} {listed_} is" if len(empty) == 1 else f"{what}s {listed_} are"
-    likely = "Likely a loop that stops one short." if ends else "Nothing is written there."
-    cause = Cause(
-        "W", kind, (block.name,),
-        f"{block.name}[{index}] wrong, and nothing else: {what_} zero. {likely}",
-        where=f"{block.name}[{index}]",
-        evidence="all other elements are right along fresh directions",
-        refuted_by="a wrong element elsewhere",
-    )  # fmt: skip
-    return Explained(cause, {block.name: a}, {block.name: mask})
+        for name, (_, found) in fitted.items():
+            if name not in done and not _vague(found):
+                missing[name] = (found.coefficients[0], found.errors[0], found)
+        done |= set(missing)
+        for names in _alike(missing):
+            coefficient, error, found = missing[names[0]]
+            shared = name_form(
+                names,
+                key,
+                coefficient,
+                error,
+                biases=all(scene.blocks[name].is_vector for name in names),
+                all_blocks=len(names) == len(scene.gradients),
+            )
+            right = {n: forms(scene.blocks[n])[key].at(missing[n][2].coefficients) for n in names}
+            yield Explained(shared, right, coefficient=coefficient)
 
 
 def _factors_beside_penalty(scene: Scene, seen: Circumstance) -> Iterator[Explained]:
@@ -454,7 +337,7 @@ def _kept(scene: Scene) -> float:
     """Probability that dropout keeps a unit, where a switch says so and it is on."""
     for switch, state in scene.measured.setting.switches:
         value: Any = switch.on
-        if switch.role == "dropout" and state == "on" and isinstance(value, (int, float)):
-            if 0 < value < 1:
-                return float(value if switch.off_values[:1] == (1.0,) else 1 - value)
+        is_on = switch.role == "dropout" and state == "on"
+        if is_on and isinstance(value, (int, float)) and 0 < value < 1:
+            return float(value if switch.off_values[:1] == (1.0,) else 1 - value)
     return 0.0

@@ -14,22 +14,29 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradhook._directions import Spread, masked
+from gradhook._directions import Part, Spread, masked
 from gradhook._evaluate import Evaluator
 from gradhook._options import Options
 from gradhook._settings import Measured
+from gradhook._small import SEARCH, is_apart
 from gradhook._switches import BoundSwitch, SwitchState
 from gradhook._types import Array, Batch, Blocks
 from gradhook.probe.blocks import Prober
 from gradhook.probe.directions import seeded, spread
-from gradhook.probe.evidence import Probe
-from gradhook.probe.localise import Budget
+from gradhook.probe.evidence import Location, Probe
+from gradhook.probe.localise import Budget, locate
 from gradhook.verdict.wrong import WrongBlock
 
 __all__ = ["Changed", "Scene"]
 
 SHARPER = 5
 """Probes drawn of a block whose first ones are too coarse to tell one cause from another."""
+
+FEW = 3
+"""Wrong parts that are named wherever most of the gradient lives."""
+
+SLICES = 4
+"""Slices of a block that are probed one by one."""
 
 FRESH = 2
 """Probes that an explanation must meet which it was not fitted on."""
@@ -63,6 +70,7 @@ class Scene:
         right: Names of those judged right, there or elsewhere.
         options: The check's options.
         budget: What may be spent.
+        elsewhere: The analytic gradients at other points, where they are kept.
     """
 
     def __init__(
@@ -73,8 +81,11 @@ class Scene:
         right: frozenset[str],
         options: Options,
         budget: Budget,
+        elsewhere: Sequence[Blocks] = (),
     ) -> None:
         self.evaluator = evaluator
+        self.elsewhere = elsewhere
+        self._locations: dict[str, Location] = {}
         self.measured = measured
         self.right = right
         self.options = options
@@ -88,9 +99,25 @@ class Scene:
         self.evaluator.workspace.move(self.measured.setting.moves)
         self.evaluator.switches = list(self.measured.setting.switches)
 
-    def searching(self, most: int) -> Budget:
-        """A budget of its own for a search."""
-        return Budget(lambda: self.evaluator.evaluations, most)
+    def located(self, name: str) -> Location:
+        """Where in a block the gradient is wrong; searched once, with a budget of its own."""
+        if name not in self._locations:
+            self.enter()
+            evidence, tolerance = self.measured.evidence[name], self.options.tolerance
+            found = locate(
+                self.measured.prober,
+                evidence,
+                self.gradients[name],
+                resolved=tolerance.resolved,
+                rounding=tolerance.rounding,
+                budget=Budget(lambda: self.evaluator.evaluations, SEARCH),
+                seed=self.options.seed + 11,
+            )
+            # Where most of its gradient lives it is wrong: that is no part.
+            if len(found.boxes) > FEW and not is_apart(found, evidence):
+                found = Location(name, found.shape)
+            self._locations[name] = found
+        return self._locations[name]
 
     @property
     def rows(self) -> int:
@@ -130,6 +157,26 @@ class Scene:
             ):
                 return False
         return True
+
+    def wrong_slices(self, name: str, axis: int, which: Array) -> Array:
+        """Those of a few slices of a block in which both derivatives differ."""
+        if len(which) == 0 or len(which) > SLICES or self.budget.left < 4 * len(which):
+            return which[:0]
+        block = self.blocks[name]
+        shape, size = block.shape, block.gradient.size
+        order = self.evaluator.workspace.names.index(name)
+        whole = spread(size, seeded(self.options.seed, 13, order))
+        found = []
+        for index in which:
+            box = tuple(slice(0, n) for n in shape)
+            box = (*box[:axis], slice(int(index), int(index) + 1), *box[axis + 1 :])
+            part = Part(whole, shape, box)
+            share = part.size / size
+            wanted = self.options.tolerance.explained * block.residual_norm / math.sqrt(len(which))
+            probe = self.measured.prober.along([(name, part, 1.0)], share=share, wanted=wanted)
+            if probe.standing > self.options.tolerance.resolved:
+                found.append(int(index))
+        return np.array(found, dtype=np.intp)
 
     def at(
         self,

@@ -28,7 +28,7 @@ from gradhook.probe.evidence import BlockEvidence, Location, Probe
 from gradhook.probe.localise import Budget, locate
 from gradhook.verdict.judge import Judgement
 
-__all__ = ["SEARCH", "describe", "judge_small"]
+__all__ = ["SEARCH", "describe", "is_apart", "judge_small"]
 
 SEARCH = 1300
 """Evaluations that the search of one block may take."""
@@ -110,7 +110,7 @@ def judge_small(
             budget=Budget(lambda: prober.evaluations, worth),
             seed=seed,
         )
-        if _apart(found, evidence[name]) and found.ratio > tolerance.warn:
+        if is_apart(found, evidence[name]) and found.ratio > tolerance.warn:
             verdict = Verdict.FAIL if found.ratio > tolerance.fail else Verdict.WARN
             note = f"{describe(found)} wrong: ratio {found.ratio:.1e} there"
             note += ", and nothing else stands out" if found.complete else ""
@@ -161,7 +161,7 @@ def _by_rule(judgement: Judgement, rule: str, tolerance: Tolerance) -> Judgement
     return judgement
 
 
-def _apart(found: Location, evidence: BlockEvidence) -> bool:
+def is_apart(found: Location, evidence: BlockEvidence) -> bool:
     """Whether the wrong parts are a small part of the block, and of its gradient.
 
     Parts that hold most of the gradient are where it lives, not where it is wrong.

@@ -107,8 +107,8 @@ def _known(seen: Circumstance) -> Iterator[tuple[float, Meaning]]:
                 Meaning(
                     "mask_denominator",
                     f"{m}/{n}",
-                    f"divided by all {n} rows, where the loss divides by the {m} that the mask lets "
-                    "count",
+                    f"divided by all {n} rows, where the loss divides by the {m} that the mask "
+                    "lets count",
                 ),
             )
             yield (
@@ -116,8 +116,8 @@ def _known(seen: Circumstance) -> Iterator[tuple[float, Meaning]]:
                 Meaning(
                     "mask_denominator",
                     f"{n}/{m}",
-                    f"divided by the {m} rows that the mask lets count, where the loss divides by all "
-                    f"{n}",
+                    f"divided by the {m} rows that the mask lets count, where the loss divides by "
+                    f"all {n}",
                 ),
             )
     if c > 1:

@@ -62,6 +62,10 @@ def layouts(block: WrongBlock, gradients: Blocks) -> Iterator[Layout]:
     for axis in long:
         words = f"is the numerical gradient in reverse order along axis {axis}"
         yield Layout("flipped", words, _flipped(axis))
+    if len(long) > 2:
+        last = ", ".join(map(str, long[-2:]))
+        words = f"is the numerical gradient in reverse order along axes {last}"
+        yield Layout("flipped", words, _flipped(*long[-2:]))
     if len(long) > 1:
         words = "is the numerical gradient in reverse order along every axis"
         yield Layout("flipped", words, _flipped(*long))

@@ -8,7 +8,7 @@ from gradhook.report import Cause
 from gradhook.verdict.constants import Circumstance, meanings, nice
 from gradhook.verdict.wrong import gradient_name, is_vector
 
-__all__ = ["listed", "name_penalty", "name_scale", "name_weights"]
+__all__ = ["listed", "name_form", "name_penalty", "name_scale", "verb"]
 
 FAMILY = {
     "sign_one": "G",
@@ -51,8 +51,6 @@ def name_scale(
         besides: What was taken out first, in words.
     """
     found = meanings(factor, error, seen)
-    what = f"{listed(names)} {verb(names, 'is', 'are')}"
-    relation = f"{what} {factor:.6g}"
     biases = all(map(is_vector, shapes)) and not everything
     inverse = 1 / factor if factor else 0.0
     whole = round(inverse) if abs(inverse) < 1e9 else 0
@@ -71,48 +69,93 @@ def name_scale(
     if kind == "sign_one" and everything and len(names) > 1:
         kind = "ce_sign"
         words = "the sign is wrong everywhere (or the loss is a score to be maximised)"
-    number = f"{relation} = {shown}" if shown != f"{factor:.6g}" else relation
     return Cause(
         FAMILY.get(kind, "S"),
         kind,
         tuple(names),
-        f"{number} of the numerical gradient{besides}: {words}",
+        f"{listed(names)} {verb(names, 'is', 'are')} {_times(factor, shown)} the numerical "
+        f"gradient{besides}: {words}",
         evidence=f"factor {factor:.9g} ± {error:.1g}, the same along every direction",
         refuted_by="a factor that differs between directions or points",
     )
 
 
-def name_weights(names: Sequence[str], excess: float, error: float, *, biases: bool) -> Cause:
-    """Name the cause of ``a = n + excess · W`` where no switch tells the penalty's coefficient.
+def _times(factor: float, shown: str) -> str:
+    """``"7 times"``, ``"0.142857 = 1/7 of"``, ``"minus"``."""
+    if shown == "-1":
+        return "minus"
+    number = f"{factor:.6g}"
+    number = shown if shown == number else f"{number} = {shown}"
+    return f"{number} of" if abs(factor) < 1 else f"{number} times"
+
+
+def name_form(
+    names: Sequence[str],
+    key: str,
+    missing: float,
+    error: float,
+    *,
+    biases: bool,
+    all_blocks: bool,
+) -> Cause:
+    """Name the cause of a penalty that differs between loss and gradient.
+
+    No switch tells the penalty's coefficient, so both readings are given.
 
     Args:
         names: The blocks that share the coefficient.
-        excess: The coefficient.
+        key: What the residual is a multiple of: ``"weights"``, ``"sign"``, ``"constant"``, or one
+            of the kinds ``"reg_square"`` and ``"reg_l1_form"``.
+        missing: By how much the loss's penalty exceeds the gradient's.
         error: Its error estimate.
         biases: Whether the blocks are biases.
+        all_blocks: Whether they are all there are.
     """
-    size = f"{abs(excess):.3e} * {'b' if biases else 'W'}"
-    fitted = f"(fit {error:.1e})"
-    if excess < 0:
-        kind = "reg_missing"
+    what, w = listed(names), "b" if biases else "W"
+    size, fitted = f"{abs(missing):.3e}", f"(fit {error:.1e})"
+    lack, hold = verb(names, "lacks", "lack"), verb(names, "holds", "hold")
+    patterns = "" if all_blocks else "".join(f", {name!r}" for name in names)
+    if key in ("weights", "sign"):
+        norm, basis = ("L2", w) if key == "weights" else ("L1", f"sign({w})")
+        if missing > 0:
+            kind = "reg_missing"
+            sentence = (
+                f"{what} {lack} {size} * {basis} {fitted}: the {norm} term is in the loss and not, "
+                "or not wholly, in the gradient; where the optimiser applies it (decoupled weight "
+                "decay), leave it out of the loss that is checked"
+            )
+        else:
+            kind = "reg_on_bias" if biases and key == "weights" else "reg_coefficient"
+            sentence = (
+                f"{what} {hold} {size} * {basis} {fitted} more than the loss: the {norm} term is "
+                "in the gradient and not, or not as large, in the loss; if it is applied outside "
+                f"the loss on purpose (weight decay), pass penalty={norm}({-missing:.6g}{patterns})"
+            )
+    elif key == "constant":
+        kind = "reg_ones_on_bias"
         sentence = (
-            f"{listed(names)} {verb(names, 'lacks', 'lack')} {size} {fitted}: the L2 term is in "
-            "the loss and not, or not wholly, in the gradient; where the optimiser applies it "
-            "(decoupled weight decay), leave it out of the loss that is checked"
+            f"{what} {verb(names, 'differs', 'differ')} by the constant {-missing:.3e} in every "
+            "element: a penalty's coefficient added as a number, to blocks that the loss does not "
+            "penalise"
+        )
+    elif key == "reg_square":
+        kind = key
+        sentence = (
+            f"{what} {hold} {size} * {w}**2 where the loss needs {size} * {w}: the penalty itself "
+            "in place of its derivative"
         )
     else:
-        kind = "reg_on_bias" if biases else "reg_coefficient"
+        kind = "reg_l1_form"
         sentence = (
-            f"{listed(names)} {verb(names, 'holds', 'hold')} {size} {fitted} more than the loss: "
-            "the L2 term is in the gradient and not, or not as large, in the loss; if it is "
-            f"applied outside the loss on purpose (weight decay), pass penalty=L2({excess:.6g})"
+            f"{what} {hold} {size} * sign({w}) where the loss needs {size} * {w}: the gradient of "
+            "an L1 term, the loss of an L2 term"
         )
     return Cause(
         "R",
         kind,
         tuple(names),
         sentence,
-        evidence=f"difference {excess:.6e} ± {error:.1g} times the block, along every direction",
+        evidence=f"coefficient {missing:.6e} ± {error:.1g}, the same along every direction",
         refuted_by="a difference that stays when the penalty is off",
     )
 
@@ -123,7 +166,7 @@ def name_penalty(names: Sequence[str], kind: str, words: str, evidence: str) -> 
         "R",
         kind,
         tuple(names),
-        f"{listed(names)}: {words}",
+        f"{listed(names)} {words}",
         evidence=evidence,
         refuted_by="a difference that stays when the penalty is off",
     )

@@ -116,7 +116,7 @@ def test_the_ratio_lies_between_zero_and_one_when_exact(pairs):
 def test_the_ratio_does_not_depend_on_the_unit_of_the_loss(pairs, unit):
     def seen(factor):
         scaled = [(a * factor, n * factor) for a, n in pairs]
-        norm = math.sqrt(sum(a * a for a, _ in scaled))
+        norm = math.hypot(*(a for a, _ in scaled))
         return compare(evidence(scaled, norm=norm, error=0.0, exact=True), TOLERANCE).ratio
 
     assert seen(unit) == pytest.approx(seen(1.0), rel=1e-9, abs=1e-300)
