@@ -25,6 +25,9 @@ __all__ = ["experiments"]
 EQUAL = 1e-9
 """Relative difference below which two analytic gradients are the same."""
 
+SHORT = 4
+"""Elements up to which one gradient is a multiple of another by accident."""
+
 ROWS = 4
 """Rows of an embedding that are looked at one by one."""
 
@@ -161,9 +164,11 @@ def _rows(
             n
             for n in names
             if scene.blocks[n].gradient.size > 1
-            and _proportional(whole.gradients[n], single.gradients[n])
+            and _is_that_of_one(whole.gradients[n], single.gradients[n], scene.rows)
         ]
         weights = [name for name in same if not is_vector(scene.blocks[name].shape)]
+        if not weights:  # of a bias by itself the weight beside it must be right
+            same = [n for n in same if order[max(0, order.index(n) - 1)] in scene.right]
         if not same:
             continue
         if not weights:
@@ -196,12 +201,17 @@ def _row(scene: Scene, row: int) -> Batch:
     return tuple(one(item) for item in scene.evaluator.batch)
 
 
-def _proportional(a: Array, b: Array) -> bool:
-    size = float(np.vdot(b, b))
+def _is_that_of_one(whole: Array, single: Array, rows: int) -> bool:
+    """Whether a gradient is that of one row: divided by the rows, or any multiple if it is long."""
+    size = float(np.vdot(single, single))
     # Elements that are all as large, by a cut or a sum, are proportional to anything like them.
-    if not size or np.ptp(np.abs(a)) <= EQUAL * np.max(np.abs(a)):
+    if not size or np.ptp(np.abs(whole)) <= EQUAL * np.max(np.abs(whole)):
         return False
-    return bool(np.linalg.norm(a - b * (np.vdot(a, b) / size)) <= EQUAL * np.linalg.norm(a))
+    factor = float(np.vdot(whole, single)) / size
+    if np.linalg.norm(whole - factor * single) > EQUAL * np.linalg.norm(whole):
+        return False
+    counted = any(abs(factor * n - 1) <= EQUAL for n in range(1, rows + 1))
+    return counted if np.count_nonzero(single) <= SHORT else True
 
 
 def _sums(
@@ -320,6 +330,8 @@ def _blocks_above(
             return
     # A penalty would add the same to both.
     plain = next(iter(without(scene, "penalty", free)), None)
+    if not np.any(values):
+        return
     changed = scene.at(names, switches=plain, values={block: np.zeros_like(values)})
     if changed is None:
         return
@@ -327,12 +339,12 @@ def _blocks_above(
     for probe in changed.probes:
         if abs(probe.slope.value) <= 100 * probe.slope.error:
             return
-        factors.append(probe.analytic / probe.slope.value)
+        factors.append((probe.analytic / probe.slope.value, probe.slope.error / probe.slope.value))
     for factor, kind, words in (
         (0.0, "skip_missing", "the gradient of the path around it is lost"),
         (2.0, "double_count", "the gradient of the path around it is counted twice"),
     ):
-        if all(abs(each - factor) <= 1e-2 for each in factors):
+        if all(abs(each - factor) <= 1e-9 + 5 * abs(error) for each, error in factors):
             yield Cause(
                 "A", kind, tuple(names),
                 f"{listed(names)} wrong where a path around {block} joins: {words}",

@@ -58,7 +58,12 @@ def circumstance(scene: Scene, order: Sequence[str]) -> Circumstance:
         if isinstance(item, np.ndarray) and item.dtype.kind == "i" and np.any(item < 0)
     ]
     widths = frozenset(length for shape in shapes.values() for length in shape)
-    return Circumstance(rows, outputs, (*counted, *negative), widths, _kept(scene))
+    averaged = any(
+        isinstance(item, np.ndarray) and item.dtype.kind == "f" and item.shape == (rows, outputs)
+        for item in scene.evaluator.batch[1:]
+    )
+    counts = (*counted, *negative)
+    return Circumstance(rows, outputs, counts, widths, _kept(scene), regression=averaged)
 
 
 def guessed(scene: Scene, order: Sequence[str]) -> Iterator[Explained]:
@@ -75,6 +80,7 @@ def guessed(scene: Scene, order: Sequence[str]) -> Iterator[Explained]:
     yield from _zeros(scene, order)
     yield from _shared_factor(scene, seen)
     yield from _factors(scene, seen, meaningful=True)
+    yield from _integers(scene)
     yield from _layouts(scene)
     yield from _penalties(scene)
     yield from _factors(scene, seen, meaningful=False)
@@ -84,34 +90,42 @@ def guessed(scene: Scene, order: Sequence[str]) -> Iterator[Explained]:
 
 
 def _zeros(scene: Scene, order: Sequence[str]) -> Iterator[Explained]:
-    integers = scene.evaluator.integer_gradients
+    for block in scene.blocks.values():
+        if np.any(block.gradient) or any(np.any(g[block.name]) for g in scene.elsewhere):
+            continue
+        if _holds(scene, Guess(block, None, (block.values,))):
+            continue  # a penalty that is missing where nothing else acts
+        if block.name in scene.evaluator.integer_gradients:
+            yield _cut_to_integers(block)
+        elif not _may_cancel(scene, block, order):
+            cause = Cause(
+                "D", "disconnected", (block.name,),
+                f"{listed([block.name])} is zero, and the loss depends on the block: it is never "
+                "written, or what is written is thrown away",
+                evidence=f"norm of the numerical gradient {np.linalg.norm(block.slopes):.1e}",
+                refuted_by="an element that is not zero",
+            )  # fmt: skip
+            yield Explained(cause, {})
+
+
+def _integers(scene: Scene) -> Iterator[Explained]:
     for block in scene.blocks.values():
         a = block.gradient
-        whole = np.all(a == np.rint(a)) and a.size > 1
-        zero = not np.any(a) and not any(np.any(g[block.name]) for g in scene.elsewhere)
-        if not (zero or (whole and np.any(a)) or block.name in integers):
-            continue
-        if zero and _holds(scene, Guess(block, None, (block.values,))):
-            continue  # a penalty that is missing where nothing else acts
-        if zero and _may_cancel(scene, block, order):
-            continue
-        name = listed([block.name])
-        if block.name in integers or not zero:
-            kind, words = "integer_buffer", "is cut to whole numbers: written into an integer array"
-        else:
-            kind, words = (
-                "disconnected",
-                (
-                    "is zero, and the loss depends on the block: it is never written, or what is "
-                    "written is thrown away"
-                ),
-            )
-        cause = Cause(
-            "D", kind, (block.name,), f"{name} {words}",
-            evidence=f"norm of the numerical gradient {np.linalg.norm(block.slopes):.1e}",
-            refuted_by="an element that is neither whole nor zero",
-        )  # fmt: skip
-        yield Explained(cause, {})
+        whole = a.size > 1 and np.any(a) and np.all(a == np.rint(a))
+        # What is cut off is less than one.
+        less = block.residual_norm < np.sqrt(a.size)
+        if block.name in scene.evaluator.integer_gradients or (whole and less):
+            yield _cut_to_integers(block)
+
+
+def _cut_to_integers(block: WrongBlock) -> Explained:
+    cause = Cause(
+        "D", "integer_buffer", (block.name,),
+        f"{listed([block.name])} is cut to whole numbers: written into an integer array",
+        evidence=f"all of its {block.gradient.size} elements are whole numbers",
+        refuted_by="an element that is not whole",
+    )  # fmt: skip
+    return Explained(cause, {})
 
 
 def _factors(scene: Scene, seen: Circumstance, *, meaningful: bool) -> Iterator[Explained]:

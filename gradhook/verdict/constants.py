@@ -30,6 +30,7 @@ class Circumstance:
         counted: Rows that a mask lets count, for each mask of the batch.
         widths: Lengths of the blocks' axes.
         kept: Probability that dropout keeps a unit, where it is on; else 0.
+        regression: Whether the batch holds a real number for every output.
     """
 
     rows: int = 0
@@ -37,6 +38,7 @@ class Circumstance:
     counted: tuple[int, ...] = ()
     widths: frozenset[int] = frozenset()
     kept: float = 0.0
+    regression: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,26 @@ def nice(factor: float, error: float) -> str:
     return f"{factor:.8g}"
 
 
+def _outputs(c: int) -> Iterator[tuple[float, Meaning]]:
+    if c > 1:
+        yield (
+            1 / c,
+            Meaning(
+                "mse_mean_outputs",
+                f"1/{c}",
+                f"the loss sums over the {c} outputs, the gradient averages",
+            ),
+        )
+        yield (
+            float(c),
+            Meaning(
+                "mse_mean_outputs",
+                f"{c}",
+                f"the loss averages over the {c} outputs, the gradient sums",
+            ),
+        )
+
+
 def _known(seen: Circumstance) -> Iterator[tuple[float, Meaning]]:
     yield -1.0, Meaning("sign_one", "-1", "the sign is wrong", alone=True)
     n, c = seen.rows, seen.outputs
@@ -86,6 +108,8 @@ def _known(seen: Circumstance) -> Iterator[tuple[float, Meaning]]:
                 "extra_1_over_N", f"1/{n}", f"divided by the number of rows ({n}) once too often"
             ),
         )
+    if seen.regression:
+        yield from _outputs(c)
     for m in seen.counted:
         if 0 < m < n:
             yield (
@@ -120,23 +144,8 @@ def _known(seen: Circumstance) -> Iterator[tuple[float, Meaning]]:
                     f"all {n}",
                 ),
             )
-    if c > 1:
-        yield (
-            1 / c,
-            Meaning(
-                "mse_mean_outputs",
-                f"1/{c}",
-                f"the loss sums over the {c} outputs, the gradient averages",
-            ),
-        )
-        yield (
-            float(c),
-            Meaning(
-                "mse_mean_outputs",
-                f"{c}",
-                f"the loss averages over the {c} outputs, the gradient sums",
-            ),
-        )
+    if not seen.regression:
+        yield from _outputs(c)
     yield 0.5, Meaning("mse_no_two", "1/2", "the 2 of the derivative of a square is missing")
     yield (
         2.0,
