@@ -18,7 +18,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import gradhook
-from gradhook import GradCheckCallback, Objective, check_gradients
+from gradhook import GradCheckCallback, GradCheckWarning, Objective, check_gradients
 from gradhook.errors import NestedCheckError
 from gradhook.sinks import JsonLines, TensorBoard
 
@@ -212,10 +212,7 @@ def test_a_model_that_holds_its_callback_can_be_copied(duplicate, tmp_path):
     assert len(path.read_text().splitlines()) == len(model.check.history)
 
 
-@pytest.mark.parametrize(
-    "duplicate", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))]
-)
-def test_functions_without_a_name_do_not_keep_a_model_from_being_saved(duplicate):
+def test_functions_without_a_name_do_not_keep_a_model_from_being_saved():
     model = Model()
     model.check = GradCheckCallback(
         lambda p, X: (0.5 * float(np.sum(p["W"] ** 2)), {"W": p["W"]}),
@@ -225,7 +222,8 @@ def test_functions_without_a_name_do_not_keep_a_model_from_being_saved(duplicate
         enabled=True,
     )
     model.check.on_train_begin()
-    twin = duplicate(model)
+    with pytest.warns(GradCheckWarning, match="the pickled callback is disabled"):
+        twin = pickle.loads(pickle.dumps(model))
     assert not twin.check.enabled
     assert twin.check.history == model.check.history
     assert twin.check.last_report == model.check.last_report
