@@ -30,6 +30,10 @@ WIDE, STAIR = (1e-3, 3e-2), 3.0
 for numbers as coarse as float16's; and multiple of both errors by which it must differ from the one
 between close points."""
 
+ABRUPT, AT_ONCE = 0.1, 100.0
+"""Share of the difference of both slopes at which a line has left the first, and by how much more
+than at any shorter distance: one that bends does so by and by, a staircase all at once."""
+
 DIVISORS = (3.0, 4.7, 6.1)
 """Parts of that distance that tables are spaced by."""
 
@@ -130,4 +134,17 @@ def _jump(line: Samples, spacing: float, level: float, wide: float) -> float:
     far_error = abs(s2 / (4 * h) - slope) + abs(e2 - 4 * e1) / (2 * h) + 2 * level / h
     near_error = 2 * level / reach + even * reach / h
     apart = abs(near - slope)
-    return 2 * h * apart if apart > STAIR * (near_error + far_error) else 0.0
+    if apart <= STAIR * (near_error + far_error):
+        return 0.0
+    # A line that bends leaves its slope little by little, one with stairs all at once.
+    before = 0.0
+    while reach < h:
+        reach *= 4
+        try:
+            change = abs((line(reach) - line(0.0)) / reach - near) / apart
+        except NonFiniteLossError:
+            return 0.0
+        if change > ABRUPT:
+            return 2 * h * apart if change > AT_ONCE * before else 0.0
+        before = max(before, change)
+    return 2 * h * apart
