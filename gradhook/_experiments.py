@@ -7,7 +7,7 @@ few joint probes, and none is made for what a guess has explained already.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,7 +39,11 @@ BIAS = 0.3
 
 
 def experiments(
-    scene: Scene, names: Sequence[str], order: Sequence[str], free: Sequence[BoundSwitch]
+    scene: Scene,
+    names: Sequence[str],
+    order: Sequence[str],
+    free: Sequence[BoundSwitch],
+    doubted: Collection[str] = (),
 ) -> Iterator[Cause]:
     """Causes of the blocks that no guess explains.
 
@@ -48,12 +52,16 @@ def experiments(
         names: The blocks.
         order: All blocks in forward order.
         free: Switches that the user did not name but the functions have.
+        doubted: Blocks for which a guess held on the probes and could not be confirmed.
 
     Yields:
         Confirmed causes.
     """
     for stage in (_dropout, _penalty, _weights, _ties, _rows, _sums, _repeated, _blocks_above):
         for cause in stage(scene, names, order, free):
+            # What goes by elimination must have nothing else to say for itself.
+            if cause.confidence == "family" and set(cause.blocks) & set(doubted):
+                continue
             yield cause
             names = [name for name in names if name not in cause.blocks]
         if not names:

@@ -124,7 +124,7 @@ def _explain(
         unexplained += [n for n in names if not any(n in cause.blocks for cause in named)]
         left = [name for name in left if name not in names]
     for cause in found.causes:
-        if cause.where and len(cause.blocks) == 1:
+        if cause.where and len(cause.blocks) == 1 and cause.where.startswith(cause.blocks[0]):
             found.where[cause.blocks[0]] = cause.where
     open_ = [n for n in reversed(order) if n in unexplained and n not in found.locations]
     _search(scenes, open_, found)
@@ -152,11 +152,12 @@ def _diagnosed(
     elsewhere: Sequence[Measured],
 ) -> list[Cause]:
     causes: list[Cause] = []
-    open_ = list(names)
+    open_, doubted = list(names), set()
     for guess in guessed(scene, order):
         if not all(name in open_ for name in guess.cause.blocks):
             continue
         if not _confirmed(scene, guess, elsewhere, order):
+            doubted |= set(guess.cause.blocks)
             continue
         cause = guess.cause
         told = told_by_penalty(scene, cause, free) if cause.family == "R" else cause
@@ -167,7 +168,7 @@ def _diagnosed(
         if not open_:
             break
     if open_:
-        causes += experiments(scene, open_, order, free)
+        causes += experiments(scene, open_, order, free, doubted)
     return causes
 
 

@@ -162,7 +162,8 @@ def _named_factors(
             besides=besides,
         )
         # Anything that scales what a layer passes down scales all blocks below it alike.
-        if cause.kind == "scale" and len(names) > 1 and scene.right:
+        several = len(names) > 1 or len(scene.blocks) > 1
+        if cause.kind == "scale" and several and scene.right:
             continue
         predicted = {n: guesses[n].at(fitted[n][2].coefficients) for n in names}
         yield Explained(cause, predicted, coefficient=factor)
@@ -253,16 +254,20 @@ def _layouts(scene: Scene) -> Iterator[Explained]:
 
 def _layouts_beside_penalty(scene: Scene) -> Iterator[Explained]:
     for block in scene.blocks.values():
-        if block.is_vector:
-            continue
-        for layout in layouts(block, {}):
-            assert layout.move is not None
-            put_right = layout.move(block.gradient)
-            guess = Guess(block, put_right, (block.values - layout.move(block.values),))
+        if not block.is_vector:
+            yield from _laid_out_beside_penalty(scene, block)
+
+
+def _laid_out_beside_penalty(scene: Scene, block: WrongBlock) -> Iterator[Explained]:
+    for layout in layouts(block, {}):
+        assert layout.move is not None
+        put_right = layout.move(block.gradient)
+        for penalised in (block.values, np.sign(block.values)):
+            guess = Guess(block, put_right, (penalised - layout.move(penalised),))
             found = fit([guess], scene.options.tolerance)
             if found is not None:
                 yield _laid_out(block, layout, guess.at(found.coefficients), OUT)
-                break
+                return
 
 
 def _put_right(layout: Layout, block: WrongBlock, scene: Scene) -> Array:

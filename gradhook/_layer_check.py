@@ -110,6 +110,7 @@ def layer_check(
         report = replace(report, notes=(NONLINEAR, *report.notes))
     return replace(
         report,
+        boundary="",  # of one layer there is none to tell
         evaluations=sum(each.evaluations for each in spent),
         gradient_evaluations=sum(each.gradient_evaluations for each in spent),
         seconds=sum(each.seconds for each in spent),

@@ -21,12 +21,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gradhook._directions import Direction, masked
+from gradhook._format import block_name
 from gradhook._types import Array, Blocks, Tolerance, Verdict
 from gradhook.probe.blocks import Prober
 from gradhook.probe.directions import seeded, spread
 from gradhook.probe.evidence import BlockEvidence, Location, Probe
 from gradhook.probe.localise import Budget, locate
 from gradhook.verdict.judge import Judgement
+from gradhook.verdict.wrong import LONGEST
 
 __all__ = ["SEARCH", "describe", "is_apart", "judge_small"]
 
@@ -174,7 +176,8 @@ def is_apart(found: Location, evidence: BlockEvidence) -> bool:
 def describe(location: Location) -> str:
     """The wrong parts as a user would index them: ``"W2[:, 7]"``."""
     parts = [
-        location.name + ("[" + ", ".join(map(_index, box, location.shape)) + "]" if box else "")
+        block_name(location.name, LONGEST)
+        + ("[" + ", ".join(map(_index, box, location.shape)) + "]" if box else "")
         for box in location.boxes[:NAMED]
     ]
     more = len(location.boxes) - len(parts)

@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 
-from gradhook.verdict.wrong import is_vector
+from gradhook._format import block_name
+from gradhook.verdict.wrong import LONGEST, is_vector
 
 __all__ = ["boundary", "forward_order"]
 
@@ -125,6 +126,7 @@ def _are_one_layer(
 
 
 def _listed(names: Sequence[str]) -> str:
+    shown = [block_name(name, LONGEST) for name in names]
     if len(names) <= MANY:
-        return ", ".join(names)
-    return ", ".join(names[: MANY - 1]) + f" and {len(names) - MANY + 1} more"
+        return ", ".join(shown)
+    return ", ".join(shown[: MANY - 1]) + f" and {len(names) - MANY + 1} more"

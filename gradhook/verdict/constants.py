@@ -16,6 +16,9 @@ __all__ = ["Circumstance", "Meaning", "meanings", "nice"]
 SNAP = 1e-6
 """Relative distance at which a factor counts as the constant, where its own error is smaller."""
 
+LAYERS = 4
+"""Layers with dropout whose scales may be missing together."""
+
 LARGEST_DENOMINATOR = 12
 """Of fractions that a factor without a meaning is shown as."""
 
@@ -152,13 +155,21 @@ def _known(seen: Circumstance) -> Iterator[tuple[float, Meaning]]:
         Meaning("factor_two", "2", "it is counted twice, or a 1/2 of the loss is missing", True),
     )
     if 0 < seen.kept < 1:
-        for value, shown in ((seen.kept, "keep_prob"), (1 / seen.kept, "1/keep_prob")):
-            yield (
-                value,
-                Meaning(
-                    "dropout_scale_missing", shown, "dropout scales forward and not backward", True
-                ),
-            )
+        for times in range(1, LAYERS + 1):
+            shown = "keep_prob" + (f"**{times}" if times > 1 else "")
+            for value, words in (
+                (seen.kept**times, shown),
+                (seen.kept**-times, f"1/{shown}"),
+            ):
+                yield (
+                    value,
+                    Meaning(
+                        "dropout_scale_missing",
+                        words,
+                        "dropout scales forward and not backward",
+                        alone=True,
+                    ),
+                )
     for width in sorted(seen.widths):
         if width > 1:
             for value, shown in (

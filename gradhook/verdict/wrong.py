@@ -13,10 +13,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gradhook._directions import Direction
+from gradhook._format import block_name
 from gradhook._types import Array
 from gradhook.probe.evidence import Probe
 
-__all__ = ["WrongBlock", "gradient_name"]
+__all__ = ["WrongBlock", "gradient_name", "is_vector"]
+
+LONGEST = 120
+"""Columns that a block's name may take in a sentence."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,4 +128,4 @@ def is_vector(shape: tuple[int, ...]) -> bool:
 def gradient_name(name: str) -> str:
     """How a user calls the gradient of a block: ``"dW1"``, ``"layer1/dW"``."""
     head, slash, tail = name.rpartition("/")
-    return f"{head}{slash}d{tail}"
+    return block_name(f"{head}{slash}d{tail}", LONGEST)
