@@ -114,7 +114,7 @@ class Scene:
                 seed=self.options.seed + 11,
             )
             # Where most of its gradient lives it is wrong: that is no part.
-            if len(found.boxes) > FEW and not is_apart(found, evidence):
+            if len(found.boxes) > FEW and not is_apart(found, evidence, tolerance.few):
                 found = Location(name, found.shape)
             self._locations[name] = found
         return self._locations[name]

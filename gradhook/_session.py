@@ -103,7 +103,7 @@ class Session:
             UnreadError: The loss does not read the parameters.
             Exception: Whatever the user's code raises at the current point.
         """
-        facts = self._loss_twice()
+        facts, tolerance = self._loss_twice(), self._options.tolerance
         outcome = Outcome(facts)
         if not math.isfinite(facts.loss):
             outcome.unjudged = (
@@ -117,14 +117,16 @@ class Session:
             )
         if outcome.unjudged:
             return outcome
-        outcome.facts = facts = call_with_gradients(self._evaluator, facts)
+        outcome.facts = facts = call_with_gradients(self._evaluator, facts, tolerance)
         if facts.writes_parameters:
             self._evaluator.undo_writes = True
             for name in facts.writes_parameters:
                 self._evaluator.workspace.write(name)
         quick = self._options.effort == "quick"
         if not quick:
-            outcome.facts = facts = call_gradients_again(self._evaluator, facts, self._other)
+            outcome.facts = facts = call_gradients_again(
+                self._evaluator, facts, self._other, tolerance
+            )
         self._evaluator.guard.learn_volatile()
         self._record_calling_again(outcome)
         self._measure_generic(outcome)
@@ -154,7 +156,7 @@ class Session:
             for value in switch.off_values:
                 switch.off = value
                 try:
-                    facts = call_loss_twice(self._evaluator)
+                    facts = call_loss_twice(self._evaluator, self._options.tolerance)
                 except Exception:  # a rate of 0 or 1 may divide by zero
                     facts = None
                     continue
@@ -162,7 +164,7 @@ class Session:
                     break
             else:
                 switch.off, facts = switch.off_values[0], None
-        return facts or call_loss_twice(self._evaluator)
+        return facts or call_loss_twice(self._evaluator, self._options.tolerance)
 
     def _measure_generic(self, outcome: Outcome) -> None:
         """The main setting and the further ones at its point, if there is such a point."""

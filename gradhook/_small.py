@@ -35,9 +35,6 @@ __all__ = ["SEARCH", "describe", "is_apart", "judge_small"]
 SEARCH = 1300
 """Evaluations that the search of one block may take."""
 
-FEW = 0.25
-"""Share of a block's elements up to which several wrong parts count as few."""
-
 FITTED, CONFIRMED = 3, 2
 """Probes that a rule is fitted on, and fresh ones that it must explain."""
 
@@ -45,9 +42,8 @@ SUBSETS, SHARE, TELLING = 3, 1 / 16, 6.0
 """Random subsets that tell a spread mismatch, their share of the elements, and how far one that
 holds its share of the mismatch should stand out."""
 
-LARGE, UNLIKE = 512, 10.0
-"""Elements from which on subsets tell, and multiple of the median ratio beyond which a small block
-is searched all the same, where most blocks differ."""
+LARGE = 512
+"""Elements from which on subsets tell."""
 
 UNSURE = 60
 """Evaluations that a search may take where subsets are too coarse to tell."""
@@ -98,7 +94,7 @@ def judge_small(
     usual = ratios[len(ratios) // 2] if 2 * len(ratios) > max(2, len(evidence)) else 0.0
     for index, (name, judgement) in enumerate(judgements.items()):
         small = _Small(name, evidence[name], judgement)
-        alike = judgement.finding.ratio <= UNLIKE * usual and evidence[name].size < LARGE
+        alike = judgement.finding.ratio <= tolerance.unlike * usual and evidence[name].size < LARGE
         worth = 0 if alike else _search_worth(prober, small, tolerance, seeded(seed, 10, index))
         if not worth:
             dense.append(small)
@@ -112,7 +108,7 @@ def judge_small(
             budget=Budget(lambda: prober.evaluations, worth),
             seed=seed,
         )
-        if is_apart(found, evidence[name]) and found.ratio > tolerance.warn:
+        if is_apart(found, evidence[name], tolerance.few) and found.ratio > tolerance.warn:
             verdict = Verdict.FAIL if found.ratio > tolerance.fail else Verdict.WARN
             note = f"{describe(found)} wrong: ratio {found.ratio:.1e} there"
             note += ", and nothing else stands out" if found.complete else ""
@@ -163,14 +159,21 @@ def _by_rule(judgement: Judgement, rule: str, tolerance: Tolerance) -> Judgement
     return judgement
 
 
-def is_apart(found: Location, evidence: BlockEvidence) -> bool:
+def is_apart(found: Location, evidence: BlockEvidence, few: float) -> bool:
     """Whether the wrong parts are a small part of the block, and of its gradient.
 
     Parts that hold most of the gradient are where it lives, not where it is wrong.
+
+    Args:
+        found: What a search found.
+        evidence: The block's probes.
+        few: Share of the elements, and half of that of the gradient, that is a small part.
     """
     size = sum(math.prod(s.stop - s.start for s in box) for box in found.boxes)
-    small = len(found.boxes) == 1 or size <= FEW * evidence.size
-    return found.concentrated and small and found.numerical_norm < evidence.analytic_norm / 2
+    small = len(found.boxes) == 1 or size <= few * evidence.size
+    return (
+        found.concentrated and small and (found.numerical_norm < 2 * few * evidence.analytic_norm)
+    )
 
 
 def describe(location: Location) -> str:

@@ -85,6 +85,14 @@ class Tolerance:
             becomes this multiple of the error reached, if that is more.
         standing_out: Share of the directions along which a mismatch must be resolved.
         rounding: Rounding of the analytic slope, relative to the gradient's norm.
+        few: Share of a block's elements up to which several wrong parts are judged by themselves,
+            and half of the share of its gradient that they may hold.
+        unlike: Multiple of the median ratio beyond which a small block is searched all the same,
+            where most blocks have a small mismatch.
+        same_gradient: Relative difference of two gradients up to which calling again has given the
+            same.
+        same_loss: Relative difference of two losses up to which it has; default 1000 times
+            float64's machine epsilon.
 
     Raises:
         OptionError: A constant is not a positive finite number, or ``warn`` exceeds ``fail``.
@@ -108,6 +116,10 @@ class Tolerance:
     coarse_margin: float = 10.0
     standing_out: float = 0.25
     rounding: float = 1e-15
+    few: float = 0.25
+    unlike: float = 10.0
+    same_gradient: float = 1e-9
+    same_loss: float = 2.22e-13
 
     def __post_init__(self) -> None:
         for field in fields(self):

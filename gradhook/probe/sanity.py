@@ -15,21 +15,15 @@ import numpy as np
 
 from gradhook._evaluate import Evaluator, Rewind
 from gradhook._parameters import norm
-from gradhook._types import Array, Batch, Blocks
+from gradhook._types import Array, Batch, Blocks, Tolerance
 
 __all__ = ["Facts", "call_gradients_again", "call_loss_twice", "call_with_gradients", "is_large"]
-
-RANDOM = 1e3
-"""Relative difference of two losses, in machine epsilons, above which it is no noise."""
 
 LARGE = 1 << 25
 """Bytes of gradients above which only one set is held at a time: 32 MiB."""
 
 SKETCH = 1 << 12
 """Numbers in the sketch of a large gradient."""
-
-SAME_GRADIENT = 1e-9
-"""Largest difference, relative to the norm, of two gradients that count as equal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +63,16 @@ class Facts:
     stale: Mapping[str, float] = field(default_factory=dict)
 
 
-def call_loss_twice(evaluator: Evaluator) -> Facts:
+def call_loss_twice(evaluator: Evaluator, tolerance: Tolerance) -> Facts:
     """Two losses in a row, and a third with generators and state put back where they differ."""
     first = evaluator.loss()
     moved = evaluator.guard.any_generator_moved()
-    random = not _same(first, evaluator.loss(rewind="nothing"))
-    replayable = not random or _same(first, evaluator.loss())
+    random = not _same(first, evaluator.loss(rewind="nothing"), tolerance)
+    replayable = not random or _same(first, evaluator.loss(), tolerance)
     return Facts(first, {}, random=random, generator_moved=moved, replayable=replayable)
 
 
-def call_with_gradients(evaluator: Evaluator, facts: Facts) -> Facts:
+def call_with_gradients(evaluator: Evaluator, facts: Facts, tolerance: Tolerance) -> Facts:
     """The first gradients, and what the call wrote to."""
     loss, gradients = evaluator.loss_and_gradients()
     return replace(
@@ -86,24 +80,26 @@ def call_with_gradients(evaluator: Evaluator, facts: Facts) -> Facts:
         gradients={} if is_large(gradients) else gradients,
         norms={name: norm(gradient) for name, gradient in gradients.items()},
         sketches=_sketches(gradients),
-        disagreement=0.0 if _same(loss, facts.loss) else facts.loss - loss,
+        disagreement=0.0 if _same(loss, facts.loss, tolerance) else facts.loss - loss,
         writes_parameters=tuple(evaluator.writes_parameters),
         writes_batch=evaluator.writes_batch,
     )
 
 
-def call_gradients_again(evaluator: Evaluator, facts: Facts, other: Batch | None) -> Facts:
+def call_gradients_again(
+    evaluator: Evaluator, facts: Facts, other: Batch | None, tolerance: Tolerance
+) -> Facts:
     """The gradients a second time without putting state back, and again after another batch."""
     first = facts.sketches
     loss, second = _sketched(evaluator)
     # Where the loss moved too, state that it keeps changed (a hidden state carried on): no fault of
     # the gradients.  Of a loss that is NaN nobody can tell.
     expected = facts.loss - facts.disagreement
-    if not (math.isfinite(expected) and _same(loss, expected)):
+    if not (math.isfinite(expected) and _same(loss, expected, tolerance)):
         return facts
-    changed = _changes(second, first)
+    changed = _changes(second, first, tolerance)
     if changed:
-        twice = {n for n in changed if not _changes({n: second[n]}, {n: 2 * first[n]})}
+        twice = {n for n in changed if not _changes({n: second[n]}, {n: 2 * first[n]}, tolerance)}
         return replace(
             facts,
             accumulated={n: r for n, r in changed.items() if n in twice},
@@ -118,9 +114,9 @@ def call_gradients_again(evaluator: Evaluator, facts: Facts, other: Batch | None
         fresh_loss, fresh = _sketched(evaluator, rewind="all", batch=other)
     except Exception:  # a batch that the user never gave may not suit
         return facts
-    stale = _changes(third, first) if _same(loss, expected) else {}
-    if _same(warm_loss, fresh_loss):
-        stale = _changes(warm, fresh) | stale
+    stale = _changes(third, first, tolerance) if _same(loss, expected, tolerance) else {}
+    if _same(warm_loss, fresh_loss, tolerance):
+        stale = _changes(warm, fresh, tolerance) | stale
     return replace(facts, stale=stale)
 
 
@@ -157,19 +153,19 @@ def _sketch(gradient: Array) -> Array:
     return np.asarray(sketch)
 
 
-def _changes(now: Blocks, before: Blocks) -> dict[str, float]:
+def _changes(now: Blocks, before: Blocks, tolerance: Tolerance) -> dict[str, float]:
     """Blocks that differ by more than rounding, with the ratio of their difference."""
     changes = {}
     for name, old in before.items():
         with np.errstate(all="ignore"):
             distance = float(np.linalg.norm(now[name] - old))
             size = float(np.linalg.norm(now[name]) + np.linalg.norm(old))
-        if math.isfinite(distance) and distance > SAME_GRADIENT * size:
+        if math.isfinite(distance) and distance > tolerance.same_gradient * size:
             changes[name] = distance / size
     return changes
 
 
-def _same(a: float, b: float) -> bool:
+def _same(a: float, b: float, tolerance: Tolerance) -> bool:
     if not (math.isfinite(a) and math.isfinite(b)):
         return a == b or (math.isnan(a) and math.isnan(b))
-    return bool(abs(a - b) <= RANDOM * np.finfo(float).eps * max(abs(a), abs(b)))
+    return bool(abs(a - b) <= tolerance.same_loss * max(abs(a), abs(b)))
