@@ -10,7 +10,7 @@ import contextlib
 import inspect
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import MISSING, fields
-from typing import Any, TypedDict, TypeVar
+from typing import Any, TypedDict, TypeVar, get_type_hints
 
 from gradhook._gradients import GradientName
 from gradhook._options import Options, PenaltyLike, SwitchLike
@@ -56,12 +56,14 @@ def shows_options(*, but: Collection[str] = ()) -> Callable[[F], F]:
     Args:
         but: Names of options that it does not take.
     """
+    # As objects, because the module of the function does not know the names.
+    types = get_type_hints(Options)
     shown = [
         inspect.Parameter(
             option.name,
             inspect.Parameter.KEYWORD_ONLY,
             default=Tolerance() if option.default is MISSING else option.default,
-            annotation=option.type,
+            annotation=types[option.name],
         )
         for option in fields(Options)
         if option.name not in but
