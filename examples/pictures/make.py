@@ -105,6 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Make the pictures of the README.")
     parser.add_argument("--folder", default=str(HERE), help="where to (default: %(default)s)")
     folder = Path(parser.parse_args(arguments).folder)
+    folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         for name, bug in (("right", None), ("wrong", BUG)):
             logdir = Path(scratch, name)
