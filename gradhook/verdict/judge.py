@@ -180,6 +180,9 @@ def _verdict(
         for p in evidence.probes
     ):
         return Verdict.UNTESTED, _untested_note(evidence)
+    # What cancels to zero in a gradient, as before a normalisation, leaves rounding behind.
+    if evidence.unmoved and evidence.analytic_norm <= 1e3 * tolerance.rounding * ordinary:
+        return Verdict.UNTESTED, _untested_note(evidence)
     fail = tolerance.fail
     # Of measuring alone: what few directions say of a resolved mismatch's size is no resolution.
     resolution = ratio_of(seen.error_norm, seen.analytic_norm, seen.numerical_norm)
