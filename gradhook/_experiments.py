@@ -60,7 +60,7 @@ def experiments(
     for stage in (_dropout, _penalty, _weights, _ties, _rows, _sums, _repeated, _blocks_above):
         for cause in stage(scene, names, order, free):
             # What goes by elimination must have nothing else to say for itself.
-            if cause.confidence == "family" and set(cause.blocks) & set(doubted):
+            if stage is _sums and set(cause.blocks) & set(doubted):
                 continue
             yield cause
             names = [name for name in names if name not in cause.blocks]

@@ -172,12 +172,20 @@ def _named_factors(
 def _may_cancel(scene: Scene, block: WrongBlock, order: Sequence[str]) -> bool:
     """Whether the gradient of a bias may be zero because it is summed over the wrong axis.
 
-    The gradients of scores sum to zero over the classes, and a corner of an image may be dead.
+    The gradients of hinge scores are whole numbers over the rows and sum to zero over the classes;
+    those of a softmax leave rounding behind.  A corner of an image may be dead.
     """
     before = [scene.gradients[name] for name in order[: order.index(block.name)]]
     weights = [gradient for gradient in before if not is_vector(gradient.shape)]
-    convolved = bool(weights) and weights[-1].ndim > 2
-    return block.is_vector and (block.name == order[-1] or convolved)
+    if not block.is_vector or (weights and weights[-1].ndim > 2):
+        return block.is_vector
+    if block.name != order[-1]:
+        return False
+    found = scene.by_element(block.name)
+    counts = found.slopes * max(1, scene.rows)
+    allowed = 3 * found.errors * max(1, scene.rows) + 1e-6
+    cancels = abs(float(np.sum(found.slopes))) <= 3 * float(np.sum(found.errors)) + 1e-9
+    return bool(found.exact and cancels and np.all(np.abs(counts - np.rint(counts)) <= allowed))
 
 
 def _shared_factor(scene: Scene, seen: Circumstance) -> Iterator[Explained]:

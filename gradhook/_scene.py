@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradhook._directions import Part, Spread, masked
+from gradhook._directions import Element, Part, Spread, masked
 from gradhook._evaluate import Evaluator
 from gradhook._options import Options
 from gradhook._settings import Measured
@@ -34,6 +34,9 @@ SHARPER = 5
 
 FEW = 3
 """Wrong parts that are named wherever most of the gradient lives."""
+
+SHORT = 8
+"""Elements up to which a block is measured one by one."""
 
 SLICES = 4
 """Slices of a block that are probed one by one."""
@@ -218,6 +221,19 @@ class Scene:
                 seen.append(self._probe(prober, parts, math.sqrt(len(names))))
             return Changed(loss, gradients, tuple(seen))
         return None
+
+    def by_element(self, name: str) -> WrongBlock:
+        """A short block measured element by element; the block as it is where that costs much."""
+        block = self.blocks[name]
+        size = block.gradient.size
+        if block.exact or size > SHORT or self.budget.left < 4 * size:
+            return block
+        self.enter()
+        wanted = self.options.tolerance.explained * block.residual_norm / 3
+        along = self.measured.prober.along
+        elements = [Element(i) for i in range(size)]
+        probes = [along([(name, e, 1.0)], share=1 / size, wanted=wanted) for e in elements]
+        return WrongBlock.of(name, block.gradient, block.values, elements, probes, exact=True)
 
     def vanishes(
         self, changed: Changed | None, names: Sequence[str], *, additive: bool = False
