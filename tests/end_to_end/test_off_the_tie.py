@@ -1,0 +1,110 @@
+"""Mismatches at a tie, measured again a step away on both sides of it."""
+
+import numpy as np
+import pytest
+
+from gradhook import _session, check_gradients
+from gradhook.testing import catalogue
+
+ONE_SIDED = ["cnn/leaky_slope_ignored/notebook/1024", "cnn/wrong_layer_act/notebook/1007"]
+
+
+def checked(case):
+    return check_gradients(case.objective, case.parameters, batch=case.batch, **case.check_options)
+
+
+@pytest.mark.parametrize("name", ONE_SIDED)
+def test_a_bug_that_shows_on_one_side_of_a_tie_fails(name):
+    case = catalogue.case(name)
+    assert case.wrong
+    assert checked(case).verdict == "FAIL"
+
+
+@pytest.mark.parametrize("name", ONE_SIDED)
+def test_the_right_twin_of_a_bug_at_a_tie_passes(name):
+    architecture, operator, start, seed = name.split("/")
+    case = catalogue.case(f"{architecture}/clean-{operator}/{start}/{seed}")
+    assert case.clean
+    assert checked(case).passed
+
+
+def zero_unit(slope, seed):
+    """A leaky unit that stands at exactly zero, below it on one side of every step away."""
+    rng = np.random.default_rng(seed)
+    c = rng.uniform(0.5, 1.5, 3)
+    parameters = {"w": np.zeros(1), "v": c}
+
+    def loss_and_gradients(p):
+        w, v = p["w"][0], p["v"]
+        a = w if w > 0 else 0.1 * w
+        da = 1.0 if w > 0 else slope
+        total = float(np.sum(v))
+        loss = total * a + 0.5 * float(v @ v)
+        return loss, {"w": np.array([total * da]), "v": v + a}
+
+    return check_gradients(loss_and_gradients, parameters, points=("current",), seed=seed)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_wrong_slope_below_zero_fails_on_whichever_side_the_first_step_falls(seed):
+    assert zero_unit(0.0, seed).blocks["w"].verdict == "FAIL"
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_right_slope_below_zero_is_a_kink_and_no_failure(seed):
+    assert zero_unit(0.1, seed).blocks["w"].verdict == "KINK"
+
+
+def test_one_side_alone_would_miss_some_of_them(monkeypatch):
+    monkeypatch.setattr(_session, "mirrored", lambda moves: moves)
+    verdicts = {str(zero_unit(0.0, seed).blocks["w"].verdict) for seed in range(10)}
+    assert verdicts == {"FAIL", "KINK"}
+
+
+def test_right_relu_code_with_units_at_zero_passes_at_every_seed():
+    def pruned(seed):
+        rng = np.random.default_rng(seed)
+        X, y = rng.normal(size=(30, 6)), rng.normal(size=30)
+        parameters = {"W": rng.normal(size=(6, 8)), "b": rng.normal(size=8), "v": np.ones(8)}
+        parameters["W"][:, :2] = 0
+        parameters["b"][:2] = 0
+
+        def loss_and_gradients(p, X, y):
+            a = X @ p["W"] + p["b"]
+            h = np.maximum(a, 0)
+            e = h @ p["v"] - y
+            da = np.outer(e / len(y), p["v"]) * (a > 0)
+            gradients = {"W": X.T @ da, "b": da.sum(0), "v": h.T @ e / len(y)}
+            return 0.5 * float(np.mean(e * e)), gradients
+
+        return check_gradients(loss_and_gradients, parameters, batch=(X, y), seed=seed)
+
+    assert [seed for seed in range(10) if not pruned(seed).passed] == []
+
+
+@pytest.mark.parametrize("points", [("current",), ("generic", "current")])
+def test_a_point_that_the_gradient_treats_apart_is_not_called_a_kink_of_the_loss(points):
+    w = np.random.default_rng(0).normal(size=12)
+    w[:4] = 0
+    report = check_gradients(
+        lambda w: (float(np.sin(w).sum()), np.cos(w) * (w != 0)), w, points=points
+    )
+    (finding,) = [f for f in report.blocks["x"].findings if f.setting == "current point"]
+    assert finding.verdict == "KINK"
+    assert "its one-sided slopes agree" in finding.note
+    said = " ".join([finding.note, *report.coverage, *report.notes, str(report)])
+    assert "no derivative" not in said
+    assert "one-sided slopes differ" not in said
+
+
+def test_a_true_kink_is_called_one():
+    w = np.random.default_rng(0).normal(size=12)
+    w[:4] = 0
+    # At zero the gradient is that of the right side: between the one-sided slopes, not their mean.
+    report = check_gradients(
+        lambda w: (float(np.abs(w).sum()), np.where(w >= 0, 1.0, -1.0)), w, points=("current",)
+    )
+    (finding,) = report.blocks["x"].findings
+    assert finding.verdict == "KINK"
+    assert "no derivative" in finding.note
+    assert "one-sided slopes differ" in finding.note

@@ -1,0 +1,156 @@
+"""Numbers and sentences of what cannot be measured, was not exercised, or is too small to fail."""
+
+import math
+
+import numpy as np
+import pytest
+
+from gradhook import L2, check_gradients
+from gradhook.errors import UnreadParametersError
+from gradhook.sinks._scalars import scalars
+
+
+def two_blocks(spoil):
+    parameters = {"a": np.arange(1.0, 5.0), "b": np.arange(1.0, 4.0)}
+
+    def loss_and_gradients(p):
+        g = 2 * p["a"]
+        g[1] = spoil
+        return float(p["a"] @ p["a"] + p["b"] @ p["b"]), {"a": g, "b": 2 * p["b"]}
+
+    return check_gradients(loss_and_gradients, parameters)
+
+
+@pytest.mark.parametrize("spoil", [math.inf, -math.inf, math.nan])
+def test_a_gradient_that_is_not_finite_has_ratio_one_in_numbers_and_curves(spoil):
+    report = two_blocks(spoil)
+    assert report.verdict == "FAIL"
+    assert report.ratio == 1.0
+    assert report.blocks["a"].ratio == 1.0
+    assert report.blocks["b"].ratio < 1e-6
+    assert "1 value(s) that are NaN or infinite" in report.blocks["a"].sentence
+    drawn = scalars(report, {"a": "a", "b": "b"})
+    assert drawn["gradcheck/ratio"] == 0.0
+    assert drawn["gradcheck/a"] == 0.0
+    # The highest point of the curve is the worst one, above every threshold.
+    assert drawn["gradcheck/a"] > drawn["gradcheck_bands/fail"]
+
+
+def test_untested_blocks_have_no_ratio():
+    report = check_gradients(
+        lambda p: (float(p["a"] @ p["a"]), {"a": 2 * p["a"], "b": np.zeros(3), "z": p["z"]}),
+        {"a": np.ones(4), "b": np.ones(3), "z": np.zeros((0, 3))},
+    )
+    for name in ("b", "z"):
+        assert report.blocks[name].verdict == "UNTESTED"
+        assert math.isnan(report.blocks[name].ratio)
+    assert report.ratio == report.blocks["a"].ratio
+    assert "the block has no elements" in report.blocks["z"].sentence
+    assert any(said.startswith("z untested: the block has no elements") for said in report.coverage)
+    drawn = scalars(report, {name: name for name in report.blocks})
+    assert math.isnan(drawn["gradcheck/b"])
+    assert math.isnan(drawn["gradcheck/z"])
+
+
+def test_where_every_block_is_fixed_the_coverage_says_so():
+    report = check_gradients(
+        lambda p: (float(p["a"] @ p["a"]), {"a": 2 * p["a"]}), {"a": np.ones(4)}, fixed=["a"]
+    )
+    assert report.verdict == "PASS"
+    assert "no generic point: every block is fixed" in report.coverage
+
+
+def test_a_loss_that_reads_no_block_is_refused_although_every_block_is_fixed():
+    kept = np.ones(4)
+    with pytest.raises(UnreadParametersError, match="does not change by a bit"):
+        check_gradients(
+            lambda p: (float(kept @ kept), {"a": 2 * kept}), {"a": np.ones(4)}, fixed=["a"]
+        )
+
+
+def test_where_no_block_has_elements_the_coverage_says_so():
+    report = check_gradients(lambda p: (1.0, {"a": p["a"]}), {"a": np.zeros((0, 3))})
+    assert report.verdict == "UNTESTED"
+    assert not report.passed
+    assert "no generic point: the blocks have no elements" in report.coverage
+
+
+def ridge(lam):
+    rng = np.random.default_rng(0)
+    X, y, w = rng.normal(size=(30, 5)), rng.normal(size=30), rng.normal(size=5)
+
+    def loss_and_gradients(w, X, y):
+        e = X @ w - y
+        return float(np.mean(e * e)), 2 * X.T @ e / len(y) + lam * w
+
+    return check_gradients(loss_and_gradients, w, batch=(X, y), penalty=L2(lam))
+
+
+def test_a_penalty_that_is_lost_beside_the_data_is_said_to_be_unseen():
+    report = ridge(1e-9)
+    assert report.passed
+    (said,) = report.coverage
+    assert said.startswith("the penalty given is ")
+    assert said.endswith("of the loss: a mistake in its gradient would not show")
+
+
+def test_a_penalty_of_usual_size_needs_no_such_sentence():
+    report = ridge(1e-2)
+    assert report.passed
+    assert report.coverage == ()
+
+
+def test_an_epsilon_inside_the_logarithm_of_three_layers_passes_and_costs_no_search():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(20, 8)), rng.integers(0, 5, 20)
+    sizes = (8, 16, 12, 5)
+    parameters = {}
+    for k in range(3):
+        parameters[f"W{k}"] = rng.normal(size=sizes[k : k + 2]) / math.sqrt(sizes[k])
+        parameters[f"b{k}"] = 0.1 * rng.normal(size=sizes[k + 1])
+
+    def loss_and_gradients(p, X, y):
+        layers = [X]
+        for k in range(2):
+            layers.append(np.tanh(layers[-1] @ p[f"W{k}"] + p[f"b{k}"]))
+        z = layers[-1] @ p["W2"] + p["b2"]
+        q = np.exp(z - z.max(axis=1, keepdims=True))
+        q /= q.sum(axis=1, keepdims=True)
+        n = np.arange(len(y))
+        loss = -np.mean(np.log(q[n, y] + 1e-7))
+        q[n, y] -= 1
+        d = q / len(y)
+        gradients = {}
+        for k in (2, 1, 0):
+            gradients[f"W{k}"], gradients[f"b{k}"] = layers[k].T @ d, d.sum(0)
+            if k:
+                d = d @ p[f"W{k}"].T * (1 - layers[k] ** 2)
+        return loss, gradients
+
+    report = check_gradients(loss_and_gradients, parameters, batch=(X, y))
+    assert report.passed
+    assert report.verdict == "PASS"
+    notes = [f.note for block in report.blocks.values() for f in block.findings]
+    assert any("typical of log(y + eps)" in note for note in notes)
+    # Three times what right code costs: 16 evaluations for each of six blocks, and 24.
+    assert report.evaluations <= 3 * (16 * 6 + 24)
+
+
+def test_one_element_of_a_million_one_percent_off_is_the_worst_and_is_where_it_fails():
+    rng = np.random.default_rng(3)
+    n, wrong = 10**6, 654321
+    w, phase = rng.normal(size=n), rng.uniform(0, 6, n)
+
+    def loss_and_gradients(w):
+        g = np.cos(w + phase) / n
+        g[wrong] *= 1.01
+        return float(np.mean(np.sin(w + phase))), g
+
+    report = check_gradients(loss_and_gradients, w, points=("generic",))
+    block = report.blocks["x"]
+    assert report.verdict == "FAIL"
+    assert block.where == f"x[{wrong}]"
+    assert block.worst.index == (wrong,)
+    # Of the larger of both, 1.01 times the true one.
+    assert block.worst.relative_error == pytest.approx(0.01 / 1.01, rel=0.01)
+    assert report.evaluations <= 150
