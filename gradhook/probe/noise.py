@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gradhook.difference import grain, noise_level
+from gradhook.difference import NoiseEstimate, grain, noise_level
 from gradhook.difference._base import Samples
 from gradhook.errors import NonFiniteLossError
 
@@ -25,7 +25,7 @@ SPACING = 1e-8
 COARSE = 1e-9
 """Noise, relative to the loss, between those of float64's and float32's rounding."""
 
-WIDE, STAIR = (1e-3, 3e-2), 3.0
+WIDE, STAIR = (1e-2, 1e-1), 3.0
 """Distances over which a slope is that of many stairs, in units of the blocks' scales, the second
 for numbers as coarse as float16's; and multiple of both errors by which it must differ from the one
 between close points."""
@@ -86,8 +86,9 @@ def measure_noise(
     contrast = (max(known) - min(known)) or abs(at_zero)
     spacing = math.sqrt(grain(known) / contrast) if contrast else SPACING
     spacing = min(max(spacing, SPACING), 0.03)
+    first = spacing
     found = noise_level(seen, spacing=spacing, at_zero=at_zero)
-    spacing, level = found.spacing, found.level
+    spacing, level, stair = found.spacing, found.level, _stair(seen, first, found)
     for _ in range(2):
         if level <= SUSPICIOUS * found.floor:
             break
@@ -107,11 +108,27 @@ def measure_noise(
                 level = max(level, jump / math.sqrt(12))  # a single stair, a value anywhere on it
         if level <= COARSE * max(contrast, abs(at_zero)):
             break  # as fine as float64: stairs that are wider still would be very low
-    level = max(level, found.floor)
+    level = max(level, stair, found.floor)
     coarse = level > COARSE * abs(at_zero)
     if level > SWALLOWING * max(abs(at_zero), contrast):
         level *= SWALLOWED
     return Noise(level, coarse, contrast)
+
+
+def _stair(line: Samples, first: float, found: NoiseEstimate) -> float:
+    """The noise of a line that stood still over the first table and rises further on; 0 of others.
+
+    Steps of a whole number of stairs make it a straight line to the bit.
+    """
+    reach, far = 6 * first, 6 * found.spacing
+    still = line(reach) == line(0.0)
+    if not still or reach == far or abs(line(far) - line(0.0)) * reach / far <= (
+        SUSPICIOUS * found.floor
+    ):
+        return 0.0
+    while line(reach) == line(0.0) and reach < far:
+        reach = min(4 * reach, far)
+    return abs(line(reach) - line(0.0)) / math.sqrt(12)
 
 
 def _jump(line: Samples, spacing: float, level: float, wide: float) -> float:

@@ -79,14 +79,20 @@ def test_five_percent_on_one_block_fails_beside_stairs_and_never_passes(how):
     ("seed", "how"),
     [
         (42, {"cast": sixth_decimal}),
-        (10, {"cast": sixth_decimal, "lam": LAM}),
+        pytest.param(
+            10,
+            {"cast": sixth_decimal, "lam": LAM},
+            marks=pytest.mark.xfail(
+                reason="noise is measured along one direction, and the rounded term hardly changes "
+                "along it"
+            ),
+        ),
         (59, {"cast": sixth_decimal, "lam": LAM}),
         (19, {"cast": fifth_decimal}),
         (0, {"cast": fifth_decimal, "lam": LAM}),
     ],
     ids=["6-42", "6+L2-10", "6+L2-59", "5-19", "5+L2-0"],
 )
-@pytest.mark.xfail(reason="stairs as wide as the distances looked over are not seen")
 def test_a_right_gradient_of_a_loss_rounded_to_decimals_does_not_fail(seed, how):
     assert classifier(seed, **how).verdict != "FAIL"
 
