@@ -30,9 +30,10 @@ WIDE, STAIR = (1e-2, 1e-1), 3.0
 for numbers as coarse as float16's; and multiple of both errors by which it must differ from the one
 between close points."""
 
-ABRUPT, AT_ONCE = 0.1, 100.0
-"""Share of the difference of both slopes at which a line has left the first, and by how much more
-than at any shorter distance: one that bends does so by and by, a staircase all at once."""
+ABRUPT, AT_ONCE, SECOND = 0.1, 100.0, 1.37
+"""Share of the difference of both slopes at which a line has left the first; by how much more than
+at any shorter distance, if it bends at once; and where else its slope beyond is looked at, over a
+window that is as much shorter, lest as many stairs lie in both."""
 
 DIVISORS = (3.0, 4.7, 6.1)
 """Parts of that distance that tables are spaced by."""
@@ -122,8 +123,10 @@ def _stair(line: Samples, first: float, found: NoiseEstimate) -> float:
     """
     reach, far = 6 * first, 6 * found.spacing
     still = line(reach) == line(0.0)
-    if not still or reach == far or abs(line(far) - line(0.0)) * reach / far <= (
-        SUSPICIOUS * found.floor
+    if (
+        not still
+        or reach == far
+        or abs(line(far) - line(0.0)) * reach / far <= (SUSPICIOUS * found.floor)
     ):
         return 0.0
     while line(reach) == line(0.0) and reach < far:
@@ -153,15 +156,23 @@ def _jump(line: Samples, spacing: float, level: float, wide: float) -> float:
     apart = abs(near - slope)
     if apart <= STAIR * (near_error + far_error):
         return 0.0
-    # A line that bends leaves its slope little by little, one with stairs all at once.
-    before = 0.0
-    while reach < h:
-        reach *= 4
-        try:
+    # A line that bends leaves its slope by and by, one with a kink or with stairs all at once; past
+    # a kink the slope is another and the same everywhere, on stairs it is the first again, or wild.
+    window, before = reach, 0.0
+    try:
+        while reach < h:
+            reach *= 4
             change = abs((line(reach) - line(0.0)) / reach - near) / apart
-        except NonFiniteLossError:
-            return 0.0
-        if change > ABRUPT:
-            return 2 * h * apart if change > AT_ONCE * before else 0.0
-        before = max(before, change)
+            if change > ABRUPT:
+                beyond = [
+                    (line(t + w) - line(t)) / w - near
+                    for t, w in ((reach, window), (SECOND * reach, window / SECOND))
+                ]
+                still = min(map(abs, beyond)) < ABRUPT * apart
+                wild = abs(beyond[0] - beyond[1]) > ABRUPT * max(map(abs, beyond))
+                at_once = change > AT_ONCE * before
+                return 2 * h * apart if at_once and (still or wild) else 0.0
+            before = max(before, change)
+    except NonFiniteLossError:
+        return 0.0
     return 2 * h * apart
