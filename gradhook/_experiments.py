@@ -202,8 +202,8 @@ def _row(scene: Scene, row: int) -> Batch:
 
     def one(item: Any) -> Any:
         shape = getattr(item, "shape", ())
-        if len(shape) > axis and shape[axis] == rows:
-            return item[(slice(None),) * axis + (slice(row, row + 1),)]
+        if -len(shape) <= axis < len(shape) and shape[axis] == rows:
+            return item[(slice(None),) * (axis % len(shape)) + (slice(row, row + 1),)]
         return item[row : row + 1] if shape == (rows,) else item
 
     return tuple(one(item) for item in scene.evaluator.batch)

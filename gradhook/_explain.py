@@ -198,6 +198,8 @@ def _seen_again(
     ]
     for measured in others:
         there = Scene(scene.evaluator, measured, names, scene.right, scene.options, scene.budget)
+        for name in names:  # a short block's directions are too few to tell
+            there.blocks[name] = there.by_element(name)
         same = any(
             again.cause.kind == guess.cause.kind and _alike(again, guess)
             for again in guessed(there, order)

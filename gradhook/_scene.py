@@ -17,6 +17,7 @@ import numpy as np
 from gradhook._directions import Element, Part, Spread, masked
 from gradhook._evaluate import Evaluator
 from gradhook._options import Options
+from gradhook._parameters import each_leaf
 from gradhook._settings import Measured
 from gradhook._small import SEARCH, is_apart
 from gradhook._switches import BoundSwitch, SwitchState
@@ -125,10 +126,11 @@ class Scene:
     @property
     def rows(self) -> int:
         """Rows of the batch; 0 where it has none."""
-        for item in self.evaluator.batch:
+        axis = self.options.sample_axis
+        for item in each_leaf(self.evaluator.batch):
             shape = getattr(item, "shape", ())
-            if shape:
-                return int(shape[self.options.sample_axis])
+            if -len(shape) <= axis < len(shape):
+                return int(shape[axis])
         return 0
 
     def confirms(
@@ -228,7 +230,7 @@ class Scene:
         size = block.gradient.size
         if block.exact or size > SHORT or self.budget.left < 4 * size:
             return block
-        self.enter()
+        self.enter()  # the caller may stand elsewhere
         wanted = self.options.tolerance.explained * block.residual_norm / 3
         along = self.measured.prober.along
         elements = [Element(i) for i in range(size)]

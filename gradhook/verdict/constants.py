@@ -72,7 +72,7 @@ def nice(factor: float, error: float) -> str:
     fraction = Fraction(factor).limit_denominator(LARGEST_DENOMINATOR)
     if abs(factor - float(fraction)) <= max(3 * error, SNAP * abs(factor)):
         return str(fraction)
-    return f"{factor:.8g}"
+    return f"{factor:.6g}"
 
 
 def _outputs(c: int) -> Iterator[tuple[float, Meaning]]:

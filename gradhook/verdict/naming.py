@@ -19,6 +19,9 @@ FAMILY = {
 """Families of what a factor may mean; all others are S."""
 
 
+ATTENTION = "attention_scale_missing"
+
+
 def listed(names: Sequence[str]) -> str:
     """Gradients of blocks in a sentence: ``"dW1, dW2"``."""
     return ", ".join(map(gradient_name, names))
@@ -61,8 +64,10 @@ def name_scale(
     else:
         # A factor of the loss reaches every block.
         fitting = [m for m in found if m.alone or everything]
-        if len(names) > 1 and not everything:  # as of queries and keys
-            fitting.sort(key=lambda meaning: meaning.kind != "attention_scale_missing")
+        # Of queries and keys, which are two and not all there is.
+        pair = len(names) > 1 and not everything
+        fitting = [m for m in fitting if pair or m.kind != ATTENTION]
+        fitting.sort(key=lambda meaning: meaning.kind != ATTENTION)
         kind = fitting[0].kind if fitting else "scale"
         shown = fitting[0].shown if fitting else nice(factor, error)
         words = " or ".join(dict.fromkeys(m.words for m in fitting)) or "a constant factor"
