@@ -9,7 +9,7 @@ machine.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
@@ -106,6 +106,21 @@ class Evaluator:
         self._unwatched = {"loss", "gradients"}
         # The point and the switches of the last call.
         self._before: tuple[Any, ...] = (workspace.moves, [])
+
+    @contextlib.contextmanager
+    def aside(self) -> Iterator[None]:
+        """Come back to the present point and switches, as if nothing had been raised on the way.
+
+        For what only explains: user code that raises then is nobody's business.
+        """
+        moves, switches = self.workspace.moves, self.switches
+        raised = self.user_error, self.raised, self.raised_by, self.raised_at
+        try:
+            yield
+        finally:
+            self.workspace.move(moves)
+            self.switches = switches
+            self.user_error, self.raised, self.raised_by, self.raised_at = raised
 
     def credit(self, evaluations: int) -> None:
         """Count evaluations that were made elsewhere; a negative number takes some out."""

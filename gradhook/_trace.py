@@ -59,18 +59,11 @@ def trace_branches(
     chosen = sorted(worst.values(), key=lambda doubt: doubt.size, reverse=True)[:MOST_BLOCKS]
     if not chosen:
         return {}
-    moves, switches = evaluator.workspace.moves, evaluator.switches
-    # What user code raises because of these arrays is nobody's business.
-    raised = evaluator.user_error, evaluator.raised, evaluator.raised_by, evaluator.raised_at
     found: dict[str, tuple[Branch, ...]] = {}
-    try:
+    with evaluator.aside():
         for doubt in chosen:
             with contextlib.suppress(Exception):  # an explanation that fails is none
                 found[doubt.name] = _traced(evaluator, doubt, coverage)
-    finally:
-        evaluator.workspace.move(moves)
-        evaluator.switches = switches
-        evaluator.user_error, evaluator.raised, evaluator.raised_by, evaluator.raised_at = raised
     return {name: branches for name, branches in found.items() if branches}
 
 
