@@ -14,7 +14,6 @@ import numpy as np
 
 from gradhook._penalty_told import penalty_of, without
 from gradhook._scene import Scene
-from gradhook._switches import BoundSwitch
 from gradhook._types import Array, Batch
 from gradhook.report import Cause
 from gradhook.verdict.naming import listed
@@ -38,27 +37,19 @@ BIAS = 0.3
 """A vector all of whose entries exceed this is a gain and no bias."""
 
 
-def experiments(
-    scene: Scene,
-    names: Sequence[str],
-    order: Sequence[str],
-    free: Sequence[BoundSwitch],
-    doubted: Collection[str] = (),
-) -> Iterator[Cause]:
+def experiments(scene: Scene, names: Sequence[str], doubted: Collection[str]) -> Iterator[Cause]:
     """Causes of the blocks that no guess explains.
 
     Args:
         scene: The setting.
         names: The blocks.
-        order: All blocks in forward order.
-        free: Switches that the user did not name but the functions have.
         doubted: Blocks for which a guess held on the probes and could not be confirmed.
 
     Yields:
         Confirmed causes.
     """
     for stage in (_dropout, _penalty, _weights, _ties, _rows, _sums, _repeated, _blocks_above):
-        for cause in stage(scene, names, order, free):
+        for cause in stage(scene, names):
             # What goes by elimination must have nothing else to say for itself.
             if stage is _sums and set(cause.blocks) & set(doubted):
                 continue
@@ -68,10 +59,8 @@ def experiments(
             return
 
 
-def _dropout(
-    scene: Scene, names: Sequence[str], order: Sequence[str], free: Sequence[BoundSwitch]
-) -> Iterator[Cause]:
-    for switches in without(scene, "dropout", free):
+def _dropout(scene: Scene, names: Sequence[str]) -> Iterator[Cause]:
+    for switches in without(scene, "dropout"):
         if scene.vanishes(scene.at(names, switches=switches), names):
             yield Cause(
                 "W", "dropout_mask_missing", tuple(names),
@@ -84,10 +73,8 @@ def _dropout(
             return
 
 
-def _penalty(
-    scene: Scene, names: Sequence[str], order: Sequence[str], free: Sequence[BoundSwitch]
-) -> Iterator[Cause]:
-    for switches in without(scene, "penalty", free):
+def _penalty(scene: Scene, names: Sequence[str]) -> Iterator[Cause]:
+    for switches in without(scene, "penalty"):
         changed = scene.at(names, switches=switches)
         if scene.vanishes(changed, names, additive=True):
             assert changed is not None
@@ -95,9 +82,7 @@ def _penalty(
             return
 
 
-def _weights(
-    scene: Scene, names: Sequence[str], order: Sequence[str], free: Sequence[BoundSwitch]
-) -> Iterator[Cause]:
+def _weights(scene: Scene, names: Sequence[str]) -> Iterator[Cause]:
     batch, rows = scene.evaluator.batch, scene.rows
     for position, item in enumerate(batch):
         ones, mask = _unweighted(item, rows)
@@ -131,9 +116,7 @@ def _unweighted(item: Any, rows: int) -> tuple[Array | None, bool]:
     return None, False
 
 
-def _ties(
-    scene: Scene, names: Sequence[str], order: Sequence[str], free: Sequence[BoundSwitch]
-) -> Iterator[Cause]:
+def _ties(scene: Scene, names: Sequence[str]) -> Iterator[Cause]:
     """Inputs that tie, moved apart: padding, black pixels."""
     random = np.random.default_rng(scene.options.seed)
     moved, tied = [], False
@@ -154,13 +137,11 @@ def _ties(
         )  # fmt: skip
 
 
-def _rows(
-    scene: Scene, names: Sequence[str], order: Sequence[str], free: Sequence[BoundSwitch]
-) -> Iterator[Cause]:
+def _rows(scene: Scene, names: Sequence[str]) -> Iterator[Cause]:
     """Gradients that are those of one row."""
     if scene.rows < 2 or scene.options.subset is not None:
         return
-    plain = next(iter(without(scene, "penalty", free)), None)
+    plain = next(iter(without(scene, "penalty")), None)
     whole = scene.at([], switches=plain, probes=0)
     if whole is None:
         return
@@ -176,7 +157,7 @@ def _rows(
         ]
         weights = [name for name in same if not is_vector(scene.blocks[name].shape)]
         if not weights:  # of a bias by itself the weight beside it must be right
-            same = [n for n in same if order[max(0, order.index(n) - 1)] in scene.right]
+            same = [n for n in same if scene.order[max(0, scene.order.index(n) - 1)] in scene.right]
         if not same:
             continue
         if not weights:
@@ -222,20 +203,18 @@ def _is_that_of_one(whole: Array, single: Array, rows: int) -> bool:
     return counted if np.count_nonzero(single) <= SHORT else True
 
 
-def _sums(
-    scene: Scene, names: Sequence[str], order: Sequence[str], free: Sequence[BoundSwitch]
-) -> Iterator[Cause]:
+def _sums(scene: Scene, names: Sequence[str]) -> Iterator[Cause]:
     """A bias that is wrong beside weights that are right: its sum over the batch."""
     sources = scene.evaluator.workspace.tree.blocks
     for name in names:
-        block, place = scene.blocks[name], order.index(name)
-        weight = order[place - 1] if place else name
+        block, place = scene.blocks[name], scene.order.index(name)
+        weight = scene.order[place - 1] if place else name
         gain = block.gradient.size and float(np.min(np.asarray(sources[name]))) > BIAS
         if weight not in scene.right or gain or not _is_bias(block.shape, _shape(scene, weight)):
             continue
         if not np.any(block.gradient):
             continue  # it may as well be disconnected
-        above = order[place + 1 :]
+        above = scene.order[place + 1 :]
         if any(o in scene.blocks and not is_vector(_shape(scene, o)) for o in above):
             continue  # what comes from above is wrong already
         a = block.gradient
@@ -274,9 +253,7 @@ def _shape(scene: Scene, name: str) -> tuple[int, ...]:
     return scene.gradients[name].shape
 
 
-def _repeated(
-    scene: Scene, names: Sequence[str], order: Sequence[str], free: Sequence[BoundSwitch]
-) -> Iterator[Cause]:
+def _repeated(scene: Scene, names: Sequence[str]) -> Iterator[Cause]:
     """An embedding that is wrong only in the rows that the batch uses more than once."""
     for name in names:
         a = scene.blocks[name].gradient
@@ -306,13 +283,13 @@ def _repeated(
                 break
 
 
-def _blocks_above(
-    scene: Scene, names: Sequence[str], order: Sequence[str], free: Sequence[BoundSwitch]
-) -> Iterator[Cause]:
+def _blocks_above(scene: Scene, names: Sequence[str]) -> Iterator[Cause]:
     """The layer above the wrong blocks, tried with its block made symmetric or zero."""
-    last = max(order.index(name) for name in names)
-    wrong_below = [n for n in order[:last] if n in scene.right and not is_vector(_shape(scene, n))]
-    above = [n for n in order[last + 1 :] if n in scene.right]
+    last = max(scene.order.index(name) for name in names)
+    wrong_below = [
+        n for n in scene.order[:last] if n in scene.right and not is_vector(_shape(scene, n))
+    ]
+    above = [n for n in scene.order[last + 1 :] if n in scene.right]
     if not above or wrong_below:
         return
     block = above[0]
@@ -337,7 +314,7 @@ def _blocks_above(
             )  # fmt: skip
             return
     # A penalty would add the same to both.
-    plain = next(iter(without(scene, "penalty", free)), None)
+    plain = next(iter(without(scene, "penalty")), None)
     if not np.any(values):
         return
     changed = scene.at(names, switches=plain, values={block: np.zeros_like(values)})

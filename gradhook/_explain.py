@@ -79,17 +79,11 @@ def explain(
     wrong = [name for name in wrong if _setting_of(name, measured) is not None]
     if not wrong:
         return found
-    moves, switches = evaluator.workspace.moves, evaluator.switches
-    # What user code raises in an experiment is nobody's business.
-    raised = evaluator.user_error, evaluator.raised, evaluator.raised_by, evaluator.raised_at
     try:
-        _explain(evaluator, measured, verdicts, wrong, options, free, found)
+        with evaluator.aside():
+            _explain(evaluator, measured, verdicts, wrong, options, free, found)
     except Exception as error:  # an explanation that fails must not cost the verdict
         coverage.append(f"the mismatch could not be explained ({type(error).__name__}: {error})")
-    finally:
-        evaluator.workspace.move(moves)
-        evaluator.switches = switches
-        evaluator.user_error, evaluator.raised, evaluator.raised_by, evaluator.raised_at = raised
     return found
 
 
@@ -117,9 +111,9 @@ def _explain(
             for m in measured
             if m.setting.moves is not setting.setting.moves and set(names) <= set(m.gradients)
         ]
-        scene = Scene(evaluator, setting, names, right, options, diagnosis, elsewhere)
+        scene = Scene(evaluator, setting, names, right, order, options, diagnosis, free, elsewhere)
         scenes.append(scene)
-        named = _diagnosed(scene, names, order, free, measured)
+        named = _diagnosed(scene, names, measured)
         found.causes += named
         unexplained += [n for n in names if not any(n in cause.blocks for cause in named)]
         left = [name for name in left if name not in names]
@@ -144,23 +138,17 @@ def _explain(
     found.causes.sort(key=lambda cause: -max((ratios[n] for n in cause.blocks), default=0.0))
 
 
-def _diagnosed(
-    scene: Scene,
-    names: Sequence[str],
-    order: Sequence[str],
-    free: Sequence[BoundSwitch],
-    elsewhere: Sequence[Measured],
-) -> list[Cause]:
+def _diagnosed(scene: Scene, names: Sequence[str], elsewhere: Sequence[Measured]) -> list[Cause]:
     causes: list[Cause] = []
     open_, doubted = list(names), set()
-    for guess in guessed(scene, order):
+    for guess in guessed(scene):
         if not all(name in open_ for name in guess.cause.blocks):
             continue
-        if not _confirmed(scene, guess, elsewhere, order):
+        if not _confirmed(scene, guess, elsewhere):
             doubted |= set(guess.cause.blocks)
             continue
         cause = guess.cause
-        told = told_by_penalty(scene, cause, free) if cause.family == "R" else cause
+        told = told_by_penalty(scene, cause) if cause.family == "R" else cause
         if told is None:
             continue
         causes.append(told)
@@ -168,45 +156,45 @@ def _diagnosed(
         if not open_:
             break
     if open_:
-        causes += experiments(scene, open_, order, free, doubted)
+        causes += experiments(scene, open_, doubted)
     return causes
 
 
-def _confirmed(
-    scene: Scene, guess: Explained, elsewhere: Sequence[Measured], order: Sequence[str]
-) -> bool:
+def _confirmed(scene: Scene, guess: Explained, elsewhere: Sequence[Measured]) -> bool:
     if not guess.predicted:
         return True
     if all(scene.blocks[name].gradient.size <= TINY for name in guess.predicted):
-        return _seen_again(scene, guess, elsewhere, order)
+        return _seen_again(scene, guess, elsewhere)
     return scene.confirms(guess.predicted, guess.inside)
 
 
-def _seen_again(
-    scene: Scene, guess: Explained, elsewhere: Sequence[Measured], order: Sequence[str]
-) -> bool:
+def _seen_again(scene: Scene, guess: Explained, elsewhere: Sequence[Measured]) -> bool:
     """Whether a guess on few elements, that fresh directions say nothing new of, holds elsewhere.
 
     Where no other point was measured a factor must mean something.
     """
     names = guess.cause.blocks
-    others = [
-        m
-        for m in elsewhere
-        if m.setting.moves is not scene.measured.setting.moves
-        and all(_is_wrong(m, n) for n in names)
-    ]
-    for measured in others:
-        there = Scene(scene.evaluator, measured, names, scene.right, scene.options, scene.budget)
-        for name in names:  # a short block's directions are too few to tell
-            there.blocks[name] = there.by_element(name)
-        same = any(
-            again.cause.kind == guess.cause.kind and _alike(again, guess)
-            for again in guessed(there, order)
-        )
-        scene.enter()
-        return same
-    return guess.cause.kind not in ("scale", "reg_ones_on_bias", "reg_coefficient")
+    moves = scene.measured.setting.moves
+    measured = next(
+        (
+            m
+            for m in elsewhere
+            if m.setting.moves is not moves and all(_is_wrong(m, n) for n in names)
+        ),
+        None,
+    )
+    if measured is None:
+        return guess.cause.kind not in ("scale", "reg_ones_on_bias", "reg_coefficient")
+    there = Scene(
+        scene.evaluator, measured, names, scene.right, scene.order, scene.options, scene.budget
+    )
+    for name in names:  # a short block's directions are too few to tell
+        there.blocks[name] = there.by_element(name)
+    same = any(
+        again.cause.kind == guess.cause.kind and _alike(again, guess) for again in guessed(there)
+    )
+    scene.enter()
+    return same
 
 
 def _alike(one: Explained, other: Explained) -> bool:

@@ -6,7 +6,8 @@ a multiple of one, and what was measured of it tells.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,11 +19,11 @@ from gradhook._types import Array
 from gradhook.report import Cause
 from gradhook.verdict.constants import Circumstance
 from gradhook.verdict.fits import Fit, Guess, fit
-from gradhook.verdict.guesses import Layout, forms, layouts, scaled, with_penalty
+from gradhook.verdict.guesses import FORMS, Layout, form, layouts, scaled, with_penalty
 from gradhook.verdict.naming import listed, name_form, name_scale
 from gradhook.verdict.wrong import WrongBlock, is_vector
 
-__all__ = ["TINY", "circumstance", "guessed"]
+__all__ = ["TINY", "guessed"]
 
 ZERO = 1e-9
 """A coefficient below which the numerical gradient is zero, and no multiple of the analytic one."""
@@ -39,10 +40,10 @@ TINY = 4
 """Blocks of up to so many elements have too few of them to confirm a guess at one point."""
 
 
-def circumstance(scene: Scene, order: Sequence[str]) -> Circumstance:
+def _circumstance(scene: Scene) -> Circumstance:
     """Where a constant factor may come from, read off the batch and the blocks."""
     shapes = {name: g.shape for name, g in scene.gradients.items()}
-    last = [shapes[name] for name in order if shapes[name]][-1:]
+    last = [shapes[name] for name in scene.order if shapes[name]][-1:]
     outputs = last[0][-1] if last else 0
     rows = scene.rows
     counted = [
@@ -66,18 +67,17 @@ def circumstance(scene: Scene, order: Sequence[str]) -> Circumstance:
     return Circumstance(rows, outputs, counts, widths, _kept(scene), regression=averaged)
 
 
-def guessed(scene: Scene, order: Sequence[str]) -> Iterator[Explained]:
+def guessed(scene: Scene) -> Iterator[Explained]:
     """Causes of the scene's wrong blocks that hold on the probes there are, the surest first.
 
     Args:
         scene: The setting.
-        order: All blocks in forward order.
 
     Yields:
         Guesses, to be confirmed; a block may be in several.
     """
-    seen = circumstance(scene, order)
-    yield from _zeros(scene, order)
+    seen = _circumstance(scene)
+    yield from _zeros(scene)
     yield from _shared_factor(scene, seen)
     yield from _factors(scene, seen, meaningful=True)
     yield from _integers(scene)
@@ -89,7 +89,7 @@ def guessed(scene: Scene, order: Sequence[str]) -> Iterator[Explained]:
     yield from _layouts_beside_penalty(scene)
 
 
-def _zeros(scene: Scene, order: Sequence[str]) -> Iterator[Explained]:
+def _zeros(scene: Scene) -> Iterator[Explained]:
     for block in scene.blocks.values():
         if np.any(block.gradient) or any(np.any(g[block.name]) for g in scene.elsewhere):
             continue
@@ -97,7 +97,7 @@ def _zeros(scene: Scene, order: Sequence[str]) -> Iterator[Explained]:
             continue  # a penalty that is missing where nothing else acts
         if block.name in scene.evaluator.integer_gradients:
             yield _cut_to_integers(block)
-        elif not _may_cancel(scene, block, order):
+        elif not _may_cancel(scene, block):
             cause = Cause(
                 "D", "disconnected", (block.name,),
                 f"{listed([block.name])} is zero, and the loss depends on the block: it is never "
@@ -169,17 +169,17 @@ def _named_factors(
         yield Explained(cause, predicted, coefficient=factor)
 
 
-def _may_cancel(scene: Scene, block: WrongBlock, order: Sequence[str]) -> bool:
+def _may_cancel(scene: Scene, block: WrongBlock) -> bool:
     """Whether the gradient of a bias may be zero because it is summed over the wrong axis.
 
     The gradients of hinge scores are whole numbers over the rows and sum to zero over the classes;
     those of a softmax leave rounding behind.  A corner of an image may be dead.
     """
-    before = [scene.gradients[name] for name in order[: order.index(block.name)]]
+    before = [scene.gradients[name] for name in scene.order[: scene.order.index(block.name)]]
     weights = [gradient for gradient in before if not is_vector(gradient.shape)]
     if not block.is_vector or (weights and weights[-1].ndim > 2):
         return block.is_vector
-    if block.name != order[-1]:
+    if block.name != scene.order[-1]:
         return False
     found = scene.by_element(block.name)
     counts = found.slopes * max(1, scene.rows)
@@ -309,10 +309,10 @@ def _swapped_pair(scene: Scene, first: str, second: str) -> Explained:
 
 def _penalties(scene: Scene) -> Iterator[Explained]:
     done: set[str] = set()
-    for key in ("weights", "constant", "sign", "reg_square", "reg_l1_form"):
+    for key in FORMS:
         # By how much the loss's penalty exceeds the gradient's.
         missing: dict[str, tuple[float, float, Fit]] = {}
-        fitted = _fitted(scene, lambda block, key=key: forms(block)[key])  # type: ignore[misc]
+        fitted = _fitted(scene, functools.partial(form, key))
         for name, (_, found) in fitted.items():
             if name not in done and not _vague(found):
                 missing[name] = (found.coefficients[0], found.errors[0], found)
@@ -327,7 +327,7 @@ def _penalties(scene: Scene) -> Iterator[Explained]:
                 biases=all(scene.blocks[name].is_vector for name in names),
                 all_blocks=len(names) == len(scene.gradients),
             )
-            right = {n: forms(scene.blocks[n])[key].at(missing[n][2].coefficients) for n in names}
+            right = {n: form(key, scene.blocks[n]).at(missing[n][2].coefficients) for n in names}
             yield Explained(shared, right, coefficient=coefficient)
 
 

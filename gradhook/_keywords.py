@@ -73,7 +73,7 @@ def shows_options(*, but: Collection[str] = ()) -> Callable[[F], F]:
         signature = inspect.signature(function)
         own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
         seen = signature.replace(parameters=[*own, *shown])
-        setattr(function, "__signature__", seen)  # noqa: B010 - type checkers know no such name
+        vars(function)["__signature__"] = seen
         return function
 
     return decorate

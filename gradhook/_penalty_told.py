@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from gradhook._scene import Scene
-from gradhook._switches import BoundSwitch, SwitchState
+from gradhook._switches import BoundSwitch, Role, SwitchState
 from gradhook._types import Array, Blocks
 from gradhook.report import Cause
 from gradhook.verdict.naming import name_penalty
@@ -20,25 +20,24 @@ from gradhook.verdict.naming import name_penalty
 __all__ = ["penalty_of", "told_by_penalty", "without"]
 
 
-def told_by_penalty(scene: Scene, cause: Cause, free: Sequence[BoundSwitch]) -> Cause | None:
+def told_by_penalty(scene: Scene, cause: Cause) -> Cause | None:
     """What the penalty's switch says of a cause of family R, whose residual is known.
 
     Args:
         scene: The setting.
         cause: Says that the residual is a multiple of the block, or of its sign.
-        free: Switches that the user did not name.
 
     Returns:
         The cause as the switch tells it, the cause given where there is no switch or it has no part
         in it, ``None`` where that refutes it.
     """
     names, refuted = list(cause.blocks), False
-    for switches in without(scene, "penalty", free):
+    for switches in without(scene, "penalty"):
         changed = scene.at(names, switches=switches)
         if scene.vanishes(changed, names, additive=True):
             assert changed is not None
             return penalty_of(scene, names, changed.gradients)
-        refuted = changed is not None
+        refuted = refuted or changed is not None
     # A multiple of the weights is the same by whatever way it came in.
     return None if refuted and cause.kind not in ("reg_missing", "reg_coefficient") else cause
 
@@ -126,20 +125,17 @@ def _left(wanted: Array, along: Array) -> float:
     return float(np.linalg.norm(wanted - along * (along @ wanted / size)))
 
 
-def without(
-    scene: Scene, role: str, free: Sequence[BoundSwitch]
-) -> Iterator[list[tuple[BoundSwitch, SwitchState]]]:
+def without(scene: Scene, role: Role) -> Iterator[list[tuple[BoundSwitch, SwitchState]]]:
     """The scene's switches with those of a role turned off, one after the other.
 
     Args:
         scene: The setting.
-        role: ``"dropout"`` or ``"penalty"``.
-        free: Switches that the user did not name.
+        role: What is turned off.
     """
     standing = list(scene.measured.setting.switches)
     for k, (switch, state) in enumerate(standing):
         if switch.role == role and state != "off" and not switch.always_off:
             yield [*standing[:k], (switch, "off"), *standing[k + 1 :]]
-    for switch in free:
+    for switch in scene.free:
         if switch.role == role and not switch.always_off:
             yield [*standing, (switch, "off")]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,8 +72,10 @@ class Scene:
         measured: What was measured there.
         wrong: Names of the wrong blocks.
         right: Names of those judged right, there or elsewhere.
+        order: All blocks in forward order.
         options: The check's options.
         budget: What may be spent.
+        free: Switches that the user did not name but the functions have.
         elsewhere: The analytic gradients at other points, where they are kept.
     """
 
@@ -83,18 +85,22 @@ class Scene:
         measured: Measured,
         wrong: Sequence[str],
         right: frozenset[str],
+        order: Sequence[str],
         options: Options,
         budget: Budget,
+        free: Sequence[BoundSwitch] = (),
         elsewhere: Sequence[Blocks] = (),
     ) -> None:
         self.evaluator = evaluator
-        self.elsewhere = elsewhere
-        self._locations: dict[str, Location] = {}
         self.measured = measured
+        self.gradients = measured.gradients
         self.right = right
+        self.order = order
         self.options = options
         self.budget = budget
-        self.gradients = measured.gradients
+        self.free = free
+        self.elsewhere = elsewhere
+        self._locations: dict[str, Location] = {}
         self.enter()
         self.blocks = {name: self._block(name) for name in wrong}
 
@@ -340,18 +346,16 @@ class Scene:
         values: Mapping[str, Array] | None,
     ) -> Iterator[None]:
         evaluator, before = self.evaluator, self.evaluator.batch
-        undo: list[Callable[[], None]] = []
         try:
             if switches is not None:
                 evaluator.switches = list(switches)
             if batch is not None:
                 evaluator.batch = batch
             for name, array in (values or {}).items():
-                undo.append(lambda name=name: evaluator.workspace.write(name))  # type: ignore[misc]
                 evaluator.workspace.overwrite({name: array})
             yield
         finally:
             evaluator.batch = before
-            for each in undo:
-                each()
+            for name in values or {}:
+                evaluator.workspace.write(name)
             self.enter()

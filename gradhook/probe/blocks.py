@@ -53,6 +53,9 @@ SHARP = 1e-7
 ENOUGH = 1e-5
 """Relative error at which an estimate that noise limits is left as it is."""
 
+NEARBY = 1e-4
+"""Length, in units of the scales, of a line that stays inside a domain whose end is near."""
+
 JOINT = ""
 """Stands for all blocks among names of blocks."""
 
@@ -485,13 +488,10 @@ class Prober:
         ]
         with Line(self._workspace, parts, self._evaluator.loss) as line:
             # Where the domain ends close by, a shorter way may stay inside it.
-            for length, other in ((1.0, elsewhere), (1e-4, math.nan)):
-                with contextlib.suppress(NonFiniteLossError):
-                    return measure_noise(
-                        lambda t, length=length: line(t * length),  # type: ignore[misc]
-                        at_zero=self.loss,
-                        elsewhere=other,
-                    )
+            with contextlib.suppress(NonFiniteLossError):
+                return measure_noise(line, at_zero=self.loss, elsewhere=elsewhere)
+            with contextlib.suppress(NonFiniteLossError):
+                return measure_noise(lambda t: line(t * NEARBY), at_zero=self.loss)
         return Noise(sys.float_info.epsilon * abs(self.loss), coarse=False)
 
     def _concluded(self, evidence: BlockEvidence) -> BlockEvidence:

@@ -18,9 +18,18 @@ from gradhook._types import Array, Blocks
 from gradhook.verdict.fits import Guess
 from gradhook.verdict.wrong import WrongBlock
 
-__all__ = ["Layout", "forms", "layouts", "scaled", "with_penalty"]
+__all__ = ["FORMS", "Layout", "form", "layouts", "scaled", "with_penalty"]
 
 Move: TypeAlias = Callable[[Array], Array]
+
+FORMS: Mapping[str, Move] = {
+    "weights": lambda w: w,
+    "constant": np.ones_like,
+    "sign": np.sign,
+    "reg_square": lambda w: w - w * w,
+    "reg_l1_form": lambda w: w - np.sign(w),
+}
+"""What a penalty's residual may be a multiple of, of the block's values; the likeliest first."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,19 +100,16 @@ def with_penalty(guess: Guess, *, sign: bool = False) -> Guess:
     return Guess(guess.block, guess.base, (*guess.terms, np.sign(values) if sign else values))
 
 
-def forms(block: WrongBlock) -> Mapping[str, Guess]:
-    """Penalties in the loss that the gradient lacks or has in another form, by kind.
+def form(key: str, block: WrongBlock) -> Guess:
+    """A penalty in the loss that the gradient lacks or has in another form.
 
     The coefficient is that by which the loss's penalty exceeds the gradient's.
+
+    Args:
+        key: One of ``FORMS``.
+        block: The block.
     """
-    a, w = block.gradient, block.values
-    return {
-        "weights": Guess(block, a, (w,)),
-        "constant": Guess(block, a, (np.ones(block.shape),)),
-        "sign": Guess(block, a, (np.sign(w),)),
-        "reg_square": Guess(block, a, (w - w * w,)),
-        "reg_l1_form": Guess(block, a, (w - np.sign(w),)),
-    }
+    return Guess(block, block.gradient, (FORMS[key](block.values),))
 
 
 def _swapped(i: int, j: int) -> Move:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradhook import CAUSE_KINDS
-from gradhook.verdict.guesses import forms, layouts, scaled, with_penalty
+from gradhook.verdict.guesses import form, layouts, scaled, with_penalty
 
 shapes = st.lists(st.integers(1, 5), min_size=1, max_size=4).map(tuple)
 
@@ -112,5 +112,5 @@ def test_each_form_of_a_penalty_gives_back_the_right_gradient(
 ):
     data, w = random((3, 4)), random((3, 4), 1)
     a, n = data + 0.1 * in_gradient(w), data + 0.1 * in_loss(w)
-    guess = forms(wrong_block(a, n, w))[key]
+    guess = form(key, wrong_block(a, n, w))
     np.testing.assert_allclose(guess.at([0.1]), n, atol=1e-14)
