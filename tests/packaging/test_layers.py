@@ -63,6 +63,7 @@ LAYERS = (
                 "_coverage",
                 "_small",
                 *("_explain", "_parts", "_penalty_told", "_guessed", "_experiments", "_scene"),
+                *("_circumstance", "_fitted", "_factors", "_misplaced"),
                 *("_reductions", "_layer_above"),
                 "_selftest",
                 "_layer",
