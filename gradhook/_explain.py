@@ -11,12 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from gradhook._diagnose import diagnose
 from gradhook._evaluate import Evaluator
-from gradhook._experiments import experiments
-from gradhook._guessed import TINY, guessed
 from gradhook._options import Options
-from gradhook._parts import Explained, zero_slices
-from gradhook._penalty_told import told_by_penalty
+from gradhook._parts import zero_slices
 from gradhook._scene import Scene
 from gradhook._settings import Measured
 from gradhook._small import describe
@@ -76,7 +74,7 @@ def explain(
     found = Explanation()
     measured = [each for m in measured for each in (m, *m.retried)]
     wrong = [name for name, verdict in verdicts.items() if verdict in WRONG]
-    wrong = [name for name in wrong if _setting_of(name, measured) is not None]
+    wrong = [name for name in wrong if any(m.shows_wrong(name) for m in measured)]
     if not wrong:
         return found
     try:
@@ -105,7 +103,7 @@ def _explain(
     unexplained += [name for name in wrong if name not in left]
     while left:
         setting = max(measured, key=lambda m: _weight(m, left))
-        names = [name for name in left if _is_wrong(setting, name)]
+        names = [name for name in left if setting.shows_wrong(name)]
         elsewhere = [
             m.gradients
             for m in measured
@@ -113,7 +111,7 @@ def _explain(
         ]
         scene = Scene(evaluator, setting, names, right, order, options, diagnosis, free, elsewhere)
         scenes.append(scene)
-        named = _diagnosed(scene, names, measured)
+        named = diagnose(scene, measured)
         found.causes += named
         unexplained += [n for n in names if not any(n in cause.blocks for cause in named)]
         left = [name for name in left if name not in names]
@@ -136,71 +134,6 @@ def _explain(
     found.boundary = entering
     ratios = {n: _ratio(n, scenes) for n in wrong}
     found.causes.sort(key=lambda cause: -max((ratios[n] for n in cause.blocks), default=0.0))
-
-
-def _diagnosed(scene: Scene, names: Sequence[str], elsewhere: Sequence[Measured]) -> list[Cause]:
-    causes: list[Cause] = []
-    open_, doubted = list(names), set()
-    for guess in guessed(scene):
-        if not all(name in open_ for name in guess.cause.blocks):
-            continue
-        if not _confirmed(scene, guess, elsewhere):
-            doubted |= set(guess.cause.blocks)
-            continue
-        cause = guess.cause
-        told = told_by_penalty(scene, cause) if cause.family == "R" else cause
-        if told is None:
-            continue
-        causes.append(told)
-        open_ = [name for name in open_ if name not in cause.blocks]
-        if not open_:
-            break
-    if open_:
-        causes += experiments(scene, open_, doubted)
-    return causes
-
-
-def _confirmed(scene: Scene, guess: Explained, elsewhere: Sequence[Measured]) -> bool:
-    if not guess.predicted:
-        return True
-    if all(scene.blocks[name].gradient.size <= TINY for name in guess.predicted):
-        return _seen_again(scene, guess, elsewhere)
-    return scene.confirms(guess.predicted, guess.inside)
-
-
-def _seen_again(scene: Scene, guess: Explained, elsewhere: Sequence[Measured]) -> bool:
-    """Whether a guess on few elements, that fresh directions say nothing new of, holds elsewhere.
-
-    Where no other point was measured a factor must mean something.
-    """
-    names = guess.cause.blocks
-    moves = scene.measured.setting.moves
-    measured = next(
-        (
-            m
-            for m in elsewhere
-            if m.setting.moves is not moves and all(_is_wrong(m, n) for n in names)
-        ),
-        None,
-    )
-    if measured is None:
-        return guess.cause.kind not in ("scale", "reg_ones_on_bias", "reg_coefficient")
-    there = Scene(
-        scene.evaluator, measured, names, scene.right, scene.order, scene.options, scene.budget
-    )
-    for name in names:  # a short block's directions are too few to tell
-        there.blocks[name] = there.by_element(name)
-    same = any(
-        again.cause.kind == guess.cause.kind and _alike(again, guess) for again in guessed(there)
-    )
-    scene.enter()
-    return same
-
-
-def _alike(one: Explained, other: Explained) -> bool:
-    if one.cause.family == "R" or one.coefficient != one.coefficient:
-        return True
-    return abs(one.coefficient - other.coefficient) <= 1e-4 * abs(other.coefficient)
 
 
 def _take_location(name: str, measured: Sequence[Measured], found: Explanation) -> bool:
@@ -233,25 +166,9 @@ def _search(scenes: Sequence[Scene], names: Sequence[str], found: Explanation) -
             found.where[name] = f"all of {name}"
 
 
-def _setting_of(name: str, measured: Sequence[Measured]) -> Measured | None:
-    return next((m for m in measured if _is_wrong(m, name)), None)
-
-
-def _is_wrong(measured: Measured, name: str) -> bool:
-    judgement = measured.judgements.get(name)
-    return (
-        judgement is not None
-        and judgement.finding.verdict in WRONG
-        and bool(measured.evidence[name].probes)
-        and name in measured.gradients
-        and not measured.evidence[name].spoiled
-        and not any(name in away.judgements for away in measured.retried)
-    )
-
-
 def _weight(measured: Measured, names: Sequence[str]) -> tuple[int, int]:
     """How many blocks a setting shows to be wrong, those that fail first."""
-    wrong = [name for name in names if _is_wrong(measured, name)]
+    wrong = [name for name in names if measured.shows_wrong(name)]
     failing = [n for n in wrong if measured.judgements[n].finding.verdict is Verdict.FAIL]
     return len(failing), len(wrong)
 

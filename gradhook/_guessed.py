@@ -23,10 +23,7 @@ from gradhook.verdict.guesses import FORMS, form
 from gradhook.verdict.naming import listed, name_form
 from gradhook.verdict.wrong import WrongBlock, is_vector
 
-__all__ = ["TINY", "guessed"]
-
-TINY = 4
-"""Blocks of up to so many elements have too few of them to confirm a guess at one point."""
+__all__ = ["guessed"]
 
 
 def guessed(scene: Scene) -> Iterator[Explained]:

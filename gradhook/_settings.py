@@ -18,7 +18,7 @@ from gradhook._options import Options
 from gradhook._parameters import all_finite
 from gradhook._small import judge_small
 from gradhook._switches import BoundSwitch, SwitchState
-from gradhook._types import Array, Blocks
+from gradhook._types import Array, Blocks, Verdict
 from gradhook._workers import distributor
 from gradhook.probe.blocks import Prober
 from gradhook.probe.elements import measure_elements
@@ -132,6 +132,18 @@ class Measured:
             for name, j in self.judgements.items()
             if j.finding.verdict in ("PASS", "WARN", "FAIL") and not self.evidence[name].spoiled
         ]
+
+    def shows_wrong(self, name: str) -> bool:
+        """Whether a block is wrong here, as far as it was not measured again beside this point."""
+        judgement = self.judgements.get(name)
+        return (
+            judgement is not None
+            and judgement.finding.verdict in (Verdict.FAIL, Verdict.WARN)
+            and bool(self.evidence[name].probes)
+            and name in self.gradients
+            and not self.evidence[name].spoiled
+            and not any(name in away.judgements for away in self.retried)
+        )
 
     def lightened(self) -> Measured:
         """The same without its gradients, if they are large and no block needs another look."""
