@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from gradhook._layer_above import layer_above
-from gradhook._penalty_told import penalty_of, without
+from gradhook._penalty_told import penalty_of
 from gradhook._reductions import one_row, repeated, sums
+from gradhook._revisit import revisit, vanishes, without
 from gradhook._scene import Scene
 from gradhook._types import Array
 from gradhook.report import Cause
@@ -50,7 +51,7 @@ def experiments(scene: Scene, names: Sequence[str], doubted: Collection[str]) ->
 
 def _dropout(scene: Scene, names: Sequence[str]) -> Iterator[Cause]:
     for switches in without(scene, "dropout"):
-        if scene.vanishes(scene.at(names, switches=switches), names):
+        if vanishes(scene, revisit(scene, names, switches=switches), names):
             yield Cause(
                 "W", "dropout_mask_missing", tuple(names),
                 f"{listed(names)} wrong with dropout on and right with it off: its backward pass "
@@ -64,9 +65,8 @@ def _dropout(scene: Scene, names: Sequence[str]) -> Iterator[Cause]:
 
 def _penalty(scene: Scene, names: Sequence[str]) -> Iterator[Cause]:
     for switches in without(scene, "penalty"):
-        changed = scene.at(names, switches=switches)
-        if scene.vanishes(changed, names, additive=True):
-            assert changed is not None
+        changed = revisit(scene, names, switches=switches)
+        if changed is not None and vanishes(scene, changed, names, additive=True):
             yield penalty_of(scene, names, changed.gradients)
             return
 
@@ -77,8 +77,8 @@ def _weights(scene: Scene, names: Sequence[str]) -> Iterator[Cause]:
         ones, mask = _unweighted(item, rows)
         if ones is None:
             continue
-        changed = scene.at(names, batch=(*batch[:position], ones, *batch[position + 1 :]))
-        if scene.vanishes(changed, names):
+        changed = revisit(scene, names, batch=(*batch[:position], ones, *batch[position + 1 :]))
+        if vanishes(scene, changed, names):
             kind = "mask_ignored" if mask else "sample_weight_ignored"
             what = "the mask" if mask else "the sample weights"
             yield Cause(
@@ -115,7 +115,7 @@ def _ties(scene: Scene, names: Sequence[str]) -> Iterator[Cause]:
             tied = tied or int(counts.max()) > len(values) ** 0.5
             item = item + JITTER * np.std(item) * random.standard_normal(item.shape)
         moved.append(item)
-    if tied and scene.vanishes(scene.at(names, batch=tuple(moved)), names):
+    if tied and vanishes(scene, revisit(scene, names, batch=tuple(moved)), names):
         yield Cause(
             "K", "pool_all_ties", tuple(names),
             f"{listed(names)} wrong where inputs are equal (padding, black pixels), and right once "

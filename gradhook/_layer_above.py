@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from gradhook._penalty_told import without
+from gradhook._revisit import revisit, vanishes, without
 from gradhook._scene import Scene
 from gradhook._types import Array
 from gradhook.report import Cause
@@ -53,8 +53,8 @@ def _made_symmetric(scene: Scene, names: Sequence[str], block: str, values: Arra
         words = "the kernel is flipped on the way back, or not flipped where it should be"
     else:
         return None
-    changed = scene.at(names, values={block: (values + mirrored) / 2})
-    if not scene.vanishes(changed, names):
+    changed = revisit(scene, names, values={block: (values + mirrored) / 2})
+    if not vanishes(scene, changed, names):
         return None
     return Cause(
         "W", kind, tuple(names),
@@ -70,7 +70,7 @@ def _made_zero(scene: Scene, names: Sequence[str], block: str, values: Array) ->
         return None
     # A penalty would add the same to both.
     plain = next(without(scene, "penalty"), None)
-    changed = scene.at(names, switches=plain, values={block: np.zeros_like(values)})
+    changed = revisit(scene, names, switches=plain, values={block: np.zeros_like(values)})
     if changed is None:
         return None
     slopes = [probe.slope for probe in changed.probes]

@@ -7,17 +7,17 @@ Both are then compared, whatever the convention for the coefficient.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
+from gradhook._revisit import revisit, vanishes, without
 from gradhook._scene import Scene
-from gradhook._switches import BoundSwitch, Role, SwitchState
 from gradhook._types import Array, Blocks
 from gradhook.report import Cause
 from gradhook.verdict.naming import name_penalty
 
-__all__ = ["penalty_of", "told_by_penalty", "without"]
+__all__ = ["penalty_of", "told_by_penalty"]
 
 
 def told_by_penalty(scene: Scene, cause: Cause) -> Cause | None:
@@ -33,9 +33,8 @@ def told_by_penalty(scene: Scene, cause: Cause) -> Cause | None:
     """
     names, refuted = list(cause.blocks), False
     for switches in without(scene, "penalty"):
-        changed = scene.at(names, switches=switches)
-        if scene.vanishes(changed, names, additive=True):
-            assert changed is not None
+        changed = revisit(scene, names, switches=switches)
+        if changed is not None and vanishes(scene, changed, names, additive=True):
             return penalty_of(scene, names, changed.gradients)
         refuted = refuted or changed is not None
     # A multiple of the weights is the same by whatever way it came in.
@@ -123,19 +122,3 @@ def _left(wanted: Array, along: Array) -> float:
     if not size:
         return float(np.linalg.norm(wanted))
     return float(np.linalg.norm(wanted - along * (along @ wanted / size)))
-
-
-def without(scene: Scene, role: Role) -> Iterator[list[tuple[BoundSwitch, SwitchState]]]:
-    """The scene's switches with those of a role turned off, one after the other.
-
-    Args:
-        scene: The setting.
-        role: What is turned off.
-    """
-    standing = list(scene.measured.setting.switches)
-    for k, (switch, state) in enumerate(standing):
-        if switch.role == role and state != "off" and not switch.always_off:
-            yield [*standing[:k], (switch, "off"), *standing[k + 1 :]]
-    for switch in scene.free:
-        if switch.role == role and not switch.always_off:
-            yield [*standing, (switch, "off")]

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from gradhook._penalty_told import without
+from gradhook._revisit import revisit, without
 from gradhook._scene import Scene
 from gradhook._types import Array, Batch
 from gradhook.report import Cause
@@ -51,11 +51,11 @@ def one_row(scene: Scene, names: Sequence[str]) -> Iterator[Cause]:
     if scene.rows < 2 or scene.options.subset is not None:
         return
     plain = next(without(scene, "penalty"), None)
-    whole = scene.at([], switches=plain, probes=0)
+    whole = revisit(scene, [], switches=plain, probes=0)
     if whole is None:
         return
     for row, which in ((0, "first"), (scene.rows - 1, "last")):
-        single = scene.at([], switches=plain, batch=_row(scene, row), probes=0)
+        single = revisit(scene, [], switches=plain, batch=_row(scene, row), probes=0)
         if single is None:
             continue
         same = [

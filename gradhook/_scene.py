@@ -1,16 +1,13 @@
 """One setting revisited, to find out why blocks are wrong there.
 
 A scene holds what was measured of the wrong blocks and can measure more: sharper probes of one
-block, fresh ones along which an explanation must hold, and the same with something changed (a
-switch off, other rows, one block replaced), where the fault may vanish.
+block, its elements or slices one by one, and fresh probes along which an explanation must hold.
 """
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -20,15 +17,15 @@ from gradhook._options import Options
 from gradhook._parameters import each_leaf
 from gradhook._settings import Measured
 from gradhook._small import SEARCH, is_apart
-from gradhook._switches import BoundSwitch, SwitchState
-from gradhook._types import Array, Batch, Blocks
+from gradhook._switches import BoundSwitch
+from gradhook._types import Array, Blocks
 from gradhook.probe.blocks import Prober
 from gradhook.probe.directions import seeded, spread
 from gradhook.probe.evidence import Location, Probe
 from gradhook.probe.localise import Budget, locate
 from gradhook.verdict.wrong import WrongBlock
 
-__all__ = ["Changed", "Scene"]
+__all__ = ["FRESH", "Scene"]
 
 SHARPER = 5
 """Probes drawn of a block whose first ones are too coarse to tell one cause from another."""
@@ -44,24 +41,6 @@ SLICES = 4
 
 FRESH = 2
 """Probes that an explanation must meet which it was not fitted on."""
-
-TELLING = 30.0
-"""How far a derivative must stand out of its error for a vanished fault to mean anything."""
-
-
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """What a changed setting gave.
-
-    Args:
-        loss: The loss there.
-        gradients: The analytic gradients there.
-        probes: Joint probes over the wrong blocks, along fresh directions.
-    """
-
-    loss: float
-    gradients: Blocks
-    probes: tuple[Probe, ...]
 
 
 class Scene:
@@ -150,24 +129,50 @@ class Scene:
                 default.
         """
         outside = {n: ~mask for n, mask in (inside or {}).items()}
-        weights = self._weights(list(predicted))
+        tolerance, count = self.options.tolerance, math.sqrt(len(predicted))
         if self.budget.left < 4 * FRESH:
             return False
         for k in range(FRESH):
-            parts = self._fresh(list(predicted), weights, k, outside)
-            probe = self._probe(self.measured.prober, parts, math.sqrt(len(predicted)))
+            parts = self.fresh(list(predicted), k, outside)
+            probe = self.joint(self.measured.prober, parts)
             expected = math.fsum(w * v.dot(predicted[n]) for n, v, w in parts)
             size = math.fsum(abs(w) * float(np.linalg.norm(predicted[n])) for n, _, w in parts)
-            tolerance = self.options.tolerance
             off = abs(probe.slope.value - expected)
             allowed = probe.slope.error + 1e-13 * size
             # Each block counts one, by the weights.
             if not (
                 off <= tolerance.resolved * allowed
-                and off + allowed <= tolerance.explained * 3 * math.sqrt(len(predicted))
+                and off + allowed <= tolerance.explained * 3 * count
             ):
                 return False
         return True
+
+    def fresh(
+        self, names: Sequence[str], k: int, outside: Mapping[str, Array] | None = None
+    ) -> list[tuple[str, Spread, float]]:
+        """A fresh direction in some blocks, weighted so that every block's residual counts one.
+
+        Args:
+            names: The blocks.
+            k: Which direction.
+            outside: By block, the elements to which it is confined.
+        """
+        order = self.evaluator.workspace.names
+        parts = []
+        for name in names:
+            block = self.blocks[name]
+            seed = seeded(self.options.seed, 12, order.index(name), k)
+            direction = spread(block.gradient.size, seed)
+            if outside and name in outside:
+                direction = masked(direction, outside[name])
+            size = block.residual_norm
+            parts.append((name, direction, 1 / size if size > 0 else 1.0))
+        return parts
+
+    def joint(self, prober: Prober, parts: Sequence[tuple[str, Spread, float]]) -> Probe:
+        """A probe along what ``fresh`` gave, at the prober's point."""
+        wanted = self.options.tolerance.explained * math.sqrt(len(parts)) / 3
+        return prober.along(parts, wanted=wanted)
 
     def wrong_slices(self, name: str, axis: int, which: Array) -> Array:
         """Those of a few slices of a block in which both derivatives differ."""
@@ -189,47 +194,6 @@ class Scene:
                 found.append(int(index))
         return np.array(found, dtype=np.intp)
 
-    def at(
-        self,
-        names: Sequence[str],
-        *,
-        switches: Sequence[tuple[BoundSwitch, SwitchState]] | None = None,
-        batch: Batch | None = None,
-        values: Mapping[str, Array] | None = None,
-        probes: int = FRESH,
-    ) -> Changed | None:
-        """Measure the blocks with something changed; ``None`` where that is outside the domain.
-
-        Args:
-            names: Blocks that the joint probes move.
-            switches: Other switches.
-            batch: Another batch.
-            values: Blocks that are replaced, none of ``names``.
-            probes: How many.
-        """
-        evaluator = self.evaluator
-        if self.budget.left < 1 + 4 * probes:
-            return None
-        with self._changed(switches, batch, values), contextlib.suppress(Exception):
-            loss, gradients = evaluator.loss_and_gradients()
-            finite = all(np.all(np.isfinite(gradients[name])) for name in names)
-            if not (math.isfinite(loss) and finite):
-                return None
-            prober = Prober(
-                evaluator,
-                loss=loss,
-                gradients=gradients,
-                seed=self.options.seed,
-                like=self.measured.prober,
-            )
-            weights = self._weights(names)
-            seen = []
-            for k in range(probes):
-                parts = self._fresh(names, weights, FRESH + k, {})
-                seen.append(self._probe(prober, parts, math.sqrt(len(names))))
-            return Changed(loss, gradients, tuple(seen))
-        return None
-
     def by_element(self, name: str) -> WrongBlock:
         """A short block measured element by element; the block as it is where that costs much."""
         block = self.blocks[name]
@@ -243,33 +207,6 @@ class Scene:
         probes = [along([(name, e, 1.0)], share=1 / size, wanted=wanted) for e in elements]
         return WrongBlock.of(name, block.gradient, block.values, elements, probes, exact=True)
 
-    def vanishes(
-        self, changed: Changed | None, names: Sequence[str], *, additive: bool = False
-    ) -> bool:
-        """Whether both derivatives agree there, along directions that would show the fault.
-
-        Args:
-            changed: What was measured with something changed.
-            names: The blocks that moved.
-            additive: Whether the change takes a term away and leaves the others as they were; then
-                the fault would show with its own size, and else in proportion to the derivative.
-        """
-        if changed is None:
-            return False
-        tolerance = self.options.tolerance
-        share = min(self._share(name) for name in names)
-        for probe in changed.probes:
-            value, error = probe.slope.value, probe.slope.error
-            if abs(probe.residual) > tolerance.resolved * error + 1e-12 * abs(value):
-                return False
-            if additive:
-                # By the weights of a joint probe each block's residual is one.
-                if not error <= 3 * tolerance.explained * math.sqrt(len(names)):
-                    return False
-            elif not abs(value) > max(TELLING, 1 / (10 * tolerance.explained * share)) * error:
-                return False
-        return bool(changed.probes)
-
     def extended(self, name: str, count: int) -> WrongBlock:
         """A block with at least ``count`` numbers measured, where the budget allows it."""
         block = self.blocks[name]
@@ -277,10 +214,6 @@ class Scene:
         if missing > 0 and not block.exact and self.budget.left >= 4 * missing:
             self.blocks[name] = self._probed(block, missing, keep=True)
         return self.blocks[name]
-
-    def _share(self, name: str) -> float:
-        """``‖r‖ / (‖a‖ + ‖n‖)``, at most 1."""
-        return max(1e-12, min(1.0, self.measured.judgements[name].comparison.ratio or 1.0))
 
     def _block(self, name: str) -> WrongBlock:
         evidence, prober = self.measured.evidence[name], self.measured.prober
@@ -309,53 +242,3 @@ class Scene:
         probes = [prober.along([(block.name, v, 1.0)], wanted=wanted) for v in fresh]
         more = WrongBlock.of(block.name, block.gradient, block.values, fresh, probes, exact=False)
         return block.joined(more) if keep else more
-
-    def _weights(self, names: Sequence[str]) -> dict[str, float]:
-        """Weights at which every block's residual counts alike."""
-        sizes = {name: self.blocks[name].residual_norm for name in names}
-        return {name: 1 / size if size > 0 else 1.0 for name, size in sizes.items()}
-
-    def _fresh(
-        self,
-        names: Sequence[str],
-        weights: Mapping[str, float],
-        k: int,
-        outside: Mapping[str, Array],
-    ) -> list[tuple[str, Spread, float]]:
-        order = self.evaluator.workspace.names
-        parts = []
-        for name in names:
-            size = self.blocks[name].gradient.size
-            direction = spread(size, seeded(self.options.seed, 12, order.index(name), k))
-            if name in outside:
-                direction = masked(direction, outside[name])
-            parts.append((name, direction, weights[name]))
-        return parts
-
-    def _probe(
-        self, prober: Prober, parts: Sequence[tuple[str, Spread, float]], typical: float
-    ) -> Probe:
-        wanted = self.options.tolerance.explained * typical / 3
-        return prober.along(parts, wanted=wanted)
-
-    @contextlib.contextmanager
-    def _changed(
-        self,
-        switches: Sequence[tuple[BoundSwitch, SwitchState]] | None,
-        batch: Batch | None,
-        values: Mapping[str, Array] | None,
-    ) -> Iterator[None]:
-        evaluator, before = self.evaluator, self.evaluator.batch
-        try:
-            if switches is not None:
-                evaluator.switches = list(switches)
-            if batch is not None:
-                evaluator.batch = batch
-            for name, array in (values or {}).items():
-                evaluator.workspace.overwrite({name: array})
-            yield
-        finally:
-            evaluator.batch = before
-            for name in values or {}:
-                evaluator.workspace.write(name)
-            self.enter()

@@ -62,7 +62,7 @@ LAYERS = (
                 "_assemble",
                 "_coverage",
                 "_small",
-                *("_explain", "_diagnose", "_scene", "_parts", "_penalty_told"),
+                *("_explain", "_diagnose", "_scene", "_revisit", "_parts", "_penalty_told"),
                 *("_guessed", "_circumstance", "_fitted", "_factors", "_misplaced"),
                 *("_experiments", "_reductions", "_layer_above"),
                 "_selftest",
