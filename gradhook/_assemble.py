@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from gradhook._called_again import causes_of_calls
 from gradhook._coverage import unjudged
 from gradhook._idle import idle_part
 from gradhook._objective import Objective
@@ -17,7 +18,7 @@ from gradhook._session import Outcome
 from gradhook._settings import Measured
 from gradhook._types import Array, Verdict
 from gradhook.probe.evidence import BlockEvidence, Location
-from gradhook.report import BlockReport, Cause, Element, Finding, Report
+from gradhook.report import BlockReport, Element, Finding, Report
 from gradhook.verdict.compare import compare_all, ratio_of
 from gradhook.verdict.judge import combine, overall, passes
 
@@ -63,7 +64,7 @@ def assemble(outcome: Outcome, tree: Tree, options: Options, seen: Circumstances
         blocks=blocks,
         ratio=ratio,
         ratio_error=error,
-        causes=_causes(outcome),
+        causes=(*causes_of_calls(outcome.facts), *outcome.explanation.causes),
         boundary=outcome.explanation.boundary,
         coverage=(*outcome.coverage, *unjudged(blocks, outcome, where), *seen.coverage),
         notes=seen.notes,
@@ -196,60 +197,3 @@ def _plain_ratio(analytic: Array, numerical: Array) -> float:
     return ratio_of(
         float(norm(analytic - numerical)), float(norm(analytic)), float(norm(numerical))
     )
-
-
-def _causes(outcome: Outcome) -> tuple[Cause, ...]:
-    facts = outcome.facts
-    causes = []
-    if facts.writes_parameters:
-        names = facts.writes_parameters
-        causes.append(
-            Cause(
-                "C",
-                "writes_parameters",
-                names,
-                f"the functions write to {', '.join(names)}: a loss or gradient must leave its "
-                "parameters alone",
-                evidence="their bytes differ after one call",
-                refuted_by="equal bytes before and after a call",
-            )
-        )
-    if facts.writes_batch:
-        causes.append(
-            Cause(
-                "C",
-                "writes_batch",
-                (),
-                "the functions write to the batch, so that every later call sees other data",
-                evidence="the bytes of the batch differ after one call",
-                refuted_by="equal bytes before and after a call",
-            )
-        )
-    if facts.accumulated:
-        names = tuple(facts.accumulated)
-        causes.append(
-            Cause(
-                "A",
-                "accumulated",
-                names,
-                f"the gradient of {', '.join(names)} is added to what the last call left: set the "
-                "buffer to zero first",
-                evidence="a second call at the same point returns twice the gradient",
-                refuted_by="equal gradients from two calls at one point",
-            )
-        )
-    if facts.stale:
-        names = tuple(facts.stale)
-        causes.append(
-            Cause(
-                "C",
-                "stale_cache",
-                names,
-                f"the gradient of {', '.join(names)} depends on what was called before: a value "
-                "cached by an earlier call "
-                "is used",
-                evidence="the gradient changes after another call, the loss does not",
-                refuted_by="equal gradients whatever was called in between",
-            )
-        )
-    return (*causes, *outcome.explanation.causes)

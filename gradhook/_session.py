@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from gradhook._branch import Branch
+from gradhook._called_again import findings_of_calls
 from gradhook._directions import Move
 from gradhook._evaluate import Evaluator
 from gradhook._explain import Explanation, explain
@@ -128,7 +129,7 @@ class Session:
                 self._evaluator, facts, self._other, tolerance
             )
         self._evaluator.guard.learn_volatile()
-        self._record_calling_again(outcome)
+        outcome.findings = findings_of_calls(facts)
         self._measure_generic(outcome)
         if "current" in self._points and not (quick and outcome.measured):
             self._measure_current(outcome)
@@ -289,18 +290,3 @@ class Session:
             names=names,
             located=[name for m in outcome.measured for name in m.located],
         )
-
-    def _record_calling_again(self, outcome: Outcome) -> None:
-        facts = outcome.facts
-        for kind, note in (
-            (facts.accumulated, "called again at the same point it returns twice the gradient"),
-            (
-                facts.stale,
-                "called again at the same point, after another batch, it returns another gradient",
-            ),
-        ):
-            for name, ratio in kind.items():
-                finding = Finding(
-                    "called twice", Verdict.FAIL, ratio=ratio, ratio_error=0.0, note=note
-                )
-                outcome.findings.setdefault(name, []).append(finding)

@@ -59,7 +59,7 @@ LAYERS = (
                 "_code",
                 "_settings",
                 "_workers",
-                "_assemble",
+                *("_assemble", "_called_again"),
                 "_coverage",
                 "_small",
                 *("_explain", "_diagnose", "_scene", "_revisit", "_parts", "_penalty_told"),
