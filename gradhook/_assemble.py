@@ -11,7 +11,6 @@ import numpy as np
 from gradhook._called_again import causes_of_calls
 from gradhook._coverage import unjudged
 from gradhook._idle import idle_part
-from gradhook._objective import Objective
 from gradhook._options import Options
 from gradhook._parameters import Tree
 from gradhook._session import Outcome
@@ -22,7 +21,7 @@ from gradhook.report import BlockReport, Element, Finding, Report
 from gradhook.verdict.compare import compare_all, ratio_of
 from gradhook.verdict.judge import combine, overall, passes
 
-__all__ = ["Circumstances", "assemble", "undecided"]
+__all__ = ["Circumstances", "assemble"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,27 +78,6 @@ def assemble(outcome: Outcome, tree: Tree, options: Options, seen: Circumstances
         rows=seen.rows,
         textbook_ratio=textbook,
         seconds=seen.seconds,
-        call=options.call(options.seed),
-    )
-
-
-def undecided(objective: Objective, options: Options, step: int, why: str) -> Report:
-    """The report of a check that gradhook itself could not finish."""
-    blocks = {
-        name: BlockReport(
-            name, np.shape(leaf), str(np.asarray(leaf).dtype), Verdict.INCONCLUSIVE, sentence=why
-        )
-        for name, leaf in Tree.of(objective.parameters).blocks.items()
-    }
-    return Report(
-        Verdict.INCONCLUSIVE,
-        False,
-        blocks,
-        notes=(f"{why}; training goes on unchecked, please report it",),
-        seed=options.seed,
-        effort=options.effort,
-        tolerance=options.tolerance,
-        step=step,
         call=options.call(options.seed),
     )
 

@@ -7,27 +7,22 @@ another class whose methods are empty, so that it costs a method call and nothin
 
 from __future__ import annotations
 
-import copy
-import inspect
 from collections.abc import Iterable
 from dataclasses import fields, replace
 from types import TracebackType
 from typing import Any, Self, SupportsIndex, Unpack
 
-from gradhook._assemble import undecided
-from gradhook._check import check
 from gradhook._clock import Clock
 from gradhook._debug import is_enabled
-from gradhook._keywords import BatchKeywords, shows_options
+from gradhook._keywords import BatchKeywords, SignatureOfInit, shows_options
 from gradhook._objective import Objective
+from gradhook._observe import observe
 from gradhook._options import Options
 from gradhook._outlet import OnFail, Outlet
-from gradhook._pickling import is_picklable
-from gradhook._selftest import selftest
+from gradhook._pickling import CopiedWhole, is_picklable
 from gradhook._subset import as_batch
 from gradhook._types import Batch
 from gradhook._warn import warn
-from gradhook.errors import InternalError
 from gradhook.report import Report
 from gradhook.schedules import as_schedule, logarithmic
 from gradhook.sinks import Sink
@@ -37,17 +32,7 @@ __all__ = ["GradCheckCallback"]
 OWN_OPTIONS = ("schedule", "at_start", "batch", "on_fail", "logdir", "sinks", "enabled")
 
 
-class _SignatureOfInit:
-    """What ``inspect`` is told of a class whose ``__new__`` takes anything, not of instances."""
-
-    def __get__(self, instance: object, owner: type[GradCheckCallback]) -> inspect.Signature:
-        if instance is not None:
-            raise AttributeError("__signature__")
-        signature = inspect.signature(owner.__init__)
-        return signature.replace(parameters=list(signature.parameters.values())[1:])
-
-
-class GradCheckCallback:
+class GradCheckCallback(CopiedWhole):
     """Checks gradients at the start of training and at scheduled steps; an opt-in debug flag.
 
     Args:
@@ -93,7 +78,7 @@ class GradCheckCallback:
         [(1, 'PASS'), (2, 'PASS'), (4, 'PASS')]
     """
 
-    __signature__ = _SignatureOfInit()
+    __signature__ = SignatureOfInit()
 
     def __new__(cls, *args: Any, enabled: bool | None = None, **keywords: Any) -> GradCheckCallback:
         """Choose the empty class for a disabled callback."""
@@ -153,18 +138,6 @@ class GradCheckCallback:
                 "parameters and the options by functions that stand in a module"
             )
         return _switched_off, (self.history,)
-
-    def __copy__(self) -> Self:
-        # Unlike a pickle, a copy can hold any function.
-        twin = object.__new__(type(self))
-        twin.__dict__.update(self.__dict__)
-        return twin
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        twin = object.__new__(type(self))
-        memo[id(self)] = twin
-        twin.__dict__.update(copy.deepcopy(self.__dict__, memo))
-        return twin
 
     @property
     def enabled(self) -> bool:
@@ -258,20 +231,19 @@ class GradCheckCallback:
             self._clock.done(number)
         options = replace(self._options, seed=self._options.seed + len(self.history))
         objective = Objective.of(self._objective, self._parameters)
-        fault = False
-        try:
-            if not self.history and (failures := selftest()):
-                raise InternalError(f"gradhook's self-test failed: {'; '.join(failures)}")
-            report = check(
-                objective, options, as_batch(chosen), step=number, first_steps=self._first_steps
-            )
-        except InternalError as error:  # an observer must not kill the run that it observes
-            fault = True
-            report = undecided(objective, options, number, str(error))
+        observed = observe(
+            objective,
+            options,
+            chosen,
+            step=number,
+            first_steps=self._first_steps,
+            first=not self.history,
+        )
+        report = observed.report
         self.history.append(report)
         self.last_report = report
         self._outlet.write(report)
-        self._outlet.act(report, fault=fault)
+        self._outlet.act(report, fault=observed.fault)
         return report
 
 

@@ -18,7 +18,7 @@ from gradhook._progress import ProgressLike
 from gradhook._types import Effort, Tolerance
 from gradhook.difference import Method
 
-__all__ = ["BatchKeywords", "Keywords", "shows_options"]
+__all__ = ["BatchKeywords", "Keywords", "SignatureOfInit", "shows_options"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -77,3 +77,13 @@ def shows_options(*, but: Collection[str] = ()) -> Callable[[F], F]:
         return function
 
     return decorate
+
+
+class SignatureOfInit:
+    """What ``inspect`` is told of a class whose ``__new__`` takes anything, not of instances."""
+
+    def __get__(self, instance: object, owner: type[Any]) -> inspect.Signature:
+        if instance is not None:
+            raise AttributeError("__signature__")
+        signature = inspect.signature(owner.__init__)
+        return signature.replace(parameters=list(signature.parameters.values())[1:])

@@ -65,7 +65,7 @@ LAYERS = (
                 *("_explain", "_diagnose", "_scene", "_revisit", "_parts", "_penalty_told"),
                 *("_guessed", "_circumstance", "_fitted", "_factors", "_misplaced"),
                 *("_experiments", "_reductions", "_layer_above"),
-                "_selftest",
+                *("_selftest", "_observe"),
                 "_layer",
                 "_layer_forms",
                 "_layer_check",

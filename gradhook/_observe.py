@@ -1,0 +1,89 @@
+"""One check inside somebody's training, which no fault of the checker's may end.
+
+The first is preceded by a self-test.  If gradhook itself fails, there or in a check, the report
+decides nothing and says so, and the training that is observed goes on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gradhook._check import check
+from gradhook._objective import Objective
+from gradhook._options import Options
+from gradhook._parameters import Tree
+from gradhook._selftest import selftest
+from gradhook._subset import as_batch
+from gradhook._types import Verdict
+from gradhook.errors import InternalError
+from gradhook.report import BlockReport, Report
+
+__all__ = ["Observed", "observe"]
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What came of a check.
+
+    Args:
+        report: The report.
+        fault: Whether gradhook itself failed.
+    """
+
+    report: Report
+    fault: bool = False
+
+
+def observe(
+    objective: Objective,
+    options: Options,
+    batch: Any,
+    *,
+    step: int,
+    first_steps: dict[str, float],
+    first: bool,
+) -> Observed:
+    """Make a check, or say why it could not be finished.
+
+    Args:
+        objective: What is checked.
+        options: The check's options.
+        batch: What the objective takes besides the parameters.
+        step: Number of finished updates.
+        first_steps: Where the search for a step begins; kept from check to check.
+        first: Whether it is the first check, before which the tester is tested.
+
+    Raises:
+        Exception: Whatever is the user's and no fault of gradhook's.
+    """
+    try:
+        if first and (failures := selftest()):
+            raise InternalError(f"gradhook's self-test failed: {'; '.join(failures)}")
+        report = check(objective, options, as_batch(batch), step=step, first_steps=first_steps)
+    except InternalError as error:
+        return Observed(_undecided(objective, options, step, str(error)), fault=True)
+    return Observed(report)
+
+
+def _undecided(objective: Objective, options: Options, step: int, why: str) -> Report:
+    """The report of a check that gradhook itself could not finish."""
+    blocks = {
+        name: BlockReport(
+            name, np.shape(leaf), str(np.asarray(leaf).dtype), Verdict.INCONCLUSIVE, sentence=why
+        )
+        for name, leaf in Tree.of(objective.parameters).blocks.items()
+    }
+    return Report(
+        Verdict.INCONCLUSIVE,
+        False,
+        blocks,
+        notes=(f"{why}; training goes on unchecked, please report it",),
+        seed=options.seed,
+        effort=options.effort,
+        tolerance=options.tolerance,
+        step=step,
+        call=options.call(options.seed),
+    )
