@@ -11,7 +11,8 @@ import math
 
 from gradhook._evaluate import Evaluator
 from gradhook._options import Options
-from gradhook._settings import Measured, Setting, measure
+from gradhook._settings import Measured, measure
+from gradhook._switchboard import Setting
 from gradhook._types import Blocks, Verdict
 from gradhook.probe.blocks import Prober
 from gradhook.probe.evidence import BlockEvidence

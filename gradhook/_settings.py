@@ -1,23 +1,20 @@
-"""Settings: a point with its switches, and how one is measured and judged.
+"""How a setting is measured and judged: every block probed, more where its verdict is doubtful.
 
-The main setting is the generic point with dropout off and the penalty as given.  Further ones each
-look at something that the main one cannot see: the point where the user stands, dropout's own
-backward pass (its mask frozen by common random numbers), the data term that a large penalty would
-mask, the penalty that hides behind a small coefficient.
+What comes of it is kept with its prober, because later settings, a search inside a block and
+diagnosis all go on from there.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
-from gradhook._directions import Move
 from gradhook._evaluate import Evaluator
 from gradhook._options import Options
 from gradhook._parameters import all_finite
 from gradhook._small import judge_small
-from gradhook._switches import BoundSwitch, SwitchState
+from gradhook._switchboard import Setting, Switchboard
 from gradhook._types import Array, Blocks, Verdict
 from gradhook._workers import distributor
 from gradhook.probe.blocks import Prober
@@ -38,53 +35,6 @@ TEXTBOOK_EPS = 1e-7
 
 PROBES = {"main": 3, "further": 2}
 """Directions per block at the main setting and at each further one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """A point with its switches.
-
-    Args:
-        name: What the report calls it.
-        moves: Displacements from the current point; empty for the current point.
-        switches: Every switch and how it is turned.
-    """
-
-    name: str
-    moves: Mapping[str, Move]
-    switches: tuple[tuple[BoundSwitch, SwitchState], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Switchboard:
-    """Every switch of a check, and what states they take together.
-
-    Args:
-        dropouts: Switches of dropout, off unless a setting says otherwise.
-        penalties: Switches of penalties, on unless a setting says otherwise.
-    """
-
-    dropouts: tuple[BoundSwitch, ...]
-    penalties: tuple[BoundSwitch, ...]
-
-    @classmethod
-    def of(cls, switches: Iterable[BoundSwitch]) -> Switchboard:
-        """Sort switches by their role."""
-        given = tuple(switches)
-        return cls(
-            tuple(s for s in given if s.role == "dropout"),
-            tuple(s for s in given if s.role == "penalty"),
-        )
-
-    def states(
-        self, *, dropout: SwitchState = "off", penalty: Mapping[str, SwitchState] | None = None
-    ) -> tuple[tuple[BoundSwitch, SwitchState], ...]:
-        """How every switch is turned; ``penalty`` names those that are not simply on."""
-        chosen = penalty or {}
-        return (
-            *((switch, dropout) for switch in self.dropouts),
-            *((switch, chosen.get(switch.name, "on")) for switch in self.penalties),
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ LAYERS = (
                 "_options",
                 "_keywords",
                 "_code",
-                "_settings",
+                *("_settings", "_switchboard"),
                 "_workers",
                 *("_assemble", "_called_again"),
                 "_coverage",

@@ -1,0 +1,64 @@
+"""Settings: points with their switches, and the states that all switches take together.
+
+The main setting is the generic point with dropout off and the penalty as given.  Further ones each
+look at something that the main one cannot see: the point where the user stands, dropout's own
+backward pass (its mask frozen by common random numbers), the data term that a large penalty would
+mask, the penalty that hides behind a small coefficient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from gradhook._directions import Move
+from gradhook._switches import BoundSwitch, SwitchState
+
+__all__ = ["Setting", "Switchboard"]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A point with its switches.
+
+    Args:
+        name: What the report calls it.
+        moves: Displacements from the current point; empty for the current point.
+        switches: Every switch and how it is turned.
+    """
+
+    name: str
+    moves: Mapping[str, Move]
+    switches: tuple[tuple[BoundSwitch, SwitchState], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Switchboard:
+    """Every switch of a check, and what states they take together.
+
+    Args:
+        dropouts: Switches of dropout, off unless a setting says otherwise.
+        penalties: Switches of penalties, on unless a setting says otherwise.
+    """
+
+    dropouts: tuple[BoundSwitch, ...]
+    penalties: tuple[BoundSwitch, ...]
+
+    @classmethod
+    def of(cls, switches: Iterable[BoundSwitch]) -> Switchboard:
+        """Sort switches by their role."""
+        given = tuple(switches)
+        return cls(
+            tuple(s for s in given if s.role == "dropout"),
+            tuple(s for s in given if s.role == "penalty"),
+        )
+
+    def states(
+        self, *, dropout: SwitchState = "off", penalty: Mapping[str, SwitchState] | None = None
+    ) -> tuple[tuple[BoundSwitch, SwitchState], ...]:
+        """How every switch is turned; ``penalty`` names those that are not simply on."""
+        chosen = penalty or {}
+        return (
+            *((switch, dropout) for switch in self.dropouts),
+            *((switch, chosen.get(switch.name, "on")) for switch in self.penalties),
+        )
