@@ -109,17 +109,17 @@ class Evaluator:
 
     @contextlib.contextmanager
     def aside(self) -> Iterator[None]:
-        """Come back to the present point and switches, as if nothing had been raised on the way.
+        """Come back to the present point, rows and switches, as if nothing had been raised.
 
         For what only explains: user code that raises then is nobody's business.
         """
-        moves, switches = self.workspace.moves, self.switches
+        moves, batch, switches = self.workspace.moves, self.batch, self.switches
         raised = self.user_error, self.raised, self.raised_by, self.raised_at
         try:
             yield
         finally:
             self.workspace.move(moves)
-            self.switches = switches
+            self.batch, self.switches = batch, switches
             self.user_error, self.raised, self.raised_by, self.raised_at = raised
 
     def credit(self, evaluations: int) -> None:

@@ -9,10 +9,12 @@ until it weighs as much as the data.  Settings that can add nothing are skipped.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from gradhook._evaluate import Evaluator
 from gradhook._options import Options
-from gradhook._settings import Measured, Setting, Switchboard, measure, outside_domain
+from gradhook._settings import Measured, measure, outside_domain
+from gradhook._switchboard import Setting, Switchboard
 from gradhook._switches import BoundSwitch
 
 __all__ = ["measure_further"]
@@ -65,7 +67,7 @@ def measure_further(
             )
         else:
             name = "generic point, dropout replayed"
-            setting = Setting(name, main.setting.moves, board.states(dropout="on"))
+            setting = replace(main.setting, name=name, switches=board.states(dropout="on"))
             why = "dropout's own backward pass was not exercised: its mask cannot be replayed"
             settings.append((setting, f"{why}; pass state= the generator that draws it"))
     for switch in board.penalties:
@@ -119,10 +121,11 @@ def _penalty_settings(
     penalty = main.prober.loss - data
     share = abs(penalty) / abs(data) if data else math.inf
     if share > DOMINANT_SHARE:
-        return [(Setting(f"generic point, {switch.name} off", main.setting.moves, off), why)]
+        name = f"generic point, {switch.name} off"
+        return [(replace(main.setting, name=name, switches=off), why)]
     if share < NEGLIGIBLE_SHARE and switch.scalable:
         factor = 1 / share if abs(penalty) > 10 * main.prober.noise else BLIND_FACTOR
         name = f"generic point, {switch.name} × {factor:.2g}"
         states = board.states(penalty={switch.name: factor})
-        return [(Setting(name, main.setting.moves, states), why)]
+        return [(replace(main.setting, name=name, switches=states), why)]
     return []

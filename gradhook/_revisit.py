@@ -85,7 +85,7 @@ def _changed(
     batch: Batch | None,
     values: Mapping[str, Array],
 ) -> Iterator[None]:
-    evaluator, before = scene.evaluator, scene.evaluator.batch
+    evaluator = scene.evaluator
     try:
         if switches is not None:
             evaluator.switches = list(switches)
@@ -95,7 +95,6 @@ def _changed(
             evaluator.workspace.overwrite({name: array})
         yield
     finally:
-        evaluator.batch = before
         for name in values:
             evaluator.workspace.write(name)
         scene.enter()

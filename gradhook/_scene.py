@@ -85,8 +85,7 @@ class Scene:
 
     def enter(self) -> None:
         """Go to the setting."""
-        self.evaluator.workspace.move(self.measured.setting.moves)
-        self.evaluator.switches = list(self.measured.setting.switches)
+        self.measured.setting.enter(self.evaluator)
 
     def located(self, name: str) -> Location:
         """Where in a block the gradient is wrong; searched once, with a budget of its own."""

@@ -21,7 +21,8 @@ from gradhook._further import measure_further
 from gradhook._generic import find_generic
 from gradhook._options import Options
 from gradhook._quick import measure_quickly
-from gradhook._settings import Measured, Setting, Switchboard, measure, outside_domain
+from gradhook._settings import Measured, measure, outside_domain
+from gradhook._switchboard import Setting, Switchboard
 from gradhook._switches import BoundSwitch
 from gradhook._trace import trace_branches
 from gradhook._types import Array, Batch, Verdict
@@ -133,6 +134,8 @@ class Session:
         self._measure_generic(outcome)
         if "current" in self._points and not (quick and outcome.measured):
             self._measure_current(outcome)
+        if outcome.measured and not quick:
+            self._measure_unexercised(outcome)
         outcome.branches = trace_branches(self._evaluator, outcome.measured, outcome.coverage)
         names = self._evaluator.workspace.names
         outcome.explanation = explain(
@@ -178,7 +181,7 @@ class Session:
             if wanted:
                 outcome.coverage.append(f"no generic point: {self._why_no_generic_point()}")
             return
-        setting = Setting("generic point", point.moves, self._board.states())
+        setting = Setting("generic point", point.moves, evaluator.batch, self._board.states())
         make = measure_quickly if options.effort == "quick" else measure
         main = make(
             evaluator,
@@ -210,7 +213,7 @@ class Session:
         gradients = facts.gradients or self._evaluator.loss_and_gradients()[1]
         current = measure(
             self._evaluator,
-            Setting("current point", {}, self._board.states()),
+            Setting("current point", {}, self._evaluator.batch, self._board.states()),
             self._options,
             seed=self._options.seed + 101,
             loss=facts.loss - facts.disagreement,
@@ -228,6 +231,41 @@ class Session:
             self._off_the_tie(current, doubted, outcome) if doubted else current
         )
 
+    def _measure_unexercised(self, outcome: Outcome) -> None:
+        """Measure blocks that the rows drawn leave UNTESTED on other rows."""
+        main = outcome.measured[0]
+        names = [
+            name
+            for name, array in self._evaluator.workspace.arrays.items()
+            if array.size and combine(outcome.findings_of(name)).verdict is Verdict.UNTESTED
+        ]
+        if not names or self._other is None:
+            return
+        name = f"{main.setting.name}, other rows"
+        setting = replace(main.setting, name=name, batch=self._other)
+        with self._evaluator.aside():
+            setting.enter(self._evaluator)
+            try:
+                loss, gradients = self._evaluator.loss_and_gradients()
+            except Exception:  # rows that the loss does not take show nothing
+                return
+            if outside_domain(loss, gradients):
+                return
+            measured = measure(
+                self._evaluator,
+                setting,
+                self._options,
+                seed=self._options.seed + 303,
+                loss=loss,
+                gradients=gradients,
+                like=main.prober,
+                names=names,
+            )
+        if any(
+            j.finding.verdict in (*MISMATCH, Verdict.PASS) for j in measured.judgements.values()
+        ):
+            outcome.measured.append(measured)
+
     def _off_the_tie(self, current: Measured, names: list[str], outcome: Outcome) -> Measured:
         """Measure mismatches of the current point again a step away; what that says counts."""
         workspace, tolerance = self._evaluator.workspace, self._options.tolerance
@@ -243,8 +281,8 @@ class Session:
         retried: list[Measured] = []
         left = names
         # On both sides: a wrong branch that a tie sits on is taken on one of them.
-        for side in (moves, mirrored(moves)):
-            away = self._away(current, side, left, outcome) if left else None
+        for side, probes in ((moves, None), (mirrored(moves), 1)):
+            away = self._away(current, side, left, probes, outcome) if left else None
             if away is None:
                 continue
             retried.append(away)
@@ -268,7 +306,12 @@ class Session:
         return replace(current.judged_anew(judged), retried=tuple(retried))
 
     def _away(
-        self, current: Measured, moves: dict[str, Move], names: list[str], outcome: Outcome
+        self,
+        current: Measured,
+        moves: dict[str, Move],
+        names: list[str],
+        probes: int | None,
+        outcome: Outcome,
     ) -> Measured | None:
         """Some blocks measured a step off the current point; ``None`` outside the loss's domain."""
         self._evaluator.workspace.move(moves)
@@ -280,7 +323,7 @@ class Session:
             return None
         return measure(
             self._evaluator,
-            Setting("a step off the current point", moves, current.setting.switches),
+            replace(current.setting, name="a step off the current point", moves=moves),
             self._options,
             seed=self._options.seed + 202,
             loss=loss,
@@ -288,5 +331,6 @@ class Session:
             # Steps and curvatures learned at a tie would mislead: those of the main point, or none.
             like=outcome.measured[0].prober if outcome.measured else None,
             names=names,
+            probes=probes,
             located=[name for m in outcome.measured for name in m.located],
         )

@@ -14,18 +14,19 @@ from gradhook._evaluate import Evaluator
 from gradhook._options import Options
 from gradhook._parameters import all_finite
 from gradhook._small import judge_small
-from gradhook._switchboard import Setting, Switchboard
+from gradhook._switchboard import Setting
 from gradhook._types import Array, Blocks, Verdict
 from gradhook._workers import distributor
 from gradhook.probe.blocks import Prober
 from gradhook.probe.elements import measure_elements
 from gradhook.probe.evidence import BlockEvidence
+from gradhook.probe.noise import Noise
 from gradhook.probe.sanity import is_large
 from gradhook.report import Finding
 from gradhook.verdict.compare import Comparison
 from gradhook.verdict.judge import Judgement, judge
 
-__all__ = ["Measured", "Setting", "Switchboard", "measure", "outside_domain"]
+__all__ = ["Measured", "measure", "outside_domain"]
 
 MOST_PROBES = 12
 """Directions drawn at most where a ratio is near a threshold."""
@@ -117,6 +118,7 @@ def measure(
     gradients: Blocks,
     like: Prober | None = None,
     names: list[str] | None = None,
+    probes: int | None = None,
     textbook: bool = False,
     elsewhere: float = math.nan,
     located: Collection[str] = (),
@@ -132,6 +134,7 @@ def measure(
         gradients: The analytic gradients there.
         like: The prober of the main setting; ``None`` if this is it.
         names: Blocks to probe; all by default.
+        probes: Directions per block; by default 3 at the main setting and 2 at further ones.
         textbook: Whether to add the plain textbook derivative.
         elsewhere: The loss at another point.
         located: Blocks whose wrong part is known, so that a small mismatch needs no search.
@@ -146,39 +149,40 @@ def measure(
         like=like,
         elsewhere=elsewhere,
     )
+    names = evaluator.workspace.names if names is None else names
+    probes = PROBES["further" if like else "main"] if probes is None else probes
+    # Mismatches below this ratio are looked into once, at the main setting.
+    matters = options.tolerance.warn if like else 0.0
     evidence: dict[str, BlockEvidence] = {}
     judgements: dict[str, Judgement] = {}
     plain: dict[str, Array] = {}
-    names = evaluator.workspace.names if names is None else names
-    if exhaustive:
-        plain = measure_elements(
-            prober,
-            names,
-            eps=TEXTBOOK_EPS if textbook else None,
-            distribute=distributor(options.workers, evaluator),
-        )
-    for name in names:
-        found = prober.block(
-            name, probes=PROBES["further" if like else "main"], exhaustive=exhaustive
-        )
-        verdict = _judged(found, prober, setting, options, evaluator)
-        flagged = verdict.comparison.standing_out
-        if found.exact and 0 < len(flagged) <= MOST_PROBES:
-            found = prober.again(found, flagged)
-            verdict = _judged(found, prober, setting, options, evaluator)
-        while verdict.doubtful and len(found.probes) < MOST_PROBES:
-            # One probe that stands out beside coarser ones that do not: sharp ones tell.
-            alone = len(verdict.comparison.standing_out) == 1
-            found = prober.more(found, min(3, MOST_PROBES - len(found.probes)), sharp=alone)
-            verdict = _judged(found, prober, setting, options, evaluator)
-        evidence[name], judgements[name] = found, verdict
-    # What an earlier setting has looked at, and mismatches below ``warn``, need not be again.
+
+    def probe_all() -> None:
+        if exhaustive:
+            plain.update(
+                measure_elements(
+                    prober,
+                    names,
+                    eps=TEXTBOOK_EPS if textbook else None,
+                    distribute=distributor(options.workers, evaluator),
+                )
+            )
+        for name in names:
+            found = prober.block(name, probes=probes, exhaustive=exhaustive)
+            evidence[name], judgements[name] = _settled(
+                found, prober, setting, options, evaluator, matters
+            )
+
+    probe_all()
+    # At the current point ties may look so; its mismatches are measured again a step away.
+    noise = _hidden_noise(prober, evidence, judgements) if setting.moves else None
+    if noise is not None:
+        prober.coarsen(noise)
+        probe_all()
     small = {
         name: judgement
         for name, judgement in judgements.items()
-        if judgement.small
-        and name not in located
-        and (like is None or judgement.finding.ratio >= options.tolerance.warn)
+        if judgement.small and name not in located and judgement.finding.ratio >= matters
     }
     judgements |= judge_small(
         prober,
@@ -193,24 +197,54 @@ def measure(
     return measured if exhaustive else measured.lightened()
 
 
-def outside_domain(loss: float, gradients: Blocks | None = None) -> bool:
-    """Whether a loss, or any gradient, is NaN or infinite."""
-    return not math.isfinite(loss) or any(
-        not all_finite(gradient) for gradient in (gradients or {}).values()
-    )
-
-
-def _judged(
+def _settled(
     evidence: BlockEvidence,
     prober: Prober,
     setting: Setting,
     options: Options,
     evaluator: Evaluator,
-) -> Judgement:
-    return judge(
-        evidence,
-        setting.name,
-        options.tolerance,
-        ordinary=prober.ordinary / prober.scales[evidence.name],
-        coarse=prober.coarse or evaluator.workspace.arrays[evidence.name].dtype.itemsize < 8,
+    matters: float,
+) -> tuple[BlockEvidence, Judgement]:
+    """Judge a block, and probe it further while that may change the verdict."""
+
+    def judged() -> Judgement:
+        return judge(
+            evidence,
+            setting.name,
+            options.tolerance,
+            ordinary=prober.ordinary / prober.scales[evidence.name],
+            coarse=prober.coarse or evaluator.workspace.arrays[evidence.name].dtype.itemsize < 8,
+        )
+
+    verdict = judged()
+    flagged = verdict.comparison.standing_out
+    if evidence.exact and 0 < len(flagged) <= MOST_PROBES:
+        evidence = prober.again(evidence, flagged)
+        verdict = judged()
+    while (
+        verdict.doubtful and verdict.finding.ratio >= matters and len(evidence.probes) < MOST_PROBES
+    ):
+        # One probe that stands out beside coarser ones that do not: sharp ones tell.
+        alone = len(verdict.comparison.standing_out) == 1
+        evidence = prober.more(evidence, min(3, MOST_PROBES - len(evidence.probes)), sharp=alone)
+        verdict = judged()
+    return evidence, verdict
+
+
+def _hidden_noise(
+    prober: Prober, evidence: Mapping[str, BlockEvidence], judgements: Mapping[str, Judgement]
+) -> Noise | None:
+    """Noise that has made a FAIL, where a block's slopes over longer steps acquit it."""
+    for name, found in evidence.items():
+        if judgements[name].finding.verdict is Verdict.FAIL and found.probes:
+            noise = prober.hidden_noise(found)
+            if noise is not None:
+                return noise
+    return None
+
+
+def outside_domain(loss: float, gradients: Blocks | None = None) -> bool:
+    """Whether a loss, or any gradient, is NaN or infinite."""
+    return not math.isfinite(loss) or any(
+        not all_finite(gradient) for gradient in (gradients or {}).values()
     )

@@ -150,7 +150,7 @@ def _by_rule(judgement: Judgement, rule: str, tolerance: Tolerance) -> Judgement
         verdict = max(judgement.finding.verdict, Verdict.WARN, key=lambda v: v.severity)
         return _revised(judgement, verdict, rule)
     ratio = judgement.finding.ratio
-    if ratio < tolerance.unexplained:
+    if judgement.comparison.low < tolerance.unexplained:  # as far as so few directions tell
         note = (
             f"agrees to {ratio:.0e} everywhere; a fixed difference of this size is typical of "
             "log(y + eps) in the loss"

@@ -1,4 +1,4 @@
-"""Settings: points with their switches, and the states that all switches take together.
+"""Settings: points with their rows and switches, and the states that all switches take together.
 
 The main setting is the generic point with dropout off and the penalty as given.  Further ones each
 look at something that the main one cannot see: the point where the user stands, dropout's own
@@ -12,24 +12,34 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from gradhook._directions import Move
+from gradhook._evaluate import Evaluator
 from gradhook._switches import BoundSwitch, SwitchState
+from gradhook._types import Batch
 
 __all__ = ["Setting", "Switchboard"]
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A point with its switches.
+    """A point with its rows and switches.
 
     Args:
         name: What the report calls it.
         moves: Displacements from the current point; empty for the current point.
+        batch: The rows.
         switches: Every switch and how it is turned.
     """
 
     name: str
     moves: Mapping[str, Move]
+    batch: Batch
     switches: tuple[tuple[BoundSwitch, SwitchState], ...] = ()
+
+    def enter(self, evaluator: Evaluator) -> None:
+        """Let the evaluator call the objective in this setting."""
+        evaluator.workspace.move(self.moves)
+        evaluator.batch = self.batch
+        evaluator.switches = list(self.switches)
 
 
 @dataclass(frozen=True, slots=True)

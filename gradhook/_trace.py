@@ -93,8 +93,7 @@ def _traced(evaluator: Evaluator, doubt: _Doubt, coverage: list[str]) -> tuple[B
     evidence = measured.evidence[doubt.name]
     slope = evidence.probes[doubt.index].slope
     direction = prober.directions(evidence)[doubt.index]
-    evaluator.workspace.move(measured.setting.moves)
-    evaluator.switches = list(measured.setting.switches)
+    measured.setting.enter(evaluator)
     loss = functools.partial(evaluator.loss, dress=traced)
     with Line(evaluator.workspace, [(doubt.name, direction, 1.0)], loss) as line:
         seen = trace(line, slope.step)

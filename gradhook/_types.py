@@ -82,7 +82,7 @@ class Tolerance:
         coarsest: Resolution above which a check whose arrays cannot be upcast to float64 is
             INCONCLUSIVE.
         coarse_margin: Where arrays are coarser than float64 and could not be upcast, ``fail``
-            becomes this multiple of the error reached, if that is more.
+            becomes this multiple of the error reached, if that is more, and ``coarsest`` at most.
         standing_out: Share of the directions along which a mismatch must be resolved.
         rounding: Rounding of the analytic slope, relative to the gradient's norm.
         few: Share of a block's elements up to which several wrong parts are judged by themselves,

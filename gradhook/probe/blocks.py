@@ -25,6 +25,7 @@ from gradhook.difference import Backward, Forward, Method
 from gradhook.errors import NonFiniteLossError
 from gradhook.probe.directions import seeded, spread
 from gradhook.probe.evidence import BlockEvidence, Probe, Slope
+from gradhook.probe.hidden import hidden_noise
 from gradhook.probe.noise import Noise, measure_noise
 from gradhook.probe.points import typical_scale
 from gradhook.probe.slopes import pair_slope, sharp_slope
@@ -251,6 +252,8 @@ class Prober:
             directions = []
         for direction in directions:
             measured.append(self._probe(name, direction, sharp=exhaustive))
+            if measured[-1].slope.kink and self._further and not exact:
+                break  # at a tie further directions cross it too
         elements = (
             np.array([p.slope.value for p in measured]).reshape(gradient.shape)
             if exhaustive
@@ -294,6 +297,27 @@ class Prober:
                 slope = min(before.slope, after, key=lambda s: s.step)
                 measured[index] = Probe(before.analytic, replace(slope, error=slope.error + apart))
         return self._concluded(replace(evidence, probes=tuple(measured)))
+
+    def hidden_noise(self, evidence: BlockEvidence) -> Noise | None:
+        """The noise along a block's largest mismatch, if the setting's table has not seen it."""
+        k = max(range(len(evidence.probes)), key=lambda k: evidence.probes[k].standing)
+        parts = [(evidence.name, self.directions(evidence)[k], 1.0)]
+        with Line(self._workspace, parts, self._evaluator.loss) as line:
+            return hidden_noise(
+                line,
+                evidence.probes[k],
+                at_zero=self.loss,
+                scale=self.scales[evidence.name],
+                noise=self.noise,
+            )
+
+    def coarsen(self, noise: Noise) -> None:
+        """Take up a larger noise, and forget the steps found with the smaller one."""
+        growth = noise.level / max(self.noise, sys.float_info.min)
+        self._relative_noise = min(1.0, self._relative_noise * growth)
+        self.noise, self.coarse = noise.level, self.coarse or noise.coarse
+        self._learned, self._first_steps, self._elements = {}, {}, {}
+        self._relative_step, self._typical = self._guessed_step(), 0.0
 
     def joint(self) -> tuple[Probe, dict[str, float]]:
         """One probe along a direction over all blocks, each at its own scale.

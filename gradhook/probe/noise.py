@@ -10,14 +10,14 @@ that lie close see the fine one alone; a slope across a longer way tells.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gradhook.difference import NoiseEstimate, grain, noise_level
 from gradhook.difference._base import Samples
 from gradhook.errors import NonFiniteLossError
 
-__all__ = ["Noise", "measure_noise"]
+__all__ = ["STAIR", "WIDE", "Noise", "measure_noise"]
 
 SPACING = 1e-8
 """Shortest distance of neighbouring points, in units of the blocks' scales."""
@@ -62,7 +62,11 @@ class Noise:
 
 
 def measure_noise(
-    line: Callable[[float], float], *, at_zero: float, elsewhere: float = math.nan
+    line: Callable[[float], float],
+    *,
+    at_zero: float,
+    elsewhere: float = math.nan,
+    wide: Sequence[float] = WIDE,
 ) -> Noise:
     """The noise of one evaluation along a line.
 
@@ -74,6 +78,7 @@ def measure_noise(
         line: The loss along a direction in which one unit moves every block by its scale.
         at_zero: ``line(0)``.
         elsewhere: The loss at some other point, about one unit away; ``nan`` if none is known.
+        wide: Distances over which stairs are looked for, the later only where noise is coarse.
 
     Raises:
         NonFiniteLossError: The line was NaN or infinite at a point visited.
@@ -98,20 +103,21 @@ def measure_noise(
         if not closer.reached or closer.level > level / 3:
             break
         spacing, level = closer.spacing, closer.level
-    for wide in WIDE:
-        jump = _jump(seen, spacing, max(level, found.floor), wide)
+    for far in wide:
+        jump = _jump(seen, spacing, max(level, found.floor), far)
         if jump:
             # Steps of a whole number of stairs hide them too; several lengths rarely all do.
-            spacing = wide / DIVISORS[0]
-            tables = [noise_level(seen, spacing=wide / k, at_zero=at_zero) for k in DIVISORS]
+            spacing = far / DIVISORS[0]
+            tables = [noise_level(seen, spacing=far / k, at_zero=at_zero) for k in DIVISORS]
             before, level = level, max(level, *(table.level for table in tables))
             if level <= SUSPICIOUS * max(before, found.floor):
                 level = max(level, jump / math.sqrt(12))  # a single stair, a value anywhere on it
         if level <= COARSE * max(contrast, abs(at_zero)):
             break  # as fine as float64: stairs that are wider still would be very low
     level = max(level, stair, found.floor)
-    coarse = level > COARSE * abs(at_zero)
-    if level > SWALLOWING * max(abs(at_zero), contrast):
+    size = max(abs(at_zero), contrast)  # the loss may be zero just here
+    coarse = level > COARSE * size
+    if level > SWALLOWING * size:
         level *= SWALLOWED
     return Noise(level, coarse, contrast)
 

@@ -96,12 +96,9 @@ def judge(
         kinks=sum(p.slope.kink for p in evidence.probes),
         note=note,
     )
-    # About ``warn`` the shape of a mismatch decides, whatever its size.
-    edges = (tolerance.unexplained, tolerance.fail)
-    near_an_edge = comparison.resolved and any(
-        comparison.low <= edge <= comparison.high for edge in edges
-    )
-    doubtful = not evidence.exact and (near_an_edge or len(comparison.standing_out) == 1)
+    # Below ``fail`` the shape of a mismatch decides, whatever its size.
+    near_fail = comparison.resolved and comparison.low <= tolerance.fail <= comparison.high
+    doubtful = not evidence.exact and (near_fail or len(comparison.standing_out) == 1)
     coarse_pass = coarse and verdict is Verdict.PASS
     small = comparison.resolved and verdict in (Verdict.PASS, Verdict.WARN) and not coarse_pass
     return Judgement(finding, comparison, doubtful, small)
@@ -187,7 +184,7 @@ def _verdict(
     # Of measuring alone: what few directions say of a resolved mismatch's size is no resolution.
     resolution = ratio_of(seen.error_norm, seen.analytic_norm, seen.numerical_norm)
     if coarse and resolution <= tolerance.coarsest:
-        fail = max(fail, tolerance.coarse_margin * resolution)
+        fail = max(fail, min(tolerance.coarse_margin * resolution, tolerance.coarsest))
     if seen.resolved and not (coarse and seen.ratio <= fail):
         return _resolved(evidence, seen, tolerance)
     if seen.ratio_error < fail:

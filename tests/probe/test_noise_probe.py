@@ -38,6 +38,12 @@ def test_a_large_constant_drowns_the_loss_but_is_not_coarse():
     assert not found.coarse
 
 
+def test_a_fine_loss_that_is_zero_where_it_is_measured_is_not_coarse():
+    found = noise(lambda t: math.exp(math.sin(t)) - 1)
+    assert found.level < 1e-14
+    assert not found.coarse
+
+
 def test_injected_noise_is_measured_within_a_factor_of_four():
     rng = np.random.default_rng(0)
     found = noise(lambda t: math.sin(t) + rng.normal(scale=1e-9))
