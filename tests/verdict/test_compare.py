@@ -107,7 +107,7 @@ finite = st.floats(-1e6, 1e6)
 
 @given(st.lists(st.tuples(finite, finite), min_size=1, max_size=12))
 def test_the_ratio_lies_between_zero_and_one_when_exact(pairs):
-    norm = math.sqrt(sum(a * a for a, _ in pairs))
+    norm = math.hypot(*(a for a, _ in pairs))
     seen = compare(evidence(pairs, norm=norm, exact=True), TOLERANCE)
     assert 0 <= seen.ratio <= 1 + 1e-12
 
