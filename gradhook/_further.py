@@ -93,7 +93,7 @@ def measure_further(
                 loss=loss,
                 gradients=gradients,
                 like=main.prober,
-                located=main.located,
+                known=main.wrong,
             )
         )
     evaluator.switches = list(main.setting.switches)

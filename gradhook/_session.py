@@ -9,7 +9,7 @@ again a step away, off every tie, before it counts.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from gradhook._branch import Branch
@@ -211,6 +211,7 @@ class Session:
         facts = outcome.facts
         self._evaluator.workspace.move({})
         gradients = facts.gradients or self._evaluator.loss_and_gradients()[1]
+        known = {name for measured in outcome.measured for name in measured.wrong}
         current = measure(
             self._evaluator,
             Setting("current point", {}, self._evaluator.batch, self._board.states()),
@@ -220,15 +221,17 @@ class Session:
             gradients=gradients,
             like=outcome.measured[0].prober if outcome.measured else None,
             textbook=self._options.effort == "exhaustive",
-            located=[name for m in outcome.measured for name in m.located],
+            known=known,
         )
         doubted = [
             name
             for name, judgement in current.judgements.items()
-            if judgement.suspect and not current.evidence[name].spoiled
+            if judgement.suspect
+            and not current.evidence[name].spoiled
+            and not (name in known and not judgement.finding.kinks)
         ]
         outcome.measured.append(
-            self._off_the_tie(current, doubted, outcome) if doubted else current
+            self._off_the_tie(current, doubted, known, outcome) if doubted else current
         )
 
     def _measure_unexercised(self, outcome: Outcome) -> None:
@@ -266,7 +269,9 @@ class Session:
         ):
             outcome.measured.append(measured)
 
-    def _off_the_tie(self, current: Measured, names: list[str], outcome: Outcome) -> Measured:
+    def _off_the_tie(
+        self, current: Measured, names: list[str], known: Collection[str], outcome: Outcome
+    ) -> Measured:
         """Measure mismatches of the current point again a step away; what that says counts."""
         workspace, tolerance = self._evaluator.workspace, self._options.tolerance
         moves = nearby(
@@ -282,7 +287,7 @@ class Session:
         left = names
         # On both sides: a wrong branch that a tie sits on is taken on one of them.
         for side, probes in ((moves, None), (mirrored(moves), 1)):
-            away = self._away(current, side, left, probes, outcome) if left else None
+            away = self._away(current, side, left, known, probes, outcome) if left else None
             if away is None:
                 continue
             retried.append(away)
@@ -310,6 +315,7 @@ class Session:
         current: Measured,
         moves: dict[str, Move],
         names: list[str],
+        known: Collection[str],
         probes: int | None,
         outcome: Outcome,
     ) -> Measured | None:
@@ -332,5 +338,5 @@ class Session:
             like=outcome.measured[0].prober if outcome.measured else None,
             names=names,
             probes=probes,
-            located=[name for m in outcome.measured for name in m.located],
+            known=known,
         )

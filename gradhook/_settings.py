@@ -7,7 +7,7 @@ diagnosis all go on from there.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from gradhook._evaluate import Evaluator
@@ -70,9 +70,13 @@ class Measured:
         return {name: judgement.finding for name, judgement in self.judgements.items()}
 
     @property
-    def located(self) -> list[str]:
-        """Blocks of which a search found the wrong part."""
-        return [name for name, judgement in self.judgements.items() if judgement.location]
+    def wrong(self) -> list[str]:
+        """Blocks that fail, or of which a search found the wrong part."""
+        return [
+            name
+            for name, judgement in self.judgements.items()
+            if judgement.location or judgement.finding.verdict is Verdict.FAIL
+        ]
 
     def comparisons(self) -> list[Comparison]:
         """The comparisons of the blocks that could be judged, or the joint one."""
@@ -121,7 +125,7 @@ def measure(
     probes: int | None = None,
     textbook: bool = False,
     elsewhere: float = math.nan,
-    located: Collection[str] = (),
+    known: Collection[str] = (),
 ) -> Measured:
     """Probe and judge every block, or those named, in one setting.
 
@@ -137,7 +141,7 @@ def measure(
         probes: Directions per block; by default 3 at the main setting and 2 at further ones.
         textbook: Whether to add the plain textbook derivative.
         elsewhere: The loss at another point.
-        located: Blocks whose wrong part is known, so that a small mismatch needs no search.
+        known: Blocks that an earlier setting found wrong, so that none needs a closer look.
     """
     exhaustive = options.effort == "exhaustive"
     prober = Prober(
@@ -152,7 +156,8 @@ def measure(
     names = evaluator.workspace.names if names is None else names
     probes = PROBES["further" if like else "main"] if probes is None else probes
     # Mismatches below this ratio are looked into once, at the main setting.
-    matters = options.tolerance.warn if like else 0.0
+    least = options.tolerance.warn if like else 0.0
+    matters = {name: math.inf if name in known else least for name in names}
     evidence: dict[str, BlockEvidence] = {}
     judgements: dict[str, Judgement] = {}
     plain: dict[str, Array] = {}
@@ -170,19 +175,20 @@ def measure(
         for name in names:
             found = prober.block(name, probes=probes, exhaustive=exhaustive)
             evidence[name], judgements[name] = _settled(
-                found, prober, setting, options, evaluator, matters
+                found, prober, setting, options, evaluator, matters[name]
             )
 
     probe_all()
     # At the current point ties may look so; its mismatches are measured again a step away.
-    noise = _hidden_noise(prober, evidence, judgements) if setting.moves else None
+    doubtful = [name for name in names if name not in known] if setting.moves else []
+    noise = _hidden_noise(prober, [evidence[name] for name in doubtful], judgements)
     if noise is not None:
         prober.coarsen(noise)
         probe_all()
     small = {
         name: judgement
         for name, judgement in judgements.items()
-        if judgement.small and name not in located and judgement.finding.ratio >= matters
+        if judgement.small and judgement.finding.ratio >= matters[name]
     }
     judgements |= judge_small(
         prober,
@@ -232,11 +238,11 @@ def _settled(
 
 
 def _hidden_noise(
-    prober: Prober, evidence: Mapping[str, BlockEvidence], judgements: Mapping[str, Judgement]
+    prober: Prober, evidence: Iterable[BlockEvidence], judgements: Mapping[str, Judgement]
 ) -> Noise | None:
     """Noise that has made a FAIL, where a block's slopes over longer steps acquit it."""
-    for name, found in evidence.items():
-        if judgements[name].finding.verdict is Verdict.FAIL and found.probes:
+    for found in evidence:
+        if judgements[found.name].finding.verdict is Verdict.FAIL and found.probes:
             noise = prober.hidden_noise(found)
             if noise is not None:
                 return noise
