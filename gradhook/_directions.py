@@ -28,6 +28,7 @@ __all__ = [
     "Spread",
     "Stream",
     "codes_inside",
+    "in_chunks",
     "masked",
     "within",
     "without",
@@ -145,9 +146,8 @@ class Spread:
         """All bytes in order, ``CHUNK`` at a time."""
         if isinstance(self.source, Stream):
             yield from self.source.chunks()
-            return
-        for start in range(0, self.source.size, CHUNK):
-            yield self.source[start : start + CHUNK]
+        else:
+            yield from in_chunks(self.source)
 
     def dot(self, values: Array) -> float:
         """``⟨values, v⟩``, summed chunk by chunk."""
@@ -195,6 +195,12 @@ class Part:
 
 
 Direction = Element | Spread | Part
+
+
+def in_chunks(codes: Array) -> Iterator[Array]:
+    """Bytes in order, ``CHUNK`` at a time."""
+    for start in range(0, codes.size, CHUNK):
+        yield codes[start : start + CHUNK]
 
 
 def codes_inside(source: Spread | Stream, shape: tuple[int, ...], box: Box) -> Array:

@@ -13,14 +13,20 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gradhook._directions import CHUNK, Box, Move, Spread, Stream, codes_inside
+from gradhook._directions import CHUNK, Box, Move, Spread, Stream, codes_inside, in_chunks
 from gradhook._types import Array
 
 __all__ = ["base_chunk", "base_chunks", "base_inside", "displace", "flat_chunk"]
 
 
 def displace(
-    target: Array, source: Array, move: Move | None, spread: Spread | None, step: float
+    target: Array,
+    source: Array,
+    move: Move | None,
+    spread: Spread | None,
+    step: float,
+    *,
+    codes: Array | None = None,
 ) -> None:
     """Write the moved source, plus ``step * spread``, into the target.
 
@@ -30,6 +36,7 @@ def displace(
         move: Displacement of the present point; ``None`` for none.
         spread: Direction; ``None`` for none.
         step: Length along it.
+        codes: The bytes of the move's stream, where they are at hand; shape (source size,).
     """
     if move is None and spread is None:
         target[...] = source
@@ -38,8 +45,9 @@ def displace(
     flat = target.reshape(-1) if straight else None
     scratch = np.empty(min(CHUNK, source.size), dtype=_working(source))
     table = None if spread is None else spread.table * step
-    codes = itertools.repeat(None) if spread is None else spread.chunks()
-    for (start, base), bytes_ in zip(base_chunks(source, move, flat), codes, strict=False):
+    along = itertools.repeat(None) if spread is None else spread.chunks()
+    chunks = base_chunks(source, move, flat, codes=codes)
+    for (start, base), bytes_ in zip(chunks, along, strict=False):
         if bytes_ is not None and table is not None:
             base += _looked_up(table, bytes_, scratch)
         if flat is None:
@@ -47,7 +55,7 @@ def displace(
 
 
 def base_chunks(
-    source: Array, move: Move | None, into: Array | None = None
+    source: Array, move: Move | None, into: Array | None = None, *, codes: Array | None = None
 ) -> Iterator[tuple[int, Array]]:
     """The moved source, chunk by chunk, with the place where each chunk begins.
 
@@ -56,13 +64,16 @@ def base_chunks(
         move: Displacement; ``None`` for none.
         into: Flat array of the working dtype whose parts are filled and yielded; ``None`` for one
             scratch, which holds each chunk until the next is asked for and may be written to.
+        codes: The bytes of the move's stream, where they are at hand.
     """
     working = _working(source)
     length = min(CHUNK, source.size)
     scratch = np.empty(length, dtype=working) if into is None else into
     looked_up = np.empty(length, dtype=working)
-    codes = itertools.repeat(None) if move is None else Stream(move.seed, source.size).chunks()
-    for start, bytes_ in zip(range(0, source.size, CHUNK), codes, strict=False):
+    drawn: Iterator[Array | None] = itertools.repeat(None)
+    if move is not None:
+        drawn = Stream(move.seed, source.size).chunks() if codes is None else in_chunks(codes)
+    for start, bytes_ in zip(range(0, source.size, CHUNK), drawn, strict=False):
         size = min(CHUNK, source.size - start)
         base = scratch[:size] if into is None else into[start : start + size]
         values = flat_chunk(source, start, start + size)

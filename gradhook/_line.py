@@ -59,8 +59,7 @@ class Line:
         trace: TracebackType | None,
     ) -> None:
         for name, direction, _ in self._parts:
-            local = isinstance(direction, (Element, Part))
-            self._workspace.write(name, direction if local else None)
+            self._workspace.leave(name, direction)
 
     def __call__(self, t: Any) -> Any:
         if isinstance(t, complex):

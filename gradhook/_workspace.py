@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from gradhook._bytes import SavedArray
-from gradhook._directions import CHUNK, Direction, Element, Move, Part
+from gradhook._directions import CHUNK, Direction, Element, Move, Part, Stream
 from gradhook._displace import base_chunk, base_chunks, base_inside, displace
 from gradhook._holders import Holders, refuse_unwritable
 from gradhook._parameters import Tree, float64_copy, rms
@@ -23,6 +23,9 @@ from gradhook._types import Array, Blocks
 from gradhook.errors import RestoreError
 
 __all__ = ["Workspace"]
+
+KEPT = 1 << 20
+"""Elements from which on the bytes of the largest block's move are kept."""
 
 
 class Workspace:
@@ -45,26 +48,36 @@ class Workspace:
             self._live: Blocks = dict(tree.blocks)
             self._saved = {name: SavedArray.of(array) for name, array in self._live.items()}
             self._sources: Blocks = {name: record.copy for name, record in self._saved.items()}
-            self.arrays: Blocks = dict(self._live)
+            self._arrays: Blocks = dict(self._live)
         else:
             self._live = {}
             self._sources = {name: np.asarray(leaf) for name, leaf in tree.blocks.items()}
-            self.arrays = {name: float64_copy(leaf) for name, leaf in tree.blocks.items()}
+            self._arrays = {name: float64_copy(leaf) for name, leaf in tree.blocks.items()}
         self._holders = Holders(tree) if in_place else None
         self._displaced: set[str] = set()
+        # Copies that a line has left where it was last, to be written back when they are read.
+        self._left: set[str] = set()
+        # The bytes of the largest block's move: one per element, where making them again costs.
+        self._codes: tuple[str, Array] | None = None
         # Block, place and move of the chunk that ``entry`` read last, and its numbers.
         self._chunk: tuple[str, int, Move, Array] | None = None
         self.moves: Mapping[str, Move] = {}
 
     @property
+    def arrays(self) -> Blocks:
+        """The arrays that the objective reads, by block, as they stand."""
+        self._settle()
+        return self._arrays
+
+    @property
     def names(self) -> list[str]:
         """Block names in the user's order."""
-        return list(self.arrays)
+        return list(self._arrays)
 
     @property
     def is_float64(self) -> bool:
         """Whether every working array is float64 (or finer)."""
-        return all(a.dtype.itemsize >= 8 for a in self.arrays.values())
+        return all(a.dtype.itemsize >= 8 for a in self._arrays.values())
 
     @property
     def displaced(self) -> tuple[str, ...]:
@@ -77,6 +90,7 @@ class Workspace:
 
     def install(self) -> None:
         """Make good what the user's code replaced: arrays in containers, shapes of arrays."""
+        self._settle()
         self.reshape()
         if self._holders is not None:
             self._holders.install()
@@ -84,8 +98,8 @@ class Workspace:
     def reshape(self) -> list[str]:
         """Make good the shapes of arrays alone; returns the names of those that differed."""
         shapes = {name: array.shape for name, array in self._sources.items()}
-        bent = [name for name, array in self.arrays.items() if array.shape != shapes[name]]
-        for name in [n for n, a in self.arrays.items() if _misshapen(a, self._sources[n])]:
+        bent = [name for name, array in self._arrays.items() if array.shape != shapes[name]]
+        for name in [n for n, a in self._arrays.items() if _misshapen(a, self._sources[n])]:
             self._mend(name)
         return bent
 
@@ -97,7 +111,7 @@ class Workspace:
         now = Tree.unchecked(container).leaves
         return {
             self.tree.block_of(name)
-            for name, array in self.tree.spread(self.arrays).items()
+            for name, array in self.tree.spread(self._arrays).items()
             if name not in parts and now.get(name) is not array
         }
 
@@ -112,13 +126,13 @@ class Workspace:
         ):
             return False
         for name in coarse:
-            self.arrays[name] = float64_copy(self._sources[name])
+            self._arrays[name] = float64_copy(self._sources[name])
         self._hold()
         return True
 
     def downcast(self) -> None:
         """Undo ``upcast``."""
-        self.arrays.update(self._live)
+        self._arrays.update(self._live)
         if self._holders is not None:
             self._holders.restore()
 
@@ -126,14 +140,19 @@ class Workspace:
         """Go to another point; an empty mapping is where the user stands."""
         changed = [n for n in self.names if self.moves.get(n) is not moves.get(n)]
         self.moves = moves
+        if self._codes is not None and self._codes[0] in changed:
+            self._codes = None
         for name in changed:
             self.write(name)
 
     def write(self, name: str, direction: Direction | None = None, step: float = 0.0) -> None:
         """Write ``x + step * v`` to one block, from saved bytes; ``x`` without a direction."""
-        if _misshapen(self.arrays[name], self._sources[name]):
+        if _misshapen(self._arrays[name], self._sources[name]):
             self._mend(name)
-        target = self.arrays[name]
+        if isinstance(direction, (Element, Part)):
+            self._settle()
+        self._left.discard(name)
+        target = self._arrays[name]
         (self._displaced.add if direction and step else self._displaced.discard)(name)
         if isinstance(direction, Element):
             index = direction.index
@@ -143,7 +162,28 @@ class Workspace:
             base = base_inside(self._sources[name], self.moves.get(name), direction.box)
             target[direction.box] = base + step * direction.values()
             return
-        displace(target, self._sources[name], self.moves.get(name), direction, step)
+        displace(
+            target,
+            self._sources[name],
+            self.moves.get(name),
+            direction,
+            step,
+            codes=self._codes_of(name),
+        )
+
+    def leave(self, name: str, direction: Direction) -> None:
+        """Go back to the present point, where a line along ``direction`` ends.
+
+        A copy that moved as a whole is written back when it is next read: the next line may write
+        it anew.
+        """
+        if isinstance(direction, (Element, Part)):
+            self.write(name, direction)
+        elif self.in_place:
+            self.write(name)
+        else:
+            self._displaced.discard(name)
+            self._left.add(name)
 
     def entry(self, name: str, index: int) -> float:
         """One entry of a block at the present point, in the working dtype."""
@@ -159,7 +199,7 @@ class Workspace:
     def values(self, name: str) -> Array:
         """A copy of one block at the present point; the block's shape."""
         return np.concatenate([b.copy() for _, b in self.base(name)] or [np.empty(0)]).reshape(
-            self.arrays[name].shape
+            self._arrays[name].shape
         )
 
     def scale(self, name: str) -> float:
@@ -173,9 +213,10 @@ class Workspace:
     def overwrite(self, saved: Blocks) -> None:
         """Write back what ``copies`` gave."""
         for name, array in saved.items():
-            if _misshapen(self.arrays[name], array):
+            if _misshapen(self._arrays[name], array):
                 self._mend(name)
-            self.arrays[name][...] = array
+            self._arrays[name][...] = array
+            self._left.discard(name)
 
     def restore(self) -> None:
         """Put the user's arrays and containers back to the bit; does nothing for copies.
@@ -184,6 +225,7 @@ class Workspace:
             RestoreError: An array could not be put back; all others have been.
         """
         self.moves = {}
+        self._codes = None
         self._displaced.clear()
         if not self.in_place:
             return
@@ -207,7 +249,19 @@ class Workspace:
 
     def base(self, name: str) -> Iterator[tuple[int, Array]]:
         """The block at the present point, in chunks of float64 (or finer) to be overwritten."""
-        return base_chunks(self._sources[name], self.moves.get(name))
+        return base_chunks(self._sources[name], self.moves.get(name), codes=self._codes_of(name))
+
+    def _settle(self) -> None:
+        for name in list(self._left):
+            self.write(name)
+
+    def _codes_of(self, name: str) -> Array | None:
+        move, size = self.moves.get(name), self._sources[name].size
+        if move is None or size < KEPT or size < max(s.size for s in self._sources.values()):
+            return None
+        if self._codes is None or self._codes[0] != name:
+            self._codes = (name, Stream(move.seed, size).read(0, size))
+        return self._codes[1]
 
     def _hold(self) -> None:
         """In place: let the containers hold the working arrays."""
@@ -215,20 +269,20 @@ class Workspace:
             held = {}
             for name, leaf in self.tree.leaves.items():
                 block = self.tree.block_of(name)
-                array = self.arrays[block]
+                array = self._arrays[block]
                 held[name] = leaf if array is self._live[block] else array
             self._holders.hold(held)
 
     def _mend(self, name: str) -> None:
         """Give a block an array of its own shape again, at the present point."""
-        if self.arrays[name] is self._live.get(name):
+        if self._arrays[name] is self._live.get(name):
             self._saved[name].restore()
-        elif self.arrays[name].shape == self._sources[name].shape:
-            self.arrays[name].flags.writeable = True
+        elif self._arrays[name].shape == self._sources[name].shape:
+            self._arrays[name].flags.writeable = True
         else:
-            self.arrays[name] = float64_copy(self._sources[name])
+            self._arrays[name] = float64_copy(self._sources[name])
             self._hold()
-        displace(self.arrays[name], self._sources[name], self.moves.get(name), None, 0.0)
+        displace(self._arrays[name], self._sources[name], self.moves.get(name), None, 0.0)
 
 
 def _misshapen(array: Array, source: Array) -> bool:

@@ -1,6 +1,7 @@
 """The arrays a check works in: written from saved bytes, made good, and put back."""
 
 import collections
+import dataclasses
 
 import numpy as np
 import pytest
@@ -71,6 +72,77 @@ def test_a_displaced_point_is_made_again_from_its_seed(size, layout):
     assert workspace.values("W").tobytes() == first.tobytes()
     index = array.size - 1
     assert workspace.entry("W", index) == first.flat[index]
+
+
+def copies_left_by_a_line():
+    """A workspace of copies, moved to a point, where a line along all of W has ended."""
+    parameters = {"W": np.arange(1.0, 7).reshape(2, 3), "b": np.array([1.0, -1.0])}
+    workspace = workspace_of(parameters, in_place=False)
+    workspace.move(moves_of(workspace))
+    before = workspace.arrays["W"].copy()
+    direction = spread(6, 2)
+    workspace.write("W", direction, 0.5)
+    workspace.leave("W", direction)
+    return workspace, before
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda workspace: workspace.arrays["W"],
+        lambda workspace: workspace.container()["W"],
+        lambda workspace: workspace.copies()["W"],
+        lambda workspace: workspace.values("W"),
+    ],
+)
+def test_a_copy_that_a_line_has_left_is_read_at_the_present_point(read):
+    workspace, before = copies_left_by_a_line()
+    assert read(workspace).tobytes() == before.tobytes()
+    assert workspace.displaced == ()
+
+
+def test_the_loss_reads_a_copy_that_a_line_has_left_at_the_present_point():
+    workspace, before = copies_left_by_a_line()
+    held = workspace.container()
+    direction = spread(6, 3)
+    workspace.write("W", direction, 0.5)
+    workspace.leave("W", direction)
+    workspace.install()
+    assert held["W"].tobytes() == before.tobytes()
+    assert workspace.scale("W") == pytest.approx(np.sqrt(np.mean(before**2)), rel=1e-15)
+
+
+def test_a_step_inside_a_part_starts_from_the_present_point():
+    workspace, before = copies_left_by_a_line()
+    workspace.write("W", Element(4), 0.25)
+    expected = before.copy()
+    expected.flat[4] += 0.25
+    assert workspace.arrays["W"].tobytes() == expected.tobytes()
+
+
+def test_what_is_written_over_a_copy_that_a_line_has_left_stays():
+    workspace, _ = copies_left_by_a_line()
+    workspace.overwrite({"W": np.full((2, 3), 9.0)})
+    assert workspace.arrays["W"].tolist() == [[9, 9, 9], [9, 9, 9]]
+
+
+@pytest.mark.parametrize("size", [7, CHUNK, 3 * CHUNK + 5])
+def test_a_move_whose_bytes_are_kept_is_the_same_move(size, monkeypatch):
+    parameters = {"W": np.random.default_rng(0).normal(size=size), "b": np.ones(2)}
+    plain = workspace_of(parameters, in_place=False)
+    moves = moves_of(plain)
+    monkeypatch.setattr("gradhook._workspace.KEPT", 1)
+    kept = workspace_of(parameters, in_place=False)
+    others = {name: dataclasses.replace(move, seed=5) for name, move in moves.items()}
+    for at in (moves, others, {}, moves):
+        monkeypatch.setattr("gradhook._workspace.KEPT", 10**9)
+        plain.move(at)
+        plain.write("W", spread(size, 2), 0.1)
+        monkeypatch.setattr("gradhook._workspace.KEPT", 1)
+        kept.move(at)
+        kept.write("W", spread(size, 2), 0.1)
+        assert kept.arrays["W"].tobytes() == plain.arrays["W"].tobytes()
+        assert kept.values("W").tobytes() == plain.values("W").tobytes()
 
 
 def test_a_step_moves_every_entry_by_its_number():
