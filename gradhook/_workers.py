@@ -28,6 +28,7 @@ from gradhook._workspace import Workspace
 from gradhook.errors import OptionError
 from gradhook.probe.blocks import Prober
 from gradhook.probe.elements import Distribute, Measurements, Task, run_task
+from gradhook.probe.lines import LineProber
 
 __all__ = ["distributor"]
 
@@ -162,7 +163,7 @@ def _run(job: Array, tasks: list[Task]) -> Measured:
         random.setstate(streams[1])
 
 
-def _prober_of(job: Array) -> Prober | None:
+def _prober_of(job: Array) -> LineProber | None:
     """The prober of a job, built once in each thread; ``None`` where the loss is another one."""
     mark = hashlib.sha256(job.data).digest()
     if getattr(_here, "mark", None) != mark:
@@ -173,7 +174,7 @@ def _prober_of(job: Array) -> Prober | None:
     return prober  # type: ignore[no-any-return]
 
 
-def _built(job: Array) -> tuple[Prober | None, tuple[Any, Any]]:
+def _built(job: Array) -> tuple[LineProber | None, tuple[Any, Any]]:
     parts = pickle.loads(job.tobytes())  # from the process that asks, and from nowhere else
     np.random.set_state(parts["streams"][0])
     random.setstate(parts["streams"][1])
@@ -186,5 +187,5 @@ def _built(job: Array) -> tuple[Prober | None, tuple[Any, Any]]:
     workspace.move(parts["moves"])
     same = evaluator.loss() == parts["loss"] == evaluator.loss()
     guard.learn_volatile()
-    prober = Prober.resumed(evaluator, parts["prober"])
+    prober = LineProber.resumed(evaluator, parts["prober"])
     return (prober if same else None), parts["streams"]

@@ -15,8 +15,10 @@ from typing import TypeAlias
 import numpy as np
 
 from gradhook._types import Array
-from gradhook.probe.blocks import Knowledge, Prober
+from gradhook.probe.blocks import Prober
 from gradhook.probe.evidence import Probe
+from gradhook.probe.lines import LineProber
+from gradhook.probe.steps import Knowledge
 
 __all__ = ["Distribute", "Measurements", "Task", "measure_elements", "run_task"]
 
@@ -108,7 +110,7 @@ def measure_elements(
     return plain
 
 
-def run_task(prober: Prober, task: Task) -> Measurements:
+def run_task(prober: LineProber, task: Task) -> Measurements:
     """Measure one chunk with what the prober knows now."""
     before = prober.evaluations
     indices = range(task.start, task.stop)

@@ -6,7 +6,7 @@ import pytest
 
 import gradhook
 from gradhook._workspace import Workspace
-from gradhook.probe import blocks, slopes
+from gradhook.probe import lines, slopes
 from gradhook.testing import catalogue
 
 KINKED = ("kink", "tie", "relu", "hinge", "absolute", "constant", "quantile", "late")
@@ -43,8 +43,8 @@ def test_errors_set_to_zero_make_false_alarms(sample, monkeypatch):
 
         return without_error
 
-    monkeypatch.setattr(blocks, "sharp_slope", boast(slopes.sharp_slope))
-    monkeypatch.setattr(blocks, "pair_slope", boast(slopes.pair_slope))
+    monkeypatch.setattr(lines, "sharp_slope", boast(slopes.sharp_slope))
+    monkeypatch.setattr(lines, "pair_slope", boast(slopes.pair_slope))
     assert faults(sample) > 0
 
 

@@ -1,0 +1,249 @@
+"""Slopes along lines through the workspace's present point, with its present switches.
+
+A line moves one block, or several at once, along a direction.  The first probe of a block is sharp
+and teaches the curvature of the loss there; the following ones need two evaluations at the step
+that balances that curvature against the noise.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, Self
+
+import numpy as np
+
+from gradhook._directions import Direction, Element
+from gradhook._evaluate import Evaluator
+from gradhook._line import Line
+from gradhook._parameters import norm
+from gradhook._types import Blocks
+from gradhook.difference import Method
+from gradhook.errors import NonFiniteLossError
+from gradhook.probe.directions import seeded, spread
+from gradhook.probe.evidence import Probe, Slope
+from gradhook.probe.noise import Noise, measure_noise
+from gradhook.probe.points import typical_scale
+from gradhook.probe.slopes import pair_slope, sharp_slope
+from gradhook.probe.steps import ENOUGH, FAIR, LONGEST_STEP, SHARP, SHARPEST, Knowledge, Steps
+
+__all__ = ["LineProber"]
+
+NEARBY = 1e-4
+"""Length, in units of the scales, of a line that stays inside a domain whose end is near."""
+
+SMALLER = 0.1
+"""Size of the loss, relative to the main setting's, below which its noise is measured anew."""
+
+
+class LineProber:
+    """Measures slopes at the workspace's present point, with its present switches.
+
+    Args:
+        evaluator: Calls the objective.
+        loss: The loss at the point.
+        gradients: The analytic gradients there.
+        seed: Seed of the directions.
+        method: A difference method that the user chose, instead of the probes described above.
+        like: The prober of an earlier setting, whose noise and curvatures serve as first guesses,
+            so that no block needs a sharp probe again; ``None`` measures the noise.
+        elsewhere: The loss at another point, a first guess of what it varies by.
+
+    Attributes:
+        scales: The blocks' scales, in the parameters' units.
+        norms: The norms of the analytic gradients.
+    """
+
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        *,
+        loss: float,
+        gradients: Blocks,
+        seed: int,
+        method: Method | None = None,
+        like: LineProber | None = None,
+        elsewhere: float = math.nan,
+    ) -> None:
+        self._evaluator = evaluator
+        self._workspace = evaluator.workspace
+        self._gradients = gradients
+        self._seed = seed
+        self._method = method
+        self.scales = {
+            name: self._workspace.scale(name) or typical_scale(array.shape)
+            for name, array in self._workspace.arrays.items()
+        }
+        self.norms = {name: norm(g) for name, g in gradients.items()}
+        self.loss = loss
+        if like is not None and abs(loss) < SMALLER * abs(like.loss):
+            like = None  # of another size, so its noise and steps would mislead
+        self._further = like is not None
+        if like is None:
+            noise = self._measured_noise(elsewhere)
+            self._steps = Steps(noise, loss=loss, scales=self.scales, found=evaluator.first_steps)
+        else:
+            growth = abs(loss) / max(abs(like.loss), sys.float_info.min)
+            self._steps = like._steps.carried_on(growth=growth, scales=self.scales)
+
+    @classmethod
+    def resumed(cls, evaluator: Evaluator, state: dict[str, Any]) -> Self:
+        """A prober with another's ``state``, for slopes alone: it has no analytic gradients."""
+        prober = cls.__new__(cls)
+        prober.__dict__.update(state)
+        prober._evaluator, prober._workspace = evaluator, evaluator.workspace
+        arrays = evaluator.workspace.arrays.items()
+        prober._gradients = {n: np.broadcast_to(0.0, array.shape) for n, array in arrays}
+        return prober
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """Everything but the evaluator, its arrays, the gradients and elements measured."""
+        without = ("_evaluator", "_workspace", "_gradients", "_elements")
+        return {name: value for name, value in vars(self).items() if name not in without}
+
+    @property
+    def evaluations(self) -> int:
+        """Loss evaluations that its evaluator has made."""
+        return self._evaluator.evaluations
+
+    @property
+    def noise(self) -> float:
+        """Absolute noise in one evaluation, in units of loss."""
+        return self._steps.noise
+
+    @property
+    def coarse(self) -> bool:
+        """Whether that is more than float64's rounding."""
+        return self._steps.coarse
+
+    @property
+    def knowledge(self) -> Knowledge:
+        """What has been learned so far; may be set back."""
+        return self._steps.knowledge
+
+    @knowledge.setter
+    def knowledge(self, known: Knowledge) -> None:
+        self._steps.knowledge = known
+
+    def element(self, name: str, index: int) -> Probe:
+        """A sharp probe of one element."""
+        return self._probe(name, Element(index), sharp=True)
+
+    def element_again(self, name: str, index: int, before: Slope) -> Slope:
+        """The slope of one element with a step 30 times shorter than before."""
+        scale = self.scales[name]
+        with Line(self._workspace, [(name, Element(index), 1.0)], self._evaluator.loss) as line:
+            return sharp_slope(
+                line,
+                self.loss,
+                noise=self.noise,
+                step=before.step / 30,
+                longest=LONGEST_STEP * scale,
+                good=self._steps.good(name, scale, SHARPEST, seen=abs(before.value)),
+                rounds=1,
+            )
+
+    def textbook(self, name: str, index: int, eps: float) -> float:
+        """The plain two-sided difference of one element, at a fixed ``eps``."""
+        with Line(self._workspace, [(name, Element(index), 1.0)], self._evaluator.loss) as line:
+            return float((line(eps) - line(-eps)) / (2 * eps))
+
+    def along(
+        self,
+        parts: Sequence[tuple[str, Direction, float]],
+        *,
+        share: float = 1.0,
+        wanted: float = 0.0,
+    ) -> Probe:
+        """Probe along any direction, with a step that grows as fewer elements move.
+
+        Takes two evaluations where these can be expected to reach the error wanted, else four.
+
+        Args:
+            parts: Block, direction and weight, for each block that moves.
+            share: Share of the elements of these blocks that the directions move.
+            wanted: Error at which no further round is needed.
+        """
+        grown = math.sqrt(share * len(parts))
+        pair, sharp = (
+            min(self._steps.step(name, sharp=sharp) / weight for name, _, weight in parts) / grown
+            for sharp in (False, True)
+        )
+        longest = min(LONGEST_STEP * self.scales[name] / weight for name, _, weight in parts)
+
+        def good(slope: Slope) -> bool:
+            return slope.error <= wanted
+
+        with Line(self._workspace, parts, self._evaluator.loss) as line:
+            if 2 * self.noise / min(pair, longest) <= wanted:
+                h = min(pair, longest)
+                slope = pair_slope(line, self.loss, noise=self.noise, step=h, good=good)
+            else:
+                h = min(sharp, longest)
+                slope = sharp_slope(line, self.loss, noise=self.noise, step=h, longest=h, good=good)
+            analytic = math.fsum(weight * v.dot(self._gradients[n]) for n, v, weight in parts)
+            coarse = any(self._workspace.arrays[n].dtype.itemsize < 8 for n, _, _ in parts)
+            if coarse and math.isfinite(slope.value):
+                analytic = line.slope_taken(self._gradients, slope.step)
+        return Probe(analytic, slope)
+
+    def _probe(self, name: str, direction: Direction, *, sharp: bool) -> Probe:
+        parts, scale, evaluator = [(name, direction, 1.0)], self.scales[name], self._evaluator
+        with Line(self._workspace, parts, evaluator.loss, evaluator.complex_loss) as line:
+            if self._method is not None:
+                slope = self._by_method(line, scale)
+            elif sharp or not self._steps.pair_suffices(name):
+                slope = self._sharp(line, name, scale)
+                self._steps.pass_on(slope, scale)
+            else:
+                slope = pair_slope(
+                    line,
+                    self.loss,
+                    noise=self.noise,
+                    step=self._steps.pair_step(name),
+                    good=self._steps.good(name, scale, FAIR),
+                )
+            analytic = direction.dot(self._gradients[name])
+            if self._workspace.arrays[name].dtype.itemsize < 8 and math.isfinite(slope.value):
+                analytic = line.slope_taken({name: self._gradients[name]}, slope.step)
+        self._steps.learn(name, slope)
+        return Probe(analytic, slope)
+
+    def _sharp(self, line: Callable[[float], float], name: str, scale: float) -> Slope:
+        return sharp_slope(
+            line,
+            self.loss,
+            noise=self.noise,
+            step=self._steps.first(name, scale),
+            longest=LONGEST_STEP * scale,
+            good=self._steps.good(name, scale, SHARP),
+            enough=self._steps.good(name, scale, ENOUGH),
+            grow=not self._steps.knows(name),
+        )
+
+    def _by_method(self, line: Callable[[float], float], scale: float) -> Slope:
+        assert self._method is not None
+        try:
+            # Methods assume that a displacement of one is natural, so they see the line in units of
+            # the scale.
+            estimate = self._method(lambda t: line(t * scale), noise=self.noise)
+        except NonFiniteLossError:
+            return Slope(math.nan, math.inf, math.nan)
+        return Slope(estimate.value / scale, estimate.error / scale, estimate.step * scale)
+
+    def _measured_noise(self, elsewhere: float) -> Noise:
+        parts = [
+            (n, spread(a.size, seeded(self._seed, 4, i)), self.scales[n])
+            for i, (n, a) in enumerate(self._workspace.arrays.items())
+            if a.size
+        ]
+        with Line(self._workspace, parts, self._evaluator.loss) as line:
+            # Where the domain ends close by, a shorter way may stay inside it.
+            with contextlib.suppress(NonFiniteLossError):
+                return measure_noise(line, at_zero=self.loss, elsewhere=elsewhere)
+            with contextlib.suppress(NonFiniteLossError):
+                return measure_noise(lambda t: line(t * NEARBY), at_zero=self.loss)
+        return Noise(sys.float_info.epsilon * abs(self.loss), coarse=False)

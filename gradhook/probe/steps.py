@@ -1,0 +1,250 @@
+"""What probing learns of a loss, and the step of the next probe from it.
+
+The first probe of a block is sharp: it looks for its step, beginning where the last block's search
+ended, in units of the block's scale.  On the way it sees the curvature ``|phi''|``, and from then
+on a pair of evaluations at
+
+    h  =  sqrt(4 * noise / |phi''|)
+
+balances truncation, ``h * |phi''| / 2``, against the noise, ``2 * noise / h``.  Whether a pair
+suffices, and when a probe may stop, goes by the noise and by the slopes seen so far.  Nothing here
+evaluates, and nothing sees an analytic gradient: a step chosen because the two agree would prove
+nothing.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from gradhook.probe.evidence import Slope
+from gradhook.probe.noise import Noise
+
+__all__ = ["ENOUGH", "FAIR", "LONGEST_STEP", "SHARP", "SHARPEST", "Goal", "Knowledge", "Steps"]
+
+FIRST_STEP = 1e-5
+"""First step, in units of a block's scale: near the cube root of float64's epsilon, which is
+best for a smooth loss."""
+
+SHORTEST_FIRST_STEP = 1e-7
+"""Shortest step at which a block is first probed, whatever the last block needed."""
+
+LONGEST_STEP = 0.1
+"""Longest step, in units of a block's scale."""
+
+SHORTEST_STEP = 1e-9
+"""Shortest step that a pair starts with, in units of a block's scale."""
+
+KINKS_BELOW = 2e-9
+"""A sharp step below this, in units of a block's scale, was driven there by kinks."""
+
+NEGLIGIBLE = 1e-5
+"""Error, as a share of an ordinary block's slope, at which a slope that is zero within it needs no
+further round."""
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """The error at which an estimate needs no further round.
+
+    Args:
+        relative: Relative error.
+        margin: Multiple of the best relative error that the noise allows, where that is more.
+    """
+
+    relative: float
+    margin: float
+
+
+SHARP = Goal(1e-7, 3.0)
+"""Of a sharp estimate."""
+
+SHARPEST = Goal(SHARP.relative, 0.0)
+"""The same whatever the noise."""
+
+FAIR = Goal(1e-6, 3.0)
+"""Of a pair."""
+
+ENOUGH = Goal(1e-5, 10.0)
+"""Of an estimate that noise limits: it is left as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Learned:
+    """What the first probe of a block taught: its step, ``|phi''|`` and the largest slope seen."""
+
+    step: float
+    curvature: float
+    slope: float
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What probing has taught so far, of steps and sizes.
+
+    Args:
+        learned: What the first probe of each block taught.
+        relative_step: Step of the last sharp probe, by its block's scale: the next block's first.
+        typical: The largest slope seen, times its block's scale: what an ordinary block does.
+    """
+
+    learned: dict[str, _Learned]
+    relative_step: float
+    typical: float
+
+    @classmethod
+    def joined(cls, several: Sequence[Knowledge]) -> Knowledge:
+        """The steps of the first and the largest slopes of all."""
+        first = several[0]
+        learned = {
+            name: replace(known, slope=max(e.learned.get(name, known).slope for e in several))
+            for name, known in first.learned.items()
+        }
+        return cls(learned, first.relative_step, max(each.typical for each in several))
+
+
+class Steps:
+    """Chooses steps, and learns from what they give.
+
+    Args:
+        noise: What the noise was measured to be.
+        loss: The loss at the point.
+        scales: The blocks' scales.
+        found: Steps that earlier checks found, by block and in units of its scale; those found
+            here are added.
+
+    Attributes:
+        noise: Absolute noise in one evaluation, in units of loss.
+        coarse: Whether that is more than float64's rounding.
+    """
+
+    def __init__(
+        self, noise: Noise, *, loss: float, scales: Mapping[str, float], found: dict[str, float]
+    ) -> None:
+        self.noise = noise.level
+        self.coarse = noise.coarse
+        contrast = noise.contrast or abs(loss) or 1.0
+        self._relative_noise: float = min(1.0, noise.level / contrast)
+        self._scales = scales
+        self._found = found
+        self._begin(dict(found))
+
+    def carried_on(self, *, growth: float, scales: Mapping[str, float]) -> Steps:
+        """Steps elsewhere, where the loss is ``growth`` times as large and scales are others."""
+        steps = copy.copy(self)
+        # Rounding grows in proportion to the loss.
+        steps.noise = self.noise * max(1.0, growth)
+        steps._scales = scales
+        steps._begin_at = dict(self._found)
+        steps.knowledge = replace(self.knowledge, typical=0.0)
+        return steps
+
+    def coarsen(self, noise: Noise) -> None:
+        """Take up a larger noise, and forget the steps found with the smaller one."""
+        growth = noise.level / max(self.noise, sys.float_info.min)
+        self._relative_noise = min(1.0, self._relative_noise * growth)
+        self.noise, self.coarse = noise.level, self.coarse or noise.coarse
+        self._begin({})
+
+    @property
+    def knowledge(self) -> Knowledge:
+        """What has been learned so far; may be set back."""
+        return Knowledge(dict(self._learned), self._relative_step, self._typical)
+
+    @knowledge.setter
+    def knowledge(self, known: Knowledge) -> None:
+        self._learned = dict(known.learned)
+        self._relative_step, self._typical = known.relative_step, known.typical
+
+    def knows(self, name: str) -> bool:
+        """Whether the block has been probed."""
+        return name in self._learned
+
+    def first(self, name: str, scale: float) -> float:
+        """Where a sharp probe of a block begins to look for its step."""
+        known = self._learned.get(name)
+        return known.step if known else self._begin_at.get(name, self._relative_step) * scale
+
+    def step(self, name: str, *, sharp: bool) -> float:
+        """Step along a direction that is not the block's own: a sharp probe's, or a pair's."""
+        known = self._learned.get(name)
+        if known is None:
+            return self._relative_step * self._scales[name]
+        return known.step if sharp else self.pair_step(name)
+
+    def pair_step(self, name: str) -> float:
+        """Where ``2·noise/h`` and ``h·|phi''|/2`` balance, for the curvature seen in this block."""
+        known, scale = self._learned[name], self._scales[name]
+        balanced = math.sqrt(4 * self.noise / known.curvature) if known.curvature > 0 else math.inf
+        return float(min(max(balanced, SHORTEST_STEP * scale), known.step))
+
+    def pair_suffices(self, name: str) -> bool:
+        """Whether a pair at that step can be expected to be fair, going by the slopes seen."""
+        known = self._learned.get(name)
+        return known is not None and bool(
+            2 * self.noise / self.pair_step(name) <= self._at_best(FAIR) * known.slope
+        )
+
+    def good(
+        self, name: str, scale: float, goal: Goal, *, seen: float | None = None
+    ) -> Callable[[Slope], bool]:
+        """Whether an estimate of a slope needs no further round.
+
+        Its error is held against the slope, or against the largest ``seen`` where that is larger:
+        in the block, unless it is given.
+        """
+        relative = self._at_best(goal)
+        if seen is None:
+            seen = self._learned[name].slope if name in self._learned else 0.0
+
+        def good(slope: Slope) -> bool:
+            size = max(abs(slope.value), seen)
+            negligible = (
+                abs(slope.value) <= 3 * slope.error
+                and slope.error <= NEGLIGIBLE * self._typical / scale
+            )
+            return slope.error <= relative * size or negligible
+
+        return good
+
+    def learn(self, name: str, slope: Slope) -> None:
+        """Take up the slope of a block."""
+        if not math.isfinite(slope.value):
+            return
+        known, scale, size = self._learned.get(name), self._scales[name], abs(slope.value)
+        self._typical = max(self._typical, scale * size)
+        if known is not None:
+            self._learned[name] = replace(known, slope=max(known.slope, size))
+        elif slope.kink or slope.step < KINKS_BELOW * scale:
+            # A kink drove the step down: nothing is known of the curvature elsewhere.
+            self._learned[name] = _Learned(self._relative_step * scale, math.nan, size)
+        else:
+            self._learned[name] = _Learned(slope.step, slope.curvature, size)
+            self.keep(name, slope, scale)
+
+    def pass_on(self, slope: Slope, scale: float) -> None:
+        """Let the next block begin with the step that a sharp probe came to."""
+        if not slope.kink and slope.step >= KINKS_BELOW * scale:
+            self._relative_step = max(slope.step / scale, SHORTEST_FIRST_STEP)
+
+    def keep(self, name: str, slope: Slope, scale: float) -> None:
+        """Let later checks begin with the step found; they measure its error all the same."""
+        if math.isfinite(slope.error) and not slope.kink:
+            self._found[name] = max(slope.step / scale, SHORTEST_FIRST_STEP)
+
+    def _begin(self, begin_at: dict[str, float]) -> None:
+        self._begin_at = begin_at
+        # The cube root of noise over contrast: best for a smooth loss that varies by as much.
+        guessed = float(min(LONGEST_STEP / 4, max(FIRST_STEP, self._relative_noise ** (1 / 3))))
+        self.knowledge = Knowledge({}, guessed, 0.0)
+
+    def _at_best(self, goal: Goal) -> float:
+        """The relative error wanted, or the goal's multiple of the best that the noise allows.
+
+        ``h**2 + noise/h`` of a loss that varies by its contrast over one unit is least near
+        ``(noise/contrast)**(2/3)``.
+        """
+        return float(max(goal.relative, goal.margin * self._relative_noise ** (2 / 3)))
