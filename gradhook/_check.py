@@ -19,10 +19,10 @@ from gradhook._faults import is_users, own_faults
 from gradhook._keywords import BatchKeywords, shows_options
 from gradhook._objective import Objective
 from gradhook._options import Options
+from gradhook._outcome import Outcome
 from gradhook._parameters import Tree
 from gradhook._progress import ProgressLike
 from gradhook._run import Run
-from gradhook._session import Outcome
 from gradhook._subset import Rows, as_batch, draw
 from gradhook._types import Batch, nearest_name
 from gradhook._warn import warn

@@ -12,7 +12,7 @@ import numpy as np
 
 from gradhook._branch import branch_sentences
 from gradhook._idle import idle_part
-from gradhook._session import Outcome
+from gradhook._outcome import Outcome
 from gradhook._subset import Rows
 from gradhook._types import Array, Verdict
 from gradhook.report import BlockReport

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterable
 
 from gradhook._evaluate import Evaluator
-from gradhook._session import Outcome
+from gradhook._outcome import Outcome
 from gradhook._subset import Rows, passed_whole
 from gradhook._types import Batch
 

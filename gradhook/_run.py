@@ -19,10 +19,11 @@ from gradhook._guard import Guard, put_back
 from gradhook._holders import sole_mover
 from gradhook._objective import Objective
 from gradhook._options import Options
+from gradhook._outcome import Outcome
 from gradhook._parameters import Tree
 from gradhook._penalty import Added, Penalty, split_penalty
 from gradhook._remarks import remarks
-from gradhook._session import Outcome, Session
+from gradhook._session import Session
 from gradhook._signals import held_signals
 from gradhook._subset import Rows, passed_whole, upcast
 from gradhook._switches import BoundSwitch, Role

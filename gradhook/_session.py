@@ -9,66 +9,27 @@ again a step away, off every tie, before it counts.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
-from gradhook._branch import Branch
 from gradhook._called_again import findings_of_calls
-from gradhook._directions import Move
 from gradhook._evaluate import Evaluator
-from gradhook._explain import Explanation, explain
+from gradhook._explain import explain
 from gradhook._further import measure_further
 from gradhook._generic import find_generic
+from gradhook._off_the_tie import measure_off_the_tie
 from gradhook._options import Options
+from gradhook._outcome import Outcome
 from gradhook._quick import measure_quickly
-from gradhook._settings import Measured, measure, outside_domain
+from gradhook._settings import measure, outside_domain
 from gradhook._switchboard import Setting, Switchboard
 from gradhook._switches import BoundSwitch
 from gradhook._trace import trace_branches
-from gradhook._types import Array, Batch, Verdict
-from gradhook.probe.points import mirrored, nearby
+from gradhook._types import Batch, Verdict
 from gradhook.probe.sanity import Facts, call_gradients_again, call_loss_twice, call_with_gradients
-from gradhook.report import Finding
-from gradhook.verdict.judge import Judgement, combine, judge_kink
+from gradhook.verdict.judge import combine
 
-__all__ = ["Outcome", "Session"]
-
-MISMATCH = (Verdict.FAIL, Verdict.WARN)
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What a session found.
-
-    Args:
-        facts: How the functions behaved when called again.
-        measured: The settings measured, main one first.
-        findings: Further findings per block, from calling again.
-        coverage: What was not exercised.
-        unjudged: Why no setting could be measured; empty if one was.
-        branches: Per doubted block, operations that decide differently on the two sides of a probe.
-        explanation: Where and why blocks are wrong.
-    """
-
-    facts: Facts
-    measured: list[Measured] = field(default_factory=list)
-    findings: dict[str, list[Finding]] = field(default_factory=dict)
-    coverage: list[str] = field(default_factory=list)
-    unjudged: str = ""
-    branches: dict[str, tuple[Branch, ...]] = field(default_factory=dict)
-    explanation: Explanation = field(default_factory=Explanation)
-
-    def findings_of(self, name: str) -> list[Finding]:
-        """What every setting said of a block."""
-        findings = [m.findings[name] for m in self.measured if name in m.findings]
-        findings += self.findings.get(name, [])
-        return findings or [Finding("current point", Verdict.INCONCLUSIVE, note=self.unjudged)]
-
-    def gradients_of(self, name: str) -> list[Array]:
-        """The gradients of a block in the settings that judged it; empty if one is gone."""
-        judged = [m.gradients for m in self.measured if name in m.judgements]
-        kept = all(name in gradients for gradients in judged)
-        return [gradients[name] for gradients in judged] if kept else []
+__all__ = ["Session"]
 
 
 class Session:
@@ -230,9 +191,17 @@ class Session:
             and not current.evidence[name].spoiled
             and not (name in known and not judgement.finding.kinks)
         ]
-        outcome.measured.append(
-            self._off_the_tie(current, doubted, known, outcome) if doubted else current
-        )
+        if doubted:
+            current = measure_off_the_tie(
+                self._evaluator,
+                current,
+                doubted,
+                self._options,
+                known=known,
+                like=outcome.measured[0].prober if outcome.measured else None,
+                coverage=outcome.coverage,
+            )
+        outcome.measured.append(current)
 
     def _measure_unexercised(self, outcome: Outcome) -> None:
         """Measure blocks that the rows drawn leave UNTESTED on other rows."""
@@ -265,78 +234,7 @@ class Session:
                 names=names,
             )
         if any(
-            j.finding.verdict in (*MISMATCH, Verdict.PASS) for j in measured.judgements.values()
+            j.finding.verdict in (Verdict.FAIL, Verdict.WARN, Verdict.PASS)
+            for j in measured.judgements.values()
         ):
             outcome.measured.append(measured)
-
-    def _off_the_tie(
-        self, current: Measured, names: list[str], known: Collection[str], outcome: Outcome
-    ) -> Measured:
-        """Measure mismatches of the current point again a step away; what that says counts."""
-        workspace, tolerance = self._evaluator.workspace, self._options.tolerance
-        moves = nearby(
-            workspace.arrays,
-            distance=tolerance.kink_displacement,
-            fixed=self._options.fixed,
-            seed=self._options.seed,
-        )
-        if not moves:
-            return current
-        judged: dict[str, Judgement] = {}
-        retried: list[Measured] = []
-        left = names
-        # On both sides: a wrong branch that a tie sits on is taken on one of them.
-        for side, probes in ((moves, None), (mirrored(moves), 1)):
-            away = self._away(current, side, left, known, probes, outcome) if left else None
-            if away is None:
-                continue
-            retried.append(away)
-            for name in left:
-                here = current.judgements[name]
-                said = judge_kink(here, away.judgements[name])
-                untested = here.finding.verdict is Verdict.UNTESTED
-                if untested and said.finding.verdict not in MISMATCH:
-                    said = here  # a kink is no reason to say less, or more
-                if name not in judged or said.finding.verdict is not Verdict.INCONCLUSIVE:
-                    judged[name] = said
-            left = [n for n in left if judged[n].finding.verdict not in MISMATCH]
-        if not retried:
-            outcome.coverage.append(
-                "a mismatch at the current point could not be measured again off a possible tie"
-            )
-            for name in names:
-                here = current.judgements[name]
-                doubtful = replace(here.finding, verdict=Verdict.INCONCLUSIVE)
-                judged[name] = replace(here, finding=doubtful)
-        return replace(current.judged_anew(judged), retried=tuple(retried))
-
-    def _away(
-        self,
-        current: Measured,
-        moves: dict[str, Move],
-        names: list[str],
-        known: Collection[str],
-        probes: int | None,
-        outcome: Outcome,
-    ) -> Measured | None:
-        """Some blocks measured a step off the current point; ``None`` outside the loss's domain."""
-        self._evaluator.workspace.move(moves)
-        try:
-            loss, gradients = self._evaluator.loss_and_gradients()
-        except Exception:  # outside the domain
-            return None
-        if outside_domain(loss):
-            return None
-        return measure(
-            self._evaluator,
-            replace(current.setting, name="a step off the current point", moves=moves),
-            self._options,
-            seed=self._options.seed + 202,
-            loss=loss,
-            gradients=gradients,
-            # Steps and curvatures learned at a tie would mislead: those of the main point, or none.
-            like=outcome.measured[0].prober if outcome.measured else None,
-            names=names,
-            probes=probes,
-            known=known,
-        )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gradhook import _session, check_gradients
+from gradhook import _off_the_tie, check_gradients
 from gradhook.testing import catalogue
 
 ONE_SIDED = ["cnn/leaky_slope_ignored/notebook/1024", "cnn/wrong_layer_act/notebook/1007"]
@@ -56,7 +56,7 @@ def test_a_right_slope_below_zero_is_a_kink_and_no_failure(seed):
 
 
 def test_one_side_alone_would_miss_some_of_them(monkeypatch):
-    monkeypatch.setattr(_session, "mirrored", lambda moves: moves)
+    monkeypatch.setattr(_off_the_tie, "mirrored", lambda moves: moves)
     verdicts = {str(zero_unit(0.0, seed).blocks["w"].verdict) for seed in range(10)}
     assert verdicts == {"FAIL", "KINK"}
 

@@ -1,0 +1,120 @@
+"""Mismatches at the point where the user stands, measured again a step away.
+
+There a unit may sit exactly on a tie, where the loss has two slopes and the gradient is one of
+them, or lies between: nothing that right code could do would agree.  A step away, off every tie,
+it must.  Both sides are looked at, because a wrong branch that a tie sits on is taken on one of
+them only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from gradhook._evaluate import Evaluator
+from gradhook._options import Options
+from gradhook._settings import Measured, measure, outside_domain
+from gradhook._switchboard import Setting
+from gradhook._types import Verdict
+from gradhook.probe.blocks import Prober
+from gradhook.probe.points import mirrored, nearby
+from gradhook.verdict.judge import Judgement, judge_kink
+
+__all__ = ["measure_off_the_tie"]
+
+MISMATCH = (Verdict.FAIL, Verdict.WARN)
+
+
+def measure_off_the_tie(
+    evaluator: Evaluator,
+    current: Measured,
+    names: list[str],
+    options: Options,
+    *,
+    known: Collection[str],
+    like: Prober | None,
+    coverage: list[str],
+) -> Measured:
+    """Measure mismatches of the current point again a step away; what that says counts.
+
+    Args:
+        evaluator: Calls the objective.
+        current: What was measured at the current point.
+        names: The blocks in doubt.
+        options: The check's options.
+        known: Blocks that other settings have found wrong.
+        like: The prober of the main setting; ``None`` if there is none.  Steps and curvatures
+            learned at a tie would mislead.
+        coverage: Takes up what could not be exercised.
+
+    Returns:
+        The current point's record, with these blocks judged anew.
+    """
+    moves = nearby(
+        evaluator.workspace.arrays,
+        distance=options.tolerance.kink_displacement,
+        fixed=options.fixed,
+        seed=options.seed,
+    )
+    if not moves:
+        return current
+    judged: dict[str, Judgement] = {}
+    retried: list[Measured] = []
+    left = names
+    for side, probes in ((moves, None), (mirrored(moves), 1)):
+        if not left:
+            break
+        setting = replace(current.setting, name="a step off the current point", moves=side)
+        away = _measured(evaluator, setting, options, left, probes, known, like)
+        if away is None:
+            continue
+        retried.append(away)
+        for name in left:
+            here = current.judgements[name]
+            said = judge_kink(here, away.judgements[name])
+            untested = here.finding.verdict is Verdict.UNTESTED
+            if untested and said.finding.verdict not in MISMATCH:
+                said = here  # a kink is no reason to say less, or more
+            if name not in judged or said.finding.verdict is not Verdict.INCONCLUSIVE:
+                judged[name] = said
+        left = [n for n in left if judged[n].finding.verdict not in MISMATCH]
+    if not retried:
+        coverage.append(
+            "a mismatch at the current point could not be measured again off a possible tie"
+        )
+        for name in names:
+            here = current.judgements[name]
+            doubtful = replace(here.finding, verdict=Verdict.INCONCLUSIVE)
+            judged[name] = replace(here, finding=doubtful)
+    return replace(current.judged_anew(judged), retried=tuple(retried))
+
+
+def _measured(
+    evaluator: Evaluator,
+    setting: Setting,
+    options: Options,
+    names: list[str],
+    probes: int | None,
+    known: Collection[str],
+    like: Prober | None,
+) -> Measured | None:
+    """Some blocks measured in a setting; ``None`` outside the loss's domain."""
+    evaluator.workspace.move(setting.moves)
+    try:
+        loss, gradients = evaluator.loss_and_gradients()
+    except Exception:  # outside the domain
+        return None
+    if outside_domain(loss):
+        return None
+    return measure(
+        evaluator,
+        setting,
+        options,
+        seed=options.seed + 202,
+        loss=loss,
+        gradients=gradients,
+        like=like,
+        names=names,
+        probes=probes,
+        known=known,
+    )
