@@ -17,13 +17,13 @@ from gradhook._options import Options
 from gradhook._parts import zero_slices
 from gradhook._scene import Scene
 from gradhook._settings import Measured
-from gradhook._small import describe
 from gradhook._switches import BoundSwitch
 from gradhook._types import Verdict
 from gradhook.probe.evidence import Location
 from gradhook.probe.localise import Budget
 from gradhook.report import Cause
 from gradhook.verdict.boundary import boundary, forward_order
+from gradhook.verdict.parts import describe
 
 __all__ = ["Explanation", "explain"]
 

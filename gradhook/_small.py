@@ -15,28 +15,25 @@ alike.  Blocks with spread mismatches are held against the rules together.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
-from gradhook._directions import Direction, masked
-from gradhook._format import block_name
+from gradhook._directions import masked
+from gradhook._rules import find_rules
 from gradhook._types import Array, Blocks, Tolerance, Verdict
 from gradhook.probe.blocks import Prober
 from gradhook.probe.directions import seeded, spread
-from gradhook.probe.evidence import BlockEvidence, Location, Probe
+from gradhook.probe.evidence import BlockEvidence, Location
 from gradhook.probe.localise import Budget, locate
 from gradhook.verdict.judge import Judgement
-from gradhook.verdict.wrong import LONGEST
+from gradhook.verdict.parts import describe, is_apart
 
-__all__ = ["SEARCH", "describe", "is_apart", "judge_small"]
+__all__ = ["SEARCH", "judge_small"]
 
 SEARCH = 1300
 """Evaluations that the search of one block may take."""
-
-FITTED, CONFIRMED = 3, 2
-"""Probes that a rule is fitted on, and fresh ones that it must explain."""
 
 SUBSETS, SHARE, TELLING = 3, 1 / 16, 6.0
 """Random subsets that tell a spread mismatch, their share of the elements, and how far one that
@@ -47,21 +44,6 @@ LARGE = 512
 
 UNSURE = 60
 """Evaluations that a search may take where subsets are too coarse to tell."""
-
-ALONE = 3
-"""Blocks that are held against a rule each by itself, where none holds for all."""
-
-NAMED = 3
-"""Parts of a block that are named one by one."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Small:
-    """A block with a small mismatch."""
-
-    name: str
-    evidence: BlockEvidence
-    judgement: Judgement
 
 
 def judge_small(
@@ -89,51 +71,65 @@ def judge_small(
         The judgements by shape.
     """
     judged: dict[str, Judgement] = {}
-    dense: list[_Small] = []
+    dense: list[str] = []
     ratios = sorted(judgement.finding.ratio for judgement in judgements.values())
     usual = ratios[len(ratios) // 2] if 2 * len(ratios) > max(2, len(evidence)) else 0.0
     for index, (name, judgement) in enumerate(judgements.items()):
-        small = _Small(name, evidence[name], judgement)
-        alike = judgement.finding.ratio <= tolerance.unlike * usual and evidence[name].size < LARGE
-        worth = 0 if alike else _search_worth(prober, small, tolerance, seeded(seed, 10, index))
+        block, size = evidence[name], judgement.comparison.residual_norm
+        alike = judgement.finding.ratio <= tolerance.unlike * usual and block.size < LARGE
+        worth = (
+            0 if alike else _search_worth(prober, block, size, tolerance, seeded(seed, 10, index))
+        )
         if not worth:
-            dense.append(small)
+            dense.append(name)
             continue
         found = locate(
             prober,
-            evidence[name],
+            block,
             gradients[name],
             resolved=tolerance.resolved,
             rounding=tolerance.rounding,
             budget=Budget(lambda: prober.evaluations, worth),
             seed=seed,
         )
-        if is_apart(found, evidence[name], tolerance.few) and found.ratio > tolerance.warn:
+        if is_apart(found, block, tolerance.few) and found.ratio > tolerance.warn:
             verdict = Verdict.FAIL if found.ratio > tolerance.fail else Verdict.WARN
             note = f"{describe(found)} wrong: ratio {found.ratio:.1e} there"
             note += ", and nothing else stands out" if found.complete else ""
             judged[name] = _revised(judgement, verdict, note, found)
         else:
-            dense.append(small)
-    rules = _rules(prober, dense, values, tolerance, seed)
-    for small in dense:
-        judged[small.name] = _by_rule(small.judgement, rules.get(small.name, ""), tolerance)
+            dense.append(name)
+    rules = find_rules(
+        prober,
+        [evidence[name] for name in dense],
+        {name: judgements[name].comparison.residual_norm for name in dense},
+        values=values,
+        tolerance=tolerance,
+        seed=seed,
+    )
+    for name in dense:
+        judged[name] = _by_rule(judgements[name], rules.get(name, ""), tolerance)
     return judged
 
 
-def _search_worth(prober: Prober, small: _Small, tolerance: Tolerance, seed: int) -> int:
-    """Evaluations that a search may take; 0 where random subsets are all wrong."""
-    evidence = small.evidence
+def _search_worth(
+    prober: Prober, evidence: BlockEvidence, size: float, tolerance: Tolerance, seed: int
+) -> int:
+    """Evaluations that a search may take; 0 where random subsets are all wrong.
+
+    The mismatch's ``size`` is the norm of the residual.
+    """
     if evidence.exact:
         return 0 if _mostly_wrong(evidence, tolerance) else SEARCH
     if SHARE * evidence.size < 1:
         return UNSURE
     random = np.random.default_rng(seed)
-    expected = math.sqrt(SHARE) * small.judgement.comparison.residual_norm
+    expected = math.sqrt(SHARE) * size
     for k in range(SUBSETS):
         kept = random.random(evidence.size) < SHARE
         direction = masked(spread(evidence.size, seeded(seed, k)), kept)
-        probe = prober.along([(small.name, direction, 1.0)], share=SHARE, wanted=expected / TELLING)
+        parts = [(evidence.name, direction, 1.0)]
+        probe = prober.along(parts, share=SHARE, wanted=expected / TELLING)
         allowed = tolerance.resolved * probe.slope.error
         if abs(probe.residual) <= allowed:
             return SEARCH if allowed < expected / 2 else UNSURE
@@ -159,121 +155,9 @@ def _by_rule(judgement: Judgement, rule: str, tolerance: Tolerance) -> Judgement
     return judgement
 
 
-def is_apart(found: Location, evidence: BlockEvidence, few: float) -> bool:
-    """Whether the wrong parts are a small part of the block, and of its gradient.
-
-    Parts that hold most of the gradient are where it lives, not where it is wrong.
-
-    Args:
-        found: What a search found.
-        evidence: The block's probes.
-        few: Share of the elements, and half of that of the gradient, that is a small part.
-    """
-    size = sum(math.prod(s.stop - s.start for s in box) for box in found.boxes)
-    small = len(found.boxes) == 1 or size <= few * evidence.size
-    return (
-        found.concentrated and small and (found.numerical_norm < 2 * few * evidence.analytic_norm)
-    )
-
-
-def describe(location: Location) -> str:
-    """The wrong parts as a user would index them: ``"W2[:, 7]"``."""
-    parts = [
-        block_name(location.name, LONGEST)
-        + ("[" + ", ".join(map(_index, box, location.shape)) + "]" if box else "")
-        for box in location.boxes[:NAMED]
-    ]
-    more = len(location.boxes) - len(parts)
-    return ", ".join(parts) + (f" and {more} more" if more else "")
-
-
-def _index(part: slice, length: int) -> str:
-    if part.stop - part.start == 1:
-        return str(part.start)
-    return ":" if part.stop - part.start == length else f"{part.start}:{part.stop}"
-
-
 def _revised(
     judgement: Judgement, verdict: Verdict, note: str, location: Location | None = None
 ) -> Judgement:
     finding = replace(judgement.finding, verdict=verdict, note=note)
     where = describe(location) if location else None
     return replace(judgement, finding=finding, doubtful=False, where=where, location=location)
-
-
-def _rules(
-    prober: Prober,
-    dense: Sequence[_Small],
-    values: Callable[[str], Array],
-    tolerance: Tolerance,
-    seed: int,
-) -> dict[str, str]:
-    """The rule that each block's residual follows, as a sentence; blocks without one are left out.
-
-    All blocks together first, each at a weight by which its residual counts one.
-    """
-    if not dense:
-        return {}
-    shared = _rule(prober, dense, values, tolerance, seed)
-    if shared or len(dense) == 1:
-        return {small.name: shared for small in dense if shared}
-    if len(dense) > ALONE:
-        return {}
-    alone = {s.name: _rule(prober, [s], values, tolerance, seed + 1) for s in dense}
-    return {name: rule for name, rule in alone.items() if rule}
-
-
-def _rule(
-    prober: Prober,
-    blocks: Sequence[_Small],
-    values: Callable[[str], Array],
-    tolerance: Tolerance,
-    seed: int,
-) -> str:
-    """The rule that the residual of all these blocks follows; empty if none does."""
-    weights = {b.name: 1 / b.judgement.comparison.residual_norm for b in blocks}
-    if len(blocks) == 1 and blocks[0].evidence.exact:
-        evidence = blocks[0].evidence
-        probes: Sequence[Probe] = evidence.probes
-        drawn = [[(blocks[0].name, v, 1.0)] for v in prober.directions(evidence)]
-    else:
-        # Sharp enough to tell a rule from an accident: a few probes agree with many to 10 %.
-        wanted = tolerance.explained * math.sqrt(len(blocks)) / 3
-        drawn = [_drawn(blocks, weights, seeded(seed, 9, k)) for k in range(FITTED + CONFIRMED)]
-        probes = [prober.along(parts, wanted=wanted) for parts in drawn]
-    if len(probes) < FITTED:
-        return ""
-    factor = _fit(probes, [probe.slope.value for probe in probes], tolerance)
-    if factor is not None:
-        return f"the gradient is {1 + factor:.8g} times the numerical one, everywhere"
-    arrays = {block.name: values(block.name) for block in blocks}
-    along = [math.fsum(w * v.dot(arrays[name]) for name, v, w in parts) for parts in drawn]
-    weight = _fit(probes, along, tolerance)
-    if weight is not None:
-        return f"the gradient differs by {weight:.3e} times the block itself, everywhere"
-    return ""
-
-
-def _drawn(
-    blocks: Sequence[_Small], weights: Mapping[str, float], seed: int
-) -> list[tuple[str, Direction, float]]:
-    return [
-        (b.name, spread(b.evidence.size, seeded(seed, index)), weights[b.name])
-        for index, b in enumerate(blocks)
-    ]
-
-
-def _fit(probes: Sequence[Probe], known: Sequence[float], tolerance: Tolerance) -> float | None:
-    """The ``c`` of ``residual = c * known``, if it holds on probes that it was not fitted on."""
-    fitted = slice(0, -CONFIRMED) if len(probes) >= FITTED + CONFIRMED else slice(None)
-    fresh = slice(len(probes) - CONFIRMED, None) if fitted.stop else slice(None)
-    size = math.fsum(k * k for k in known[fitted])
-    if not size:
-        return None
-    pairs = zip(probes[fitted], known[fitted], strict=True)
-    factor = math.fsum(p.residual * k for p, k in pairs) / size
-    typical = math.hypot(*(p.residual for p in probes)) / math.sqrt(len(probes))
-    for probe, k in zip(probes[fresh], known[fresh], strict=True):
-        if abs(probe.residual - factor * k) + probe.slope.error > tolerance.explained * typical:
-            return None
-    return factor

@@ -62,7 +62,7 @@ LAYERS = (
                 "_workers",
                 *("_assemble", "_called_again"),
                 "_coverage",
-                "_small",
+                *("_small", "_rules"),
                 *("_explain", "_diagnose", "_scene", "_revisit", "_parts", "_penalty_told"),
                 *("_guessed", "_circumstance", "_fitted", "_factors", "_misplaced"),
                 *("_experiments", "_reductions", "_layer_above"),
