@@ -19,8 +19,8 @@ from gradhook._scene import Scene
 from gradhook._settings import Measured
 from gradhook._switches import BoundSwitch
 from gradhook._types import Verdict
+from gradhook.probe.budget import Budget
 from gradhook.probe.evidence import Location
-from gradhook.probe.localise import Budget
 from gradhook.report import Cause
 from gradhook.verdict.boundary import boundary, forward_order
 from gradhook.verdict.parts import describe

@@ -16,13 +16,13 @@ from gradhook._evaluate import Evaluator
 from gradhook._options import Options
 from gradhook._parameters import each_leaf
 from gradhook._settings import Measured
-from gradhook._small import SEARCH
 from gradhook._switches import BoundSwitch
 from gradhook._types import Array, Blocks
 from gradhook.probe.blocks import Prober
+from gradhook.probe.budget import SEARCH, Budget
 from gradhook.probe.directions import seeded, spread
 from gradhook.probe.evidence import Location, Probe
-from gradhook.probe.localise import Budget, locate
+from gradhook.probe.localise import locate
 from gradhook.verdict.parts import is_apart
 from gradhook.verdict.wrong import WrongBlock
 

@@ -24,16 +24,14 @@ from gradhook._directions import masked
 from gradhook._rules import find_rules
 from gradhook._types import Array, Blocks, Tolerance, Verdict
 from gradhook.probe.blocks import Prober
+from gradhook.probe.budget import SEARCH, Budget
 from gradhook.probe.directions import seeded, spread
 from gradhook.probe.evidence import BlockEvidence, Location
-from gradhook.probe.localise import Budget, locate
+from gradhook.probe.localise import locate
 from gradhook.verdict.judge import Judgement
 from gradhook.verdict.parts import describe, is_apart
 
-__all__ = ["SEARCH", "judge_small"]
-
-SEARCH = 1300
-"""Evaluations that the search of one block may take."""
+__all__ = ["judge_small"]
 
 SUBSETS, SHARE, TELLING = 3, 1 / 16, 6.0
 """Random subsets that tell a spread mismatch, their share of the elements, and how far one that
