@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -12,7 +13,7 @@ from gradhook._switches import BoundSwitch, Role, Switch, Target, refuse_name
 from gradhook._types import nearest_name
 from gradhook.errors import OptionError
 
-__all__ = ["as_switches", "bind_switches", "keywords_of", "role_of"]
+__all__ = ["as_switches", "bind_switches", "infer_switches", "keywords_of"]
 
 OFF_AT_ONE = ("keep*",)
 OFF_AT_FALSE = ("use_dropout",)
@@ -65,16 +66,21 @@ def bind_switches(
     return [_bind(item, role, callables, model, positional) for item in as_switches(given, role)]
 
 
-def role_of(name: str) -> Role | None:
-    """What a keyword of that name switches, where the name tells."""
-    last = name.lower()
+def infer_switches(
+    names: Iterable[str], bind: Callable[[str, Role], list[BoundSwitch]]
+) -> list[BoundSwitch]:
+    """Keywords that a name tells to be switches, with what turns them off.
 
-    def among(patterns: tuple[str, ...]) -> bool:
-        return any(fnmatch.fnmatchcase(last, pattern) for pattern in patterns)
-
-    if among(OFF_AT_ZERO):
-        return "penalty"
-    return "dropout" if among((*OFF_AT_ONE, *OFF_AT_FALSE, "*drop*")) else None
+    Args:
+        names: The keywords.
+        bind: Ties one to what it turns, as ``bind_switches`` does.
+    """
+    found = []
+    for name in names:
+        role = _role_of(name)
+        with contextlib.suppress(OptionError):
+            found += bind(name, role) if role else []
+    return found
 
 
 def keywords_of(functions: Iterable[Callable[..., Any]], positional: int = 0) -> dict[str, Any]:
@@ -99,6 +105,17 @@ def keywords_of(functions: Iterable[Callable[..., Any]], positional: int = 0) ->
         for name, default in taken.items()
         if all(name in other or anything for other, anything in zip(own, takes_any, strict=True))
     }
+
+
+def _role_of(name: str) -> Role | None:
+    """What a keyword of that name switches, where the name tells."""
+    if _is_among(name, OFF_AT_ZERO):
+        return "penalty"
+    return "dropout" if _is_among(name, (*OFF_AT_ONE, *OFF_AT_FALSE, "*drop*")) else None
+
+
+def _is_among(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatch.fnmatchcase(name.lower(), pattern) for pattern in patterns)
 
 
 def _bind(
@@ -181,20 +198,16 @@ def _refuse_unwritable(name: str, target: Target) -> None:
 
 
 def _off_values(name: str, role: Role, value: Any) -> tuple[Any, ...]:
-    last = name.rpartition(".")[2].lower()
-
-    def among(patterns: tuple[str, ...]) -> bool:
-        return any(fnmatch.fnmatchcase(last, pattern) for pattern in patterns)
-
+    last = name.rpartition(".")[2]
     if value is None:  # how a default says "without"
         return (None,)
-    if isinstance(value, bool) or among(OFF_AT_FALSE):
+    if isinstance(value, bool) or _is_among(last, OFF_AT_FALSE):
         return (False,)
-    if among(OFF_AT_ONE):
+    if _is_among(last, OFF_AT_ONE):
         return (1.0,)
-    if among(OFF_AT_ZERO) or role == "penalty":
+    if _is_among(last, OFF_AT_ZERO) or role == "penalty":
         return (0.0,)
-    if among(OFF_AT_EITHER):
+    if _is_among(last, OFF_AT_EITHER):
         return (0.0, 1.0)
     raise OptionError(
         f"what turns {name!r} off cannot be told from its name: pass Switch({name!r}, off=...)"

@@ -16,10 +16,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from gradhook._types import Array
+from gradhook._parameters import Tree
+from gradhook._types import Array, Batch
 from gradhook.errors import OptionError
 
-__all__ = ["L1", "L2", "Added", "Penalty", "split_penalty"]
+__all__ = ["L1", "L2", "Added", "Penalty", "split_penalty", "sum_of"]
 
 
 @dataclass(frozen=True, slots=True, init=False, repr=False)
@@ -78,6 +79,17 @@ def split_penalty(given: Any) -> tuple[list[Any], list[Added]]:
     """
     items = list(given) if isinstance(given, (list, tuple)) else [] if given is None else [given]
     return [i for i in items if not callable(i)], [i for i in items if callable(i)]
+
+
+def sum_of(penalties: list[Added]) -> Callable[[Any, Batch], Any]:
+    """Penalties as one function of the parameters, as the user holds them, and the batch."""
+
+    def one(penalty: Any, parameters: Any, batch: Batch) -> Any:
+        if isinstance(penalty, Penalty):
+            return penalty(Tree.unchecked(parameters).leaves)
+        return penalty(parameters, *batch)
+
+    return lambda parameters, batch: sum(one(p, parameters, batch) for p in penalties)
 
 
 @dataclass(frozen=True, slots=True, init=False, repr=False)

@@ -11,7 +11,7 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from gradhook._bind import bind_switches, keywords_of, role_of
+from gradhook._bind import bind_switches, infer_switches, keywords_of
 from gradhook._evaluate import Evaluator
 from gradhook._faults import own_faults
 from gradhook._generic import UnreadError
@@ -21,23 +21,17 @@ from gradhook._objective import Objective
 from gradhook._options import Options
 from gradhook._outcome import Outcome
 from gradhook._parameters import Tree
-from gradhook._penalty import Added, Penalty, split_penalty
+from gradhook._penalty import split_penalty, sum_of
 from gradhook._remarks import remarks
 from gradhook._session import Session
 from gradhook._signals import held_signals
 from gradhook._subset import Rows, passed_whole, upcast
-from gradhook._switches import BoundSwitch, Role
 from gradhook._types import Batch
 from gradhook._upcast import upcast_in_place
 from gradhook._walk import BUDGET
 from gradhook._workspace import Workspace
 from gradhook.difference import ComplexStep
-from gradhook.errors import (
-    OptionError,
-    ParameterError,
-    SubsetError,
-    UnreadParametersError,
-)
+from gradhook.errors import OptionError, ParameterError, SubsetError, UnreadParametersError
 
 __all__ = ["Run"]
 
@@ -144,16 +138,15 @@ class Run:
                         workspace,
                         guard,
                         batch,
-                        penalty=_sum_of(added) if added else None,
+                        penalty=sum_of(added) if added else None,
                         gradient_name=options.gradient_name,
                         advance=self._advance,
                         gate=gate,
                         first_steps=self._first_steps,
                     )
                     other = None if other is None else upcast(other)
-                    session = Session(
-                        evaluator, options, switches, other=other, free=_inferred(free, bind)
-                    )
+                    inferred = infer_switches(free, bind)
+                    session = Session(evaluator, options, switches, other=other, free=inferred)
                     outcome = self._measured(evaluator, session)
                 finally:
                     put_back(*(s.restore for s in switches), workspace.restore, guard.restore)
@@ -240,29 +233,6 @@ def _looked_after(tree: Tree, workspace: Workspace) -> list[Any]:
         return []
     holders = [place.container for place in tree.places.values()]
     return [*tree.leaves.values(), *tree.blocks.values(), *holders]
-
-
-def _sum_of(penalties: list[Added]) -> Callable[[Any, Batch], Any]:
-    """Penalties as one function of the parameters, as the user holds them, and the batch."""
-
-    def one(penalty: Any, parameters: Any, batch: Batch) -> Any:
-        if isinstance(penalty, Penalty):
-            return penalty(Tree.unchecked(parameters).leaves)
-        return penalty(parameters, *batch)
-
-    return lambda parameters, batch: sum(one(p, parameters, batch) for p in penalties)
-
-
-def _inferred(
-    names: list[str], bind: Callable[[str, Role], list[BoundSwitch]]
-) -> list[BoundSwitch]:
-    """Keywords that a name tells to be switches, with what turns them off."""
-    found = []
-    for name in names:
-        role = role_of(name)
-        with contextlib.suppress(OptionError):
-            found += bind(name, role) if role else []
-    return found
 
 
 @contextlib.contextmanager

@@ -28,13 +28,13 @@ LAYERS = (
     ({"_types"}, {"_warn"}, {"_branch"}),
     (
         {"_parameters", "_suitable", "_ties", "_gradients"},
-        {"_penalty"},
         {"_directions", "_displace"},
         {"difference"},
     ),
     (
         {
             *("_objective", "_functions", "_form", "_calls", "_switches", "_bind", "_subset"),
+            "_penalty",
             "_evaluate",
             *("_state", "_walk", "_guard", "_workspace", "_line"),
             *("_saved", "_bytes", "_streams", "_names", "_neighbours"),
