@@ -9,12 +9,11 @@ machine.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 
-from gradhook._bytes import fingerprint
 from gradhook._calls import Calls
 from gradhook._gradients import GradientName, name_gradients, own_gradients
 from gradhook._guard import Guard
@@ -23,6 +22,7 @@ from gradhook._signals import Gate
 from gradhook._switches import BoundSwitch, SwitchState
 from gradhook._types import Batch, Blocks
 from gradhook._workspace import Workspace
+from gradhook._writes import Before, Kind, Writes
 from gradhook.errors import GradhookError
 
 __all__ = ["Evaluator", "Rewind"]
@@ -31,9 +31,6 @@ Rewind: TypeAlias = Literal["all", "generators", "nothing"]
 """What is put back before a call: the state that calls change, generators alone, or nothing."""
 
 T = TypeVar("T")
-
-Kind: TypeAlias = Literal["loss", "gradients"]
-"""Kinds of calls; at each new point the first of each is watched for writes to its arguments."""
 
 
 class Evaluator:
@@ -57,9 +54,7 @@ class Evaluator:
         gradient_evaluations: Calls made that returned gradients.
         name_rule: By which rule gradients were matched to parameters, in words.
         switches: Every switch, and how it is turned for the next call.
-        writes_parameters: Blocks that a call was seen to write to, in the user's order.
-        writes_batch: Whether a call was seen to write to the batch.
-        undo_writes: Whether what a call writes to its parameters is undone after every one.
+        writes: What calls were seen to write to.
         user_error: The last exception that the user's own code raised.
         raised: The last exception or interrupt that left a call, whoever raised it.
         raised_by: The kind of call.
@@ -89,10 +84,8 @@ class Evaluator:
         self.gradient_evaluations = 0
         self.name_rule = ""
         self.switches: list[tuple[BoundSwitch, SwitchState]] = []
-        self.writes_parameters: list[str] = []
-        self.writes_batch = False
+        self.writes = Writes(workspace, guard)
         self.integer_gradients: set[str] = set()
-        self.undo_writes = False
         self.user_error: Exception | None = None
         self.raised: BaseException | None = None
         self.raised_by: Kind = "loss"
@@ -103,7 +96,6 @@ class Evaluator:
         self._gradient_name = gradient_name
         self._advance = advance
         self._gate = gate or Gate()
-        self._unwatched = {"loss", "gradients"}
         # The point and the switches of the last call.
         self._before: tuple[Any, ...] = (workspace.moves, [])
 
@@ -163,7 +155,7 @@ class Evaluator:
             value, gradients = self.calls.loss_and_gradients(
                 parameters, rows, keywords, self.guard.rewind_generators
             )
-            self._note(self.workspace.reshape())
+            self.writes.note(self.workspace.reshape())
             tree = self.workspace.tree
             given, self.name_rule = name_gradients(gradients, tree, self._gradient_name)
             self.integer_gradients |= {
@@ -192,7 +184,7 @@ class Evaluator:
         # An interrupt that came between two calls is raised here, where it does no harm.
         self._gate.deliver()
         try:
-            keywords, marks, before = self._prepare(kind, rewind)
+            keywords, before = self._prepare(kind, rewind)
             container = self.workspace.container()
         except Exception as error:
             self.own_fault = self.own_fault or error
@@ -212,26 +204,16 @@ class Evaluator:
             raise
         finally:
             self._gate.open = False
-            if marks is not None:
-                self._note_writes(marks, container)
-            if before is not None:
-                self.workspace.overwrite(before)
+            self.writes.after(before, container, self.batch)
         self._advance()
         return result
 
-    def _prepare(
-        self, kind: Kind, rewind: Rewind
-    ) -> tuple[dict[str, Any], dict[str, object] | None, Blocks | None]:
-        """Put back what calls change, and turn the switches.
-
-        Returns:
-            Keywords for the functions; fingerprints of the parameters, where this call is watched
-            for writes; copies of the parameters, where writes are known and will be undone.
-        """
+    def _prepare(self, kind: Kind, rewind: Rewind) -> tuple[dict[str, Any], Before]:
+        """Put back what calls change, and turn the switches; returns keywords for the functions."""
         moves, states = self.workspace.moves, [(id(switch), to) for switch, to in self.switches]
         if moves is not self._before[0] or states != self._before[1]:
             self._before = (moves, states)
-            self._unwatched = {"loss", "gradients"}
+            self.writes.watch()
             self.guard.watch()
         if rewind == "all":
             self.guard.rewind()
@@ -241,29 +223,7 @@ class Evaluator:
         keywords: dict[str, Any] = {}
         for switch, to in self.switches:
             keywords.update(switch.turn(to))
-        marks: dict[str, object] | None = None
-        if kind in self._unwatched and not self.workspace.displaced:
-            self._unwatched.discard(kind)
-            marks = {name: fingerprint(a) for name, a in self.workspace.arrays.items()}
-        return keywords, marks, self.workspace.copies() if self.undo_writes else None
-
-    def _note_writes(self, marks: dict[str, object], container: Any) -> None:
-        """See what a call wrote to, and undo it."""
-        workspace = self.workspace
-        wrote = {n for n, a in workspace.arrays.items() if fingerprint(a) != marks[n]}
-        with contextlib.suppress(Exception):  # the container may be past reading
-            wrote |= workspace.replaced(container)
-        for name in wrote:
-            workspace.write(name)
-        self._note(wrote)
-        for item in self.batch:
-            record = self.guard.record_of(item) if isinstance(item, np.ndarray) else None
-            self.writes_batch = self.writes_batch or (record is not None and record.changed())
-
-    def _note(self, wrote: Iterable[str]) -> None:
-        known = {*self.writes_parameters, *wrote}
-        self.undo_writes = bool(known)
-        self.writes_parameters = [name for name in self.workspace.names if name in known]
+        return keywords, self.writes.before(kind)
 
     def _added(self, parameters: Any, batch: Batch) -> float:
         if self._penalty is None:

@@ -82,7 +82,7 @@ class Session:
             return outcome
         outcome.facts = facts = call_with_gradients(self._evaluator, facts, tolerance)
         if facts.writes_parameters:
-            self._evaluator.undo_writes = True
+            self._evaluator.writes.undo = True
             for name in facts.writes_parameters:
                 self._evaluator.workspace.write(name)
         quick = self._options.effort == "quick"

@@ -115,7 +115,7 @@ def test_what_a_call_does_to_its_parameters_is_noticed_and_undone(in_place, what
 
     evaluator = evaluator_of(both, parameters, in_place=in_place)
     getattr(evaluator, kind)()
-    assert evaluator.writes_parameters == ([] if what == "locks" else ["w"])
+    assert evaluator.writes.parameters == ([] if what == "locks" else ["w"])
     assert evaluator.loss() == 6.0
     assert evaluator.loss_and_gradients()[0] == 6.0
     evaluator.workspace.restore()
@@ -134,10 +134,10 @@ def test_writes_that_begin_at_another_point_are_noticed_there():
     evaluator = evaluator_of(both, {"w": np.ones(1)})
     evaluator.loss()
     evaluator.loss_and_gradients()
-    assert evaluator.writes_parameters == []
+    assert evaluator.writes.parameters == []
     evaluator.workspace.move(generic(evaluator.workspace.arrays, fixed=(), seed=1))
     first = evaluator.loss()
-    assert evaluator.writes_parameters == ["w"]
+    assert evaluator.writes.parameters == ["w"]
     assert evaluator.loss() == first
     assert evaluator.loss_and_gradients()[0] == first
 
@@ -151,7 +151,7 @@ def test_writes_to_the_batch_are_noticed_and_undone():
 
     evaluator = evaluator_of(both, {"w": np.ones(1)}, X)
     assert evaluator.loss() == evaluator.loss() == -1
-    assert evaluator.writes_batch
+    assert evaluator.writes.batch
     evaluator.guard.restore()
     assert X.tolist() == [0, 1, 2]
 
@@ -160,9 +160,9 @@ def test_a_call_that_writes_nothing_is_not_accused():
     evaluator = evaluator_of(half_square, {"w": np.ones(2)}, np.ones(3))
     evaluator.loss()
     evaluator.loss_and_gradients()
-    assert evaluator.writes_parameters == []
-    assert not evaluator.writes_batch
-    assert not evaluator.undo_writes
+    assert evaluator.writes.parameters == []
+    assert not evaluator.writes.batch
+    assert not evaluator.writes.undo
 
 
 def test_the_users_exceptions_are_told_from_others():

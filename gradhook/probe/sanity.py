@@ -81,8 +81,8 @@ def call_with_gradients(evaluator: Evaluator, facts: Facts, tolerance: Tolerance
         norms={name: norm(gradient) for name, gradient in gradients.items()},
         sketches=_sketches(gradients),
         disagreement=0.0 if _same(loss, facts.loss, tolerance) else facts.loss - loss,
-        writes_parameters=tuple(evaluator.writes_parameters),
-        writes_batch=evaluator.writes_batch,
+        writes_parameters=tuple(evaluator.writes.parameters),
+        writes_batch=evaluator.writes.batch,
     )
 
 

@@ -35,7 +35,7 @@ LAYERS = (
         {
             *("_objective", "_functions", "_form", "_calls", "_switches", "_bind", "_subset"),
             "_penalty",
-            "_evaluate",
+            *("_evaluate", "_writes"),
             *("_state", "_walk", "_guard", "_workspace", "_line"),
             *("_saved", "_bytes", "_streams", "_names", "_neighbours"),
             *("_holders", "_signals", "_number"),
