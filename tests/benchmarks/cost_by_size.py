@@ -2,10 +2,12 @@
 
     python tests/benchmarks/cost_by_size.py                # 10**3 … 10**6
     python tests/benchmarks/cost_by_size.py --sizes 1e3 1e5 1e7
+    python tests/benchmarks/cost_by_size.py --sizes 1e3 1e4 1e5 1e6 1e7 1e8 --most 1e5 \\
+        --plot examples/pictures/cost.png
 
 One right network, one loss, one run: gradhook at every effort, and of SciPy's ``check_grad``
-(each element, and one random direction), ``autograd`` and PyTorch what is installed.  A check is
-also given in units of one forward pass on the same rows and of one training step on 64 rows.
+(each element, and one random direction), ``autograd``, PyTorch and JAX what is installed.  A check
+is also given in units of one forward pass on the same rows and of one training step on 64 rows.
 Checkers that look at every weight are timed up to ``--most`` weights; beyond, their time follows
 from the evaluations they would make and is marked ``~``.
 """
@@ -13,10 +15,12 @@ from the evaluations they would make and is marked ``~``.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.util
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,14 +34,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", type=float, nargs="+", default=[1e3, 1e4, 1e5, 1e6])
     parser.add_argument("--most", type=float, default=1e4, help="for checks of every weight")
+    parser.add_argument("--plot", help="file to draw seconds and evaluations into")
     parser.add_argument("--quick", action="store_true", help="one small size, for correctness")
     options = parser.parse_args(arguments)
-    print(machine(*(name for name in ("scipy", "autograd", "torch") if installed(name))))
+    print(machine(*(name for name in ("scipy", "autograd", "torch", "jax") if installed(name))))
     model = network(300)  # so that the first size does not pay for what is loaded late
     gradhook.check_gradients(model.objective, batch=model.batch)
     wrong = 0
+    rows: list[Row] = []
     for size in [300.0] if options.quick else options.sizes:
-        wrong += measured(round(size), round(options.most))
+        wrong += measured(round(size), round(options.most), rows)
+    if options.plot:
+        draw(rows, options.plot)
     return int(wrong > 0)
 
 
@@ -46,8 +54,27 @@ def installed(name: str) -> bool:
     return importlib.util.find_spec(name) is not None
 
 
-def measured(weights: int, most: int) -> int:
-    """Print the table of one size; the number of checks that did not pass."""
+@dataclass(frozen=True)
+class Row:
+    """What one check of one size cost.
+
+    Args:
+        check: Its name.
+        weights: Weights of the network.
+        evaluations: Loss evaluations; 0 where they cannot be counted.
+        seconds: Wall time.
+        estimated: Whether the time follows from that of one evaluation.
+    """
+
+    check: str
+    weights: int
+    evaluations: int
+    seconds: float
+    estimated: bool = False
+
+
+def measured(weights: int, most: int, rows: list[Row]) -> int:
+    """Print the table of one size and keep its rows; the number of checks that did not pass."""
     model = network(weights, rows=7)
     repeats = 3 if weights > 10**6 else 11
     forward = seconds(model.forward, repeats=repeats)
@@ -56,7 +83,9 @@ def measured(weights: int, most: int) -> int:
         f"\n{model.size:,} weights; forward pass on 7 rows {1e3 * forward:.3f} ms, training step "
         f"on 64 rows {1e3 * training:.3f} ms"
     )
-    print(f"{'check':34}{'evaluations':>12}{'seconds':>11}{'forwards':>10}{'steps':>8}")
+    print(
+        f"{'check':34}{'evaluations':>12}{'seconds':>11}{'µs/evaluation':>14}{'forwards':>10}{'steps':>8}"
+    )
     failed = 0
     for effort in ("quick", "standard", "exhaustive"):
         if effort == "exhaustive" and model.size > most:
@@ -67,11 +96,13 @@ def measured(weights: int, most: int) -> int:
         )
         taken = time.perf_counter() - started
         failed += not report.passed
-        print_row(f"gradhook {effort}", report.evaluations, taken, forward, training)
+        rows.append(Row(f"gradhook {effort}", model.size, report.evaluations, taken))
+        print_row(rows[-1], forward, training)
     for name, check, everything in peers(model):
         if everything and model.size > most:
             count = 2 * model.size if name.startswith("torch") else model.size + 1
-            print_row(f"{name} ~", count, count * forward, forward, training)
+            rows.append(Row(name, model.size, count, count * forward, estimated=True))
+            print_row(rows[-1], forward, training)
             continue
         calls = 0
 
@@ -82,14 +113,51 @@ def measured(weights: int, most: int) -> int:
 
         started = time.perf_counter()
         check(counted)
-        print_row(name, calls, time.perf_counter() - started, forward, training)
+        rows.append(Row(name, model.size, calls, time.perf_counter() - started))
+        print_row(rows[-1], forward, training)
     return failed
 
 
-def print_row(name: str, count: int, taken: float, forward: float, training: float) -> None:
+def print_row(row: Row, forward: float, training: float) -> None:
     """Print one check."""
-    shown = f"{count:,}" if count else "?"
-    print(f"{name:34}{shown:>12}{taken:11.4f}{taken / forward:10.0f}{taken / training:8.1f}")
+    name = row.check + " ~" * row.estimated
+    taken, shown = row.seconds, f"{row.evaluations:,}" if row.evaluations else "?"
+    each = f"{1e6 * taken / row.evaluations:14.1f}" if row.evaluations else f"{'?':>14}"
+    print(
+        f"{name:34}{shown:>12}{taken:11.4f}{each}{taken / forward:10.0f}{taken / training:8.1f}",
+        flush=True,
+    )
+
+
+def draw(rows: list[Row], path: str) -> None:
+    """Draw evaluations and seconds of every check against the number of weights."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 4.2), layout="constrained")
+    axes = figure.subplots(1, 2)
+    names = list(dict.fromkeys(row.check for row in rows))
+    for axis, quantity in zip(axes, ("evaluations", "seconds"), strict=True):
+        for index, name in enumerate(names):
+            mine = [r for r in rows if r.check == name and getattr(r, quantity)]
+            style = {"color": f"C{index}", "marker": "o" if "gradhook" in name else "s"}
+            for estimated, line in ((False, "-"), (True, ":")):
+                # The dotted part goes on from the last size that was measured.
+                shown = [r for r in mine if r.estimated is estimated]
+                if estimated and shown:
+                    shown = [*[r for r in mine if not r.estimated][-1:], *shown]
+                axis.loglog(
+                    [r.weights for r in shown],
+                    [getattr(r, quantity) for r in shown],
+                    linestyle=line,
+                    markersize=4,
+                    label=None if estimated else name,
+                    **style,
+                )
+        axis.set_xlabel("weights")
+        axis.set_title(f"loss {quantity}" if quantity == "evaluations" else quantity)
+        axis.grid(visible=True, alpha=0.3)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper", fontsize=8)
+    figure.savefig(path, dpi=110)
 
 
 def peers(model: Network) -> list[tuple[str, Callable[[Any], object], bool]]:
@@ -148,7 +216,39 @@ def peers(model: Network) -> list[tuple[str, Callable[[Any], object], bool]]:
         found.append(("autograd check_grads", autograd_check, False))
     if installed("torch"):
         found += torch_peers(model, folded, flat)
+    if installed("jax"):
+        found.append(("jax check_grads", lambda f: jax_check(model, f), False))
     return found
+
+
+def jax_check(model: Network, counted: Any) -> None:
+    """JAX's check of the same loss, called back from it, along one direction."""
+    import jax
+    from jax.test_util import check_grads
+
+    jax.config.update("jax_enable_x64", True)
+    scalar = jax.ShapeDtypeStruct((), np.float64)
+    shapes = {name: jax.ShapeDtypeStruct(v.shape, v.dtype) for name, v in model.parameters.items()}
+
+    def arrays(parameters: Any) -> dict[str, Any]:
+        return {name: np.asarray(value) for name, value in parameters.items()}
+
+    @jax.custom_vjp
+    def function(parameters: Any) -> Any:
+        return jax.pure_callback(
+            lambda p: np.float64(counted(arrays(p), *model.batch)), scalar, parameters
+        )
+
+    def backward(parameters: Any, g: Any) -> Any:
+        gradients = jax.pure_callback(
+            lambda p: loss_and_gradients(arrays(p), *model.batch)[1], shapes, parameters
+        )
+        return ({name: g * gradient for name, gradient in gradients.items()},)
+
+    function.defvjp(lambda parameters: (function(parameters), parameters), backward)
+    parameters = {name: jax.numpy.asarray(value) for name, value in model.parameters.items()}
+    with contextlib.suppress(AssertionError):  # what it says is no matter here
+        check_grads(function, (parameters,), order=1, modes=("rev",))
 
 
 def torch_peers(
