@@ -66,7 +66,7 @@ def measure_noise(
     *,
     at_zero: float,
     elsewhere: float = math.nan,
-    wide: Sequence[float] = WIDE,
+    wide: Sequence[float] | None = None,
 ) -> Noise:
     """The noise of one evaluation along a line.
 
@@ -78,7 +78,8 @@ def measure_noise(
         line: The loss along a direction in which one unit moves every block by its scale.
         at_zero: ``line(0)``.
         elsewhere: The loss at some other point, about one unit away; ``nan`` if none is known.
-        wide: Distances over which stairs are looked for, the later only where noise is coarse.
+        wide: Distances over which stairs are looked for, the later only where noise is coarse; by
+            default ``WIDE``.
 
     Raises:
         NonFiniteLossError: The line was NaN or infinite at a point visited.
@@ -103,7 +104,7 @@ def measure_noise(
         if not closer.reached or closer.level > level / 3:
             break
         spacing, level = closer.spacing, closer.level
-    for far in wide:
+    for far in WIDE if wide is None else wide:
         jump = _jump(seen, spacing, max(level, found.floor), far)
         if jump:
             # Steps of a whole number of stairs hide them too; several lengths rarely all do.

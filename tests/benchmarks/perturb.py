@@ -4,26 +4,34 @@
 
     python tests/benchmarks/perturb.py                    # seeds 0 and 1, an hour or two
     python tests/benchmarks/perturb.py --quick            # three scalings, a hundred cases
+    python tests/benchmarks/perturb.py --measuring        # the constants that choose steps instead
 
 Each field of ``Tolerance`` alone is multiplied by 0.7 and by 1.3, the thresholds ``warn`` and
 ``fail`` among them, and then all together 20 times, each by its own factor drawn from [0.7, 1.3].
 Of a probability above a half its distance from 1 is scaled, and a whole number moves by 1 at least.
 A checker whose constants were fitted to the cases would begin to err; exit status 1 if this one
-does.
+does.  With ``--measuring`` the same is done with the numbers that stand beside the code of probing:
+they choose steps, and bound how long is looked for what.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
+import contextlib
 import dataclasses
+import importlib
 import math
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from _common import Checked, ask, machine, progress, sample, seed_range, spread
 
+import gradhook
 from gradhook import Tolerance
 from gradhook.testing import catalogue
 
@@ -37,18 +45,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seeds", type=seed_range, default=[0, 1])
     parser.add_argument("--quick", action="store_true", help="three scalings, every fourth pair")
     parser.add_argument("--every", type=int, default=1, help="take every n-th pair of cases")
+    parser.add_argument("--measuring", action="store_true", help="constants of probing")
     parser.add_argument("--only", default="", help="scalings whose name holds this")
     parser.add_argument("--workers", type=int, default=2)
     chosen = parser.parse_args(arguments)
     every = 4 if chosen.quick else chosen.every
     seeds = chosen.seeds[:1] if chosen.quick else chosen.seeds
-    scalings = [each for each in all_scalings() if chosen.only in each[0]]
+    names = list(measuring()) if chosen.measuring else judging()
+    scalings = [each for each in all_scalings(names) if chosen.only in each[0]]
     if chosen.quick:
         scalings = [*scalings[1:2], *scalings[-2:]]
     cases = sum(len(sample([seed], every)) for seed in seeds)
     print(machine())
     print(
-        f"{len(scalings)} scalings of {len(dataclasses.fields(Tolerance))} constants, each on ",
+        f"{len(scalings)} scalings of {len(names)} constants, each on ",
         end="",
     )
     print(f"{cases} cases of seeds {', '.join(map(str, seeds))}")
@@ -72,9 +82,49 @@ def main(arguments: list[str] | None = None) -> int:
     return 1 if faults else 0
 
 
-def all_scalings() -> Iterator[tuple[str, dict[str, float]]]:
+def judging() -> list[str]:
+    """Names of the constants of judging."""
+    return [field.name for field in dataclasses.fields(Tolerance)]
+
+
+def measuring() -> dict[str, Any]:
+    """The constants of probing by their names in modules, which are real numbers or several."""
+    found = {}
+    for path in sorted(Path(gradhook.__file__).parent.glob("probe/*.py")):
+        module = importlib.import_module(f"gradhook.probe.{path.stem}")
+        for node in ast.parse(path.read_text()).body:
+            for target in ast.walk(node) if isinstance(node, ast.Assign) else ():
+                if not (isinstance(target, ast.Name) and target.id.isupper()):
+                    continue
+                value = getattr(module, target.id)
+                several = value if isinstance(value, tuple) else (value,)
+                if all(isinstance(each, float) for each in several):
+                    found[f"{path.stem}.{target.id}"] = value
+    return found
+
+
+@contextlib.contextmanager
+def constants_moved(factors: dict[str, float]) -> Iterator[None]:
+    """Give constants of probing other values, wherever they have been imported."""
+    values = measuring()
+    undo: list[tuple[dict[str, Any], str, Any]] = []
+    for name, factor in factors.items():
+        value = values[name]
+        other = tuple(v * factor for v in value) if isinstance(value, tuple) else value * factor
+        constant = name.partition(".")[2]
+        for module in [m for key, m in sys.modules.items() if key.startswith("gradhook.")]:
+            if vars(module).get(constant) is value:
+                undo.append((vars(module), constant, value))
+                vars(module)[constant] = other
+    try:
+        yield
+    finally:
+        for names, constant, value in undo:
+            names[constant] = value
+
+
+def all_scalings(names: list[str]) -> Iterator[tuple[str, dict[str, float]]]:
     """Yield a name and the factor of each constant: none moved, each alone, all together."""
-    names = [field.name for field in dataclasses.fields(Tolerance)]
     yield "as they are", {}
     for name in names:
         for factor in (DOWN, UP):
@@ -109,12 +159,15 @@ def moved(value: float, factor: float) -> float:
 def scored(work: tuple[str, dict[str, float], list[int], int]) -> list[Checked]:
     """Check every case under one scaling."""
     _, factors, seeds, every = work
-    tolerance = scaled(factors)
-    return [
-        ask(dataclasses.replace(case), tolerance=tolerance)  # a fresh function, without its past
-        for seed in seeds
-        for case in sample([seed], every)
-    ]
+    judged = {name: factor for name, factor in factors.items() if "." not in name}
+    probed = {name: factor for name, factor in factors.items() if "." in name}
+    tolerance = scaled(judged)
+    with constants_moved(probed):
+        return [
+            ask(dataclasses.replace(case), tolerance=tolerance)  # a fresh function without its past
+            for seed in seeds
+            for case in sample([seed], every)
+        ]
 
 
 if __name__ == "__main__":
