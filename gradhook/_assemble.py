@@ -11,10 +11,10 @@ import numpy as np
 from gradhook._called_again import causes_of_calls
 from gradhook._coverage import unjudged
 from gradhook._idle import idle_part
+from gradhook._measured import Measured
 from gradhook._options import Options
 from gradhook._outcome import Outcome
 from gradhook._parameters import Tree
-from gradhook._settings import Measured
 from gradhook._types import Array, Verdict
 from gradhook.probe.evidence import BlockEvidence, Location
 from gradhook.report import BlockReport, Element, Finding, Report

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 from gradhook._experiments import experiments
 from gradhook._guessed import guessed
+from gradhook._measured import Measured
 from gradhook._parts import Explained
 from gradhook._penalty_told import told_by_penalty
 from gradhook._scene import Scene
-from gradhook._settings import Measured
 from gradhook.report import Cause
 
 __all__ = ["diagnose"]

@@ -96,8 +96,8 @@ class Evaluator:
         self._gradient_name = gradient_name
         self._advance = advance
         self._gate = gate or Gate()
-        # The point and the switches of the last call.
-        self._before: tuple[Any, ...] = (workspace.moves, [])
+        # The point, the rows and the switches of the last call.
+        self._before: tuple[Any, ...] = (workspace.moves, batch, [])
 
     @contextlib.contextmanager
     def aside(self) -> Iterator[None]:
@@ -211,8 +211,9 @@ class Evaluator:
     def _prepare(self, kind: Kind, rewind: Rewind) -> tuple[dict[str, Any], Before]:
         """Put back what calls change, and turn the switches; returns keywords for the functions."""
         moves, states = self.workspace.moves, [(id(switch), to) for switch, to in self.switches]
-        if moves is not self._before[0] or states != self._before[1]:
-            self._before = (moves, states)
+        point, rows, turned = self._before
+        if moves is not point or self.batch is not rows or states != turned:
+            self._before = (moves, self.batch, states)
             self.writes.watch()
             self.guard.watch()
         if rewind == "all":

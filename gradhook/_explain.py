@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 
 from gradhook._diagnose import diagnose
 from gradhook._evaluate import Evaluator
+from gradhook._measured import Measured
 from gradhook._options import Options
 from gradhook._parts import zero_slices
 from gradhook._scene import Scene
-from gradhook._settings import Measured
 from gradhook._switches import BoundSwitch
 from gradhook._types import Verdict
 from gradhook.probe.budget import Budget

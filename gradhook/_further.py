@@ -12,8 +12,9 @@ import math
 from dataclasses import replace
 
 from gradhook._evaluate import Evaluator
+from gradhook._measured import Measured, Past
 from gradhook._options import Options
-from gradhook._settings import Measured, measure, outside_domain
+from gradhook._settings import measure, outside_domain
 from gradhook._switchboard import Setting, Switchboard
 from gradhook._switches import BoundSwitch
 
@@ -92,8 +93,7 @@ def measure_further(
                 seed=seed + index,
                 loss=loss,
                 gradients=gradients,
-                like=main.prober,
-                known=main.wrong,
+                past=Past.of([main]),
             )
         )
     evaluator.switches = list(main.setting.switches)

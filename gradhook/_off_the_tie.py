@@ -8,15 +8,14 @@ them only.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import replace
 
 from gradhook._evaluate import Evaluator
+from gradhook._measured import Measured, Past
 from gradhook._options import Options
-from gradhook._settings import Measured, measure, outside_domain
+from gradhook._settings import measure, outside_domain
 from gradhook._switchboard import Setting
 from gradhook._types import Verdict
-from gradhook.probe.blocks import Prober
 from gradhook.probe.points import mirrored, nearby
 from gradhook.verdict.judge import Judgement, judge_kink
 
@@ -31,8 +30,7 @@ def measure_off_the_tie(
     names: list[str],
     options: Options,
     *,
-    known: Collection[str],
-    like: Prober | None,
+    past: Past,
     coverage: list[str],
 ) -> Measured:
     """Measure mismatches of the current point again a step away; what that says counts.
@@ -42,9 +40,7 @@ def measure_off_the_tie(
         current: What was measured at the current point.
         names: The blocks in doubt.
         options: The check's options.
-        known: Blocks that other settings have found wrong.
-        like: The prober of the main setting; ``None`` if there is none.  Steps and curvatures
-            learned at a tie would mislead.
+        past: What other settings have found; steps and curvatures learned at a tie would mislead.
         coverage: Takes up what could not be exercised.
 
     Returns:
@@ -65,7 +61,7 @@ def measure_off_the_tie(
         if not left:
             break
         setting = replace(current.setting, name="a step off the current point", moves=side)
-        away = _measured(evaluator, setting, options, left, probes, known, like)
+        away = _measured(evaluator, setting, options, left, probes, past)
         if away is None:
             continue
         retried.append(away)
@@ -95,8 +91,7 @@ def _measured(
     options: Options,
     names: list[str],
     probes: int | None,
-    known: Collection[str],
-    like: Prober | None,
+    past: Past,
 ) -> Measured | None:
     """Some blocks measured in a setting; ``None`` outside the loss's domain."""
     evaluator.workspace.move(setting.moves)
@@ -113,8 +108,7 @@ def _measured(
         seed=options.seed + 202,
         loss=loss,
         gradients=gradients,
-        like=like,
         names=names,
         probes=probes,
-        known=known,
+        past=past,
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from gradhook._branch import Branch
 from gradhook._explain import Explanation
-from gradhook._settings import Measured
+from gradhook._measured import Measured
 from gradhook._types import Array, Verdict
 from gradhook.probe.sanity import Facts
 from gradhook.report import Finding

@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 
 from gradhook._evaluate import Evaluator
+from gradhook._measured import Measured, Past
 from gradhook._options import Options
-from gradhook._settings import Measured, measure
+from gradhook._settings import measure
 from gradhook._switchboard import Setting
 from gradhook._types import Blocks, Verdict
 from gradhook.probe.blocks import Prober
@@ -70,5 +71,5 @@ def measure_quickly(
                 setting, prober, gradients, evidence, judgements, joint=verdict.comparison
             )
     return measure(
-        evaluator, setting, options, seed=seed, loss=loss, gradients=gradients, like=prober
+        evaluator, setting, options, seed=seed, loss=loss, gradients=gradients, past=Past(prober)
     )

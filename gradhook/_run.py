@@ -116,7 +116,15 @@ class Run:
         names = keywords_of(objective.functions, positional)
         free = [name for name in names if name not in turned]
         batch, other = upcast(self._rows.batch), self._rows.other
-        roots = [*objective.functions, objective.model, self._rows.batch, other, added, batch]
+        roots = [
+            *objective.functions,
+            objective.model,
+            self._rows.batch,
+            other,
+            self._rows.undrawn,
+            added,
+            batch,
+        ]
         evaluator = outcome = None
         try:
             # The mode comes before the snapshot: what it sets must survive every rewinding, and it
@@ -145,8 +153,11 @@ class Run:
                         first_steps=self._first_steps,
                     )
                     other = None if other is None else upcast(other)
+                    undrawn = None if self._rows.undrawn is None else upcast(self._rows.undrawn)
                     inferred = infer_switches(free, bind)
-                    session = Session(evaluator, options, switches, other=other, free=inferred)
+                    session = Session(
+                        evaluator, options, switches, other=other, undrawn=undrawn, free=inferred
+                    )
                     outcome = self._measured(evaluator, session)
                 finally:
                     put_back(*(s.restore for s in switches), workspace.restore, guard.restore)

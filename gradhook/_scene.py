@@ -13,9 +13,9 @@ import numpy as np
 
 from gradhook._directions import Element, Part, Spread, masked
 from gradhook._evaluate import Evaluator
+from gradhook._measured import Measured
 from gradhook._options import Options
 from gradhook._parameters import each_leaf
-from gradhook._settings import Measured
 from gradhook._switches import BoundSwitch
 from gradhook._types import Array, Blocks
 from gradhook.probe.blocks import Prober

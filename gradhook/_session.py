@@ -17,6 +17,7 @@ from gradhook._evaluate import Evaluator
 from gradhook._explain import explain
 from gradhook._further import measure_further
 from gradhook._generic import find_generic
+from gradhook._measured import Past
 from gradhook._off_the_tie import measure_off_the_tie
 from gradhook._options import Options
 from gradhook._outcome import Outcome
@@ -40,6 +41,7 @@ class Session:
         options: The check's options.
         switches: Every switch, tied to what it turns.
         other: Another batch, for a call in between; ``None`` if there is none.
+        undrawn: Rows of the batch that were not drawn; ``None`` if all were, or they cannot be cut.
         free: Switches that the user did not name, for experiments after a mismatch.
     """
 
@@ -50,12 +52,14 @@ class Session:
         switches: list[BoundSwitch],
         *,
         other: Batch | None,
+        undrawn: Batch | None = None,
         free: Sequence[BoundSwitch] = (),
     ) -> None:
         self._evaluator = evaluator
         self._free = free
         self._options = options
         self._other = other
+        self._undrawn = undrawn
         self._board = Switchboard.of(switches)
         self._points = tuple(options.points or ("generic", "current"))
 
@@ -172,7 +176,7 @@ class Session:
         facts = outcome.facts
         self._evaluator.workspace.move({})
         gradients = facts.gradients or self._evaluator.loss_and_gradients()[1]
-        known = {name for measured in outcome.measured for name in measured.wrong}
+        past = Past.of(outcome.measured)
         current = measure(
             self._evaluator,
             Setting("current point", {}, self._evaluator.batch, self._board.states()),
@@ -180,16 +184,15 @@ class Session:
             seed=self._options.seed + 101,
             loss=facts.loss - facts.disagreement,
             gradients=gradients,
-            like=outcome.measured[0].prober if outcome.measured else None,
             textbook=self._options.effort == "exhaustive",
-            known=known,
+            past=past,
         )
         doubted = [
             name
             for name, judgement in current.judgements.items()
             if judgement.suspect
             and not current.evidence[name].spoiled
-            and not (name in known and not judgement.finding.kinks)
+            and not (name in past.failed and not judgement.finding.kinks)
         ]
         if doubted:
             current = measure_off_the_tie(
@@ -197,24 +200,24 @@ class Session:
                 current,
                 doubted,
                 self._options,
-                known=known,
-                like=outcome.measured[0].prober if outcome.measured else None,
+                past=past,
                 coverage=outcome.coverage,
             )
         outcome.measured.append(current)
 
     def _measure_unexercised(self, outcome: Outcome) -> None:
-        """Measure blocks that the rows drawn leave UNTESTED on other rows."""
+        """Measure blocks that the rows drawn leave UNTESTED on rows that were not drawn."""
         main = outcome.measured[0]
+        # By what the loss as given says: a penalty that is scaled up exercises every block.
         names = [
             name
-            for name, array in self._evaluator.workspace.arrays.items()
-            if array.size and combine(outcome.findings_of(name)).verdict is Verdict.UNTESTED
+            for name, judgement in main.judgements.items()
+            if judgement.finding.verdict is Verdict.UNTESTED and main.evidence[name].size
         ]
-        if not names or self._other is None:
+        if not names or self._undrawn is None or not main.setting.moves:
             return
         name = f"{main.setting.name}, other rows"
-        setting = replace(main.setting, name=name, batch=self._other)
+        setting = replace(main.setting, name=name, batch=self._undrawn)
         with self._evaluator.aside():
             setting.enter(self._evaluator)
             try:
@@ -230,11 +233,14 @@ class Session:
                 seed=self._options.seed + 303,
                 loss=loss,
                 gradients=gradients,
-                like=main.prober,
                 names=names,
+                past=Past.of(outcome.measured),
             )
-        if any(
-            j.finding.verdict in (Verdict.FAIL, Verdict.WARN, Verdict.PASS)
-            for j in measured.judgements.values()
-        ):
-            outcome.measured.append(measured)
+        # What these rows leave open as well is said already.
+        told = {
+            name: judgement
+            for name, judgement in measured.judgements.items()
+            if judgement.finding.verdict in (Verdict.FAIL, Verdict.WARN, Verdict.PASS)
+        }
+        if told:
+            outcome.measured.append(replace(measured, judgements=told))

@@ -31,6 +31,8 @@ class Rows:
         rows: Their positions, ascending; ``None`` where every row is used.
         other: The batch cut to as many rows of which some differ, or in another order, for a call
             in between; ``None`` where there is no such.
+        undrawn: The batch cut to as many rows, if there are, that were not drawn, ascending;
+            ``None`` where every row is used.
         unchanged: Positions in the batch of what passed unchanged.
         count: How many samples are checked, ``None`` where the batch counts none.
     """
@@ -38,6 +40,7 @@ class Rows:
     batch: Batch
     rows: tuple[int, ...] | None
     other: Batch | None
+    undrawn: Batch | None = None
     unchanged: tuple[int, ...] = ()
     count: int | None = None
 
@@ -79,7 +82,7 @@ def draw(
     count = _count(batch, axis)
     if count is None:
         if subset is None or samples is None:
-            return Rows(batch, None, None, tuple(range(len(batch))))
+            return Rows(batch, None, None, unchanged=tuple(range(len(batch))))
         # Only the user's function knows the batch, which is taken to have as many rows at least.
         first = as_batch(subset(batch, np.arange(samples)))
         return Rows(first, tuple(range(samples)), None, count=samples)
@@ -89,7 +92,7 @@ def draw(
         # Every row is taken, so another batch of as many can only hold them in another order.
         turned = np.roll(np.arange(count), count // 2)
         other = _other(cut, batch, turned) if count > 1 else None
-        return Rows(batch, None, other, unchanged, count)
+        return Rows(batch, None, other, unchanged=unchanged, count=count)
     order = _mixed(_labels(batch, count, axis), count, random)
     rows, others = np.sort(order[:samples]), np.roll(order, -samples)[:samples]
     if 2 * samples <= count:
@@ -99,6 +102,7 @@ def draw(
         tuple(int(r) for r in rows),
         # Where too few rows are left over they are filled up with some of those drawn.
         _other(cut, batch, others),
+        _other(cut, batch, np.sort(order[samples : 2 * samples])),
         unchanged if subset is None else (),
         samples,
     )

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from gradhook._branch import Branch
 from gradhook._evaluate import Evaluator
 from gradhook._line import Line
-from gradhook._settings import Measured
+from gradhook._measured import Measured
 from gradhook._types import Verdict
 from gradhook.probe.branches import trace
 from gradhook.probe.evidence import Probe

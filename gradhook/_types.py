@@ -77,7 +77,7 @@ class Tolerance:
         kink_displacement: Distance, in units of each block's scale, to the point at which a
             mismatch at the current point is measured again.
         unexplained: Ratio below which a dense, unexplained mismatch that does not change with the
-            step passes.
+            step passes; above it lies one whose whole interval does.
         explained: Share of a residual that a cause may leave unexplained.
         coarsest: Resolution above which a check whose arrays cannot be upcast to float64 is
             INCONCLUSIVE.

@@ -7,8 +7,9 @@ element is in doubt.
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -19,9 +20,9 @@ from gradhook._line import Line
 from gradhook.difference import Backward, Forward
 from gradhook.probe.directions import seeded, spread
 from gradhook.probe.evidence import BlockEvidence, Probe
-from gradhook.probe.hidden import hidden_noise
+from gradhook.probe.hidden import hidden_noise, outstands
 from gradhook.probe.lines import LineProber
-from gradhook.probe.noise import Noise
+from gradhook.probe.noise import STAIR, Noise
 
 __all__ = ["Prober"]
 
@@ -120,21 +121,14 @@ class Prober(LineProber):
 
     def hidden_noise(self, evidence: BlockEvidence) -> Noise | None:
         """The noise along a block's largest mismatch, if the setting's table has not seen it."""
-        k = max(range(len(evidence.probes)), key=lambda k: evidence.probes[k].standing)
-        parts = [(evidence.name, self.directions(evidence)[k], 1.0)]
-        with Line(self._workspace, parts, self._evaluator.loss) as line:
-            return hidden_noise(
-                line,
-                evidence.probes[k],
-                at_zero=self.loss,
-                scale=self.scales[evidence.name],
-                noise=self.noise,
-            )
+        scale = self.scales[evidence.name]
+        with self._largest_mismatch(evidence) as (line, probe):
+            return hidden_noise(line, probe, at_zero=self.loss, scale=scale, noise=self.noise)
 
-    def coarsen(self, noise: Noise) -> None:
-        """Take up a larger noise, and forget the steps found with the smaller one."""
-        self._steps.coarsen(noise)
-        self._elements = {}
+    def outstands(self, evidence: BlockEvidence, noise: float) -> bool:
+        """Whether a block's largest mismatch is beyond this noise over a long step too."""
+        with self._largest_mismatch(evidence) as (line, probe):
+            return outstands(line, probe, scale=self.scales[evidence.name], noise=noise)
 
     def joint(self) -> tuple[Probe, dict[str, float]]:
         """One probe along a direction over all blocks, each at its own scale.
@@ -168,6 +162,15 @@ class Prober(LineProber):
         one_sided = isinstance(self._method, (Forward, Backward))
         seed = seeded(self._seed, 3, block, k)
         return spread(self._gradients[name].size, seed, one_sided=one_sided)
+
+    @contextlib.contextmanager
+    def _largest_mismatch(self, evidence: BlockEvidence) -> Iterator[tuple[Line, Probe]]:
+        # Of the probes that stand out beyond their error: noise makes the others.
+        size = [abs(p.residual) if p.standing > STAIR else 0.0 for p in evidence.probes]
+        k = max(range(len(size)), key=size.__getitem__)
+        parts = [(evidence.name, self.directions(evidence)[k], 1.0)]
+        with Line(self._workspace, parts, self._evaluator.loss) as line:
+            yield line, evidence.probes[k]
 
     def _concluded(self, evidence: BlockEvidence) -> BlockEvidence:
         unmoved = bool(evidence.probes) and all(

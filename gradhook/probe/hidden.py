@@ -9,6 +9,7 @@ errors; a table of that width then tells stairs from a line that bends.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 from gradhook.difference._base import Samples
@@ -17,7 +18,11 @@ from gradhook.probe.evidence import Probe
 from gradhook.probe.noise import STAIR, WIDE, Noise, measure_noise
 from gradhook.probe.slopes import sharp_slope
 
-__all__ = ["hidden_noise"]
+__all__ = ["hidden_noise", "outstands"]
+
+CLOSE = 0.1
+"""Share of the mismatch by which a slope over many stairs may be off, whatever its error: a whole
+number of them looks like a straight line."""
 
 
 def hidden_noise(
@@ -35,14 +40,29 @@ def hidden_noise(
         noise: Absolute noise that was reckoned with, in units of loss.
     """
     seen = Samples(line)
-    try:
-        for wide in WIDE:
+    for wide in WIDE:
+        with contextlib.suppress(NonFiniteLossError):
             if _acquits(seen, probe, wide * scale, at_zero, noise):
                 found = measure_noise(lambda t: line(t * scale), at_zero=at_zero, wide=(wide,))
                 return found if found.level > STAIR * noise else None
-    except NonFiniteLossError:
-        pass
     return None
+
+
+def outstands(line: Callable[[float], float], probe: Probe, *, scale: float, noise: float) -> bool:
+    """Whether a mismatch is there over a long step too, beyond a noise that was found since.
+
+    Args:
+        line: The loss along the probe's direction.
+        probe: The mismatch.
+        scale: What ``t`` is by which the block moves by its own scale.
+        noise: Absolute noise, in units of loss.
+    """
+    for wide in WIDE:
+        step = wide * scale
+        far = (line(step) - line(-step)) / (2 * step)
+        if not abs(far - probe.analytic) <= STAIR * noise / step:  # nan outside of the domain
+            return True
+    return False
 
 
 def _acquits(line: Samples, probe: Probe, step: float, at_zero: float, noise: float) -> bool:
@@ -61,4 +81,5 @@ def _acquits(line: Samples, probe: Probe, step: float, at_zero: float, noise: fl
         rounds=1,
     )
     apart, off = abs(slope.value - near.value), abs(slope.value - probe.analytic)
-    return apart > STAIR * (slope.error + near.error) and off <= STAIR * slope.error
+    agrees = off <= max(STAIR * slope.error, CLOSE * apart)
+    return agrees and apart > STAIR * (slope.error + near.error)

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import copy
 import math
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -141,13 +140,6 @@ class Steps:
         steps._begin_at = dict(self._found)
         steps.knowledge = replace(self.knowledge, typical=0.0)
         return steps
-
-    def coarsen(self, noise: Noise) -> None:
-        """Take up a larger noise, and forget the steps found with the smaller one."""
-        growth = noise.level / max(self.noise, sys.float_info.min)
-        self._relative_noise = min(1.0, self._relative_noise * growth)
-        self.noise, self.coarse = noise.level, self.coarse or noise.coarse
-        self._begin({})
 
     @property
     def knowledge(self) -> Knowledge:

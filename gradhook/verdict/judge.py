@@ -16,7 +16,7 @@ from gradhook.probe.evidence import BlockEvidence, Location
 from gradhook.report import Finding
 from gradhook.verdict.compare import Comparison, compare, ratio_of
 
-__all__ = ["Judgement", "combine", "judge", "judge_kink", "overall", "passes"]
+__all__ = ["Judgement", "combine", "doubt", "judge", "judge_kink", "overall", "passes"]
 
 PRECEDENCE = (
     Verdict.FAIL,
@@ -38,6 +38,7 @@ class Judgement:
         comparison: The numbers behind it.
         doubtful: Whether further probes could change the verdict.
         small: Whether a mismatch stands out that is no FAIL by its size.
+        borderline: Whether further probes could tell on which side of ``unexplained`` it lies.
         where: The part of the block that is wrong, where that was found, in words.
         location: The same as a search found it.
     """
@@ -46,6 +47,7 @@ class Judgement:
     comparison: Comparison
     doubtful: bool = False
     small: bool = False
+    borderline: bool = False
     where: str | None = None
     location: Location | None = None
 
@@ -96,12 +98,25 @@ def judge(
         kinks=sum(p.slope.kink for p in evidence.probes),
         note=note,
     )
-    # Below ``fail`` the shape of a mismatch decides, whatever its size.
-    near_fail = comparison.resolved and comparison.low <= tolerance.fail <= comparison.high
-    doubtful = not evidence.exact and (near_fail or len(comparison.standing_out) == 1)
+    near_fail, borderline = (
+        comparison.resolved and not evidence.exact and comparison.low <= edge <= comparison.high
+        for edge in (tolerance.fail, tolerance.unexplained)
+    )
+    doubtful = near_fail or (not evidence.exact and len(comparison.standing_out) == 1)
     coarse_pass = coarse and verdict is Verdict.PASS
     small = comparison.resolved and verdict in (Verdict.PASS, Verdict.WARN) and not coarse_pass
-    return Judgement(finding, comparison, doubtful, small)
+    return Judgement(finding, comparison, doubtful, small, borderline)
+
+
+def doubt(judgement: Judgement, noise: float) -> Judgement:
+    """Take back a mismatch where noise was found that the check had not reckoned with."""
+    note = (
+        "over a longer step the slope is the analytic one, over the step taken it is not: the loss "
+        f"moves in stairs (noise {noise:.0e}); is it rounded, or partly "
+        "computed in coarse numbers?"
+    )
+    finding = replace(judgement.finding, verdict=Verdict.INCONCLUSIVE, note=note)
+    return replace(judgement, finding=finding, doubtful=False)
 
 
 def judge_kink(here: Judgement, nearby: Judgement) -> Judgement:

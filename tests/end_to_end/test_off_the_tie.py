@@ -97,6 +97,17 @@ def test_a_point_that_the_gradient_treats_apart_is_not_called_a_kink_of_the_loss
     assert "one-sided slopes differ" not in said
 
 
+@pytest.mark.parametrize("share", [2e-5, 5e-5])
+def test_a_block_with_a_small_fault_elsewhere_does_not_fail_for_a_tie(share):
+    def loss_and_gradients(p):
+        w = p["w"]
+        gradient = (w > 0) * 1.0 + (w < 0)
+        gradient[3] *= 1 + share
+        return float(np.maximum(w, 0).sum() - np.maximum(-w, 0).sum()), {"w": gradient}
+
+    assert check_gradients(loss_and_gradients, {"w": np.zeros(200)}).verdict == "WARN"
+
+
 def test_a_true_kink_is_called_one():
     w = np.random.default_rng(0).normal(size=12)
     w[:4] = 0

@@ -89,6 +89,24 @@ def test_an_epsilon_inside_the_logarithm_passes_with_its_note():
     assert any("typical of log(y + eps)" in finding.note for finding in block.findings)
 
 
+@pytest.mark.parametrize(("ratio", "passing"), [(3e-6, (20, 20)), (4e-5, (0, 0))])
+def test_an_unexplained_mismatch_passes_below_a_hundred_thousandth_and_warns_above(ratio, passing):
+    verdicts = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        w, d = rng.normal(size=400), rng.normal(size=400)
+
+        def loss_and_gradients(p, d=d):
+            n = np.cos(p["w"])
+            e = d * np.sin(3 * p["w"])
+            e *= 2 * ratio * np.linalg.norm(n) / np.linalg.norm(e)
+            return float(np.sin(p["w"]).sum()), {"w": n + e}
+
+        verdicts.append(check_gradients(loss_and_gradients, {"w": w}, seed=seed).verdict)
+    assert set(verdicts) <= {"PASS", "WARN"}
+    assert passing[0] <= verdicts.count("PASS") <= passing[1]
+
+
 def test_a_right_gradient_costs_no_evaluation_for_this():
     parameters, loss, gradient = wave(400)
     report = checked(parameters, loss, gradient)

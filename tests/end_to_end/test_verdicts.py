@@ -296,55 +296,6 @@ def test_a_bias_before_batch_normalisation_is_untested_in_words():
     assert any(sentence.startswith("b untested") for sentence in report.coverage)
 
 
-def hinge_machine(p, X, y, *, bias):
-    """A multi-class hinge loss whose bias gradients sum to zero over the classes."""
-    n = np.arange(len(y))
-    scores = X @ p["W"] + p["b"]
-    margins = np.maximum(0, scores - scores[n, y][:, None] + 1)
-    margins[n, y] = 0
-    counts = (margins > 0).astype(float)
-    counts[n, y] = -counts.sum(axis=1)
-    counts /= len(y)
-    return margins.sum() / len(y), {"W": X.T @ counts, "b": bias(counts) * np.ones_like(p["b"])}
-
-
-def test_a_block_that_the_rows_drawn_leave_alone_is_measured_on_other_rows():
-    # Each class is the right one as often, and every margin counts: the gradient of b is zero on
-    # the six rows drawn, and on these alone.
-    rng = np.random.default_rng(1)
-    X, y = 0.01 * rng.standard_normal((7, 5)), np.array([0, 1, 2, 0, 1, 2, 0])
-    parameters = {"W": rng.standard_normal((5, 3)), "b": np.zeros(3)}
-
-    def checked(bias):
-        return check_gradients(
-            functools.partial(hinge_machine, bias=bias), parameters, batch=(X, y), samples=6
-        )
-
-    right = checked(lambda counts: counts.sum(axis=0))
-    assert right.blocks["b"].verdict == "PASS"
-    wrong = checked(lambda counts: counts.sum())
-    assert wrong.blocks["b"].verdict == "FAIL"
-    findings = {f.setting: f.verdict for f in wrong.blocks["b"].findings}
-    assert findings["generic point"] == "UNTESTED"
-    assert findings["generic point, other rows"] == "FAIL"
-    assert wrong.blocks["W"].verdict == "PASS"
-
-
-def test_other_rows_that_the_loss_does_not_take_leave_a_block_untested():
-    rng = np.random.default_rng(1)
-    X, y = 0.01 * rng.standard_normal((7, 5)), np.array([0, 1, 2, 0, 1, 2, 0])
-    parameters = {"W": rng.standard_normal((5, 3)), "b": np.zeros(3)}
-
-    def objective(p, X, y):
-        if np.count_nonzero(y == 0) > 2:
-            raise ValueError("classes must be balanced")
-        return hinge_machine(p, X, y, bias=lambda counts: counts.sum(axis=0))
-
-    report = check_gradients(objective, parameters, batch=(X, y), samples=6)
-    assert report.blocks["b"].verdict == "UNTESTED"
-    assert report.passed
-
-
 def test_a_loss_that_raises_outside_its_domain_is_checked_inside_it():
     def gaussian(p, x):
         if p["variance"] <= 0.9:

@@ -58,7 +58,7 @@ LAYERS = (
                 "_options",
                 "_keywords",
                 "_code",
-                *("_settings", "_switchboard"),
+                *("_settings", "_measured", "_switchboard"),
                 "_workers",
                 *("_assemble", "_called_again"),
                 "_coverage",

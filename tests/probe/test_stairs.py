@@ -119,6 +119,49 @@ def test_five_percent_never_pass_as_the_resolution_of_a_loss_with_five_decimals(
     assert not any(r.passed for r in reports)
 
 
+def apart(seed, *, step_a, step_b, factor=1.0):
+    """Three sums, two of which are rounded; ``factor`` spoils the gradient of ``b``."""
+    rng = np.random.default_rng(seed)
+    parameters = {name: rng.normal(size=20) for name in "abc"}
+
+    def rounded(value, step):
+        return np.round(value / step) * step if step else value
+
+    def loss_and_gradients(p):
+        loss = rounded(np.sin(p["a"]).sum(), step_a) + rounded(np.sin(p["b"]).sum(), step_b)
+        gradients = {"a": np.cos(p["a"]), "b": factor * np.cos(p["b"]), "c": 6 * p["c"]}
+        return float(loss + 3 * (p["c"] ** 2).sum()), gradients
+
+    return check_gradients(loss_and_gradients, parameters, seed=seed)
+
+
+@pytest.mark.parametrize(
+    ("seed", "steps"),
+    [(19, (0, 1e-2)), (89, (0, 1e-2)), (65, (0, 1e-5)), (18, (1e-7, 1e-3)), (30, (1e-7, 1e-3))],
+)
+def test_terms_rounded_each_in_its_own_way_convict_no_right_code(seed, steps):
+    assert apart(seed, step_a=steps[0], step_b=steps[1]).verdict != "FAIL"
+
+
+def test_a_wrong_block_of_a_fine_term_fails_beside_a_rounded_one():
+    reports = [apart(seed, step_a=1e-4, step_b=0, factor=1.05) for seed in range(25)]
+    assert not any(report.passed for report in reports)
+    assert sum(report.blocks["b"].verdict == "FAIL" for report in reports) >= 12
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_fast_wave_that_the_gradient_forgets_is_not_taken_for_stairs(seed):
+    rng = np.random.default_rng(seed)
+    parameters = {"a": rng.normal(size=30), "b": rng.normal(size=30)}
+
+    def loss_and_gradients(p):
+        wave = 0.5 * np.sin(1e3 * p["b"]) / 1e3
+        loss = np.sin(p["a"]).sum() + (p["b"] ** 2 + wave).sum()
+        return float(loss), {"a": np.cos(p["a"]), "b": 2 * p["b"]}
+
+    assert check_gradients(loss_and_gradients, parameters, seed=seed).verdict == "FAIL"
+
+
 def test_stairs_are_what_makes_the_noise_of_a_coarse_term():
     # A fine slope hides the grain of a term rounded to 1e-6: half a stair is the largest error of
     # one value, a stair over √12 the usual one.

@@ -1,0 +1,114 @@
+"""What a setting said, kept with its prober, and what settings together know.
+
+Later settings, a search inside a block and diagnosis all go on from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from gradhook._switchboard import Setting
+from gradhook._types import Array, Blocks, Verdict
+from gradhook.probe.blocks import Prober
+from gradhook.probe.evidence import BlockEvidence
+from gradhook.probe.sanity import is_large
+from gradhook.report import Finding
+from gradhook.verdict.compare import Comparison
+from gradhook.verdict.judge import Judgement
+
+__all__ = ["Measured", "Past"]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one setting said.
+
+    Args:
+        setting: The setting.
+        prober: The prober that measured it, for later probes and as a first guess elsewhere.
+        gradients: The analytic gradients there; empty where nothing was wrong and they are too
+            large to be kept.
+        evidence: Per block.
+        judgements: Per block.
+        textbook: The plain textbook derivative per block, where asked for.
+        joint: The comparison along one direction over all blocks, where that is all that was
+            measured.
+        retried: Some of the blocks a step away on either side, where that is what judged them.
+    """
+
+    setting: Setting
+    prober: Prober
+    gradients: Blocks
+    evidence: dict[str, BlockEvidence]
+    judgements: dict[str, Judgement]
+    textbook: dict[str, Array] = field(default_factory=dict)
+    joint: Comparison | None = None
+    retried: tuple[Measured, ...] = ()
+
+    @property
+    def findings(self) -> dict[str, Finding]:
+        """The records for the report, per block."""
+        return {name: judgement.finding for name, judgement in self.judgements.items()}
+
+    def comparisons(self) -> list[Comparison]:
+        """The comparisons of the blocks that could be judged, or the joint one."""
+        if self.joint is not None:
+            return [self.joint]
+        return [
+            j.comparison
+            for name, j in self.judgements.items()
+            if j.finding.verdict in ("PASS", "WARN", "FAIL") and not self.evidence[name].spoiled
+        ]
+
+    def shows_wrong(self, name: str) -> bool:
+        """Whether a block is wrong here, as far as it was not measured again beside this point."""
+        judgement = self.judgements.get(name)
+        return (
+            judgement is not None
+            and judgement.finding.verdict in (Verdict.FAIL, Verdict.WARN)
+            and bool(self.evidence[name].probes)
+            and name in self.gradients
+            and not self.evidence[name].spoiled
+            and not any(name in away.judgements for away in self.retried)
+        )
+
+    def lightened(self) -> Measured:
+        """The same without its gradients, if they are large and no block needs another look."""
+        if any(j.suspect for j in self.judgements.values()) or not is_large(self.gradients):
+            return self
+        self.prober.forget_gradients()
+        return replace(self, gradients={})
+
+    def judged_anew(self, judgements: Mapping[str, Judgement]) -> Measured:
+        """The same with some judgements replaced."""
+        return replace(self, judgements={**self.judgements, **judgements})
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What earlier settings of a check have found, so that no block is looked into twice.
+
+    Args:
+        like: The prober of the main setting, whose noise and steps serve as first guesses; ``None``
+            before it.
+        failed: Blocks that fail.
+        located: Blocks of which a search found the wrong part.
+        spread: Ratios of small mismatches that lie all over their blocks.
+    """
+
+    like: Prober | None = None
+    failed: frozenset[str] = frozenset()
+    located: frozenset[str] = frozenset()
+    spread: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, measured: Sequence[Measured]) -> Past:
+        """What these settings have found, the main one first."""
+        judged = [(name, j) for each in measured for name, j in each.judgements.items()]
+        return cls(
+            measured[0].prober if measured else None,
+            frozenset(name for name, j in judged if j.finding.verdict is Verdict.FAIL),
+            frozenset(name for name, j in judged if j.location),
+            {name: j.finding.ratio for name, j in reversed(judged) if j.small and not j.location},
+        )

@@ -1,0 +1,145 @@
+"""Blocks that the rows drawn leave alone, measured on rows that were not drawn."""
+
+import functools
+
+import numpy as np
+import pytest
+
+from gradhook import check_gradients
+
+
+def hinge_machine(p, X, y, *, bias):
+    """A multi-class hinge loss whose bias gradients sum to zero over the classes."""
+    n = np.arange(len(y))
+    scores = X @ p["W"] + p["b"]
+    margins = np.maximum(0, scores - scores[n, y][:, None] + 1)
+    margins[n, y] = 0
+    counts = (margins > 0).astype(float)
+    counts[n, y] = -counts.sum(axis=1)
+    counts /= len(y)
+    return margins.sum() / len(y), {"W": X.T @ counts, "b": bias(counts) * np.ones_like(p["b"])}
+
+
+def test_a_block_that_the_rows_drawn_leave_alone_is_measured_on_other_rows():
+    # Each class is the right one as often, and every margin counts: the gradient of b is zero on
+    # the six rows drawn, and on these alone.
+    rng = np.random.default_rng(1)
+    X, y = 0.01 * rng.standard_normal((7, 5)), np.array([0, 1, 2, 0, 1, 2, 0])
+    parameters = {"W": rng.standard_normal((5, 3)), "b": np.zeros(3)}
+
+    def checked(bias):
+        return check_gradients(
+            functools.partial(hinge_machine, bias=bias), parameters, batch=(X, y), samples=6
+        )
+
+    right = checked(lambda counts: counts.sum(axis=0))
+    assert right.blocks["b"].verdict == "PASS"
+    wrong = checked(lambda counts: counts.sum())
+    assert wrong.blocks["b"].verdict == "FAIL"
+    findings = {f.setting: f.verdict for f in wrong.blocks["b"].findings}
+    assert findings["generic point"] == "UNTESTED"
+    assert findings["generic point, other rows"] == "FAIL"
+    assert wrong.blocks["W"].verdict == "PASS"
+
+
+def test_other_rows_that_the_loss_does_not_take_leave_a_block_untested():
+    rng = np.random.default_rng(1)
+    X, y = 0.01 * rng.standard_normal((7, 5)), np.array([0, 1, 2, 0, 1, 2, 0])
+    parameters = {"W": rng.standard_normal((5, 3)), "b": np.zeros(3)}
+
+    def objective(p, X, y):
+        if len(set(y)) < 3:
+            raise ValueError("a class is missing")
+        return hinge_machine(p, X, y, bias=lambda counts: counts.sum(axis=0))
+
+    report = check_gradients(objective, parameters, batch=(X, y), samples=6)
+    assert report.blocks["b"].verdict == "UNTESTED"
+    assert report.passed
+
+
+def rare(p, X, flags, *, factor):
+    """Least squares, and a term that only flagged rows have."""
+    flagged, error = X[flags > 0], X @ p["w"]
+    h = np.tanh(flagged @ p["t"])
+    gradients = {"w": 2 * X.T @ error, "t": factor * flagged.T @ (1 - h**2)}
+    return float((error**2).sum() + h.sum()), gradients
+
+
+def rare_rows():
+    """Parameters and a batch of twenty rows of which those that a check draws have no flag."""
+    X = np.random.default_rng(0).normal(size=(20, 5))
+    parameters = {"w": np.ones(5), "t": np.ones(5)}
+    drawn = check_gradients(
+        functools.partial(rare, factor=1), parameters, batch=(X, np.zeros(20))
+    ).rows
+    return parameters, (X, np.array([float(row not in drawn) for row in range(20)]))
+
+
+@pytest.mark.parametrize("reg", [0.0, 1e-9])
+def test_a_penalty_scaled_up_does_not_hide_a_block_from_other_rows(reg):
+    parameters, batch = rare_rows()
+
+    def loss_and_gradients(p, X, flags, reg=reg):
+        loss, gradients = rare(p, X, flags, factor=-1)
+        gradients["t"] = gradients["t"] + 2 * reg * p["t"]
+        return loss + reg * (p["t"] ** 2).sum(), gradients
+
+    penalty = "reg" if reg else None
+    report = check_gradients(loss_and_gradients, parameters, batch=batch, penalty=penalty)
+    assert report.blocks["t"].verdict == "FAIL"
+
+
+def test_where_only_the_current_point_is_wanted_no_other_rows_are_looked_at():
+    parameters, batch = rare_rows()
+    report = check_gradients(
+        functools.partial(rare, factor=-1), parameters, batch=batch, points=("current",)
+    )
+    assert report.settings == ("current point",)
+    assert report.blocks["t"].verdict == "UNTESTED"
+
+
+def test_rows_in_another_order_are_no_other_rows():
+    # The gradient of a graph's propagation relies on a symmetric matrix, as right code may.
+    rng = np.random.default_rng(165)
+    M = (rng.random((6, 6)) < 0.4).astype(float)
+    A = np.maximum(M, M.T)
+    np.fill_diagonal(A, 1)
+    A /= np.sqrt(np.outer(A.sum(1), A.sum(1)))
+    X, Y, V = rng.normal(size=(6, 4)), rng.normal(size=(6, 2)), rng.normal(size=(4, 1))
+    here, turned = (A @ X @ V).max(), (np.roll(A, 3, 0) @ np.roll(X, 3, 0) @ V).max()
+    parameters = {"W": rng.normal(size=(4, 2)), "V": V, "t": np.array([0.4 * here + 0.6 * turned])}
+
+    def loss_and_gradients(p, A, X, Y):
+        Z = A @ X @ p["V"] - p["t"]
+        R, Q = A @ X @ p["W"] - Y, A @ np.maximum(Z, 0)
+        dZ = (A @ (2 * Q)) * (Z > 0)
+        gradients = {"W": (A @ X).T @ (2 * R), "V": (A @ X).T @ dZ, "t": -dZ.sum(0)}
+        return float((R**2).sum() + (Q**2).sum()), gradients
+
+    report = check_gradients(loss_and_gradients, parameters, batch=(A, X, Y), samples=None)
+    assert report.passed
+    assert not any("other rows" in setting for setting in report.settings)
+
+
+def test_what_other_rows_leave_open_spoils_no_report():
+    def loss_and_gradients(p, x, flags):
+        n = np.count_nonzero(flags)
+        v, E, w = p["v"], p["E"], p["w"]
+        gradients = {"v": 2 * (v - 1), "E": n * np.cos(E), "w": n * (w > 0)}
+        loss = ((v - 1) ** 2).sum() + n * np.sin(E).sum() + n * np.maximum(w, 0).sum()
+        return float(loss), gradients
+
+    parameters = {
+        "v": np.array([0.3, 0.4, 0.5, 0.6, 0.7]),
+        "E": np.array([0.3, 0.1, 0.2, 0.4, 0.5]),
+        "w": np.zeros(5),  # fixed, so at its ties on any rows
+    }
+    drawn = check_gradients(
+        loss_and_gradients, parameters, batch=(np.arange(14.0), np.zeros(14)), samples=7
+    ).rows
+    flags = np.array([float(row not in drawn) for row in range(14)])
+    batch = (np.arange(14.0), flags)
+    report = check_gradients(loss_and_gradients, parameters, batch=batch, samples=7, fixed=("w",))
+    assert report.blocks["E"].verdict == "PASS"
+    assert report.blocks["w"].verdict == "UNTESTED"
+    assert report.passed
