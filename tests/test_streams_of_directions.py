@@ -71,7 +71,7 @@ def test_what_is_written_is_the_formula_to_the_bit(how, layout):
 
 
 def test_chunks_boxes_and_single_chunks_agree_to_the_bit():
-    source = np.random.default_rng(2).standard_normal((200, 130))
+    source = np.random.default_rng(2).standard_normal((3 * CHUNK // 260, 130))  # a chunk and a half
     move = Move(1 + 0.1 * TABLE, "multiply", 4)
     at = moved(source, move)
     together = np.concatenate([base.copy() for _, base in base_chunks(source, move)])
