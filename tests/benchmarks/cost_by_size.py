@@ -2,7 +2,7 @@
 
     python tests/benchmarks/cost_by_size.py                # 10**3 … 10**6
     python tests/benchmarks/cost_by_size.py --sizes 1e3 1e5 1e7
-    python tests/benchmarks/cost_by_size.py --sizes 1e3 1e4 1e5 1e6 1e7 1e8 --most 1e5 \\
+    python tests/benchmarks/cost_by_size.py --sizes 1e3 1e4 1e5 1e6 1e7 --most 2e5 \\
         --plot examples/pictures/cost.png
 
 One right network, one loss, one run: gradhook at every effort, and of SciPy's ``check_grad``
@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Measure and print one table for each size."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", type=float, nargs="+", default=[1e3, 1e4, 1e5, 1e6])
-    parser.add_argument("--most", type=float, default=1e4, help="for checks of every weight")
+    parser.add_argument("--most", type=float, default=2e4, help="for checks of every weight")
     parser.add_argument("--plot", help="file to draw seconds and evaluations into")
     parser.add_argument("--quick", action="store_true", help="one small size, for correctness")
     options = parser.parse_args(arguments)
@@ -84,11 +84,11 @@ def measured(weights: int, most: int, rows: list[Row]) -> int:
         f"on 64 rows {1e3 * training:.3f} ms"
     )
     print(
-        f"{'check':34}{'evaluations':>12}{'seconds':>11}{'µs/evaluation':>14}{'forwards':>10}{'steps':>8}"
+        f"{'check':32}{'evaluations':>12}{'seconds':>13}{'µs/evaluation':>14}{'forwards':>12}{'steps':>12}"
     )
     failed = 0
     for effort in ("quick", "standard", "exhaustive"):
-        if effort == "exhaustive" and model.size > most:
+        if effort == "exhaustive" and 10 * model.size > most:  # ten evaluations a weight
             continue
         started = time.perf_counter()
         report = gradhook.check_gradients(
@@ -112,7 +112,8 @@ def measured(weights: int, most: int, rows: list[Row]) -> int:
             return loss(parameters, *batch)
 
         started = time.perf_counter()
-        check(counted)
+        with contextlib.suppress(AssertionError, RuntimeError):  # what they say is no matter here
+            check(counted)
         rows.append(Row(name, model.size, calls, time.perf_counter() - started))
         print_row(rows[-1], forward, training)
     return failed
@@ -124,7 +125,7 @@ def print_row(row: Row, forward: float, training: float) -> None:
     taken, shown = row.seconds, f"{row.evaluations:,}" if row.evaluations else "?"
     each = f"{1e6 * taken / row.evaluations:14.1f}" if row.evaluations else f"{'?':>14}"
     print(
-        f"{name:34}{shown:>12}{taken:11.4f}{each}{taken / forward:10.0f}{taken / training:8.1f}",
+        f"{name:32}{shown:>12}{taken:13.4f}{each}{taken / forward:12.0f}{taken / training:12.1f}",
         flush=True,
     )
 
@@ -247,8 +248,7 @@ def jax_check(model: Network, counted: Any) -> None:
 
     function.defvjp(lambda parameters: (function(parameters), parameters), backward)
     parameters = {name: jax.numpy.asarray(value) for name, value in model.parameters.items()}
-    with contextlib.suppress(AssertionError):  # what it says is no matter here
-        check_grads(function, (parameters,), order=1, modes=("rev",))
+    check_grads(function, (parameters,), order=1, modes=("rev",))
 
 
 def torch_peers(
