@@ -62,8 +62,8 @@ class SavedArray(Saved):
         if not self.array.flags.writeable:
             self.array.flags.writeable = True
         if self.array.dtype != self.copy.dtype:
-            # Set where it is, as its user has done; NumPy's stubs know no setter.
-            self.array.dtype = self.copy.dtype  # type: ignore[misc]
+            # Set where it is, as its user has done.
+            self.array.dtype = self.copy.dtype  # type: ignore[misc]  # the stubs know no setter
         if self.array.shape != self.copy.shape:
             self.array.resize(self.copy.shape, refcheck=False)
         self.array.view(np.ndarray)[...] = self.copy

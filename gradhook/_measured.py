@@ -110,5 +110,6 @@ class Past:
             measured[0].prober if measured else None,
             frozenset(name for name, j in judged if j.finding.verdict is Verdict.FAIL),
             frozenset(name for name, j in judged if j.location),
+            # The first setting that saw one counts.
             {name: j.finding.ratio for name, j in reversed(judged) if j.small and not j.location},
         )

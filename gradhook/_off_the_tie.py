@@ -13,7 +13,7 @@ from dataclasses import replace
 from gradhook._evaluate import Evaluator
 from gradhook._measured import Measured, Past
 from gradhook._options import Options
-from gradhook._settings import measure, outside_domain
+from gradhook._settings import call_in, measure
 from gradhook._switchboard import Setting
 from gradhook._types import Verdict
 from gradhook.probe.points import mirrored, nearby
@@ -94,13 +94,10 @@ def _measured(
     past: Past,
 ) -> Measured | None:
     """Some blocks measured in a setting; ``None`` outside the loss's domain."""
-    evaluator.workspace.move(setting.moves)
-    try:
-        loss, gradients = evaluator.loss_and_gradients()
-    except Exception:  # outside the domain
+    called = call_in(evaluator, setting)
+    if called is None:
         return None
-    if outside_domain(loss):
-        return None
+    loss, gradients = called
     return measure(
         evaluator,
         setting,

@@ -22,7 +22,7 @@ from gradhook._off_the_tie import measure_off_the_tie
 from gradhook._options import Options
 from gradhook._outcome import Outcome
 from gradhook._quick import measure_quickly
-from gradhook._settings import measure, outside_domain
+from gradhook._settings import call_in, measure, outside_domain
 from gradhook._switchboard import Setting, Switchboard
 from gradhook._switches import BoundSwitch
 from gradhook._trace import trace_branches
@@ -219,13 +219,10 @@ class Session:
         name = f"{main.setting.name}, other rows"
         setting = replace(main.setting, name=name, batch=self._undrawn)
         with self._evaluator.aside():
-            setting.enter(self._evaluator)
-            try:
-                loss, gradients = self._evaluator.loss_and_gradients()
-            except Exception:  # rows that the loss does not take show nothing
+            called = call_in(self._evaluator, setting)
+            if called is None or outside_domain(*called):
                 return
-            if outside_domain(loss, gradients):
-                return
+            loss, gradients = called
             measured = measure(
                 self._evaluator,
                 setting,

@@ -22,7 +22,7 @@ from gradhook.probe.elements import measure_elements
 from gradhook.probe.evidence import BlockEvidence
 from gradhook.verdict.judge import Judgement, doubt, judge
 
-__all__ = ["measure", "outside_domain"]
+__all__ = ["call_in", "measure", "outside_domain"]
 
 MOST_PROBES = 12
 """Directions drawn at most where a ratio is near a threshold."""
@@ -31,8 +31,8 @@ TEXTBOOK_EPS = 1e-7
 """The epsilon of the plain textbook check."""
 
 CLOSER = 3
-"""Blocks of the main setting that are probed further, where a small mismatch may lie on either side
-of the bound above which it warns; one that enters at the loss shows alike in all."""
+"""Blocks of the main setting that may stay open when they have been probed further, because a small
+mismatch lies close to the bound above which it warns; then no more are probed for that."""
 
 PROBES = {"main": 3, "further": 2}
 """Directions per block at the main setting and at each further one."""
@@ -181,6 +181,16 @@ def _doubted(
         if name not in noises and not prober.outstands(evidence[name], largest):
             noises[name] = largest
     return {name: doubt(judgements[name], noise) for name, noise in noises.items()}
+
+
+def call_in(evaluator: Evaluator, setting: Setting) -> tuple[float, Blocks] | None:
+    """Loss and gradients in another setting, which is entered; ``None`` outside the domain."""
+    setting.enter(evaluator)
+    try:
+        loss, gradients = evaluator.loss_and_gradients()
+    except Exception:  # outside the domain, or rows that the loss does not take
+        return None
+    return None if outside_domain(loss) else (loss, gradients)
 
 
 def outside_domain(loss: float, gradients: Blocks | None = None) -> bool:
