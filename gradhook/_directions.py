@@ -8,7 +8,6 @@ before.
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,19 +15,17 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from gradhook._draws import CHUNK, Stream, looked_up
 from gradhook._types import Array
 
 __all__ = [
-    "CHUNK",
     "Box",
     "Direction",
     "Element",
     "Move",
     "Part",
     "Spread",
-    "Stream",
     "codes_inside",
-    "in_chunks",
     "masked",
     "within",
     "without",
@@ -36,57 +33,6 @@ __all__ = [
 
 Box: TypeAlias = tuple[slice, ...]
 """A part of a block: one slice with plain bounds for each axis, step 1."""
-
-CHUNK = 1 << 16
-"""Elements written at a time: source, target and scratch are 1.5 MB of float64, which stay in a
-processor's caches, and each call takes longer than Python needs to make it.  Divisible by 8, the
-bytes in one word of a stream."""
-
-
-SHORT, REMEMBERED = 1 << 12, 256
-"""Streams of at most so many bytes are remembered, and how many of them: a megabyte in all."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """Random bytes, made from their seed when they are read.
-
-    Args:
-        seed: Seed of the generator; equal seeds give equal bytes whatever the part that is read.
-        size: Number of bytes.
-    """
-
-    seed: int
-    size: int
-
-    def read(self, start: int, stop: int) -> Array:
-        """The bytes from ``start`` to ``stop``; shape (stop - start,)."""
-        if self.size <= SHORT:
-            return _short(self.seed, self.size)[start:stop]
-        source = np.random.PCG64DXSM(self.seed)
-        first = start // 8
-        source.advance(first)
-        return _bytes(source, -(-stop // 8) - first)[start - 8 * first : stop - 8 * first]
-
-    def chunks(self) -> Iterator[Array]:
-        """All bytes in order, ``CHUNK`` at a time."""
-        if self.size <= SHORT:
-            yield _short(self.seed, self.size)
-            return
-        source = np.random.PCG64DXSM(self.seed)
-        for start in range(0, self.size, CHUNK):
-            length = min(CHUNK, self.size - start)
-            yield _bytes(source, -(-length // 8))[:length]
-
-
-@functools.lru_cache(maxsize=REMEMBERED)
-def _short(seed: int, size: int) -> Array:
-    return _bytes(np.random.PCG64DXSM(seed), -(-size // 8))[:size]
-
-
-def _bytes(source: np.random.PCG64DXSM, words: int) -> Array:
-    # Little-endian everywhere, so that a seed means the same on every machine.
-    return source.random_raw(words).astype("<u8", copy=False).view(np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,26 +89,21 @@ class Spread:
             return self.source.read(start, stop)
         return self.source[start:stop]
 
-    def chunks(self) -> Iterator[Array]:
-        """All bytes in order, ``CHUNK`` at a time."""
+    def numbers(self, step: float = 1.0) -> Iterator[Array]:
+        """``step * v`` in order, ``CHUNK`` elements at a time; not to be written to or kept."""
+        table = self.table * step
         if isinstance(self.source, Stream):
-            yield from self.source.chunks()
-        else:
-            yield from in_chunks(self.source)
+            return self.source.numbers(table)
+        return looked_up(self.source, table)
 
     def dot(self, values: Array) -> float:
         """``⟨values, v⟩``, summed chunk by chunk."""
         flat = values.reshape(-1)
-        scratch = np.empty(min(CHUNK, flat.size))
         total, start = 0.0, 0
-        for codes in self.chunks():
-            stop = start + codes.size
-            part = np.take(self.table, codes, out=scratch[: codes.size], mode="clip")
-            # In halves, because BLAS spreads longer products over threads, which then wait.
-            middle = start + codes.size // 2
-            total += float(np.dot(flat[start:middle], part[: middle - start]))
-            total += float(np.dot(flat[middle:stop], part[middle - start :]))
-            start = stop
+        # Short products, because BLAS spreads longer ones over threads, which then wait.
+        for part in self.numbers():
+            total += float(np.dot(flat[start : start + part.size], part))
+            start += CHUNK
         return total
 
 
@@ -196,12 +137,6 @@ class Part:
 
 
 Direction = Element | Spread | Part
-
-
-def in_chunks(codes: Array) -> Iterator[Array]:
-    """Bytes in order, ``CHUNK`` at a time."""
-    for start in range(0, codes.size, CHUNK):
-        yield codes[start : start + CHUNK]
 
 
 def codes_inside(source: Spread | Stream, shape: tuple[int, ...], box: Box) -> Array:

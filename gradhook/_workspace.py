@@ -15,17 +15,15 @@ from typing import Any
 import numpy as np
 
 from gradhook._bytes import SavedArray
-from gradhook._directions import CHUNK, Direction, Element, Move, Part, Stream
+from gradhook._directions import Direction, Element, Move, Part
 from gradhook._displace import base_chunk, base_chunks, base_inside, displace
+from gradhook._draws import CHUNK
 from gradhook._holders import Holders, refuse_unwritable
 from gradhook._parameters import Tree, float64_copy, rms
 from gradhook._types import Array, Blocks
 from gradhook.errors import RestoreError
 
 __all__ = ["Workspace"]
-
-KEPT = 1 << 20
-"""Elements from which on the bytes of the largest block's move are kept."""
 
 
 class Workspace:
@@ -57,8 +55,6 @@ class Workspace:
         self._displaced: set[str] = set()
         # Copies that a line has left where it was last, to be written back when they are read.
         self._left: set[str] = set()
-        # The bytes of the largest block's move: one per element, where making them again costs.
-        self._codes: tuple[str, Array] | None = None
         # Block, place and move of the chunk that ``entry`` read last, and its numbers.
         self._chunk: tuple[str, int, Move, Array] | None = None
         self.moves: Mapping[str, Move] = {}
@@ -140,8 +136,6 @@ class Workspace:
         """Go to another point; an empty mapping is where the user stands."""
         changed = [n for n in self.names if self.moves.get(n) is not moves.get(n)]
         self.moves = moves
-        if self._codes is not None and self._codes[0] in changed:
-            self._codes = None
         for name in changed:
             self.write(name)
 
@@ -162,14 +156,7 @@ class Workspace:
             base = base_inside(self._sources[name], self.moves.get(name), direction.box)
             target[direction.box] = base + step * direction.values()
             return
-        displace(
-            target,
-            self._sources[name],
-            self.moves.get(name),
-            direction,
-            step,
-            codes=self._codes_of(name),
-        )
+        displace(target, self._sources[name], self.moves.get(name), direction, step)
 
     def leave(self, name: str, direction: Direction) -> None:
         """Go back to the present point, where a line along ``direction`` ends.
@@ -225,7 +212,6 @@ class Workspace:
             RestoreError: An array could not be put back; all others have been.
         """
         self.moves = {}
-        self._codes = None
         self._displaced.clear()
         if not self.in_place:
             return
@@ -249,19 +235,11 @@ class Workspace:
 
     def base(self, name: str) -> Iterator[tuple[int, Array]]:
         """The block at the present point, in chunks of float64 (or finer) to be overwritten."""
-        return base_chunks(self._sources[name], self.moves.get(name), codes=self._codes_of(name))
+        return base_chunks(self._sources[name], self.moves.get(name))
 
     def _settle(self) -> None:
         for name in list(self._left):
             self.write(name)
-
-    def _codes_of(self, name: str) -> Array | None:
-        move, size = self.moves.get(name), self._sources[name].size
-        if move is None or size < KEPT or size < max(s.size for s in self._sources.values()):
-            return None
-        if self._codes is None or self._codes[0] != name:
-            self._codes = (name, Stream(move.seed, size).read(0, size))
-        return self._codes[1]
 
     def _hold(self) -> None:
         """In place: let the containers hold the working arrays."""

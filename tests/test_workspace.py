@@ -1,7 +1,6 @@
 """The arrays a check works in: written from saved bytes, made good, and put back."""
 
 import collections
-import dataclasses
 
 import numpy as np
 import pytest
@@ -10,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from gradhook._bytes import SavedArray
-from gradhook._directions import CHUNK, Element, Move
+from gradhook._directions import Element, Move
+from gradhook._draws import CHUNK
 from gradhook._parameters import Tree
 from gradhook._workspace import Workspace
 from gradhook.errors import ParameterError, RestoreError
@@ -124,25 +124,6 @@ def test_what_is_written_over_a_copy_that_a_line_has_left_stays():
     workspace, _ = copies_left_by_a_line()
     workspace.overwrite({"W": np.full((2, 3), 9.0)})
     assert workspace.arrays["W"].tolist() == [[9, 9, 9], [9, 9, 9]]
-
-
-@pytest.mark.parametrize("size", [7, CHUNK, 3 * CHUNK + 5])
-def test_a_move_whose_bytes_are_kept_is_the_same_move(size, monkeypatch):
-    parameters = {"W": np.random.default_rng(0).normal(size=size), "b": np.ones(2)}
-    plain = workspace_of(parameters, in_place=False)
-    moves = moves_of(plain)
-    monkeypatch.setattr("gradhook._workspace.KEPT", 1)
-    kept = workspace_of(parameters, in_place=False)
-    others = {name: dataclasses.replace(move, seed=5) for name, move in moves.items()}
-    for at in (moves, others, {}, moves):
-        monkeypatch.setattr("gradhook._workspace.KEPT", 10**9)
-        plain.move(at)
-        plain.write("W", spread(size, 2), 0.1)
-        monkeypatch.setattr("gradhook._workspace.KEPT", 1)
-        kept.move(at)
-        kept.write("W", spread(size, 2), 0.1)
-        assert kept.arrays["W"].tobytes() == plain.arrays["W"].tobytes()
-        assert kept.values("W").tobytes() == plain.values("W").tobytes()
 
 
 def test_a_step_moves_every_entry_by_its_number():

@@ -4,7 +4,8 @@ A direction is one random byte per element: the top bit is the sign, the other s
 magnitude between 0.5 and 1.427, normalised so that the mean square is 1.  Then ``E ⟨v, r⟩² =
 ‖r‖²``, no element is scaled away, and equal and opposite residuals do not cancel.  With plain signs
 (Rademacher directions, as in simultaneous perturbation: J. C. Spall, IEEE Trans. Automatic Control
-37 (1992) 332-341) an exchanged pair of entries goes unseen half of the time.
+37 (1992) 332-341) an exchanged pair of entries goes unseen half of the time.  The bytes of a long
+block are laid out from a pool (``gradhook._draws``), which keeps all of this.
 
 Where a one-sided method keeps to one side of the edge of a domain, every element must move to the
 same side, so the magnitudes stand without their signs.  The price: residuals of opposite signs
@@ -15,7 +16,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradhook._directions import Spread, Stream
+from gradhook._directions import Spread
+from gradhook._draws import Stream
 from gradhook._types import Array
 
 __all__ = ["ONE_SIDED", "TABLE", "seeded", "spread"]

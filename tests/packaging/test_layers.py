@@ -28,7 +28,7 @@ LAYERS = (
     ({"_types"}, {"_warn"}, {"_branch"}),
     (
         {"_parameters", "_suitable", "_ties", "_gradients"},
-        {"_directions", "_displace"},
+        {"_draws", "_directions", "_displace"},
         {"difference"},
     ),
     (
@@ -58,7 +58,7 @@ LAYERS = (
                 "_options",
                 "_keywords",
                 "_code",
-                *("_settings", "_measured", "_switchboard"),
+                *("_settings", "_settle", "_measured", "_switchboard"),
                 "_workers",
                 *("_assemble", "_called_again"),
                 "_coverage",

@@ -1,0 +1,119 @@
+"""Random bytes made from a seed where they are read, and the numbers that they stand for.
+
+Short streams are what a generator gives.  A long one would cost more to make, and to look up in a
+table, than the loss costs to evaluate, so it is laid out from a pool: a few thousand random bytes,
+looked up once.  Every chunk of the stream is a run of the pool that begins at a place of its own,
+with the top bit of all its bytes turned or not.  Numbers that stand for bytes are then read from
+the pool as they are, at the speed of memory.
+
+The bytes are as random as a direction needs.  Two elements in one chunk are drawn apart; of two in
+different chunks the top bits, which are a direction's signs, are independent, so ``E v_i v_j = 0``
+and ``E ⟨v, r⟩² = ‖r‖²`` hold as for bytes drawn one by one, and because runs begin anywhere no
+pattern in a residual meets the same bytes twice.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradhook._types import Array
+
+__all__ = ["CHUNK", "Stream", "in_chunks", "looked_up"]
+
+CHUNK = 1 << 14
+"""Elements written at a time: source, target and two runs of a pool are half a megabyte of float64,
+which stays in a processor's own cache, and each call takes longer than Python needs to make it."""
+
+POOL = 2 * CHUNK
+"""Bytes in a pool, and the longest stream that is made without one."""
+
+TURNED = np.uint8(0x80)
+"""The top bit of a byte."""
+
+SHORT, REMEMBERED = 1 << 12, 256
+"""Streams of at most so many bytes are remembered, and how many of them: a megabyte in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Random bytes, made from their seed when they are read.
+
+    Args:
+        seed: Seed of the generator; equal seeds give equal bytes whatever the part that is read.
+        size: Number of bytes.
+    """
+
+    seed: int
+    size: int
+
+    def read(self, start: int, stop: int) -> Array:
+        """The bytes from ``start`` to ``stop``; shape (stop - start,)."""
+        if self.size <= SHORT:
+            return _short(self.seed, self.size)[start:stop]
+        if self.size <= POOL:
+            return _drawn(self.seed, self.size)[start:stop]
+        pool, first = _drawn(self.seed, POOL), start // CHUNK
+        runs = [
+            pool[at] ^ TURNED if turned else pool[at]
+            for at, turned in self._runs(first, -(-stop // CHUNK))
+        ]
+        return np.concatenate([pool[:0], *runs])[start - first * CHUNK : stop - first * CHUNK]
+
+    def numbers(self, table: Array, first: int = 0) -> Iterator[Array]:
+        """What each byte stands for, ``CHUNK`` at a time; not to be written to.
+
+        Args:
+            table: 256 numbers; shape (256,).
+            first: The chunk to begin with.
+        """
+        if self.size <= POOL:
+            codes = self.read(first * CHUNK, self.size)
+            yield from in_chunks(table.take(codes))
+            return
+        pool = _drawn(self.seed, POOL)
+        plain_or_turned = table.take(pool), table.take(pool ^ TURNED)
+        for at, turned in self._runs(first):
+            yield plain_or_turned[turned][at]
+
+    def _runs(self, first: int, last: int | None = None) -> Iterator[tuple[slice, bool]]:
+        """Where in the pool the run of each chunk lies, and whether its bytes are turned."""
+        places = _places(self.seed, -(-self.size // CHUNK))[first:last].tolist()
+        for chunk, place in enumerate(places, start=first):
+            start = place % (POOL - CHUNK)
+            yield slice(start, start + min(CHUNK, self.size - chunk * CHUNK)), bool(place >> 63)
+
+
+def in_chunks(values: Array) -> Iterator[Array]:
+    """Elements in order, ``CHUNK`` at a time."""
+    for start in range(0, values.size, CHUNK):
+        yield values[start : start + CHUNK]
+
+
+def looked_up(codes: Array, table: Array) -> Iterator[Array]:
+    """What bytes stand for, ``CHUNK`` at a time; each holds until the next is asked for."""
+    scratch = np.empty(min(CHUNK, codes.size))
+    for part in in_chunks(codes):
+        # Every byte is a valid index; "clip" is the mode that writes to ``out`` without a buffer.
+        yield table.take(part, out=scratch[: part.size], mode="clip")
+
+
+@functools.lru_cache(maxsize=REMEMBERED)
+def _short(seed: int, size: int) -> Array:
+    return _drawn(seed, size)
+
+
+def _drawn(seed: int, size: int) -> Array:
+    # Little-endian everywhere, so that a seed means the same on every machine.
+    words = np.random.PCG64DXSM(seed).random_raw(-(-size // 8))
+    return words.astype("<u8", copy=False).view(np.uint8)[:size]
+
+
+def _places(seed: int, chunks: int) -> Array:
+    """A random word per chunk, from the same generator after the bytes of the pool."""
+    source = np.random.PCG64DXSM(seed)
+    source.advance(POOL // 8)
+    return source.random_raw(chunks)
