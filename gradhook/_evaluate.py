@@ -9,6 +9,7 @@ machine.
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, TypeAlias, TypeVar
 
@@ -52,6 +53,8 @@ class Evaluator:
     Attributes:
         evaluations: Calls made.
         gradient_evaluations: Calls made that returned gradients.
+        granted: Calls that a passing check may have made by now; grows with settings and blocks,
+            and is infinite where nothing limits them.
         name_rule: By which rule gradients were matched to parameters, in words.
         switches: Every switch, and how it is turned for the next call.
         writes: What calls were seen to write to.
@@ -82,6 +85,7 @@ class Evaluator:
         self.batch = batch
         self.evaluations = 0
         self.gradient_evaluations = 0
+        self.granted = math.inf
         self.name_rule = ""
         self.switches: list[tuple[BoundSwitch, SwitchState]] = []
         self.writes = Writes(workspace, guard)

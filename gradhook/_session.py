@@ -231,6 +231,7 @@ class Session:
                 loss=loss,
                 gradients=gradients,
                 names=names,
+                probes=1,
                 past=Past.of(outcome.measured),
             )
         # What these rows leave open as well is said already.

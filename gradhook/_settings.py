@@ -1,31 +1,31 @@
 """How a setting is measured and judged: every block probed, more where its verdict is doubtful.
 
 What comes of it is kept with its prober, because later settings, a search inside a block and
-diagnosis all go on from there.
+diagnosis all go on from there.  A check that passes keeps to the evaluations that it is granted:
+where noise, curvature or kinks have made probes dear, fewer of them do as long as nothing stands
+out.  Mismatches are looked into whatever that costs.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 from gradhook._evaluate import Evaluator
 from gradhook._measured import Measured, Past
 from gradhook._options import Options
 from gradhook._parameters import all_finite
+from gradhook._settle import Settler, doubted
 from gradhook._small import judge_small
 from gradhook._switchboard import Setting
-from gradhook._types import Array, Blocks, Verdict
+from gradhook._types import Array, Blocks
 from gradhook._workers import distributor
 from gradhook.probe.blocks import Prober
+from gradhook.probe.budget import GRANTED
 from gradhook.probe.elements import measure_elements
 from gradhook.probe.evidence import BlockEvidence
-from gradhook.verdict.judge import Judgement, doubt, judge
+from gradhook.verdict.judge import Judgement
 
 __all__ = ["call_in", "measure", "outside_domain"]
-
-MOST_PROBES = 12
-"""Directions drawn at most where a ratio is near a threshold."""
 
 TEXTBOOK_EPS = 1e-7
 """The epsilon of the plain textbook check."""
@@ -34,8 +34,9 @@ CLOSER = 3
 """Blocks of the main setting that may stay open when they have been probed further, because a small
 mismatch lies close to the bound above which it warns; then no more are probed for that."""
 
-PROBES = {"main": 3, "further": 2}
-"""Directions per block at the main setting and at each further one."""
+PROBES, LEAST = {"main": 3, "further": 2}, {"main": 2, "further": 1}
+"""Directions per block at the main setting and at each further one, and how few of them do where
+noise or curvature has made the others dear."""
 
 
 def measure(
@@ -78,13 +79,20 @@ def measure(
         like=past.like,
         elsewhere=elsewhere,
     )
-    names = evaluator.workspace.names if names is None else names
-    probes = PROBES["further" if past.like else "main"] if probes is None else probes
+    role = "further" if past.like else "main"
+    probes = PROBES[role] if probes is None else probes
+    spread = {name: options.tolerance.unlike * ratio for name, ratio in past.spread.items()}
     # Mismatches below this ratio are looked into once, at the main setting.
     least = options.tolerance.warn if past.like else 0.0
     known = past.failed | past.located
-    matters = {name: math.inf if name in known else least for name in names}
     closer = 0 if past.like else CLOSER
+    # A second look at some blocks is granted nothing.
+    for_each, besides = GRANTED[role] if names is None else (0, 0)
+    limited = not exhaustive and options.method is None
+    evaluator.granted = besides + (0 if limited and role == "main" else evaluator.granted)
+    names = evaluator.workspace.names if names is None else names
+    matters = {name: math.inf if name in known else least for name in names}
+    settler = Settler(evaluator, prober, setting, options.tolerance, past)
     evidence: dict[str, BlockEvidence] = {}
     judgements: dict[str, Judgement] = {}
     plain: dict[str, Array] = {}
@@ -96,14 +104,15 @@ def measure(
             distribute=distributor(options.workers, evaluator),
         )
     for name in names:
-        found = prober.block(name, probes=probes, exhaustive=exhaustive)
-        evidence[name], judgement = _settled(
-            found, prober, setting, options, evaluator, matters[name], closer=closer > 0
+        evaluator.granted += for_each
+        evidence[name], judgements[name] = settler.settled(
+            prober.block(name, probes=probes, least=LEAST[role], exhaustive=exhaustive),
+            matters=max(matters[name], spread.get(name, 0.0)),
+            closer=closer > 0,
         )
-        closer -= judgement.borderline
-        judgements[name] = judgement
+        closer -= judgements[name].borderline
     if setting.moves:  # ties look like noise; mismatches at them are measured again a step away
-        judgements |= _doubted(prober, evidence, judgements, past)
+        judgements |= doubted(prober, evidence, judgements, past)
     small = {
         name: judgement
         for name, judgement in judgements.items()
@@ -113,7 +122,7 @@ def measure(
         prober,
         evidence,
         small,
-        spread={name: options.tolerance.unlike * ratio for name, ratio in past.spread.items()},
+        spread=spread,
         gradients=gradients,
         values=lambda name: evaluator.workspace.arrays[name],
         tolerance=options.tolerance,
@@ -121,66 +130,6 @@ def measure(
     )
     measured = Measured(setting, prober, gradients, evidence, judgements, plain)
     return measured if exhaustive else measured.lightened()
-
-
-def _settled(
-    evidence: BlockEvidence,
-    prober: Prober,
-    setting: Setting,
-    options: Options,
-    evaluator: Evaluator,
-    matters: float,
-    *,
-    closer: bool,
-) -> tuple[BlockEvidence, Judgement]:
-    """Judge a block, and probe it further while that may change the verdict."""
-
-    def judged() -> Judgement:
-        return judge(
-            evidence,
-            setting.name,
-            options.tolerance,
-            ordinary=prober.ordinary / prober.scales[evidence.name],
-            coarse=prober.coarse or evaluator.workspace.arrays[evidence.name].dtype.itemsize < 8,
-        )
-
-    verdict = judged()
-    flagged = verdict.comparison.standing_out
-    if evidence.exact and 0 < len(flagged) <= MOST_PROBES:
-        evidence = prober.again(evidence, flagged)
-        verdict = judged()
-    while len(evidence.probes) < MOST_PROBES and (
-        (verdict.doubtful and verdict.finding.ratio >= matters) or (verdict.borderline and closer)
-    ):
-        # One probe that stands out beside coarser ones that do not: sharp ones tell.
-        alone = len(verdict.comparison.standing_out) == 1
-        evidence = prober.more(evidence, min(3, MOST_PROBES - len(evidence.probes)), sharp=alone)
-        verdict = judged()
-    return evidence, verdict
-
-
-def _doubted(
-    prober: Prober,
-    evidence: Mapping[str, BlockEvidence],
-    judgements: Mapping[str, Judgement],
-    past: Past,
-) -> dict[str, Judgement]:
-    """FAILs that noise has made which the check had not reckoned with, taken back."""
-    failed = [
-        name
-        for name, judgement in judgements.items()
-        if judgement.finding.verdict is Verdict.FAIL
-        and evidence[name].probes
-        and name not in past.failed
-    ]
-    found = {name: prober.hidden_noise(evidence[name]) for name in failed}
-    noises = {name: noise.level for name, noise in found.items() if noise is not None}
-    largest = max(noises.values(), default=0.0)
-    for name in failed if noises else ():
-        # What one block has shown to be noise explains the others too, unless they outstand it.
-        if name not in noises and not prober.outstands(evidence[name], largest):
-            noises[name] = largest
-    return {name: doubt(judgements[name], noise) for name, noise in noises.items()}
 
 
 def call_in(evaluator: Evaluator, setting: Setting) -> tuple[float, Blocks] | None:

@@ -60,8 +60,13 @@ class Prober(LineProber):
             default=0.0,
         )
 
-    def block(self, name: str, *, probes: int, exhaustive: bool = False) -> BlockEvidence:
-        """Probe a block along ``probes`` directions, or every element of it."""
+    def block(
+        self, name: str, *, probes: int, least: int = 1, exhaustive: bool = False
+    ) -> BlockEvidence:
+        """Probe a block along ``probes`` directions, or every element of it.
+
+        Where nothing stands out, ``least`` directions do once the evaluations granted are spent.
+        """
         gradient = self._gradients[name]
         whole = math.isfinite(self.norms[name])
         spoiled = 0 if whole else int(np.count_nonzero(~np.isfinite(gradient)))
@@ -83,7 +88,11 @@ class Prober(LineProber):
             measured += self._elements[name]
             directions = []
         for direction in directions:
-            measured.append(self._probe(name, direction, sharp=exhaustive))
+            calm = all(p.standing <= 1 for p in measured)
+            dear = calm and self._spent(name)
+            if dear and not exact and len(measured) >= least:
+                break
+            measured.append(self._probe(name, direction, sharp=exhaustive, dear=dear))
             if measured[-1].slope.kink and self._further and not exact:
                 break  # at a tie further directions cross it too
         elements = (
@@ -101,6 +110,21 @@ class Prober(LineProber):
         for k in range(len(measured), len(measured) + probes):
             direction = self._direction(evidence.name, k)
             measured.append(self._probe(evidence.name, direction, sharp=sharp))
+        return self._concluded(replace(evidence, probes=tuple(measured)))
+
+    def sharper(self, evidence: BlockEvidence, which: int) -> BlockEvidence:
+        """Measure along one of the directions again, sharply, and let that count.
+
+        Where both estimates contradict each other, one of them was wrong about its error, which
+        then covers both.
+        """
+        measured = list(evidence.probes)
+        before = measured[which]
+        after = self._probe(evidence.name, self.directions(evidence)[which], sharp=True)
+        apart = abs(after.slope.value - before.slope.value)
+        if apart > after.slope.error + before.slope.error:
+            after = replace(after, slope=replace(after.slope, error=after.slope.error + apart))
+        measured[which] = after
         return self._concluded(replace(evidence, probes=tuple(measured)))
 
     def again(self, evidence: BlockEvidence, which: Sequence[int]) -> BlockEvidence:
@@ -156,6 +180,11 @@ class Prober(LineProber):
     def forget_gradients(self) -> None:
         """Let go of the analytic gradients; what was learned of noise and steps stays."""
         self._gradients = {}
+
+    def _spent(self, name: str) -> bool:
+        """Whether another probe would exceed what is granted to a passing check so far."""
+        cost = 2 if self._steps.knows(name) and self._steps.pair_suffices(name) else 4
+        return self.evaluations + cost > self._evaluator.granted
 
     def _direction(self, name: str, k: int) -> Direction:
         block = self._workspace.names.index(name)

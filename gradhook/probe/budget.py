@@ -1,10 +1,15 @@
-"""What a search may cost, in loss evaluations."""
+"""What a passing check and a search may cost, in loss evaluations."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-__all__ = ["SEARCH", "Budget"]
+__all__ = ["GRANTED", "SEARCH", "Budget"]
+
+GRANTED = {"main": (12, 20), "further": (4, 4)}
+"""Evaluations that a passing check may make for each block, and besides, at its main setting (those
+of the sanity tests and the noise included) and at each further one.  What one leaves, the next may
+use."""
 
 SEARCH = 1300
 """Evaluations that the search of one block may take."""

@@ -26,7 +26,7 @@ from gradhook.probe.directions import seeded, spread
 from gradhook.probe.evidence import Probe, Slope
 from gradhook.probe.noise import Noise, measure_noise
 from gradhook.probe.points import typical_scale
-from gradhook.probe.slopes import pair_slope, sharp_slope
+from gradhook.probe.slopes import PAIR_ROUNDS, SHARP_ROUNDS, pair_slope, sharp_slope
 from gradhook.probe.steps import ENOUGH, FAIR, LONGEST_STEP, SHARP, SHARPEST, Knowledge, Steps
 
 __all__ = ["LineProber"]
@@ -34,7 +34,10 @@ __all__ = ["LineProber"]
 NEARBY = 1e-4
 """Length, in units of the scales, of a line that stays inside a domain whose end is near."""
 
-SMALLER = 0.1
+FEWEST_ROUNDS = 2
+"""Steps that a probe may try where evaluations have become dear."""
+
+SMALLER = 0.01
 """Size of the loss, relative to the main setting's, below which its noise is measured anew."""
 
 
@@ -78,15 +81,17 @@ class LineProber:
         }
         self.norms = {name: norm(g) for name, g in gradients.items()}
         self.loss = loss
-        if like is not None and abs(loss) < SMALLER * abs(like.loss):
-            like = None  # of another size, so its noise and steps would mislead
-        self._further = like is not None
-        if like is None:
-            noise = self._measured_noise(elsewhere)
-            self._steps = Steps(noise, loss=loss, scales=self.scales, found=evaluator.first_steps)
-        else:
-            growth = abs(loss) / max(abs(like.loss), sys.float_info.min)
+        growth = math.nan if like is None else abs(loss) / max(abs(like.loss), sys.float_info.min)
+        self._further = growth >= SMALLER
+        self._steps: Steps
+        if like is not None and self._further:
             self._steps = like._steps.carried_on(growth=growth, scales=self.scales)
+            return
+        # Whether there are stairs was looked for once.
+        noise = self._measured_noise(elsewhere, wide=None if like is None else ())
+        self._steps = Steps(noise, loss=loss, scales=self.scales, found=evaluator.first_steps)
+        if like is not None:
+            self._steps.expect(growth * like.knowledge.typical)
 
     @classmethod
     def resumed(cls, evaluator: Evaluator, state: dict[str, Any]) -> Self:
@@ -190,13 +195,14 @@ class LineProber:
                 analytic = line.slope_taken(self._gradients, slope.step)
         return Probe(analytic, slope)
 
-    def _probe(self, name: str, direction: Direction, *, sharp: bool) -> Probe:
+    def _probe(self, name: str, direction: Direction, *, sharp: bool, dear: bool = False) -> Probe:
+        """Probe one block; where evaluations are ``dear``, a fair estimate will do."""
         parts, scale, evaluator = [(name, direction, 1.0)], self.scales[name], self._evaluator
         with Line(self._workspace, parts, evaluator.loss, evaluator.complex_loss) as line:
             if self._method is not None:
                 slope = self._by_method(line, scale)
             elif sharp or not self._steps.pair_suffices(name):
-                slope = self._sharp(line, name, scale)
+                slope = self._sharp(line, name, scale, dear=dear)
                 self._steps.pass_on(slope, scale)
             else:
                 slope = pair_slope(
@@ -205,6 +211,7 @@ class LineProber:
                     noise=self.noise,
                     step=self._steps.pair_step(name),
                     good=self._steps.good(name, scale, FAIR),
+                    rounds=FEWEST_ROUNDS if dear else PAIR_ROUNDS,
                 )
             analytic = direction.dot(self._gradients[name])
             if self._workspace.arrays[name].dtype.itemsize < 8 and math.isfinite(slope.value):
@@ -212,16 +219,20 @@ class LineProber:
         self._steps.learn(name, slope)
         return Probe(analytic, slope)
 
-    def _sharp(self, line: Callable[[float], float], name: str, scale: float) -> Slope:
+    def _sharp(
+        self, line: Callable[[float], float], name: str, scale: float, *, dear: bool = False
+    ) -> Slope:
+        known = self._steps.knows(name)
         return sharp_slope(
             line,
             self.loss,
             noise=self.noise,
             step=self._steps.first(name, scale),
             longest=LONGEST_STEP * scale,
-            good=self._steps.good(name, scale, SHARP),
+            good=self._steps.good(name, scale, ENOUGH if dear else SHARP),
             enough=self._steps.good(name, scale, ENOUGH),
-            grow=not self._steps.knows(name),
+            rounds=FEWEST_ROUNDS if dear and known else SHARP_ROUNDS,
+            grow=not known,
         )
 
     def _by_method(self, line: Callable[[float], float], scale: float) -> Slope:
@@ -234,7 +245,7 @@ class LineProber:
             return Slope(math.nan, math.inf, math.nan)
         return Slope(estimate.value / scale, estimate.error / scale, estimate.step * scale)
 
-    def _measured_noise(self, elsewhere: float) -> Noise:
+    def _measured_noise(self, elsewhere: float, wide: Sequence[float] | None) -> Noise:
         parts = [
             (n, spread(a.size, seeded(self._seed, 4, i)), self.scales[n])
             for i, (n, a) in enumerate(self._workspace.arrays.items())
@@ -243,7 +254,7 @@ class LineProber:
         with Line(self._workspace, parts, self._evaluator.loss) as line:
             # Where the domain ends close by, a shorter way may stay inside it.
             with contextlib.suppress(NonFiniteLossError):
-                return measure_noise(line, at_zero=self.loss, elsewhere=elsewhere)
+                return measure_noise(line, at_zero=self.loss, elsewhere=elsewhere, wide=wide)
             with contextlib.suppress(NonFiniteLossError):
-                return measure_noise(lambda t: line(t * NEARBY), at_zero=self.loss)
+                return measure_noise(lambda t: line(t * NEARBY), at_zero=self.loss, wide=wide)
         return Noise(sys.float_info.epsilon * abs(self.loss), coarse=False)

@@ -24,7 +24,10 @@ from dataclasses import replace
 
 from gradhook.probe.evidence import Slope
 
-__all__ = ["pair_slope", "sharp_slope"]
+__all__ = ["PAIR_ROUNDS", "SHARP_ROUNDS", "pair_slope", "sharp_slope"]
+
+SHARP_ROUNDS, PAIR_ROUNDS = 4, 5
+"""Steps that may be tried."""
 
 BALANCE = 16.0
 """Truncation and noise may differ by this factor before the step is rescaled."""
@@ -35,6 +38,9 @@ LOST = 6.0
 
 STUCK = 0.5
 """A truncation that keeps this share of itself while the step shrinks is that of a kink."""
+
+WORTH = 3.0
+"""How much smaller an error has to be promised for another round between two steps already seen."""
 
 GROW = 30.0
 SHRINK = 1e-3
@@ -62,7 +68,7 @@ def sharp_slope(
     longest: float,
     good: Callable[[Slope], bool],
     enough: Callable[[Slope], bool] = lambda slope: False,
-    rounds: int = 4,
+    rounds: int = SHARP_ROUNDS,
     grow: bool = True,
 ) -> Slope:
     """Four evaluations a round, until the estimate is good or cannot become better.
@@ -98,7 +104,7 @@ def pair_slope(
     noise: float,
     step: float,
     good: Callable[[Slope], bool],
-    rounds: int = 5,
+    rounds: int = PAIR_ROUNDS,
 ) -> Slope:
     """Two evaluations a round, shrinking the step while a kink or curvature dominates.
 
@@ -140,6 +146,8 @@ def _searched(
             break
         noisy = 2 * noise / h
         if truncation > BALANCE * noisy:
+            if too_short and best.error <= WORTH * _attainable(truncation, h, noise):
+                break
             if too_long < math.inf and truncation > STUCK * previous:
                 break  # a kink at the point itself: no step escapes it
             shrunk = shrunk or not too_short  # else growing had overshot, and nothing is odd
@@ -172,6 +180,14 @@ def _searched(
         return replace(best, error=max(best.error, beyond))
     poor = shrunk and best.error > POOR * abs(best.value)
     return replace(best, kink=poor and best.error > NOISY * 2 * noise / best.step)
+
+
+def _attainable(truncation: float, h: float, noise: float) -> float:
+    """The least of ``A·t² + 2·noise/t`` over all steps ``t``, where ``A = truncation/h²``.
+
+    That is the error of a smooth line at its best step; one with kinks does no better.
+    """
+    return float(3 * (truncation / h**2) ** (1 / 3) * noise ** (2 / 3))
 
 
 def _two(line: Callable[[float], float], at_zero: float, h: float, noise: float) -> Slope:

@@ -151,6 +151,10 @@ class Steps:
         self._learned = dict(known.learned)
         self._relative_step, self._typical = known.relative_step, known.typical
 
+    def expect(self, typical: float) -> None:
+        """Take up a first guess of what an ordinary block does: its slope times its scale."""
+        self._typical = typical
+
     def knows(self, name: str) -> bool:
         """Whether the block has been probed."""
         return name in self._learned
