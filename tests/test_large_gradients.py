@@ -133,10 +133,10 @@ def test_later_checks_of_a_callback_begin_with_the_steps_found():
     """A loss whose scale of bending is far from its weights': the first check must search."""
 
     def wavy(parameters):
-        w = parameters["w"]
-        return float(np.sum(np.sin(1e4 * w))) / 1e4, {"w": np.cos(1e4 * w)}
+        loss = sum(float(np.sum(np.sin(3e3 * w))) for w in parameters.values()) / 3e3
+        return loss, {name: np.cos(3e3 * w) for name, w in parameters.items()}
 
-    weights = {"w": np.linspace(0.5, 1.5, 200)}
+    weights = {name: np.linspace(0.5, end, 200) for name, end in (("u", 1.5), ("w", 2.5))}
     check = gradhook.GradCheckCallback(wavy, weights, enabled=True, schedule=1, batch=())
     check.on_train_begin()
     check.on_step_end()

@@ -89,10 +89,10 @@ class Prober(LineProber):
             directions = []
         for direction in directions:
             calm = all(p.standing <= 1 for p in measured)
-            dear = calm and self._spent(name)
-            if dear and not exact and len(measured) >= least:
+            left = self._evaluator.granted - self.evaluations if calm else math.inf
+            if left < self._cost(name) and not exact and len(measured) >= least:
                 break
-            measured.append(self._probe(name, direction, sharp=exhaustive, dear=dear))
+            measured.append(self._probe(name, direction, sharp=exhaustive, left=left))
             if measured[-1].slope.kink and self._further and not exact:
                 break  # at a tie further directions cross it too
         elements = (
@@ -181,10 +181,9 @@ class Prober(LineProber):
         """Let go of the analytic gradients; what was learned of noise and steps stays."""
         self._gradients = {}
 
-    def _spent(self, name: str) -> bool:
-        """Whether another probe would exceed what is granted to a passing check so far."""
-        cost = 2 if self._steps.knows(name) and self._steps.pair_suffices(name) else 4
-        return self.evaluations + cost > self._evaluator.granted
+    def _cost(self, name: str) -> int:
+        """Evaluations that another probe takes at least."""
+        return 2 if self._steps.knows(name) and self._steps.pair_suffices(name) else 4
 
     def _direction(self, name: str, k: int) -> Direction:
         block = self._workspace.names.index(name)

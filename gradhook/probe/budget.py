@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-__all__ = ["GRANTED", "SEARCH", "Budget"]
+__all__ = ["GRANTED", "SEARCH", "Budget", "affordable"]
 
 GRANTED = {"main": (12, 20), "further": (4, 4)}
 """Evaluations that a passing check may make for each block, and besides, at its main setting (those
 of the sanity tests and the noise included) and at each further one.  What one leaves, the next may
 use."""
+
+FEWEST_ROUNDS = 2
+"""Steps that a probe may try whatever they cost."""
 
 SEARCH = 1300
 """Evaluations that the search of one block may take."""
@@ -31,3 +34,8 @@ class Budget:
     def left(self) -> int:
         """Evaluations left, never below zero."""
         return max(0, self._end - self._spent())
+
+
+def affordable(rounds: float, most: int) -> int:
+    """How many steps a probe may try, where the evaluations left pay for ``rounds`` of them."""
+    return int(min(most, max(FEWEST_ROUNDS, rounds)))

@@ -7,7 +7,6 @@ that balances that curvature against the noise.
 
 from __future__ import annotations
 
-import contextlib
 import math
 import sys
 from collections.abc import Callable, Sequence
@@ -22,20 +21,15 @@ from gradhook._parameters import norm
 from gradhook._types import Blocks
 from gradhook.difference import Method
 from gradhook.errors import NonFiniteLossError
-from gradhook.probe.directions import seeded, spread
+from gradhook.probe.budget import affordable
 from gradhook.probe.evidence import Probe, Slope
-from gradhook.probe.noise import Noise, measure_noise
+from gradhook.probe.goals import ENOUGH, FAIR, SHARP, SHARPEST
+from gradhook.probe.joint_noise import joint_noise
 from gradhook.probe.points import typical_scale
 from gradhook.probe.slopes import PAIR_ROUNDS, SHARP_ROUNDS, pair_slope, sharp_slope
-from gradhook.probe.steps import ENOUGH, FAIR, LONGEST_STEP, SHARP, SHARPEST, Knowledge, Steps
+from gradhook.probe.steps import LONGEST_STEP, Knowledge, Steps
 
 __all__ = ["LineProber"]
-
-NEARBY = 1e-4
-"""Length, in units of the scales, of a line that stays inside a domain whose end is near."""
-
-FEWEST_ROUNDS = 2
-"""Steps that a probe may try where evaluations have become dear."""
 
 SMALLER = 0.01
 """Size of the loss, relative to the main setting's, below which its noise is measured anew."""
@@ -82,13 +76,19 @@ class LineProber:
         self.norms = {name: norm(g) for name, g in gradients.items()}
         self.loss = loss
         growth = math.nan if like is None else abs(loss) / max(abs(like.loss), sys.float_info.min)
-        self._further = growth >= SMALLER
+        self._first, self._further = like is None, growth >= SMALLER
         self._steps: Steps
         if like is not None and self._further:
             self._steps = like._steps.carried_on(growth=growth, scales=self.scales)
             return
-        # Whether there are stairs was looked for once.
-        noise = self._measured_noise(elsewhere, wide=None if like is None else ())
+        noise = joint_noise(
+            evaluator,
+            self.scales,
+            loss=loss,
+            seed=seed,
+            elsewhere=elsewhere,
+            again=like is not None,
+        )
         self._steps = Steps(noise, loss=loss, scales=self.scales, found=evaluator.first_steps)
         if like is not None:
             self._steps.expect(growth * like.knowledge.typical)
@@ -195,14 +195,16 @@ class LineProber:
                 analytic = line.slope_taken(self._gradients, slope.step)
         return Probe(analytic, slope)
 
-    def _probe(self, name: str, direction: Direction, *, sharp: bool, dear: bool = False) -> Probe:
-        """Probe one block; where evaluations are ``dear``, a fair estimate will do."""
+    def _probe(
+        self, name: str, direction: Direction, *, sharp: bool, left: float = math.inf
+    ) -> Probe:
+        """Probe one block, with so many evaluations ``left`` as long as nothing stands out."""
         parts, scale, evaluator = [(name, direction, 1.0)], self.scales[name], self._evaluator
         with Line(self._workspace, parts, evaluator.loss, evaluator.complex_loss) as line:
             if self._method is not None:
                 slope = self._by_method(line, scale)
             elif sharp or not self._steps.pair_suffices(name):
-                slope = self._sharp(line, name, scale, dear=dear)
+                slope = self._sharp(line, name, scale, left)
                 self._steps.pass_on(slope, scale)
             else:
                 slope = pair_slope(
@@ -211,7 +213,7 @@ class LineProber:
                     noise=self.noise,
                     step=self._steps.pair_step(name),
                     good=self._steps.good(name, scale, FAIR),
-                    rounds=FEWEST_ROUNDS if dear else PAIR_ROUNDS,
+                    rounds=affordable(left / 2, PAIR_ROUNDS),
                 )
             analytic = direction.dot(self._gradients[name])
             if self._workspace.arrays[name].dtype.itemsize < 8 and math.isfinite(slope.value):
@@ -220,18 +222,20 @@ class LineProber:
         return Probe(analytic, slope)
 
     def _sharp(
-        self, line: Callable[[float], float], name: str, scale: float, *, dear: bool = False
+        self, line: Callable[[float], float], name: str, scale: float, left: float = math.inf
     ) -> Slope:
         known = self._steps.knows(name)
+        if (self._first or self._further) and (not known or self._steps.stood_still(name)):
+            left = math.inf  # all other probes of the block will begin where this one ends
         return sharp_slope(
             line,
             self.loss,
             noise=self.noise,
             step=self._steps.first(name, scale),
             longest=LONGEST_STEP * scale,
-            good=self._steps.good(name, scale, ENOUGH if dear else SHARP),
+            good=self._steps.good(name, scale, SHARP if left >= 4 else ENOUGH),
             enough=self._steps.good(name, scale, ENOUGH),
-            rounds=FEWEST_ROUNDS if dear and known else SHARP_ROUNDS,
+            rounds=affordable(left / 4, SHARP_ROUNDS),
             grow=not known,
         )
 
@@ -244,17 +248,3 @@ class LineProber:
         except NonFiniteLossError:
             return Slope(math.nan, math.inf, math.nan)
         return Slope(estimate.value / scale, estimate.error / scale, estimate.step * scale)
-
-    def _measured_noise(self, elsewhere: float, wide: Sequence[float] | None) -> Noise:
-        parts = [
-            (n, spread(a.size, seeded(self._seed, 4, i)), self.scales[n])
-            for i, (n, a) in enumerate(self._workspace.arrays.items())
-            if a.size
-        ]
-        with Line(self._workspace, parts, self._evaluator.loss) as line:
-            # Where the domain ends close by, a shorter way may stay inside it.
-            with contextlib.suppress(NonFiniteLossError):
-                return measure_noise(line, at_zero=self.loss, elsewhere=elsewhere, wide=wide)
-            with contextlib.suppress(NonFiniteLossError):
-                return measure_noise(lambda t: line(t * NEARBY), at_zero=self.loss, wide=wide)
-        return Noise(sys.float_info.epsilon * abs(self.loss), coarse=False)

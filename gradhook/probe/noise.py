@@ -35,6 +35,10 @@ ABRUPT, AT_ONCE, SECOND = 0.1, 100.0, 1.37
 at any shorter distance, if it bends at once; and where else its slope beyond is looked at, over a
 window that is as much shorter, lest as many stairs lie in both."""
 
+NARROWER = (8.0, 32.0)
+"""Parts of that window in which a line that waves is straight, and stairs are either still or
+wilder."""
+
 DIVISORS = (3.0, 4.7, 6.1)
 """Parts of that distance that tables are spaced by."""
 
@@ -67,6 +71,7 @@ def measure_noise(
     at_zero: float,
     elsewhere: float = math.nan,
     wide: Sequence[float] | None = None,
+    closer: int = 2,
 ) -> Noise:
     """The noise of one evaluation along a line.
 
@@ -80,6 +85,8 @@ def measure_noise(
         elsewhere: The loss at some other point, about one unit away; ``nan`` if none is known.
         wide: Distances over which stairs are looked for, the later only where noise is coarse; by
             default ``WIDE``.
+        closer: Further tables at most, each between points 100 times closer, while the noise looks
+            like kinks.
 
     Raises:
         NonFiniteLossError: The line was NaN or infinite at a point visited.
@@ -96,14 +103,14 @@ def measure_noise(
     first = spacing
     found = noise_level(seen, spacing=spacing, at_zero=at_zero)
     spacing, level, stair = found.spacing, found.level, _stair(seen, first, found)
-    for _ in range(2):
+    for _ in range(closer):
         if level <= SUSPICIOUS * found.floor:
             break
         # Kinks between the points look like noise but shrink with the spacing; noise does not.
-        closer = noise_level(seen, spacing=spacing / 100, at_zero=at_zero)
-        if not closer.reached or closer.level > level / 3:
+        table = noise_level(seen, spacing=spacing / 100, at_zero=at_zero)
+        if not table.reached or table.level > level / 3:
             break
-        spacing, level = closer.spacing, closer.level
+        spacing, level = table.spacing, table.level
     for far in WIDE if wide is None else wide:
         jump = _jump(seen, spacing, max(level, found.floor), far)
         if jump:
@@ -171,15 +178,29 @@ def _jump(line: Samples, spacing: float, level: float, wide: float) -> float:
             reach *= 4
             change = abs((line(reach) - line(0.0)) / reach - near) / apart
             if change > ABRUPT:
-                beyond = [
-                    (line(t + w) - line(t)) / w - near
-                    for t, w in ((reach, window), (SECOND * reach, window / SECOND))
-                ]
-                still = min(map(abs, beyond)) < ABRUPT * apart
-                wild = abs(beyond[0] - beyond[1]) > ABRUPT * max(map(abs, beyond))
                 at_once = change > AT_ONCE * before
-                return 2 * h * apart if at_once and (still or wild) else 0.0
+                stairs = at_once and _on_stairs(line, reach, window, near, apart)
+                return 2 * h * apart if stairs else 0.0
             before = max(before, change)
     except NonFiniteLossError:
         return 0.0
     return 2 * h * apart
+
+
+def _on_stairs(line: Samples, reach: float, window: float, near: float, apart: float) -> bool:
+    """Whether a line has the slope ``near`` again at some distance, or wild ones.
+
+    A window over an edge has a slope that its width decides; on a line that waves it does not.
+    """
+
+    def slope(at: float, width: float) -> float:
+        return (line(at + width) - line(at)) / width
+
+    first, second = slope(reach, window), slope(SECOND * reach, window / SECOND)
+    if min(abs(first - near), abs(second - near)) < ABRUPT * apart:
+        return True
+    if abs(first - second) <= ABRUPT * max(abs(first - near), abs(second - near)):
+        return False
+    narrow, narrower = (slope(reach, window / k) for k in NARROWER)
+    still = abs(narrower - near) < ABRUPT * apart
+    return still or abs(narrower - narrow) > ABRUPT * max(abs(narrower), abs(narrow))

@@ -24,7 +24,7 @@ from dataclasses import replace
 
 from gradhook.probe.evidence import Slope
 
-__all__ = ["PAIR_ROUNDS", "SHARP_ROUNDS", "pair_slope", "sharp_slope"]
+__all__ = ["LOST", "PAIR_ROUNDS", "SHARP_ROUNDS", "pair_slope", "sharp_slope"]
 
 SHARP_ROUNDS, PAIR_ROUNDS = 4, 5
 """Steps that may be tried."""
@@ -38,6 +38,14 @@ LOST = 6.0
 
 STUCK = 0.5
 """A truncation that keeps this share of itself while the step shrinks is that of a kink."""
+
+GROWN = 4.0
+"""A truncation that grows by more than this while the step shrinks is no kink's and, where it is
+1/SHRINK² times the noise, no noise: the line was not resolved at the longer step."""
+
+ABRUPT = 1.5
+"""Power of the step between that by which truncation falls where a kink lies inside, at most 1, and
+that of a smooth line, 2."""
 
 WORTH = 3.0
 """How much smaller an error has to be promised for another round between two steps already seen."""
@@ -133,23 +141,33 @@ def _searched(
     best = Slope(math.nan, math.inf, step)
     visited: list[Slope] = []
     h, too_short, too_long, previous = step, 0.0, math.inf, math.inf
-    shrunk = False
+    shrunk, abrupt, unresolved = False, False, False
     for _ in range(rounds):
         slope, truncation = estimate(h)
         if math.isnan(slope.value):
             h *= OUTSIDE
             continue
+        noisy = 2 * noise / h
+        if (unresolved and truncation > LOST * noisy) or (
+            h < best.step and truncation > BALANCE * noisy and _contradict(slope, best)
+        ):
+            # The longer steps say nothing of the slope here; a curvature that is seen tells this
+            # one from a stair's.
+            visited, best, previous, unresolved = [], slope, math.inf, False
         visited.append(slope)
         if slope.error < best.error:
             best = slope
         if good(slope):
             break
-        noisy = 2 * noise / h
+        if h < too_long < math.inf:
+            abrupt = abrupt or truncation > previous * (h / too_long) ** ABRUPT
         if truncation > BALANCE * noisy:
             if too_short and best.error <= WORTH * _attainable(truncation, h, noise):
                 break
             if too_long < math.inf and truncation > STUCK * previous:
-                break  # a kink at the point itself: no step escapes it
+                unresolved = truncation > max(GROWN * previous, noisy / SHRINK**2)
+                if not unresolved:
+                    break  # a kink at the point itself: no step escapes it
             shrunk = shrunk or not too_short  # else growing had overshot, and nothing is odd
             too_long, previous = h, truncation
             # Noise grows like 1/h while truncation falls like h**2 (smooth) or h (kinks): the
@@ -171,15 +189,18 @@ def _searched(
         (
             abs(best.value - other.value)
             for other in visited
-            if other.step > best.step
-            and abs(best.value - other.value) > DISAGREE * (best.error + other.error)
+            if other.step > best.step and _contradict(best, other)
         ),
         default=0.0,
     )
     if beyond:
         return replace(best, error=max(best.error, beyond))
-    poor = shrunk and best.error > POOR * abs(best.value)
+    poor = shrunk and abrupt and best.error > POOR * abs(best.value)
     return replace(best, kink=poor and best.error > NOISY * 2 * noise / best.step)
+
+
+def _contradict(one: Slope, other: Slope) -> bool:
+    return abs(one.value - other.value) > DISAGREE * (one.error + other.error)
 
 
 def _attainable(truncation: float, h: float, noise: float) -> float:

@@ -20,9 +20,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gradhook.probe.evidence import Slope
+from gradhook.probe.goals import FAIR, Goal
 from gradhook.probe.noise import Noise
+from gradhook.probe.slopes import LOST
 
-__all__ = ["ENOUGH", "FAIR", "LONGEST_STEP", "SHARP", "SHARPEST", "Goal", "Knowledge", "Steps"]
+__all__ = ["LONGEST_STEP", "Knowledge", "Steps"]
 
 FIRST_STEP = 1e-5
 """First step, in units of a block's scale: near the cube root of float64's epsilon, which is
@@ -38,37 +40,12 @@ SHORTEST_STEP = 1e-9
 """Shortest step that a pair starts with, in units of a block's scale."""
 
 KINKS_BELOW = 2e-9
-"""A sharp step below this, in units of a block's scale, was driven there by kinks."""
+"""A sharp step below this, in units of a block's scale, was driven there by kinks, unless a
+curvature that explains it stands out of the noise there."""
 
 NEGLIGIBLE = 1e-5
 """Error, as a share of an ordinary block's slope, at which a slope that is zero within it needs no
 further round."""
-
-
-@dataclass(frozen=True, slots=True)
-class Goal:
-    """The error at which an estimate needs no further round.
-
-    Args:
-        relative: Relative error.
-        margin: Multiple of the best relative error that the noise allows, where that is more.
-    """
-
-    relative: float
-    margin: float
-
-
-SHARP = Goal(1e-7, 3.0)
-"""Of a sharp estimate."""
-
-SHARPEST = Goal(SHARP.relative, 0.0)
-"""The same whatever the noise."""
-
-FAIR = Goal(1e-6, 3.0)
-"""Of a pair."""
-
-ENOUGH = Goal(1e-5, 10.0)
-"""Of an estimate that noise limits: it is left as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +136,10 @@ class Steps:
         """Whether the block has been probed."""
         return name in self._learned
 
+    def stood_still(self, name: str) -> bool:
+        """Whether all that is known of the block is that the loss did not move."""
+        return self.knows(name) and self._learned[name].slope == 0.0
+
     def first(self, name: str, scale: float) -> float:
         """Where a sharp probe of a block begins to look for its step."""
         known = self._learned.get(name)
@@ -214,8 +195,8 @@ class Steps:
         self._typical = max(self._typical, scale * size)
         if known is not None:
             self._learned[name] = replace(known, slope=max(known.slope, size))
-        elif slope.kink or slope.step < KINKS_BELOW * scale:
-            # A kink drove the step down: nothing is known of the curvature elsewhere.
+        elif self._driven(slope, scale):
+            # Nothing is known of the curvature elsewhere.
             self._learned[name] = _Learned(self._relative_step * scale, math.nan, size)
         else:
             self._learned[name] = _Learned(slope.step, slope.curvature, size)
@@ -223,13 +204,18 @@ class Steps:
 
     def pass_on(self, slope: Slope, scale: float) -> None:
         """Let the next block begin with the step that a sharp probe came to."""
-        if not slope.kink and slope.step >= KINKS_BELOW * scale:
+        if not self._driven(slope, scale):
             self._relative_step = max(slope.step / scale, SHORTEST_FIRST_STEP)
 
     def keep(self, name: str, slope: Slope, scale: float) -> None:
         """Let later checks begin with the step found; they measure its error all the same."""
         if math.isfinite(slope.error) and not slope.kink:
             self._found[name] = max(slope.step / scale, SHORTEST_FIRST_STEP)
+
+    def _driven(self, slope: Slope, scale: float) -> bool:
+        """Whether kinks drove the step down, rather than a curvature that is seen at its end."""
+        bends = abs(slope.gap) > LOST * 2 * self.noise / slope.step
+        return slope.kink or (slope.step < KINKS_BELOW * scale and not bends)
 
     def _begin(self, begin_at: dict[str, float]) -> None:
         self._begin_at = begin_at

@@ -139,3 +139,34 @@ def test_noise_lengthens_the_step():
     slope = sharp(coarse, 1.5e-7)
     assert slope.step > 1e-4
     assert abs(slope.value - 1) <= slope.error <= 1e-2
+
+
+def visited(function, **keywords):
+    """The slope, and the steps at which the line was evaluated."""
+    at = []
+
+    def line(t):
+        at.append(abs(t))
+        return function(t)
+
+    return sharp_slope(line, function(0.0), longest=0.1, good=good(1e-12), **keywords), at
+
+
+def test_no_round_is_spent_between_two_steps_where_no_better_one_lies():
+    # Truncation is about h**2 and noise 2e-13/h, so that no step has an error below 7e-9.  At 2e-5
+    # it is 1e-8, which noise makes, and at 30 times that 4e-7, which truncation does.
+    slope, at = visited(lambda t: math.sin(0.4 + t), noise=1e-13, step=2e-5)
+    assert slope.step == 2e-5
+    assert len(at) == 8
+
+
+def test_a_smooth_line_that_is_flat_just_here_has_no_kink():
+    slope, _ = visited(lambda t: 50 * t * t + 100 * t**3, noise=1e-18, step=1e-3)
+    assert abs(slope.value) <= slope.error
+    assert not slope.kink
+
+
+def test_a_line_with_kinks_at_every_distance_is_said_to_have_them():
+    places = np.geomspace(1e-15, 1e-2, 400) * np.tile([1, -1], 200)
+    slope, _ = visited(lambda t: float(np.abs(t - places).sum()), noise=1e-15, step=1e-4)
+    assert slope.kink

@@ -1,0 +1,57 @@
+"""The noise of a loss at a point, along one direction that moves every block by its own scale."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from gradhook._evaluate import Evaluator
+from gradhook._line import Line
+from gradhook.errors import NonFiniteLossError
+from gradhook.probe.directions import seeded, spread
+from gradhook.probe.noise import Noise, measure_noise
+
+__all__ = ["joint_noise"]
+
+NEARBY = 1e-4
+"""Length, in units of the scales, of a line that stays inside a domain whose end is near."""
+
+
+def joint_noise(
+    evaluator: Evaluator,
+    scales: Mapping[str, float],
+    *,
+    loss: float,
+    seed: int,
+    elsewhere: float = math.nan,
+    again: bool = False,
+) -> Noise:
+    """Measure the noise of one evaluation.
+
+    Args:
+        evaluator: At the point.
+        scales: The blocks' scales.
+        loss: The loss at the point.
+        seed: Seed of the direction.
+        elsewhere: The loss at another point, a first guess of what it varies by.
+        again: Whether stairs and kinks were looked for before, at another point, so that one
+            difference table will do.
+    """
+    workspace = evaluator.workspace
+    parts = [
+        (name, spread(array.size, seeded(seed, 4, i)), scales[name])
+        for i, (name, array) in enumerate(workspace.arrays.items())
+        if array.size
+    ]
+    tables: dict[str, Any] = {"wide": (), "closer": 0} if again else {"elsewhere": elsewhere}
+    with Line(workspace, parts, evaluator.loss) as line:
+        # Where the domain ends close by, a shorter way may stay inside it.
+        with contextlib.suppress(NonFiniteLossError):
+            return measure_noise(line, at_zero=loss, **tables)
+        tables.pop("elsewhere", None)
+        with contextlib.suppress(NonFiniteLossError):
+            return measure_noise(lambda t: line(t * NEARBY), at_zero=loss, **tables)
+    return Noise(sys.float_info.epsilon * abs(loss), coarse=False)
