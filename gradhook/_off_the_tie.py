@@ -16,12 +16,16 @@ from gradhook._options import Options
 from gradhook._settings import call_in, measure
 from gradhook._switchboard import Setting
 from gradhook._types import Verdict
-from gradhook.probe.points import mirrored, nearby
+from gradhook.probe.points import mirrored, nearby, shrunk
 from gradhook.verdict.judge import Judgement, judge_kink
 
 __all__ = ["measure_off_the_tie"]
 
 MISMATCH = (Verdict.FAIL, Verdict.WARN)
+
+NEARER = 1e-3
+"""How much nearer is looked where a step away nothing could be told: of parameters far from zero, a
+share of their size may lie beyond everything that the loss reacts to."""
 
 
 def measure_off_the_tie(
@@ -56,24 +60,29 @@ def measure_off_the_tie(
         return current
     judged: dict[str, Judgement] = {}
     retried: list[Measured] = []
-    left = names
-    for side, probes in ((moves, None), (mirrored(moves), 1)):
-        if not left:
-            break
-        setting = replace(current.setting, name="a step off the current point", moves=side)
-        away = _measured(evaluator, setting, options, left, probes, past)
-        if away is None:
-            continue
-        retried.append(away)
-        for name in left:
-            here = current.judgements[name]
-            said = judge_kink(here, away.judgements[name])
-            untested = here.finding.verdict is Verdict.UNTESTED
-            if untested and said.finding.verdict not in MISMATCH:
-                said = here  # a kink is no reason to say less, or more
-            if name not in judged or said.finding.verdict is not Verdict.INCONCLUSIVE:
-                judged[name] = said
-        left = [n for n in left if judged[n].finding.verdict not in MISMATCH]
+    for beside in (moves, shrunk(moves, NEARER)):
+        left = [
+            name
+            for name in names
+            if name not in judged or judged[name].finding.verdict is Verdict.INCONCLUSIVE
+        ]
+        for side, probes in ((beside, None), (mirrored(beside), 1)):
+            if not left:
+                break
+            setting = replace(current.setting, name="a step off the current point", moves=side)
+            away = _measured(evaluator, setting, options, left, probes, past)
+            if away is None:
+                continue
+            retried.append(away)
+            for name in left:
+                here = current.judgements[name]
+                said = judge_kink(here, away.judgements[name])
+                untested = here.finding.verdict is Verdict.UNTESTED
+                if untested and said.finding.verdict not in MISMATCH:
+                    said = here  # a kink is no reason to say less, or more
+                if name not in judged or said.finding.verdict is not Verdict.INCONCLUSIVE:
+                    judged[name] = said
+            left = [n for n in left if judged[n].finding.verdict not in MISMATCH]
     if not retried:
         coverage.append(
             "a mismatch at the current point could not be measured again off a possible tie"

@@ -46,7 +46,6 @@ def test_a_parameter_far_from_zero_may_matter_over_a_short_way(offset, factor):
     start = {"onset": np.array(offset + 0.7), "log_steepness": np.array(0.3)}
     report = check_gradients(fit, start)
     found = {f.setting: str(f.verdict) for f in report.blocks["onset"].findings}
-    # The generic point lies far off the data, and so may a step off a tie.
-    assert found["current point"] in (("PASS",) if factor == 1.0 else ("FAIL", "INCONCLUSIVE"))
-    assert report.passed == (factor == 1.0)
+    # The generic point lies far off the data, and so does a first step off a tie.
+    assert found["current point"] == ("PASS" if factor == 1.0 else "FAIL")
     assert report.blocks["log_steepness"].verdict == "PASS"
