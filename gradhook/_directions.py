@@ -15,7 +15,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from gradhook._draws import CHUNK, Stream, looked_up
+from gradhook._draws import CHUNK, Stream, in_chunks, looked_up
 from gradhook._types import Array
 
 __all__ = [
@@ -43,11 +43,18 @@ class Move:
         table: 256 numbers; shape (256,).
         how: ``"multiply"`` each entry by its number, or ``"add"`` it.
         seed: Seed of the byte stream.
+        drawn: Whether each byte of it is drawn: runs from a pool would make rows of a block that
+            was zero or constant equal, which sit on a tie then.
     """
 
     table: Array
     how: Literal["multiply", "add"]
     seed: int
+    drawn: bool = True
+
+    def stream(self, size: int) -> Stream:
+        """The bytes for a block of ``size`` elements."""
+        return Stream(self.seed, size, self.drawn)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +101,7 @@ class Spread:
         table = self.table * step
         if isinstance(self.source, Stream):
             return self.source.numbers(table)
-        return looked_up(self.source, table)
+        return looked_up(in_chunks(self.source), table)
 
     def dot(self, values: Array) -> float:
         """``⟨values, v⟩``, summed chunk by chunk."""

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradhook._directions import Box, Move, Spread, codes_inside
-from gradhook._draws import CHUNK, Stream
+from gradhook._draws import CHUNK
 from gradhook._types import Array
 
 __all__ = ["base_chunk", "base_chunks", "base_inside", "displace", "flat_chunk"]
@@ -61,7 +61,7 @@ def base_chunks(
     scratch = np.empty(min(CHUNK, source.size), dtype=working) if into is None else into
     drawn: Iterator[Array | None] = itertools.repeat(None)
     if move is not None:
-        drawn = Stream(move.seed, source.size).numbers(move.table, first)
+        drawn = move.stream(source.size).numbers(move.table, first)
     for start, numbers in zip(range(first * CHUNK, source.size, CHUNK), drawn, strict=False):
         size = min(CHUNK, source.size - start)
         base = scratch[:size] if into is None else into[start : start + size]
@@ -84,7 +84,7 @@ def base_inside(source: Array, move: Move | None, box: Box) -> Array:
     values = source[box].astype(_working(source))
     if move is None:
         return values
-    table = move.table[codes_inside(Stream(move.seed, source.size), source.shape, box)]
+    table = move.table[codes_inside(move.stream(source.size), source.shape, box)]
     return values * table if move.how == "multiply" else values + table
 
 

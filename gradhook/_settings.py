@@ -86,10 +86,11 @@ def measure(
     least = options.tolerance.warn if past.like else 0.0
     known = past.failed | past.located
     closer = 0 if past.like else CLOSER
-    # A second look at some blocks is granted nothing.
-    for_each, besides = GRANTED[role] if names is None else (0, 0)
-    limited = not exhaustive and options.method is None
-    evaluator.granted = besides + (0 if limited and role == "main" else evaluator.granted)
+    # A second look at some blocks decides about mismatches, and takes what it takes.
+    limited = names is None and not exhaustive and options.method is None
+    for_each, besides = GRANTED[role]
+    if limited:
+        evaluator.granted = besides + (evaluator.granted if past.like else 0)
     names = evaluator.workspace.names if names is None else names
     matters = {name: math.inf if name in known else least for name in names}
     settler = Settler(evaluator, prober, setting, options.tolerance, past)
@@ -104,11 +105,15 @@ def measure(
             distribute=distributor(options.workers, evaluator),
         )
     for name in names:
-        evaluator.granted += for_each
+        evaluator.granted += for_each if limited else 0
+        granted = evaluator.granted if limited else math.inf
         evidence[name], judgements[name] = settler.settled(
-            prober.block(name, probes=probes, least=LEAST[role], exhaustive=exhaustive),
+            prober.block(
+                name, probes=probes, least=LEAST[role], granted=granted, exhaustive=exhaustive
+            ),
             matters=max(matters[name], spread.get(name, 0.0)),
             closer=closer > 0,
+            granted=granted,
         )
         closer -= judgements[name].borderline
     if setting.moves:  # ties look like noise; mismatches at them are measured again a step away

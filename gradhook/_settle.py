@@ -1,7 +1,8 @@
 """A block judged, and probed further while that may change what is said of it.
 
 A ratio near a threshold gets more directions.  One probe that stands out beside others that do not
-is measured again, sharply: either its error was underestimated, or the others were too coarse.
+is measured again with another step: either its error was underestimated, or the others were too
+coarse.
 Where the user stands neither is worth while, since a mismatch there is measured again off every
 tie.  After all blocks, a FAIL that noise explains is taken back.
 """
@@ -45,7 +46,7 @@ class Settler:
     past: Past
 
     def settled(
-        self, evidence: BlockEvidence, *, matters: float, closer: bool
+        self, evidence: BlockEvidence, *, matters: float, closer: bool, granted: float
     ) -> tuple[BlockEvidence, Judgement]:
         """Judge a block, and probe it further while that may change the verdict.
 
@@ -54,6 +55,7 @@ class Settler:
             matters: Ratio below which a mismatch that is no FAIL is not looked into; infinite where
                 none is.
             closer: Whether it may be probed further to tell a small mismatch from a warning.
+            granted: Evaluations up to which small mismatches are probed further.
         """
         judgement = self._judged(evidence)
         flagged = judgement.comparison.standing_out
@@ -63,12 +65,13 @@ class Settler:
         at_a_tie = self.past.like is not None and not self.setting.moves
         if at_a_tie and evidence.name not in self.past.spread:
             return evidence, judgement
-        if len(flagged) == 1 and self._is_open(judgement, matters):
-            evidence = self.prober.sharper(evidence, flagged[0])
+        if len(flagged) == 1 and self._is_open(judgement, matters, granted):
+            largest = max(range(len(evidence.probes)), key=lambda k: evidence.probes[k].standing)
+            evidence = self.prober.again(evidence, (largest,))
             judgement = self._judged(evidence)
         while len(evidence.probes) < MOST_PROBES and (
-            self._is_open(judgement, matters)
-            or (judgement.borderline and closer and self._is_granted())
+            self._is_open(judgement, matters, granted)
+            or (judgement.borderline and closer and self.prober.evaluations < granted)
         ):
             alone = len(judgement.comparison.standing_out) == 1
             count = min(AT_ONCE, MOST_PROBES - len(evidence.probes))
@@ -86,17 +89,14 @@ class Settler:
             coarse=self.prober.coarse or array.dtype.itemsize < 8,
         )
 
-    def _is_open(self, judgement: Judgement, matters: float) -> bool:
+    def _is_open(self, judgement: Judgement, matters: float, granted: float) -> bool:
         """Whether further probes could change a verdict that matters."""
         finding = judgement.finding
         wrong = finding.verdict is Verdict.FAIL and matters < math.inf
         if not judgement.doubtful or not (wrong or finding.ratio >= matters):
             return False
         # What is too small to warn of is judged by its shape, and needs no more certainty.
-        return finding.ratio > self.tolerance.warn or self._is_granted()
-
-    def _is_granted(self) -> bool:
-        return self.evaluator.evaluations < self.evaluator.granted
+        return finding.ratio > self.tolerance.warn or self.prober.evaluations < granted
 
 
 def doubted(

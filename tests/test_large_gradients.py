@@ -133,11 +133,15 @@ def test_later_checks_of_a_callback_begin_with_the_steps_found():
     """A loss whose scale of bending is far from its weights': the first check must search."""
 
     def wavy(parameters):
-        loss = sum(float(np.sum(np.sin(3e3 * w))) for w in parameters.values()) / 3e3
-        return loss, {name: np.cos(3e3 * w) for name, w in parameters.items()}
+        loss = sum(float(np.sum(np.sin(3e4 * w))) for w in parameters.values()) / 3e4
+        return loss, {name: np.cos(3e4 * w) for name, w in parameters.items()}
 
-    weights = {name: np.linspace(0.5, end, 200) for name, end in (("u", 1.5), ("w", 2.5))}
-    check = gradhook.GradCheckCallback(wavy, weights, enabled=True, schedule=1, batch=())
+    weights = {
+        name: np.linspace(0.5, end, 200) for name, end in (("u", 1.5), ("w", 2.5), ("x", 3.5))
+    }
+    check = gradhook.GradCheckCallback(
+        wavy, weights, enabled=True, schedule=1, batch=(), points=("generic",)
+    )
     check.on_train_begin()
     check.on_step_end()
     first, second = check.history

@@ -5,19 +5,25 @@ import pytest
 
 from gradhook._directions import Move, Part, Spread
 from gradhook._displace import base_chunk, base_chunks, base_inside, displace
-from gradhook._draws import CHUNK, Stream
+from gradhook._draws import CHUNK, LONG, Stream
 from gradhook.probe.directions import TABLE, spread
+from gradhook.probe.points import generic
 
-SIZES = [1, 7, 8, 4096, 4097, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK + 5]
+SIZES = [1, 7, 8, 4096, 4097, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK + 5, LONG - 1, LONG, LONG + 5]
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_a_stream_gives_the_same_bytes_whatever_the_part_read(size):
-    stream = Stream(11, size)
+@pytest.mark.parametrize("drawn", [True, False])
+def test_a_stream_gives_the_same_bytes_whatever_the_part_read(size, drawn):
+    stream = Stream(11, size, drawn)
     whole = stream.read(0, size)
     assert whole.dtype == np.uint8
     assert whole.shape == (size,)
-    assert np.array_equal(np.concatenate([np.empty(0), *stream.numbers(np.arange(256.0))]), whole)
+    numbers = [part.copy() for part in stream.numbers(np.arange(256.0))]
+    assert np.array_equal(np.concatenate(numbers), whole)
+    assert np.array_equal(np.concatenate([[], *numbers[1:]]), whole[CHUNK:])
+    later = [part.copy() for part in stream.numbers(np.arange(256.0), 1)]
+    assert np.array_equal(np.concatenate([[], *later]), whole[CHUNK:])
     for start, stop in ((0, size // 2), (size // 3, size), (size // 2, size // 2)):
         assert np.array_equal(stream.read(start, stop), whole[start:stop])
 
@@ -43,7 +49,7 @@ def test_a_part_reads_the_bytes_of_its_box_alone():
 
 
 def moved(source, move):
-    numbers = move.table[Stream(move.seed, source.size).read(0, source.size)].reshape(source.shape)
+    numbers = move.table[move.stream(source.size).read(0, source.size)].reshape(source.shape)
     return source * numbers if move.how == "multiply" else source + numbers
 
 
@@ -78,20 +84,20 @@ def test_chunks_boxes_and_single_chunks_agree_to_the_bit():
     together = np.concatenate([base.copy() for _, base in base_chunks(source, move)])
     assert np.array_equal(together.reshape(source.shape), at)
     assert np.array_equal(base_chunk(source, move, CHUNK), at.ravel()[CHUNK : 2 * CHUNK])
-    box = (slice(7, 199), slice(0, 130))
+    box = (slice(7, 180), slice(0, 130))
     assert np.array_equal(base_inside(source, move, box), at[box])
 
 
-LONG = 5 * CHUNK + 77
+MANY = LONG + CHUNK + 77
 
 
 def residuals():
     """Residuals whose parts could meet the same bytes again in a stream laid out from a pool."""
-    at = np.arange(LONG)
-    two_chunks = np.zeros(LONG)
+    at = np.arange(MANY)
+    two_chunks = np.zeros(MANY)
     two_chunks[:CHUNK], two_chunks[CHUNK : 2 * CHUNK] = 1.0, -1.0
     return {
-        "everywhere the same": np.ones(LONG),
+        "everywhere the same": np.ones(MANY),
         "two chunks exchanged": two_chunks,
         "two elements exchanged, a chunk apart": (at == 5) * 1.0 - (at == 5 + CHUNK),
         "the same in every chunk": np.sin(0.1 * (at % CHUNK) ** 1.5),
@@ -107,7 +113,7 @@ def test_long_directions_see_every_residual_by_its_norm():
     count = 600
     seen = np.empty((count, len(named)))
     for seed in range(count):
-        direction = np.concatenate(list(spread(LONG, seed).numbers()))
+        direction = np.concatenate([part.copy() for part in spread(MANY, seed).numbers()])
         seen[seed] = (unit @ direction) ** 2
     for name, squares in zip(named, seen.T, strict=True):
         assert abs(np.mean(squares) - 1) < 4 * np.std(squares) / np.sqrt(count), name
@@ -121,3 +127,11 @@ def test_no_byte_of_a_long_stream_is_commoner_than_others():
     expected = 40 * CHUNK / 256
     # The pool's 128 of each byte are read 20 times each, so that they vary like the pool's.
     assert np.abs(counts - expected).max() < 5 * expected / np.sqrt(128)
+
+
+def test_rows_of_a_large_block_that_was_zero_differ_at_the_generic_point():
+    zero = np.zeros((8192, 32))
+    moved_there = np.empty_like(zero)
+    move = generic({"W": zero}, fixed=(), seed=0)["W"]
+    displace(moved_there, zero, move, None, 0.0)
+    assert len(np.unique(moved_there, axis=0)) == len(zero)

@@ -26,6 +26,9 @@ from gradhook.probe.noise import STAIR, Noise
 
 __all__ = ["Prober"]
 
+SHORTER = 30.0
+"""How much shorter the step is with which a slope is measured again."""
+
 JOINT = ""
 """Stands for all blocks among names of blocks."""
 
@@ -61,11 +64,18 @@ class Prober(LineProber):
         )
 
     def block(
-        self, name: str, *, probes: int, least: int = 1, exhaustive: bool = False
+        self,
+        name: str,
+        *,
+        probes: int,
+        least: int = 1,
+        granted: float = math.inf,
+        exhaustive: bool = False,
     ) -> BlockEvidence:
         """Probe a block along ``probes`` directions, or every element of it.
 
-        Where nothing stands out, ``least`` directions do once the evaluations granted are spent.
+        Where nothing stands out, ``least`` directions do once so many evaluations as are
+        ``granted`` have been made.
         """
         gradient = self._gradients[name]
         whole = math.isfinite(self.norms[name])
@@ -89,7 +99,7 @@ class Prober(LineProber):
             directions = []
         for direction in directions:
             calm = all(p.standing <= 1 for p in measured)
-            left = self._evaluator.granted - self.evaluations if calm else math.inf
+            left = granted - self.evaluations if calm else math.inf
             if left < self._cost(name) and not exact and len(measured) >= least:
                 break
             measured.append(self._probe(name, direction, sharp=exhaustive, left=left))
@@ -112,31 +122,22 @@ class Prober(LineProber):
             measured.append(self._probe(evidence.name, direction, sharp=sharp))
         return self._concluded(replace(evidence, probes=tuple(measured)))
 
-    def sharper(self, evidence: BlockEvidence, which: int) -> BlockEvidence:
-        """Measure along one of the directions again, sharply, and let that count.
-
-        Where both estimates contradict each other, one of them was wrong about its error, which
-        then covers both.
-        """
-        measured = list(evidence.probes)
-        before = measured[which]
-        after = self._probe(evidence.name, self.directions(evidence)[which], sharp=True)
-        apart = abs(after.slope.value - before.slope.value)
-        if apart > after.slope.error + before.slope.error:
-            after = replace(after, slope=replace(after.slope, error=after.slope.error + apart))
-        measured[which] = after
-        return self._concluded(replace(evidence, probes=tuple(measured)))
-
     def again(self, evidence: BlockEvidence, which: Sequence[int]) -> BlockEvidence:
-        """Measure some elements again with a step 30 times shorter, and keep the sharper estimate.
+        """Measure along some of the directions again, and keep the sharper estimate.
 
         For blocks probed element by element, where no further direction can tell a wrong gradient
-        from several kinks inside one step.
+        from several kinks inside one step, and for single probes that stand out.
         """
-        measured = list(evidence.probes)
+        name, measured = evidence.name, list(evidence.probes)
+        directions = self.directions(evidence)
+        usual = self._steps.first(name, self.scales[name])
         for index in which:
             before = measured[index]
-            after = self.element_again(evidence.name, index, before.slope)
+            # A pair is held against the step of sharp probes, everything else against a short one.
+            step = before.slope.step / SHORTER
+            if not evidence.exact and usual > 2 * before.slope.step:
+                step = usual
+            after = self.slope_again(name, directions[index], before.slope, step)
             apart = abs(after.value - before.slope.value)
             if apart > after.error + before.slope.error:  # one of the two is wrong about its error
                 slope = min(before.slope, after, key=lambda s: s.step)

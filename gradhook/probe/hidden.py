@@ -43,7 +43,9 @@ def hidden_noise(
     for wide in WIDE:
         with contextlib.suppress(NonFiniteLossError):
             if _acquits(seen, probe, wide * scale, at_zero, noise):
-                found = measure_noise(lambda t: line(t * scale), at_zero=at_zero, wide=(wide,))
+                found = measure_noise(
+                    lambda t: line(t * scale), at_zero=at_zero, wide=(wide,), waves=False
+                )
                 return found if found.level > STAIR * noise else None
     return None
 

@@ -31,7 +31,7 @@ from gradhook.probe.steps import LONGEST_STEP, Knowledge, Steps
 
 __all__ = ["LineProber"]
 
-SMALLER = 0.01
+SMALLER = 0.1
 """Size of the loss, relative to the main setting's, below which its noise is measured anew."""
 
 
@@ -45,7 +45,8 @@ class LineProber:
         seed: Seed of the directions.
         method: A difference method that the user chose, instead of the probes described above.
         like: The prober of an earlier setting, whose noise and curvatures serve as first guesses,
-            so that no block needs a sharp probe again; ``None`` measures the noise.
+            so that no block needs a sharp probe again, unless the loss is of another size; ``None``
+            measures the noise.
         elsewhere: The loss at another point, a first guess of what it varies by.
 
     Attributes:
@@ -76,7 +77,7 @@ class LineProber:
         self.norms = {name: norm(g) for name, g in gradients.items()}
         self.loss = loss
         growth = math.nan if like is None else abs(loss) / max(abs(like.loss), sys.float_info.min)
-        self._first, self._further = like is None, growth >= SMALLER
+        self._further = growth >= SMALLER  # a loss of another size is measured anew
         self._steps: Steps
         if like is not None and self._further:
             self._steps = like._steps.carried_on(growth=growth, scales=self.scales)
@@ -137,15 +138,15 @@ class LineProber:
         """A sharp probe of one element."""
         return self._probe(name, Element(index), sharp=True)
 
-    def element_again(self, name: str, index: int, before: Slope) -> Slope:
-        """The slope of one element with a step 30 times shorter than before."""
+    def slope_again(self, name: str, direction: Direction, before: Slope, step: float) -> Slope:
+        """A sharp slope along a direction whose slope is known, at one other step."""
         scale = self.scales[name]
-        with Line(self._workspace, [(name, Element(index), 1.0)], self._evaluator.loss) as line:
+        with Line(self._workspace, [(name, direction, 1.0)], self._evaluator.loss) as line:
             return sharp_slope(
                 line,
                 self.loss,
                 noise=self.noise,
-                step=before.step / 30,
+                step=step,
                 longest=LONGEST_STEP * scale,
                 good=self._steps.good(name, scale, SHARPEST, seen=abs(before.value)),
                 rounds=1,
@@ -225,7 +226,7 @@ class LineProber:
         self, line: Callable[[float], float], name: str, scale: float, left: float = math.inf
     ) -> Slope:
         known = self._steps.knows(name)
-        if (self._first or self._further) and (not known or self._steps.stood_still(name)):
+        if not known or self._steps.stood_still(name):
             left = math.inf  # all other probes of the block will begin where this one ends
         return sharp_slope(
             line,

@@ -72,6 +72,7 @@ def measure_noise(
     elsewhere: float = math.nan,
     wide: Sequence[float] | None = None,
     closer: int = 2,
+    waves: bool = True,
 ) -> Noise:
     """The noise of one evaluation along a line.
 
@@ -87,6 +88,8 @@ def measure_noise(
             default ``WIDE``.
         closer: Further tables at most, each between points 100 times closer, while the noise looks
             like kinks.
+        waves: Whether a line may wave over such a distance; where a mismatch is in doubt already,
+            stairs are likelier.
 
     Raises:
         NonFiniteLossError: The line was NaN or infinite at a point visited.
@@ -112,7 +115,7 @@ def measure_noise(
             break
         spacing, level = table.spacing, table.level
     for far in WIDE if wide is None else wide:
-        jump = _jump(seen, spacing, max(level, found.floor), far)
+        jump = _jump(seen, spacing, max(level, found.floor), far, waves=waves)
         if jump:
             # Steps of a whole number of stairs hide them too; several lengths rarely all do.
             spacing = far / DIVISORS[0]
@@ -148,7 +151,7 @@ def _stair(line: Samples, first: float, found: NoiseEstimate) -> float:
     return abs(line(reach) - line(0.0)) / math.sqrt(12)
 
 
-def _jump(line: Samples, spacing: float, level: float, wide: float) -> float:
+def _jump(line: Samples, spacing: float, level: float, wide: float, *, waves: bool) -> float:
     """What the line rises by more between distant points than close ones foretell; 0 if nothing.
 
     A term that is computed in coarse numbers, or a loss that is rounded, is constant between close
@@ -179,7 +182,7 @@ def _jump(line: Samples, spacing: float, level: float, wide: float) -> float:
             change = abs((line(reach) - line(0.0)) / reach - near) / apart
             if change > ABRUPT:
                 at_once = change > AT_ONCE * before
-                stairs = at_once and _on_stairs(line, reach, window, near, apart)
+                stairs = at_once and _on_stairs(line, reach, window, near, apart, waves=waves)
                 return 2 * h * apart if stairs else 0.0
             before = max(before, change)
     except NonFiniteLossError:
@@ -187,7 +190,9 @@ def _jump(line: Samples, spacing: float, level: float, wide: float) -> float:
     return 2 * h * apart
 
 
-def _on_stairs(line: Samples, reach: float, window: float, near: float, apart: float) -> bool:
+def _on_stairs(
+    line: Samples, reach: float, window: float, near: float, apart: float, *, waves: bool
+) -> bool:
     """Whether a line has the slope ``near`` again at some distance, or wild ones.
 
     A window over an edge has a slope that its width decides; on a line that waves it does not.
@@ -201,6 +206,8 @@ def _on_stairs(line: Samples, reach: float, window: float, near: float, apart: f
         return True
     if abs(first - second) <= ABRUPT * max(abs(first - near), abs(second - near)):
         return False
+    if not waves:
+        return True
     narrow, narrower = (slope(reach, window / k) for k in NARROWER)
     still = abs(narrower - near) < ABRUPT * apart
     return still or abs(narrower - narrow) > ABRUPT * max(abs(narrower), abs(narrow))

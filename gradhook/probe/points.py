@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -77,16 +78,15 @@ def nearby(
 
 def mirrored(moves: Mapping[str, Move]) -> dict[str, Move]:
     """The opposite of displacements that are added."""
-    return {name: Move(-move.table, move.how, move.seed) for name, move in moves.items()}
+    return {name: replace(move, table=-move.table) for name, move in moves.items()}
 
 
 def shrunk(moves: Mapping[str, Move], factor: float) -> dict[str, Move]:
     """The same displacements, ``factor`` times as long."""
     return {
-        name: Move(
-            1 + (move.table - 1) * factor if move.how == "multiply" else move.table * factor,
-            move.how,
-            move.seed,
+        name: replace(
+            move,
+            table=1 + (move.table - 1) * factor if move.how == "multiply" else move.table * factor,
         )
         for name, move in moves.items()
     }
@@ -108,7 +108,8 @@ def _generic_move(array: Array, seed: int) -> Move:
         spread = typical if array.ndim >= 2 and scale < typical / 3 else 0.1 * scale
         drawn = np.abs(_NORMAL) if not (array < 0).any() else _NORMAL
         return Move(drawn * spread, "add", seed)
-    table = 1 + (1.0 if is_constant(array) else 0.2) * (_UNIT - 0.5)
+    constant = is_constant(array)
+    table = 1 + (1.0 if constant else 0.2) * (_UNIT - 0.5)
     if array.ndim >= 2 and scale < typical / 3:
         table = table * (typical / scale)
-    return Move(table, "multiply", seed)
+    return Move(table, "multiply", seed, drawn=constant)

@@ -40,8 +40,12 @@ STUCK = 0.5
 """A truncation that keeps this share of itself while the step shrinks is that of a kink."""
 
 GROWN = 4.0
-"""A truncation that grows by more than this while the step shrinks is no kink's and, where it is
-1/SHRINK² times the noise, no noise: the line was not resolved at the longer step."""
+"""A truncation that grows by more than this while the step shrinks, to over 1/SHRINK² times the
+noise, is no kink's: it is that of stairs, or of a line that waves within the longer step."""
+
+NEARER = 4.0
+"""How much shorter a step tells the two apart: there a line that waves bends by less, as a smooth
+one does, and stairs stand still or rise more steeply."""
 
 ABRUPT = 1.5
 """Power of the step between that by which truncation falls where a kink lies inside, at most 1, and
@@ -102,7 +106,7 @@ def sharp_slope(
         return _four(line, at_zero, h, noise)
 
     first = min(step, longest)
-    return _searched(estimate, noise, first, longest, good, enough, rounds, grow=grow)
+    return _searched(estimate, 2, noise, first, longest, good, enough, rounds, grow=grow)
 
 
 def pair_slope(
@@ -123,11 +127,12 @@ def pair_slope(
         slope = _two(line, at_zero, h, noise)
         return slope, abs(slope.gap)
 
-    return _searched(estimate, noise, step, step, good, good, rounds, grow=False)
+    return _searched(estimate, 1, noise, step, step, good, good, rounds, grow=False)
 
 
 def _searched(
     estimate: Callable[[float], tuple[Slope, float]],
+    order: int,
     noise: float,
     step: float,
     longest: float,
@@ -137,22 +142,25 @@ def _searched(
     *,
     grow: bool,
 ) -> Slope:
-    """Look for the step at which truncation and noise balance; the best estimate on the way."""
+    """Look for the step at which truncation and noise balance; the best estimate on the way.
+
+    The truncation of a smooth line falls like ``h**order``.
+    """
     best = Slope(math.nan, math.inf, step)
     visited: list[Slope] = []
     h, too_short, too_long, previous = step, 0.0, math.inf, math.inf
-    shrunk, abrupt, unresolved = False, False, False
+    shrunk, abrupt, unresolved, before = False, False, False, best
     for _ in range(rounds):
         slope, truncation = estimate(h)
         if math.isnan(slope.value):
             h *= OUTSIDE
             continue
         noisy = 2 * noise / h
-        if (unresolved and truncation > LOST * noisy) or (
+        finer = (unresolved and truncation > LOST * noisy) or (
             h < best.step and truncation > BALANCE * noisy and _contradict(slope, best)
-        ):
-            # The longer steps say nothing of the slope here; a curvature that is seen tells this
-            # one from a stair's.
+        )
+        if finer and _bends(truncation, estimate(h / NEARER)[1], 2 * noise * NEARER / h, order):
+            # The longer steps say nothing of the slope here.
             visited, best, previous, unresolved = [], slope, math.inf, False
         visited.append(slope)
         if slope.error < best.error:
@@ -165,9 +173,9 @@ def _searched(
             if too_short and best.error <= WORTH * _attainable(truncation, h, noise):
                 break
             if too_long < math.inf and truncation > STUCK * previous:
-                unresolved = truncation > max(GROWN * previous, noisy / SHRINK**2)
-                if not unresolved:
+                if truncation <= max(GROWN * previous, noisy / SHRINK**2):
                     break  # a kink at the point itself: no step escapes it
+                before, unresolved = best if not unresolved else before, True
             shrunk = shrunk or not too_short  # else growing had overshot, and nothing is odd
             too_long, previous = h, truncation
             # Noise grows like 1/h while truncation falls like h**2 (smooth) or h (kinks): the
@@ -183,6 +191,8 @@ def _searched(
                 break
         else:
             break
+    if unresolved:
+        return replace(before, kink=True)
     # An error covers what kinks do.  A slope beyond it at a longer step is that of a line which is
     # a staircase, seen from a single stair.
     beyond = max(
@@ -199,6 +209,14 @@ def _searched(
     return replace(best, kink=poor and best.error > NOISY * 2 * noise / best.step)
 
 
+def _bends(truncation: float, nearer: float, noisy: float, order: int) -> bool:
+    """Whether truncation falls with the step as that of a smooth line, or drowns in the noise."""
+    falls: float = NEARER**order
+    if truncation / falls < LOST * noisy:
+        return nearer < 2 * LOST * noisy
+    return bool(truncation / falls**1.5 < nearer < truncation / falls**0.5)
+
+
 def _contradict(one: Slope, other: Slope) -> bool:
     return abs(one.value - other.value) > DISAGREE * (one.error + other.error)
 
@@ -206,7 +224,7 @@ def _contradict(one: Slope, other: Slope) -> bool:
 def _attainable(truncation: float, h: float, noise: float) -> float:
     """The least of ``A·t² + 2·noise/t`` over all steps ``t``, where ``A = truncation/h²``.
 
-    That is the error of a smooth line at its best step; one with kinks does no better.
+    That is the error of a smooth line at its best step.
     """
     return float(3 * (truncation / h**2) ** (1 / 3) * noise ** (2 / 3))
 

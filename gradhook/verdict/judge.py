@@ -122,8 +122,9 @@ def doubt(judgement: Judgement, noise: float) -> Judgement:
 def judge_kink(here: Judgement, nearby: Judgement) -> Judgement:
     """Judge a mismatch at the current point by what a point nearby, off every tie, says of it."""
     verdict = nearby.finding.verdict
-    if verdict in (Verdict.FAIL, Verdict.WARN):
-        # Still wrong off the tie: the number measured there counts, since no kink can have spoiled
+    small = verdict is Verdict.PASS and nearby.comparison.resolved
+    if verdict in (Verdict.FAIL, Verdict.WARN) or small:
+        # Still there off the tie: the number measured there counts, since no kink can have spoiled
         # it.
         finding = replace(nearby.finding, setting=here.finding.setting, kinks=here.finding.kinks)
         return replace(nearby, finding=finding)

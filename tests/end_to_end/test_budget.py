@@ -18,8 +18,8 @@ def rosenbrock(x):
 def test_at_a_minimum_where_the_loss_is_zero_a_check_keeps_its_budget(seed):
     report = check_gradients(rosenbrock, np.ones(5), seed=seed)
     assert report.passed
-    # One probe may stand out alone and be measured again.
-    assert report.evaluations <= 16 + 24 + 4
+    # A loss of another size has its step looked for anew, and one probe may be measured again.
+    assert report.evaluations <= 16 + 24 + 8
 
 
 def steep(p, X, y, *, factor=1.0):

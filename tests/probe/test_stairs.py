@@ -189,3 +189,47 @@ def test_a_line_that_bends_strongly_is_no_staircase(phase):
     # Rounding of the argument, 1e4 * t up to 300, is 300 * 2^-53 at most in any value.
     assert found.level < 1e-12
     assert not found.coarse
+
+
+def one_layer_in_float32(seed, *, factor=1.0):
+    """A small network in float64 but for one product; ``factor`` spoils the gradient of W1."""
+    rng = np.random.default_rng(seed)
+    n_in, n_hidden, n_out, n = (int(rng.integers(2, 8)) for _ in range(4))
+    X, Y = rng.standard_normal((n + 5, n_in)), rng.standard_normal((n + 5, n_out))
+    lam = 10 ** rng.uniform(-4, 1)
+    parameters = {
+        "W1": rng.standard_normal((n_in, n_hidden)),
+        "b1": 0.1 * rng.standard_normal(n_hidden),
+        "W2": rng.standard_normal((n_hidden, n_out)),
+        "b2": np.zeros(n_out),
+    }
+    smooth, first = rng.choice(["tanh", "relu"]) == "tanh", rng.integers(0, 2) == 0
+
+    def product(a, b, coarse):
+        return (a.astype(np.float32) @ b.astype(np.float32)).astype(float) if coarse else a @ b
+
+    def loss_and_gradients(p, X, Y):
+        Z = product(X, p["W1"], first) + p["b1"]
+        H = np.tanh(Z) if smooth else np.maximum(Z, 0)
+        residual = product(H, p["W2"], not first) + p["b2"] - Y
+        weights = (p["W1"] ** 2).sum() + (p["W2"] ** 2).sum()
+        behind = residual @ p["W2"].T * (1 - H * H if smooth else Z > 0)
+        return 0.5 * float((residual**2).sum() + lam * weights), {
+            "W1": factor * (X.T @ behind + lam * p["W1"]),
+            "b1": behind.sum(axis=0),
+            "W2": H.T @ residual + lam * p["W2"],
+            "b2": residual.sum(axis=0),
+        }
+
+    return check_gradients(loss_and_gradients, parameters, batch=(X, Y), seed=seed)
+
+
+@pytest.mark.parametrize("seed", [92, 726, 784, 838, 1637, 1668, 2053, 2423, 2568, 2866])
+def test_an_edge_of_a_stair_inside_a_step_is_not_taken_for_a_line_that_bends(seed):
+    assert one_layer_in_float32(seed).verdict != "FAIL"
+
+
+def test_five_percent_fail_beside_one_layer_in_float32():
+    reports = [one_layer_in_float32(seed, factor=1.05) for seed in range(30)]
+    assert not any(report.passed for report in reports)
+    assert sum(report.blocks["W1"].verdict == "FAIL" for report in reports) >= 24
