@@ -18,6 +18,7 @@ import numpy as np
 from gradhook._directions import Direction, Element
 from gradhook._line import Line
 from gradhook.difference import Backward, Forward
+from gradhook.probe.budget import QUICK
 from gradhook.probe.directions import seeded, spread
 from gradhook.probe.evidence import BlockEvidence, Probe
 from gradhook.probe.hidden import hidden_noise, outstands
@@ -167,7 +168,7 @@ class Prober(LineProber):
         ]
         shares = {n: s * v.dot(self._gradients[n]) for n, v, s in parts}
         with Line(self._workspace, parts, self._evaluator.loss) as line:
-            slope = self._sharp(line, JOINT, 1.0)
+            slope = self._sharp(line, JOINT, 1.0, QUICK - self.evaluations, least=1)
         self._steps.keep(JOINT, slope, 1.0)
         return Probe(math.fsum(shares.values()), slope), shares
 

@@ -21,7 +21,7 @@ from gradhook._parameters import norm
 from gradhook._types import Blocks
 from gradhook.difference import Method
 from gradhook.errors import NonFiniteLossError
-from gradhook.probe.budget import affordable
+from gradhook.probe.budget import FEWEST_ROUNDS, affordable
 from gradhook.probe.evidence import Probe, Slope
 from gradhook.probe.goals import ENOUGH, FAIR, SHARP, SHARPEST
 from gradhook.probe.joint_noise import joint_noise
@@ -200,6 +200,8 @@ class LineProber:
         self, name: str, direction: Direction, *, sharp: bool, left: float = math.inf
     ) -> Probe:
         """Probe one block, with so many evaluations ``left`` as long as nothing stands out."""
+        if not self._steps.knows(name) or self._steps.stood_still(name):
+            left = math.inf  # all other probes of the block will begin where this one ends
         parts, scale, evaluator = [(name, direction, 1.0)], self.scales[name], self._evaluator
         with Line(self._workspace, parts, evaluator.loss, evaluator.complex_loss) as line:
             if self._method is not None:
@@ -223,11 +225,14 @@ class LineProber:
         return Probe(analytic, slope)
 
     def _sharp(
-        self, line: Callable[[float], float], name: str, scale: float, left: float = math.inf
+        self,
+        line: Callable[[float], float],
+        name: str,
+        scale: float,
+        left: float,
+        *,
+        least: int = FEWEST_ROUNDS,
     ) -> Slope:
-        known = self._steps.knows(name)
-        if not known or self._steps.stood_still(name):
-            left = math.inf  # all other probes of the block will begin where this one ends
         return sharp_slope(
             line,
             self.loss,
@@ -236,8 +241,8 @@ class LineProber:
             longest=LONGEST_STEP * scale,
             good=self._steps.good(name, scale, SHARP if left >= 4 else ENOUGH),
             enough=self._steps.good(name, scale, ENOUGH),
-            rounds=affordable(left / 4, SHARP_ROUNDS),
-            grow=not known,
+            rounds=affordable(left / 4, SHARP_ROUNDS, least=least),
+            grow=not self._steps.knows(name),
         )
 
     def _by_method(self, line: Callable[[float], float], scale: float) -> Slope:

@@ -55,6 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def timed(effort: str, weights: int) -> dict[str, Any]:
     """Wall time of a check and of the passes that it made."""
+    load_modules(effort)
     model = network(weights)
     before = seconds(model.forward, repeats=5)
     backward = seconds(model.backward, repeats=3)
@@ -80,9 +81,7 @@ def timed(effort: str, weights: int) -> dict[str, Any]:
 
 def traced(effort: str, weights: int) -> dict[str, float]:
     """Bytes allocated at the peak beyond the model, and the bytes allowed."""
-    # Modules are loaded when they are first used; they are no part of a check's memory.
-    first = network(1000)
-    gradhook.check_gradients(first.objective, batch=first.batch, samples=None, effort=effort)
+    load_modules(effort)
     tracemalloc.start()
     model = network(weights)
     objective = model.objective
@@ -95,8 +94,15 @@ def traced(effort: str, weights: int) -> dict[str, float]:
     return {"peak": peak, "allowed": 2.05 * of_model + largest + 2**20, "model": of_model}
 
 
+def load_modules(effort: str) -> None:
+    """Make a small check: modules are loaded when they are first used, and no part of its cost."""
+    first = network(1000)
+    gradhook.check_gradients(first.objective, batch=first.batch, samples=None, effort=effort)
+
+
 def profiled(effort: str, weights: int) -> None:
     """Print the functions in which a check spends its time."""
+    load_modules(effort)
     model = network(weights)
     profile = cProfile.Profile()
     profile.enable()
