@@ -16,6 +16,7 @@ from gradhook._settings import measure
 from gradhook._switchboard import Setting
 from gradhook._types import Blocks, Verdict
 from gradhook.probe.blocks import Prober
+from gradhook.probe.budget import QUICK
 from gradhook.probe.evidence import BlockEvidence
 from gradhook.report import Finding
 from gradhook.verdict.compare import compare
@@ -42,6 +43,7 @@ def measure_quickly(
         seed=seed,
         method=options.method,
         elsewhere=elsewhere,
+        most=QUICK - evaluator.evaluations - 2,  # a pair must be left
     )
     if all(map(math.isfinite, prober.norms.values())):
         probe, shares = prober.joint()

@@ -64,7 +64,7 @@ class NoiseEstimate:
 
 
 def noise_level(
-    line: Line, *, spacing: float = 1e-8, at_zero: float | None = None
+    line: Line, *, spacing: float = 1e-8, at_zero: float | None = None, tables: int = ATTEMPTS
 ) -> NoiseEstimate:
     """Measure the noise of a line from difference tables of 7 values, at most three of them.
 
@@ -77,6 +77,7 @@ def noise_level(
             the second differences of a line of unit scale are then about its rounding; float32
             takes it to 1e-4.
         at_zero: ``line(0)`` where it is known already; saves one evaluation.
+        tables: How many tables may be made; default 3.
 
     Returns:
         The estimate.  The caller takes ``max(level, floor)`` for the noise.
@@ -97,12 +98,12 @@ def noise_level(
     level: float
     reason: Reason = ""
     previous: Reason = ""
-    factor, tables = 100.0, 0
+    factor, made = 100.0, 0
     while True:
         values = [samples(k * spacing) for k in POINTS]
         previous, (level, reason) = reason, _read_table(np.array(values))
-        tables += 1
-        if not reason or tables == ATTEMPTS:
+        made += 1
+        if not reason or made >= tables:
             break
         if previous not in ("", reason):
             factor = math.sqrt(factor)

@@ -28,6 +28,7 @@ def joint_noise(
     seed: int,
     elsewhere: float = math.nan,
     again: bool = False,
+    most: float = math.inf,
 ) -> Noise:
     """Measure the noise of one evaluation.
 
@@ -39,6 +40,7 @@ def joint_noise(
         elsewhere: The loss at another point, a first guess of what it varies by.
         again: Whether stairs and kinks were looked for before, at another point, so that one
             difference table will do.
+        most: Evaluations that it should keep to.
     """
     workspace = evaluator.workspace
     parts = [
@@ -47,6 +49,7 @@ def joint_noise(
         if array.size
     ]
     tables: dict[str, Any] = {"wide": (), "closer": 0} if again else {"elsewhere": elsewhere}
+    tables["most"] = most
     with Line(workspace, parts, evaluator.loss) as line:
         # Where the domain ends close by, a shorter way may stay inside it.
         with contextlib.suppress(NonFiniteLossError):

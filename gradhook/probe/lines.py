@@ -48,6 +48,7 @@ class LineProber:
             so that no block needs a sharp probe again, unless the loss is of another size; ``None``
             measures the noise.
         elsewhere: The loss at another point, a first guess of what it varies by.
+        most: Evaluations that measuring the noise should keep to.
 
     Attributes:
         scales: The blocks' scales, in the parameters' units.
@@ -64,6 +65,7 @@ class LineProber:
         method: Method | None = None,
         like: LineProber | None = None,
         elsewhere: float = math.nan,
+        most: float = math.inf,
     ) -> None:
         self._evaluator = evaluator
         self._workspace = evaluator.workspace
@@ -89,6 +91,7 @@ class LineProber:
             seed=seed,
             elsewhere=elsewhere,
             again=like is not None,
+            most=most,
         )
         self._steps = Steps(noise, loss=loss, scales=self.scales, found=evaluator.first_steps)
         if like is not None:

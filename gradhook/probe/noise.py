@@ -73,6 +73,7 @@ def measure_noise(
     wide: Sequence[float] | None = None,
     closer: int = 2,
     waves: bool = True,
+    most: float = math.inf,
 ) -> Noise:
     """The noise of one evaluation along a line.
 
@@ -90,6 +91,7 @@ def measure_noise(
             like kinks.
         waves: Whether a line may wave over such a distance; where a mismatch is in doubt already,
             stairs are likelier.
+        most: Evaluations beyond which no further table is made and no stairs are looked for.
 
     Raises:
         NonFiniteLossError: The line was NaN or infinite at a point visited.
@@ -104,10 +106,11 @@ def measure_noise(
     spacing = math.sqrt(grain(known) / contrast) if contrast else SPACING
     spacing = min(max(spacing, SPACING), 0.03)
     first = spacing
-    found = noise_level(seen, spacing=spacing, at_zero=at_zero)
+    tables = 3 if most == math.inf else 2  # six evaluations each
+    found = noise_level(seen, spacing=spacing, at_zero=at_zero, tables=tables)
     spacing, level, stair = found.spacing, found.level, _stair(seen, first, found)
     for _ in range(closer):
-        if level <= SUSPICIOUS * found.floor:
+        if level <= SUSPICIOUS * found.floor or seen.evaluations + 6 > most:
             break
         # Kinks between the points look like noise but shrink with the spacing; noise does not.
         table = noise_level(seen, spacing=spacing / 100, at_zero=at_zero)
@@ -115,12 +118,14 @@ def measure_noise(
             break
         spacing, level = table.spacing, table.level
     for far in WIDE if wide is None else wide:
-        jump = _jump(seen, spacing, max(level, found.floor), far, waves=waves)
+        if seen.evaluations + 4 > most:
+            break
+        jump = _jump(seen, spacing, max(level, found.floor), far, waves=waves, most=most)
         if jump:
             # Steps of a whole number of stairs hide them too; several lengths rarely all do.
             spacing = far / DIVISORS[0]
-            tables = [noise_level(seen, spacing=far / k, at_zero=at_zero) for k in DIVISORS]
-            before, level = level, max(level, *(table.level for table in tables))
+            wider = [noise_level(seen, spacing=far / k, at_zero=at_zero) for k in DIVISORS]
+            before, level = level, max(level, *(table.level for table in wider))
             if level <= SUSPICIOUS * max(before, found.floor):
                 level = max(level, jump / math.sqrt(12))  # a single stair, a value anywhere on it
         if level <= COARSE * max(contrast, abs(at_zero)):
@@ -151,7 +156,9 @@ def _stair(line: Samples, first: float, found: NoiseEstimate) -> float:
     return abs(line(reach) - line(0.0)) / math.sqrt(12)
 
 
-def _jump(line: Samples, spacing: float, level: float, wide: float, *, waves: bool) -> float:
+def _jump(
+    line: Samples, spacing: float, level: float, wide: float, *, waves: bool, most: float
+) -> float:
     """What the line rises by more between distant points than close ones foretell; 0 if nothing.
 
     A term that is computed in coarse numbers, or a loss that is rounded, is constant between close
@@ -178,6 +185,8 @@ def _jump(line: Samples, spacing: float, level: float, wide: float, *, waves: bo
     window, before = reach, 0.0
     try:
         while reach < h:
+            if line.evaluations >= most:
+                return 0.0
             reach *= 4
             change = abs((line(reach) - line(0.0)) / reach - near) / apart
             if change > ABRUPT:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gradhook import check_gradients
+from gradhook import Objective, check_gradients
 
 
 def rosenbrock(x):
@@ -82,3 +82,16 @@ def test_a_check_among_ties_keeps_its_budget(seed):
     assert report.passed
     # Beside the passing settings, two gradients and two probes a block a step off the ties.
     assert report.evaluations <= 16 * 4 + 24
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_quick_check_keeps_its_two_dozen_evaluations(seed):
+    # A loss of its own beside loss and gradients, and a noise that takes one table or several.
+    parameters, X, y = problem(seed)
+    parameters["w"] *= 10.0 ** -(seed % 5)
+    objective = Objective(
+        loss=lambda p, X, y: steep(p, X, y)[0], loss_and_gradients=lambda p, X, y: steep(p, X, y)
+    )
+    report = check_gradients(objective, parameters, batch=(X, y), seed=seed, effort="quick")
+    assert report.passed
+    assert report.evaluations <= 24
