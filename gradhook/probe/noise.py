@@ -185,7 +185,7 @@ def _jump(
     window, before = reach, 0.0
     try:
         while reach < h:
-            if line.evaluations >= most:
+            if line.evaluations + 6 >= most:  # what telling stairs takes
                 return 0.0
             reach *= 4
             change = abs((line(reach) - line(0.0)) / reach - near) / apart
