@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -72,26 +71,11 @@ def lasso(rng: np.random.Generator, operator: Operator | None) -> Problem:
 
 
 def log_epsilon(rng: np.random.Generator, operator: Operator | None) -> Problem:
-    """``-log(p + 1e-7)`` differentiated as ``-log(p)``: off by some 1e-7 at every step size.
+    """``-log(p + 1e-7)`` differentiated as ``-log(p)``: off by some 1e-7 at every step size."""
+    network, batch = plain(rng, needed(operator, "softmax"))
+    network = replace(network, head=Softmax(epsilon=1e-7))
+    return planted(network, batch, generic(network.blocks(), rng), operator, rng)
 
-    Drawn until no row's ``p`` is below ``LEAST_PROBABILITY``: where one is, the gradient differs
-    from the loss's by more than 1e-5, and is wrong for any purpose.
-    """
-    while True:
-        network, batch = plain(rng, needed(operator, "softmax"))
-        parameters = generic(network.blocks(), rng)
-        rows = (tuple(array[i : i + 1] for array in batch) for i in range(len(batch[0])))
-        losses = [
-            network.run(parameters, row, reg=0.0, keep_prob=1.0, rng=rng, memory={})[0]
-            for row in rows
-        ]
-        if max(losses) < -math.log(LEAST_PROBABILITY):
-            network = replace(network, head=Softmax(epsilon=1e-7))
-            return planted(network, batch, parameters, operator, rng)
-
-
-LEAST_PROBABILITY = 1e-2
-"""Of a row's own class, so that 1e-7 beside it changes a gradient by 1e-5 at most."""
 
 _KINKED = "the loss or the penalty has a kink of its own, and the point sits on it"
 _EPSILON = "the loss carries a small constant that the gradient leaves out on purpose"
