@@ -66,11 +66,11 @@ def measure_off_the_tie(
             for name in names
             if name not in judged or judged[name].finding.verdict is Verdict.INCONCLUSIVE
         ]
-        for side, probes in ((beside, None), (mirrored(beside), 1)):
+        for side in (beside, mirrored(beside)):
             if not left:
                 break
             setting = replace(current.setting, name="a step off the current point", moves=side)
-            away = _measured(evaluator, setting, options, left, probes, past)
+            away = _measured(evaluator, setting, options, left, past)
             if away is None:
                 continue
             retried.append(away)
@@ -99,7 +99,6 @@ def _measured(
     setting: Setting,
     options: Options,
     names: list[str],
-    probes: int | None,
     past: Past,
 ) -> Measured | None:
     """Some blocks measured in a setting; ``None`` outside the loss's domain."""
@@ -115,6 +114,6 @@ def _measured(
         loss=loss,
         gradients=gradients,
         names=names,
-        probes=probes,
+        probes=1,
         past=past,
     )

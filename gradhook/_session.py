@@ -27,7 +27,14 @@ from gradhook._switchboard import Setting, Switchboard
 from gradhook._switches import BoundSwitch
 from gradhook._trace import trace_branches
 from gradhook._types import Batch, Verdict
-from gradhook.probe.sanity import Facts, call_gradients_again, call_loss_twice, call_with_gradients
+from gradhook.probe.sanity import (
+    Facts,
+    Returned,
+    call_gradients_again,
+    call_loss_twice,
+    call_together_twice,
+    call_with_gradients,
+)
 from gradhook.verdict.judge import combine
 
 __all__ = ["Session"]
@@ -70,7 +77,8 @@ class Session:
             UnreadError: The loss does not read the parameters.
             Exception: Whatever the user's code raises at the current point.
         """
-        facts, tolerance = self._loss_twice(), self._options.tolerance
+        tolerance = self._options.tolerance
+        facts, again = self._called_twice()
         outcome = Outcome(facts)
         if not math.isfinite(facts.loss):
             outcome.unjudged = (
@@ -84,7 +92,8 @@ class Session:
             )
         if outcome.unjudged:
             return outcome
-        outcome.facts = facts = call_with_gradients(self._evaluator, facts, tolerance)
+        if not facts.norms:
+            outcome.facts = facts = call_with_gradients(self._evaluator, facts, tolerance)
         if facts.writes_parameters:
             self._evaluator.writes.undo = True
             for name in facts.writes_parameters:
@@ -92,7 +101,7 @@ class Session:
         quick = self._options.effort == "quick"
         if not quick:
             outcome.facts = facts = call_gradients_again(
-                self._evaluator, facts, self._other, tolerance
+                self._evaluator, facts, self._other, tolerance, again=again
             )
         self._evaluator.guard.learn_volatile()
         outcome.findings = findings_of_calls(facts)
@@ -113,7 +122,7 @@ class Session:
         )
         return outcome
 
-    def _loss_twice(self) -> Facts:
+    def _called_twice(self) -> tuple[Facts, Returned | None]:
         """See whether the loss repeats, and on the way find the off-value of dropout switches.
 
         Of the values that a switch's name leaves open, the first that gives a finite, repeatable
@@ -133,7 +142,11 @@ class Session:
                     break
             else:
                 switch.off, facts = switch.off_values[0], None
-        return facts or call_loss_twice(self._evaluator, self._options.tolerance)
+        evaluator, tolerance = self._evaluator, self._options.tolerance
+        together = evaluator.calls.separate is None and self._options.effort != "quick"
+        if facts is None and together:
+            return call_together_twice(evaluator, tolerance)
+        return facts or call_loss_twice(evaluator, tolerance), None
 
     def _measure_generic(self, outcome: Outcome) -> None:
         """The main setting and the further ones at its point, if there is such a point."""

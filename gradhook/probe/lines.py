@@ -79,6 +79,7 @@ class LineProber:
         self.norms = {name: norm(g) for name, g in gradients.items()}
         self.loss = loss
         growth = math.nan if like is None else abs(loss) / max(abs(like.loss), sys.float_info.min)
+        self._main = like is None
         self._further = growth >= SMALLER  # a loss of another size is measured anew
         self._steps: Steps
         if like is not None and self._further:
@@ -203,7 +204,7 @@ class LineProber:
         self, name: str, direction: Direction, *, sharp: bool, left: float = math.inf
     ) -> Probe:
         """Probe one block, with so many evaluations ``left`` as long as nothing stands out."""
-        if not self._steps.knows(name) or self._steps.stood_still(name):
+        if self._main and (not self._steps.knows(name) or self._steps.stood_still(name)):
             left = math.inf  # all other probes of the block will begin where this one ends
         parts, scale, evaluator = [(name, direction, 1.0)], self.scales[name], self._evaluator
         with Line(self._workspace, parts, evaluator.loss, evaluator.complex_loss) as line:

@@ -39,8 +39,8 @@ NARROWER = (8.0, 32.0)
 """Parts of that window in which a line that waves is straight, and stairs are either still or
 wilder."""
 
-DIVISORS = (3.0, 4.7, 6.1)
-"""Parts of that distance that tables are spaced by."""
+DIVISORS, AGREE = (3.0, 4.7, 6.1), 3.0
+"""Parts of that distance that tables are spaced by, and the factor within which two agree."""
 
 SWALLOWING, SWALLOWED = 1e-6, 30.0
 """Noise over the loss, between those of float32 and float16, from which on sums swallow what is
@@ -109,6 +109,7 @@ def measure_noise(
     tables = 3 if most == math.inf else 2  # six evaluations each
     found = noise_level(seen, spacing=spacing, at_zero=at_zero, tables=tables)
     spacing, level, stair = found.spacing, found.level, _stair(seen, first, found)
+    loudest = level
     for _ in range(closer):
         if level <= SUSPICIOUS * found.floor or seen.evaluations + 6 > most:
             break
@@ -117,15 +118,19 @@ def measure_noise(
         if not table.reached or table.level > level / 3:
             break
         spacing, level = table.spacing, table.level
+    if level > SUSPICIOUS * found.floor:  # noise all the same, of which the first table saw most
+        level = loudest
     for far in WIDE if wide is None else wide:
         if seen.evaluations + 4 > most:
             break
-        jump = _jump(seen, spacing, max(level, found.floor), far, waves=waves, most=most)
+        # No difference of slopes tells anything that the noise over so short a way may make.
+        blurred = 2 * max(level, found.floor) / (6 * spacing) > contrast
+        jump = not blurred and _jump(
+            seen, spacing, max(level, found.floor), far, waves=waves, most=most
+        )
         if jump:
-            # Steps of a whole number of stairs hide them too; several lengths rarely all do.
             spacing = far / DIVISORS[0]
-            wider = [noise_level(seen, spacing=far / k, at_zero=at_zero) for k in DIVISORS]
-            before, level = level, max(level, *(table.level for table in wider))
+            before, level = level, max(level, _wide_level(seen, far, at_zero, loudest))
             if level <= SUSPICIOUS * max(before, found.floor):
                 level = max(level, jump / math.sqrt(12))  # a single stair, a value anywhere on it
         if level <= COARSE * max(contrast, abs(at_zero)):
@@ -136,6 +141,21 @@ def measure_noise(
     if level > SWALLOWING * size:
         level *= SWALLOWED
     return Noise(level, coarse, contrast)
+
+
+def _wide_level(line: Samples, far: float, at_zero: float, likely: float) -> float:
+    """The noise of stairs, between points that many of them part.
+
+    Steps of a whole number of stairs hide them; of several lengths, two that agree are enough.
+    """
+    levels = [likely]
+    for k in DIVISORS:
+        level = noise_level(line, spacing=far / k, at_zero=at_zero).level
+        agree = any(AGREE * min(level, other) >= max(level, other) for other in levels)
+        levels.append(level)
+        if agree:
+            break
+    return max(levels)
 
 
 def _stair(line: Samples, first: float, found: NoiseEstimate) -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 import numpy as np
 
@@ -17,7 +18,15 @@ from gradhook._evaluate import Evaluator, Rewind
 from gradhook._parameters import norm
 from gradhook._types import Array, Batch, Blocks, Tolerance
 
-__all__ = ["Facts", "call_gradients_again", "call_loss_twice", "call_with_gradients", "is_large"]
+__all__ = [
+    "Facts",
+    "Returned",
+    "call_gradients_again",
+    "call_loss_twice",
+    "call_together_twice",
+    "call_with_gradients",
+    "is_large",
+]
 
 LARGE = 1 << 25
 """Bytes of gradients above which only one set is held at a time: 32 MiB."""
@@ -63,6 +72,10 @@ class Facts:
     stale: Mapping[str, float] = field(default_factory=dict)
 
 
+Returned: TypeAlias = tuple[float, Blocks]
+"""A loss, and what is compared of the gradients that came with it."""
+
+
 def call_loss_twice(evaluator: Evaluator, tolerance: Tolerance) -> Facts:
     """Two losses in a row, and a third with generators and state put back where they differ."""
     first = evaluator.loss()
@@ -75,6 +88,31 @@ def call_loss_twice(evaluator: Evaluator, tolerance: Tolerance) -> Facts:
 def call_with_gradients(evaluator: Evaluator, facts: Facts, tolerance: Tolerance) -> Facts:
     """The first gradients, and what the call wrote to."""
     loss, gradients = evaluator.loss_and_gradients()
+    return _first_gradients(evaluator, facts, loss, gradients, tolerance)
+
+
+def call_together_twice(evaluator: Evaluator, tolerance: Tolerance) -> tuple[Facts, Returned]:
+    """The same of a loss that only comes with its gradients, and these from the same calls.
+
+    Returns:
+        The facts, and what the second call returned.
+    """
+    first, gradients = evaluator.loss_and_gradients()
+    moved = evaluator.guard.any_generator_moved()
+    facts = _first_gradients(evaluator, Facts(first, {}), first, gradients, tolerance)
+    del gradients  # large ones are compressed by now
+    again = _sketched(evaluator, rewind="generators" if moved else "nothing")
+    # Where generators are drawn from, a call has to go on where they were left.
+    loss = evaluator.loss(rewind="nothing") if moved else again[0]
+    random = not _same(first, loss, tolerance)
+    replayable = not random or _same(first, evaluator.loss(), tolerance)
+    facts = replace(facts, random=random, generator_moved=moved, replayable=replayable)
+    return facts, again
+
+
+def _first_gradients(
+    evaluator: Evaluator, facts: Facts, loss: float, gradients: Blocks, tolerance: Tolerance
+) -> Facts:
     return replace(
         facts,
         gradients={} if is_large(gradients) else gradients,
@@ -87,11 +125,24 @@ def call_with_gradients(evaluator: Evaluator, facts: Facts, tolerance: Tolerance
 
 
 def call_gradients_again(
-    evaluator: Evaluator, facts: Facts, other: Batch | None, tolerance: Tolerance
+    evaluator: Evaluator,
+    facts: Facts,
+    other: Batch | None,
+    tolerance: Tolerance,
+    *,
+    again: Returned | None = None,
 ) -> Facts:
-    """The gradients a second time without putting state back, and again after another batch."""
+    """The gradients a second time without putting state back, and again after another batch.
+
+    Args:
+        evaluator: At the current point.
+        facts: What the first calls told.
+        other: Other rows.
+        tolerance: The constants of judging.
+        again: What the second call returned, if it has been made.
+    """
     first = facts.sketches
-    loss, second = _sketched(evaluator)
+    loss, second = again or _sketched(evaluator)
     # Where the loss moved too, state that it keeps changed (a hidden state carried on): no fault of
     # the gradients.  Of a loss that is NaN nobody can tell.
     expected = facts.loss - facts.disagreement

@@ -102,7 +102,8 @@ def test_no_element_may_be_left_out():
     assert math.isnan(seen.ratio)
 
 
-finite = st.floats(-1e6, 1e6)
+# Numbers whose squares, and multiples by a unit, keep their precision.
+finite = st.floats(-1e6, 1e6).filter(lambda number: number == 0 or abs(number) > 1e-150)
 
 
 @given(st.lists(st.tuples(finite, finite), min_size=1, max_size=12))
