@@ -59,13 +59,15 @@ class Settler:
         """
         judgement = self._judged(evidence)
         flagged = judgement.comparison.standing_out
-        if evidence.exact and 0 < len(flagged) <= MOST_PROBES:
+        fails = judgement.finding.verdict is Verdict.FAIL
+        every = evidence.exact or (fails and evidence.meets_kinks)
+        if every and 0 < len(flagged) <= MOST_PROBES:
             evidence = self.prober.again(evidence, flagged)
             judgement = self._judged(evidence)
         at_a_tie = self.past.like is not None and not self.setting.moves
         if at_a_tie and evidence.name not in self.past.spread:
             return evidence, judgement
-        if len(flagged) == 1 and self._is_open(judgement, matters, granted):
+        if not every and len(flagged) == 1 and self._is_open(judgement, matters, granted):
             largest = max(range(len(evidence.probes)), key=lambda k: evidence.probes[k].standing)
             evidence = self.prober.again(evidence, (largest,))
             judgement = self._judged(evidence)

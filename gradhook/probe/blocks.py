@@ -20,11 +20,11 @@ from gradhook._line import Line
 from gradhook.difference import Backward, Forward
 from gradhook.probe.budget import QUICK
 from gradhook.probe.directions import seeded, spread
-from gradhook.probe.evidence import BlockEvidence, Probe
+from gradhook.probe.evidence import BlockEvidence, Probe, Slope
 from gradhook.probe.hidden import hidden_noise, outstands
 from gradhook.probe.lines import LineProber
 from gradhook.probe.noise import STAIR, Noise
-from gradhook.probe.slopes import pair_slope
+from gradhook.probe.slopes import LOST, pair_slope
 
 __all__ = ["Prober"]
 
@@ -83,7 +83,12 @@ class Prober(LineProber):
         whole = math.isfinite(self.norms[name])
         spoiled = 0 if whole else int(np.count_nonzero(~np.isfinite(gradient)))
         evidence = BlockEvidence(
-            name, gradient.size, self.norms[name], self.scales[name], spoiled=spoiled
+            name,
+            gradient.size,
+            self.norms[name],
+            self.scales[name],
+            spoiled=spoiled,
+            kinked=name in self._kinked,
         )
         if spoiled or not gradient.size:
             return evidence
@@ -136,7 +141,7 @@ class Prober(LineProber):
         for index in which:
             before = measured[index]
             # A pair is held against the step of sharp probes, everything else against a short one.
-            step = before.slope.step / SHORTER
+            step = self._shorter(before.slope)
             if not evidence.exact and usual > 2 * before.slope.step:
                 step = usual
             after = self.slope_again(name, directions[index], before.slope, step)
@@ -145,6 +150,11 @@ class Prober(LineProber):
                 slope = min(before.slope, after, key=lambda s: s.step)
                 measured[index] = Probe(before.analytic, replace(slope, error=slope.error + apart))
         return self._concluded(replace(evidence, probes=tuple(measured)))
+
+    def _shorter(self, slope: Slope) -> float:
+        """A step that is shorter, unless noise makes more than about the error of before there."""
+        least = LOST * self.noise / (2 * slope.error) if slope.error else 0.0
+        return min(max(slope.step / SHORTER, least), slope.step / 2)
 
     def hidden_noise(self, evidence: BlockEvidence) -> Noise | None:
         """The noise along a block's largest mismatch, if the setting's table has not seen it."""

@@ -72,6 +72,7 @@ class BlockEvidence:
         spoiled: Number of elements whose analytic gradient is NaN or infinite.
         unmoved: Whether the loss did not change by a bit in any probe.
         elements: Numerical derivative of every element (exhaustive effort), the block's shape.
+        kinked: Whether kinks are known to spoil probes of the block, from the main setting.
     """
 
     name: str
@@ -83,6 +84,12 @@ class BlockEvidence:
     spoiled: int = 0
     unmoved: bool = False
     elements: Array | None = field(default=None, compare=False, repr=False)
+    kinked: bool = False
+
+    @property
+    def meets_kinks(self) -> bool:
+        """Whether kinks spoil probes of the block, here or at the main setting."""
+        return self.kinked or any(probe.slope.kink for probe in self.probes)
 
     def with_probes(self, *more: Probe) -> BlockEvidence:
         """The same evidence with further probes."""

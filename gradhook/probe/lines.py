@@ -80,6 +80,8 @@ class LineProber:
         self.loss = loss
         growth = math.nan if like is None else abs(loss) / max(abs(like.loss), sys.float_info.min)
         self._main = like is None
+        # Blocks of which kinks spoiled a probe.
+        self._kinked: set[str] = set() if like is None else {*like._kinked}
         self._further = growth >= SMALLER  # a loss of another size is measured anew
         self._steps: Steps
         if like is not None and self._further:
@@ -226,6 +228,8 @@ class LineProber:
             if self._workspace.arrays[name].dtype.itemsize < 8 and math.isfinite(slope.value):
                 analytic = line.slope_taken({name: self._gradients[name]}, slope.step)
         self._steps.learn(name, slope)
+        if slope.kink:
+            self._kinked.add(name)
         return Probe(analytic, slope)
 
     def _sharp(

@@ -207,7 +207,7 @@ def _jump(
         while reach < h:
             if line.evaluations + 6 >= most:  # what telling stairs takes
                 return 0.0
-            reach *= 4
+            reach *= 8
             change = abs((line(reach) - line(0.0)) / reach - near) / apart
             if change > ABRUPT:
                 at_once = change > AT_ONCE * before

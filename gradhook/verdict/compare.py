@@ -130,7 +130,7 @@ def _errors(evidence: BlockEvidence, probes: tuple[Probe, ...]) -> list[float]:
     may be small along one direction by accident, where noise forbids a step short enough to tell.
     """
     errors = [p.slope.error for p in probes]
-    if evidence.exact or not any(p.slope.kink for p in probes):
+    if evidence.elements is not None or not evidence.meets_kinks:
         return errors
     pooled = math.hypot(*errors) / math.sqrt(len(errors))
     return [max(error, pooled) for error in errors]
