@@ -27,7 +27,7 @@ def joint_noise(
     loss: float,
     seed: int,
     elsewhere: float = math.nan,
-    again: bool = False,
+    before: float | None = None,
     most: float = math.inf,
 ) -> Noise:
     """Measure the noise of one evaluation.
@@ -38,8 +38,8 @@ def joint_noise(
         loss: The loss at the point.
         seed: Seed of the direction.
         elsewhere: The loss at another point, a first guess of what it varies by.
-        again: Whether stairs and kinks were looked for before, at another point, so that one
-            difference table will do.
+        before: The noise at another point or with other switches, where stairs and kinks were
+            looked for, so that a difference table will do here; ``None`` if there is none.
         most: Evaluations that it should keep to.
     """
     workspace = evaluator.workspace
@@ -48,7 +48,9 @@ def joint_noise(
         for i, (name, array) in enumerate(workspace.arrays.items())
         if array.size
     ]
-    tables: dict[str, Any] = {"wide": (), "closer": 0} if again else {"elsewhere": elsewhere}
+    tables: dict[str, Any] = {"elsewhere": elsewhere}
+    if before is not None:
+        tables = {"wide": (), "closer": False, "known": before}
     tables["most"] = most
     with Line(workspace, parts, evaluator.loss) as line:
         # Where the domain ends close by, a shorter way may stay inside it.

@@ -93,7 +93,7 @@ class LineProber:
             loss=loss,
             seed=seed,
             elsewhere=elsewhere,
-            again=like is not None,
+            before=None if like is None else like.noise,
             most=most,
         )
         self._steps = Steps(noise, loss=loss, scales=self.scales, found=evaluator.first_steps)

@@ -22,6 +22,9 @@ __all__ = ["STAIR", "WIDE", "Noise", "measure_noise"]
 SPACING = 1e-8
 """Shortest distance of neighbouring points, in units of the blocks' scales."""
 
+LONGEST, LONGEST_GUESSED = 0.03, 1e-3
+"""Longest distance at first, and where only another point tells of the noise."""
+
 COARSE = 1e-9
 """Noise, relative to the loss, between those of float64's and float32's rounding."""
 
@@ -35,6 +38,9 @@ ABRUPT, AT_ONCE, SECOND = 0.1, 100.0, 1.37
 at any shorter distance, if it bends at once; and where else its slope beyond is looked at, over a
 window that is as much shorter, lest as many stairs lie in both."""
 
+LONGER = 4.0
+"""By how much longer each way is along which a line is seen to leave its slope."""
+
 NARROWER = (8.0, 32.0)
 """Parts of that window in which a line that waves is straight, and stairs are either still or
 wilder."""
@@ -45,6 +51,9 @@ DIVISORS, AGREE = (3.0, 4.7, 6.1), 3.0
 SWALLOWING, SWALLOWED = 1e-6, 30.0
 """Noise over the loss, between those of float32 and float16, from which on sums swallow what is
 added to them; errors are then larger along some directions than the noise along one tells."""
+
+CLOSER = 1e4
+"""How much closer the points of a second table lie, which tells noise from kinks."""
 
 SUSPICIOUS = 100.0
 """Noise, in units of half the grain, beyond what rounding alone usually makes."""
@@ -70,8 +79,9 @@ def measure_noise(
     *,
     at_zero: float,
     elsewhere: float = math.nan,
+    known: float = 0.0,
     wide: Sequence[float] | None = None,
-    closer: int = 2,
+    closer: bool = True,
     waves: bool = True,
     most: float = math.inf,
 ) -> Noise:
@@ -85,9 +95,11 @@ def measure_noise(
         line: The loss along a direction in which one unit moves every block by its scale.
         at_zero: ``line(0)``.
         elsewhere: The loss at some other point, about one unit away; ``nan`` if none is known.
+        known: What may be the noise, going by another point: points that lie as far apart as this
+            one asks for see stairs of that height.
         wide: Distances over which stairs are looked for, the later only where noise is coarse; by
             default ``WIDE``.
-        closer: Further tables at most, each between points 100 times closer, while the noise looks
+        closer: Whether points that lie ``CLOSER`` times closer are seen too where the noise looks
             like kinks.
         waves: Whether a line may wave over such a distance; where a mismatch is in doubt already,
             stairs are likelier.
@@ -101,25 +113,24 @@ def measure_noise(
     seen = Samples(lambda t: line(t) if t else at_zero)
     if not math.isfinite(elsewhere) or elsewhere == at_zero:
         elsewhere = seen(0.1)  # a lone value would tell neither grain nor contrast
-    known = [value for value in (at_zero, elsewhere) if math.isfinite(value)]
-    contrast = (max(known) - min(known)) or abs(at_zero)
-    spacing = math.sqrt(grain(known) / contrast) if contrast else SPACING
-    spacing = min(max(spacing, SPACING), 0.03)
+    values = [value for value in (at_zero, elsewhere) if math.isfinite(value)]
+    contrast = (max(values) - min(values)) or abs(at_zero)
+    spacing = math.sqrt(grain(values) / contrast) if contrast else SPACING
+    spacing = min(max(spacing, SPACING), LONGEST)
+    if known and contrast:
+        spacing = max(spacing, min(math.sqrt(known / contrast), LONGEST_GUESSED))
     first = spacing
     tables = 3 if most == math.inf else 2  # six evaluations each
     found = noise_level(seen, spacing=spacing, at_zero=at_zero, tables=tables)
     spacing, level, stair = found.spacing, found.level, _stair(seen, first, found)
     loudest = level
-    for _ in range(closer):
-        if level <= SUSPICIOUS * found.floor or seen.evaluations + 6 > most:
-            break
+    if closer and level > SUSPICIOUS * found.floor and seen.evaluations + 6 <= most:
         # Kinks between the points look like noise but shrink with the spacing; noise does not.
-        table = noise_level(seen, spacing=spacing / 100, at_zero=at_zero)
-        if not table.reached or table.level > level / 3:
-            break
-        spacing, level = table.spacing, table.level
-    if level > SUSPICIOUS * found.floor:  # noise all the same, of which the first table saw most
-        level = loudest
+        table = noise_level(seen, spacing=spacing / CLOSER, at_zero=at_zero)
+        if table.reached and table.level < level / 3:
+            spacing, level = table.spacing, table.level
+        if level > max(SUSPICIOUS * found.floor, loudest / CLOSER):
+            level = loudest  # kinks fall by more: it is noise, of which the first table saw most
     for far in WIDE if wide is None else wide:
         if seen.evaluations + 4 > most:
             break
@@ -202,21 +213,39 @@ def _jump(
         return 0.0
     # A line that bends leaves its slope by and by, one with a kink or with stairs all at once; past
     # a kink the slope is another and the same everywhere, on stairs it is the first again, or wild.
-    window, before = reach, 0.0
+    window, rungs = reach, math.ceil(math.log(h / reach, LONGER))
+
+    def change(rung: int) -> float:
+        """How far the slope has changed after so many times the window as ``LONGER**rung``."""
+        at = window * LONGER**rung
+        return abs((line(at) - line(0.0)) / at - near) / apart
+
     try:
-        while reach < h:
+        within, beyond, before, after = 0, rungs, 0.0, math.inf
+        while beyond - within > 1 or after == math.inf:
             if line.evaluations + 6 >= most:  # what telling stairs takes
                 return 0.0
-            reach *= 8
-            change = abs((line(reach) - line(0.0)) / reach - near) / apart
-            if change > ABRUPT:
-                at_once = change > AT_ONCE * before
-                stairs = at_once and _on_stairs(line, reach, window, near, apart, waves=waves)
-                return 2 * h * apart if stairs else 0.0
-            before = max(before, change)
+            middle = (within + beyond) // 2 if beyond - within > 1 else beyond
+            changed = change(middle)
+            if changed > ABRUPT:
+                beyond, after = middle, changed
+            elif middle == rungs:
+                return 2 * h * apart
+            else:
+                within, before = middle, changed
+        if within > 1 and after <= AT_ONCE * before:
+            # Past an edge, or a wave, the slope may come near the first for once.
+            nearer = change(within - 1)
+            while nearer > ABRUPT:
+                within, after, before = within - 1, nearer, 0.0
+                beyond = within
+                nearer = before = change(within - 1) if within > 1 else 0.0
+        at_once = after > AT_ONCE * before
+        reach = window * LONGER**beyond
+        stairs = at_once and _on_stairs(line, reach, window, near, apart, waves=waves)
     except NonFiniteLossError:
         return 0.0
-    return 2 * h * apart
+    return 2 * h * apart if stairs else 0.0
 
 
 def _on_stairs(

@@ -204,8 +204,10 @@ class Steps:
 
     def pass_on(self, slope: Slope, scale: float) -> None:
         """Let the next block begin with the step that a sharp probe came to."""
-        if not self._driven(slope, scale):
-            self._relative_step = max(slope.step / scale, SHORTEST_FIRST_STEP)
+        found = slope.step / scale
+        if self._driven(slope, scale):
+            found = math.sqrt(found * self._relative_step)  # kinks may be denser along that block
+        self._relative_step = max(found, SHORTEST_FIRST_STEP)
 
     def keep(self, name: str, slope: Slope, scale: float) -> None:
         """Let later checks begin with the step found; they measure its error all the same."""
