@@ -16,13 +16,17 @@ from gradhook._settings import measure
 from gradhook._switchboard import Setting
 from gradhook._types import Blocks, Verdict
 from gradhook.probe.blocks import Prober
-from gradhook.probe.budget import QUICK
+from gradhook.probe.budget import GRANTED, QUICK
 from gradhook.probe.evidence import BlockEvidence
 from gradhook.report import Finding
 from gradhook.verdict.compare import compare
 from gradhook.verdict.judge import Judgement, judge
 
-__all__ = ["measure_quickly"]
+__all__ = ["measure_quickly", "measure_sparingly"]
+
+
+JOINTLY = 8
+"""Evaluations that a joint probe may take whatever is left."""
 
 
 def measure_quickly(
@@ -45,33 +49,87 @@ def measure_quickly(
         elsewhere=elsewhere,
         most=QUICK - evaluator.evaluations - 2,  # a pair must be left
     )
-    if all(map(math.isfinite, prober.norms.values())):
-        probe, shares = prober.joint()
-        # Along a joint direction the norms are those of the blocks in units of their scales.
-        size = math.hypot(*(prober.scales[name] * norm for name, norm in prober.norms.items()))
-        together = BlockEvidence(
-            "all blocks", sum(g.size for g in gradients.values()), size, 1.0, (probe,)
-        )
-        verdict = judge(together, setting.name, options.tolerance, ordinary=prober.ordinary)
-        if verdict.finding.verdict is Verdict.PASS:
-            judgements, evidence = {}, {}
-            for name, gradient in gradients.items():
-                seen = abs(shares.get(name, 0.0)) > probe.slope.error
-                norm = prober.norms[name]
-                evidence[name] = BlockEvidence(name, gradient.size, norm, prober.scales[name])
-                finding = Finding(
-                    setting.name,
-                    Verdict.PASS if seen else Verdict.UNTESTED,
-                    analytic_norm=norm,
-                    probes=1,
-                    note="right jointly with the other blocks"
-                    if seen
-                    else "its share of the joint slope is below the probe's error",
-                )
-                judgements[name] = Judgement(finding, compare(evidence[name], options.tolerance))
-            return Measured(
-                setting, prober, gradients, evidence, judgements, joint=verdict.comparison
-            )
-    return measure(
+    left = QUICK - evaluator.evaluations
+    jointly = _judged_jointly(prober, setting, options, gradients=gradients, left=left)
+    return jointly or measure(
         evaluator, setting, options, seed=seed, loss=loss, gradients=gradients, past=Past(prober)
     )
+
+
+def measure_sparingly(
+    evaluator: Evaluator,
+    setting: Setting,
+    options: Options,
+    *,
+    seed: int,
+    loss: float,
+    gradients: Blocks,
+    past: Past,
+) -> Measured | None:
+    """Judge all blocks by one joint probe where what is granted does not pay for one of each.
+
+    Returns:
+        ``None`` where it does, or where that probe does not pass: then blocks are to be measured
+        one by one.
+    """
+    if past.like is None or options.effort != "standard" or options.method is not None:
+        return None
+    for_each, besides = GRANTED["further"]
+    left = evaluator.granted + besides + for_each * len(gradients) - evaluator.evaluations
+    if left >= past.like.least_cost():
+        return None
+    prober = Prober(evaluator, loss=loss, gradients=gradients, seed=seed, like=past.like)
+    coarse = prober.coarse or not evaluator.workspace.is_float64
+    return _judged_jointly(
+        prober, setting, options, gradients=gradients, left=max(left, JOINTLY), coarse=coarse
+    )
+
+
+def _judged_jointly(
+    prober: Prober,
+    setting: Setting,
+    options: Options,
+    *,
+    gradients: Blocks,
+    left: float,
+    coarse: bool = False,
+) -> Measured | None:
+    """Judge all blocks by one joint probe; ``None`` unless it passes.
+
+    Args:
+        prober: At the setting's point.
+        setting: The setting.
+        options: The check's options.
+        gradients: The analytic gradients there.
+        left: Evaluations that may be made.
+        coarse: Whether PASS may state the resolution of a coarse loss.
+    """
+    if not all(map(math.isfinite, prober.norms.values())):
+        return None
+    probe, shares = prober.joint(left)
+    # Along a joint direction the norms are those of the blocks in units of their scales.
+    size = math.hypot(*(prober.scales[name] * norm for name, norm in prober.norms.items()))
+    together = BlockEvidence(
+        "all blocks", sum(g.size for g in gradients.values()), size, 1.0, (probe,)
+    )
+    verdict = judge(
+        together, setting.name, options.tolerance, ordinary=prober.ordinary, coarse=coarse
+    )
+    if verdict.finding.verdict is not Verdict.PASS:
+        return None
+    judgements, evidence = {}, {}
+    for name, gradient in gradients.items():
+        seen = abs(shares.get(name, 0.0)) > probe.slope.error
+        norm = prober.norms[name]
+        evidence[name] = BlockEvidence(name, gradient.size, norm, prober.scales[name])
+        finding = Finding(
+            setting.name,
+            Verdict.PASS if seen else Verdict.UNTESTED,
+            analytic_norm=norm,
+            probes=1,
+            note="right jointly with the other blocks"
+            if seen
+            else "its share of the joint slope is below the probe's error",
+        )
+        judgements[name] = Judgement(finding, compare(evidence[name], options.tolerance))
+    return Measured(setting, prober, gradients, evidence, judgements, joint=verdict.comparison)

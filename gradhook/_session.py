@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from gradhook._called_again import findings_of_calls
 from gradhook._evaluate import Evaluator
@@ -21,7 +22,7 @@ from gradhook._measured import Past
 from gradhook._off_the_tie import measure_off_the_tie
 from gradhook._options import Options
 from gradhook._outcome import Outcome
-from gradhook._quick import measure_quickly
+from gradhook._quick import measure_quickly, measure_sparingly
 from gradhook._settings import call_in, measure, outside_domain
 from gradhook._switchboard import Setting, Switchboard
 from gradhook._switches import BoundSwitch
@@ -38,6 +39,9 @@ from gradhook.probe.sanity import (
 from gradhook.verdict.judge import combine
 
 __all__ = ["Session"]
+
+SETTLED = (Verdict.PASS, Verdict.UNTESTED)
+"""Of blocks that have these, the current point can add little, and one joint probe may do."""
 
 
 class Session:
@@ -190,15 +194,25 @@ class Session:
         self._evaluator.workspace.move({})
         gradients = facts.gradients or self._evaluator.loss_and_gradients()[1]
         past = Past.of(outcome.measured)
+        there: dict[str, Any] = {
+            "seed": self._options.seed + 101,
+            "loss": facts.loss - facts.disagreement,
+            "gradients": gradients,
+            "past": past,
+        }
+        setting = Setting("current point", {}, self._evaluator.batch, self._board.states())
+        sparing = None
+        if all(combine(outcome.findings_of(name)).verdict in SETTLED for name in gradients):
+            sparing = measure_sparingly(self._evaluator, setting, self._options, **there)
+        if sparing is not None:
+            outcome.measured.append(sparing)
+            return
         current = measure(
             self._evaluator,
-            Setting("current point", {}, self._evaluator.batch, self._board.states()),
+            setting,
             self._options,
-            seed=self._options.seed + 101,
-            loss=facts.loss - facts.disagreement,
-            gradients=gradients,
             textbook=self._options.effort == "exhaustive",
-            past=past,
+            **there,
         )
         doubted = [
             name

@@ -18,21 +18,18 @@ import numpy as np
 from gradhook._directions import Direction, Element
 from gradhook._line import Line
 from gradhook.difference import Backward, Forward
-from gradhook.probe.budget import QUICK
 from gradhook.probe.directions import seeded, spread
 from gradhook.probe.evidence import BlockEvidence, Probe, Slope
 from gradhook.probe.hidden import hidden_noise, outstands
 from gradhook.probe.lines import LineProber
 from gradhook.probe.noise import STAIR, Noise
 from gradhook.probe.slopes import LOST, pair_slope
+from gradhook.probe.steps import JOINT
 
 __all__ = ["Prober"]
 
 SHORTER = 30.0
 """How much shorter the step is with which a slope is measured again."""
-
-JOINT = ""
-"""Stands for all blocks among names of blocks."""
 
 
 class Prober(LineProber):
@@ -167,8 +164,11 @@ class Prober(LineProber):
         with self._largest_mismatch(evidence) as (line, probe):
             return outstands(line, probe, scale=self.scales[evidence.name], noise=noise)
 
-    def joint(self) -> tuple[Probe, dict[str, float]]:
+    def joint(self, left: float) -> tuple[Probe, dict[str, float]]:
         """One probe along a direction over all blocks, each at its own scale.
+
+        Args:
+            left: Evaluations that may be made; at least a pair is.
 
         Returns:
             The probe, in units of loss per unit of all scales, and the analytic share ``⟨a_b,
@@ -179,7 +179,6 @@ class Prober(LineProber):
         ]
         shares = {n: s * v.dot(self._gradients[n]) for n, v, s in parts}
         with Line(self._workspace, parts, self._evaluator.loss) as line:
-            left = QUICK - self.evaluations
             if left < 4:  # the noise was dear to measure
                 step = self._steps.first(JOINT, 1.0)
                 slope = pair_slope(
@@ -196,6 +195,11 @@ class Prober(LineProber):
         if evidence.exact:
             return [Element(i) for i in range(count)]
         return [self._direction(evidence.name, k) for k in range(count)]
+
+    def least_cost(self) -> int:
+        """Evaluations that one probe of each block takes at least."""
+        arrays = self._workspace.arrays
+        return sum(self._cost(name) for name, array in arrays.items() if array.size)
 
     def forget_gradients(self) -> None:
         """Let go of the analytic gradients; what was learned of noise and steps stays."""

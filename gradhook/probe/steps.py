@@ -24,7 +24,10 @@ from gradhook.probe.goals import FAIR, Goal
 from gradhook.probe.noise import Noise
 from gradhook.probe.slopes import LOST
 
-__all__ = ["LONGEST_STEP", "Knowledge", "Steps"]
+__all__ = ["JOINT", "LONGEST_STEP", "Knowledge", "Steps"]
+
+JOINT = ""
+"""Stands for all blocks among names of blocks."""
 
 FIRST_STEP = 1e-5
 """First step, in units of a block's scale: near the cube root of float64's epsilon, which is
@@ -141,8 +144,13 @@ class Steps:
         return self.knows(name) and self._learned[name].slope == 0.0
 
     def first(self, name: str, scale: float) -> float:
-        """Where a sharp probe of a block begins to look for its step."""
+        """Where a sharp probe of a block begins to look for its step.
+
+        Along several blocks at once the shortest of their steps is the one that suits all.
+        """
         known = self._learned.get(name)
+        if name == JOINT and self._learned:
+            return scale * min(k.step / self._scales[name] for name, k in self._learned.items())
         return known.step if known else self._begin_at.get(name, self._relative_step) * scale
 
     def step(self, name: str, *, sharp: bool) -> float:
