@@ -18,7 +18,7 @@ from gradhook._options import Options
 from gradhook._parts import zero_slices
 from gradhook._scene import Scene
 from gradhook._switches import BoundSwitch
-from gradhook._types import Verdict
+from gradhook._types import MISMATCH, Verdict
 from gradhook.probe.budget import Budget
 from gradhook.probe.evidence import Location
 from gradhook.report import Cause
@@ -32,8 +32,6 @@ DIAGNOSIS = 40
 
 SPREAD_OUT = 3
 """Blocks in which a fault was found to be spread, after which no further one is searched."""
-
-WRONG = (Verdict.FAIL, Verdict.WARN)
 
 
 @dataclass(slots=True)
@@ -73,7 +71,7 @@ def explain(
     """
     found = Explanation()
     measured = [each for m in measured for each in (m, *m.retried)]
-    wrong = [name for name, verdict in verdicts.items() if verdict in WRONG]
+    wrong = [name for name, verdict in verdicts.items() if verdict in MISMATCH]
     wrong = [name for name in wrong if any(m.shows_wrong(name) for m in measured)]
     if not wrong:
         return found

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gradhook._switchboard import Setting
-from gradhook._types import Array, Blocks, Verdict
+from gradhook._types import MISMATCH, Array, Blocks, Verdict
 from gradhook.probe.blocks import Prober
 from gradhook.probe.evidence import BlockEvidence
 from gradhook.probe.sanity import is_large
@@ -66,7 +66,7 @@ class Measured:
         judgement = self.judgements.get(name)
         return (
             judgement is not None
-            and judgement.finding.verdict in (Verdict.FAIL, Verdict.WARN)
+            and judgement.finding.verdict in MISMATCH
             and bool(self.evidence[name].probes)
             and name in self.gradients
             and not self.evidence[name].spoiled

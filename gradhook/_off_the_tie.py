@@ -15,13 +15,11 @@ from gradhook._measured import Measured, Past
 from gradhook._options import Options
 from gradhook._settings import call_in, measure
 from gradhook._switchboard import Setting
-from gradhook._types import Verdict
+from gradhook._types import MISMATCH, Verdict
 from gradhook.probe.points import mirrored, nearby, shrunk
 from gradhook.verdict.judge import Judgement, judge_kink
 
 __all__ = ["measure_off_the_tie"]
-
-MISMATCH = (Verdict.FAIL, Verdict.WARN)
 
 NEARER = 1e-3
 """How much nearer is looked where a step away nothing could be told: of parameters far from zero, a

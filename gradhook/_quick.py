@@ -1,4 +1,7 @@
-"""Quick effort: one direction over all blocks at once, and blocks one by one only if it disagrees.
+"""One direction over all blocks at once, and blocks one by one only if it disagrees.
+
+This is quick effort, and how standard effort sees the current point where noise or kinks have used
+up what it may cost.
 
 Every block moves by its own scale, so none drowns because its gradient is small in other units.  A
 block whose share of the analytic slope is below the probe's error could be wrong unseen and is
@@ -8,6 +11,7 @@ UNTESTED; the others pass *jointly*, and their own ratio is unknown.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from gradhook._evaluate import Evaluator
 from gradhook._measured import Measured, Past
@@ -25,8 +29,8 @@ from gradhook.verdict.judge import Judgement, judge
 __all__ = ["measure_quickly", "measure_sparingly"]
 
 
-JOINTLY = 8
-"""Evaluations that a joint probe may take whatever is left."""
+ROUND, JOINTLY = 4, 8
+"""Evaluations of one round of a sharp probe, and how many a joint probe may take whatever is left."""
 
 
 def measure_quickly(
@@ -65,8 +69,19 @@ def measure_sparingly(
     loss: float,
     gradients: Blocks,
     past: Past,
+    alone: list[str],
 ) -> Measured | None:
-    """Judge all blocks by one joint probe where what is granted does not pay for one of each.
+    """Judge blocks by one joint probe where what is granted does not pay for one of each.
+
+    Args:
+        evaluator: At the setting's point.
+        setting: The setting.
+        options: The check's options.
+        seed: Seed of the directions.
+        loss: The loss there.
+        gradients: The analytic gradients there.
+        past: What earlier settings found.
+        alone: Blocks that these have not settled, which are measured one by one all the same.
 
     Returns:
         ``None`` where it does, or where that probe does not pass: then blocks are to be measured
@@ -75,13 +90,33 @@ def measure_sparingly(
     if past.like is None or options.effort != "standard" or options.method is not None:
         return None
     for_each, besides = GRANTED["further"]
-    left = evaluator.granted + besides + for_each * len(gradients) - evaluator.evaluations
-    if left >= past.like.least_cost():
+    granted = besides + for_each * len(gradients)
+    left = evaluator.granted + granted - evaluator.evaluations
+    if left >= past.like.least_cost() + ROUND or 2 * len(alone) > len(gradients):
         return None
     prober = Prober(evaluator, loss=loss, gradients=gradients, seed=seed, like=past.like)
     coarse = prober.coarse or not evaluator.workspace.is_float64
-    return _judged_jointly(
+    jointly = _judged_jointly(
         prober, setting, options, gradients=gradients, left=max(left, JOINTLY), coarse=coarse
+    )
+    if jointly is not None:
+        evaluator.granted += granted
+    if jointly is None or not alone:
+        return jointly
+    each = measure(
+        evaluator,
+        setting,
+        options,
+        seed=seed,
+        loss=loss,
+        gradients=gradients,
+        names=alone,
+        past=past,
+    )
+    return replace(
+        jointly,
+        evidence=jointly.evidence | each.evidence,
+        judgements=jointly.judgements | each.judgements,
     )
 
 

@@ -18,7 +18,7 @@ from gradhook._evaluate import Evaluator
 from gradhook._explain import explain
 from gradhook._further import measure_further
 from gradhook._generic import find_generic
-from gradhook._measured import Past
+from gradhook._measured import Measured, Past
 from gradhook._off_the_tie import measure_off_the_tie
 from gradhook._options import Options
 from gradhook._outcome import Outcome
@@ -27,7 +27,8 @@ from gradhook._settings import call_in, measure, outside_domain
 from gradhook._switchboard import Setting, Switchboard
 from gradhook._switches import BoundSwitch
 from gradhook._trace import trace_branches
-from gradhook._types import Batch, Verdict
+from gradhook._types import MISMATCH, Batch, Verdict
+from gradhook.probe.budget import GRANTED
 from gradhook.probe.sanity import (
     Facts,
     Returned,
@@ -39,9 +40,6 @@ from gradhook.probe.sanity import (
 from gradhook.verdict.judge import combine
 
 __all__ = ["Session"]
-
-SETTLED = (Verdict.PASS, Verdict.UNTESTED)
-"""Of blocks that have these, the current point can add little, and one joint probe may do."""
 
 
 class Session:
@@ -176,6 +174,8 @@ class Session:
         )
         point = replace(point, gradients={})  # large ones are let go as soon as they may be
         outcome.measured.append(main)
+        if unexercised := self._unexercised(main):  # what these will take is put by
+            evaluator.granted -= 1 + GRANTED["further"][0] * len(unexercised)
         if options.effort != "quick":
             outcome.measured += measure_further(
                 evaluator, self._board, main, options, outcome.coverage, seed=options.seed + 1
@@ -201,13 +201,14 @@ class Session:
             "past": past,
         }
         setting = Setting("current point", {}, self._evaluator.batch, self._board.states())
-        sparing = None
-        if all(combine(outcome.findings_of(name)).verdict in SETTLED for name in gradients):
-            sparing = measure_sparingly(self._evaluator, setting, self._options, **there)
-        if sparing is not None:
-            outcome.measured.append(sparing)
-            return
-        current = measure(
+        unsettled = [
+            name
+            for name in gradients
+            if combine(outcome.findings_of(name)).verdict not in (Verdict.PASS, Verdict.UNTESTED)
+        ]
+        current = measure_sparingly(
+            self._evaluator, setting, self._options, alone=unsettled, **there
+        ) or measure(
             self._evaluator,
             setting,
             self._options,
@@ -220,6 +221,7 @@ class Session:
             if judgement.suspect
             and not current.evidence[name].spoiled
             and not (name in past.failed and not judgement.finding.kinks)
+            and (judgement.finding.verdict in MISMATCH or not self._overdrawn)
         ]
         if doubted:
             current = measure_off_the_tie(
@@ -232,17 +234,29 @@ class Session:
             )
         outcome.measured.append(current)
 
-    def _measure_unexercised(self, outcome: Outcome) -> None:
-        """Measure blocks that the rows drawn leave UNTESTED on rows that were not drawn."""
-        main = outcome.measured[0]
+    @property
+    def _overdrawn(self) -> bool:
+        """Whether a passing check has made the evaluations that it is granted."""
+        return self._evaluator.evaluations >= self._evaluator.granted
+
+    def _unexercised(self, main: Measured) -> list[str]:
+        """Blocks that rows which were not drawn may exercise."""
+        if self._undrawn is None or not main.setting.moves:
+            return []
         # By what the loss as given says: a penalty that is scaled up exercises every block.
-        names = [
+        return [
             name
             for name, judgement in main.judgements.items()
             if judgement.finding.verdict is Verdict.UNTESTED and main.evidence[name].size
         ]
-        if not names or self._undrawn is None or not main.setting.moves:
+
+    def _measure_unexercised(self, outcome: Outcome) -> None:
+        """Measure blocks that the rows drawn leave UNTESTED on rows that were not drawn."""
+        main = outcome.measured[0]
+        names = self._unexercised(main)
+        if not names or self._undrawn is None:
             return
+        self._evaluator.granted += 1 + GRANTED["further"][0] * len(names)
         name = f"{main.setting.name}, other rows"
         setting = replace(main.setting, name=name, batch=self._undrawn)
         with self._evaluator.aside():

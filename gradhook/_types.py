@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from gradhook.errors import OptionError
 
-__all__ = ["Array", "Batch", "Blocks", "Effort", "Tolerance", "Verdict"]
+__all__ = ["MISMATCH", "Array", "Batch", "Blocks", "Effort", "Tolerance", "Verdict"]
 
 Array: TypeAlias = NDArray[Any]
 """An array of any dtype and shape."""
@@ -56,6 +56,10 @@ class Verdict(enum.StrEnum):
     def severity(self) -> int:
         """Rank: PASS 0, UNTESTED 1, KINK 2, WARN 3, INCONCLUSIVE 4, FAIL 5."""
         return list(Verdict).index(self)
+
+
+MISMATCH = (Verdict.FAIL, Verdict.WARN)
+"""Verdicts of a loss and a gradient that differ."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

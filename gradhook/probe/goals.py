@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["ENOUGH", "FAIR", "SHARP", "SHARPEST", "Goal"]
+__all__ = ["ENOUGH", "FAIR", "ROUGH", "SHARP", "SHARPEST", "Goal"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +31,6 @@ FAIR = Goal(1e-6, 3.0)
 
 ENOUGH = Goal(1e-5, 10.0)
 """Of an estimate that noise limits: it is left as it is."""
+
+ROUGH = Goal(1e-4, 30.0)
+"""Of an estimate that is judged by, and no more, where evaluations have run out."""

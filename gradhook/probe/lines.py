@@ -23,7 +23,7 @@ from gradhook.difference import Method
 from gradhook.errors import NonFiniteLossError
 from gradhook.probe.budget import FEWEST_ROUNDS, affordable
 from gradhook.probe.evidence import Probe, Slope
-from gradhook.probe.goals import ENOUGH, FAIR, SHARP, SHARPEST
+from gradhook.probe.goals import ENOUGH, FAIR, ROUGH, SHARP, SHARPEST
 from gradhook.probe.joint_noise import joint_noise
 from gradhook.probe.points import typical_scale
 from gradhook.probe.slopes import PAIR_ROUNDS, SHARP_ROUNDS, pair_slope, sharp_slope
@@ -241,13 +241,14 @@ class LineProber:
         *,
         least: int = FEWEST_ROUNDS,
     ) -> Slope:
+        goal = SHARP if left >= 4 else ENOUGH if self._main else ROUGH
         return sharp_slope(
             line,
             self.loss,
             noise=self.noise,
             step=self._steps.first(name, scale),
             longest=LONGEST_STEP * scale,
-            good=self._steps.good(name, scale, SHARP if left >= 4 else ENOUGH),
+            good=self._steps.good(name, scale, goal),
             enough=self._steps.good(name, scale, ENOUGH),
             rounds=affordable(left / 4, SHARP_ROUNDS, least=least),
             grow=not self._steps.knows(name),

@@ -20,7 +20,7 @@ from __future__ import annotations
 import os
 from typing import Any, Protocol
 
-from gradhook._types import Verdict
+from gradhook._types import MISMATCH, Verdict
 from gradhook.errors import OptionError
 from gradhook.report import Report
 from gradhook.sinks import _events
@@ -45,9 +45,6 @@ WHERE = "gradcheck_where"
 
 LINES = "reports.jsonl"
 """Name of the file beside the events that holds the reports themselves."""
-
-WRONG = (Verdict.FAIL, Verdict.WARN)
-"""Verdicts that get a picture and the first place among the charts."""
 
 DESCRIPTIONS = {
     MAIN: (
@@ -163,14 +160,14 @@ class TensorBoard:
             summary.scalar(tag, value, self._description(tag))
         summary.text(TEXT, page)
         for name, block in report.blocks.items():
-            if block.verdict in WRONG:
+            if block.verdict in MISMATCH:
                 self._wrong.add(tags[name])
             errors = block.relative_errors
             if errors is None:
                 continue
             tag = f"{ELEMENTS}/{tags[name]}"
             summary.log_histogram(tag, errors, self._description(tag))
-            if block.verdict in WRONG and errors.ndim == 2 and errors.size:
+            if block.verdict in MISMATCH and errors.ndim == 2 and errors.size:
                 tag = f"{WHERE}/{tags[name]}"
                 worst = block.worst.index if block.worst else None
                 summary.image(tag, png(errors, worst), self._description(tag))

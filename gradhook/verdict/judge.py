@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from gradhook._types import Tolerance, Verdict
+from gradhook._types import MISMATCH, Tolerance, Verdict
 from gradhook.probe.evidence import BlockEvidence, Location
 from gradhook.report import Finding
 from gradhook.verdict.compare import Comparison, compare, ratio_of
@@ -55,7 +55,7 @@ class Judgement:
     def suspect(self) -> bool:
         """Whether a kink may have made the verdict: a mismatch, or a probe that crossed one."""
         verdict = self.finding.verdict
-        mismatch = verdict in (Verdict.FAIL, Verdict.WARN)
+        mismatch = verdict in MISMATCH
         unsettled = verdict in (Verdict.INCONCLUSIVE, Verdict.UNTESTED)
         return mismatch or (unsettled and self.finding.kinks > 0)
 
@@ -123,7 +123,7 @@ def judge_kink(here: Judgement, nearby: Judgement) -> Judgement:
     """Judge a mismatch at the current point by what a point nearby, off every tie, says of it."""
     verdict = nearby.finding.verdict
     small = verdict is Verdict.PASS and nearby.comparison.resolved
-    if verdict in (Verdict.FAIL, Verdict.WARN) or small:
+    if verdict in MISMATCH or small:
         # Still there off the tie: the number measured there counts, since no kink can have spoiled
         # it.
         finding = replace(nearby.finding, setting=here.finding.setting, kinks=here.finding.kinks)
