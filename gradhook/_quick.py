@@ -30,7 +30,8 @@ __all__ = ["measure_quickly", "measure_sparingly"]
 
 
 ROUND, JOINTLY = 4, 8
-"""Evaluations of one round of a sharp probe, and how many a joint probe may take whatever is left."""
+"""Evaluations of one round of a sharp probe, and those that a joint probe may take whatever is
+left."""
 
 
 def measure_quickly(
@@ -88,6 +89,8 @@ def measure_sparingly(
         one by one.
     """
     if past.like is None or options.effort != "standard" or options.method is not None:
+        return None
+    if past.spread:  # these mismatches would show in the joint probe too
         return None
     for_each, besides = GRANTED["further"]
     granted = besides + for_each * len(gradients)

@@ -201,11 +201,8 @@ class Session:
             "past": past,
         }
         setting = Setting("current point", {}, self._evaluator.batch, self._board.states())
-        unsettled = [
-            name
-            for name in gradients
-            if combine(outcome.findings_of(name)).verdict not in (Verdict.PASS, Verdict.UNTESTED)
-        ]
+        so_far = {name: combine(outcome.findings_of(name)).verdict for name in gradients}
+        unsettled = [n for n, v in so_far.items() if v not in (Verdict.PASS, Verdict.UNTESTED)]
         current = measure_sparingly(
             self._evaluator, setting, self._options, alone=unsettled, **there
         ) or measure(
@@ -221,7 +218,12 @@ class Session:
             if judgement.suspect
             and not current.evidence[name].spoiled
             and not (name in past.failed and not judgement.finding.kinks)
-            and (judgement.finding.verdict in MISMATCH or not self._overdrawn)
+            # What is right elsewhere, and not wrong here, is not worth more than is granted.
+            and not (
+                so_far[name] is Verdict.PASS
+                and judgement.finding.verdict not in MISMATCH
+                and self._evaluator.evaluations >= self._evaluator.granted
+            )
         ]
         if doubted:
             current = measure_off_the_tie(
@@ -233,11 +235,6 @@ class Session:
                 coverage=outcome.coverage,
             )
         outcome.measured.append(current)
-
-    @property
-    def _overdrawn(self) -> bool:
-        """Whether a passing check has made the evaluations that it is granted."""
-        return self._evaluator.evaluations >= self._evaluator.granted
 
     def _unexercised(self, main: Measured) -> list[str]:
         """Blocks that rows which were not drawn may exercise."""

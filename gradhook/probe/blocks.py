@@ -54,14 +54,6 @@ class Prober(LineProber):
             probes = [Probe(value, probe.slope) for value, probe in pairs]
         self._elements = {**self._elements, name: probes}
 
-    @property
-    def ordinary(self) -> float:
-        """``max over blocks c of s_c·‖a_c‖``, from the finite analytic gradients."""
-        return max(
-            (self.scales[n] * size for n, size in self.norms.items() if math.isfinite(size)),
-            default=0.0,
-        )
-
     def block(
         self,
         name: str,

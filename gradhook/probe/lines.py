@@ -32,7 +32,8 @@ from gradhook.probe.steps import LONGEST_STEP, Knowledge, Steps
 __all__ = ["LineProber"]
 
 SMALLER = 0.1
-"""Size of the loss, relative to the main setting's, below which its noise is measured anew."""
+"""Size and steepness of the loss, relative to the main setting's, below which its noise is measured
+anew."""
 
 
 class LineProber:
@@ -78,15 +79,24 @@ class LineProber:
         }
         self.norms = {name: norm(g) for name, g in gradients.items()}
         self.loss = loss
-        growth = math.nan if like is None else abs(loss) / max(abs(like.loss), sys.float_info.min)
         self._main = like is None
-        # Blocks of which kinks spoiled a probe.
-        self._kinked: set[str] = set() if like is None else {*like._kinked}
-        self._further = growth >= SMALLER  # a loss of another size is measured anew
+        self._further = False
+        # Blocks of which kinks spoiled a probe, and those that moved the loss at another point.
+        self._kinked: set[str] = set()
+        self._moved: set[str] = set()
         self._steps: Steps
-        if like is not None and self._further:
-            self._steps = like._steps.carried_on(growth=growth, scales=self.scales)
-            return
+        growth = math.nan
+        if like is not None:
+            self._kinked |= like._kinked
+            self._moved = {name for name in self.scales if like._steps.has_moved(name)}
+            growth = abs(loss) / max(abs(like.loss), sys.float_info.min)
+            # A loss that passes through zero is as steep there as elsewhere; one that is smaller
+            # altogether is measured anew.
+            steepness = self.ordinary / (like.ordinary or math.inf)
+            self._further = max(growth, steepness) >= SMALLER
+            if self._further:
+                self._steps = like._steps.carried_on(growth=growth, scales=self.scales)
+                return
         noise = joint_noise(
             evaluator,
             self.scales,
@@ -115,6 +125,14 @@ class LineProber:
         """Everything but the evaluator, its arrays, the gradients and elements measured."""
         without = ("_evaluator", "_workspace", "_gradients", "_elements")
         return {name: value for name, value in vars(self).items() if name not in without}
+
+    @property
+    def ordinary(self) -> float:
+        """``max over blocks c of s_c·‖a_c‖``, from the finite analytic gradients."""
+        return max(
+            (self.scales[n] * size for n, size in self.norms.items() if math.isfinite(size)),
+            default=0.0,
+        )
 
     @property
     def evaluations(self) -> int:
@@ -206,7 +224,7 @@ class LineProber:
         self, name: str, direction: Direction, *, sharp: bool, left: float = math.inf
     ) -> Probe:
         """Probe one block, with so many evaluations ``left`` as long as nothing stands out."""
-        if self._main and (not self._steps.knows(name) or self._steps.stood_still(name)):
+        if not self._steps.has_moved(name) and name not in self._moved:
             left = math.inf  # all other probes of the block will begin where this one ends
         parts, scale, evaluator = [(name, direction, 1.0)], self.scales[name], self._evaluator
         with Line(self._workspace, parts, evaluator.loss, evaluator.complex_loss) as line:

@@ -139,9 +139,9 @@ class Steps:
         """Whether the block has been probed."""
         return name in self._learned
 
-    def stood_still(self, name: str) -> bool:
-        """Whether all that is known of the block is that the loss did not move."""
-        return self.knows(name) and self._learned[name].slope == 0.0
+    def has_moved(self, name: str) -> bool:
+        """Whether the loss has been seen to move with the block."""
+        return self.knows(name) and self._learned[name].slope > 0.0
 
     def first(self, name: str, scale: float) -> float:
         """Where a sharp probe of a block begins to look for its step.
