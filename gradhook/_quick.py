@@ -95,7 +95,7 @@ def measure_sparingly(
     for_each, besides = GRANTED["further"]
     granted = besides + for_each * len(gradients)
     left = evaluator.granted + granted - evaluator.evaluations
-    if left >= past.like.least_cost() + ROUND or 2 * len(alone) > len(gradients):
+    if left >= past.like.least_cost() + ROUND or 2 * len(alone) >= len(gradients):
         return None
     prober = Prober(evaluator, loss=loss, gradients=gradients, seed=seed, like=past.like)
     coarse = prober.coarse or not evaluator.workspace.is_float64
