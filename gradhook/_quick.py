@@ -100,7 +100,13 @@ def measure_sparingly(
     prober = Prober(evaluator, loss=loss, gradients=gradients, seed=seed, like=past.like)
     coarse = prober.coarse or not evaluator.workspace.is_float64
     jointly = _judged_jointly(
-        prober, setting, options, gradients=gradients, left=max(left, JOINTLY), coarse=coarse
+        prober,
+        setting,
+        options,
+        gradients=gradients,
+        left=max(left, JOINTLY),
+        coarse=coarse,
+        settled=True,
     )
     if jointly is not None:
         evaluator.granted += granted
@@ -131,8 +137,9 @@ def _judged_jointly(
     gradients: Blocks,
     left: float,
     coarse: bool = False,
+    settled: bool = False,
 ) -> Measured | None:
-    """Judge all blocks by one joint probe; ``None`` unless it passes.
+    """Judge all blocks by one joint probe; ``None`` where it shows a mismatch, or too little.
 
     Args:
         prober: At the setting's point.
@@ -141,6 +148,7 @@ def _judged_jointly(
         gradients: The analytic gradients there.
         left: Evaluations that may be made.
         coarse: Whether PASS may state the resolution of a coarse loss.
+        settled: Whether a probe that is too coarse to tell is left at that.
     """
     if not all(map(math.isfinite, prober.norms.values())):
         return None
@@ -153,8 +161,12 @@ def _judged_jointly(
     verdict = judge(
         together, setting.name, options.tolerance, ordinary=prober.ordinary, coarse=coarse
     )
-    if verdict.finding.verdict is not Verdict.PASS:
+    said = verdict.finding.verdict
+    if said is not Verdict.PASS and not (settled and said is Verdict.INCONCLUSIVE):
         return None
+    passed = said is Verdict.PASS
+    note = "right" if passed else "too coarse to tell"
+    note += " jointly with the other blocks"
     judgements, evidence = {}, {}
     for name, gradient in gradients.items():
         seen = abs(shares.get(name, 0.0)) > probe.slope.error
@@ -162,12 +174,11 @@ def _judged_jointly(
         evidence[name] = BlockEvidence(name, gradient.size, norm, prober.scales[name])
         finding = Finding(
             setting.name,
-            Verdict.PASS if seen else Verdict.UNTESTED,
+            said if seen else Verdict.UNTESTED,
             analytic_norm=norm,
             probes=1,
-            note="right jointly with the other blocks"
-            if seen
-            else "its share of the joint slope is below the probe's error",
+            note=note if seen else "its share of the joint slope is below the probe's error",
         )
         judgements[name] = Judgement(finding, compare(evidence[name], options.tolerance))
-    return Measured(setting, prober, gradients, evidence, judgements, joint=verdict.comparison)
+    joint = verdict.comparison if passed else None
+    return Measured(setting, prober, gradients, evidence, judgements, joint=joint)

@@ -81,7 +81,9 @@ def measure(
     )
     role = "further" if past.like else "main"
     probes = PROBES[role] if probes is None else probes
-    spread = {name: options.tolerance.unlike * ratio for name, ratio in past.spread.items()}
+    # What lies all over some blocks may lie over the others as much.
+    largest = options.tolerance.unlike * max(past.spread.values(), default=0.0)
+    spread = dict.fromkeys(evaluator.workspace.names, largest)
     # Mismatches below this ratio are looked into once, at the main setting.
     least = options.tolerance.warn if past.like else 0.0
     known = past.failed | past.located

@@ -23,7 +23,7 @@ from gradhook.probe.evidence import BlockEvidence, Probe, Slope
 from gradhook.probe.hidden import hidden_noise, outstands
 from gradhook.probe.lines import LineProber
 from gradhook.probe.noise import STAIR, Noise
-from gradhook.probe.slopes import LOST, pair_slope
+from gradhook.probe.slopes import DISAGREE, LOST, pair_slope
 from gradhook.probe.steps import JOINT
 
 __all__ = ["Prober"]
@@ -138,6 +138,15 @@ class Prober(LineProber):
             if apart > after.error + before.slope.error:  # one of the two is wrong about its error
                 slope = min(before.slope, after, key=lambda s: s.step)
                 measured[index] = Probe(before.analytic, replace(slope, error=slope.error + apart))
+            elif evidence.meets_kinks and after.step < before.slope.step:
+                # No longer step errs by less than a shorter one, unless two errors cancel there; but
+                # noise that was not seen grows as the step shrinks.
+                noisy = 2 * self.noise / after.step
+                truncation = after.error - noisy
+                grown = DISAGREE * before.slope.error * before.slope.step / after.step
+                if truncation > max(LOST * noisy, grown):
+                    slope = replace(before.slope, error=truncation)
+                    measured[index] = Probe(before.analytic, slope)
         return self._concluded(replace(evidence, probes=tuple(measured)))
 
     def _shorter(self, slope: Slope) -> float:

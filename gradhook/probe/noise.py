@@ -25,6 +25,9 @@ SPACING = 1e-8
 LONGEST, LONGEST_GUESSED = 0.03, 1e-3
 """Longest distance at first, and where only another point tells of the noise."""
 
+HOPELESS = 1e-3
+"""Noise elsewhere over what the loss varies by here, beyond which no better one is looked for."""
+
 COARSE = 1e-9
 """Noise, relative to the loss, between those of float64's and float32's rounding."""
 
@@ -115,6 +118,8 @@ def measure_noise(
         elsewhere = seen(0.1)  # a lone value would tell neither grain nor contrast
     values = [value for value in (at_zero, elsewhere) if math.isfinite(value)]
     contrast = (max(values) - min(values)) or abs(at_zero)
+    if known > HOPELESS * contrast:
+        return Noise(known, known > COARSE * max(abs(at_zero), contrast), contrast)
     spacing = math.sqrt(grain(values) / contrast) if contrast else SPACING
     spacing = min(max(spacing, SPACING), LONGEST)
     if known and contrast:

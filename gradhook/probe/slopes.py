@@ -24,7 +24,7 @@ from dataclasses import replace
 
 from gradhook.probe.evidence import Slope
 
-__all__ = ["LOST", "PAIR_ROUNDS", "SHARP_ROUNDS", "pair_slope", "sharp_slope"]
+__all__ = ["DISAGREE", "LOST", "PAIR_ROUNDS", "SHARP_ROUNDS", "pair_slope", "sharp_slope"]
 
 SHARP_ROUNDS, PAIR_ROUNDS = 4, 5
 """Steps that may be tried."""
