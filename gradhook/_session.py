@@ -202,7 +202,7 @@ class Session:
         }
         setting = Setting("current point", {}, self._evaluator.batch, self._board.states())
         so_far = {name: combine(outcome.findings_of(name)).verdict for name in gradients}
-        unsettled = [n for n, v in so_far.items() if v not in (Verdict.PASS, Verdict.UNTESTED)]
+        unsettled = [name for name, verdict in so_far.items() if verdict is not Verdict.PASS]
         current = measure_sparingly(
             self._evaluator, setting, self._options, alone=unsettled, **there
         ) or measure(

@@ -139,8 +139,8 @@ class Prober(LineProber):
                 slope = min(before.slope, after, key=lambda s: s.step)
                 measured[index] = Probe(before.analytic, replace(slope, error=slope.error + apart))
             elif evidence.meets_kinks and after.step < before.slope.step:
-                # No longer step errs by less than a shorter one, unless two errors cancel there; but
-                # noise that was not seen grows as the step shrinks.
+                # No longer step errs by less than a shorter one, unless two errors cancel there;
+                # but noise that was not seen grows as the step shrinks.
                 noisy = 2 * self.noise / after.step
                 truncation = after.error - noisy
                 grown = DISAGREE * before.slope.error * before.slope.step / after.step
