@@ -95,3 +95,71 @@ def test_a_quick_check_keeps_its_two_dozen_evaluations(seed):
     report = check_gradients(objective, parameters, batch=(X, y), seed=seed, effort="quick")
     assert report.passed
     assert report.evaluations <= 24
+
+
+def half_in_float32(seed, *, factor=1.0):
+    """Two layers, the first computed in float32 without the loss showing it."""
+    rng = np.random.default_rng(seed)
+    X, Y = rng.standard_normal((12, 5)), rng.standard_normal((12, 3))
+    parameters = {
+        "W1": rng.standard_normal((5, 6)),
+        "b1": 0.1 * rng.standard_normal(6),
+        "W2": rng.standard_normal((6, 3)),
+        "b2": np.zeros(3),
+    }
+
+    def loss_and_gradients(p, X, Y):
+        product = (X.astype(np.float32) @ p["W1"].astype(np.float32)).astype(float)
+        hidden = np.tanh(product + p["b1"])
+        residual = hidden @ p["W2"] + p["b2"] - Y
+        behind = residual @ p["W2"].T * (1 - hidden * hidden)
+        return 0.5 * float((residual**2).sum()), {
+            "W1": factor * (X.T @ behind),
+            "b1": behind.sum(axis=0),
+            "W2": hidden.T @ residual,
+            "b2": residual.sum(axis=0),
+        }
+
+    return check_gradients(loss_and_gradients, parameters, batch=(X, Y), seed=seed)
+
+
+def test_stairs_leave_a_passing_check_within_its_budget():
+    reports = [half_in_float32(seed) for seed in range(40)]
+    assert not any(report.verdict == "FAIL" for report in reports)
+    spent = [report.evaluations for report in reports if report.passed]
+    assert len(spent) > 30
+    # Where stairs take long to find some checks take a probe more.
+    assert sum(count > 16 * 4 + 24 for count in spent) <= len(spent) // 5
+    assert max(spent) <= 1.2 * (16 * 4 + 24)
+
+
+def test_a_block_that_is_wrong_beside_stairs_fails_all_the_same():
+    verdicts = [half_in_float32(seed, factor=1.2).blocks["W1"].verdict for seed in range(10)]
+    assert verdicts == ["FAIL"] * 10
+
+
+def test_where_evaluations_have_run_out_the_current_point_is_seen_jointly():
+    reports = [half_in_float32(seed) for seed in range(20)]
+    jointly = "right jointly with the other blocks"
+    notes = [
+        {f.note for f in block.findings if f.setting == "current point"}
+        for report in reports
+        for block in report.blocks.values()
+    ]
+    assert any(jointly in seen for seen in notes)
+    assert any(jointly not in seen for seen in notes)
+
+
+def test_calls_that_return_both_serve_both_tests_of_repetition():
+    def both(p):
+        return float(p["w"] @ p["w"]), {"w": 2 * p["w"]}
+
+    def alone(p):
+        return float(p["w"] @ p["w"])
+
+    parameters = {"w": np.arange(1.0, 6.0)}
+    together = check_gradients(both, parameters)
+    apart = check_gradients(Objective(loss=alone, loss_and_gradients=both), parameters)
+    assert together.verdict == apart.verdict == "PASS"
+    # Two losses less, and a generic point whose loss comes with its gradients.
+    assert together.evaluations <= apart.evaluations - 2

@@ -60,3 +60,51 @@ def test_kinks_between_the_points_are_not_taken_for_noise():
     kinks = 1e-8 * np.array([0.3, 1.4, 2.2, 3.9, 5.1])
     found = noise(lambda t: math.sin(1 + t) + float(np.maximum(0, t - kinks).sum()))
     assert found.level < 1e-13
+
+
+def quanta(size, phase=0.0):
+    """A tiny loss that is a difference of numbers near one: it moves in steps of ``size``."""
+    return lambda t: size * math.floor(1.69e-8 * math.exp(140 * t) / size + phase)
+
+
+@pytest.mark.parametrize("phase", np.linspace(0, 0.9, 10))
+def test_what_the_noise_was_elsewhere_says_how_far_apart_stairs_are_looked_for(phase):
+    line = quanta(3.2e-17, phase)
+    found = measure_noise(line, at_zero=line(0.0), known=1e-16, wide=(), closer=False)
+    assert 3e-18 < found.level < 1e-16
+
+
+def test_a_loss_of_the_size_of_the_noise_elsewhere_has_that_noise():
+    def line(t):
+        return 6e-15 + 3e-14 * t
+
+    found = measure_noise(line, at_zero=line(0.0), known=8e-17, wide=(), closer=False)
+    assert found.level == 8e-17
+    assert found.coarse
+
+
+def two_noises(t):
+    """The sum of a term in float32 and of one that is seen as fine between close points."""
+    return float(np.float32(1.5 + 0.3 * t)) + 1e-9 * math.sin(1e13 * t)
+
+
+def test_noise_that_close_points_see_part_of_is_that_of_distant_ones():
+    found = noise(two_noises)
+    assert found.level > 1e-8
+
+
+@pytest.mark.parametrize("shift", np.linspace(0.05, 0.95, 7))
+def test_stairs_cost_no_more_than_two_tables_and_the_way_to_the_first_edge(shift):
+    calls = 0
+    edge = 2.0**-24
+
+    def line(t):
+        nonlocal calls
+        calls += 1
+        return math.pi * edge * math.floor(0.3 * (1 + t) / edge + shift) + 0.2 * math.cos(t)
+
+    at_zero, elsewhere = line(0.0), line(0.5)
+    calls = 0
+    found = measure_noise(line, at_zero=at_zero, elsewhere=elsewhere)
+    assert 0.1 * edge < found.level < 10 * edge
+    assert calls <= 36
