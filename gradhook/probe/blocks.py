@@ -22,8 +22,9 @@ from gradhook.probe.directions import seeded, spread
 from gradhook.probe.evidence import BlockEvidence, Probe, Slope
 from gradhook.probe.hidden import hidden_noise, outstands
 from gradhook.probe.lines import LineProber
-from gradhook.probe.noise import STAIR, Noise
+from gradhook.probe.noise import Noise
 from gradhook.probe.slopes import DISAGREE, LOST, pair_slope
+from gradhook.probe.stairs import STAIR
 from gradhook.probe.steps import JOINT
 
 __all__ = ["Prober"]

@@ -15,8 +15,9 @@ from collections.abc import Callable
 from gradhook.difference._base import Samples
 from gradhook.errors import NonFiniteLossError
 from gradhook.probe.evidence import Probe
-from gradhook.probe.noise import STAIR, WIDE, Noise, measure_noise
+from gradhook.probe.noise import Noise, measure_noise
 from gradhook.probe.slopes import sharp_slope
+from gradhook.probe.stairs import STAIR, WIDE
 
 __all__ = ["hidden_noise", "outstands"]
 
