@@ -18,17 +18,17 @@ from gradhook._evaluate import Evaluator
 from gradhook._explain import explain
 from gradhook._further import measure_further
 from gradhook._generic import find_generic
-from gradhook._measured import Measured, Past
+from gradhook._measured import Past
 from gradhook._off_the_tie import measure_off_the_tie
 from gradhook._options import Options
+from gradhook._other_rows import cost_of_other_rows, measure_other_rows
 from gradhook._outcome import Outcome
 from gradhook._quick import measure_quickly, measure_sparingly
-from gradhook._settings import call_in, measure, outside_domain
+from gradhook._settings import measure
 from gradhook._switchboard import Setting, Switchboard
 from gradhook._switches import BoundSwitch
 from gradhook._trace import trace_branches
 from gradhook._types import MISMATCH, Batch, Verdict
-from gradhook.probe.budget import GRANTED
 from gradhook.probe.sanity import (
     Facts,
     Returned,
@@ -110,8 +110,8 @@ class Session:
         self._measure_generic(outcome)
         if "current" in self._points and not (quick and outcome.measured):
             self._measure_current(outcome)
-        if outcome.measured and not quick:
-            self._measure_unexercised(outcome)
+        if self._undrawn is not None and not quick:
+            self._measure_other_rows(outcome, self._undrawn)
         outcome.branches = trace_branches(self._evaluator, outcome.measured, outcome.coverage)
         names = self._evaluator.workspace.names
         outcome.explanation = explain(
@@ -174,8 +174,8 @@ class Session:
         )
         point = replace(point, gradients={})  # large ones are let go as soon as they may be
         outcome.measured.append(main)
-        if unexercised := self._unexercised(main):  # what these will take is put by
-            evaluator.granted -= 1 + GRANTED["further"][0] * len(unexercised)
+        if self._undrawn is not None:
+            evaluator.granted -= cost_of_other_rows(main)  # put by for what comes last
         if options.effort != "quick":
             outcome.measured += measure_further(
                 evaluator, self._board, main, options, outcome.coverage, seed=options.seed + 1
@@ -236,47 +236,9 @@ class Session:
             )
         outcome.measured.append(current)
 
-    def _unexercised(self, main: Measured) -> list[str]:
-        """Blocks that rows which were not drawn may exercise."""
-        if self._undrawn is None or not main.setting.moves:
-            return []
-        # By what the loss as given says: a penalty that is scaled up exercises every block.
-        return [
-            name
-            for name, judgement in main.judgements.items()
-            if judgement.finding.verdict is Verdict.UNTESTED and main.evidence[name].size
-        ]
-
-    def _measure_unexercised(self, outcome: Outcome) -> None:
-        """Measure blocks that the rows drawn leave UNTESTED on rows that were not drawn."""
-        main = outcome.measured[0]
-        names = self._unexercised(main)
-        if not names or self._undrawn is None:
+    def _measure_other_rows(self, outcome: Outcome, rows: Batch) -> None:
+        if not (outcome.measured and outcome.measured[0].setting.moves):
             return
-        self._evaluator.granted += 1 + GRANTED["further"][0] * len(names)
-        name = f"{main.setting.name}, other rows"
-        setting = replace(main.setting, name=name, batch=self._undrawn)
-        with self._evaluator.aside():
-            called = call_in(self._evaluator, setting)
-            if called is None or outside_domain(*called):
-                return
-            loss, gradients = called
-            measured = measure(
-                self._evaluator,
-                setting,
-                self._options,
-                seed=self._options.seed + 303,
-                loss=loss,
-                gradients=gradients,
-                names=names,
-                probes=1,
-                past=Past.of(outcome.measured),
-            )
-        # What these rows leave open as well is said already.
-        told = {
-            name: judgement
-            for name, judgement in measured.judgements.items()
-            if judgement.finding.verdict in (Verdict.FAIL, Verdict.WARN, Verdict.PASS)
-        }
-        if told:
-            outcome.measured.append(replace(measured, judgements=told))
+        told = measure_other_rows(self._evaluator, outcome.measured, self._options, rows)
+        if told is not None:
+            outcome.measured.append(told)
