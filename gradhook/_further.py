@@ -85,6 +85,9 @@ def measure_further(
         if not sound:
             coverage.append(why_not)
             continue
+        if loss == 0.0 and not any(gradient.any() for gradient in gradients.values()):
+            coverage.append(f"{setting.name}: loss and gradients are zero there, nothing to see")
+            continue
         measured.append(
             measure(
                 evaluator,

@@ -163,3 +163,22 @@ def test_calls_that_return_both_serve_both_tests_of_repetition():
     assert together.verdict == apart.verdict == "PASS"
     # Two losses less, and a generic point whose loss comes with its gradients.
     assert together.evaluations <= apart.evaluations - 2
+
+
+def test_a_setting_without_loss_and_gradients_is_skipped_and_said_to_be():
+    rng = np.random.default_rng(0)
+    X, mask = rng.standard_normal((9, 6)), np.zeros(9)
+
+    def masked(p, X, mask, l2=1e-2):
+        residual = (X @ p["w"] + p["b"]) * mask
+        loss = 0.5 * float(residual @ residual) + l2 * float(p["w"] @ p["w"])
+        return loss, {
+            "w": X.T @ (residual * mask) + 2 * l2 * p["w"],
+            "b": np.array(float(np.sum(residual * mask))),
+        }
+
+    parameters = {"w": rng.standard_normal(6), "b": np.array(0.5)}
+    report = check_gradients(masked, parameters, batch=(X, mask), penalty="l2")
+    assert report.passed
+    assert "generic point, l2 off" not in report.settings
+    assert any("l2 off: loss and gradients are zero there" in line for line in report.coverage)
