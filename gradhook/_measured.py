@@ -33,7 +33,7 @@ class Measured:
         judgements: Per block.
         textbook: The plain textbook derivative per block, where asked for.
         joint: The comparison along one direction over all blocks, where that is all that was
-            measured.
+            measured of those without probes of their own.
         retried: Some of the blocks a step away on either side, where that is what judged them.
     """
 
@@ -53,12 +53,13 @@ class Measured:
 
     def comparisons(self) -> list[Comparison]:
         """The comparisons of the blocks that could be judged, or the joint one."""
-        if self.joint is not None:
-            return [self.joint]
-        return [
+        together = [] if self.joint is None else [self.joint]
+        return together + [
             j.comparison
             for name, j in self.judgements.items()
-            if j.finding.verdict in ("PASS", "WARN", "FAIL") and not self.evidence[name].spoiled
+            if j.finding.verdict in ("PASS", "WARN", "FAIL")
+            and not self.evidence[name].spoiled
+            and not (together and not self.evidence[name].probes)
         ]
 
     def shows_wrong(self, name: str) -> bool:

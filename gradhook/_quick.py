@@ -95,10 +95,12 @@ def measure_sparingly(
     for_each, besides = GRANTED["further"]
     granted = besides + for_each * len(gradients)
     left = evaluator.granted + granted - evaluator.evaluations
-    if left >= past.like.least_cost() + ROUND or 2 * len(alone) >= len(gradients):
+    one_by_one = past.like.least_cost()
+    if one_by_one <= JOINTLY or left >= one_by_one + ROUND or 2 * len(alone) >= len(gradients):
         return None
     prober = Prober(evaluator, loss=loss, gradients=gradients, seed=seed, like=past.like)
     coarse = prober.coarse or not evaluator.workspace.is_float64
+    tolerance = options.tolerance
     jointly = _judged_jointly(
         prober,
         setting,
@@ -107,11 +109,20 @@ def measure_sparingly(
         left=max(left, JOINTLY),
         coarse=coarse,
         settled=True,
+        margin=tolerance.coarse_margin if coarse else tolerance.resolved,
     )
-    if jointly is not None:
-        evaluator.granted += granted
-    if jointly is None or not alone:
-        return jointly
+    if jointly is None:
+        return None
+    alone = alone + [
+        name
+        for name, judgement in jointly.judgements.items()
+        if judgement.finding.verdict is Verdict.UNTESTED and name not in alone
+    ]
+    if 2 * len(alone) >= len(gradients):
+        return None
+    evaluator.granted += granted
+    if not alone:
+        return jointly.lightened()
     each = measure(
         evaluator,
         setting,
@@ -126,7 +137,7 @@ def measure_sparingly(
         jointly,
         evidence=jointly.evidence | each.evidence,
         judgements=jointly.judgements | each.judgements,
-    )
+    ).lightened()
 
 
 def _judged_jointly(
@@ -138,6 +149,7 @@ def _judged_jointly(
     left: float,
     coarse: bool = False,
     settled: bool = False,
+    margin: float = 1.0,
 ) -> Measured | None:
     """Judge all blocks by one joint probe; ``None`` where it shows a mismatch, or too little.
 
@@ -149,10 +161,13 @@ def _judged_jointly(
         left: Evaluations that may be made.
         coarse: Whether PASS may state the resolution of a coarse loss.
         settled: Whether a probe that is too coarse to tell is left at that.
+        margin: Multiple of the probe's error that a block's share has to exceed, or it is UNTESTED.
     """
     if not all(map(math.isfinite, prober.norms.values())):
         return None
     probe, shares = prober.joint(left)
+    if not math.isfinite(probe.slope.value):
+        return None
     # Along a joint direction the norms are those of the blocks in units of their scales.
     size = math.hypot(*(prober.scales[name] * norm for name, norm in prober.norms.items()))
     together = BlockEvidence(
@@ -165,11 +180,15 @@ def _judged_jointly(
     if said is not Verdict.PASS and not (settled and said is Verdict.INCONCLUSIVE):
         return None
     passed = said is Verdict.PASS
-    note = "right" if passed else "too coarse to tell"
-    note += " jointly with the other blocks"
+    if passed:
+        note = "right jointly with the other blocks"
+        if coarse:
+            note = f"{verdict.finding.note}, jointly with the other blocks"
+    else:
+        note = "one probe over all blocks was too coarse to tell"
     judgements, evidence = {}, {}
     for name, gradient in gradients.items():
-        seen = abs(shares.get(name, 0.0)) > probe.slope.error
+        seen = not passed or abs(shares.get(name, 0.0)) > margin * probe.slope.error
         norm = prober.norms[name]
         evidence[name] = BlockEvidence(name, gradient.size, norm, prober.scales[name])
         finding = Finding(
@@ -177,6 +196,7 @@ def _judged_jointly(
             said if seen else Verdict.UNTESTED,
             analytic_norm=norm,
             probes=1,
+            kinks=int(passed and probe.slope.kink),
             note=note if seen else "its share of the joint slope is below the probe's error",
         )
         judgements[name] = Judgement(finding, compare(evidence[name], options.tolerance))

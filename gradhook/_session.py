@@ -105,6 +105,7 @@ class Session:
             outcome.facts = facts = call_gradients_again(
                 self._evaluator, facts, self._other, tolerance, again=again
             )
+        del again  # small blocks are held as they are
         self._evaluator.guard.learn_volatile()
         outcome.findings = findings_of_calls(facts)
         self._measure_generic(outcome)

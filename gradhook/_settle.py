@@ -3,8 +3,9 @@
 A ratio near a threshold gets more directions.  One probe that stands out beside others that do not
 is measured again with another step: either its error was underestimated, or the others were too
 coarse.
-Where the user stands neither is worth while, since a mismatch there is measured again off every
-tie.  After all blocks, a FAIL that noise explains is taken back.
+Among kinks every probe of a block that fails is measured again.  Where the user stands nothing more
+is worth while, since a mismatch there is measured again off every tie.  After all blocks, a FAIL
+that noise explains is taken back.
 """
 
 from __future__ import annotations

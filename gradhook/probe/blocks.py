@@ -120,10 +120,11 @@ class Prober(LineProber):
         return self._concluded(replace(evidence, probes=tuple(measured)))
 
     def again(self, evidence: BlockEvidence, which: Sequence[int]) -> BlockEvidence:
-        """Measure along some of the directions again, and keep the sharper estimate.
+        """Measure along some of the directions again, and widen errors that this contradicts.
 
         For blocks probed element by element, where no further direction can tell a wrong gradient
-        from several kinks inside one step, and for single probes that stand out.
+        from several kinks inside one step, for blocks that fail among kinks, and for single probes
+        that stand out.
         """
         name, measured = evidence.name, list(evidence.probes)
         directions = self.directions(evidence)
@@ -139,7 +140,11 @@ class Prober(LineProber):
             if apart > after.error + before.slope.error:  # one of the two is wrong about its error
                 slope = min(before.slope, after, key=lambda s: s.step)
                 measured[index] = Probe(before.analytic, replace(slope, error=slope.error + apart))
-            elif evidence.meets_kinks and after.step < before.slope.step:
+            elif (
+                evidence.meets_kinks
+                and after.step < before.slope.step
+                and math.isfinite(after.error)
+            ):
                 # No longer step errs by less than a shorter one, unless two errors cancel there;
                 # but noise that was not seen grows as the step shrinks.
                 noisy = 2 * self.noise / after.step
@@ -227,6 +232,8 @@ class Prober(LineProber):
             yield line, evidence.probes[k]
 
     def _concluded(self, evidence: BlockEvidence) -> BlockEvidence:
+        if any(p.slope.kink for p in evidence.probes):
+            self._kinked.add(evidence.name)
         unmoved = bool(evidence.probes) and all(
             p.slope.value == 0.0 and p.slope.gap == 0.0 for p in evidence.probes
         )

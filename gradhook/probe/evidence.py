@@ -72,7 +72,7 @@ class BlockEvidence:
         spoiled: Number of elements whose analytic gradient is NaN or infinite.
         unmoved: Whether the loss did not change by a bit in any probe.
         elements: Numerical derivative of every element (exhaustive effort), the block's shape.
-        kinked: Whether kinks are known to spoil probes of the block, from the main setting.
+        kinked: Whether kinks are known to spoil probes of the block, here or from the main setting.
     """
 
     name: str

@@ -91,19 +91,24 @@ class LineProber:
             self._moved = {name for name in self.scales if like._steps.has_moved(name)}
             growth = abs(loss) / max(abs(like.loss), sys.float_info.min)
             # A loss that passes through zero is as steep there as elsewhere; one that is smaller
-            # altogether is measured anew.
+            # altogether is measured anew.  All that the analytic gradients decide is whose noise
+            # counts, the larger one where they are too large.
             steepness = self.ordinary / (like.ordinary or math.inf)
             self._further = max(growth, steepness) >= SMALLER
             if self._further:
                 self._steps = like._steps.carried_on(growth=growth, scales=self.scales)
                 return
+        before = None
+        if like is not None:
+            # A loss that is rounded as a whole has a noise in proportion to its size.
+            before = like.noise * (min(1.0, growth) if like.coarse else 1.0)
         noise = joint_noise(
             evaluator,
             self.scales,
             loss=loss,
             seed=seed,
             elsewhere=elsewhere,
-            before=None if like is None else like.noise,
+            before=before,
             most=most,
         )
         self._steps = Steps(noise, loss=loss, scales=self.scales, found=evaluator.first_steps)
@@ -246,8 +251,6 @@ class LineProber:
             if self._workspace.arrays[name].dtype.itemsize < 8 and math.isfinite(slope.value):
                 analytic = line.slope_taken({name: self._gradients[name]}, slope.step)
         self._steps.learn(name, slope)
-        if slope.kink:
-            self._kinked.add(name)
         return Probe(analytic, slope)
 
     def _sharp(

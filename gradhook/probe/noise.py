@@ -27,7 +27,7 @@ SPACING = 1e-8
 LONGEST, LONGEST_GUESSED = 0.03, 1e-3
 """Longest distance at first, and where only another point tells of the noise."""
 
-HOPELESS = 1e-3
+HOPELESS = 0.03
 """Noise elsewhere over what the loss varies by here, beyond which no better one is looked for."""
 
 COARSE = 1e-9
@@ -110,11 +110,14 @@ def measure_noise(
     loudest = level
     if closer and level > SUSPICIOUS * found.floor and seen.evaluations + 6 <= most:
         # Kinks between the points look like noise but shrink with the spacing; noise does not.
-        table = noise_level(seen, spacing=spacing / CLOSER, at_zero=at_zero)
+        # The less close they are, the fewer ways there are to look along for the first stair.
+        by = CLOSER if most == math.inf else math.sqrt(CLOSER)
+        table = noise_level(seen, spacing=spacing / by, at_zero=at_zero)
         if table.reached and table.level < level / 3:
             spacing, level = table.spacing, table.level
-        if level > max(SUSPICIOUS * found.floor, loudest / CLOSER):
-            level = loudest  # kinks fall by more: it is noise, of which the first table saw most
+        if level > max(SUSPICIOUS * found.floor, loudest / by):
+            # Kinks fall by more: it is noise, of which the first table saw most.
+            spacing, level = found.spacing, loudest
     for far in WIDE if wide is None else wide:
         if seen.evaluations + 4 > most:
             break

@@ -110,7 +110,9 @@ def jump(
         while beyond - within > 1 or after == math.inf:
             if line.evaluations + 6 >= most:  # what telling stairs takes
                 return 0.0
-            middle = (within + beyond) // 2 if beyond - within > 1 else beyond
+            # With few evaluations left the short ways come first, where edges usually are.
+            inside = (within + beyond) // 2 if most == math.inf else within + 1
+            middle = inside if beyond - within > 1 else beyond
             changed = change(middle)
             if changed > ABRUPT:
                 beyond, after = middle, changed

@@ -66,7 +66,8 @@ class Knowledge:
 
     Args:
         learned: What the first probe of each block taught.
-        relative_step: Step of the last sharp probe, by its block's scale: the next block's first.
+        relative_step: Step of the last sharp probe, by its block's scale: the next block's first,
+            and of a block that kinks drove to shorter ones; half way to these, in powers of ten.
         typical: The largest slope seen, times its block's scale: what an ordinary block does.
     """
 

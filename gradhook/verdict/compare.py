@@ -33,7 +33,7 @@ class Comparison:
         low: Lower end of the ratio's interval.
         high: Upper end.
         resolved: Whether a mismatch stands out of its own error, along enough directions.
-        standing_out: Which of the probes used do.
+        standing_out: Positions of the probes that do, among all of the evidence.
         probes: How many probes could be used.
     """
 
@@ -63,14 +63,16 @@ def compare(evidence: BlockEvidence, tolerance: Tolerance) -> Comparison:
     per_probe = 1.0 if evidence.exact else 1.0 / count
     rounding = tolerance.rounding * evidence.analytic_norm
     residual = math.sqrt(per_probe) * math.hypot(*(p.residual for p in probes))
-    errors = [error + rounding for error in _errors(evidence, probes)]
+    errors = [error + rounding for error in _errors(evidence, probes, tolerance)]
     error = math.sqrt(per_probe) * math.hypot(*errors)
     measured = math.sqrt(per_probe) * math.hypot(*(p.slope.value for p in probes))
     numerical = measured if evidence.exact else _numerical_norm(evidence, probes, measured)
     ratio = ratio_of(residual, evidence.analytic_norm, numerical)
+    used = {id(probe) for probe in probes}
+    positions = [i for i, probe in enumerate(evidence.probes) if id(probe) in used]
     standing_out = tuple(
         i
-        for i, (p, e) in enumerate(zip(probes, errors, strict=True))
+        for i, p, e in zip(positions, probes, errors, strict=True)
         if abs(p.residual) > tolerance.resolved * e
     )
     # A wrong gradient shows along nearly every direction, an underestimated error along one.
@@ -123,17 +125,21 @@ def _usable(evidence: BlockEvidence, tolerance: Tolerance) -> tuple[Probe, ...]:
     return clean if 2 * len(clean) > len(evidence.probes) else finite
 
 
-def _errors(evidence: BlockEvidence, probes: tuple[Probe, ...]) -> list[float]:
+def _errors(
+    evidence: BlockEvidence, probes: tuple[Probe, ...], tolerance: Tolerance
+) -> list[float]:
     """The probes' errors, none below their root mean square where kinks make them.
 
     The error that many kinks inside a step leave is a random quantity, and so is its estimate: it
     may be small along one direction by accident, where noise forbids a step short enough to tell.
+    An element that was measured well enough to be judged alone keeps its own.
     """
     errors = [p.slope.error for p in probes]
     if evidence.elements is not None or not evidence.meets_kinks:
         return errors
     pooled = math.hypot(*errors) / math.sqrt(len(errors))
-    return [max(error, pooled) for error in errors]
+    clean = tolerance.fail * evidence.analytic_norm if evidence.exact else 0.0
+    return [max(error, pooled) if error > clean else error for error in errors]
 
 
 def _numerical_norm(evidence: BlockEvidence, probes: tuple[Probe, ...], measured: float) -> float:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gradhook import Objective, check_gradients
+from gradhook import Objective, Switch, check_gradients
 
 
 def rosenbrock(x):
@@ -97,7 +97,7 @@ def test_a_quick_check_keeps_its_two_dozen_evaluations(seed):
     assert report.evaluations <= 24
 
 
-def half_in_float32(seed, *, factor=1.0):
+def half_in_float32(seed, *, factor=1.0, effort="standard"):
     """Two layers, the first computed in float32 without the loss showing it."""
     rng = np.random.default_rng(seed)
     X, Y = rng.standard_normal((12, 5)), rng.standard_normal((12, 3))
@@ -120,7 +120,7 @@ def half_in_float32(seed, *, factor=1.0):
             "b2": residual.sum(axis=0),
         }
 
-    return check_gradients(loss_and_gradients, parameters, batch=(X, Y), seed=seed)
+    return check_gradients(loss_and_gradients, parameters, batch=(X, Y), seed=seed, effort=effort)
 
 
 def test_stairs_leave_a_passing_check_within_its_budget():
@@ -140,14 +140,15 @@ def test_a_block_that_is_wrong_beside_stairs_fails_all_the_same():
 
 def test_where_evaluations_have_run_out_the_current_point_is_seen_jointly():
     reports = [half_in_float32(seed) for seed in range(20)]
-    jointly = "right jointly with the other blocks"
     notes = [
-        {f.note for f in block.findings if f.setting == "current point"}
+        finding.note
         for report in reports
         for block in report.blocks.values()
+        for finding in block.findings
+        if finding.setting == "current point"
     ]
-    assert any(jointly in seen for seen in notes)
-    assert any(jointly not in seen for seen in notes)
+    assert any("jointly with the other blocks" in note for note in notes)
+    assert any("jointly" not in note for note in notes)
 
 
 def test_calls_that_return_both_serve_both_tests_of_repetition():
@@ -182,3 +183,33 @@ def test_a_setting_without_loss_and_gradients_is_skipped_and_said_to_be():
     assert report.passed
     assert "generic point, l2 off" not in report.settings
     assert any("l2 off: loss and gradients are zero there" in line for line in report.coverage)
+
+
+def test_quick_effort_sees_stairs_within_its_two_dozen_evaluations():
+    reports = [half_in_float32(seed, effort="quick") for seed in range(40)]
+    passed = [report for report in reports if report.passed]
+    assert len(passed) >= 20
+    assert sum(report.evaluations <= 24 for report in passed) >= 10
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("factor", [1.0, 2.0])
+def test_a_data_term_below_a_rounded_penalty_has_a_noise_of_its_own_size(seed, factor):
+    rng = np.random.default_rng(seed)
+    X, Y = rng.standard_normal((12, 5)), rng.standard_normal((12, 3))
+
+    def rounded(p, X, Y, reg=1e3):
+        hidden = np.tanh(X @ p["W1"])
+        residual = hidden @ p["W2"] - Y
+        behind = residual @ p["W2"].T * (1 - hidden**2)
+        weights = float((p["W1"] ** 2).sum() + (p["W2"] ** 2).sum())
+        return np.float32(0.5 * (residual**2).sum() + reg * weights), {
+            "W1": factor * X.T @ behind + 2 * reg * p["W1"],
+            "W2": hidden.T @ residual + 2 * reg * p["W2"],
+        }
+
+    parameters = {"W1": rng.standard_normal((5, 6)), "W2": rng.standard_normal((6, 3))}
+    report = check_gradients(
+        rounded, parameters, batch=(X, Y), penalty=Switch("reg", off=0.0), seed=seed
+    )
+    assert report.verdict == ("PASS" if factor == 1.0 else "FAIL")

@@ -76,7 +76,7 @@ def test_what_the_noise_was_elsewhere_says_how_far_apart_stairs_are_looked_for(p
 
 def test_a_loss_of_the_size_of_the_noise_elsewhere_has_that_noise():
     def line(t):
-        return 6e-15 + 3e-14 * t
+        return 6e-16 + 1e-14 * t
 
     found = measure_noise(line, at_zero=line(0.0), known=8e-17, wide=(), closer=False)
     assert found.level == 8e-17
