@@ -52,7 +52,7 @@ LAYERS = (
     (
         {
             *("_check", "_run", "_session", "_generic", "_further", "_quick", "_upcast"),
-            *("_outcome", "_off_the_tie"),
+            *("_outcome", "_off_the_tie", "_other_rows"),
             *("_faults", "_remarks", "_idle", "_trace"),
             *(
                 "_options",
