@@ -131,3 +131,29 @@ def test_over_blocks_norms_are_added_in_squares():
     ratio, _ = compare_all(parts)
     assert ratio == pytest.approx(0.4 / (5 + math.hypot(3, 4.4)), rel=1e-12)
     assert math.isnan(compare_all([])[0])
+
+
+def spoiled_first(*others, exact=False):
+    """Evidence whose first probe a kink spoiled, beside others with an error of 1e-6."""
+    first = Probe(1.0, Slope(1.1, 0.5, 1e-6, kink=True))
+    rest = (Probe(a, Slope(n, 1e-6, 1e-6)) for a, n in others)
+    return BlockEvidence("W", 1000, 1.0, 1.0, (first, *rest), exact=exact)
+
+
+def test_probes_that_stand_out_are_told_by_their_place_in_the_evidence():
+    seen = compare(spoiled_first((1.0, 1.0), (1.0, 1.3), (0.8, 1.2)), TOLERANCE)
+    assert seen.probes == 3
+    assert seen.standing_out == (2, 3)
+
+
+def test_an_element_that_was_measured_well_keeps_its_error_beside_one_at_a_kink():
+    seen = compare(spoiled_first((1.0, 1.4), (0.5, 0.5), exact=True), TOLERANCE)
+    assert seen.standing_out == (1,)
+    assert seen.resolved
+
+
+def test_an_element_measured_as_coarsely_as_one_at_a_kink_shares_its_error():
+    coarse = [Probe(1.0, Slope(1.3, 0.08, 1e-2)), Probe(0.5, Slope(0.5, 0.3, 1e-2))]
+    first = Probe(1.0, Slope(1.1, 0.5, 1e-2, kink=True))
+    seen = compare(BlockEvidence("b", 3, 1.5, 1.0, (first, *coarse), exact=True), TOLERANCE)
+    assert seen.standing_out == ()
