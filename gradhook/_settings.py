@@ -82,8 +82,7 @@ def measure(
     role = "further" if past.like else "main"
     probes = PROBES[role] if probes is None else probes
     # What lies all over some blocks may lie over the others as much.
-    largest = options.tolerance.unlike * max(past.spread.values(), default=0.0)
-    spread = dict.fromkeys(evaluator.workspace.names, largest)
+    spread = options.tolerance.unlike * max(past.spread.values(), default=0.0)
     # Mismatches below this ratio are looked into once, at the main setting.
     least = options.tolerance.warn if past.like else 0.0
     known = past.failed | past.located
@@ -113,7 +112,7 @@ def measure(
             prober.block(
                 name, probes=probes, least=LEAST[role], granted=granted, exhaustive=exhaustive
             ),
-            matters=max(matters[name], spread.get(name, 0.0)),
+            matters=max(matters[name], spread),
             closer=closer > 0,
             granted=granted,
         )

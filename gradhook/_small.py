@@ -49,7 +49,7 @@ def judge_small(
     evidence: Mapping[str, BlockEvidence],
     judgements: Mapping[str, Judgement],
     *,
-    spread: Mapping[str, float],
+    spread: float,
     gradients: Blocks,
     values: Callable[[str], Array],
     tolerance: Tolerance,
@@ -61,7 +61,7 @@ def judge_small(
         prober: At the point and with the switches of the evidence.
         evidence: The blocks' probes.
         judgements: What they say, going by the size of the mismatch alone.
-        spread: Ratios up to which a block's mismatch is one that is known to lie all over it.
+        spread: Ratio up to which a mismatch is taken for one that lies all over other blocks too.
         gradients: The analytic gradients.
         values: Returns a block at this point.
         tolerance: The constants of judging.
@@ -75,7 +75,7 @@ def judge_small(
     ratios = sorted(judgement.finding.ratio for judgement in judgements.values())
     usual = ratios[len(ratios) // 2] if 2 * len(ratios) > max(2, len(evidence)) else 0.0
     for index, (name, judgement) in enumerate(judgements.items()):
-        if judgement.finding.ratio <= spread.get(name, 0.0):
+        if judgement.finding.ratio <= spread:
             judged[name] = _by_rule(judgement, "", tolerance)
             continue
         block, size = evidence[name], judgement.comparison.residual_norm
