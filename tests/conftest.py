@@ -23,6 +23,8 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
     # Collecting doctests imports every file, and benchmarks are scripts with needs of their own.
     tests = Path(__file__).parent
     script = collection_path.suffix == ".py" and not collection_path.name.startswith("test_")
+    if collection_path.is_relative_to(tests / "catalogue"):
+        return None  # A package with doctests of its own.
     return True if script and collection_path.is_relative_to(tests) else None
 
 

@@ -1,33 +1,14 @@
-"""Assertions for test suites, and a catalogue of gradient bugs to measure checkers on.
-
-``assert_gradients`` reads like ``numpy.testing``'s functions.  ``gradhook.testing.catalogue`` holds
-small networks with known bugs and known false alarms, on which any gradient checker can be scored.
-"""
+"""Assertions for test suites: ``assert_gradients`` reads like ``numpy.testing``'s functions."""
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Any, Unpack
 
 from gradhook._check import check_gradients
 from gradhook._keywords import BatchKeywords, shows_options
 from gradhook.report import Report
 
-if TYPE_CHECKING:
-    from gradhook.testing import catalogue as catalogue
-
-__all__ = ["assert_gradients", "catalogue"]
-
-
-def __getattr__(name: str) -> object:
-    # The catalogue is loaded when it is first named: tests that assert have no use for it.
-    if name != "catalogue":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return importlib.import_module(f"{__name__}.{name}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__all__ = ["assert_gradients"]
 
 
 @shows_options()

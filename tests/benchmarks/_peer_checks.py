@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from gradhook.testing.catalogue import Case
+from tests.catalogue import Case
 
 __all__ = ["PEERS", "Peer", "Plain"]
 

@@ -23,7 +23,7 @@ from collections.abc import Iterable
 import numpy as np
 from _common import Checked, ask, machine, progress, seed_range, spread
 
-from gradhook.testing import catalogue
+from tests import catalogue
 
 DEVELOPED_ON = "0-79, and false alarms on 4000-4399"
 REPORTED_ON = "1000-1049"

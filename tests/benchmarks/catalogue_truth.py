@@ -18,7 +18,7 @@ import sys
 import numpy as np
 from _common import machine, progress, seed_range, spread
 
-from gradhook.testing import catalogue
+from tests import catalogue
 
 POINTS = 3
 SHOWS = 1e-3

@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 from _common import machine, progress, seed_range, spread
 
-from gradhook.testing import catalogue
+from tests import catalogue
 
 DEVELOPED_ON = "0-4"
 REPORTED_ON = "1000-1009"

@@ -31,7 +31,7 @@ from _common import ask, machine, progress, sample, seed_range
 from _peer_checks import PEERS, Peer, Plain
 
 from gradhook.report import CAUSE_FAMILIES
-from gradhook.testing.catalogue import Case, operator
+from tests.catalogue import Case, operator
 
 EXAMPLES = 6
 """Cases listed of each sort of error of each peer."""

@@ -33,7 +33,7 @@ from _common import Checked, ask, machine, progress, sample, seed_range, spread
 
 import gradhook
 from gradhook import Tolerance
-from gradhook.testing import catalogue
+from tests import catalogue
 
 DOWN, UP = 0.7, 1.3
 TOGETHER = 20

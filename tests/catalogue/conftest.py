@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gradhook.testing import catalogue
+from tests import catalogue
 
 ROUND_OFF = 4 * np.finfo(np.float64).eps
 

@@ -19,8 +19,8 @@ from unittest import mock
 import gradhook
 from gradhook import Verdict, _session
 from gradhook._evaluate import Evaluator
-from gradhook.testing.catalogue import Case
-from gradhook.testing.catalogue.record import gradient_ratios
+from tests.catalogue import Case
+from tests.catalogue.record import gradient_ratios
 
 __all__ = ["Answer", "ask", "is_decidable", "needs_exact_kind"]
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from gradhook.report import CAUSE_FAMILIES, CAUSE_KINDS
-from gradhook.testing import catalogue
-from gradhook.testing.catalogue.alarms import ALARMS
-from gradhook.testing.catalogue.alarms.precision import Model
-from gradhook.testing.catalogue.networks.architectures import ARCHITECTURES
+from tests import catalogue
+from tests.catalogue.alarms import ALARMS
+from tests.catalogue.alarms.precision import Model
+from tests.catalogue.networks.architectures import ARCHITECTURES
 
 
 def test_operators_carry_the_names_and_letters_that_reports_use():
@@ -40,7 +40,7 @@ def test_there_are_as_many_right_cases_as_wrong_ones_of_each_kind(drawn):
 def test_seeds_take_an_operator_through_all_its_architectures(monkeypatch):
     possible = catalogue.architectures_for("bias_mean")
     alone = {"bias_mean": catalogue.operator("bias_mean")}
-    monkeypatch.setattr("gradhook.testing.catalogue.table._OPERATORS", alone)
+    monkeypatch.setattr("tests.catalogue.table._OPERATORS", alone)
     seeds = range(len(possible))
     met = [case.architecture for case in catalogue.cases(seeds, starts=["generic"]) if case.wrong]
     assert sorted(met) == sorted(possible)

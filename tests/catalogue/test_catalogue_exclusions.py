@@ -5,14 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gradhook.testing import catalogue
-from gradhook.testing.catalogue.layers.activations import Activation
-from gradhook.testing.catalogue.layers.affine import Affine
-from gradhook.testing.catalogue.layers.losses import HEADS
-from gradhook.testing.catalogue.layers.norms import BatchNorm
-from gradhook.testing.catalogue.networks.network import Network
-from gradhook.testing.catalogue.networks.planting import differs, network_problem
-from gradhook.testing.catalogue.networks.starts import generic
+from tests import catalogue
+from tests.catalogue.layers.activations import Activation
+from tests.catalogue.layers.affine import Affine
+from tests.catalogue.layers.losses import HEADS
+from tests.catalogue.layers.norms import BatchNorm
+from tests.catalogue.networks.network import Network
+from tests.catalogue.networks.planting import differs, network_problem
+from tests.catalogue.networks.starts import generic
 
 
 def test_a_bias_that_feeds_batch_normalisation_makes_no_mutant():
@@ -36,7 +36,7 @@ def test_a_bias_that_feeds_batch_normalisation_makes_no_mutant():
 def test_a_mutant_that_changes_nothing_is_excluded_and_listed(monkeypatch):
     # Nothing lies below the one layer of a linear SVM, so the gradient that it passes on is unused.
     harmless = replace(catalogue.operator("uses_updated_W"), needs=("affine",))
-    monkeypatch.setattr("gradhook.testing.catalogue.table._OPERATORS", {harmless.name: harmless})
+    monkeypatch.setattr("tests.catalogue.table._OPERATORS", {harmless.name: harmless})
     name = "svm/uses_updated_W/generic/0"
     line = f"{name}: equal to the right gradient at three random points"
     with pytest.raises(catalogue.ExcludedError, match=line):

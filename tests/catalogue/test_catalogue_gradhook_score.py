@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 import gradhook
-from gradhook.testing import catalogue
+from tests import catalogue
 
 EVERY = 4
 

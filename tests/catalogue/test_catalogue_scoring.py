@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from gradhook.testing import catalogue
+from tests import catalogue
 
 
 def textbook(case) -> str:

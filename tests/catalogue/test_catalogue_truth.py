@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from gradhook.testing import catalogue
-from gradhook.testing.catalogue.alarms import ALARMS
-from gradhook.testing.catalogue.alarms.precision import cast_inside, rescaled_loss
-from gradhook.testing.catalogue.networks.architectures import ARCHITECTURES
-from gradhook.testing.catalogue.networks.planting import network_problem
-from gradhook.testing.catalogue.networks.starts import generic
+from tests import catalogue
+from tests.catalogue.alarms import ALARMS
+from tests.catalogue.alarms.precision import cast_inside, rescaled_loss
+from tests.catalogue.networks.architectures import ARCHITECTURES
+from tests.catalogue.networks.planting import network_problem
+from tests.catalogue.networks.starts import generic
 
 # Central differences at the best of eight steps leave some eps**(2/3) = 4e-11 of the loss, and a
 # block's gradient times its scale is 1e-4 of the loss or more: 1e-6.

@@ -7,7 +7,7 @@ import pytest
 import gradhook
 from gradhook._workspace import Workspace
 from gradhook.probe import lines, slopes
-from gradhook.testing import catalogue
+from tests import catalogue
 
 KINKED = ("kink", "tie", "relu", "hinge", "absolute", "constant", "quantile", "late")
 

@@ -12,7 +12,6 @@ MODULES = (
     "gradhook.schedules",
     "gradhook.sinks",
     "gradhook.testing",
-    "gradhook.testing.catalogue",
 )
 
 

@@ -9,7 +9,7 @@ import gradhook
 from gradhook import _session, _trace
 from gradhook.probe.recording import recording
 from gradhook.probe.traced import Traced, traced
-from gradhook.testing import catalogue
+from tests import catalogue
 
 RANDOM = np.random.default_rng(3)
 X = RANDOM.normal(size=(7, 5))

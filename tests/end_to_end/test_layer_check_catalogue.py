@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from gradhook import layer_check
-from gradhook.testing.catalogue.layers.activations import Activation, Maxout
-from gradhook.testing.catalogue.layers.affine import Affine
-from gradhook.testing.catalogue.layers.attention import Attention
-from gradhook.testing.catalogue.layers.convolution import Convolution, MaxPool
-from gradhook.testing.catalogue.layers.norms import BatchNorm, LayerNorm
-from gradhook.testing.catalogue.layers.plumbing import Dropout, Residual
-from gradhook.testing.catalogue.layers.recurrent import Embedding, Recurrent
-from gradhook.testing.catalogue.layers.run import Run
+from tests.catalogue.layers.activations import Activation, Maxout
+from tests.catalogue.layers.affine import Affine
+from tests.catalogue.layers.attention import Attention
+from tests.catalogue.layers.convolution import Convolution, MaxPool
+from tests.catalogue.layers.norms import BatchNorm, LayerNorm
+from tests.catalogue.layers.plumbing import Dropout, Residual
+from tests.catalogue.layers.recurrent import Embedding, Recurrent
+from tests.catalogue.layers.run import Run
 
 ROWS, IMAGES, SERIES = (7, 5), (3, 2, 6, 6), (3, 4, 5)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gradhook import _off_the_tie, check_gradients
-from gradhook.testing import catalogue
+from tests import catalogue
 
 ONE_SIDED = ["cnn/leaky_slope_ignored/notebook/1024", "cnn/wrong_layer_act/notebook/1007"]
 

@@ -257,7 +257,10 @@ def fault_of(module: str, source: str) -> str | None:
         ("gradhook.verdict.judge", "from gradhook._line import Line"),
         ("gradhook.verdict.judge", "from gradhook.probe import points"),
         ("gradhook.verdict.judge", "from gradhook.probe.points import generic"),
-        ("gradhook.sinks.memory", "def write():\n    from gradhook.testing import catalogue"),
+        (
+            "gradhook.sinks.memory",
+            "def write():\n    from gradhook.testing import assert_gradients",
+        ),
         ("gradhook._check", "from gradhook import GradCheckCallback"),
         ("gradhook._callback", "from gradhook.integrations import scipy_optimize"),
     ],

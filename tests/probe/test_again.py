@@ -5,7 +5,7 @@ import pytest
 
 from gradhook import check_gradients
 from gradhook.probe import blocks
-from gradhook.testing import catalogue
+from tests import catalogue
 
 
 def offset_relu(seed, *, factor=1.0):
