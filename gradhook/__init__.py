@@ -7,10 +7,15 @@ Everything is loaded when it is first named: importing a package for a debug fla
 not slow a program's start.
 """
 
-import importlib
-from typing import TYPE_CHECKING
+from __future__ import annotations
 
-from gradhook._bare_checkout import map_integrations
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec, PathFinder
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gradhook import difference as difference
@@ -82,7 +87,45 @@ HOMES = {
 }
 """The module of each public name that is not a module itself."""
 
-map_integrations()
+ADAPTERS = "gradhook.integrations"
+
+
+def _map_integrations() -> None:
+    """Map ``gradhook.integrations`` to the folder beside this package, unless the package holds it.
+
+    The adapters lie in the folder ``integrations/`` beside the core and ship as
+    ``gradhook.integrations``.  A wheel holds them under that name, and an editable install brings
+    setuptools' own mapping; a checkout that is merely on ``sys.path`` has neither.  Adding the
+    checkout to ``gradhook.__path__`` would also make ``gradhook.gradhook`` importable, a second
+    copy of every class.  So one name is mapped to one folder, by a finder.
+    """
+    package = os.path.dirname(os.path.abspath(__file__))
+    finder = _IntegrationsFinder(os.path.dirname(package))
+    installed = os.path.isdir(os.path.join(package, "integrations"))
+    if not installed and finder not in sys.meta_path:
+        # First, so that core and adapters come from one tree even where another is installed.
+        sys.meta_path.insert(0, finder)
+
+
+class _IntegrationsFinder:
+    """Finds ``gradhook.integrations`` in one checkout, and nothing else."""
+
+    def __init__(self, checkout: str) -> None:
+        self.checkout = checkout
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _IntegrationsFinder) and other.checkout == self.checkout
+
+    __hash__ = None  # type: ignore[assignment]  # compared, never kept in a set
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Return where the module is; ``None`` for any other name, and where there is none."""
+        return PathFinder.find_spec(fullname, [self.checkout]) if fullname == ADAPTERS else None
+
+
+_map_integrations()
 
 
 def __getattr__(name: str) -> object:

@@ -1,8 +1,193 @@
-"""The command line: ``python -m gradhook``."""
+"""The command line, ``python -m gradhook``: reports of finished runs, and the self-test.
 
+``report`` reads the JSON lines that a run left and says by its exit status whether every check
+passed: 0 if so, 1 if any did not, 2 if one could not be read.  An empty run is no success, and
+neither is one whose last line is torn; but a folder may hold other programs' files, which are named
+and skipped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import html
+import importlib.metadata
+import json
+import os
 import sys
+from collections.abc import Sequence
 
-from gradhook._command_line import main
+from gradhook import _render
+from gradhook._format import count, printable
+from gradhook._runs import Run, UnreadableError, read_runs
+from gradhook._selftest import selftest
+from gradhook._terminal import has_colour, width
+
+__all__ = ["main"]
+
+PASSED, FAILED, UNREADABLE = 0, 1, 2
+
+EXAMPLES = """\
+examples:
+  python -m gradhook report runs/mlp                      every check of the runs below a folder
+  python -m gradhook report checks.jsonl --full           tables of the checks that passed as well
+  python -m gradhook report runs --format html -o checks.html
+  python -m gradhook report runs && echo "all gradients right"
+  ssh host cat runs/checks.jsonl | python -m gradhook report -
+  python -m gradhook selftest
+
+exit status: 0 every check passed, 1 one did not, 2 one could not be read, or there was none
+"""
+
+PAGE = """\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark">
+<title>gradient checks</title>
+</head>
+<body>
+{}
+</body>
+</html>"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit status.
+
+    Args:
+        arguments: Words after ``python -m gradhook``; those of the process by default.
+
+    Example:
+        >>> from gradhook.__main__ import main
+        >>> main(["selftest"])
+        self-test passed: a right gradient passes and a wrong one fails
+        0
+    """
+    options = _parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # A sign that the terminal's encoding lacks is no error.
+            stream.reconfigure(errors="replace")
+    try:
+        status: int = options.run(options)
+        sys.stdout.flush()
+    except UnreadableError as error:
+        sys.stderr.write(f"gradhook: {error}\n")
+        return UNREADABLE
+    except BrokenPipeError:  # As in "… | head"; nobody reads on.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    plain = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        prog="python -m gradhook",
+        description="Gradient checks of finished runs.",
+        epilog=EXAMPLES,
+        formatter_class=plain,
+    )
+    parser.add_argument("--version", action="version", version=f"gradhook {_version()}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    report = commands.add_parser(
+        "report",
+        help="show the checks of a run; exit status 1 if any did not pass",
+        description="Show the checks of a run; the exit status is 1 if any did not pass.",
+        epilog=EXAMPLES,
+        formatter_class=plain,
+    )
+    report.add_argument(
+        "run_path", metavar="RUN", help="a file of JSON lines, a folder with some, or - (stdin)"
+    )
+    report.add_argument(
+        "--format", choices=["text", "html", "json"], default="text", help="default: %(default)s"
+    )
+    report.add_argument("--full", action="store_true", help="show passing checks in full as well")
+    report.add_argument("-o", "--output", metavar="FILE", help="write to a file")
+    report.set_defaults(run=_report)
+
+    test = commands.add_parser(
+        "selftest",
+        help="check that a right gradient passes and a wrong one fails",
+        description="Check that a right gradient passes and a wrong one fails.",
+    )
+    test.set_defaults(run=_selftest)
+    return parser
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("gradhook")
+    except importlib.metadata.PackageNotFoundError:
+        return "(not installed)"
+
+
+def _report(options: argparse.Namespace) -> int:
+    found = read_runs(options.run_path)
+    for fault in (fault for run in found for fault in run.faults):
+        sys.stderr.write(f"gradhook: skipped {fault}\n")
+    runs = [run for run in found if run.reports]
+    reports = [report for run in runs for report in run.reports]
+    if options.format == "html":
+        shown = _html(runs)
+    elif options.format == "json":
+        shown = json.dumps([report.to_dict() for report in reports], indent=2, allow_nan=False)
+    else:
+        columns, colour = 80, False
+        if options.output is None:
+            columns, colour = width(sys.stdout), has_colour(sys.stdout)
+        shown = _text(runs, columns, colour=colour, full=options.full)
+    _write(shown, options.output)
+    if not all(report.passed for report in reports):
+        return FAILED
+    return UNREADABLE if any(run.torn for run in found) else PASSED
+
+
+def _selftest(options: argparse.Namespace) -> int:
+    failures = selftest()
+    said = failures or ["self-test passed: a right gradient passes and a wrong one fails"]
+    _write("\n".join(said), None)
+    return FAILED if failures else PASSED
+
+
+def _text(runs: list[Run], columns: int, *, colour: bool, full: bool) -> str:
+    """Return each run as a headline and its checks: a line if passed, else the whole table."""
+    lines = []
+    for run in runs:
+        failed = sum(not report.passed for report in run.reports)
+        outcome = f"{failed} did not pass" if failed else "all passed"
+        torn = "; not all of it could be read" * run.torn
+        lines.append(f"{run.name}: {count(len(run.reports), 'check')}, {outcome}{torn}")
+        for report in run.reports:
+            if report.passed and not full:
+                lines.append(_render.summary(report, colour=colour))
+            else:
+                lines += ["", _render.text(report, columns, colour=colour), ""]
+    return "\n".join(lines)
+
+
+def _html(runs: list[Run]) -> str:
+    """Return all runs as one page."""
+    parts = []
+    for run in runs:
+        parts.append(f"<h1>{html.escape(run.name)}</h1>")
+        parts += [f"<section>{_render.html(report)}</section>" for report in run.reports]
+    return PAGE.format("\n<hr>\n".join(parts))
+
+
+def _write(shown: str, path: str | None) -> None:
+    if path is None:
+        sys.stdout.write(shown + "\n")
+        return
+    try:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(shown + "\n")
+    except OSError as error:
+        raise UnreadableError(f"cannot write {printable(path)}: {error.strerror}") from error
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -12,10 +12,10 @@ from gradhook._called_again import causes_of_calls
 from gradhook._coverage import unjudged
 from gradhook._idle import idle_part
 from gradhook._measured import Measured
-from gradhook._options import Options
 from gradhook._outcome import Outcome
 from gradhook._parameters import Tree
 from gradhook._types import Array, Verdict
+from gradhook.options import Options
 from gradhook.probe.evidence import BlockEvidence, Location
 from gradhook.report import BlockReport, Element, Finding, Report
 from gradhook.verdict.compare import compare_all, ratio_of

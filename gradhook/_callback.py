@@ -14,15 +14,14 @@ from typing import Any, Self, SupportsIndex, Unpack
 
 from gradhook._clock import Clock
 from gradhook._debug import is_enabled
-from gradhook._keywords import BatchKeywords, SignatureOfInit, shows_options
 from gradhook._objective import Objective
 from gradhook._observe import observe
-from gradhook._options import Options
 from gradhook._outlet import OnFail, Outlet
 from gradhook._pickling import CopiedWhole, is_picklable
 from gradhook._subset import as_batch
 from gradhook._types import Batch
-from gradhook._warn import warn
+from gradhook.errors import warn
+from gradhook.options import BatchKeywords, Options, SignatureOfInit, shows_options
 from gradhook.report import Report
 from gradhook.schedules import as_schedule, logarithmic
 from gradhook.sinks import Sink

@@ -16,17 +16,14 @@ import numpy as np
 from gradhook._assemble import Circumstances, assemble
 from gradhook._coverage import unexercised
 from gradhook._faults import is_users, own_faults
-from gradhook._keywords import BatchKeywords, shows_options
 from gradhook._objective import Objective
-from gradhook._options import Options
 from gradhook._outcome import Outcome
 from gradhook._parameters import Tree
-from gradhook._progress import ProgressLike
 from gradhook._run import Run
 from gradhook._subset import Rows, as_batch, draw
 from gradhook._types import Batch, nearest_name
-from gradhook._warn import warn
-from gradhook.errors import NestedCheckError, OptionError
+from gradhook.errors import NestedCheckError, OptionError, warn
+from gradhook.options import BatchKeywords, Options, ProgressLike, shows_options
 from gradhook.report import Report
 
 __all__ = ["check", "check_gradients"]

@@ -6,9 +6,8 @@ clock then counts on, so that the schedule and the charts see one long run.
 
 from __future__ import annotations
 
-from gradhook._integer import as_integer
-from gradhook._warn import warn
-from gradhook.errors import OptionError
+from gradhook._types import as_integer
+from gradhook.errors import OptionError, warn
 from gradhook.schedules import Schedule
 
 __all__ = ["Clock"]

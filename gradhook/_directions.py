@@ -11,15 +11,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal
 
 import numpy as np
 
 from gradhook._draws import CHUNK, Stream, in_chunks, looked_up
-from gradhook._types import Array
+from gradhook._types import Array, Box
 
 __all__ = [
-    "Box",
     "Direction",
     "Element",
     "Move",
@@ -30,9 +29,6 @@ __all__ = [
     "within",
     "without",
 ]
-
-Box: TypeAlias = tuple[slice, ...]
-"""A part of a block: one slice with plain bounds for each axis, step 1."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from gradhook._diagnose import diagnose
 from gradhook._evaluate import Evaluator
 from gradhook._measured import Measured
-from gradhook._options import Options
 from gradhook._parts import zero_slices
 from gradhook._scene import Scene
 from gradhook._switches import BoundSwitch
 from gradhook._types import MISMATCH, Verdict
+from gradhook.options import Options
 from gradhook.probe.budget import Budget
 from gradhook.probe.evidence import Location
 from gradhook.report import Cause

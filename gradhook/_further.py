@@ -13,10 +13,10 @@ from dataclasses import replace
 
 from gradhook._evaluate import Evaluator
 from gradhook._measured import Measured, Past
-from gradhook._options import Options
 from gradhook._settings import measure, outside_domain
 from gradhook._switchboard import Setting, Switchboard
 from gradhook._switches import BoundSwitch
+from gradhook.options import Options
 
 __all__ = ["measure_further"]
 

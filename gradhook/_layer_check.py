@@ -19,10 +19,9 @@ from typing import Any, Unpack
 import numpy as np
 
 from gradhook._check import check
-from gradhook._keywords import Keywords, shows_options
 from gradhook._layer import Layer
-from gradhook._options import Options
 from gradhook._types import Verdict
+from gradhook.options import Keywords, Options, shows_options
 from gradhook.report import Cause, Report
 
 __all__ = ["layer_check"]

@@ -12,10 +12,10 @@ from dataclasses import replace
 
 from gradhook._evaluate import Evaluator
 from gradhook._measured import Measured, Past
-from gradhook._options import Options
 from gradhook._settings import call_in, measure
 from gradhook._switchboard import Setting
 from gradhook._types import MISMATCH, Verdict
+from gradhook.options import Options
 from gradhook.probe.points import mirrored, nearby, shrunk
 from gradhook.verdict.judge import Judgement, judge_kink
 

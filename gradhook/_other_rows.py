@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from gradhook._evaluate import Evaluator
 from gradhook._measured import Measured, Past
-from gradhook._options import Options
 from gradhook._settings import call_in, measure, outside_domain
 from gradhook._types import MISMATCH, Batch, Verdict
+from gradhook.options import Options
 from gradhook.probe.budget import GRANTED
 
 __all__ = ["cost_of_other_rows", "measure_other_rows"]

@@ -14,8 +14,7 @@ from typing import Any, Literal, TypeAlias, get_args
 from gradhook._pickling import is_picklable
 from gradhook._render import summary
 from gradhook._types import Verdict, nearest_name
-from gradhook._warn import warn
-from gradhook.errors import GradientMismatchError, OptionError
+from gradhook.errors import GradientMismatchError, OptionError, warn
 from gradhook.report import Report
 from gradhook.sinks import Sink
 

@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gradhook._directions import Box
 from gradhook._scene import Scene
-from gradhook._types import Array
+from gradhook._types import Array, Box
 from gradhook.probe.evidence import Location
 from gradhook.report import Cause
 from gradhook.verdict.naming import listed

@@ -15,10 +15,10 @@ from dataclasses import replace
 
 from gradhook._evaluate import Evaluator
 from gradhook._measured import Measured, Past
-from gradhook._options import Options
 from gradhook._settings import measure
 from gradhook._switchboard import Setting
 from gradhook._types import Blocks, Verdict
+from gradhook.options import Options
 from gradhook.probe.blocks import Prober
 from gradhook.probe.budget import GRANTED, QUICK
 from gradhook.probe.evidence import BlockEvidence

@@ -18,7 +18,6 @@ from gradhook._generic import UnreadError
 from gradhook._guard import Guard, put_back
 from gradhook._holders import sole_mover
 from gradhook._objective import Objective
-from gradhook._options import Options
 from gradhook._outcome import Outcome
 from gradhook._parameters import Tree
 from gradhook._penalty import split_penalty, sum_of
@@ -32,6 +31,7 @@ from gradhook._walk import BUDGET
 from gradhook._workspace import Workspace
 from gradhook.difference import ComplexStep
 from gradhook.errors import OptionError, ParameterError, SubsetError, UnreadParametersError
+from gradhook.options import Options
 
 __all__ = ["Run"]
 

@@ -14,10 +14,10 @@ import numpy as np
 from gradhook._directions import Element, Part, Spread, masked
 from gradhook._evaluate import Evaluator
 from gradhook._measured import Measured
-from gradhook._options import Options
 from gradhook._parameters import each_leaf
 from gradhook._switches import BoundSwitch
 from gradhook._types import Array, Blocks
+from gradhook.options import Options
 from gradhook.probe.blocks import Prober
 from gradhook.probe.budget import SEARCH, Budget
 from gradhook.probe.directions import seeded, spread

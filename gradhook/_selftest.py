@@ -13,8 +13,8 @@ import numpy as np
 
 from gradhook._check import check
 from gradhook._objective import Objective
-from gradhook._options import Options
 from gradhook._types import Array, Verdict
+from gradhook.options import Options
 
 __all__ = ["selftest"]
 

@@ -20,7 +20,6 @@ from gradhook._further import measure_further
 from gradhook._generic import find_generic
 from gradhook._measured import Past
 from gradhook._off_the_tie import measure_off_the_tie
-from gradhook._options import Options
 from gradhook._other_rows import cost_of_other_rows, measure_other_rows
 from gradhook._outcome import Outcome
 from gradhook._quick import measure_quickly, measure_sparingly
@@ -29,6 +28,7 @@ from gradhook._switchboard import Setting, Switchboard
 from gradhook._switches import BoundSwitch
 from gradhook._trace import trace_branches
 from gradhook._types import MISMATCH, Batch, Verdict
+from gradhook.options import Options
 from gradhook.probe.sanity import (
     Facts,
     Returned,

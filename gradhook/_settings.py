@@ -12,13 +12,13 @@ import math
 
 from gradhook._evaluate import Evaluator
 from gradhook._measured import Measured, Past
-from gradhook._options import Options
 from gradhook._parameters import all_finite
 from gradhook._settle import Settler, doubted
 from gradhook._small import judge_small
 from gradhook._switchboard import Setting
 from gradhook._types import Array, Blocks
 from gradhook._workers import distributor
+from gradhook.options import Options
 from gradhook.probe.blocks import Prober
 from gradhook.probe.budget import GRANTED
 from gradhook.probe.elements import measure_elements

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import math
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeAlias
@@ -18,7 +19,20 @@ from numpy.typing import NDArray
 
 from gradhook.errors import OptionError
 
-__all__ = ["MISMATCH", "Array", "Batch", "Blocks", "Effort", "Tolerance", "Verdict"]
+__all__ = [
+    "Array",
+    "Batch",
+    "Blocks",
+    "Box",
+    "Effort",
+    "MISMATCH",
+    "Tolerance",
+    "Verdict",
+    "as_integer",
+]
+
+Box: TypeAlias = tuple[slice, ...]
+"""A part of a block: one slice with plain bounds for each axis, step 1."""
 
 Array: TypeAlias = NDArray[Any]
 """An array of any dtype and shape."""
@@ -168,3 +182,17 @@ def nearest_name(name: str, known: list[str]) -> str:
 def is_finite(value: float) -> bool:
     """Whether a real number is neither NaN nor infinite, without a NumPy warning."""
     return bool(np.isfinite(value))
+
+
+def as_integer(value: Any) -> int | None:
+    """Return a Python or NumPy integer as ``int``, and ``None`` for anything else.
+
+    Booleans and floats are something else, ``3.0`` included: a float where a step is counted is a
+    mistake somewhere else in the loop.
+    """
+    if isinstance(value, bool):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None

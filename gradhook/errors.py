@@ -5,6 +5,12 @@ a ``GradhookError`` and the standard exception that describes the same mistake, 
 knows nothing of gradhook still catches it by its usual name.
 """
 
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+
 __all__ = [
     "BatchError",
     "GradCheckWarning",
@@ -23,6 +29,7 @@ __all__ = [
     "RestoreError",
     "SubsetError",
     "UnreadParametersError",
+    "warn",
 ]
 
 
@@ -104,3 +111,16 @@ class RestoreError(GradhookError, RuntimeError):
 
 class NestedCheckError(GradhookError, RuntimeError):
     """A check was started from inside a check of the same objective."""
+
+
+PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+
+
+def warn(message: str) -> None:
+    """Issue a ``GradCheckWarning`` at the innermost frame outside the package."""
+    level = 1
+    frame = sys._getframe(0)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
+        frame = frame.f_back
+        level += 1
+    warnings.warn(message, GradCheckWarning, stacklevel=level)

@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol, SupportsIndex, TypeAlias, runtime_checkable
 
-from gradhook._integer import as_integer
+from gradhook._types import as_integer
 from gradhook.errors import OptionError
 
 __all__ = [

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from gradhook import Report, Verdict, _command_line
-from gradhook._command_line import main
+from gradhook import Report, Verdict
+from gradhook import __main__ as _command_line
+from gradhook.__main__ import main
 from gradhook.report import BlockReport
 from gradhook.sinks import JsonLines, TensorBoard
 

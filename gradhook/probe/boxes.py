@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from gradhook._directions import Box
+from gradhook._types import Box
 
 __all__ = ["cut", "size_of", "whole"]
 

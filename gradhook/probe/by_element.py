@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradhook._directions import Box
-from gradhook._types import Array
+from gradhook._types import Array, Box
 from gradhook.probe.boxes import cut, size_of, whole
 from gradhook.probe.evidence import BlockEvidence, Location
 

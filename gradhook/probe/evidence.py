@@ -6,8 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from gradhook._directions import Box
-from gradhook._types import Array
+from gradhook._types import Array, Box
 
 __all__ = ["BlockEvidence", "Location", "Probe", "Slope"]
 

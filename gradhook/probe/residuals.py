@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradhook._directions import Box, Direction, Part, Spread
-from gradhook._types import Array
+from gradhook._directions import Direction, Part, Spread
+from gradhook._types import Array, Box
 from gradhook.probe.blocks import Prober
 from gradhook.probe.boxes import cut, size_of
 from gradhook.probe.evidence import Probe

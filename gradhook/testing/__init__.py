@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Unpack
 
 from gradhook._check import check_gradients
-from gradhook._keywords import BatchKeywords, shows_options
+from gradhook.options import BatchKeywords, shows_options
 from gradhook.report import Report
 
 __all__ = ["assert_gradients"]

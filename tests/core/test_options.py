@@ -11,11 +11,9 @@ import pytest
 
 import gradhook
 from gradhook import L2, GradCheckCallback, Switch, Tolerance, check_gradients, difference
-from gradhook._code import code_of
-from gradhook._integer import as_integer
-from gradhook._keywords import BatchKeywords, Keywords
-from gradhook._options import Options
+from gradhook._types import as_integer
 from gradhook.errors import OptionError
+from gradhook.options import BatchKeywords, Keywords, Options, code_of
 from gradhook.testing import assert_gradients
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gradhook._progress import ProgressLike
 from gradhook.errors import OptionError
+from gradhook.options import ProgressLike
 from gradhook.sinks import Progress
 from gradhook.sinks import progress as progress_module
 

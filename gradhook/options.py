@@ -7,24 +7,34 @@ step at which it would first be used.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import inspect
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any, get_args
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, Protocol, TypedDict, TypeVar, get_args, get_type_hints, runtime_checkable
 
 from gradhook._bind import as_switches
-from gradhook._code import code_of
 from gradhook._form import takes
 from gradhook._gradients import GradientName
-from gradhook._integer import as_integer
 from gradhook._penalty import Penalty, split_penalty
-from gradhook._progress import ProgressLike
 from gradhook._switches import Switch
-from gradhook._types import Effort, Tolerance, nearest_name
+from gradhook._types import Effort, Tolerance, as_integer, nearest_name
 from gradhook.difference import Method
 from gradhook.errors import OptionError
 
-__all__ = ["POINTS", "Options", "PenaltyLike", "SwitchLike"]
+__all__ = [
+    "BatchKeywords",
+    "Keywords",
+    "Options",
+    "POINTS",
+    "PenaltyLike",
+    "ProgressLike",
+    "SignatureOfInit",
+    "SwitchLike",
+    "code_of",
+    "shows_options",
+]
 
 POINTS = ("generic", "current")
 """Points that ``points=`` may name, the main one first."""
@@ -213,3 +223,144 @@ def _one_of(what: str, value: object, known: Sequence[str]) -> None:
             f"{what} must be one of {', '.join(map(repr, known))}, got "
             f"{value!r}{nearest_name(str(value), list(known))}"
         )
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Keywords(TypedDict, total=False):
+    """The options that have nothing to do with batches, for whoever checks types."""
+
+    effort: Effort
+    tolerance: Tolerance
+    dropout: SwitchLike
+    penalty: PenaltyLike
+    evaluation_mode: Callable[[], Any] | contextlib.AbstractContextManager[Any] | None
+    state: Any
+    gradient_name: GradientName | None
+    order: Sequence[str] | None
+    points: Sequence[str] | None
+    fixed: Collection[str]
+    method: Method | None
+    workers: Any
+    seed: int
+    progress: ProgressLike | bool | None
+
+
+class BatchKeywords(Keywords, total=False):
+    """Every option."""
+
+    samples: int | None
+    sample_axis: int
+    subset: Callable[[tuple[Any, ...], Any], tuple[Any, ...]] | None
+
+
+def shows_options(*, but: Collection[str] = ()) -> Callable[[F], F]:
+    """Let ``help`` and completion see the options of a function that takes ``**options``.
+
+    Args:
+        but: Names of options that it does not take.
+    """
+    # As objects, because the module of the function does not know the names.
+    types = get_type_hints(Options)
+    shown = [
+        inspect.Parameter(
+            option.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=Tolerance() if option.default is MISSING else option.default,
+            annotation=types[option.name],
+        )
+        for option in fields(Options)
+        if option.name not in but
+    ]
+
+    def decorate(function: F) -> F:
+        signature = inspect.signature(function)
+        own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+        seen = signature.replace(parameters=[*own, *shown])
+        vars(function)["__signature__"] = seen
+        return function
+
+    return decorate
+
+
+class SignatureOfInit:
+    """What ``inspect`` is told of a class whose ``__new__`` takes anything, not of instances."""
+
+    def __get__(self, instance: object, owner: type[Any]) -> inspect.Signature:
+        if instance is not None:
+            raise AttributeError("__signature__")
+        signature = inspect.signature(owner.__init__)
+        return signature.replace(parameters=list(signature.parameters.values())[1:])
+
+
+def code_of(value: Any) -> str | None:
+    """Return an expression that makes the value, given ``import gradhook``; ``None`` if none does.
+
+    Numbers, strings, names and the values that gradhook exports can be written down, and lists,
+    tuples and dictionaries of these; functions, generators and arrays cannot.
+    """
+    if isinstance(value, (list, tuple)):
+        parts = [code_of(item) for item in value]
+        if None in parts or type(value) not in (list, tuple):
+            return None
+        inside = ", ".join(map(str, parts))
+        if isinstance(value, list):
+            return f"[{inside}]"
+        return f"({inside},)" if len(parts) == 1 else f"({inside})"
+    if type(value) is dict:
+        items = [(code_of(key), code_of(item)) for key, item in value.items()]
+        if any(None in item for item in items):
+            return None
+        return f"{{{', '.join(f'{key}: {item}' for key, item in items)}}}"
+    if isinstance(value, float):
+        return repr(float(value)) if math.isfinite(value) else f"float('{value}')"
+    if value is None or type(value) in (bool, int, str):
+        return repr(value)
+    return _own(value)
+
+
+def _own(value: Any) -> str | None:
+    """A value of gradhook's own, by the name under which users import its class."""
+    kind = type(value)
+    if not (dataclasses.is_dataclass(value) and kind.__module__.startswith("gradhook.")):
+        return None
+    home = "gradhook.difference" if ".difference." in kind.__module__ else "gradhook"
+    if isinstance(value, Penalty):
+        return f"{home}.{value!r}"
+    arguments = []
+    for field in dataclasses.fields(value):
+        held = getattr(value, field.name)
+        if held != field.default:
+            code = code_of(held)
+            if code is None:
+                return None
+            arguments.append(f"{field.name}={code}")
+    return f"{home}.{kind.__name__}({', '.join(arguments)})"
+
+
+@runtime_checkable
+class ProgressLike(Protocol):
+    """Anything with ``start``, ``advance`` and ``close``.
+
+    Example:
+        >>> class Count:
+        ...     def start(self, total: int | None, description: str) -> None:
+        ...         self.done = 0
+        ...
+        ...     def advance(self, n: int = 1) -> None:
+        ...         self.done += n
+        ...
+        ...     def close(self) -> None: ...
+        >>> isinstance(Count(), ProgressLike)
+        True
+    """
+
+    def start(self, total: int | None, description: str) -> None:
+        """Begin work of ``total`` steps, ``None`` where their number is not known beforehand."""
+
+    def advance(self, n: int = 1) -> None:
+        """Say that ``n`` more steps are done; their sum may differ from ``total``."""
+
+    def close(self) -> None:
+        """End the work, finished or not; may be called more than once, and without ``start``."""
