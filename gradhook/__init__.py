@@ -23,16 +23,16 @@ if TYPE_CHECKING:
     from gradhook import schedules as schedules
     from gradhook import sinks as sinks
     from gradhook import testing as testing
-    from gradhook._callback import GradCheckCallback as GradCheckCallback
-    from gradhook._check import check_gradients as check_gradients
-    from gradhook._debug import debug as debug
-    from gradhook._layer_check import layer_check as layer_check
     from gradhook._objective import Objective as Objective
     from gradhook._penalty import L1 as L1
     from gradhook._penalty import L2 as L2
     from gradhook._switches import Switch as Switch
     from gradhook._types import Tolerance as Tolerance
     from gradhook._types import Verdict as Verdict
+    from gradhook.callback.callback import GradCheckCallback as GradCheckCallback
+    from gradhook.callback.debug_flag import debug as debug
+    from gradhook.check.check import check_gradients as check_gradients
+    from gradhook.check.layer_check import layer_check as layer_check
     from gradhook.errors import GradCheckWarning as GradCheckWarning
     from gradhook.errors import GradhookError as GradhookError
     from gradhook.errors import GradientMismatchError as GradientMismatchError
@@ -69,7 +69,7 @@ __all__ = [
 HOMES = {
     "CAUSE_KINDS": "report",
     "Cause": "report",
-    "GradCheckCallback": "_callback",
+    "GradCheckCallback": "callback.callback",
     "GradCheckWarning": "errors",
     "GradhookError": "errors",
     "GradientMismatchError": "errors",
@@ -81,9 +81,9 @@ HOMES = {
     "Tolerance": "_types",
     "UnreadParametersError": "errors",
     "Verdict": "_types",
-    "check_gradients": "_check",
-    "debug": "_debug",
-    "layer_check": "_layer_check",
+    "check_gradients": "check.check",
+    "debug": "callback.debug_flag",
+    "layer_check": "check.layer_check",
 }
 """The module of each public name that is not a module itself."""
 

@@ -19,8 +19,8 @@ from collections.abc import Sequence
 from gradhook import _render
 from gradhook._format import count, printable
 from gradhook._runs import Run, UnreadableError, read_runs
-from gradhook._selftest import selftest
 from gradhook._terminal import has_colour, width
+from gradhook.check.selftest import selftest
 
 __all__ = ["main"]
 

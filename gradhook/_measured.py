@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 
 from gradhook._switchboard import Setting
 from gradhook._types import MISMATCH, Array, Blocks, Verdict
+from gradhook.check.sanity import is_large
 from gradhook.probe.blocks import Prober
 from gradhook.probe.evidence import BlockEvidence
-from gradhook.probe.sanity import is_large
 from gradhook.report import Finding
 from gradhook.verdict.compare import Comparison
 from gradhook.verdict.judge import Judgement

@@ -8,7 +8,7 @@ import pytest
 
 from gradhook import GradCheckCallback, check_gradients
 from gradhook._number import as_complex, as_loss
-from gradhook._pickling import is_picklable
+from gradhook.callback.pickling import is_picklable
 from gradhook.errors import GradCheckWarning, InternalError, LossTypeError
 
 
@@ -38,7 +38,7 @@ def test_exceptions_of_the_users_own_outside_the_loss_propagate(where):
 
 @pytest.mark.parametrize("name", ["draw", "_with_block_names", "assemble", "unexercised"])
 def test_faults_of_gradhooks_own_outside_the_guard_are_called_so(monkeypatch, name):
-    monkeypatch.setattr(f"gradhook._check.{name}", None)
+    monkeypatch.setattr(f"gradhook.check.check.{name}", None)
     with pytest.raises(InternalError, match="gradhook itself failed: TypeError"):
         check_gradients(square, {"w": np.ones(2)})
     check = GradCheckCallback(square, {"w": np.ones(2)}, batch=(), on_fail="record", enabled=True)

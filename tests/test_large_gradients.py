@@ -9,8 +9,8 @@ import gradhook
 from gradhook import Verdict, check_gradients
 from gradhook._gradients import name_gradients, own_gradients
 from gradhook._parameters import Tree, all_finite, norm, rms
-from gradhook.probe import sanity
-from gradhook.probe.sanity import _sketch
+from gradhook.check import sanity
+from gradhook.check.sanity import _sketch
 
 TREE = Tree.of({"a": np.ones((2, 3)), "b": np.ones(4)})
 

@@ -231,7 +231,7 @@ def test_a_model_with_all_weights_in_one_vector_is_checked_through_its_views():
 def test_a_training_set_in_reach_is_not_copied(monkeypatch):
     copied = []
     data = np.zeros(300_000)
-    monkeypatch.setattr("gradhook._run.BUDGET", 1_000_000)
+    monkeypatch.setattr("gradhook.check.guarded.BUDGET", 1_000_000)
     original = np.array
 
     def spy(array, *arguments, **keywords):
@@ -253,7 +253,7 @@ def test_a_training_set_in_reach_is_not_copied(monkeypatch):
 
 
 def test_a_change_of_what_was_not_copied_is_an_error(monkeypatch):
-    monkeypatch.setattr("gradhook._run.BUDGET", 1000)
+    monkeypatch.setattr("gradhook.check.guarded.BUDGET", 1000)
     data = np.zeros(300)
 
     def loss_and_gradients(p):
@@ -269,7 +269,7 @@ def test_a_change_of_what_was_not_copied_is_an_error(monkeypatch):
 
 @pytest.mark.parametrize("name", ["Session", "Guard", "Evaluator", "Workspace", "put_back"])
 def test_a_fault_of_gradhooks_own_is_none_of_the_users(monkeypatch, name):
-    monkeypatch.setattr(f"gradhook._run.{name}", None)
+    monkeypatch.setattr(f"gradhook.check.guarded.{name}", None)
     with pytest.raises(InternalError, match="gradhook itself failed: TypeError") as got:
         check_gradients(square, {"w": np.ones(2)})
     assert isinstance(got.value.__cause__, TypeError)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Unpack
 
-from gradhook._check import check_gradients
+from gradhook.check.check import check_gradients
 from gradhook.options import BatchKeywords, shows_options
 from gradhook.report import Report
 

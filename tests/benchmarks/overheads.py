@@ -26,7 +26,7 @@ from typing import Any
 from _network import loss_and_gradients, machine, network, seconds
 
 import gradhook
-from gradhook._selftest import selftest
+from gradhook.check.selftest import selftest
 from gradhook.sinks import TensorBoard
 
 CALLS = 1000

@@ -17,8 +17,9 @@ from typing import Any
 from unittest import mock
 
 import gradhook
-from gradhook import Verdict, _session
+from gradhook import Verdict
 from gradhook._evaluate import Evaluator
+from gradhook.check import plan as _session
 from tests.catalogue import Case
 from tests.catalogue.record import gradient_ratios
 

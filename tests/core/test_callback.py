@@ -264,7 +264,7 @@ class TestOnFail:
         def faulty(*_, **__):
             raise InternalError("gradhook itself failed: ValueError: mine")
 
-        monkeypatch.setattr("gradhook._observe.check", faulty)
+        monkeypatch.setattr("gradhook.callback.observe.check", faulty)
         check = callback(schedule=1, on_fail="raise")
         with pytest.warns(GradCheckWarning, match="INCONCLUSIVE"):
             check()

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradhook import GradCheckWarning, schedules
-from gradhook._clock import Clock
+from gradhook.callback.clock import Clock
 from gradhook.errors import OptionError
 
 SCHEDULES = st.one_of(

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import gradhook
-from gradhook import _session, _trace
+from gradhook import _trace
+from gradhook.check import plan as _session
 from gradhook.probe.recording import recording
 from gradhook.probe.traced import Traced, traced
 from tests import catalogue

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from gradhook import _off_the_tie, check_gradients
+from gradhook import check_gradients
+from gradhook.check import off_the_kink as _off_the_tie
 from tests import catalogue
 
 ONE_SIDED = ["cnn/leaky_slope_ignored/notebook/1024", "cnn/wrong_layer_act/notebook/1007"]

@@ -261,8 +261,8 @@ def fault_of(module: str, source: str) -> str | None:
             "gradhook.sinks.memory",
             "def write():\n    from gradhook.testing import assert_gradients",
         ),
-        ("gradhook._check", "from gradhook import GradCheckCallback"),
-        ("gradhook._callback", "from gradhook.integrations import scipy_optimize"),
+        ("gradhook.check.check", "from gradhook import GradCheckCallback"),
+        ("gradhook.callback.callback", "from gradhook.integrations import scipy_optimize"),
     ],
 )
 def test_an_import_against_the_direction_is_found(module, source):
@@ -277,8 +277,8 @@ def test_an_import_against_the_direction_is_found(module, source):
         ("gradhook.report", "from gradhook._render import text"),
         ("gradhook.verdict.judge", "from gradhook.probe.evidence import Probe"),
         ("gradhook.verdict.judge", "from gradhook.report import Report"),
-        ("gradhook._callback", "from gradhook.sinks.tensorboard import TensorBoard"),
-        ("gradhook", "from gradhook._callback import GradCheckCallback"),
+        ("gradhook.callback.callback", "from gradhook.sinks.tensorboard import TensorBoard"),
+        ("gradhook", "from gradhook.callback.callback import GradCheckCallback"),
     ],
 )
 def test_an_import_along_the_direction_is_not(module, source):

@@ -11,8 +11,8 @@ import os
 import traceback
 from collections.abc import Callable, Iterator
 
-from gradhook._generic import UnreadError
 from gradhook._neighbours import is_library
+from gradhook.check.generic_point import UnreadError
 from gradhook.errors import GradCheckWarning, GradhookError, InternalError
 
 __all__ = ["is_users", "own_faults"]

@@ -17,7 +17,7 @@ def is_picklable(thing: Any) -> bool:
     """Whether a function, or a list of some, can be pickled; of anything else it is assumed.
 
     Example:
-        >>> from gradhook._pickling import is_picklable
+        >>> from gradhook.callback.pickling import is_picklable
         >>> is_picklable(print), is_picklable(lambda: None)
         (True, False)
     """

@@ -8,7 +8,7 @@ from gradhook._branch import Branch
 from gradhook._explain import Explanation
 from gradhook._measured import Measured
 from gradhook._types import Array, Verdict
-from gradhook.probe.sanity import Facts
+from gradhook.check.sanity import Facts
 from gradhook.report import Finding
 
 __all__ = ["Outcome"]

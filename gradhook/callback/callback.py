@@ -12,14 +12,14 @@ from dataclasses import fields, replace
 from types import TracebackType
 from typing import Any, Self, SupportsIndex, Unpack
 
-from gradhook._clock import Clock
-from gradhook._debug import is_enabled
 from gradhook._objective import Objective
-from gradhook._observe import observe
-from gradhook._outlet import OnFail, Outlet
-from gradhook._pickling import CopiedWhole, is_picklable
 from gradhook._subset import as_batch
 from gradhook._types import Batch
+from gradhook.callback.clock import Clock
+from gradhook.callback.debug_flag import is_enabled
+from gradhook.callback.observe import observe
+from gradhook.callback.outlet import OnFail, Outlet
+from gradhook.callback.pickling import CopiedWhole, is_picklable
 from gradhook.errors import warn
 from gradhook.options import BatchKeywords, Options, SignatureOfInit, shows_options
 from gradhook.report import Report

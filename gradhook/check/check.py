@@ -13,15 +13,15 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from gradhook._assemble import Circumstances, assemble
-from gradhook._coverage import unexercised
-from gradhook._faults import is_users, own_faults
 from gradhook._objective import Objective
-from gradhook._outcome import Outcome
 from gradhook._parameters import Tree
-from gradhook._run import Run
 from gradhook._subset import Rows, as_batch, draw
 from gradhook._types import Batch, nearest_name
+from gradhook.check.assemble import Circumstances, assemble
+from gradhook.check.coverage import unexercised
+from gradhook.check.faults import is_users, own_faults
+from gradhook.check.guarded import Run
+from gradhook.check.outcome import Outcome
 from gradhook.errors import NestedCheckError, OptionError, warn
 from gradhook.options import BatchKeywords, Options, ProgressLike, shows_options
 from gradhook.report import Report

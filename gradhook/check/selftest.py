@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from gradhook._check import check
 from gradhook._objective import Objective
 from gradhook._types import Array, Verdict
+from gradhook.check.check import check
 from gradhook.options import Options
 
 __all__ = ["selftest"]
@@ -26,7 +26,7 @@ def selftest() -> list[str]:
         What went wrong, one sentence each; empty if the tester can be trusted.
 
     Example:
-        >>> from gradhook._selftest import selftest
+        >>> from gradhook.check.selftest import selftest
         >>> selftest()
         []
     """

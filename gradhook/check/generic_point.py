@@ -17,8 +17,8 @@ from gradhook._directions import Move
 from gradhook._evaluate import Evaluator
 from gradhook._settings import outside_domain
 from gradhook._types import Blocks
+from gradhook.check.sanity import Facts
 from gradhook.probe.points import generic, nearby, shrunk, typical_scale
-from gradhook.probe.sanity import Facts
 
 __all__ = ["GenericPoint", "UnreadError", "find_generic"]
 

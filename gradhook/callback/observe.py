@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from gradhook._check import check
 from gradhook._objective import Objective
 from gradhook._parameters import Tree
-from gradhook._selftest import selftest
 from gradhook._subset import as_batch
 from gradhook._types import Verdict
+from gradhook.check.check import check
+from gradhook.check.selftest import selftest
 from gradhook.errors import InternalError
 from gradhook.options import Options
 from gradhook.report import BlockReport, Report

@@ -13,22 +13,22 @@ from typing import Any
 
 from gradhook._bind import bind_switches, infer_switches, keywords_of
 from gradhook._evaluate import Evaluator
-from gradhook._faults import own_faults
-from gradhook._generic import UnreadError
 from gradhook._guard import Guard, put_back
 from gradhook._holders import sole_mover
 from gradhook._objective import Objective
-from gradhook._outcome import Outcome
 from gradhook._parameters import Tree
 from gradhook._penalty import split_penalty, sum_of
-from gradhook._remarks import remarks
-from gradhook._session import Session
 from gradhook._signals import held_signals
 from gradhook._subset import Rows, passed_whole, upcast
 from gradhook._types import Batch
 from gradhook._upcast import upcast_in_place
 from gradhook._walk import BUDGET
 from gradhook._workspace import Workspace
+from gradhook.check.coverage import remarks
+from gradhook.check.faults import own_faults
+from gradhook.check.generic_point import UnreadError
+from gradhook.check.outcome import Outcome
+from gradhook.check.plan import Session
 from gradhook.difference import ComplexStep
 from gradhook.errors import OptionError, ParameterError, SubsetError, UnreadParametersError
 from gradhook.options import Options

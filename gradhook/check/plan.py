@@ -13,30 +13,29 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from gradhook._called_again import findings_of_calls
 from gradhook._evaluate import Evaluator
 from gradhook._explain import explain
-from gradhook._further import measure_further
-from gradhook._generic import find_generic
 from gradhook._measured import Past
-from gradhook._off_the_tie import measure_off_the_tie
-from gradhook._other_rows import cost_of_other_rows, measure_other_rows
-from gradhook._outcome import Outcome
 from gradhook._quick import measure_quickly, measure_sparingly
 from gradhook._settings import measure
 from gradhook._switchboard import Setting, Switchboard
 from gradhook._switches import BoundSwitch
 from gradhook._trace import trace_branches
 from gradhook._types import MISMATCH, Batch, Verdict
-from gradhook.options import Options
-from gradhook.probe.sanity import (
+from gradhook.check.further_settings import cost_of_other_rows, measure_further, measure_other_rows
+from gradhook.check.generic_point import find_generic
+from gradhook.check.off_the_kink import measure_off_the_tie
+from gradhook.check.outcome import Outcome
+from gradhook.check.sanity import (
     Facts,
     Returned,
     call_gradients_again,
     call_loss_twice,
     call_together_twice,
     call_with_gradients,
+    findings_of_calls,
 )
+from gradhook.options import Options
 from gradhook.verdict.judge import combine
 
 __all__ = ["Session"]

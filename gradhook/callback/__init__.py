@@ -1,0 +1,1 @@
+"""The callback: the training loop, its clock, and what leaves it."""

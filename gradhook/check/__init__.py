@@ -1,0 +1,1 @@
+"""One check from start to finish: guard, sanity, settings, explanation, report."""

@@ -1,0 +1,236 @@
+"""What a check did not exercise: said next to "passed", in words.
+
+A gradient can be right at the point and on the rows looked at and wrong elsewhere.  Some such
+blind spots are known to hide bugs and can be read off the data.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradhook._branch import branch_sentences
+from gradhook._evaluate import Evaluator
+from gradhook._subset import Rows, passed_whole
+from gradhook._types import Array, Batch, Verdict
+from gradhook.check.outcome import Outcome
+from gradhook.report import BlockReport
+
+__all__ = ["Idle", "idle_part", "remarks", "unexercised", "unjudged"]
+
+
+def unexercised(outcome: Outcome, rows: Rows, arrays: dict[str, Array]) -> tuple[str, ...]:
+    """Sentences on what the rows and the point leave unseen.
+
+    Args:
+        outcome: What was measured.
+        rows: The rows checked.
+        arrays: The parameters at the current point, by name.
+    """
+    sentences = []
+    if rows.count == 1:
+        sentences.append("one sample: a sum and a mean over the batch cannot be told apart")
+    sentences += _unrepeated(outcome, rows)
+    if outcome.measured and not any(m.setting.moves for m in outcome.measured):
+        sentences += _special_values(arrays)
+    return tuple(sentences)
+
+
+def unjudged(blocks: Mapping[str, BlockReport], outcome: Outcome, where: str) -> list[str]:
+    """Sentences on the blocks, settings and units that could not be judged.
+
+    Args:
+        blocks: What is said of each block.
+        outcome: What was measured.
+        where: Where it was measured, in words.
+    """
+    sentences = []
+    for name, block in blocks.items():
+        if block.verdict is Verdict.UNTESTED:
+            sentences.append(f"{name} untested: {block.sentence}")
+            continue
+        for finding in block.findings:
+            if finding.verdict in (Verdict.UNTESTED, Verdict.INCONCLUSIVE, Verdict.KINK) and (
+                finding.verdict is not block.verdict
+            ):
+                first = branch_sentences(block.branches)[: finding.verdict is Verdict.KINK]
+                said = "; ".join([finding.note, *first])
+                sentences.append(f"{name} at {finding.setting}: {finding.verdict}, {said}")
+        idle = idle_part(outcome.gradients_of(name)) if block.verdict is Verdict.PASS else None
+        if idle is not None:
+            sentences.append(idle.sentence(name, where))
+    return sentences
+
+
+def _unrepeated(outcome: Outcome, rows: Rows) -> list[str]:
+    """Embeddings of which no row is used twice, so that ``dE[idx] += g`` would go unnoticed."""
+    sentences = []
+    for item in rows.batch:
+        if not (isinstance(item, np.ndarray) and item.dtype.kind in "iu" and item.size > 1):
+            continue
+        used, times = np.unique(item, return_counts=True)
+        for name, gradient in outcome.facts.gradients.items():
+            if gradient.ndim < 2 or used[0] < 0 or used[-1] >= len(gradient):
+                continue
+            touched = np.flatnonzero(gradient.reshape(len(gradient), -1).any(axis=1))
+            # Rows with a gradient are exactly those that the indices name: an embedding.
+            if len(touched) < len(gradient) and np.array_equal(touched, used) and times.max() == 1:
+                sentences.append(
+                    f"no index repeats in these rows: adding up gradients of equal rows of {name} "
+                    "was not exercised"
+                )
+    return sentences
+
+
+def _special_values(arrays: dict[str, Array]) -> list[str]:
+    """Blocks whose values hide a factor or a term, where only the current point was checked."""
+    zero = [name for name, a in arrays.items() if a.size and not a.any()]
+    one = [name for name, a in arrays.items() if a.size and bool((a == 1).all())]
+    sentences = []
+    if zero:
+        sentences.append(
+            f"{', '.join(zero)} all zero here: terms that they multiply were not exercised"
+        )
+    if one:
+        sentences.append(
+            f"{', '.join(one)} all one here: a factor forgotten or squared would go unseen"
+        )
+    return sentences
+
+
+WORTH_SAYING = 0.25
+"""Share of a block's slices that must be without gradient."""
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """Slices of a block whose gradient is zero.
+
+    Args:
+        count: How many.
+        total: Of how many.
+        what: What a slice is called.
+    """
+
+    count: int
+    total: int
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.count} of {self.total} {self.what}"
+
+    def sentence(self, block: str, where: str) -> str:
+        """What to say of a block that is otherwise right, ``where`` it was looked at."""
+        if self.what == "elements":
+            return f"{block}: {self} have zero gradient {where} (dead units?), so they are untested"
+        where = where.replace("these rows", "these rows of data")
+        return f"{block}: {self} have zero gradient {where}, untested"
+
+
+def idle_part(gradients: Sequence[Array]) -> Idle | None:
+    """Slices along the first or the last axis whose gradient is zero to the bit, wherever measured.
+
+    Args:
+        gradients: The block's analytic gradient in every setting, all of one shape.
+
+    Returns:
+        The axis with the larger share; ``None`` below ``WORTH_SAYING``.
+
+    Example:
+        >>> import numpy as np
+        >>> from gradhook.check.coverage import idle_part
+        >>> gradient = np.zeros((100, 4))
+        >>> gradient[[3, 14, 15]] = 1.0
+        >>> str(idle_part([gradient]))
+        '97 of 100 rows'
+    """
+    if not gradients or gradients[0].ndim == 0 or gradients[0].size == 0:
+        return None
+    ndim = gradients[0].ndim
+    found = []
+    for axis in sorted({0, ndim - 1}):
+        others = tuple(other for other in range(ndim) if other != axis)
+        zero = np.logical_and.reduce([~g.any(axis=others) for g in gradients])
+        found.append(Idle(int(zero.sum()), zero.size, _name(axis, ndim)))
+    most = max(found, key=lambda idle: idle.count / idle.total)
+    return most if most.count >= WORTH_SAYING * most.total else None
+
+
+def _name(axis: int, ndim: int) -> str:
+    if ndim == 1:
+        return "elements"
+    if ndim == 2:
+        return "rows" if axis == 0 else "columns"
+    return f"slices along the {'last' if axis else 'first'} axis"
+
+
+def remarks(
+    outcome: Outcome, evaluator: Evaluator, rows: Rows, whole: Batch, keywords: Iterable[str]
+) -> list[str]:
+    """Return the remarks on one check.
+
+    Args:
+        outcome: What the session found.
+        evaluator: What made the calls.
+        rows: The rows drawn.
+        whole: The batch that they were drawn from.
+        keywords: Names of the functions' keywords that no switch turns.
+    """
+    return [
+        *_on_repeating(outcome, evaluator, keywords),
+        *evaluator.workspace.tree.notes,
+        *([evaluator.name_rule] if evaluator.name_rule else []),
+        *([unchanged] if (unchanged := passed_whole(rows, whole)) else []),
+        *_on_exceptions(evaluator),
+        *evaluator.guard.notes,
+    ]
+
+
+def _on_repeating(outcome: Outcome, evaluator: Evaluator, keywords: Iterable[str]) -> list[str]:
+    """Whether the loss was the same number each time."""
+    facts, notes = outcome.facts, []
+    off = [switch.name for switch, _ in evaluator.switches if switch.role == "dropout"]
+    if facts.random and facts.replayable and facts.generator_moved and off:
+        turned = f"{', '.join(map(repr, off))} {'was' if len(off) == 1 else 'were'} turned off"
+        notes.append(
+            f"the loss is random although {turned}: something else draws from a generator, or the "
+            "switch does nothing; checked with what is drawn frozen"
+        )
+    elif facts.random and facts.replayable and facts.generator_moved:
+        notes.append(
+            "the loss is random (dropout on?): checked with its mask frozen; to check without, "
+            f"pass dropout={_dropout_hint(keywords)}"
+        )
+    elif facts.random and facts.replayable:
+        notes.append(
+            "the loss changes from call to call with state that it keeps: checked with that state "
+            "put back each time"
+        )
+    if facts.disagreement:
+        notes.append(
+            "the loss alone and the loss returned with the gradients differ by "
+            f"{facts.disagreement:.1e}: are both in the same mode (training or evaluation)?"
+        )
+    return notes
+
+
+def _on_exceptions(evaluator: Evaluator) -> list[str]:
+    """Whether the objective raised something that the check went on without."""
+    error = evaluator.user_error
+    if error is None:
+        return []
+    what = textwrap.shorten(f"{type(error).__name__}: {error}", 100, placeholder=" …")
+    return [
+        f"away from where you stand the objective raised {what}; taken for the end of its domain"
+    ]
+
+
+def _dropout_hint(keywords: Iterable[str]) -> str:
+    """The keyword that looks like dropout's, to be named in the remedy."""
+    for name in keywords:
+        if "drop" in name.lower() or name.lower().startswith("keep"):
+            return repr(name)
+    return "the name of the switch that turns it off"
