@@ -14,13 +14,11 @@ from dataclasses import replace
 from typing import Any
 
 from gradhook._evaluate import Evaluator
-from gradhook._explain import explain
 from gradhook._measured import Past
 from gradhook._quick import measure_quickly, measure_sparingly
 from gradhook._settings import measure
 from gradhook._switchboard import Setting, Switchboard
 from gradhook._switches import BoundSwitch
-from gradhook._trace import trace_branches
 from gradhook._types import MISMATCH, Batch, Verdict
 from gradhook.check.further_settings import cost_of_other_rows, measure_further, measure_other_rows
 from gradhook.check.generic_point import find_generic
@@ -35,6 +33,8 @@ from gradhook.check.sanity import (
     call_with_gradients,
     findings_of_calls,
 )
+from gradhook.diagnosis.branches.trace import trace_branches
+from gradhook.diagnosis.explain import explain
 from gradhook.options import Options
 from gradhook.verdict.judge import combine
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from gradhook._format import block_name
+from gradhook.diagnosis.wrong_block import LONGEST
 from gradhook.probe.evidence import BlockEvidence, Location
-from gradhook.verdict.wrong import LONGEST
 
 __all__ = ["describe", "is_apart"]
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import gradhook
-from gradhook import _trace
 from gradhook.check import plan as _session
-from gradhook.probe.recording import recording
-from gradhook.probe.traced import Traced, traced
+from gradhook.diagnosis.branches import trace as _trace
+from gradhook.diagnosis.branches.recording import recording
+from gradhook.diagnosis.branches.traced_array import Traced, traced
 from tests import catalogue
 
 RANDOM = np.random.default_rng(3)

@@ -7,8 +7,8 @@ import threading
 import numpy as np
 import pytest
 
-from gradhook.probe.recording import recording
-from gradhook.probe.traced import Traced, traced
+from gradhook.diagnosis.branches.recording import recording
+from gradhook.diagnosis.branches.traced_array import Traced, traced
 
 X = np.random.default_rng(5).normal(size=(4, 4))
 

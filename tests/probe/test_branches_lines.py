@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from gradhook._branch import Branch, branch_sentences
+from gradhook.diagnosis.branches.flips import flips, trace
+from gradhook.diagnosis.branches.recording import recording
+from gradhook.diagnosis.branches.traced_array import traced
 from gradhook.probe import recording as module
-from gradhook.probe.branches import flips, trace
-from gradhook.probe.recording import recording
-from gradhook.probe.traced import traced
 
 H = 1e-3
 Z = np.array([-1.0, 0.0, 5e-4, 2.0])

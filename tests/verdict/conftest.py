@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from gradhook.diagnosis.wrong_block import WrongBlock
 from gradhook.probe.directions import seeded, spread
 from gradhook.probe.evidence import Probe, Slope
-from gradhook.verdict.wrong import WrongBlock
 
 
 @pytest.fixture(scope="session")

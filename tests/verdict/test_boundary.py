@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradhook.verdict.boundary import boundary, forward_order
+from gradhook.diagnosis.boundary import boundary, forward_order
 
 ORDER = ("W1", "b1", "W2", "b2", "W3", "b3")
 SHAPES = {"W1": (5, 4), "b1": (4,), "W2": (4, 4), "b2": (4,), "W3": (4, 3), "b3": (3,)}

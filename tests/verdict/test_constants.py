@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gradhook import CAUSE_KINDS
-from gradhook.verdict.constants import Circumstance, meanings, nice
+from gradhook.diagnosis.constants import Circumstance, meanings, nice
 
 SEEN = Circumstance(rows=7, outputs=10, counted=(5,), widths=frozenset({11, 13}), kept=0.8)
 

@@ -6,7 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gradhook import Tolerance
-from gradhook.verdict.fits import Guess, fit
+from gradhook.diagnosis.fit import Guess, fit
 
 TOLERANCE = Tolerance()
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradhook import CAUSE_KINDS
-from gradhook.verdict.guesses import form, layouts, scaled, with_penalty
+from gradhook.diagnosis.layout import form, layouts, scaled, with_penalty
 
 shapes = st.lists(st.integers(1, 5), min_size=1, max_size=4).map(tuple)
 

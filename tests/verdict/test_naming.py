@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from gradhook.verdict.constants import Circumstance
-from gradhook.verdict.naming import listed, name_form, name_penalty, name_scale
+from gradhook.diagnosis.constants import Circumstance
+from gradhook.diagnosis.wording import listed, name_form, name_penalty, name_scale
 
 SEEN = Circumstance(rows=7, outputs=3, widths=frozenset({16}))
 WEIGHT, BIAS = (5, 3), (3,)

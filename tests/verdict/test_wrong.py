@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from gradhook.diagnosis.wrong_block import WrongBlock, gradient_name, is_vector
 from gradhook.probe.directions import seeded, spread
 from gradhook.probe.evidence import Probe, Slope
-from gradhook.verdict.wrong import WrongBlock, gradient_name, is_vector
 
 
 def pair(shape=(6, 5), seed=0):

@@ -18,9 +18,9 @@ from gradhook._evaluate import Evaluator
 from gradhook._line import Line
 from gradhook._measured import Measured
 from gradhook._types import Verdict
-from gradhook.probe.branches import trace
+from gradhook.diagnosis.branches.flips import trace
+from gradhook.diagnosis.branches.traced_array import traced
 from gradhook.probe.evidence import Probe
-from gradhook.probe.traced import traced
 from gradhook.verdict.judge import Judgement
 
 __all__ = ["trace_branches"]

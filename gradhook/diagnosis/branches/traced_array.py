@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from gradhook.probe.recording import now_recording
+from gradhook.diagnosis.branches.recording import now_recording
 
 __all__ = ["Traced", "traced"]
 
@@ -29,7 +29,7 @@ def traced(thing: Any) -> Any:
 
     Example:
         >>> import numpy as np
-        >>> from gradhook.probe.traced import traced
+        >>> from gradhook.diagnosis.branches.traced_array import traced
         >>> [type(item).__name__ for item in traced([np.zeros(3), np.arange(3), "name"])]
         ['Traced', 'ndarray', 'str']
     """

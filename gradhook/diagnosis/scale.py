@@ -12,13 +12,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradhook._fitted import OUT, Fitted, alike, fitted, is_vague
-from gradhook._parts import SAME, Explained
-from gradhook._scene import Scene
-from gradhook.verdict.constants import Circumstance
-from gradhook.verdict.fits import fit
-from gradhook.verdict.guesses import scaled, with_penalty
-from gradhook.verdict.naming import name_scale
+from gradhook.diagnosis.case import Scene
+from gradhook.diagnosis.constants import Circumstance
+from gradhook.diagnosis.fit import OUT, Fitted, alike, fit, fitted, is_vague
+from gradhook.diagnosis.layout import scaled, with_penalty
+from gradhook.diagnosis.wording import name_scale
+from gradhook.diagnosis.zeros import SAME, Explained
 
 __all__ = ["factors", "factors_beside_penalty", "shared_factor"]
 

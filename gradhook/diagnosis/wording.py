@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gradhook.diagnosis.constants import Circumstance, meanings, nice
+from gradhook.diagnosis.wrong_block import gradient_name, is_vector
 from gradhook.report import Cause
-from gradhook.verdict.constants import Circumstance, meanings, nice
-from gradhook.verdict.wrong import gradient_name, is_vector
 
 __all__ = ["listed", "name_form", "name_penalty", "name_scale", "verb"]
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gradhook._scene import Scene
 from gradhook._types import Array, Box
+from gradhook.diagnosis.case import Scene
+from gradhook.diagnosis.wording import listed
+from gradhook.diagnosis.wrong_block import WrongBlock
 from gradhook.probe.evidence import Location
 from gradhook.report import Cause
-from gradhook.verdict.naming import listed
-from gradhook.verdict.wrong import WrongBlock
 
 __all__ = ["EXACTLY", "SAME", "Explained", "wrong_parts", "zero_slices"]
 

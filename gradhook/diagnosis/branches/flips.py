@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gradhook._branch import Branch
-from gradhook.probe.recording import Choice, Recording, recording
+from gradhook.diagnosis.branches.recording import Choice, Recording, recording
 
 __all__ = ["Trace", "flips", "trace"]
 
@@ -51,8 +51,8 @@ def trace(line: Callable[[float], float], step: float) -> Trace | None:
 
     Example:
         >>> import numpy as np
-        >>> from gradhook.probe.branches import trace
-        >>> from gradhook.probe.traced import traced
+        >>> from gradhook.diagnosis.branches.flips import trace
+        >>> from gradhook.diagnosis.branches.traced_array import traced
         >>> x = np.array([-1.0, 0.0, 2.0])
         >>> (branch,) = trace(lambda t: np.maximum(0, traced(x + t)).sum(), 1e-3).branches
         >>> branch.operation, branch.flips, branch.size

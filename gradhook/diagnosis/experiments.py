@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from gradhook._layer_above import layer_above
-from gradhook._penalty_told import penalty_of
-from gradhook._reductions import one_row, repeated, sums
-from gradhook._revisit import revisit, vanishes, without
-from gradhook._scene import Scene
 from gradhook._types import Array
+from gradhook.diagnosis.case import Scene
+from gradhook.diagnosis.experiment import revisit, vanishes, without
+from gradhook.diagnosis.penalty import penalty_of
+from gradhook.diagnosis.row_sums import one_row, repeated, sums
+from gradhook.diagnosis.upstream_layer import layer_above
+from gradhook.diagnosis.wording import listed
 from gradhook.report import Cause
-from gradhook.verdict.naming import listed
 
 __all__ = ["experiments"]
 

@@ -17,6 +17,7 @@ from gradhook._measured import Measured
 from gradhook._parameters import each_leaf
 from gradhook._switches import BoundSwitch
 from gradhook._types import Array, Blocks
+from gradhook.diagnosis.wrong_block import WrongBlock
 from gradhook.options import Options
 from gradhook.probe.blocks import Prober
 from gradhook.probe.budget import SEARCH, Budget
@@ -24,7 +25,6 @@ from gradhook.probe.directions import seeded, spread
 from gradhook.probe.evidence import Location, Probe
 from gradhook.probe.localise import locate
 from gradhook.verdict.parts import is_apart
-from gradhook.verdict.wrong import WrongBlock
 
 __all__ = ["FRESH", "Scene"]
 

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from gradhook._revisit import revisit, vanishes, without
-from gradhook._scene import Scene
 from gradhook._types import Array
+from gradhook.diagnosis.case import Scene
+from gradhook.diagnosis.experiment import revisit, vanishes, without
+from gradhook.diagnosis.wording import listed
+from gradhook.diagnosis.wrong_block import is_vector
 from gradhook.report import Cause
-from gradhook.verdict.naming import listed
-from gradhook.verdict.wrong import is_vector
 
 __all__ = ["layer_above"]
 

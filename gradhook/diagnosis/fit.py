@@ -8,15 +8,17 @@ at most a hundredth of the residual.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from gradhook._types import Array, Tolerance
-from gradhook.verdict.wrong import WrongBlock
+from gradhook.diagnosis.case import Scene
+from gradhook.diagnosis.wrong_block import WrongBlock
+from gradhook.diagnosis.zeros import SAME
 
-__all__ = ["Fit", "Guess", "fit"]
+__all__ = ["Fit", "Fitted", "Guess", "OUT", "alike", "fit", "fitted", "is_vague"]
 
 ROUNDING = 1e-12
 """Rounding of the products, relative to the numbers summed."""
@@ -120,3 +122,86 @@ def fit(guesses: Sequence[Guess], tolerance: Tolerance, *, spare: int = 2) -> Fi
     if misfit > tolerance.explained:
         return None
     return Fit(tuple(map(float, coefficients)), tuple(map(float, spread)), misfit)
+
+
+ZERO = 1e-9
+"""A coefficient below which the numerical gradient is zero, and no multiple of the analytic one."""
+
+OUT = " once the penalty is taken out"
+"""Said of what was fitted together with a penalty that is right."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """A number fitted to one block.
+
+    Args:
+        guess: What the numerical gradient may be.
+        found: The fit that holds.
+        value: The number.
+        error: Its error estimate.
+    """
+
+    guess: Guess
+    found: Fit
+    value: float
+    error: float
+
+    @classmethod
+    def of(cls, guess: Guess, found: Fit) -> Fitted:
+        """The guess's first coefficient."""
+        return cls(guess, found, found.coefficients[0], found.errors[0])
+
+    def inverted(self) -> Fitted:
+        """The factor of ``a = factor · n``, where ``n = value · a`` was fitted."""
+        factor = 1 / self.value
+        return replace(self, value=factor, error=self.error * factor * factor)
+
+    @property
+    def predicted(self) -> Array:
+        """The numerical gradient that the fit predicts; the block's shape."""
+        return self.guess.at(self.found.coefficients)
+
+    def equals(self, other: Fitted) -> bool:
+        """Whether both numbers are one, within their errors."""
+        allowed = max(SAME * abs(self.value), 3 * (self.error + other.error))
+        return abs(self.value - other.value) <= allowed
+
+
+def fitted(
+    scene: Scene, guess: Callable[[WrongBlock], Guess], *, spare: int = 2
+) -> dict[str, Fitted]:
+    """A number that all blocks share, else one for each block that has one.
+
+    Args:
+        scene: The setting.
+        guess: Makes the guess for a block.
+        spare: How many numbers a block by itself must have beyond the coefficients.
+    """
+    tolerance = scene.options.tolerance
+    guesses = {name: guess(block) for name, block in scene.blocks.items()}
+    shared = fit(list(guesses.values()), tolerance)
+    numbers = {}
+    for name, made in guesses.items():
+        found = shared or fit([made], tolerance, spare=spare)
+        if found is not None and not is_vague(found):
+            numbers[name] = Fitted.of(made, found)
+    return numbers
+
+
+def is_vague(found: Fit) -> bool:
+    """Whether the first coefficient may be zero, or is known to a hundredth at best."""
+    return abs(found.coefficients[0]) < max(ZERO, 100 * found.errors[0])
+
+
+def alike(numbers: Mapping[str, Fitted]) -> list[list[str]]:
+    """Names of the blocks, those with equal numbers together."""
+    groups: list[list[str]] = []
+    for name, number in numbers.items():
+        same = (group for group in groups if number.equals(numbers[group[0]]))
+        group = next(same, None)
+        if group is None:
+            groups.append([name])
+        else:
+            group.append(name)
+    return groups

@@ -11,18 +11,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gradhook._diagnose import diagnose
 from gradhook._evaluate import Evaluator
 from gradhook._measured import Measured
-from gradhook._parts import zero_slices
-from gradhook._scene import Scene
 from gradhook._switches import BoundSwitch
 from gradhook._types import MISMATCH, Verdict
+from gradhook.diagnosis.boundary import boundary, forward_order
+from gradhook.diagnosis.case import Scene
+from gradhook.diagnosis.search import diagnose
+from gradhook.diagnosis.zeros import zero_slices
 from gradhook.options import Options
 from gradhook.probe.budget import Budget
 from gradhook.probe.evidence import Location
 from gradhook.report import Cause
-from gradhook.verdict.boundary import boundary, forward_order
 from gradhook.verdict.parts import describe
 
 __all__ = ["Explanation", "explain"]

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from gradhook._types import Array
-from gradhook.probe.winners import chooses, pattern
+from gradhook.diagnosis.branches.winners import chooses, pattern
 
 __all__ = ["Choice", "Recording", "now_recording", "recording"]
 
@@ -105,8 +105,8 @@ def recording() -> Iterator[Recording]:
 
     Example:
         >>> import numpy as np
-        >>> from gradhook.probe.recording import recording
-        >>> from gradhook.probe.traced import traced
+        >>> from gradhook.diagnosis.branches.recording import recording
+        >>> from gradhook.diagnosis.branches.traced_array import traced
         >>> with recording() as seen:
         ...     h = np.maximum(0, traced(np.array([-1.0, 2.0])))
         >>> [choice.operation for choice in seen.choices], h.tolist()

@@ -12,7 +12,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 
 from gradhook._format import block_name
-from gradhook.verdict.wrong import LONGEST, is_vector
+from gradhook.diagnosis.wrong_block import LONGEST, is_vector
 
 __all__ = ["boundary", "forward_order"]
 

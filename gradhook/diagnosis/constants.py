@@ -10,8 +10,14 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
-__all__ = ["Circumstance", "Meaning", "meanings", "nice"]
+import numpy as np
+
+from gradhook._types import Array
+from gradhook.diagnosis.case import Scene
+
+__all__ = ["Circumstance", "Meaning", "circumstance", "meanings", "nice"]
 
 SNAP = 1e-6
 """Relative distance at which a factor counts as the constant, where its own error is smaller."""
@@ -185,3 +191,43 @@ def _known(seen: Circumstance) -> Iterator[tuple[float, Meaning]]:
                         alone=True,
                     ),
                 )
+
+
+def circumstance(scene: Scene) -> Circumstance:
+    """Where a constant factor may come from in a scene."""
+    rows, batch = scene.rows, scene.evaluator.batch
+    shapes = [scene.gradients[name].shape for name in scene.order]
+    outputs = next((shape[-1] for shape in reversed(shapes) if shape), 0)
+    arrays = [item for item in batch if isinstance(item, np.ndarray)]
+    masks = [item for item in arrays if item.shape == (rows,) and _is_mask(item)]
+    labels = [item for item in arrays if item.dtype.kind == "i" and np.any(item < 0)]
+    return Circumstance(
+        rows,
+        outputs,
+        counted=(
+            *(int(np.count_nonzero(item)) for item in masks),
+            *(int(np.count_nonzero(item >= 0)) for item in labels),
+        ),
+        widths=frozenset(length for shape in shapes for length in shape),
+        kept=_kept(scene),
+        regression=any(
+            isinstance(item, np.ndarray)
+            and item.dtype.kind == "f"
+            and item.shape == (rows, outputs)
+            for item in batch[1:]
+        ),
+    )
+
+
+def _is_mask(item: Array) -> bool:
+    return item.dtype.kind == "b" or (item.dtype.kind == "f" and set(np.unique(item)) <= {0, 1})
+
+
+def _kept(scene: Scene) -> float:
+    """Probability that dropout keeps a unit, where a switch says so and it is on."""
+    for switch, state in scene.measured.setting.switches:
+        value: Any = switch.on
+        is_on = switch.role == "dropout" and state == "on"
+        if is_on and isinstance(value, (int, float)) and 0 < value < 1:
+            return float(value if switch.off_values[:1] == (1.0,) else 1 - value)
+    return 0.0

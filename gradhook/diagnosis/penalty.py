@@ -11,11 +11,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gradhook._revisit import revisit, vanishes, without
-from gradhook._scene import Scene
 from gradhook._types import Array, Blocks
+from gradhook.diagnosis.case import Scene
+from gradhook.diagnosis.experiment import revisit, vanishes, without
+from gradhook.diagnosis.wording import name_penalty
 from gradhook.report import Cause
-from gradhook.verdict.naming import name_penalty
 
 __all__ = ["penalty_of", "told_by_penalty"]
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from gradhook._revisit import revisit, without
-from gradhook._scene import Scene
 from gradhook._types import Array, Batch
+from gradhook.diagnosis.case import Scene
+from gradhook.diagnosis.experiment import revisit, without
+from gradhook.diagnosis.wording import listed
+from gradhook.diagnosis.wrong_block import is_vector
 from gradhook.report import Cause
-from gradhook.verdict.naming import listed
-from gradhook.verdict.wrong import is_vector
 
 __all__ = ["one_row", "repeated", "sums"]
 

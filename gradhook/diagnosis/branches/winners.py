@@ -25,7 +25,7 @@ def chooses(operation: str) -> bool:
     """Whether an operation takes a branch for each element.
 
     Example:
-        >>> from gradhook.probe.winners import chooses
+        >>> from gradhook.diagnosis.branches.winners import chooses
         >>> chooses("maximum"), chooses("maximum.reduce"), chooses("add")
         (True, True, False)
     """
@@ -46,7 +46,7 @@ def pattern(operation: str, *arguments: Any, **keywords: Any) -> Pattern:
 
     Example:
         >>> import numpy as np
-        >>> from gradhook.probe.winners import pattern
+        >>> from gradhook.diagnosis.branches.winners import pattern
         >>> [side.tolist() for side in pattern("maximum", 0, np.array([-1.0, 0.0, 2.0]))]
         [[True, False, False], [False, False, True]]
         >>> [

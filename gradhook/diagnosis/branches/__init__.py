@@ -1,0 +1,1 @@
+"""Which branches the loss takes: operations seen while a block moves by a hair."""
