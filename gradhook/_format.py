@@ -11,6 +11,7 @@ import math
 import unicodedata
 
 __all__ = [
+    "LONGEST",
     "block_name",
     "columns",
     "count",
@@ -22,6 +23,9 @@ __all__ = [
     "shorten",
     "told_apart",
 ]
+
+LONGEST = 120
+"""Columns that a block's name may take in a sentence."""
 
 
 def number(value: float, digits: int = 2) -> str:

@@ -20,7 +20,23 @@ from gradhook._parameters import SINGLE, Tree, float64_copy, is_container
 from gradhook._types import Array, Blocks, nearest_name
 from gradhook.errors import GradientNameError, GradientShapeError
 
-__all__ = ["GradientName", "match_gradients", "name_gradients", "own_gradients"]
+__all__ = [
+    "GradientName",
+    "LARGE",
+    "is_large",
+    "match_gradients",
+    "name_gradients",
+    "own_gradients",
+]
+
+LARGE = 1 << 25
+"""Bytes of gradients above which only one set is held at a time: 32 MiB."""
+
+
+def is_large(gradients: Blocks) -> bool:
+    """Whether two sets of such gradients are too much to hold at once."""
+    return sum(gradient.nbytes for gradient in gradients.values()) > LARGE
+
 
 GradientName: TypeAlias = str | Mapping[str, str] | Callable[[str], str]
 """How gradients are called: a format (``"d{}"``), a mapping or a function of the block's name."""

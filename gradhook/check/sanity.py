@@ -15,6 +15,7 @@ from typing import TypeAlias
 import numpy as np
 
 from gradhook._evaluate import Evaluator, Rewind
+from gradhook._gradients import is_large
 from gradhook._parameters import norm
 from gradhook._types import Array, Batch, Blocks, Tolerance, Verdict
 from gradhook.report import Cause, Finding
@@ -28,11 +29,8 @@ __all__ = [
     "call_with_gradients",
     "causes_of_calls",
     "findings_of_calls",
-    "is_large",
 ]
 
-LARGE = 1 << 25
-"""Bytes of gradients above which only one set is held at a time: 32 MiB."""
 
 SKETCH = 1 << 12
 """Numbers in the sketch of a large gradient."""
@@ -172,11 +170,6 @@ def call_gradients_again(
     if _same(warm_loss, fresh_loss, tolerance):
         stale = _changes(warm, fresh, tolerance) | stale
     return replace(facts, stale=stale)
-
-
-def is_large(gradients: Blocks) -> bool:
-    """Whether two sets of such gradients are too much to hold at once."""
-    return sum(gradient.nbytes for gradient in gradients.values()) > LARGE
 
 
 def _sketched(

@@ -13,14 +13,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gradhook._directions import Direction
-from gradhook._format import block_name
+from gradhook._format import LONGEST, block_name
 from gradhook._types import Array
 from gradhook.probe.evidence import Probe
 
 __all__ = ["WrongBlock", "gradient_name", "is_vector"]
-
-LONGEST = 120
-"""Columns that a block's name may take in a sentence."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

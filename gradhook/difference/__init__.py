@@ -18,7 +18,7 @@ True
 ``noise_level`` measures the noise that the methods ask for, ``grain`` is its floor.
 """
 
-from gradhook.difference._base import Estimate, Line, Method
+from gradhook.difference.base import Estimate, Line, Method
 from gradhook.difference.central import Central
 from gradhook.difference.complex_step import ComplexStep
 from gradhook.difference.noise import NoiseEstimate, grain, noise_level

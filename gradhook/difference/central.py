@@ -20,8 +20,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gradhook.difference._base import Estimate, Line, Samples, check_step, floored
-from gradhook.difference._search import Reading, estimate
+from gradhook.difference.base import Estimate, Line, Samples, check_step, floored
+from gradhook.difference.search import Reading, estimate
 
 __all__ = ["Central"]
 

@@ -20,7 +20,7 @@ from typing import cast
 
 import numpy as np
 
-from gradhook.difference._base import (
+from gradhook.difference.base import (
     EPS,
     Estimate,
     Line,

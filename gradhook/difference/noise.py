@@ -22,7 +22,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from gradhook._types import Array
-from gradhook.difference._base import Line, Samples, check_step
+from gradhook.difference.base import Line, Samples, check_step
 
 __all__ = ["NoiseEstimate", "grain", "noise_level"]
 

@@ -22,7 +22,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from gradhook.difference._base import Estimate, Line, Samples, check_noise, check_step, floored
+from gradhook.difference.base import Estimate, Line, Samples, check_noise, check_step, floored
 from gradhook.errors import OptionError
 
 __all__ = ["Ridders"]

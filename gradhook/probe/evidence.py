@@ -7,29 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from gradhook._types import Array, Box
+from gradhook.difference.base import Slope
 
-__all__ = ["BlockEvidence", "Location", "Probe", "Slope"]
-
-
-@dataclass(frozen=True, slots=True)
-class Slope:
-    """A numerical directional derivative.
-
-    Args:
-        value: Loss per unit of ``t``; ``nan`` where the line was not finite.
-        error: Error estimate, same units.
-        step: Step size ``h``, in units of ``t``.
-        gap: Half the difference of the one-sided slopes at that step, forward minus backward.
-        kink: Whether the one-sided slopes stayed apart until the step was too short to tell.
-        curvature: ``|phi''|`` seen on the way, ``nan`` if unknown; chooses the next probe's step.
-    """
-
-    value: float
-    error: float
-    step: float
-    gap: float = 0.0
-    kink: bool = False
-    curvature: float = math.nan
+__all__ = [
+    "BlockEvidence",
+    "Location",
+    "Probe",
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 
-from gradhook.difference._base import Samples
+from gradhook.difference.base import Samples
+from gradhook.difference.noise_table import Noise, measure_noise
+from gradhook.difference.slopes import sharp_slope
+from gradhook.difference.stairs import STAIR, WIDE
 from gradhook.errors import NonFiniteLossError
 from gradhook.probe.evidence import Probe
-from gradhook.probe.noise import Noise, measure_noise
-from gradhook.probe.slopes import sharp_slope
-from gradhook.probe.stairs import STAIR, WIDE
 
 __all__ = ["hidden_noise", "outstands"]
 

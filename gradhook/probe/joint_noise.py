@@ -10,9 +10,9 @@ from typing import Any
 
 from gradhook._evaluate import Evaluator
 from gradhook._line import Line
+from gradhook.difference.noise_table import Noise, measure_noise
 from gradhook.errors import NonFiniteLossError
 from gradhook.probe.directions import seeded, spread
-from gradhook.probe.noise import Noise, measure_noise
 
 __all__ = ["joint_noise"]
 

@@ -12,12 +12,13 @@ from collections.abc import Callable, Sequence
 
 from gradhook._directions import Direction, Element
 from gradhook._line import Line
+from gradhook.difference.base import Slope
+from gradhook.difference.slopes import PAIR_ROUNDS, SHARP_ROUNDS, pair_slope, sharp_slope
 from gradhook.errors import NonFiniteLossError
 from gradhook.probe.budget import FEWEST_ROUNDS, affordable
-from gradhook.probe.evidence import Probe, Slope
+from gradhook.probe.evidence import Probe
 from gradhook.probe.footing import Footing
 from gradhook.probe.goals import ENOUGH, FAIR, ROUGH, SHARP, SHARPEST
-from gradhook.probe.slopes import PAIR_ROUNDS, SHARP_ROUNDS, pair_slope, sharp_slope
 from gradhook.probe.steps import LONGEST_STEP
 
 __all__ = ["LineProber"]

@@ -19,10 +19,10 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from gradhook.probe.evidence import Slope
+from gradhook.difference.base import Slope
+from gradhook.difference.noise_table import Noise
+from gradhook.difference.slopes import LOST
 from gradhook.probe.goals import FAIR, Goal
-from gradhook.probe.noise import Noise
-from gradhook.probe.slopes import LOST
 
 __all__ = ["JOINT", "LONGEST_STEP", "Knowledge", "Steps"]
 

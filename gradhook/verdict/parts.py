@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-from gradhook._format import block_name
-from gradhook.diagnosis.wrong_block import LONGEST
+from gradhook._format import LONGEST, block_name
 from gradhook.probe.evidence import BlockEvidence, Location
 
 __all__ = ["describe", "is_apart"]

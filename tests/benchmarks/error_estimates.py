@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 import gradhook
-from gradhook.probe.noise import measure_noise
-from gradhook.probe.slopes import sharp_slope
+from gradhook.difference.noise_table import measure_noise
+from gradhook.difference.slopes import sharp_slope
 
 HERE = Path(__file__).resolve().parent
 

@@ -6,7 +6,8 @@ import pytest
 
 import gradhook
 from gradhook._workspace import Workspace
-from gradhook.probe import lines, slopes
+from gradhook.difference import slopes
+from gradhook.probe import lines
 from tests import catalogue
 
 KINKED = ("kink", "tie", "relu", "hinge", "absolute", "constant", "quantile", "late")

@@ -251,7 +251,7 @@ def fault_of(module: str, source: str) -> str | None:
         ("gradhook._types", "import gradhook.report"),
         ("gradhook._types", "from . import report"),
         ("gradhook.difference.central", "from .._parameters import Tree"),
-        ("gradhook.probe.noise", "from gradhook.report import Report"),
+        ("gradhook.difference.noise_table", "from gradhook.report import Report"),
         ("gradhook.report", "from gradhook.verdict import judge"),
         ("gradhook.verdict.judge", "from gradhook._render import text"),
         ("gradhook.verdict.judge", "from gradhook._line import Line"),

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
+from gradhook.difference.noise_table import measure_noise
 from gradhook.errors import NonFiniteLossError
-from gradhook.probe.noise import measure_noise
 
 
 def noise(line):

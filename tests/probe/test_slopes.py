@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from gradhook.probe.noise import measure_noise
-from gradhook.probe.slopes import pair_slope, sharp_slope
+from gradhook.difference.noise_table import measure_noise
+from gradhook.difference.slopes import pair_slope, sharp_slope
 
 
 def good(relative):

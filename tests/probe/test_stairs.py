@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gradhook import L2, check_gradients
-from gradhook.probe import noise
+from gradhook.difference import noise_table as noise
 
 SEEDS = range(20)
 LAM = 1e-2

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from gradhook.diagnosis.wrong_block import WrongBlock
+from gradhook.difference.base import Slope
 from gradhook.probe.directions import seeded, spread
-from gradhook.probe.evidence import Probe, Slope
+from gradhook.probe.evidence import Probe
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradhook import Tolerance
-from gradhook.probe.evidence import BlockEvidence, Probe, Slope
+from gradhook.difference.base import Slope
+from gradhook.probe.evidence import BlockEvidence, Probe
 from gradhook.verdict.compare import compare, compare_all, ratio_of
 
 TOLERANCE = Tolerance()

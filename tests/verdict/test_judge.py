@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradhook import Tolerance, Verdict
-from gradhook.probe.evidence import BlockEvidence, Probe, Slope
+from gradhook.difference.base import Slope
+from gradhook.probe.evidence import BlockEvidence, Probe
 from gradhook.report import Finding
 from gradhook.verdict.judge import combine, judge, judge_kink, overall, passes
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from gradhook.diagnosis.wrong_block import WrongBlock, gradient_name, is_vector
+from gradhook.difference.base import Slope
 from gradhook.probe.directions import seeded, spread
-from gradhook.probe.evidence import Probe, Slope
+from gradhook.probe.evidence import Probe
 
 
 def pair(shape=(6, 5), seed=0):

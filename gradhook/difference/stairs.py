@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 
 from gradhook.difference import NoiseEstimate, noise_level
-from gradhook.difference._base import Samples
+from gradhook.difference.base import Samples
 from gradhook.errors import NonFiniteLossError
 
 __all__ = ["DIVISORS", "STAIR", "SUSPICIOUS", "WIDE", "jump", "stair", "wide_level"]

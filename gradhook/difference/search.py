@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from gradhook.difference._base import EPS, Estimate, Line, Samples, check_noise
+from gradhook.difference.base import EPS, Estimate, Line, Samples, check_noise
 from gradhook.errors import NonFiniteLossError
 
 __all__ = ["Formula", "Reading", "estimate"]

@@ -13,11 +13,10 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from gradhook.difference import grain, noise_level
-from gradhook.difference._base import Samples
+from gradhook.difference import grain, noise_level, stairs
+from gradhook.difference.base import Samples
+from gradhook.difference.stairs import DIVISORS, SUSPICIOUS, WIDE
 from gradhook.errors import NonFiniteLossError
-from gradhook.probe import stairs
-from gradhook.probe.stairs import DIVISORS, SUSPICIOUS, WIDE
 
 __all__ = ["Noise", "measure_noise"]
 

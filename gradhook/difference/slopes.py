@@ -22,7 +22,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
-from gradhook.probe.evidence import Slope
+from gradhook.difference.base import Slope
 
 __all__ = ["DISAGREE", "LOST", "PAIR_ROUNDS", "SHARP_ROUNDS", "pair_slope", "sharp_slope"]
 

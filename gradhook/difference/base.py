@@ -18,7 +18,29 @@ import numpy as np
 from gradhook._types import is_finite
 from gradhook.errors import NonFiniteLossError, OptionError
 
-__all__ = ["Estimate", "Line", "Method"]
+__all__ = ["Estimate", "Line", "Method", "Slope"]
+
+
+@dataclass(frozen=True, slots=True)
+class Slope:
+    """A numerical directional derivative.
+
+    Args:
+        value: Loss per unit of ``t``; ``nan`` where the line was not finite.
+        error: Error estimate, same units.
+        step: Step size ``h``, in units of ``t``.
+        gap: Half the difference of the one-sided slopes at that step, forward minus backward.
+        kink: Whether the one-sided slopes stayed apart until the step was too short to tell.
+        curvature: ``|phi''|`` seen on the way, ``nan`` if unknown; chooses the next probe's step.
+    """
+
+    value: float
+    error: float
+    step: float
+    gap: float = 0.0
+    kink: bool = False
+    curvature: float = math.nan
+
 
 EPS = float(np.finfo(np.float64).eps)
 
