@@ -13,11 +13,11 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from gradhook._evaluate import Evaluator
 from gradhook._measured import Measured, Past
 from gradhook._settings import measure
 from gradhook._switchboard import Setting
 from gradhook._types import Blocks, Verdict
+from gradhook.evaluation.evaluator import Evaluator
 from gradhook.options import Options
 from gradhook.probe.blocks import Prober
 from gradhook.probe.budget import GRANTED, QUICK

@@ -10,10 +10,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 
-from gradhook._directions import Direction
 from gradhook._types import Array, Tolerance
+from gradhook.evaluation.directions import Direction, seeded, spread
 from gradhook.probe.blocks import Prober
-from gradhook.probe.directions import seeded, spread
 from gradhook.probe.evidence import BlockEvidence, Probe
 
 __all__ = ["find_rules"]

@@ -14,10 +14,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gradhook._evaluate import Evaluator
 from gradhook._measured import Past
 from gradhook._switchboard import Setting
 from gradhook._types import Tolerance, Verdict
+from gradhook.evaluation.evaluator import Evaluator
 from gradhook.probe.blocks import Prober
 from gradhook.probe.evidence import BlockEvidence
 from gradhook.verdict.judge import Judgement, doubt, judge

@@ -20,12 +20,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradhook._directions import masked
 from gradhook._rules import find_rules
 from gradhook._types import Array, Blocks, Tolerance, Verdict
+from gradhook.evaluation.directions import masked, seeded, spread
 from gradhook.probe.blocks import Prober
 from gradhook.probe.budget import SEARCH, Budget
-from gradhook.probe.directions import seeded, spread
 from gradhook.probe.evidence import BlockEvidence, Location
 from gradhook.probe.localise import locate
 from gradhook.verdict.judge import Judgement

@@ -5,12 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from gradhook._directions import Element
-from gradhook._line import Line
 from gradhook._parameters import Tree
-from gradhook._workspace import Workspace
 from gradhook.errors import OptionError
-from gradhook.probe.directions import spread
+from gradhook.evaluation.directions import Element, spread
+from gradhook.evaluation.line import Line
+from gradhook.evaluation.workspace import Workspace
 
 
 @pytest.fixture

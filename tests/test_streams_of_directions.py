@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 
-from gradhook._directions import Move, Part, Spread
-from gradhook._displace import base_chunk, base_chunks, base_inside, displace
-from gradhook._draws import CHUNK, LONG, Stream
-from gradhook.probe.directions import TABLE, spread
-from gradhook.probe.points import generic
+from gradhook.evaluation.directions import TABLE, Move, Part, Spread, spread
+from gradhook.evaluation.displacement import base_chunk, base_chunks, base_inside, displace
+from gradhook.evaluation.points import generic
+from gradhook.evaluation.random_bytes import CHUNK, LONG, Stream
 
 SIZES = [1, 7, 8, 4096, 4097, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK + 5, LONG - 1, LONG, LONG + 5]
 

@@ -9,13 +9,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from gradhook._bytes import SavedArray
-from gradhook._directions import Element, Move
-from gradhook._draws import CHUNK
 from gradhook._parameters import Tree
-from gradhook._workspace import Workspace
 from gradhook.errors import ParameterError, RestoreError
-from gradhook.probe.directions import TABLE, spread
-from gradhook.probe.points import generic
+from gradhook.evaluation.directions import TABLE, Element, Move, spread
+from gradhook.evaluation.points import generic
+from gradhook.evaluation.random_bytes import CHUNK
+from gradhook.evaluation.workspace import Workspace
 
 FLOATS = st.sampled_from(["f2", "f4", "f8", "g"])
 BLOCKS = FLOATS.flatmap(

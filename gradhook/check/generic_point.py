@@ -13,12 +13,12 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from gradhook._directions import Move
-from gradhook._evaluate import Evaluator
 from gradhook._settings import outside_domain
 from gradhook._types import Blocks
 from gradhook.check.sanity import Facts
-from gradhook.probe.points import generic, nearby, shrunk, typical_scale
+from gradhook.evaluation.directions import Move
+from gradhook.evaluation.evaluator import Evaluator
+from gradhook.evaluation.points import generic, nearby, shrunk, typical_scale
 
 __all__ = ["GenericPoint", "UnreadError", "find_generic"]
 

@@ -12,18 +12,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from gradhook._bind import bind_switches, infer_switches, keywords_of
-from gradhook._evaluate import Evaluator
 from gradhook._guard import Guard, put_back
-from gradhook._holders import sole_mover
 from gradhook._objective import Objective
 from gradhook._parameters import Tree
 from gradhook._penalty import split_penalty, sum_of
 from gradhook._signals import held_signals
 from gradhook._subset import Rows, passed_whole, upcast
 from gradhook._types import Batch
-from gradhook._upcast import upcast_in_place
 from gradhook._walk import BUDGET
-from gradhook._workspace import Workspace
 from gradhook.check.coverage import remarks
 from gradhook.check.faults import own_faults
 from gradhook.check.generic_point import UnreadError
@@ -31,6 +27,10 @@ from gradhook.check.outcome import Outcome
 from gradhook.check.plan import Session
 from gradhook.difference import ComplexStep
 from gradhook.errors import OptionError, ParameterError, SubsetError, UnreadParametersError
+from gradhook.evaluation.containers import sole_mover
+from gradhook.evaluation.evaluator import Evaluator
+from gradhook.evaluation.upcast import upcast_in_place
+from gradhook.evaluation.workspace import Workspace
 from gradhook.options import Options
 
 __all__ = ["Run"]

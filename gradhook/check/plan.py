@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from gradhook._evaluate import Evaluator
 from gradhook._measured import Past
 from gradhook._quick import measure_quickly, measure_sparingly
 from gradhook._settings import measure
@@ -35,6 +34,7 @@ from gradhook.check.sanity import (
 )
 from gradhook.diagnosis.branches.trace import trace_branches
 from gradhook.diagnosis.explain import explain
+from gradhook.evaluation.evaluator import Evaluator
 from gradhook.options import Options
 from gradhook.verdict.judge import combine
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gradhook._directions import Direction
 from gradhook._format import LONGEST, block_name
 from gradhook._types import Array
+from gradhook.evaluation.directions import Direction
 from gradhook.probe.evidence import Probe
 
 __all__ = ["WrongBlock", "gradient_name", "is_vector"]

@@ -15,14 +15,13 @@ from types import MappingProxyType
 
 import numpy as np
 
-from gradhook._directions import Direction, Element
-from gradhook._line import Line
 from gradhook.difference import Backward, Forward
 from gradhook.difference.base import Slope
 from gradhook.difference.noise_table import Noise
 from gradhook.difference.slopes import DISAGREE, LOST, pair_slope
 from gradhook.difference.stairs import STAIR
-from gradhook.probe.directions import seeded, spread
+from gradhook.evaluation.directions import Direction, Element, seeded, spread
+from gradhook.evaluation.line import Line
 from gradhook.probe.evidence import BlockEvidence, Probe
 from gradhook.probe.hidden import hidden_noise, outstands
 from gradhook.probe.lines import LineProber

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from gradhook._types import Array, Box
-from gradhook.probe.boxes import cut, size_of, whole
+from gradhook.evaluation.directions import cut, size_of, whole
 from gradhook.probe.evidence import BlockEvidence, Location
 
 __all__ = ["locate_by_element"]

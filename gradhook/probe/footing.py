@@ -11,12 +11,12 @@ from typing import Any, Self
 
 import numpy as np
 
-from gradhook._evaluate import Evaluator
 from gradhook._parameters import norm
 from gradhook._types import Blocks
 from gradhook.difference import Method
+from gradhook.evaluation.evaluator import Evaluator
+from gradhook.evaluation.points import typical_scale
 from gradhook.probe.joint_noise import joint_noise
-from gradhook.probe.points import typical_scale
 from gradhook.probe.steps import Knowledge, Steps
 
 __all__ = ["Footing"]

@@ -8,11 +8,11 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from gradhook._evaluate import Evaluator
-from gradhook._line import Line
 from gradhook.difference.noise_table import Noise, measure_noise
 from gradhook.errors import NonFiniteLossError
-from gradhook.probe.directions import seeded, spread
+from gradhook.evaluation.directions import seeded, spread
+from gradhook.evaluation.evaluator import Evaluator
+from gradhook.evaluation.line import Line
 
 __all__ = ["joint_noise"]
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from gradhook._directions import Direction, Element
-from gradhook._line import Line
 from gradhook.difference.base import Slope
 from gradhook.difference.slopes import PAIR_ROUNDS, SHARP_ROUNDS, pair_slope, sharp_slope
 from gradhook.errors import NonFiniteLossError
+from gradhook.evaluation.directions import Direction, Element
+from gradhook.evaluation.line import Line
 from gradhook.probe.budget import FEWEST_ROUNDS, affordable
 from gradhook.probe.evidence import Probe
 from gradhook.probe.footing import Footing

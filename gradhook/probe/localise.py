@@ -19,13 +19,20 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gradhook._directions import Element, Spread, within, without
 from gradhook._types import Array
+from gradhook.evaluation.directions import (
+    Element,
+    Spread,
+    seeded,
+    size_of,
+    spread,
+    whole,
+    within,
+    without,
+)
 from gradhook.probe.blocks import Prober
-from gradhook.probe.boxes import size_of, whole
 from gradhook.probe.budget import Budget
 from gradhook.probe.by_element import locate_by_element
-from gradhook.probe.directions import seeded, spread
 from gradhook.probe.evidence import BlockEvidence, Location, Probe
 from gradhook.probe.residuals import MARGIN, SAMPLE, Piece, Residuals, Seen
 

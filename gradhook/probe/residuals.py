@@ -12,10 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradhook._directions import Direction, Part, Spread
 from gradhook._types import Array, Box
+from gradhook.evaluation.directions import Direction, Part, Spread, cut, size_of
 from gradhook.probe.blocks import Prober
-from gradhook.probe.boxes import cut, size_of
 from gradhook.probe.evidence import Probe
 
 __all__ = ["MARGIN", "SAMPLE", "Piece", "Residuals", "Seen"]

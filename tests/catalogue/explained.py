@@ -18,8 +18,8 @@ from unittest import mock
 
 import gradhook
 from gradhook import Verdict
-from gradhook._evaluate import Evaluator
 from gradhook.check import plan as _session
+from gradhook.evaluation.evaluator import Evaluator
 from tests.catalogue import Case
 from tests.catalogue.record import gradient_ratios
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 import gradhook
-from gradhook._workspace import Workspace
 from gradhook.difference import slopes
+from gradhook.evaluation.workspace import Workspace
 from gradhook.probe import lines
 from tests import catalogue
 

@@ -254,9 +254,9 @@ def fault_of(module: str, source: str) -> str | None:
         ("gradhook.difference.noise_table", "from gradhook.report import Report"),
         ("gradhook.report", "from gradhook.verdict import judge"),
         ("gradhook.verdict.judge", "from gradhook._render import text"),
-        ("gradhook.verdict.judge", "from gradhook._line import Line"),
+        ("gradhook.verdict.judge", "from gradhook.evaluation.line import Line"),
         ("gradhook.verdict.judge", "from gradhook.probe import points"),
-        ("gradhook.verdict.judge", "from gradhook.probe.points import generic"),
+        ("gradhook.verdict.judge", "from gradhook.evaluation.points import generic"),
         (
             "gradhook.sinks.memory",
             "def write():\n    from gradhook.testing import assert_gradients",

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gradhook.probe.directions import TABLE, seeded, spread
+from gradhook.evaluation.directions import TABLE, seeded, spread
 
 
 def test_entries_have_mean_zero_and_mean_square_one():

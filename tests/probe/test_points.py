@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from gradhook._parameters import Tree
-from gradhook._workspace import Workspace
-from gradhook.probe.points import generic, nearby, shrunk, typical_scale
+from gradhook.evaluation.points import generic, nearby, shrunk, typical_scale
+from gradhook.evaluation.workspace import Workspace
 
 
 def at(parameters, moves):

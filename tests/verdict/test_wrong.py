@@ -8,7 +8,7 @@ import pytest
 
 from gradhook.diagnosis.wrong_block import WrongBlock, gradient_name, is_vector
 from gradhook.difference.base import Slope
-from gradhook.probe.directions import seeded, spread
+from gradhook.evaluation.directions import seeded, spread
 from gradhook.probe.evidence import Probe
 
 

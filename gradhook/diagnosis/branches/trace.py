@@ -14,12 +14,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gradhook._branch import Branch
-from gradhook._evaluate import Evaluator
-from gradhook._line import Line
 from gradhook._measured import Measured
 from gradhook._types import Verdict
 from gradhook.diagnosis.branches.flips import trace
 from gradhook.diagnosis.branches.traced_array import traced
+from gradhook.evaluation.evaluator import Evaluator
+from gradhook.evaluation.line import Line
 from gradhook.probe.evidence import Probe
 from gradhook.verdict.judge import Judgement
 

@@ -15,17 +15,24 @@ from typing import Literal
 
 import numpy as np
 
-from gradhook._draws import CHUNK, Stream, in_chunks, looked_up
 from gradhook._types import Array, Box
+from gradhook.evaluation.random_bytes import CHUNK, Stream, in_chunks, looked_up
 
 __all__ = [
     "Direction",
     "Element",
     "Move",
+    "ONE_SIDED",
     "Part",
     "Spread",
+    "TABLE",
     "codes_inside",
+    "cut",
     "masked",
+    "seeded",
+    "size_of",
+    "spread",
+    "whole",
     "within",
     "without",
 ]
@@ -181,3 +188,51 @@ def _with_zero(table: Array) -> Array:
     changed = table.copy()
     changed[0] = 0.0
     return changed
+
+
+def _table() -> Array:
+    # Magnitudes from 1/2 to b with (b**3 - 1/8) / (3 * (b - 1/2)) = 1, the mean square of a uniform
+    # spread.
+    magnitudes = np.linspace(0.5, (-0.5 + np.sqrt(11.25)) / 2, 128)
+    magnitudes /= np.sqrt(np.mean(magnitudes**2))
+    return np.concatenate([magnitudes, -magnitudes])
+
+
+TABLE: Array = _table()
+"""What each byte stands for; shape (256,), mean 0, mean square 1."""
+TABLE.flags.writeable = False
+
+ONE_SIDED: Array = np.abs(TABLE)
+"""The same without signs; mean square 1."""
+ONE_SIDED.flags.writeable = False
+
+
+def seeded(seed: int, *labels: int) -> int:
+    """A seed that depends on all labels: every block and purpose has a stream of its own."""
+    return int(np.random.SeedSequence([seed, *labels]).generate_state(1, np.uint64)[0])
+
+
+def spread(size: int, seed: int, *, one_sided: bool = False) -> Spread:
+    """A random direction over a block of ``size`` elements, made wherever it is read.
+
+    Args:
+        size: Number of elements.
+        seed: Seed of the bytes.
+        one_sided: Whether no element of the direction may be negative.
+    """
+    return Spread(Stream(seed, size), ONE_SIDED if one_sided else TABLE)
+
+
+def whole(shape: tuple[int, ...]) -> Box:
+    """All of a block."""
+    return tuple(slice(0, n) for n in shape)
+
+
+def cut(box: Box, axis: int, first: int, last: int) -> Box:
+    """The part of a box from ``first`` to ``last`` along an axis."""
+    return (*box[:axis], slice(first, last), *box[axis + 1 :])
+
+
+def size_of(box: Box) -> int:
+    """Number of elements in a box."""
+    return math.prod(each.stop - each.start for each in box)

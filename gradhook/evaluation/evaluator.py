@@ -22,9 +22,9 @@ from gradhook._number import as_complex, as_loss
 from gradhook._signals import Gate
 from gradhook._switches import BoundSwitch, SwitchState
 from gradhook._types import Batch, Blocks
-from gradhook._workspace import Workspace
-from gradhook._writes import Before, Kind, Writes
 from gradhook.errors import GradhookError
+from gradhook.evaluation.workspace import Workspace
+from gradhook.evaluation.writes import Before, Kind, Writes
 
 __all__ = ["Evaluator", "Rewind"]
 

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gradhook._directions import Move, Spread, codes_inside
-from gradhook._draws import CHUNK
 from gradhook._types import Array, Box
+from gradhook.evaluation.directions import Move, Spread, codes_inside
+from gradhook.evaluation.random_bytes import CHUNK
 
 __all__ = ["base_chunk", "base_chunks", "base_inside", "displace", "flat_chunk"]
 

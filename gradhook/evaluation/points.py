@@ -16,10 +16,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradhook._directions import Move
 from gradhook._parameters import PIECE, rms
 from gradhook._types import Array
-from gradhook.probe.directions import TABLE, seeded
+from gradhook.evaluation.directions import TABLE, Move, seeded
 
 __all__ = ["generic", "mirrored", "nearby", "shrunk", "typical_scale"]
 

@@ -17,7 +17,7 @@ import numpy as np
 from gradhook._bytes import fingerprint
 from gradhook._guard import Guard
 from gradhook._types import Batch, Blocks
-from gradhook._workspace import Workspace
+from gradhook.evaluation.workspace import Workspace
 
 __all__ = ["Before", "Kind", "Writes"]
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from gradhook._directions import Direction, Element, Part
-from gradhook._displace import flat_chunk
 from gradhook._types import Blocks
-from gradhook._workspace import Workspace
 from gradhook.errors import OptionError
+from gradhook.evaluation.directions import Direction, Element, Part
+from gradhook.evaluation.displacement import flat_chunk
+from gradhook.evaluation.workspace import Workspace
 
 __all__ = ["Line"]
 

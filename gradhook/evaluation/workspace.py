@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 
 from gradhook._bytes import SavedArray
-from gradhook._directions import Direction, Element, Move, Part
-from gradhook._displace import base_chunk, base_chunks, base_inside, displace
-from gradhook._draws import CHUNK
-from gradhook._holders import Holders, refuse_unwritable
 from gradhook._parameters import Tree, float64_copy, rms
 from gradhook._types import Array, Blocks
 from gradhook.errors import RestoreError
+from gradhook.evaluation.containers import Holders, refuse_unwritable
+from gradhook.evaluation.directions import Direction, Element, Move, Part
+from gradhook.evaluation.displacement import base_chunk, base_chunks, base_inside, displace
+from gradhook.evaluation.random_bytes import CHUNK
 
 __all__ = ["Workspace"]
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradhook._evaluate import Evaluator
-from gradhook.probe.points import nearby
+from gradhook.evaluation.evaluator import Evaluator
+from gradhook.evaluation.points import nearby
 
 __all__ = ["upcast_in_place"]
 

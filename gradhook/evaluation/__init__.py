@@ -1,0 +1,1 @@
+"""The only writer to parameters and the only caller of user code."""
