@@ -20,11 +20,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from gradhook._guard import Guard
 from gradhook._types import Array
 from gradhook.errors import OptionError, warn
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.workspace import Workspace
+from gradhook.guard.guard import Guard
 from gradhook.probe.blocks import Prober
 from gradhook.probe.elements import Distribute, Measurements, Task, run_task
 from gradhook.probe.lines import LineProber

@@ -6,8 +6,8 @@ import re
 import numpy as np
 import pytest
 
-from gradhook._guard import SMALL, Guard, put_back
 from gradhook.errors import RestoreError
+from gradhook.guard.guard import SMALL, Guard, put_back
 
 
 class Model:

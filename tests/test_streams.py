@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 
-from gradhook._streams import global_streams, save_generator
+from gradhook.guard.generators import global_streams, save_generator
 
 BITS = (np.random.PCG64, np.random.PCG64DXSM, np.random.MT19937, np.random.Philox, np.random.SFC64)
 

@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 
 from gradhook import GradCheckCallback
-from gradhook._bytes import SavedArray
-from gradhook._walk import BUDGET, MOST, reach
+from gradhook.guard.arrays import SavedArray
+from gradhook.guard.reach import BUDGET, MOST, reach
 
 COUNTER = 0
 RNG = np.random.default_rng(1)

@@ -11,9 +11,9 @@ import os
 import traceback
 from collections.abc import Callable, Iterator
 
-from gradhook._neighbours import is_library
 from gradhook.check.generic_point import UnreadError
 from gradhook.errors import GradCheckWarning, GradhookError, InternalError
+from gradhook.guard.neighbours import is_library
 
 __all__ = ["is_users", "own_faults"]
 

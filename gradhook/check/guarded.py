@@ -12,14 +12,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from gradhook._bind import bind_switches, infer_switches, keywords_of
-from gradhook._guard import Guard, put_back
 from gradhook._objective import Objective
 from gradhook._parameters import Tree
 from gradhook._penalty import split_penalty, sum_of
-from gradhook._signals import held_signals
 from gradhook._subset import Rows, passed_whole, upcast
 from gradhook._types import Batch
-from gradhook._walk import BUDGET
 from gradhook.check.coverage import remarks
 from gradhook.check.faults import own_faults
 from gradhook.check.generic_point import UnreadError
@@ -31,6 +28,9 @@ from gradhook.evaluation.containers import sole_mover
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.upcast import upcast_in_place
 from gradhook.evaluation.workspace import Workspace
+from gradhook.guard.guard import Guard, put_back
+from gradhook.guard.reach import BUDGET
+from gradhook.guard.signals import held_signals
 from gradhook.options import Options
 
 __all__ = ["Run"]

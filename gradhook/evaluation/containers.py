@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from gradhook._parameters import Place, Tree, each_container
-from gradhook._saved import Saved
-from gradhook._state import save_container
 from gradhook._ties import overlaps_itself
 from gradhook.errors import NestedCheckError, ParameterError
+from gradhook.guard.objects import save_container
+from gradhook.guard.saved import Saved
 
 __all__ = ["Holders", "refuse_unwritable", "sole_mover"]
 

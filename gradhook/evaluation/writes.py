@@ -14,10 +14,10 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from gradhook._bytes import fingerprint
-from gradhook._guard import Guard
 from gradhook._types import Batch, Blocks
 from gradhook.evaluation.workspace import Workspace
+from gradhook.guard.arrays import fingerprint
+from gradhook.guard.guard import Guard
 
 __all__ = ["Before", "Kind", "Writes"]
 

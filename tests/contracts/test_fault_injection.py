@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from gradhook import GradCheckCallback, check_gradients
-from gradhook._guard import Guard
 from gradhook.errors import GradhookError
+from gradhook.guard.guard import Guard
 
 STYLES = ("functional_dict", "in_place_model", "book_network", "closure", "separate")
 

@@ -27,8 +27,8 @@ from typing import Any
 
 import numpy as np
 
-from gradhook._names import save_slots
-from gradhook._streams import GENERATORS
+from gradhook.guard.generators import GENERATORS
+from gradhook.guard.objects import save_slots
 
 __all__ = ["ATOMS", "Home", "hides_state", "is_library", "is_machinery", "neighbours"]
 

@@ -21,12 +21,11 @@ from typing import Any
 
 import numpy as np
 
-from gradhook._bytes import SavedArray, Watched, extent
-from gradhook._names import save_cell, save_class, save_globals, save_slots
-from gradhook._neighbours import ATOMS, Home, hides_state, is_machinery, neighbours
-from gradhook._saved import Saved
-from gradhook._state import save_container
-from gradhook._streams import GENERATORS, save_generator
+from gradhook.guard.arrays import SavedArray, Watched, extent
+from gradhook.guard.generators import GENERATORS, save_generator
+from gradhook.guard.neighbours import ATOMS, Home, hides_state, is_machinery, neighbours
+from gradhook.guard.objects import save_cell, save_class, save_container, save_globals, save_slots
+from gradhook.guard.saved import Saved
 
 __all__ = ["BUDGET", "Reach", "reach"]
 

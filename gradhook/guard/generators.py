@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from gradhook._bytes import same_bytes
-from gradhook._saved import Saved
+from gradhook.guard.arrays import same_bytes
+from gradhook.guard.saved import Saved
 
 __all__ = ["GENERATORS", "SavedGenerator", "global_streams", "save_generator"]
 

@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from gradhook._bytes import SavedArray, Watched, extent
-from gradhook._saved import Saved
-from gradhook._streams import global_streams
 from gradhook._types import Array
-from gradhook._walk import BUDGET, reach
 from gradhook.errors import RestoreError
+from gradhook.guard.arrays import SavedArray, Watched, extent
+from gradhook.guard.generators import global_streams
+from gradhook.guard.reach import BUDGET, reach
+from gradhook.guard.saved import Saved
 
 __all__ = ["Guard", "put_back"]
 

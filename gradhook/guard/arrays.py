@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from gradhook._saved import Saved
 from gradhook._types import Array
+from gradhook.guard.saved import Saved
 
 __all__ = ["SavedArray", "Watched", "extent", "fingerprint", "same_bytes"]
 

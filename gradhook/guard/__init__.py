@@ -1,0 +1,1 @@
+"""Whatever a call may change: found, saved, rewound, put back, verified."""
