@@ -23,10 +23,6 @@ if TYPE_CHECKING:
     from gradhook import schedules as schedules
     from gradhook import sinks as sinks
     from gradhook import testing as testing
-    from gradhook._objective import Objective as Objective
-    from gradhook._penalty import L1 as L1
-    from gradhook._penalty import L2 as L2
-    from gradhook._switches import Switch as Switch
     from gradhook._types import Tolerance as Tolerance
     from gradhook._types import Verdict as Verdict
     from gradhook.callback.callback import GradCheckCallback as GradCheckCallback
@@ -37,6 +33,10 @@ if TYPE_CHECKING:
     from gradhook.errors import GradhookError as GradhookError
     from gradhook.errors import GradientMismatchError as GradientMismatchError
     from gradhook.errors import UnreadParametersError as UnreadParametersError
+    from gradhook.objective.objective import Objective as Objective
+    from gradhook.objective.penalties import L1 as L1
+    from gradhook.objective.penalties import L2 as L2
+    from gradhook.objective.switches import Switch as Switch
     from gradhook.report import CAUSE_KINDS as CAUSE_KINDS
     from gradhook.report import Cause as Cause
     from gradhook.report import Report as Report
@@ -73,11 +73,11 @@ HOMES = {
     "GradCheckWarning": "errors",
     "GradhookError": "errors",
     "GradientMismatchError": "errors",
-    "L1": "_penalty",
-    "L2": "_penalty",
-    "Objective": "_objective",
+    "L1": "objective.penalties",
+    "L2": "objective.penalties",
+    "Objective": "objective.objective",
     "Report": "report",
-    "Switch": "_switches",
+    "Switch": "objective.switches",
     "Tolerance": "_types",
     "UnreadParametersError": "errors",
     "Verdict": "_types",

@@ -11,13 +11,13 @@ from __future__ import annotations
 import math
 
 from gradhook._measured import Measured, Past
-from gradhook._parameters import all_finite
 from gradhook._settle import Settler, doubted
 from gradhook._small import judge_small
 from gradhook._switchboard import Setting
 from gradhook._types import Array, Blocks
 from gradhook._workers import distributor
 from gradhook.evaluation.evaluator import Evaluator
+from gradhook.objective.parameters import all_finite
 from gradhook.options import Options
 from gradhook.probe.blocks import Prober
 from gradhook.probe.budget import GRANTED

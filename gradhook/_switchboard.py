@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from gradhook._switches import BoundSwitch, SwitchState
 from gradhook._types import Batch
 from gradhook.evaluation.directions import Move
 from gradhook.evaluation.evaluator import Evaluator
+from gradhook.objective.switches import BoundSwitch, SwitchState
 
 __all__ = ["Setting", "Switchboard"]
 

@@ -14,14 +14,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Protocol, TypedDict, TypeVar, get_args, get_type_hints, runtime_checkable
 
-from gradhook._bind import as_switches
-from gradhook._form import takes
-from gradhook._gradients import GradientName
-from gradhook._penalty import Penalty, split_penalty
-from gradhook._switches import Switch
 from gradhook._types import Effort, Tolerance, as_integer, nearest_name
 from gradhook.difference import Method
 from gradhook.errors import OptionError
+from gradhook.objective.binding import as_switches
+from gradhook.objective.calls import takes
+from gradhook.objective.gradients import GradientName
+from gradhook.objective.penalties import Penalty, split_penalty
+from gradhook.objective.switches import Switch
 
 __all__ = [
     "BatchKeywords",

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from gradhook import GradCheckCallback, check_gradients
-from gradhook._number import as_complex, as_loss
 from gradhook.callback.pickling import is_picklable
 from gradhook.errors import GradCheckWarning, InternalError, LossTypeError
+from gradhook.objective.validation import as_complex, as_loss
 
 
 def square(p, *_):

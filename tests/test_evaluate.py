@@ -5,14 +5,14 @@ import signal
 import numpy as np
 import pytest
 
-from gradhook._calls import Calls
-from gradhook._parameters import Tree
 from gradhook.errors import LossTypeError
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.points import generic
 from gradhook.evaluation.workspace import Workspace
 from gradhook.guard.guard import Guard
 from gradhook.guard.signals import held_signals
+from gradhook.objective.calls import Calls
+from gradhook.objective.parameters import Tree
 
 
 def evaluator_of(both, parameters, *batch, in_place=False, state=(), loss=None, **keywords):

@@ -7,10 +7,10 @@ import pytest
 
 import gradhook
 from gradhook import Verdict, check_gradients
-from gradhook._gradients import name_gradients, own_gradients
-from gradhook._parameters import Tree, all_finite, norm, rms
 from gradhook.check import sanity
 from gradhook.check.sanity import _sketch
+from gradhook.objective.gradients import name_gradients, own_gradients
+from gradhook.objective.parameters import Tree, all_finite, norm, rms
 
 TREE = Tree.of({"a": np.ones((2, 3)), "b": np.ones(4)})
 

@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from gradhook._parameters import Tree
 from gradhook.errors import OptionError
 from gradhook.evaluation.directions import Element, spread
 from gradhook.evaluation.line import Line
 from gradhook.evaluation.workspace import Workspace
+from gradhook.objective.parameters import Tree
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gradhook import Verdict, check_gradients
-from gradhook._subset import draw
+from gradhook.objective.batch import draw
 
 
 def other_rows(count, samples, subset=None):

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from gradhook._parameters import Tree
 from gradhook.errors import ParameterError, RestoreError
 from gradhook.evaluation.directions import TABLE, Element, Move, spread
 from gradhook.evaluation.points import generic
 from gradhook.evaluation.random_bytes import CHUNK
 from gradhook.evaluation.workspace import Workspace
 from gradhook.guard.arrays import SavedArray
+from gradhook.objective.parameters import Tree
 
 FLOATS = st.sampled_from(["f2", "f4", "f8", "g"])
 BLOCKS = FLOATS.flatmap(

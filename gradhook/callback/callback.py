@@ -12,8 +12,6 @@ from dataclasses import fields, replace
 from types import TracebackType
 from typing import Any, Self, SupportsIndex, Unpack
 
-from gradhook._objective import Objective
-from gradhook._subset import as_batch
 from gradhook._types import Batch
 from gradhook.callback.clock import Clock
 from gradhook.callback.debug_flag import is_enabled
@@ -21,6 +19,8 @@ from gradhook.callback.observe import observe
 from gradhook.callback.outlet import OnFail, Outlet
 from gradhook.callback.pickling import CopiedWhole, is_picklable
 from gradhook.errors import warn
+from gradhook.objective.batch import as_batch
+from gradhook.objective.objective import Objective
 from gradhook.options import BatchKeywords, Options, SignatureOfInit, shows_options
 from gradhook.report import Report
 from gradhook.schedules import as_schedule, logarithmic

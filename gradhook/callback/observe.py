@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from gradhook._objective import Objective
-from gradhook._parameters import Tree
-from gradhook._subset import as_batch
 from gradhook._types import Verdict
 from gradhook.check.check import check
 from gradhook.check.selftest import selftest
 from gradhook.errors import InternalError
+from gradhook.objective.batch import as_batch
+from gradhook.objective.objective import Objective
+from gradhook.objective.parameters import Tree
 from gradhook.options import Options
 from gradhook.report import BlockReport, Report
 

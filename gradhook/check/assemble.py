@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from gradhook._measured import Measured
-from gradhook._parameters import Tree
 from gradhook._types import Array, Verdict
 from gradhook.check.coverage import idle_part, unjudged
 from gradhook.check.outcome import Outcome
 from gradhook.check.sanity import causes_of_calls
+from gradhook.objective.parameters import Tree
 from gradhook.options import Options
 from gradhook.probe.evidence import BlockEvidence, Location
 from gradhook.report import BlockReport, Element, Finding, Report

@@ -13,9 +13,6 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from gradhook._objective import Objective
-from gradhook._parameters import Tree
-from gradhook._subset import Rows, as_batch, draw
 from gradhook._types import Batch, nearest_name
 from gradhook.check.assemble import Circumstances, assemble
 from gradhook.check.coverage import unexercised
@@ -23,6 +20,9 @@ from gradhook.check.faults import is_users, own_faults
 from gradhook.check.guarded import Run
 from gradhook.check.outcome import Outcome
 from gradhook.errors import NestedCheckError, OptionError, warn
+from gradhook.objective.batch import Rows, as_batch, draw
+from gradhook.objective.objective import Objective
+from gradhook.objective.parameters import Tree
 from gradhook.options import BatchKeywords, Options, ProgressLike, shows_options
 from gradhook.report import Report
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradhook._branch import branch_sentences
-from gradhook._subset import Rows, passed_whole
 from gradhook._types import Array, Batch, Verdict
 from gradhook.check.outcome import Outcome
 from gradhook.evaluation.evaluator import Evaluator
+from gradhook.objective.batch import Rows, passed_whole
 from gradhook.report import BlockReport
 
 __all__ = ["Idle", "idle_part", "remarks", "unexercised", "unjudged"]

@@ -14,9 +14,9 @@ from dataclasses import replace
 from gradhook._measured import Measured, Past
 from gradhook._settings import call_in, measure, outside_domain
 from gradhook._switchboard import Setting, Switchboard
-from gradhook._switches import BoundSwitch
 from gradhook._types import MISMATCH, Batch, Verdict
 from gradhook.evaluation.evaluator import Evaluator
+from gradhook.objective.switches import BoundSwitch
 from gradhook.options import Options
 from gradhook.probe.budget import GRANTED
 

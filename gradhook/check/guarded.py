@@ -11,11 +11,6 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from gradhook._bind import bind_switches, infer_switches, keywords_of
-from gradhook._objective import Objective
-from gradhook._parameters import Tree
-from gradhook._penalty import split_penalty, sum_of
-from gradhook._subset import Rows, passed_whole, upcast
 from gradhook._types import Batch
 from gradhook.check.coverage import remarks
 from gradhook.check.faults import own_faults
@@ -31,6 +26,11 @@ from gradhook.evaluation.workspace import Workspace
 from gradhook.guard.guard import Guard, put_back
 from gradhook.guard.reach import BUDGET
 from gradhook.guard.signals import held_signals
+from gradhook.objective.batch import Rows, passed_whole, upcast
+from gradhook.objective.binding import bind_switches, infer_switches, keywords_of
+from gradhook.objective.objective import Objective
+from gradhook.objective.parameters import Tree
+from gradhook.objective.penalties import split_penalty, sum_of
 from gradhook.options import Options
 
 __all__ = ["Run"]

@@ -18,9 +18,9 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from gradhook._layer import Layer
 from gradhook._types import Verdict
 from gradhook.check.check import check
+from gradhook.objective.layer import Layer
 from gradhook.options import Keywords, Options, shows_options
 from gradhook.report import Cause, Report
 

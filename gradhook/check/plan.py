@@ -17,7 +17,6 @@ from gradhook._measured import Past
 from gradhook._quick import measure_quickly, measure_sparingly
 from gradhook._settings import measure
 from gradhook._switchboard import Setting, Switchboard
-from gradhook._switches import BoundSwitch
 from gradhook._types import MISMATCH, Batch, Verdict
 from gradhook.check.further_settings import cost_of_other_rows, measure_further, measure_other_rows
 from gradhook.check.generic_point import find_generic
@@ -35,6 +34,7 @@ from gradhook.check.sanity import (
 from gradhook.diagnosis.branches.trace import trace_branches
 from gradhook.diagnosis.explain import explain
 from gradhook.evaluation.evaluator import Evaluator
+from gradhook.objective.switches import BoundSwitch
 from gradhook.options import Options
 from gradhook.verdict.judge import combine
 

@@ -14,10 +14,10 @@ from typing import TypeAlias
 
 import numpy as np
 
-from gradhook._gradients import is_large
-from gradhook._parameters import norm
 from gradhook._types import Array, Batch, Blocks, Tolerance, Verdict
 from gradhook.evaluation.evaluator import Evaluator, Rewind
+from gradhook.objective.gradients import is_large
+from gradhook.objective.parameters import norm
 from gradhook.report import Cause, Finding
 
 __all__ = [

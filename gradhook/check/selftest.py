@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from gradhook._objective import Objective
 from gradhook._types import Array, Verdict
 from gradhook.check.check import check
+from gradhook.objective.objective import Objective
 from gradhook.options import Options
 
 __all__ = ["selftest"]

@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from gradhook._measured import Measured
-from gradhook._parameters import each_leaf
-from gradhook._switches import BoundSwitch
 from gradhook._types import Array, Blocks
 from gradhook.diagnosis.wrong_block import WrongBlock
 from gradhook.evaluation.directions import Element, Part, Spread, masked, seeded, spread
 from gradhook.evaluation.evaluator import Evaluator
+from gradhook.objective.parameters import each_leaf
+from gradhook.objective.switches import BoundSwitch
 from gradhook.options import Options
 from gradhook.probe.blocks import Prober
 from gradhook.probe.budget import SEARCH, Budget

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradhook._switches import BoundSwitch, Role, SwitchState
 from gradhook._types import Array, Batch, Blocks
 from gradhook.diagnosis.case import FRESH, Scene
+from gradhook.objective.switches import BoundSwitch, Role, SwitchState
 from gradhook.probe.blocks import Prober
 from gradhook.probe.evidence import Probe
 

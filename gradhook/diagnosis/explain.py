@@ -12,13 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gradhook._measured import Measured
-from gradhook._switches import BoundSwitch
 from gradhook._types import MISMATCH, Verdict
 from gradhook.diagnosis.boundary import boundary, forward_order
 from gradhook.diagnosis.case import Scene
 from gradhook.diagnosis.search import diagnose
 from gradhook.diagnosis.zeros import zero_slices
 from gradhook.evaluation.evaluator import Evaluator
+from gradhook.objective.switches import BoundSwitch
 from gradhook.options import Options
 from gradhook.probe.budget import Budget
 from gradhook.probe.evidence import Location

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from gradhook._parameters import Place, Tree, each_container
-from gradhook._ties import overlaps_itself
 from gradhook.errors import NestedCheckError, ParameterError
 from gradhook.guard.objects import save_container
 from gradhook.guard.saved import Saved
+from gradhook.objective.parameters import Place, Tree, each_container
+from gradhook.objective.shared_memory import overlaps_itself
 
 __all__ = ["Holders", "refuse_unwritable", "sole_mover"]
 

@@ -15,16 +15,16 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 
-from gradhook._calls import Calls
-from gradhook._gradients import GradientName, name_gradients, own_gradients
-from gradhook._number import as_complex, as_loss
-from gradhook._switches import BoundSwitch, SwitchState
 from gradhook._types import Batch, Blocks
 from gradhook.errors import GradhookError
 from gradhook.evaluation.workspace import Workspace
 from gradhook.evaluation.writes import Before, Kind, Writes
 from gradhook.guard.guard import Guard
 from gradhook.guard.signals import Gate
+from gradhook.objective.calls import Calls
+from gradhook.objective.gradients import GradientName, name_gradients, own_gradients
+from gradhook.objective.switches import BoundSwitch, SwitchState
+from gradhook.objective.validation import as_complex, as_loss
 
 __all__ = ["Evaluator", "Rewind"]
 

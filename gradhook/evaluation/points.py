@@ -16,9 +16,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradhook._parameters import PIECE, rms
 from gradhook._types import Array
 from gradhook.evaluation.directions import TABLE, Move, seeded
+from gradhook.objective.parameters import PIECE, rms
 
 __all__ = ["generic", "mirrored", "nearby", "shrunk", "typical_scale"]
 

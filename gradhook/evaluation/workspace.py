@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from gradhook._parameters import Tree, float64_copy, rms
 from gradhook._types import Array, Blocks
 from gradhook.errors import RestoreError
 from gradhook.evaluation.containers import Holders, refuse_unwritable
@@ -22,6 +21,7 @@ from gradhook.evaluation.directions import Direction, Element, Move, Part
 from gradhook.evaluation.displacement import base_chunk, base_chunks, base_inside, displace
 from gradhook.evaluation.random_bytes import CHUNK
 from gradhook.guard.arrays import SavedArray
+from gradhook.objective.parameters import Tree, float64_copy, rms
 
 __all__ = ["Workspace"]
 

@@ -11,11 +11,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from gradhook._parameters import norm
 from gradhook._types import Blocks
 from gradhook.difference import Method
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.points import typical_scale
+from gradhook.objective.parameters import norm
 from gradhook.probe.joint_noise import joint_noise
 from gradhook.probe.steps import Knowledge, Steps
 

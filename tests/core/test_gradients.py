@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from gradhook import Verdict, check_gradients
-from gradhook._gradients import match_gradients
-from gradhook._parameters import Tree
 from gradhook.errors import GradientNameError, GradientShapeError
+from gradhook.objective.gradients import match_gradients
+from gradhook.objective.parameters import Tree
 
 W, B = np.ones((2, 3)), np.ones(3)
 LAYER = {"W1": W, "b1": B}

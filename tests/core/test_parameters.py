@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradhook._parameters import Tree, each_leaf, float64_copy, map_leaves, rms
 from gradhook.errors import ParameterError, ParameterTypeError
+from gradhook.objective.parameters import Tree, each_leaf, float64_copy, map_leaves, rms
 
 Layer = namedtuple("Layer", ["W", "b"])
 

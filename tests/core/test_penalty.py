@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradhook import L1, L2, Verdict, check_gradients, difference
-from gradhook._penalty import split_penalty
 from gradhook.errors import LossTypeError, OptionError
+from gradhook.objective.penalties import split_penalty
 
 BLOCKS = {"W1": np.array([[1.0, -2.0]]), "W2": np.array([3.0]), "b1": np.array([10.0])}
 

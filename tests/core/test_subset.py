@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradhook import check_gradients
-from gradhook._subset import as_batch, draw, passed_whole, upcast
 from gradhook.errors import BatchError
+from gradhook.objective.batch import as_batch, draw, passed_whole, upcast
 
 
 def drawn(batch, samples=7, axis=0, subset=None, seed=0):

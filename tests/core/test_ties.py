@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradhook import Objective, Verdict, check_gradients
-from gradhook._parameters import Tree
-from gradhook._ties import find_ties, overlaps_itself
 from gradhook.errors import ParameterError
+from gradhook.objective.parameters import Tree
+from gradhook.objective.shared_memory import find_ties, overlaps_itself
 
 
 def memory(size=12):

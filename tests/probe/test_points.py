@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from gradhook._parameters import Tree
 from gradhook.evaluation.points import generic, nearby, shrunk, typical_scale
 from gradhook.evaluation.workspace import Workspace
+from gradhook.objective.parameters import Tree
 
 
 def at(parameters, moves):

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from gradhook._gradients import GradientName, name_gradients
-from gradhook._layer_forms import inputs_of, is_real, style_of, takes
-from gradhook._objective import Objective
-from gradhook._parameters import Tree
 from gradhook._types import Array
 from gradhook.errors import ObjectiveError
+from gradhook.objective.gradients import GradientName, name_gradients
+from gradhook.objective.layer_forms import inputs_of, is_real, style_of, takes
+from gradhook.objective.objective import Objective
+from gradhook.objective.parameters import Tree
 
 __all__ = ["Layer"]
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from gradhook._parameters import each_leaf, map_leaves
 from gradhook._types import Array, Batch
 from gradhook.errors import BatchError
+from gradhook.objective.parameters import each_leaf, map_leaves
 
 __all__ = ["Rows", "as_batch", "draw", "passed_whole", "upcast"]
 

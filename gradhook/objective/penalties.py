@@ -16,9 +16,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from gradhook._parameters import Tree
 from gradhook._types import Array, Batch
 from gradhook.errors import OptionError
+from gradhook.objective.parameters import Tree
 
 __all__ = ["L1", "L2", "Added", "Penalty", "split_penalty", "sum_of"]
 

@@ -7,7 +7,7 @@ or one array (then called ``x``), and can rebuild the same container around othe
 how a functional objective gets copies of its parameters.
 
 The arrays in the container are its *leaves*.  A leaf is a block, save where leaves share memory:
-those are one block together (``gradhook._ties``).
+those are one block together (``gradhook.objective.shared_memory``).
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from gradhook._suitable import refuse_unsuitable
-from gradhook._ties import Tie, find_ties
 from gradhook._types import Array
 from gradhook.errors import ParameterError
+from gradhook.objective.shared_memory import Tie, find_ties
+from gradhook.objective.validation import refuse_unsuitable
 
 __all__ = [
     "SINGLE",

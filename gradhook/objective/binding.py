@@ -8,10 +8,10 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from gradhook._form import left_to_keywords, name_of, signature_of
-from gradhook._switches import BoundSwitch, Role, Switch, Target, refuse_name
 from gradhook._types import nearest_name
 from gradhook.errors import OptionError
+from gradhook.objective.calls import left_to_keywords, name_of, signature_of
+from gradhook.objective.switches import BoundSwitch, Role, Switch, Target, refuse_name
 
 __all__ = ["as_switches", "bind_switches", "infer_switches", "keywords_of"]
 

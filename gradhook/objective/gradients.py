@@ -16,9 +16,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from gradhook._parameters import SINGLE, Tree, float64_copy, is_container
 from gradhook._types import Array, Blocks, nearest_name
 from gradhook.errors import GradientNameError, GradientShapeError
+from gradhook.objective.parameters import SINGLE, Tree, float64_copy, is_container
 
 __all__ = [
     "GradientName",

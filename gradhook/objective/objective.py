@@ -15,10 +15,9 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gradhook._calls import Calls
-from gradhook._form import Form, form_of
-from gradhook._functions import join
 from gradhook.errors import ObjectiveError
+from gradhook.objective.calls import Calls, Form, form_of
+from gradhook.objective.functions import join
 
 __all__ = ["Objective"]
 

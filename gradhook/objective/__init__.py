@@ -1,0 +1,1 @@
+"""What is checked: parameters, functions, gradients, switches, penalties, rows."""
