@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from gradhook._measured import Measured
 from gradhook._types import Array, Verdict
 from gradhook.check.coverage import idle_part, unjudged
 from gradhook.check.outcome import Outcome
@@ -16,6 +15,7 @@ from gradhook.check.sanity import causes_of_calls
 from gradhook.objective.parameters import Tree
 from gradhook.options import Options
 from gradhook.probe.evidence import BlockEvidence, Location
+from gradhook.probe.measured import Measured
 from gradhook.report import BlockReport, Element, Finding, Report
 from gradhook.verdict.compare import compare_all, ratio_of
 from gradhook.verdict.judge import combine, overall, passes

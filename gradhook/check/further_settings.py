@@ -11,14 +11,14 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from gradhook._measured import Measured, Past
-from gradhook._settings import call_in, measure, outside_domain
-from gradhook._switchboard import Setting, Switchboard
 from gradhook._types import MISMATCH, Batch, Verdict
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.objective.switches import BoundSwitch
 from gradhook.options import Options
 from gradhook.probe.budget import GRANTED
+from gradhook.probe.measure import call_in, measure, outside_domain
+from gradhook.probe.measured import Measured, Past
+from gradhook.probe.setting import Setting, Switchboard
 
 __all__ = ["cost_of_other_rows", "measure_further", "measure_other_rows"]
 

@@ -13,12 +13,12 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from gradhook._settings import outside_domain
 from gradhook._types import Blocks
 from gradhook.check.sanity import Facts
 from gradhook.evaluation.directions import Move
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.points import generic, nearby, shrunk, typical_scale
+from gradhook.probe.measure import outside_domain
 
 __all__ = ["GenericPoint", "UnreadError", "find_generic"]
 

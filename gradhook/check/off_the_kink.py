@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gradhook._measured import Measured, Past
-from gradhook._settings import call_in, measure
-from gradhook._switchboard import Setting
 from gradhook._types import MISMATCH, Verdict
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.points import mirrored, nearby, shrunk
 from gradhook.options import Options
+from gradhook.probe.measure import call_in, measure
+from gradhook.probe.measured import Measured, Past
+from gradhook.probe.setting import Setting
 from gradhook.verdict.judge import Judgement, judge_kink
 
 __all__ = ["measure_off_the_tie"]

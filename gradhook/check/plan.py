@@ -13,10 +13,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from gradhook._measured import Past
-from gradhook._quick import measure_quickly, measure_sparingly
-from gradhook._settings import measure
-from gradhook._switchboard import Setting, Switchboard
 from gradhook._types import MISMATCH, Batch, Verdict
 from gradhook.check.further_settings import cost_of_other_rows, measure_further, measure_other_rows
 from gradhook.check.generic_point import find_generic
@@ -36,6 +32,10 @@ from gradhook.diagnosis.explain import explain
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.objective.switches import BoundSwitch
 from gradhook.options import Options
+from gradhook.probe.joint import measure_quickly, measure_sparingly
+from gradhook.probe.measure import measure
+from gradhook.probe.measured import Past
+from gradhook.probe.setting import Setting, Switchboard
 from gradhook.verdict.judge import combine
 
 __all__ = ["Session"]

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from gradhook._measured import Measured
 from gradhook._types import Array, Blocks
 from gradhook.diagnosis.wrong_block import WrongBlock
 from gradhook.evaluation.directions import Element, Part, Spread, masked, seeded, spread
@@ -19,10 +18,11 @@ from gradhook.evaluation.evaluator import Evaluator
 from gradhook.objective.parameters import each_leaf
 from gradhook.objective.switches import BoundSwitch
 from gradhook.options import Options
-from gradhook.probe.blocks import Prober
 from gradhook.probe.budget import SEARCH, Budget
 from gradhook.probe.evidence import Location, Probe
 from gradhook.probe.localise import locate
+from gradhook.probe.measured import Measured
+from gradhook.probe.prober import Prober
 from gradhook.verdict.parts import is_apart
 
 __all__ = ["FRESH", "Scene"]

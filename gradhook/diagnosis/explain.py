@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gradhook._measured import Measured
 from gradhook._types import MISMATCH, Verdict
 from gradhook.diagnosis.boundary import boundary, forward_order
 from gradhook.diagnosis.case import Scene
@@ -22,6 +21,7 @@ from gradhook.objective.switches import BoundSwitch
 from gradhook.options import Options
 from gradhook.probe.budget import Budget
 from gradhook.probe.evidence import Location
+from gradhook.probe.measured import Measured
 from gradhook.report import Cause
 from gradhook.verdict.parts import describe
 

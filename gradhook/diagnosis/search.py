@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from gradhook._measured import Measured
 from gradhook.diagnosis.case import Scene
 from gradhook.diagnosis.constants import circumstance
 from gradhook.diagnosis.experiments import experiments
@@ -22,6 +21,7 @@ from gradhook.diagnosis.scale import factors, factors_beside_penalty, shared_fac
 from gradhook.diagnosis.wording import listed, name_form
 from gradhook.diagnosis.wrong_block import WrongBlock, is_vector
 from gradhook.diagnosis.zeros import Explained, wrong_parts
+from gradhook.probe.measured import Measured
 from gradhook.report import Cause
 
 __all__ = ["diagnose", "guessed"]

@@ -156,7 +156,6 @@ def _described(owner: Any, keys: list[Any]) -> str:
     return f"a {type(owner).__name__} with {shown}{', …' if len(keys) > 3 else ''}"
 
 
-MISSING: Any = object()
 """Stands for a name that is bound to nothing."""
 
 

@@ -15,9 +15,9 @@ from typing import TypeAlias
 import numpy as np
 
 from gradhook._types import Array
-from gradhook.probe.blocks import Prober
 from gradhook.probe.evidence import Probe
-from gradhook.probe.lines import LineProber
+from gradhook.probe.line_prober import LineProber
+from gradhook.probe.prober import Prober
 from gradhook.probe.steps import Knowledge
 
 __all__ = ["Distribute", "Measurements", "Task", "measure_elements", "run_task"]

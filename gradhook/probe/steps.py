@@ -22,9 +22,19 @@ from dataclasses import dataclass, replace
 from gradhook.difference.base import Slope
 from gradhook.difference.noise_table import Noise
 from gradhook.difference.slopes import LOST
-from gradhook.probe.goals import FAIR, Goal
 
-__all__ = ["JOINT", "LONGEST_STEP", "Knowledge", "Steps"]
+__all__ = [
+    "ENOUGH",
+    "FAIR",
+    "Goal",
+    "JOINT",
+    "Knowledge",
+    "LONGEST_STEP",
+    "ROUGH",
+    "SHARP",
+    "SHARPEST",
+    "Steps",
+]
 
 JOINT = ""
 """Stands for all blocks among names of blocks."""
@@ -241,3 +251,32 @@ class Steps:
         ``(noise/contrast)**(2/3)``.
         """
         return float(max(goal.relative, goal.margin * self._relative_noise ** (2 / 3)))
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """The error at which an estimate needs no further round.
+
+    Args:
+        relative: Relative error.
+        margin: Multiple of the best relative error that the noise allows, where that is more.
+    """
+
+    relative: float
+    margin: float
+
+
+SHARP = Goal(1e-7, 3.0)
+"""Of a sharp estimate."""
+
+SHARPEST = Goal(SHARP.relative, 0.0)
+"""The same whatever the noise."""
+
+FAIR = Goal(1e-6, 3.0)
+"""Of a pair."""
+
+ENOUGH = Goal(1e-5, 10.0)
+"""Of an estimate that noise limits: it is left as it is."""
+
+ROUGH = Goal(1e-4, 30.0)
+"""Of an estimate that is judged by, and no more, where evaluations have run out."""

@@ -7,7 +7,7 @@ import pytest
 import gradhook
 from gradhook.difference import slopes
 from gradhook.evaluation.workspace import Workspace
-from gradhook.probe import lines
+from gradhook.probe import line_prober as lines
 from tests import catalogue
 
 KINKED = ("kink", "tie", "relu", "hinge", "absolute", "constant", "quantile", "late")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gradhook import check_gradients
-from gradhook.probe import blocks
+from gradhook.probe import prober as blocks
 from tests import catalogue
 
 

@@ -23,8 +23,8 @@ from gradhook.difference.stairs import STAIR
 from gradhook.evaluation.directions import Direction, Element, seeded, spread
 from gradhook.evaluation.line import Line
 from gradhook.probe.evidence import BlockEvidence, Probe
-from gradhook.probe.hidden import hidden_noise, outstands
-from gradhook.probe.lines import LineProber
+from gradhook.probe.line_prober import LineProber
+from gradhook.probe.noise_level import hidden_noise, outstands
 from gradhook.probe.steps import JOINT
 
 __all__ = ["Prober"]

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from gradhook._switchboard import Setting
 from gradhook._types import MISMATCH, Array, Blocks, Verdict
 from gradhook.objective.gradients import is_large
-from gradhook.probe.blocks import Prober
 from gradhook.probe.evidence import BlockEvidence
+from gradhook.probe.prober import Prober
+from gradhook.probe.setting import Setting
 from gradhook.report import Finding
 from gradhook.verdict.compare import Comparison
 from gradhook.verdict.judge import Judgement

@@ -25,9 +25,9 @@ from gradhook.errors import OptionError, warn
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.workspace import Workspace
 from gradhook.guard.guard import Guard
-from gradhook.probe.blocks import Prober
 from gradhook.probe.elements import Distribute, Measurements, Task, run_task
-from gradhook.probe.lines import LineProber
+from gradhook.probe.line_prober import LineProber
+from gradhook.probe.prober import Prober
 
 __all__ = ["distributor"]
 

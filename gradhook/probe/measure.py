@@ -10,19 +10,19 @@ from __future__ import annotations
 
 import math
 
-from gradhook._measured import Measured, Past
-from gradhook._settle import Settler, doubted
-from gradhook._small import judge_small
-from gradhook._switchboard import Setting
 from gradhook._types import Array, Blocks
-from gradhook._workers import distributor
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.objective.parameters import all_finite
 from gradhook.options import Options
-from gradhook.probe.blocks import Prober
+from gradhook.probe.adaptive import Settler, doubted
 from gradhook.probe.budget import GRANTED
 from gradhook.probe.elements import measure_elements
 from gradhook.probe.evidence import BlockEvidence
+from gradhook.probe.measured import Measured, Past
+from gradhook.probe.prober import Prober
+from gradhook.probe.setting import Setting
+from gradhook.probe.spread import judge_small
+from gradhook.probe.workers import distributor
 from gradhook.verdict.judge import Judgement
 
 __all__ = ["call_in", "measure", "outside_domain"]

@@ -13,15 +13,15 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from gradhook._measured import Measured, Past
-from gradhook._settings import measure
-from gradhook._switchboard import Setting
 from gradhook._types import Blocks, Verdict
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.options import Options
-from gradhook.probe.blocks import Prober
 from gradhook.probe.budget import GRANTED, QUICK
 from gradhook.probe.evidence import BlockEvidence
+from gradhook.probe.measure import measure
+from gradhook.probe.measured import Measured, Past
+from gradhook.probe.prober import Prober
+from gradhook.probe.setting import Setting
 from gradhook.report import Finding
 from gradhook.verdict.compare import compare
 from gradhook.verdict.judge import Judgement, judge

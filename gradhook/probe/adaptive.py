@@ -14,12 +14,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gradhook._measured import Past
-from gradhook._switchboard import Setting
 from gradhook._types import Tolerance, Verdict
 from gradhook.evaluation.evaluator import Evaluator
-from gradhook.probe.blocks import Prober
 from gradhook.probe.evidence import BlockEvidence
+from gradhook.probe.measured import Past
+from gradhook.probe.prober import Prober
+from gradhook.probe.setting import Setting
 from gradhook.verdict.judge import Judgement, doubt, judge
 
 __all__ = ["Settler", "doubted"]
