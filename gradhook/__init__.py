@@ -67,8 +67,8 @@ __all__ = [
 ]
 
 HOMES = {
-    "CAUSE_KINDS": "report",
-    "Cause": "report",
+    "CAUSE_KINDS": "report.records",
+    "Cause": "report.records",
     "GradCheckCallback": "callback.callback",
     "GradCheckWarning": "errors",
     "GradhookError": "errors",
@@ -76,7 +76,7 @@ HOMES = {
     "L1": "objective.penalties",
     "L2": "objective.penalties",
     "Objective": "objective.objective",
-    "Report": "report",
+    "Report": "report.records",
     "Switch": "objective.switches",
     "Tolerance": "_types",
     "UnreadParametersError": "errors",

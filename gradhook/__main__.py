@@ -16,10 +16,10 @@ import os
 import sys
 from collections.abc import Sequence
 
-from gradhook import _render
-from gradhook._format import count, printable
-from gradhook._runs import Run, UnreadableError, read_runs
-from gradhook._terminal import has_colour, width
+from gradhook.report import text as _render
+from gradhook.report.format import count, printable
+from gradhook.report.runs import Run, UnreadableError, read_runs
+from gradhook.report.format import has_colour, width
 from gradhook.check.selftest import selftest
 
 __all__ = ["main"]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gradhook._block_names import block_names
+from gradhook.report.format import block_names
 
 
 def breadth(text):

@@ -13,10 +13,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gradhook import _phrases, _render, _render_html, check_gradients
-from gradhook._format import count, number, printable, ratio, shape, shorten, told_apart
+from gradhook import check_gradients
 from gradhook._types import Tolerance, Verdict
 from gradhook.report import BlockReport, Branch, Cause, Element, Finding, Report
+from gradhook.report import html as _render_html
+from gradhook.report import text as _render
+from gradhook.report import wording as _phrases
+from gradhook.report.format import count, number, printable, ratio, shape, shorten, told_apart
 
 CALL = (
     "check_gradients(loss_and_gradients, params, batch=(X, y), samples=7, "

@@ -30,7 +30,7 @@ from gradhook.report import (
 )
 
 SCHEMA = json.loads(
-    resources.files("gradhook").joinpath("report_schema.json").read_text(encoding="utf-8")
+    resources.files("gradhook.report").joinpath("report_schema.json").read_text(encoding="utf-8")
 )
 
 

@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from gradhook import _terminal
+from gradhook.report import format as _terminal
 
 
 class Screen(io.StringIO):

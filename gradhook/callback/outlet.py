@@ -11,11 +11,11 @@ import functools
 from collections.abc import Callable, Iterable
 from typing import Any, Literal, TypeAlias, get_args
 
-from gradhook._render import summary
 from gradhook._types import Verdict, nearest_name
 from gradhook.callback.pickling import is_picklable
 from gradhook.errors import GradientMismatchError, OptionError, warn
 from gradhook.report import Report
+from gradhook.report.text import summary
 from gradhook.sinks import Sink
 
 __all__ = ["OnFail", "Outlet"]

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradhook._branch import branch_sentences
 from gradhook._types import Array, Batch, Verdict
 from gradhook.check.outcome import Outcome
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.objective.batch import Rows, passed_whole
 from gradhook.report import BlockReport
+from gradhook.report.blocks import branch_sentences
 
 __all__ = ["Idle", "idle_part", "remarks", "unexercised", "unjudged"]
 

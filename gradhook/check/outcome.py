@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from gradhook._branch import Branch
 from gradhook._types import Array, Verdict
 from gradhook.check.sanity import Facts
 from gradhook.diagnosis.explain import Explanation
 from gradhook.probe.measured import Measured
 from gradhook.report import Finding
+from gradhook.report.blocks import Branch
 
 __all__ = ["Outcome"]
 

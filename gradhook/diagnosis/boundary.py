@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 
-from gradhook._format import LONGEST, block_name
 from gradhook.diagnosis.wrong_block import is_vector
+from gradhook.report.format import LONGEST, block_name
 
 __all__ = ["boundary", "forward_order"]
 

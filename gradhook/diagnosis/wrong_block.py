@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gradhook._format import LONGEST, block_name
 from gradhook._types import Array
 from gradhook.evaluation.directions import Direction
 from gradhook.probe.evidence import Probe
+from gradhook.report.format import LONGEST, block_name
 
 __all__ = ["WrongBlock", "gradient_name", "is_vector"]
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from gradhook import _phrases as say
-from gradhook._format import number, shape
 from gradhook._types import Verdict
 from gradhook.report import Report
+from gradhook.report import wording as say
+from gradhook.report.format import number, shape
 from gradhook.sinks._tags import printable, shorten
 
 __all__ = ["escape", "markdown"]

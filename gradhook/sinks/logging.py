@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from gradhook._render import summary
 from gradhook._types import Verdict
 from gradhook.errors import OptionError
 from gradhook.report import Report
+from gradhook.report.text import summary
 
 __all__ = ["Logging"]
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import sys
 from typing import IO
 
-from gradhook._render import summary, text
-from gradhook._terminal import has_colour, width
 from gradhook.errors import OptionError
 from gradhook.report import Report
+from gradhook.report.format import has_colour, width
+from gradhook.report.text import summary, text
 
 __all__ = ["Terminal"]
 

@@ -49,8 +49,8 @@ def assert_gradients(
             ...
         gradhook.errors.GradientMismatchError: gradcheck: FAIL, x ratio 1: ...
     """
-    from gradhook._render import summary
     from gradhook.errors import GradientMismatchError
+    from gradhook.report.text import summary
 
     report = check_gradients(objective, parameters, batch=batch, **options)
     if not report.passed:

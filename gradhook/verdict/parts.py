@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from gradhook._format import LONGEST, block_name
 from gradhook.probe.evidence import BlockEvidence, Location
+from gradhook.report.format import LONGEST, block_name
 
 __all__ = ["describe", "is_apart"]
 

@@ -253,7 +253,7 @@ def fault_of(module: str, source: str) -> str | None:
         ("gradhook.difference.central", "from .._parameters import Tree"),
         ("gradhook.difference.noise_table", "from gradhook.report import Report"),
         ("gradhook.report", "from gradhook.verdict import judge"),
-        ("gradhook.verdict.judge", "from gradhook._render import text"),
+        ("gradhook.verdict.judge", "from gradhook.report.text import text"),
         ("gradhook.verdict.judge", "from gradhook.evaluation.line import Line"),
         ("gradhook.verdict.judge", "from gradhook.probe import points"),
         ("gradhook.verdict.judge", "from gradhook.evaluation.points import generic"),
@@ -274,7 +274,7 @@ def test_an_import_against_the_direction_is_found(module, source):
     [
         ("gradhook._types", "from gradhook.errors import OptionError"),
         ("gradhook.difference.ridders", "from gradhook.difference.central import Central"),
-        ("gradhook.report", "from gradhook._render import text"),
+        ("gradhook.report", "from gradhook.report.text import text"),
         ("gradhook.verdict.judge", "from gradhook.probe.evidence import Probe"),
         ("gradhook.verdict.judge", "from gradhook.report import Report"),
         ("gradhook.callback.callback", "from gradhook.sinks.tensorboard import TensorBoard"),

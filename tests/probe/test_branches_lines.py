@@ -10,11 +10,11 @@ import types
 import numpy as np
 import pytest
 
-from gradhook._branch import Branch, branch_sentences
 from gradhook.diagnosis.branches.flips import flips, trace
 from gradhook.diagnosis.branches.recording import recording
 from gradhook.diagnosis.branches.traced_array import traced
 from gradhook.probe import recording as module
+from gradhook.report.blocks import Branch, branch_sentences
 
 H = 1e-3
 Z = np.array([-1.0, 0.0, 5e-4, 2.0])

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gradhook._branch import Branch
 from gradhook.diagnosis.branches.recording import Choice, Recording, recording
+from gradhook.report.blocks import Branch
 
 __all__ = ["Trace", "flips", "trace"]
 

@@ -13,7 +13,6 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gradhook._branch import Branch
 from gradhook._types import Verdict
 from gradhook.diagnosis.branches.flips import trace
 from gradhook.diagnosis.branches.traced_array import traced
@@ -21,6 +20,7 @@ from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.line import Line
 from gradhook.probe.evidence import Probe
 from gradhook.probe.measured import Measured
+from gradhook.report.blocks import Branch
 from gradhook.verdict.judge import Judgement
 
 __all__ = ["trace_branches"]

@@ -18,8 +18,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
-from gradhook._record import Record, freeze
 from gradhook._types import nearest_name
+from gradhook.report.blocks import Record, freeze
 
 __all__ = ["CAUSE_FAMILIES", "CAUSE_KINDS", "Cause", "Confidence"]
 

@@ -8,15 +8,129 @@ things ``None``.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, cast
 
 import numpy as np
 
-from gradhook._branch import Branch
-from gradhook._record import Record, freeze
 from gradhook._types import Array, Verdict
+from gradhook.report.format import count, shorten
 
-__all__ = ["BlockReport", "Branch", "Element", "Finding"]
+__all__ = ["BlockReport", "Branch", "Element", "Finding", "Record", "branch_sentences", "freeze"]
+
+
+class Record:
+    """Base of a frozen, slotted dataclass made with ``eq=False``."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return _key(self) == _key(other)
+
+    def __hash__(self) -> int:
+        return hash(_key(self))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Through the constructor: a read-only mapping does not pickle, an array loses its flag.
+        values = (getattr(self, field.name) for field in fields(cast(Any, self)))
+        return type(self), tuple(dict(v) if isinstance(v, Mapping) else v for v in values)
+
+
+def freeze(record: Record, *names: str) -> None:
+    """Replace the named sequences of a record under construction by tuples.
+
+    Raises:
+        TypeError: One of them is a string, which would fall apart into its letters.
+    """
+    for name in names:
+        value = getattr(record, name)
+        if isinstance(value, str):
+            raise TypeError(
+                f"{type(record).__name__}.{name} must be a sequence, not one string: {value!r}"
+            )
+        object.__setattr__(record, name, tuple(value))
+
+
+def _key(record: Record) -> tuple[Any, ...]:
+    """What a record is compared by: its fields with ``None`` for ``nan``."""
+    kept = (field.name for field in fields(cast(Any, record)) if field.compare)
+    values = (getattr(record, name) for name in kept)
+    return tuple(_comparable(value) for value in values)
+
+
+def _comparable(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return frozenset(value.items())
+    return value if value == value else None  # Only nan differs from itself.
+
+
+TOLD = 3
+"""Branches of a block that are told."""
+
+LONGEST_SOURCE = 60
+"""Columns that a source line may take."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Branch(Record):
+    """An operation that decides differently for some elements on the two sides of a step.
+
+    Args:
+        operation: Its NumPy name, such as ``"maximum"``.
+        path: The source file, as Python knows it.
+        line: Line in that file, from 1.
+        source: Text of that line, stripped; empty where it cannot be read.
+        flips: Elements that take another branch at ``x + h·v`` than at ``x - h·v``, summed over all
+            executions of that line.
+        size: Elements that took a branch there in all.
+
+    Example:
+        >>> from gradhook.report import Branch
+        >>> branch = Branch("maximum", "/home/me/model.py", 23, "h = np.maximum(0, z)", 3, 480)
+        >>> branch.file
+        'model.py'
+    """
+
+    operation: str
+    path: str
+    line: int
+    source: str = ""
+    flips: int = 0
+    size: int = 0
+
+    @property
+    def file(self) -> str:
+        """The file's name without its folders."""
+        return os.path.basename(self.path)
+
+
+def branch_sentences(branches: tuple[Branch, ...], opening: str = "") -> list[str]:
+    """What is said of the branches of a block, those that ran first in full.
+
+    Args:
+        branches: The branches, in call order.
+        opening: What each sentence opens with.
+
+    Example:
+        >>> from gradhook.report.blocks import Branch, branch_sentences
+        >>> branch = Branch("maximum", "m.py", 23, "h = np.maximum(0, z)", 3, 480)
+        >>> print(*branch_sentences((branch,)))
+        3 of 480 elements of np.maximum flip at m.py:23  `h = np.maximum(0, z)`
+    """
+    said = []
+    for branch in branches[:TOLD]:
+        flip = "flips" if branch.flips == 1 else "flip"
+        source = f"  `{shorten(branch.source, LONGEST_SOURCE)}`" if branch.source else ""
+        said.append(
+            f"{opening}{branch.flips} of {count(branch.size, 'element')} of "
+            f"np.{branch.operation} {flip} at {branch.file}:{branch.line}{source}"
+        )
+    more = len(branches) - TOLD
+    return [*said, f"{opening}and {count(more, 'operation')} more"] if more > 0 else said
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,7 +3,7 @@
 The text is read from the top: what must be known first, the overall verdict with the names of the
 blocks that earned it, the causes, then one line per block, worst first, with its sentence, then
 what the ratio means, how the check was made, what was not exercised, and the line of code that
-shows it all again.  Nothing here judges or rounds; what is said stands in ``gradhook._phrases``,
+shows it all again.  Nothing here judges or rounds; what is said stands in ``gradhook.report.wording``,
 and this module decides where.
 """
 
@@ -13,9 +13,10 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from gradhook import _phrases as say
-from gradhook._block_names import block_names
-from gradhook._format import (
+from gradhook._types import Verdict
+from gradhook.report import wording as say
+from gradhook.report.format import (
+    block_names,
     columns,
     count,
     fit,
@@ -24,8 +25,7 @@ from gradhook._format import (
     shape,
     shorten,
 )
-from gradhook._render_html import html
-from gradhook._types import Verdict
+from gradhook.report.html import html
 
 if TYPE_CHECKING:
     from gradhook.report import Cause, Report
@@ -64,7 +64,7 @@ def text(report: Report, width: int = 80, *, colour: bool = False) -> str:
 
     Example:
         >>> from gradhook import Verdict
-        >>> from gradhook._render import text
+        >>> from gradhook.report.text import text
         >>> from gradhook.report import BlockReport, Report
         >>> b = BlockReport("b", (2,), "float64", Verdict.PASS, ratio=3.2e-9, ratio_error=1e-9)
         >>> print(text(Report(Verdict.PASS, True, {"b": b}, ratio=3.2e-9, step=100)))
@@ -100,7 +100,7 @@ def summary(report: Report, *, colour: bool = False) -> str:
 
     Example:
         >>> from gradhook import Verdict
-        >>> from gradhook._render import summary
+        >>> from gradhook.report.text import summary
         >>> from gradhook.report import BlockReport, Report
         >>> b = BlockReport("b", (2,), "float64", Verdict.PASS, ratio=3.1e-9)
         >>> summary(Report(Verdict.PASS, True, {"b": b}, ratio=3.1e-9, step=100, evaluations=84))

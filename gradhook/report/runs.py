@@ -13,8 +13,9 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from gradhook._format import count, printable
-from gradhook.report import Report, ReportFormatError
+from gradhook.report.format import count, printable
+from gradhook.report.json import ReportFormatError
+from gradhook.report.records import Report
 
 __all__ = ["Run", "UnreadableError", "read_runs"]
 

@@ -2,7 +2,7 @@
 
 A ``Report`` has one ``BlockReport`` per parameter block, a block one ``Finding`` per setting that
 measured it (a setting is a point with its switches).  Unknown numbers are ``nan``, unknown things
-``None``.  Text and HTML are made from these records by ``gradhook._render``; dictionaries and
+``None``.  Text and HTML are made from these records by ``gradhook.report.text``; dictionaries and
 JSON by the methods here, so that a report read back equals the one written.
 ``report_schema.json``, beside this file, describes the JSON.
 """
@@ -16,11 +16,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gradhook._block_report import BlockReport, Branch, Element, Finding
-from gradhook._causes import CAUSE_FAMILIES, CAUSE_KINDS, Cause
-from gradhook._record import Record, freeze
-from gradhook._serialise import ReportFormatError, from_plain, parse_json, refuse, to_plain
 from gradhook._types import Effort, Tolerance, Verdict
+from gradhook.report.blocks import BlockReport, Branch, Element, Finding, Record, freeze
+from gradhook.report.causes import CAUSE_FAMILIES, CAUSE_KINDS, Cause
+from gradhook.report.json import ReportFormatError, from_plain, parse_json, refuse, to_plain
 
 __all__ = [
     "CAUSE_FAMILIES",
@@ -119,17 +118,17 @@ class Report(Record):
 
     def __str__(self) -> str:
         # Imported where it is used, because a run that prints nothing needs none of it.
-        from gradhook._render import text
+        from gradhook.report.text import text
 
         return text(self)
 
     def __repr__(self) -> str:
-        from gradhook._render import summary
+        from gradhook.report.text import summary
 
         return f"<Report {summary(self)}>"
 
     def _repr_html_(self) -> str:
-        from gradhook._render import html
+        from gradhook.report.text import html
 
         return html(self)
 

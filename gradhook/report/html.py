@@ -12,10 +12,9 @@ import html as _html
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from gradhook import _phrases as say
-from gradhook._block_names import block_names
-from gradhook._format import number, printable, shape
 from gradhook._types import Verdict
+from gradhook.report import wording as say
+from gradhook.report.format import block_names, number, printable, shape
 
 if TYPE_CHECKING:
     from gradhook.report import Cause, Report
@@ -75,7 +74,7 @@ def html(report: Report) -> str:
 
     Example:
         >>> from gradhook import Verdict
-        >>> from gradhook._render import html
+        >>> from gradhook.report.text import html
         >>> from gradhook.report import BlockReport, Report
         >>> b = BlockReport("<b>", (2,), "float64", Verdict.PASS, ratio=3.2e-9)
         >>> "&lt;b&gt;" in html(Report(Verdict.PASS, True, {"<b>": b}))
