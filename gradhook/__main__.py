@@ -16,11 +16,10 @@ import os
 import sys
 from collections.abc import Sequence
 
-from gradhook.report import text as _render
-from gradhook.report.format import count, printable
-from gradhook.report.runs import Run, UnreadableError, read_runs
-from gradhook.report.format import has_colour, width
 from gradhook.check.selftest import selftest
+from gradhook.report import text as _render
+from gradhook.report.format import count, has_colour, printable, width
+from gradhook.report.runs import Run, UnreadableError, read_runs
 
 __all__ = ["main"]
 

@@ -13,15 +13,14 @@ Example:
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from gradhook.sinks._base import Sink
+from gradhook.sinks.base import Sink
 
 if TYPE_CHECKING:
-    from gradhook.sinks.event_file import EventFile
     from gradhook.sinks.json_lines import JsonLines
     from gradhook.sinks.logging import Logging
     from gradhook.sinks.memory import Memory
     from gradhook.sinks.progress import Progress
-    from gradhook.sinks.tensorboard import TensorBoard
+    from gradhook.sinks.tensorboard import EventFile, TensorBoard
     from gradhook.sinks.terminal import Terminal
 
 __all__ = [
@@ -36,7 +35,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    "EventFile": "event_file",
+    "EventFile": "tensorboard",
     "JsonLines": "json_lines",
     "Logging": "logging",
     "Memory": "memory",

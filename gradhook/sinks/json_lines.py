@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 
 from gradhook.report import Report
-from gradhook.sinks._files import append, as_path, claim, create_file, run_stamp
+from gradhook.sinks.files import append, as_path, claim, create_file, run_stamp
 
 __all__ = ["JsonLines"]
 

@@ -826,7 +826,7 @@ def test_causes_and_boundary_stand_in_text_and_html(explained):
 
 
 def test_causes_and_boundary_stand_in_the_text_for_tensorboard(explained):
-    from gradhook.sinks._markdown import markdown
+    from gradhook.sinks.tensorboard.markdown import markdown
 
     shown = flat(markdown(explained))
     for sentence in (*(cause.sentence for cause in explained.causes), explained.boundary):

@@ -7,7 +7,7 @@ import pytest
 
 from gradhook import L2, check_gradients
 from gradhook.errors import UnreadParametersError
-from gradhook.sinks._scalars import scalars
+from gradhook.sinks.tensorboard.scalars import scalars
 
 
 def two_blocks(spoil):

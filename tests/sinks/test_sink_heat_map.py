@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from gradhook.sinks._heat_map import COLOURS, GLYPHS, _palette, png
+from gradhook.sinks.tensorboard.heat_map import COLOURS, GLYPHS, _palette, png
 
 GREY, WHITE = (190, 190, 190), (255, 255, 255)
 

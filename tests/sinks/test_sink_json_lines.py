@@ -8,7 +8,8 @@ import pytest
 from gradhook._types import Verdict
 from gradhook.errors import OptionError
 from gradhook.report import Report
-from gradhook.sinks import JsonLines, Sink, _files
+from gradhook.sinks import JsonLines, Sink
+from gradhook.sinks import files as _files
 
 
 def reports_in(path):

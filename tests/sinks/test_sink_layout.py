@@ -1,6 +1,6 @@
 import pytest
 
-from gradhook.sinks._layout import TITLE, headings
+from gradhook.sinks.tensorboard.layout import TITLE, headings
 
 
 def test_a_few_blocks_share_one_open_heading():

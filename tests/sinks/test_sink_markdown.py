@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from gradhook._types import Verdict
 from gradhook.report import Cause, Element
-from gradhook.sinks._markdown import escape, markdown
-from gradhook.sinks._tags import printable
+from gradhook.sinks.tensorboard.markdown import escape, markdown
+from gradhook.sinks.tensorboard.tags import printable
 
 
 class Page(html.parser.HTMLParser):

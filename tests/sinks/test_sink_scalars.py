@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from gradhook._types import Tolerance, Verdict
 from gradhook.report import Finding
-from gradhook.sinks._scalars import log10_ratio, scalars
+from gradhook.sinks.tensorboard.scalars import log10_ratio, scalars
 
 
 def of(report):

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradhook.sinks._tags import EMPTY, LONGEST, BlockTags, printable, shorten
+from gradhook.sinks.tensorboard.tags import EMPTY, LONGEST, BlockTags, printable, shorten
 
 # Short names from few characters clash often; the others bring what no tag should hold.
 NAMES = st.one_of(

@@ -11,8 +11,8 @@ import importlib.util
 import os
 
 from gradhook.errors import OptionError
-from gradhook.sinks import _events
-from gradhook.sinks._files import append, as_path, claim, create_file, run_stamp
+from gradhook.sinks.files import append, as_path, claim, create_file, run_stamp
+from gradhook.sinks.tensorboard import events as _events
 
 __all__ = ["EventFile"]
 

@@ -15,7 +15,7 @@ from gradhook._types import Verdict
 from gradhook.report import Report
 from gradhook.report import wording as say
 from gradhook.report.format import number, shape
-from gradhook.sinks._tags import printable, shorten
+from gradhook.sinks.tensorboard.tags import printable, shorten
 
 __all__ = ["escape", "markdown"]
 

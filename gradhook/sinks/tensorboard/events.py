@@ -25,8 +25,8 @@ from typing import Any
 import numpy as np
 
 from gradhook._types import Array
-from gradhook.sinks._layout import OVERALL, Heading
-from gradhook.sinks._scalars import BANDS, FLOOR, MAIN
+from gradhook.sinks.tensorboard.layout import OVERALL, Heading
+from gradhook.sinks.tensorboard.scalars import BANDS, FLOOR, MAIN
 
 __all__ = ["Summary", "event_file_name", "first_record"]
 

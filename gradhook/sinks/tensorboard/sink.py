@@ -23,14 +23,14 @@ from typing import Any, Protocol
 from gradhook._types import MISMATCH, Verdict
 from gradhook.errors import OptionError
 from gradhook.report import Report
-from gradhook.sinks import _events
-from gradhook.sinks._heat_map import png
-from gradhook.sinks._layout import Heading, headings
-from gradhook.sinks._markdown import markdown
-from gradhook.sinks._scalars import BANDS, MAIN, scalars
-from gradhook.sinks._tags import BlockTags
-from gradhook.sinks.event_file import EventFile
 from gradhook.sinks.json_lines import JsonLines
+from gradhook.sinks.tensorboard import events as _events
+from gradhook.sinks.tensorboard.event_file import EventFile
+from gradhook.sinks.tensorboard.heat_map import png
+from gradhook.sinks.tensorboard.layout import Heading, headings
+from gradhook.sinks.tensorboard.markdown import markdown
+from gradhook.sinks.tensorboard.scalars import BANDS, MAIN, scalars
+from gradhook.sinks.tensorboard.tags import BlockTags
 
 __all__ = ["ScalarWriter", "TensorBoard"]
 
