@@ -14,10 +14,10 @@ from gradhook.check.outcome import Outcome
 from gradhook.check.sanity import causes_of_calls
 from gradhook.objective.parameters import Tree
 from gradhook.options import Options
-from gradhook.probe.evidence import BlockEvidence, Location
 from gradhook.probe.measured import Measured
 from gradhook.report import BlockReport, Element, Finding, Report
 from gradhook.verdict.compare import compare_all, ratio_of
+from gradhook.verdict.evidence import BlockEvidence, Location
 from gradhook.verdict.judge import combine, overall, passes
 
 __all__ = ["Circumstances", "assemble"]

@@ -19,11 +19,10 @@ from gradhook.objective.parameters import each_leaf
 from gradhook.objective.switches import BoundSwitch
 from gradhook.options import Options
 from gradhook.probe.budget import SEARCH, Budget
-from gradhook.probe.evidence import Location, Probe
 from gradhook.probe.localise import locate
 from gradhook.probe.measured import Measured
 from gradhook.probe.prober import Prober
-from gradhook.verdict.parts import is_apart
+from gradhook.verdict.evidence import Location, Probe, is_apart
 
 __all__ = ["FRESH", "Scene"]
 

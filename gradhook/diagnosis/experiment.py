@@ -17,8 +17,8 @@ import numpy as np
 from gradhook._types import Array, Batch, Blocks
 from gradhook.diagnosis.case import FRESH, Scene
 from gradhook.objective.switches import BoundSwitch, Role, SwitchState
-from gradhook.probe.evidence import Probe
 from gradhook.probe.prober import Prober
+from gradhook.verdict.evidence import Probe
 
 __all__ = ["Changed", "revisit", "vanishes", "without"]
 

@@ -20,10 +20,9 @@ from gradhook.evaluation.evaluator import Evaluator
 from gradhook.objective.switches import BoundSwitch
 from gradhook.options import Options
 from gradhook.probe.budget import Budget
-from gradhook.probe.evidence import Location
 from gradhook.probe.measured import Measured
 from gradhook.report import Cause
-from gradhook.verdict.parts import describe
+from gradhook.verdict.evidence import Location, describe
 
 __all__ = ["Explanation", "explain"]
 

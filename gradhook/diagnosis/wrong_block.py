@@ -14,8 +14,8 @@ import numpy as np
 
 from gradhook._types import Array
 from gradhook.evaluation.directions import Direction
-from gradhook.probe.evidence import Probe
 from gradhook.report.format import LONGEST, block_name
+from gradhook.verdict.evidence import Probe
 
 __all__ = ["WrongBlock", "gradient_name", "is_vector"]
 

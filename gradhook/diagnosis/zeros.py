@@ -16,8 +16,8 @@ from gradhook._types import Array, Box
 from gradhook.diagnosis.case import Scene
 from gradhook.diagnosis.wording import listed
 from gradhook.diagnosis.wrong_block import WrongBlock
-from gradhook.probe.evidence import Location
 from gradhook.report import Cause
+from gradhook.verdict.evidence import Location
 
 __all__ = ["EXACTLY", "SAME", "Explained", "wrong_parts", "zero_slices"]
 

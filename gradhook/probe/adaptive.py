@@ -16,10 +16,10 @@ from dataclasses import dataclass
 
 from gradhook._types import Tolerance, Verdict
 from gradhook.evaluation.evaluator import Evaluator
-from gradhook.probe.evidence import BlockEvidence
 from gradhook.probe.measured import Past
 from gradhook.probe.prober import Prober
 from gradhook.probe.setting import Setting
+from gradhook.verdict.evidence import BlockEvidence
 from gradhook.verdict.judge import Judgement, doubt, judge
 
 __all__ = ["Settler", "doubted"]

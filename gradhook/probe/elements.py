@@ -15,10 +15,10 @@ from typing import TypeAlias
 import numpy as np
 
 from gradhook._types import Array
-from gradhook.probe.evidence import Probe
 from gradhook.probe.line_prober import LineProber
 from gradhook.probe.prober import Prober
 from gradhook.probe.steps import Knowledge
+from gradhook.verdict.evidence import Probe
 
 __all__ = ["Distribute", "Measurements", "Task", "measure_elements", "run_task"]
 

@@ -17,13 +17,13 @@ from gradhook._types import Blocks, Verdict
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.options import Options
 from gradhook.probe.budget import GRANTED, QUICK
-from gradhook.probe.evidence import BlockEvidence
 from gradhook.probe.measure import measure
 from gradhook.probe.measured import Measured, Past
 from gradhook.probe.prober import Prober
 from gradhook.probe.setting import Setting
 from gradhook.report import Finding
 from gradhook.verdict.compare import compare
+from gradhook.verdict.evidence import BlockEvidence
 from gradhook.verdict.judge import Judgement, judge
 
 __all__ = ["measure_quickly", "measure_sparingly"]

@@ -25,7 +25,6 @@ from gradhook.evaluation.line import Line
 from gradhook.evaluation.points import typical_scale
 from gradhook.objective.parameters import norm
 from gradhook.probe.budget import FEWEST_ROUNDS, affordable
-from gradhook.probe.evidence import Probe
 from gradhook.probe.noise_level import joint_noise
 from gradhook.probe.steps import (
     ENOUGH,
@@ -37,6 +36,7 @@ from gradhook.probe.steps import (
     Knowledge,
     Steps,
 )
+from gradhook.verdict.evidence import Probe
 
 __all__ = ["Footing", "LineProber"]
 

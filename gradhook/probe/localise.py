@@ -32,9 +32,9 @@ from gradhook.evaluation.directions import (
     without,
 )
 from gradhook.probe.budget import Budget
-from gradhook.probe.evidence import BlockEvidence, Location, Probe
 from gradhook.probe.prober import Prober
 from gradhook.probe.residuals import MARGIN, SAMPLE, Piece, Residuals, Seen
+from gradhook.verdict.evidence import BlockEvidence, Location, Probe
 
 __all__ = ["locate", "locate_by_element"]
 

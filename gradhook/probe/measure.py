@@ -17,12 +17,12 @@ from gradhook.options import Options
 from gradhook.probe.adaptive import Settler, doubted
 from gradhook.probe.budget import GRANTED
 from gradhook.probe.elements import measure_elements
-from gradhook.probe.evidence import BlockEvidence
 from gradhook.probe.measured import Measured, Past
 from gradhook.probe.prober import Prober
 from gradhook.probe.setting import Setting
 from gradhook.probe.spread import judge_small
 from gradhook.probe.workers import distributor
+from gradhook.verdict.evidence import BlockEvidence
 from gradhook.verdict.judge import Judgement
 
 __all__ = ["call_in", "measure", "outside_domain"]

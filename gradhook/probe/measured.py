@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 
 from gradhook._types import MISMATCH, Array, Blocks, Verdict
 from gradhook.objective.gradients import is_large
-from gradhook.probe.evidence import BlockEvidence
 from gradhook.probe.prober import Prober
 from gradhook.probe.setting import Setting
 from gradhook.report import Finding
 from gradhook.verdict.compare import Comparison
+from gradhook.verdict.evidence import BlockEvidence
 from gradhook.verdict.judge import Judgement
 
 __all__ = ["Measured", "Past"]

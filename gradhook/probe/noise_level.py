@@ -16,7 +16,7 @@ from gradhook.errors import NonFiniteLossError
 from gradhook.evaluation.directions import seeded, spread
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.line import Line
-from gradhook.probe.evidence import Probe
+from gradhook.verdict.evidence import Probe
 
 __all__ = ["hidden_noise", "joint_noise", "outstands"]
 

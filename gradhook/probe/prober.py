@@ -22,10 +22,10 @@ from gradhook.difference.slopes import DISAGREE, LOST, pair_slope
 from gradhook.difference.stairs import STAIR
 from gradhook.evaluation.directions import Direction, Element, seeded, spread
 from gradhook.evaluation.line import Line
-from gradhook.probe.evidence import BlockEvidence, Probe
 from gradhook.probe.line_prober import LineProber
 from gradhook.probe.noise_level import hidden_noise, outstands
 from gradhook.probe.steps import JOINT
+from gradhook.verdict.evidence import BlockEvidence, Probe
 
 __all__ = ["Prober"]
 

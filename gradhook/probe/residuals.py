@@ -14,8 +14,8 @@ import numpy as np
 
 from gradhook._types import Array, Box
 from gradhook.evaluation.directions import Direction, Part, Spread, cut, size_of
-from gradhook.probe.evidence import Probe
 from gradhook.probe.prober import Prober
+from gradhook.verdict.evidence import Probe
 
 __all__ = ["MARGIN", "SAMPLE", "Piece", "Residuals", "Seen"]
 

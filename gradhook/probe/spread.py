@@ -23,11 +23,10 @@ import numpy as np
 from gradhook._types import Array, Blocks, Tolerance, Verdict
 from gradhook.evaluation.directions import Direction, masked, seeded, spread
 from gradhook.probe.budget import SEARCH, Budget
-from gradhook.probe.evidence import BlockEvidence, Location, Probe
 from gradhook.probe.localise import locate
 from gradhook.probe.prober import Prober
+from gradhook.verdict.evidence import BlockEvidence, Location, Probe, describe, is_apart
 from gradhook.verdict.judge import Judgement
-from gradhook.verdict.parts import describe, is_apart
 
 __all__ = ["find_rules", "judge_small"]
 

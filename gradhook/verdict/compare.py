@@ -14,7 +14,7 @@ import statistics
 from dataclasses import dataclass
 
 from gradhook._types import Tolerance
-from gradhook.probe.evidence import BlockEvidence, Probe
+from gradhook.verdict.evidence import BlockEvidence, Probe
 
 __all__ = ["Comparison", "compare", "compare_all", "ratio_of"]
 

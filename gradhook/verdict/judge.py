@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from gradhook._types import MISMATCH, Tolerance, Verdict
-from gradhook.probe.evidence import BlockEvidence, Location
 from gradhook.report import Finding
 from gradhook.verdict.compare import Comparison, compare, ratio_of
+from gradhook.verdict.evidence import BlockEvidence, Location
 
 __all__ = ["Judgement", "combine", "doubt", "judge", "judge_kink", "overall", "passes"]
 

@@ -275,7 +275,7 @@ def test_an_import_against_the_direction_is_found(module, source):
         ("gradhook._types", "from gradhook.errors import OptionError"),
         ("gradhook.difference.ridders", "from gradhook.difference.central import Central"),
         ("gradhook.report", "from gradhook.report.text import text"),
-        ("gradhook.verdict.judge", "from gradhook.probe.evidence import Probe"),
+        ("gradhook.verdict.judge", "from gradhook.verdict.evidence import Probe"),
         ("gradhook.verdict.judge", "from gradhook.report import Report"),
         ("gradhook.callback.callback", "from gradhook.sinks.tensorboard import TensorBoard"),
         ("gradhook", "from gradhook.callback.callback import GradCheckCallback"),

@@ -6,7 +6,7 @@ import pytest
 from gradhook.diagnosis.wrong_block import WrongBlock
 from gradhook.difference.base import Slope
 from gradhook.evaluation.directions import seeded, spread
-from gradhook.probe.evidence import Probe
+from gradhook.verdict.evidence import Probe
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from gradhook import Tolerance
 from gradhook.difference.base import Slope
-from gradhook.probe.evidence import BlockEvidence, Probe
 from gradhook.verdict.compare import compare, compare_all, ratio_of
+from gradhook.verdict.evidence import BlockEvidence, Probe
 
 TOLERANCE = Tolerance()
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from gradhook import Tolerance, Verdict
 from gradhook.difference.base import Slope
-from gradhook.probe.evidence import BlockEvidence, Probe
 from gradhook.report import Finding
+from gradhook.verdict.evidence import BlockEvidence, Probe
 from gradhook.verdict.judge import combine, judge, judge_kink, overall, passes
 
 TOLERANCE = Tolerance()

@@ -2,8 +2,7 @@
 
 import pytest
 
-from gradhook.probe.evidence import BlockEvidence, Location
-from gradhook.verdict.parts import describe, is_apart
+from gradhook.verdict.evidence import BlockEvidence, Location, describe, is_apart
 
 EVIDENCE = BlockEvidence("W", size=1000, analytic_norm=1.0, scale=1.0)
 

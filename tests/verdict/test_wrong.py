@@ -9,7 +9,7 @@ import pytest
 from gradhook.diagnosis.wrong_block import WrongBlock, gradient_name, is_vector
 from gradhook.difference.base import Slope
 from gradhook.evaluation.directions import seeded, spread
-from gradhook.probe.evidence import Probe
+from gradhook.verdict.evidence import Probe
 
 
 def pair(shape=(6, 5), seed=0):

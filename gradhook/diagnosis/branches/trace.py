@@ -18,9 +18,9 @@ from gradhook.diagnosis.branches.flips import trace
 from gradhook.diagnosis.branches.traced_array import traced
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.line import Line
-from gradhook.probe.evidence import Probe
 from gradhook.probe.measured import Measured
 from gradhook.report.blocks import Branch
+from gradhook.verdict.evidence import Probe
 from gradhook.verdict.judge import Judgement
 
 __all__ = ["trace_branches"]
