@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 from gradhook.errors import OptionError
 
 __all__ = [
+    "MISMATCH",
     "Array",
     "Batch",
     "Blocks",
     "Box",
     "Effort",
-    "MISMATCH",
     "Tolerance",
     "Verdict",
     "as_integer",

@@ -114,6 +114,7 @@ class NestedCheckError(GradhookError, RuntimeError):
 
 
 PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+"""Folder of the package: what a frame's file begins with where it is not the user's."""
 
 
 def warn(message: str) -> None:

@@ -24,10 +24,10 @@ from gradhook.objective.penalties import Penalty, split_penalty
 from gradhook.objective.switches import Switch
 
 __all__ = [
+    "POINTS",
     "BatchKeywords",
     "Keywords",
     "Options",
-    "POINTS",
     "PenaltyLike",
     "ProgressLike",
     "SignatureOfInit",
@@ -329,13 +329,13 @@ def _own(value: Any) -> str | None:
     if isinstance(value, Penalty):
         return f"{home}.{value!r}"
     arguments = []
-    for field in dataclasses.fields(value):
-        held = getattr(value, field.name)
-        if held != field.default:
+    for member in dataclasses.fields(value):
+        held = getattr(value, member.name)
+        if held != member.default:
             code = code_of(held)
             if code is None:
                 return None
-            arguments.append(f"{field.name}={code}")
+            arguments.append(f"{member.name}={code}")
     return f"{home}.{kind.__name__}({', '.join(arguments)})"
 
 

@@ -7,17 +7,14 @@ that is observed: the callback turns an ``InternalError`` into a report that dec
 from __future__ import annotations
 
 import contextlib
-import os
 import traceback
 from collections.abc import Callable, Iterator
 
 from gradhook.check.generic_point import UnreadError
-from gradhook.errors import GradCheckWarning, GradhookError, InternalError
+from gradhook.errors import PACKAGE, GradCheckWarning, GradhookError, InternalError
 from gradhook.guard.neighbours import is_library
 
 __all__ = ["is_users", "own_faults"]
-
-PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
 @contextlib.contextmanager

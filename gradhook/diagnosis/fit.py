@@ -18,7 +18,7 @@ from gradhook.diagnosis.case import Scene
 from gradhook.diagnosis.wrong_block import WrongBlock
 from gradhook.diagnosis.zeros import SAME
 
-__all__ = ["Fit", "Fitted", "Guess", "OUT", "alike", "fit", "fitted", "is_vague"]
+__all__ = ["OUT", "Fit", "Fitted", "Guess", "alike", "fit", "fitted", "is_vague"]
 
 ROUNDING = 1e-12
 """Rounding of the products, relative to the numbers summed."""

@@ -19,13 +19,13 @@ from gradhook._types import Array, Box
 from gradhook.evaluation.random_bytes import CHUNK, Stream, in_chunks, looked_up
 
 __all__ = [
+    "ONE_SIDED",
+    "TABLE",
     "Direction",
     "Element",
     "Move",
-    "ONE_SIDED",
     "Part",
     "Spread",
-    "TABLE",
     "codes_inside",
     "cut",
     "masked",

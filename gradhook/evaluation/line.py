@@ -62,6 +62,7 @@ class Line:
             self._workspace.leave(name, direction)
 
     def __call__(self, t: Any) -> Any:
+        """Return the loss at ``t``."""
         if isinstance(t, complex):
             return self._at_complex(t)
         for name, direction, unit in self._parts:

@@ -21,8 +21,8 @@ from gradhook.errors import GradientNameError, GradientShapeError
 from gradhook.objective.parameters import SINGLE, Tree, float64_copy, is_container
 
 __all__ = [
-    "GradientName",
     "LARGE",
+    "GradientName",
     "is_large",
     "match_gradients",
     "name_gradients",

@@ -26,13 +26,13 @@ from gradhook.difference.slopes import LOST
 __all__ = [
     "ENOUGH",
     "FAIR",
-    "Goal",
     "JOINT",
-    "Knowledge",
     "LONGEST_STEP",
     "ROUGH",
     "SHARP",
     "SHARPEST",
+    "Goal",
+    "Knowledge",
     "Steps",
 ]
 

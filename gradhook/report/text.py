@@ -3,8 +3,8 @@
 The text is read from the top: what must be known first, the overall verdict with the names of the
 blocks that earned it, the causes, then one line per block, worst first, with its sentence, then
 what the ratio means, how the check was made, what was not exercised, and the line of code that
-shows it all again.  Nothing here judges or rounds; what is said stands in ``gradhook.report.wording``,
-and this module decides where.
+shows it all again.  Nothing here judges or rounds; what is said stands in
+``gradhook.report.wording``, and this module decides where.
 """
 
 from __future__ import annotations

@@ -179,7 +179,7 @@ def test_a_penalty_that_bends_is_named_as_well():
         points=("current",),
     )
     (branch,) = report.blocks["w"].branches
-    assert (branch.operation, branch.file, branch.flips) == ("where", "_penalty.py", 20)
+    assert (branch.operation, branch.file, branch.flips) == ("where", "penalties.py", 20)
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_code_that_leaves_numpy_yields_no_branches_and_no_error():
 
 
 def test_operations_too_large_to_trace_are_told_once(monkeypatch):
-    from gradhook.probe import recording as module
+    from gradhook.diagnosis.branches import recording as module
 
     monkeypatch.setattr(module, "LARGEST", 10)
     report = gradhook.check_gradients(network(), batch=(WITH_ZERO_ROWS, Y), points=("current",))

@@ -23,6 +23,7 @@ import numpy as np
 
 from gradhook._types import Array
 from gradhook.diagnosis.branches.winners import chooses, pattern
+from gradhook.errors import PACKAGE
 
 __all__ = ["Choice", "Recording", "now_recording", "recording"]
 
@@ -33,9 +34,7 @@ MOST_BYTES = 1 << 26
 """Memory for the patterns of one recording; what comes later is left out."""
 
 _THIS = (lambda: None).__code__.co_filename
-_OURS = (_THIS, os.path.join(os.path.dirname(_THIS), "traced.py"))
-_PACKAGE = os.path.join(os.path.dirname(os.path.dirname(_THIS)), "")
-_CATALOGUE = os.path.join(_PACKAGE, "testing", "")
+_OURS = (_THIS, os.path.join(os.path.dirname(_THIS), "traced_array.py"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +150,10 @@ def _asked_at() -> tuple[str, int]:
     nearest = ("", 0)
     while frame is not None:
         path, line = frame.f_code.co_filename, frame.f_lineno
-        own = path.startswith(_PACKAGE) and not path.startswith(_CATALOGUE)
+        own = path.startswith(PACKAGE)
         if own and path not in _OURS:  # what called the loss, or a penalty of ours
             return nearest if nearest[1] else (path, line)
-        if path.startswith(_CATALOGUE) or not (own or path.startswith(_libraries())):
+        if not (own or path.startswith(_libraries())):
             return path, line
         if not own and not nearest[1] and not path.startswith(_libraries()[0]):
             nearest = path, line
