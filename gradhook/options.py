@@ -61,7 +61,7 @@ class Options:
     evaluation_mode: Callable[[], Any] | contextlib.AbstractContextManager[Any] | None = None
     state: Any = None
     gradient_name: GradientName | None = None
-    order: Sequence[str] | None = None
+    layers: Sequence[str] | None = None
     points: Sequence[str] | None = None
     fixed: Collection[str] = ()
     method: Method | None = None
@@ -79,7 +79,7 @@ class Options:
         for point in _names("points", self.points, "('generic', 'current')"):
             _one_of("points", point, POINTS)
         _names("fixed", self.fixed, "('log_sigma',)")
-        _names("order", self.order, "('W1', 'b1', 'W2', 'b2')")
+        _names("layers", self.layers, "('W1', 'b1', 'W2', 'b2')")
         if self.points is not None and not self.points:
             raise OptionError("points is empty: name 'generic', 'current' or both")
         if not isinstance(self.tolerance, Tolerance):
@@ -238,7 +238,7 @@ class Keywords(TypedDict, total=False):
     evaluation_mode: Callable[[], Any] | contextlib.AbstractContextManager[Any] | None
     state: Any
     gradient_name: GradientName | None
-    order: Sequence[str] | None
+    layers: Sequence[str] | None
     points: Sequence[str] | None
     fixed: Collection[str]
     method: Method | None

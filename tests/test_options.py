@@ -46,7 +46,7 @@ def cube(x):
         ({"points": ()}, "points is empty: name 'generic', 'current' or both"),
         ({"points": ("curent",)}, "got 'curent'; did you mean 'current'?"),
         ({"fixed": "log_sigma"}, "fixed must be a tuple of names such as ('log_sigma',)"),
-        ({"order": 3}, "order must be a tuple of names such as ('W1', 'b1', 'W2', 'b2'), got 3"),
+        ({"layers": 3}, "layers must be a tuple of names such as ('W1', 'b1', 'W2', 'b2'), got 3"),
         (
             {"tolerance": 1e-3},
             "tolerance must be a gradhook.Tolerance, such as Tolerance(fail=1e-3)",
@@ -95,7 +95,7 @@ def test_an_unknown_option_is_told_the_nearest_and_all():
         GradCheckCallback(cube, np.ones(2), shedule=3)
 
 
-@pytest.mark.parametrize("what", ["fixed", "order"])
+@pytest.mark.parametrize("what", ["fixed", "layers"])
 def test_names_of_no_block_are_refused_with_the_nearest(what):
     blocks = {"log_sigma": np.ones(2), "mean": np.ones(2)}
     with pytest.raises(OptionError) as caught:

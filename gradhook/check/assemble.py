@@ -10,11 +10,11 @@ import numpy as np
 
 from gradhook._types import Array, Verdict
 from gradhook.check.coverage import idle_part, unjudged
-from gradhook.check.outcome import Outcome
+from gradhook.check.record import CheckRecord
 from gradhook.check.sanity import causes_of_calls
 from gradhook.objective.parameters import Tree
 from gradhook.options import Options
-from gradhook.probe.measured import Measured
+from gradhook.probe.result import SettingResult
 from gradhook.report import BlockReport, Element, Finding, Report
 from gradhook.verdict.compare import compare_all, ratio_of
 from gradhook.verdict.evidence import BlockEvidence, Location
@@ -46,10 +46,10 @@ class Circumstances:
     coverage: tuple[str, ...]
 
 
-def assemble(outcome: Outcome, tree: Tree, options: Options, seen: Circumstances) -> Report:
+def assemble(outcome: CheckRecord, tree: Tree, options: Options, seen: Circumstances) -> Report:
     """Build the report."""
     names = list(tree.blocks)
-    order = [*(options.order or ()), *(n for n in names if n not in (options.order or ()))]
+    order = [*(options.layers or ()), *(n for n in names if n not in (options.layers or ()))]
     blocks = {name: _block(name, tree.blocks[name], outcome) for name in order}
     verdicts = [block.verdict for block in blocks.values()]
     verdict = overall(verdicts)
@@ -81,7 +81,7 @@ def assemble(outcome: Outcome, tree: Tree, options: Options, seen: Circumstances
     )
 
 
-def _block(name: str, leaf: Any, outcome: Outcome) -> BlockReport:
+def _block(name: str, leaf: Any, outcome: CheckRecord) -> BlockReport:
     array = np.asarray(leaf)
     findings = outcome.findings_of(name)
     decisive = combine(findings)
@@ -148,7 +148,7 @@ def _relative_errors(evidence: BlockEvidence, gradient: Array) -> Array | None:
         return np.where(size > error, np.abs(gradient - numerical) / size, np.nan)
 
 
-def _overall_ratio(outcome: Outcome) -> tuple[float, float]:
+def _overall_ratio(outcome: CheckRecord) -> tuple[float, float]:
     ratios = [compare_all(measured.comparisons()) for measured in outcome.measured]
     again = [f for findings in outcome.findings.values() for f in findings]
     spoiled = [m.findings[n] for m in outcome.measured for n, e in m.evidence.items() if e.spoiled]
@@ -158,7 +158,7 @@ def _overall_ratio(outcome: Outcome) -> tuple[float, float]:
     return max(known, default=(math.nan, math.nan))
 
 
-def _textbook_ratio(measured: list[Measured]) -> float:
+def _textbook_ratio(measured: list[SettingResult]) -> float:
     for setting in measured:
         if setting.textbook:
             names = list(setting.textbook)

@@ -17,8 +17,8 @@ from gradhook._types import Batch, nearest_name
 from gradhook.check.assemble import Circumstances, assemble
 from gradhook.check.coverage import unexercised
 from gradhook.check.faults import is_users, own_faults
-from gradhook.check.guarded import Run
-from gradhook.check.outcome import Outcome
+from gradhook.check.guarded import GuardedCheck
+from gradhook.check.record import CheckRecord
 from gradhook.errors import NestedCheckError, OptionError, warn
 from gradhook.objective.batch import Rows, as_batch, draw
 from gradhook.objective.objective import Objective
@@ -62,7 +62,7 @@ def check_gradients(
             reach.
         gradient_name: How gradients are called: a format (``"grad_{}"``), a mapping, or a function
             of the name.
-        order: Block names in forward order; default is the order given.
+        layers: Block names in forward order; default is the order given.
         points: ``("generic", "current")`` by default; one of them alone if so chosen.
         fixed: Names of blocks that stay where they are.
         method: A difference method of ``gradhook.difference``, instead of gradhook's own probes.
@@ -126,7 +126,7 @@ def check(
                 random=np.random.default_rng(options.seed),
             )
         with _not_nested(objective), _shown(options.progress) as advance:
-            run = Run(objective, options, tree, batch, rows, advance, step, first_steps)
+            run = GuardedCheck(objective, options, tree, batch, rows, advance, step, first_steps)
             with own_faults(but=lambda error: error is run.user_error or is_users(error)):
                 outcome = run.made()
         with own_faults():
@@ -134,8 +134,8 @@ def check(
 
 
 def _report(
-    outcome: Outcome,
-    run: Run,
+    outcome: CheckRecord,
+    run: GuardedCheck,
     tree: Tree,
     rows: Rows,
     options: Options,
@@ -159,7 +159,7 @@ def _report(
 def _with_block_names(options: Options, tree: Tree) -> Options:
     """The options with the names of blocks for those of parameters, of which several may be one."""
     known = list(tree.blocks)
-    for what in ("fixed", "order"):
+    for what in ("fixed", "layers"):
         given = getattr(options, what)
         if not given:
             continue
@@ -171,7 +171,7 @@ def _with_block_names(options: Options, tree: Tree) -> Options:
                 )
         named = tuple(dict.fromkeys(tree.block_of(name) for name in given))
         options = (
-            replace(options, fixed=named) if what == "fixed" else replace(options, order=named)
+            replace(options, fixed=named) if what == "fixed" else replace(options, layers=named)
         )
     return options
 

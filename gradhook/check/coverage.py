@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradhook._types import Array, Batch, Verdict
-from gradhook.check.outcome import Outcome
+from gradhook.check.record import CheckRecord
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.objective.batch import Rows, passed_whole
 from gradhook.report import BlockReport
@@ -22,7 +22,7 @@ from gradhook.report.blocks import branch_sentences
 __all__ = ["Idle", "idle_part", "remarks", "unexercised", "unjudged"]
 
 
-def unexercised(outcome: Outcome, rows: Rows, arrays: dict[str, Array]) -> tuple[str, ...]:
+def unexercised(outcome: CheckRecord, rows: Rows, arrays: dict[str, Array]) -> tuple[str, ...]:
     """Sentences on what the rows and the point leave unseen.
 
     Args:
@@ -39,7 +39,7 @@ def unexercised(outcome: Outcome, rows: Rows, arrays: dict[str, Array]) -> tuple
     return tuple(sentences)
 
 
-def unjudged(blocks: Mapping[str, BlockReport], outcome: Outcome, where: str) -> list[str]:
+def unjudged(blocks: Mapping[str, BlockReport], outcome: CheckRecord, where: str) -> list[str]:
     """Sentences on the blocks, settings and units that could not be judged.
 
     Args:
@@ -65,7 +65,7 @@ def unjudged(blocks: Mapping[str, BlockReport], outcome: Outcome, where: str) ->
     return sentences
 
 
-def _unrepeated(outcome: Outcome, rows: Rows) -> list[str]:
+def _unrepeated(outcome: CheckRecord, rows: Rows) -> list[str]:
     """Embeddings of which no row is used twice, so that ``dE[idx] += g`` would go unnoticed."""
     sentences = []
     for item in rows.batch:
@@ -168,7 +168,7 @@ def _name(axis: int, ndim: int) -> str:
 
 
 def remarks(
-    outcome: Outcome, evaluator: Evaluator, rows: Rows, whole: Batch, keywords: Iterable[str]
+    outcome: CheckRecord, evaluator: Evaluator, rows: Rows, whole: Batch, keywords: Iterable[str]
 ) -> list[str]:
     """Return the remarks on one check.
 
@@ -189,7 +189,7 @@ def remarks(
     ]
 
 
-def _on_repeating(outcome: Outcome, evaluator: Evaluator, keywords: Iterable[str]) -> list[str]:
+def _on_repeating(outcome: CheckRecord, evaluator: Evaluator, keywords: Iterable[str]) -> list[str]:
     """Whether the loss was the same number each time."""
     facts, notes = outcome.facts, []
     off = [switch.name for switch, _ in evaluator.switches if switch.role == "dropout"]

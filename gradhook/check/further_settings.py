@@ -17,7 +17,7 @@ from gradhook.objective.switches import BoundSwitch
 from gradhook.options import Options
 from gradhook.probe.budget import GRANTED
 from gradhook.probe.measure import call_in, measure, outside_domain
-from gradhook.probe.measured import Measured, Past
+from gradhook.probe.result import EarlierResults, SettingResult
 from gradhook.probe.setting import Setting, Switchboard
 
 __all__ = ["cost_of_other_rows", "measure_further", "measure_other_rows"]
@@ -35,12 +35,12 @@ BLIND_FACTOR = 1e3
 def measure_further(
     evaluator: Evaluator,
     board: Switchboard,
-    main: Measured,
+    main: SettingResult,
     options: Options,
     coverage: list[str],
     *,
     seed: int,
-) -> list[Measured]:
+) -> list[SettingResult]:
     """Measure the further settings at the main one's point.
 
     Args:
@@ -98,7 +98,7 @@ def measure_further(
                 seed=seed + index,
                 loss=loss,
                 gradients=gradients,
-                past=Past.of([main]),
+                past=EarlierResults.of([main]),
             )
         )
     evaluator.switches = list(main.setting.switches)
@@ -108,7 +108,7 @@ def measure_further(
 def _penalty_settings(
     evaluator: Evaluator,
     board: Switchboard,
-    main: Measured,
+    main: SettingResult,
     switch: BoundSwitch,
     coverage: list[str],
 ) -> list[tuple[Setting, str]]:
@@ -136,15 +136,15 @@ def _penalty_settings(
     return []
 
 
-def cost_of_other_rows(main: Measured) -> int:
+def cost_of_other_rows(main: SettingResult) -> int:
     """Evaluations that other rows are granted: gradients once, and those of each block."""
     names = _untested(main)
     return 1 + GRANTED["further"][0] * len(names) if names else 0
 
 
 def measure_other_rows(
-    evaluator: Evaluator, measured: list[Measured], options: Options, rows: Batch
-) -> Measured | None:
+    evaluator: Evaluator, measured: list[SettingResult], options: Options, rows: Batch
+) -> SettingResult | None:
     """Measure what the main setting leaves UNTESTED on other rows.
 
     Args:
@@ -175,7 +175,7 @@ def measure_other_rows(
             gradients=gradients,
             names=names,
             probes=1,
-            past=Past.of(measured),
+            past=EarlierResults.of(measured),
         )
     # What these rows leave open as well is said already.
     told = {
@@ -186,7 +186,7 @@ def measure_other_rows(
     return replace(there, judgements=told) if told else None
 
 
-def _untested(main: Measured) -> list[str]:
+def _untested(main: SettingResult) -> list[str]:
     # By what the loss as given says: a penalty that is scaled up exercises every block.
     return [
         name

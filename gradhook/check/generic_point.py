@@ -14,7 +14,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from gradhook._types import Blocks
-from gradhook.check.sanity import Facts
+from gradhook.check.sanity import SanityResult
 from gradhook.evaluation.directions import Move
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.points import generic, nearby, shrunk, typical_scale
@@ -46,7 +46,7 @@ class GenericPoint:
 
 
 def find_generic(
-    evaluator: Evaluator, facts: Facts, *, fixed: Collection[str], seed: int, wanted: bool
+    evaluator: Evaluator, facts: SanityResult, *, fixed: Collection[str], seed: int, wanted: bool
 ) -> GenericPoint | None:
     """Find a generic point; ``None`` if there is none, or none is wanted.
 
@@ -100,7 +100,7 @@ def find_generic(
     return None
 
 
-def _first_order_change(evaluator: Evaluator, facts: Facts) -> float:
+def _first_order_change(evaluator: Evaluator, facts: SanityResult) -> float:
     """``Σ_b s_b·‖a_b‖``: how far the loss may go if every block moves by its scale.
 
     Infinite where that is zero, at the bottom of a bowl: then no size of the loss is suspicious.
@@ -116,7 +116,7 @@ def _first_order_change(evaluator: Evaluator, facts: Facts) -> float:
 
 def _moves_far_away(
     evaluator: Evaluator,
-    facts: Facts,
+    facts: SanityResult,
     fixed: Collection[str],
     seed: int,
     distances: Sequence[float] = (1.0, 100.0),

@@ -15,8 +15,8 @@ from gradhook._types import Batch
 from gradhook.check.coverage import remarks
 from gradhook.check.faults import own_faults
 from gradhook.check.generic_point import UnreadError
-from gradhook.check.outcome import Outcome
-from gradhook.check.plan import Session
+from gradhook.check.plan import Plan
+from gradhook.check.record import CheckRecord
 from gradhook.difference import ComplexStep
 from gradhook.errors import OptionError, ParameterError, SubsetError, UnreadParametersError
 from gradhook.evaluation.containers import sole_mover
@@ -33,10 +33,10 @@ from gradhook.objective.parameters import Tree
 from gradhook.objective.penalties import split_penalty, sum_of
 from gradhook.options import Options
 
-__all__ = ["Run"]
+__all__ = ["GuardedCheck"]
 
 
-class Run:
+class GuardedCheck:
     """The guarded part of a check: what is set up, run and put back."""
 
     def __init__(
@@ -65,7 +65,7 @@ class Run:
         # The last exception that the user's own functions raised.
         self.user_error: Exception | None = None
 
-    def made(self) -> Outcome:
+    def made(self) -> CheckRecord:
         """Make the check; a functional objective that does not read its copies is tried in place.
 
         Raises:
@@ -101,7 +101,7 @@ class Run:
             "arrays that it reads"
         )
 
-    def _guarded(self, *, in_place: bool) -> Outcome:
+    def _guarded(self, *, in_place: bool) -> CheckRecord:
         objective, options = self._objective, self._options
         penalties, added = split_penalty(options.penalty)
         positional = len(self._whole) + self._calls.takes_parameters
@@ -155,7 +155,7 @@ class Run:
                     other = None if other is None else upcast(other)
                     undrawn = None if self._rows.undrawn is None else upcast(self._rows.undrawn)
                     inferred = infer_switches(free, bind)
-                    session = Session(
+                    session = Plan(
                         evaluator, options, switches, other=other, undrawn=undrawn, free=inferred
                     )
                     outcome = self._measured(evaluator, session)
@@ -175,8 +175,8 @@ class Run:
         self.notes += remarks(outcome, evaluator, self._rows, self._whole, free)
         return outcome
 
-    def _measured(self, evaluator: Evaluator, session: Session) -> Outcome:
-        """Run the session, and tell the user's exceptions from gradhook's own."""
+    def _measured(self, evaluator: Evaluator, session: Plan) -> CheckRecord:
+        """Run the plan, and tell the user's exceptions from gradhook's own."""
         with own_faults(but=lambda error: error is evaluator.user_error):
             try:
                 upcast_in_place(evaluator)

@@ -15,7 +15,7 @@ from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.points import mirrored, nearby, shrunk
 from gradhook.options import Options
 from gradhook.probe.measure import call_in, measure
-from gradhook.probe.measured import Measured, Past
+from gradhook.probe.result import EarlierResults, SettingResult
 from gradhook.probe.setting import Setting
 from gradhook.verdict.judge import Judgement, judge_kink
 
@@ -28,13 +28,13 @@ share of their size may lie beyond everything that the loss reacts to."""
 
 def measure_off_the_tie(
     evaluator: Evaluator,
-    current: Measured,
+    current: SettingResult,
     names: list[str],
     options: Options,
     *,
-    past: Past,
+    past: EarlierResults,
     coverage: list[str],
-) -> Measured:
+) -> SettingResult:
     """Measure mismatches of the current point again a step away; what that says counts.
 
     Args:
@@ -57,7 +57,7 @@ def measure_off_the_tie(
     if not moves:
         return current
     judged: dict[str, Judgement] = {}
-    retried: list[Measured] = []
+    retried: list[SettingResult] = []
     for beside in (moves, shrunk(moves, NEARER)):
         left = [
             name
@@ -97,8 +97,8 @@ def _measured(
     setting: Setting,
     options: Options,
     names: list[str],
-    past: Past,
-) -> Measured | None:
+    past: EarlierResults,
+) -> SettingResult | None:
     """Some blocks measured in a setting; ``None`` outside the loss's domain."""
     called = call_in(evaluator, setting)
     if called is None:

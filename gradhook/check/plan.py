@@ -17,10 +17,10 @@ from gradhook._types import MISMATCH, Batch, Verdict
 from gradhook.check.further_settings import cost_of_other_rows, measure_further, measure_other_rows
 from gradhook.check.generic_point import find_generic
 from gradhook.check.off_the_kink import measure_off_the_tie
-from gradhook.check.outcome import Outcome
+from gradhook.check.record import CheckRecord
 from gradhook.check.sanity import (
-    Facts,
     Returned,
+    SanityResult,
     call_gradients_again,
     call_loss_twice,
     call_together_twice,
@@ -34,14 +34,14 @@ from gradhook.objective.switches import BoundSwitch
 from gradhook.options import Options
 from gradhook.probe.joint import measure_quickly, measure_sparingly
 from gradhook.probe.measure import measure
-from gradhook.probe.measured import Past
+from gradhook.probe.result import EarlierResults
 from gradhook.probe.setting import Setting, Switchboard
 from gradhook.verdict.judge import combine
 
-__all__ = ["Session"]
+__all__ = ["Plan"]
 
 
-class Session:
+class Plan:
     """Runs the settings of one check.
 
     Args:
@@ -71,7 +71,7 @@ class Session:
         self._board = Switchboard.of(switches)
         self._points = tuple(options.points or ("generic", "current"))
 
-    def run(self) -> Outcome:
+    def run(self) -> CheckRecord:
         """Make the check.
 
         Raises:
@@ -80,7 +80,7 @@ class Session:
         """
         tolerance = self._options.tolerance
         facts, again = self._called_twice()
-        outcome = Outcome(facts)
+        outcome = CheckRecord(facts)
         if not math.isfinite(facts.loss):
             outcome.unjudged = (
                 f"the loss is {facts.loss} at the current point: has training diverged?"
@@ -124,7 +124,7 @@ class Session:
         )
         return outcome
 
-    def _called_twice(self) -> tuple[Facts, Returned | None]:
+    def _called_twice(self) -> tuple[SanityResult, Returned | None]:
         """See whether the loss repeats, and on the way find the off-value of dropout switches.
 
         Of the values that a switch's name leaves open, the first that gives a finite, repeatable
@@ -150,7 +150,7 @@ class Session:
             return call_together_twice(evaluator, tolerance)
         return facts or call_loss_twice(evaluator, tolerance), None
 
-    def _measure_generic(self, outcome: Outcome) -> None:
+    def _measure_generic(self, outcome: CheckRecord) -> None:
         """The main setting and the further ones at its point, if there is such a point."""
         evaluator, options = self._evaluator, self._options
         wanted = "generic" in self._points
@@ -189,11 +189,11 @@ class Session:
             return "every block is fixed"
         return "the loss is not finite, raises or explodes at every displacement tried"
 
-    def _measure_current(self, outcome: Outcome) -> None:
+    def _measure_current(self, outcome: CheckRecord) -> None:
         facts = outcome.facts
         self._evaluator.workspace.move({})
         gradients = facts.gradients or self._evaluator.loss_and_gradients()[1]
-        past = Past.of(outcome.measured)
+        past = EarlierResults.of(outcome.measured)
         there: dict[str, Any] = {
             "seed": self._options.seed + 101,
             "loss": facts.loss - facts.disagreement,
@@ -236,7 +236,7 @@ class Session:
             )
         outcome.measured.append(current)
 
-    def _measure_other_rows(self, outcome: Outcome, rows: Batch) -> None:
+    def _measure_other_rows(self, outcome: CheckRecord, rows: Batch) -> None:
         if not (outcome.measured and outcome.measured[0].setting.moves):
             return
         told = measure_other_rows(self._evaluator, outcome.measured, self._options, rows)

@@ -21,8 +21,8 @@ from gradhook.objective.parameters import norm
 from gradhook.report import Cause, Finding
 
 __all__ = [
-    "Facts",
     "Returned",
+    "SanityResult",
     "call_gradients_again",
     "call_loss_twice",
     "call_together_twice",
@@ -37,7 +37,7 @@ SKETCH = 1 << 12
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class SanityResult:
     """How the functions behaved at the current point.
 
     Args:
@@ -77,22 +77,26 @@ Returned: TypeAlias = tuple[float, Blocks]
 """A loss, and what is compared of the gradients that came with it."""
 
 
-def call_loss_twice(evaluator: Evaluator, tolerance: Tolerance) -> Facts:
+def call_loss_twice(evaluator: Evaluator, tolerance: Tolerance) -> SanityResult:
     """Two losses in a row, and a third with generators and state put back where they differ."""
     first = evaluator.loss()
     moved = evaluator.guard.any_generator_moved()
     random = not _same(first, evaluator.loss(rewind="nothing"), tolerance)
     replayable = not random or _same(first, evaluator.loss(), tolerance)
-    return Facts(first, {}, random=random, generator_moved=moved, replayable=replayable)
+    return SanityResult(first, {}, random=random, generator_moved=moved, replayable=replayable)
 
 
-def call_with_gradients(evaluator: Evaluator, facts: Facts, tolerance: Tolerance) -> Facts:
+def call_with_gradients(
+    evaluator: Evaluator, facts: SanityResult, tolerance: Tolerance
+) -> SanityResult:
     """The first gradients, and what the call wrote to."""
     loss, gradients = evaluator.loss_and_gradients()
     return _first_gradients(evaluator, facts, loss, gradients, tolerance)
 
 
-def call_together_twice(evaluator: Evaluator, tolerance: Tolerance) -> tuple[Facts, Returned]:
+def call_together_twice(
+    evaluator: Evaluator, tolerance: Tolerance
+) -> tuple[SanityResult, Returned]:
     """The same of a loss that only comes with its gradients, and these from the same calls.
 
     Returns:
@@ -100,7 +104,7 @@ def call_together_twice(evaluator: Evaluator, tolerance: Tolerance) -> tuple[Fac
     """
     first, gradients = evaluator.loss_and_gradients()
     moved = evaluator.guard.any_generator_moved()
-    facts = _first_gradients(evaluator, Facts(first, {}), first, gradients, tolerance)
+    facts = _first_gradients(evaluator, SanityResult(first, {}), first, gradients, tolerance)
     del gradients  # large ones are compressed by now
     again = _sketched(evaluator, rewind="generators" if moved else "nothing")
     # Where generators are drawn from, a call has to go on where they were left.
@@ -112,8 +116,8 @@ def call_together_twice(evaluator: Evaluator, tolerance: Tolerance) -> tuple[Fac
 
 
 def _first_gradients(
-    evaluator: Evaluator, facts: Facts, loss: float, gradients: Blocks, tolerance: Tolerance
-) -> Facts:
+    evaluator: Evaluator, facts: SanityResult, loss: float, gradients: Blocks, tolerance: Tolerance
+) -> SanityResult:
     return replace(
         facts,
         gradients={} if is_large(gradients) else gradients,
@@ -127,12 +131,12 @@ def _first_gradients(
 
 def call_gradients_again(
     evaluator: Evaluator,
-    facts: Facts,
+    facts: SanityResult,
     other: Batch | None,
     tolerance: Tolerance,
     *,
     again: Returned | None = None,
-) -> Facts:
+) -> SanityResult:
     """The gradients a second time without putting state back, and again after another batch.
 
     Args:
@@ -218,7 +222,7 @@ def _same(a: float, b: float, tolerance: Tolerance) -> bool:
     return bool(abs(a - b) <= tolerance.same_loss * max(abs(a), abs(b)))
 
 
-def findings_of_calls(facts: Facts) -> dict[str, list[Finding]]:
+def findings_of_calls(facts: SanityResult) -> dict[str, list[Finding]]:
     """What is to be said of each block whose gradient changed from call to call."""
     findings: dict[str, list[Finding]] = {}
     for ratios, note in (
@@ -234,7 +238,7 @@ def findings_of_calls(facts: Facts) -> dict[str, list[Finding]]:
     return findings
 
 
-def causes_of_calls(facts: Facts) -> Iterator[Cause]:
+def causes_of_calls(facts: SanityResult) -> Iterator[Cause]:
     """Why a gradient changed from call to call, and what the calls wrote to."""
     if names := facts.writes_parameters:
         yield Cause(

@@ -13,15 +13,22 @@ import numpy as np
 
 from gradhook._types import Array, Blocks
 from gradhook.diagnosis.wrong_block import WrongBlock
-from gradhook.evaluation.directions import Element, Part, Spread, masked, seeded, spread
+from gradhook.evaluation.directions import (
+    Element,
+    Part,
+    RandomDirection,
+    masked,
+    random_direction,
+    seeded,
+)
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.objective.parameters import each_leaf
 from gradhook.objective.switches import BoundSwitch
 from gradhook.options import Options
 from gradhook.probe.budget import SEARCH, Budget
 from gradhook.probe.localise import locate
-from gradhook.probe.measured import Measured
 from gradhook.probe.prober import Prober
+from gradhook.probe.result import SettingResult
 from gradhook.verdict.evidence import Location, Probe, is_apart
 
 __all__ = ["FRESH", "Scene"]
@@ -60,7 +67,7 @@ class Scene:
     def __init__(
         self,
         evaluator: Evaluator,
-        measured: Measured,
+        measured: SettingResult,
         wrong: Sequence[str],
         right: frozenset[str],
         order: Sequence[str],
@@ -147,7 +154,7 @@ class Scene:
 
     def fresh(
         self, names: Sequence[str], k: int, outside: Mapping[str, Array] | None = None
-    ) -> list[tuple[str, Spread, float]]:
+    ) -> list[tuple[str, RandomDirection, float]]:
         """A fresh direction in some blocks, weighted so that every block's residual counts one.
 
         Args:
@@ -160,14 +167,14 @@ class Scene:
         for name in names:
             block = self.blocks[name]
             seed = seeded(self.options.seed, 12, order.index(name), k)
-            direction = spread(block.gradient.size, seed)
+            direction = random_direction(block.gradient.size, seed)
             if outside and name in outside:
                 direction = masked(direction, outside[name])
             size = block.residual_norm
             parts.append((name, direction, 1 / size if size > 0 else 1.0))
         return parts
 
-    def joint(self, prober: Prober, parts: Sequence[tuple[str, Spread, float]]) -> Probe:
+    def joint(self, prober: Prober, parts: Sequence[tuple[str, RandomDirection, float]]) -> Probe:
         """A probe along what ``fresh`` gave, at the prober's point."""
         wanted = self.options.tolerance.explained * math.sqrt(len(parts)) / 3
         return prober.along(parts, wanted=wanted)
@@ -179,7 +186,7 @@ class Scene:
         block = self.blocks[name]
         shape, size = block.shape, block.gradient.size
         order = self.evaluator.workspace.names.index(name)
-        whole = spread(size, seeded(self.options.seed, 13, order))
+        whole = random_direction(size, seeded(self.options.seed, 13, order))
         found = []
         for index in which:
             box = tuple(slice(0, n) for n in shape)
@@ -188,7 +195,7 @@ class Scene:
             share = part.size / size
             wanted = self.options.tolerance.explained * block.residual_norm / math.sqrt(len(which))
             probe = self.measured.prober.along([(name, part, 1.0)], share=share, wanted=wanted)
-            if probe.standing > self.options.tolerance.resolved:
+            if probe.z > self.options.tolerance.resolved:
                 found.append(int(index))
         return np.array(found, dtype=np.intp)
 
@@ -234,7 +241,7 @@ class Scene:
         """A block with fresh probes, beside those that it has or in their place."""
         order = self.evaluator.workspace.names.index(block.name)
         seeds = [seeded(self.options.seed, 9, order, k) for k in range(count)]
-        fresh = [spread(block.gradient.size, seed) for seed in seeds]
+        fresh = [random_direction(block.gradient.size, seed) for seed in seeds]
         wanted = self.options.tolerance.explained * block.residual_norm / 3
         prober = self.measured.prober
         probes = [prober.along([(block.name, v, 1.0)], wanted=wanted) for v in fresh]

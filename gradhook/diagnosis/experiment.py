@@ -141,10 +141,10 @@ def without(scene: Scene, role: Role) -> Iterator[list[tuple[BoundSwitch, Switch
         scene: The setting.
         role: What is turned off.
     """
-    standing = list(scene.measured.setting.switches)
-    for k, (switch, state) in enumerate(standing):
+    turned = list(scene.measured.setting.switches)
+    for k, (switch, state) in enumerate(turned):
         if switch.role == role and state != "off" and not switch.always_off:
-            yield [*standing[:k], (switch, "off"), *standing[k + 1 :]]
+            yield [*turned[:k], (switch, "off"), *turned[k + 1 :]]
     for switch in scene.free:
         if switch.role == role and not switch.always_off:
-            yield [*standing, (switch, "off")]
+            yield [*turned, (switch, "off")]

@@ -20,7 +20,7 @@ from gradhook.evaluation.evaluator import Evaluator
 from gradhook.objective.switches import BoundSwitch
 from gradhook.options import Options
 from gradhook.probe.budget import Budget
-from gradhook.probe.measured import Measured
+from gradhook.probe.result import SettingResult
 from gradhook.report import Cause
 from gradhook.verdict.evidence import Location, describe
 
@@ -52,7 +52,7 @@ class Explanation:
 
 def explain(
     evaluator: Evaluator,
-    measured: Sequence[Measured],
+    measured: Sequence[SettingResult],
     verdicts: Mapping[str, Verdict],
     options: Options,
     free: Sequence[BoundSwitch],
@@ -84,14 +84,14 @@ def explain(
 
 def _explain(
     evaluator: Evaluator,
-    measured: Sequence[Measured],
+    measured: Sequence[SettingResult],
     verdicts: Mapping[str, Verdict],
     wrong: Sequence[str],
     options: Options,
     free: Sequence[BoundSwitch],
     found: Explanation,
 ) -> None:
-    order = forward_order(evaluator.workspace.names, options.order)
+    order = forward_order(evaluator.workspace.names, options.layers)
     right = frozenset(n for n, v in verdicts.items() if v in (Verdict.PASS, Verdict.KINK))
     diagnosis = Budget(lambda: evaluator.evaluations, DIAGNOSIS)
     unexplained: list[str] = []
@@ -133,7 +133,7 @@ def _explain(
     found.causes.sort(key=lambda cause: -max((ratios[n] for n in cause.blocks), default=0.0))
 
 
-def _take_location(name: str, measured: Sequence[Measured], found: Explanation) -> bool:
+def _take_location(name: str, measured: Sequence[SettingResult], found: Explanation) -> bool:
     """Whether the wrong elements of a block are known, which is no matter of factors or layers."""
     for setting in measured:
         judgement = setting.judgements.get(name)
@@ -163,7 +163,7 @@ def _search(scenes: Sequence[Scene], names: Sequence[str], found: Explanation) -
             found.where[name] = f"all of {name}"
 
 
-def _weight(measured: Measured, names: Sequence[str]) -> tuple[int, int]:
+def _weight(measured: SettingResult, names: Sequence[str]) -> tuple[int, int]:
     """How many blocks a setting shows to be wrong, those that fail first."""
     wrong = [name for name in names if measured.shows_wrong(name)]
     failing = [n for n in wrong if measured.judgements[n].finding.verdict is Verdict.FAIL]

@@ -21,7 +21,7 @@ from gradhook.diagnosis.scale import factors, factors_beside_penalty, shared_fac
 from gradhook.diagnosis.wording import listed, name_form
 from gradhook.diagnosis.wrong_block import WrongBlock, is_vector
 from gradhook.diagnosis.zeros import Explained, wrong_parts
-from gradhook.probe.measured import Measured
+from gradhook.probe.result import SettingResult
 from gradhook.report import Cause
 
 __all__ = ["diagnose", "guessed"]
@@ -33,7 +33,7 @@ SAME = 1e-4
 """Relative difference below which a coefficient is the same at two points."""
 
 
-def diagnose(scene: Scene, measured: Sequence[Measured]) -> list[Cause]:
+def diagnose(scene: Scene, measured: Sequence[SettingResult]) -> list[Cause]:
     """The confirmed causes of a scene's wrong blocks, each of which is explained at most once.
 
     Args:
@@ -60,7 +60,7 @@ def diagnose(scene: Scene, measured: Sequence[Measured]) -> list[Cause]:
     return [*causes, *experiments(scene, open_, doubted)]
 
 
-def _confirmed(scene: Scene, guess: Explained, measured: Sequence[Measured]) -> bool:
+def _confirmed(scene: Scene, guess: Explained, measured: Sequence[SettingResult]) -> bool:
     if not guess.predicted:
         return True
     if all(scene.blocks[name].gradient.size <= TINY for name in guess.predicted):
@@ -68,7 +68,7 @@ def _confirmed(scene: Scene, guess: Explained, measured: Sequence[Measured]) -> 
     return scene.confirms(guess.predicted, guess.inside)
 
 
-def _seen_again(scene: Scene, guess: Explained, measured: Sequence[Measured]) -> bool:
+def _seen_again(scene: Scene, guess: Explained, measured: Sequence[SettingResult]) -> bool:
     """Whether a guess on few elements, that fresh directions say nothing new of, holds elsewhere.
 
     Where no other point was measured a factor must mean something.

@@ -18,28 +18,7 @@ import numpy as np
 from gradhook._types import is_finite
 from gradhook.errors import NonFiniteLossError, OptionError
 
-__all__ = ["Estimate", "Line", "Method", "Slope"]
-
-
-@dataclass(frozen=True, slots=True)
-class Slope:
-    """A numerical directional derivative.
-
-    Args:
-        value: Loss per unit of ``t``; ``nan`` where the line was not finite.
-        error: Error estimate, same units.
-        step: Step size ``h``, in units of ``t``.
-        gap: Half the difference of the one-sided slopes at that step, forward minus backward.
-        kink: Whether the one-sided slopes stayed apart until the step was too short to tell.
-        curvature: ``|phi''|`` seen on the way, ``nan`` if unknown; chooses the next probe's step.
-    """
-
-    value: float
-    error: float
-    step: float
-    gap: float = 0.0
-    kink: bool = False
-    curvature: float = math.nan
+__all__ = ["Estimate", "Line", "Method"]
 
 
 EPS = float(np.finfo(np.float64).eps)
@@ -61,7 +40,11 @@ class Estimate:
         error: Absolute error estimate of ``value``, same units.  ``nan`` where the accuracy is
             unknown, ``inf`` where nothing can be said of the derivative.
         step: Step size ``h`` of the result, in units of ``t``.
-        evaluations: Number of evaluations of the line, the one at 0 included.
+        evaluations: Number of evaluations of the line, the one at 0 included; 0 where the caller
+            counts them.
+        gap: Half the difference of the one-sided slopes at that step, forward minus backward.
+        kink: Whether the one-sided slopes stayed apart until the step was too short to tell.
+        curvature: ``|phi''|`` seen on the way, ``nan`` if unknown; chooses the next probe's step.
 
     Example:
         >>> from gradhook.difference import Central
@@ -72,7 +55,10 @@ class Estimate:
     value: float
     error: float
     step: float
-    evaluations: int
+    evaluations: int = 0
+    gap: float = 0.0
+    kink: bool = False
+    curvature: float = math.nan
 
 
 class Method(Protocol):

@@ -22,7 +22,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
-from gradhook.difference.base import Slope
+from gradhook.difference.base import Estimate
 
 __all__ = ["DISAGREE", "LOST", "PAIR_ROUNDS", "SHARP_ROUNDS", "pair_slope", "sharp_slope"]
 
@@ -78,11 +78,11 @@ def sharp_slope(
     noise: float,
     step: float,
     longest: float,
-    good: Callable[[Slope], bool],
-    enough: Callable[[Slope], bool] = lambda slope: False,
+    good: Callable[[Estimate], bool],
+    enough: Callable[[Estimate], bool] = lambda slope: False,
     rounds: int = SHARP_ROUNDS,
     grow: bool = True,
-) -> Slope:
+) -> Estimate:
     """Four evaluations a round, until the estimate is good or cannot become better.
 
     Args:
@@ -102,7 +102,7 @@ def sharp_slope(
         finite values.
     """
 
-    def estimate(h: float) -> tuple[Slope, float]:
+    def estimate(h: float) -> tuple[Estimate, float]:
         return _four(line, at_zero, h, noise)
 
     first = min(step, longest)
@@ -115,15 +115,15 @@ def pair_slope(
     *,
     noise: float,
     step: float,
-    good: Callable[[Slope], bool],
+    good: Callable[[Estimate], bool],
     rounds: int = PAIR_ROUNDS,
-) -> Slope:
+) -> Estimate:
     """Two evaluations a round, shrinking the step while a kink or curvature dominates.
 
     Args and result as for ``sharp_slope``.
     """
 
-    def estimate(h: float) -> tuple[Slope, float]:
+    def estimate(h: float) -> tuple[Estimate, float]:
         slope = _two(line, at_zero, h, noise)
         return slope, abs(slope.gap)
 
@@ -131,23 +131,23 @@ def pair_slope(
 
 
 def _searched(
-    estimate: Callable[[float], tuple[Slope, float]],
+    estimate: Callable[[float], tuple[Estimate, float]],
     order: int,
     noise: float,
     step: float,
     longest: float,
-    good: Callable[[Slope], bool],
-    enough: Callable[[Slope], bool],
+    good: Callable[[Estimate], bool],
+    enough: Callable[[Estimate], bool],
     rounds: int,
     *,
     grow: bool,
-) -> Slope:
+) -> Estimate:
     """Look for the step at which truncation and noise balance; the best estimate on the way.
 
     The truncation of a smooth line falls like ``h**order``.
     """
-    best = Slope(math.nan, math.inf, step)
-    visited: list[Slope] = []
+    best = Estimate(math.nan, math.inf, step)
+    visited: list[Estimate] = []
     h, too_short, too_long, previous = step, 0.0, math.inf, math.inf
     shrunk, abrupt, unresolved, before = False, False, False, best
     for _ in range(rounds):
@@ -217,7 +217,7 @@ def _bends(truncation: float, nearer: float, noisy: float, order: int) -> bool:
     return bool(truncation / falls**1.5 < nearer < truncation / falls**0.5)
 
 
-def _contradict(one: Slope, other: Slope) -> bool:
+def _contradict(one: Estimate, other: Estimate) -> bool:
     return abs(one.value - other.value) > DISAGREE * (one.error + other.error)
 
 
@@ -229,25 +229,25 @@ def _attainable(truncation: float, h: float, noise: float) -> float:
     return float(3 * (truncation / h**2) ** (1 / 3) * noise ** (2 / 3))
 
 
-def _two(line: Callable[[float], float], at_zero: float, h: float, noise: float) -> Slope:
+def _two(line: Callable[[float], float], at_zero: float, h: float, noise: float) -> Estimate:
     plus, minus = line(h), line(-h)
     if not (math.isfinite(plus) and math.isfinite(minus)):
-        return Slope(math.nan, math.inf, h)
+        return Estimate(math.nan, math.inf, h)
     # Differences from phi(0) first: they are small and exact where the sum of two large losses
     # would round.
     forward, backward = (plus - at_zero) / h, (at_zero - minus) / h
     gap = (forward - backward) / 2
     error = max(abs(gap), 2 * noise / h)
-    return Slope((forward + backward) / 2, error, h, gap, curvature=2 * abs(gap) / h)
+    return Estimate((forward + backward) / 2, error, h, gap=gap, curvature=2 * abs(gap) / h)
 
 
 def _four(
     line: Callable[[float], float], at_zero: float, h: float, noise: float
-) -> tuple[Slope, float]:
+) -> tuple[Estimate, float]:
     near = _two(line, at_zero, h, noise)
     far = _two(line, at_zero, 2 * h, noise)
     if math.isnan(far.value) or math.isnan(near.value):
-        return Slope(math.nan, math.inf, h), math.inf
+        return Estimate(math.nan, math.inf, h), math.inf
     # gap = E(h)/h, so that the even difference (E(2h) - 4 E(h))/h is 2 * far.gap - 4 * near.gap.
     truncation = abs(far.value - near.value) + abs(2 * far.gap - 4 * near.gap)
     return replace(near, error=truncation + 2 * noise / h), truncation

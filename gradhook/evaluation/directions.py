@@ -25,13 +25,13 @@ __all__ = [
     "Element",
     "Move",
     "Part",
-    "Spread",
+    "RandomDirection",
     "codes_inside",
     "cut",
     "masked",
+    "random_direction",
     "seeded",
     "size_of",
-    "spread",
     "whole",
     "within",
     "without",
@@ -76,7 +76,7 @@ class Element:
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class RandomDirection:
     """A direction over a whole block: one byte per element, looked up in a table.
 
     Args:
@@ -127,7 +127,7 @@ class Part:
         box: Where it is kept.
     """
 
-    spread: Spread
+    spread: RandomDirection
     shape: tuple[int, ...]
     box: Box
 
@@ -146,10 +146,10 @@ class Part:
         return float(np.dot(inside.ravel(), self.values().ravel()))
 
 
-Direction = Element | Spread | Part
+Direction = Element | RandomDirection | Part
 
 
-def codes_inside(source: Spread | Stream, shape: tuple[int, ...], box: Box) -> Array:
+def codes_inside(source: RandomDirection | Stream, shape: tuple[int, ...], box: Box) -> Array:
     """The bytes of the elements inside a box, read only for the rows that it touches; its shape."""
     if not shape:
         return source.read(0, 1).reshape(())
@@ -158,7 +158,9 @@ def codes_inside(source: Spread | Stream, shape: tuple[int, ...], box: Box) -> A
     return codes.reshape(-1, *shape[1:])[(slice(None), *box[1:])]
 
 
-def without(spread: Spread, shape: tuple[int, ...], boxes: Iterable[Box]) -> Spread:
+def without(
+    spread: RandomDirection, shape: tuple[int, ...], boxes: Iterable[Box]
+) -> RandomDirection:
     """The same direction with zeros inside the boxes.
 
     Byte 0 is given up to stand for zero: where the direction had it, byte 1, its neighbour, stands.
@@ -166,22 +168,24 @@ def without(spread: Spread, shape: tuple[int, ...], boxes: Iterable[Box]) -> Spr
     codes = np.maximum(spread.codes, 1).reshape(shape)
     for box in boxes:
         codes[box] = 0
-    return Spread(codes.reshape(-1), _with_zero(spread.table))
+    return RandomDirection(codes.reshape(-1), _with_zero(spread.table))
 
 
-def within(spread: Spread, shape: tuple[int, ...], boxes: Iterable[Box]) -> Spread:
+def within(
+    spread: RandomDirection, shape: tuple[int, ...], boxes: Iterable[Box]
+) -> RandomDirection:
     """The same direction with zeros outside the boxes."""
     kept = np.maximum(spread.codes, 1).reshape(shape)
     codes = np.zeros(shape, dtype=np.uint8)
     for box in boxes:
         codes[box] = kept[box]
-    return Spread(codes.reshape(-1), _with_zero(spread.table))
+    return RandomDirection(codes.reshape(-1), _with_zero(spread.table))
 
 
-def masked(spread: Spread, kept: Array) -> Spread:
+def masked(spread: RandomDirection, kept: Array) -> RandomDirection:
     """The same direction with zeros where ``kept``, of the block's shape, is false."""
     codes = np.where(kept.reshape(-1), np.maximum(spread.codes, 1), 0).astype(np.uint8)
-    return Spread(codes, _with_zero(spread.table))
+    return RandomDirection(codes, _with_zero(spread.table))
 
 
 def _with_zero(table: Array) -> Array:
@@ -212,7 +216,7 @@ def seeded(seed: int, *labels: int) -> int:
     return int(np.random.SeedSequence([seed, *labels]).generate_state(1, np.uint64)[0])
 
 
-def spread(size: int, seed: int, *, one_sided: bool = False) -> Spread:
+def random_direction(size: int, seed: int, *, one_sided: bool = False) -> RandomDirection:
     """A random direction over a block of ``size`` elements, made wherever it is read.
 
     Args:
@@ -220,7 +224,7 @@ def spread(size: int, seed: int, *, one_sided: bool = False) -> Spread:
         seed: Seed of the bytes.
         one_sided: Whether no element of the direction may be negative.
     """
-    return Spread(Stream(seed, size), ONE_SIDED if one_sided else TABLE)
+    return RandomDirection(Stream(seed, size), ONE_SIDED if one_sided else TABLE)
 
 
 def whole(shape: tuple[int, ...]) -> Box:

@@ -14,14 +14,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradhook._types import Array, Box
-from gradhook.evaluation.directions import Move, Spread, codes_inside
+from gradhook.evaluation.directions import Move, RandomDirection, codes_inside
 from gradhook.evaluation.random_bytes import CHUNK
 
 __all__ = ["base_chunk", "base_chunks", "base_inside", "displace", "flat_chunk"]
 
 
 def displace(
-    target: Array, source: Array, move: Move | None, spread: Spread | None, step: float
+    target: Array, source: Array, move: Move | None, spread: RandomDirection | None, step: float
 ) -> None:
     """Write the moved source, plus ``step * spread``, into the target.
 

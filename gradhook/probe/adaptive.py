@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 from gradhook._types import Tolerance, Verdict
 from gradhook.evaluation.evaluator import Evaluator
-from gradhook.probe.measured import Past
 from gradhook.probe.prober import Prober
+from gradhook.probe.result import EarlierResults
 from gradhook.probe.setting import Setting
 from gradhook.verdict.evidence import BlockEvidence
 from gradhook.verdict.judge import Judgement, doubt, judge
@@ -44,7 +44,7 @@ class Settler:
     prober: Prober
     setting: Setting
     tolerance: Tolerance
-    past: Past
+    past: EarlierResults
 
     def settled(
         self, evidence: BlockEvidence, *, matters: float, closer: bool, granted: float
@@ -69,7 +69,7 @@ class Settler:
         if at_a_tie and evidence.name not in self.past.spread:
             return evidence, judgement
         if not every and len(flagged) == 1 and self._is_open(judgement, matters, granted):
-            largest = max(range(len(evidence.probes)), key=lambda k: evidence.probes[k].standing)
+            largest = max(range(len(evidence.probes)), key=lambda k: evidence.probes[k].z)
             evidence = self.prober.again(evidence, (largest,))
             judgement = self._judged(evidence)
         while len(evidence.probes) < MOST_PROBES and (
@@ -106,7 +106,7 @@ def doubted(
     prober: Prober,
     evidence: Mapping[str, BlockEvidence],
     judgements: Mapping[str, Judgement],
-    past: Past,
+    past: EarlierResults,
 ) -> dict[str, Judgement]:
     """FAILs that noise has made which the check had not reckoned with, taken back."""
     failed = [

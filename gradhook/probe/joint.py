@@ -18,8 +18,8 @@ from gradhook.evaluation.evaluator import Evaluator
 from gradhook.options import Options
 from gradhook.probe.budget import GRANTED, QUICK
 from gradhook.probe.measure import measure
-from gradhook.probe.measured import Measured, Past
 from gradhook.probe.prober import Prober
+from gradhook.probe.result import EarlierResults, SettingResult
 from gradhook.probe.setting import Setting
 from gradhook.report import Finding
 from gradhook.verdict.compare import compare
@@ -43,7 +43,7 @@ def measure_quickly(
     loss: float,
     gradients: Blocks,
     elsewhere: float,
-) -> Measured:
+) -> SettingResult:
     """Judge all blocks by one joint probe, at whose point loss and gradients are known."""
     prober = Prober(
         evaluator,
@@ -57,7 +57,13 @@ def measure_quickly(
     left = QUICK - evaluator.evaluations
     jointly = _judged_jointly(prober, setting, options, gradients=gradients, left=left)
     return jointly or measure(
-        evaluator, setting, options, seed=seed, loss=loss, gradients=gradients, past=Past(prober)
+        evaluator,
+        setting,
+        options,
+        seed=seed,
+        loss=loss,
+        gradients=gradients,
+        past=EarlierResults(prober),
     )
 
 
@@ -69,9 +75,9 @@ def measure_sparingly(
     seed: int,
     loss: float,
     gradients: Blocks,
-    past: Past,
+    past: EarlierResults,
     alone: list[str],
-) -> Measured | None:
+) -> SettingResult | None:
     """Judge blocks by one joint probe where what is granted does not pay for one of each.
 
     Args:
@@ -150,7 +156,7 @@ def _judged_jointly(
     coarse: bool = False,
     settled: bool = False,
     margin: float = 1.0,
-) -> Measured | None:
+) -> SettingResult | None:
     """Judge all blocks by one joint probe; ``None`` where it shows a mismatch, or too little.
 
     Args:
@@ -201,4 +207,4 @@ def _judged_jointly(
         )
         judgements[name] = Judgement(finding, compare(evidence[name], options.tolerance))
     joint = verdict.comparison if passed else None
-    return Measured(setting, prober, gradients, evidence, judgements, joint=joint)
+    return SettingResult(setting, prober, gradients, evidence, judgements, joint=joint)

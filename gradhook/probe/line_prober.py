@@ -16,7 +16,7 @@ import numpy as np
 
 from gradhook._types import Blocks
 from gradhook.difference import Method
-from gradhook.difference.base import Slope
+from gradhook.difference.base import Estimate
 from gradhook.difference.slopes import PAIR_ROUNDS, SHARP_ROUNDS, pair_slope, sharp_slope
 from gradhook.errors import NonFiniteLossError
 from gradhook.evaluation.directions import Direction, Element
@@ -176,7 +176,9 @@ class LineProber(Footing):
         """A sharp probe of one element."""
         return self._probe(name, Element(index), sharp=True)
 
-    def slope_again(self, name: str, direction: Direction, before: Slope, step: float) -> Slope:
+    def slope_again(
+        self, name: str, direction: Direction, before: Estimate, step: float
+    ) -> Estimate:
         """A sharp slope along a direction whose slope is known, at one other step."""
         scale = self.scales[name]
         with Line(self._workspace, [(name, direction, 1.0)], self._evaluator.loss) as line:
@@ -218,7 +220,7 @@ class LineProber(Footing):
         )
         longest = min(LONGEST_STEP * self.scales[name] / weight for name, _, weight in parts)
 
-        def good(slope: Slope) -> bool:
+        def good(slope: Estimate) -> bool:
             return slope.error <= wanted
 
         with Line(self._workspace, parts, self._evaluator.loss) as line:
@@ -270,7 +272,7 @@ class LineProber(Footing):
         left: float,
         *,
         least: int = FEWEST_ROUNDS,
-    ) -> Slope:
+    ) -> Estimate:
         goal = SHARP if left >= 4 else ENOUGH if self._main else ROUGH
         return sharp_slope(
             line,
@@ -284,15 +286,15 @@ class LineProber(Footing):
             grow=not self._steps.knows(name),
         )
 
-    def _by_method(self, line: Callable[[float], float], scale: float) -> Slope:
+    def _by_method(self, line: Callable[[float], float], scale: float) -> Estimate:
         assert self._method is not None
         try:
             # Methods assume that a displacement of one is natural, so they see the line in units of
             # the scale.
             estimate = self._method(lambda t: line(t * scale), noise=self.noise)
         except NonFiniteLossError:
-            return Slope(math.nan, math.inf, math.nan)
-        return Slope(estimate.value / scale, estimate.error / scale, estimate.step * scale)
+            return Estimate(math.nan, math.inf, math.nan)
+        return Estimate(estimate.value / scale, estimate.error / scale, estimate.step * scale)
 
 
 SMALLER = 0.1

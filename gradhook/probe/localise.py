@@ -22,11 +22,11 @@ import numpy as np
 from gradhook._types import Array, Box
 from gradhook.evaluation.directions import (
     Element,
-    Spread,
+    RandomDirection,
     cut,
+    random_direction,
     seeded,
     size_of,
-    spread,
     whole,
     within,
     without,
@@ -72,9 +72,9 @@ def locate(
         prober, evidence.name, gradient, resolved=resolved, rounding=rounding, seed=seed
     )
     directions = prober.directions(evidence)
-    best = max(range(len(directions)), key=lambda k: evidence.probes[k].standing)
+    best = max(range(len(directions)), key=lambda k: evidence.probes[k].z)
     direction = directions[best]
-    assert isinstance(direction, Spread)
+    assert isinstance(direction, RandomDirection)
     return _Search(residuals, budget, seed).run(direction, evidence.probes[best])
 
 
@@ -88,7 +88,7 @@ class _Search:
         self._seed = seed
         self._whole = whole(residuals.gradient.shape)
 
-    def run(self, direction: Spread, probe: Probe) -> Location:
+    def run(self, direction: RandomDirection, probe: Probe) -> Location:
         found: list[Piece] = []
         complete = False
         seen = self._residuals.seen(probe)
@@ -102,7 +102,7 @@ class _Search:
             if not pieces:
                 break
             # Everything outside, along a fresh direction.
-            fresh = spread(self._gradient.size, seeded(self._seed, 7, round_))
+            fresh = random_direction(self._gradient.size, seeded(self._seed, 7, round_))
             direction = without(fresh, self._gradient.shape, [piece.box for piece in found])
             seen = self._residuals.along(direction)
             complete = not self._residuals.stands_out(seen)
@@ -112,7 +112,7 @@ class _Search:
             return Location(self._residuals.name, self._gradient.shape)
         return self._concluded(found, complete)
 
-    def _pieces(self, direction: Spread, seen: Seen) -> list[Piece]:
+    def _pieces(self, direction: RandomDirection, seen: Seen) -> list[Piece]:
         """The wrong parts along one direction; none where it is spread over the block."""
         pieces = [Piece(self._whole, seen)]
         for axis in range(self._gradient.ndim):
@@ -136,7 +136,7 @@ class _Search:
             pieces = inner
         return pieces
 
-    def _slices(self, direction: Spread, piece: Piece, axis: int) -> list[Piece]:
+    def _slices(self, direction: RandomDirection, piece: Piece, axis: int) -> list[Piece]:
         """The wrong slices of a part along an axis; the part itself where it is spread along it."""
         if piece.length(axis) == 1:
             return [piece]
@@ -181,7 +181,9 @@ class _Search:
             squares += np.square([probe.residual, probe.slope.value])
         if larger:
             boxes = [piece.box for piece in larger]
-            fresh = within(spread(self._gradient.size, seeded(self._seed, 8)), shape, boxes)
+            fresh = within(
+                random_direction(self._gradient.size, seeded(self._seed, 8)), shape, boxes
+            )
             share = sum(size_of(box) for box in boxes) / self._gradient.size
             wanted = abs(larger[0].seen.residual) / MARGIN
             probe = self._residuals.probe(fresh, share=share, wanted=wanted)

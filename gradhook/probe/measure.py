@@ -17,10 +17,10 @@ from gradhook.options import Options
 from gradhook.probe.adaptive import Settler, doubted
 from gradhook.probe.budget import GRANTED
 from gradhook.probe.elements import measure_elements
-from gradhook.probe.measured import Measured, Past
 from gradhook.probe.prober import Prober
+from gradhook.probe.result import EarlierResults, SettingResult
 from gradhook.probe.setting import Setting
-from gradhook.probe.spread import judge_small
+from gradhook.probe.small_mismatch import judge_small
 from gradhook.probe.workers import distributor
 from gradhook.verdict.evidence import BlockEvidence
 from gradhook.verdict.judge import Judgement
@@ -51,8 +51,8 @@ def measure(
     probes: int | None = None,
     textbook: bool = False,
     elsewhere: float = math.nan,
-    past: Past | None = None,
-) -> Measured:
+    past: EarlierResults | None = None,
+) -> SettingResult:
     """Probe and judge every block, or those named, in one setting.
 
     Args:
@@ -68,7 +68,7 @@ def measure(
         elsewhere: The loss at another point.
         past: What earlier settings found; ``None`` if this is the main one.
     """
-    past = past or Past()
+    past = past or EarlierResults()
     exhaustive = options.effort == "exhaustive"
     prober = Prober(
         evaluator,
@@ -134,7 +134,7 @@ def measure(
         tolerance=options.tolerance,
         seed=seed + 11,
     )
-    measured = Measured(setting, prober, gradients, evidence, judgements, plain)
+    measured = SettingResult(setting, prober, gradients, evidence, judgements, plain)
     return measured if exhaustive else measured.lightened()
 
 

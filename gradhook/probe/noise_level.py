@@ -13,7 +13,7 @@ from gradhook.difference.noise_table import Noise, measure_noise
 from gradhook.difference.slopes import sharp_slope
 from gradhook.difference.stairs import STAIR, WIDE
 from gradhook.errors import NonFiniteLossError
-from gradhook.evaluation.directions import seeded, spread
+from gradhook.evaluation.directions import random_direction, seeded
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.line import Line
 from gradhook.verdict.evidence import Probe
@@ -48,7 +48,7 @@ def joint_noise(
     """
     workspace = evaluator.workspace
     parts = [
-        (name, spread(array.size, seeded(seed, 4, i)), scales[name])
+        (name, random_direction(array.size, seeded(seed, 4, i)), scales[name])
         for i, (name, array) in enumerate(workspace.arrays.items())
         if array.size
     ]

@@ -16,11 +16,11 @@ from types import MappingProxyType
 import numpy as np
 
 from gradhook.difference import Backward, Forward
-from gradhook.difference.base import Slope
+from gradhook.difference.base import Estimate
 from gradhook.difference.noise_table import Noise
 from gradhook.difference.slopes import DISAGREE, LOST, pair_slope
 from gradhook.difference.stairs import STAIR
-from gradhook.evaluation.directions import Direction, Element, seeded, spread
+from gradhook.evaluation.directions import Direction, Element, random_direction, seeded
 from gradhook.evaluation.line import Line
 from gradhook.probe.line_prober import LineProber
 from gradhook.probe.noise_level import hidden_noise, outstands
@@ -95,7 +95,7 @@ class Prober(LineProber):
             measured += self._elements[name]
             directions = []
         for direction in directions:
-            calm = all(p.standing <= 1 for p in measured)
+            calm = all(p.z <= 1 for p in measured)
             left = granted - self.evaluations if calm else math.inf
             if left < self._cost(name) and not exact and len(measured) >= least:
                 break
@@ -155,7 +155,7 @@ class Prober(LineProber):
                     measured[index] = Probe(before.analytic, slope)
         return self._concluded(replace(evidence, probes=tuple(measured)))
 
-    def _shorter(self, slope: Slope) -> float:
+    def _shorter(self, slope: Estimate) -> float:
         """A step that is shorter, unless noise makes more than about the error of before there."""
         least = LOST * self.noise / (2 * slope.error) if slope.error else 0.0
         return min(max(slope.step / SHORTER, least), slope.step / 2)
@@ -220,12 +220,12 @@ class Prober(LineProber):
         block = self._workspace.names.index(name)
         one_sided = isinstance(self._method, (Forward, Backward))
         seed = seeded(self._seed, 3, block, k)
-        return spread(self._gradients[name].size, seed, one_sided=one_sided)
+        return random_direction(self._gradients[name].size, seed, one_sided=one_sided)
 
     @contextlib.contextmanager
     def _largest_mismatch(self, evidence: BlockEvidence) -> Iterator[tuple[Line, Probe]]:
         # Of the probes that stand out beyond their error: noise makes the others.
-        size = [abs(p.residual) if p.standing > STAIR else 0.0 for p in evidence.probes]
+        size = [abs(p.residual) if p.z > STAIR else 0.0 for p in evidence.probes]
         k = max(range(len(size)), key=size.__getitem__)
         parts = [(evidence.name, self.directions(evidence)[k], 1.0)]
         with Line(self._workspace, parts, self._evaluator.loss) as line:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradhook._types import Array, Box
-from gradhook.evaluation.directions import Direction, Part, Spread, cut, size_of
+from gradhook.evaluation.directions import Direction, Part, RandomDirection, cut, size_of
 from gradhook.probe.prober import Prober
 from gradhook.verdict.evidence import Probe
 
@@ -105,7 +105,7 @@ class Residuals:
         """Both derivatives along such a direction, to an error ``wanted``."""
         return self._prober.along([(self.name, direction, 1.0)], share=share, wanted=wanted)
 
-    def halves(self, direction: Spread, piece: Piece, axis: int) -> list[Piece]:
+    def halves(self, direction: RandomDirection, piece: Piece, axis: int) -> list[Piece]:
         """Both halves of a part along an axis."""
         whole = piece.seen
         first, last = piece.box[axis].start, piece.box[axis].stop
@@ -121,7 +121,7 @@ class Residuals:
             right = self._inside(direction, boxes[1], wanted)
         return [Piece(boxes[0], left), Piece(boxes[1], right)]
 
-    def is_spread(self, direction: Spread, piece: Piece, axis: int) -> bool:
+    def is_spread(self, direction: RandomDirection, piece: Piece, axis: int) -> bool:
         """Whether most slices along an axis are wrong, going by a sample."""
         first, count = piece.box[axis].start, piece.length(axis)
         small = count <= SMALL_AXIS
@@ -139,7 +139,7 @@ class Residuals:
                 return True
         return False
 
-    def is_everywhere(self, direction: Spread, piece: Piece) -> bool:
+    def is_everywhere(self, direction: RandomDirection, piece: Piece) -> bool:
         """Whether three random elements of a part are all wrong."""
         wanted = abs(piece.seen.residual) / (TELLING * math.sqrt(size_of(piece.box)))
         for _ in range(min(SPREAD_OUT, size_of(piece.box))):
@@ -151,6 +151,6 @@ class Residuals:
                 return False
         return True
 
-    def _inside(self, direction: Spread, box: Box, wanted: float) -> Seen:
+    def _inside(self, direction: RandomDirection, box: Box, wanted: float) -> Seen:
         part = Part(direction, self.gradient.shape, box)
         return self.along(part, share=part.size / self.gradient.size, wanted=wanted)

@@ -19,7 +19,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from gradhook.difference.base import Slope
+from gradhook.difference.base import Estimate
 from gradhook.difference.noise_table import Noise
 from gradhook.difference.slopes import LOST
 
@@ -186,7 +186,7 @@ class Steps:
 
     def good(
         self, name: str, scale: float, goal: Goal, *, seen: float | None = None
-    ) -> Callable[[Slope], bool]:
+    ) -> Callable[[Estimate], bool]:
         """Whether an estimate of a slope needs no further round.
 
         Its error is held against the slope, or against the largest ``seen`` where that is larger:
@@ -196,7 +196,7 @@ class Steps:
         if seen is None:
             seen = self._learned[name].slope if name in self._learned else 0.0
 
-        def good(slope: Slope) -> bool:
+        def good(slope: Estimate) -> bool:
             size = max(abs(slope.value), seen)
             negligible = (
                 abs(slope.value) <= 3 * slope.error
@@ -206,7 +206,7 @@ class Steps:
 
         return good
 
-    def learn(self, name: str, slope: Slope) -> None:
+    def learn(self, name: str, slope: Estimate) -> None:
         """Take up the slope of a block."""
         if not math.isfinite(slope.value):
             return
@@ -221,19 +221,19 @@ class Steps:
             self._learned[name] = _Learned(slope.step, slope.curvature, size)
             self.keep(name, slope, scale)
 
-    def pass_on(self, slope: Slope, scale: float) -> None:
+    def pass_on(self, slope: Estimate, scale: float) -> None:
         """Let the next block begin with the step that a sharp probe came to."""
         found = slope.step / scale
         if self._driven(slope, scale):
             found = math.sqrt(found * self._relative_step)  # kinks may be denser along that block
         self._relative_step = max(found, SHORTEST_FIRST_STEP)
 
-    def keep(self, name: str, slope: Slope, scale: float) -> None:
+    def keep(self, name: str, slope: Estimate, scale: float) -> None:
         """Let later checks begin with the step found; they measure its error all the same."""
         if math.isfinite(slope.error) and not slope.kink:
             self._found[name] = max(slope.step / scale, SHORTEST_FIRST_STEP)
 
-    def _driven(self, slope: Slope, scale: float) -> bool:
+    def _driven(self, slope: Estimate, scale: float) -> bool:
         """Whether kinks drove the step down, rather than a curvature that is seen at its end."""
         bends = abs(slope.gap) > LOST * 2 * self.noise / slope.step
         return slope.kink or (slope.step < KINKS_BELOW * scale and not bends)

@@ -34,7 +34,7 @@ __all__ = ["distributor"]
 MOST_BUNDLES = 64
 """Bundles that a map-like callable gets: each carries everything, and there may be many workers."""
 
-Measured: TypeAlias = list[Measurements] | None
+SettingResult: TypeAlias = list[Measurements] | None
 
 _here = threading.local()
 """The prober that a thread built last, and the digest of what it was built from."""
@@ -114,7 +114,7 @@ def _packed(evaluator: Evaluator, prober: Prober) -> Array:
         ) from error
 
 
-def _mapped(workers: Any, job: Array, bundles: list[list[Task]]) -> Iterable[Measured]:
+def _mapped(workers: Any, job: Array, bundles: list[list[Task]]) -> Iterable[SettingResult]:
     if isinstance(workers, int):
         count = os.cpu_count() or 1 if workers == -1 else workers
         joblib = _need("joblib", f"workers={workers}")
@@ -139,11 +139,11 @@ def _need(package: str, what: str) -> Any:
         ) from error
 
 
-def _run_pair(pair: tuple[Array, list[Task]]) -> Measured:
+def _run_pair(pair: tuple[Array, list[Task]]) -> SettingResult:
     return _run(*pair)
 
 
-def _run(job: Array, tasks: list[Task]) -> Measured:
+def _run(job: Array, tasks: list[Task]) -> SettingResult:
     """Measure a bundle in this process; ``None`` where the loss is another one here."""
     streams = np.random.get_state(legacy=False), random.getstate()
     try:

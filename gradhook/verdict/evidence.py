@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from gradhook._types import Array, Box
-from gradhook.difference.base import Slope
+from gradhook.difference.base import Estimate
 from gradhook.report.format import LONGEST, block_name
 
 __all__ = ["BlockEvidence", "Location", "Probe", "describe", "is_apart"]
@@ -23,7 +23,7 @@ class Probe:
     """
 
     analytic: float
-    slope: Slope
+    slope: Estimate
 
     @property
     def residual(self) -> float:
@@ -31,7 +31,7 @@ class Probe:
         return self.analytic - self.slope.value
 
     @property
-    def standing(self) -> float:
+    def z(self) -> float:
         """How far the residual stands out, in units of its error; ``inf`` out of an error of 0."""
         if self.slope.error > 0:
             return abs(self.residual) / self.slope.error

@@ -265,7 +265,7 @@ def options(wild: bool) -> Any:
         sane |= {
             "sample_axis": st.sampled_from([0, 1, -1, 5, "rows"]),
             "fixed": st.sampled_from([(), ("W1",), "W1", 3]),
-            "order": st.sampled_from([None, ("W1",), 7]),
+            "layers": st.sampled_from([None, ("W1",), 7]),
             "dropout": st.sampled_from([None, "keep_prob", "train", Switch("p", off=0), 3]),
             "gradient_name": st.sampled_from([None, "d{}", {}, lambda name: None, 3]),
             "state": st.sampled_from([None, [np.zeros(3)], iter([1])]),

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from gradhook.diagnosis.wrong_block import WrongBlock
-from gradhook.difference.base import Slope
-from gradhook.evaluation.directions import seeded, spread
+from gradhook.difference.base import Estimate
+from gradhook.evaluation.directions import random_direction, seeded
 from gradhook.verdict.evidence import Probe
 
 
@@ -22,7 +22,7 @@ def wrong_block():
         if values is None:
             values = rng.standard_normal(analytic.shape)
         exact = count is None
-        directions = [spread(analytic.size, seeded(seed, k)) for k in range(count or 0)]
+        directions = [random_direction(analytic.size, seeded(seed, k)) for k in range(count or 0)]
         pairs = (
             zip(analytic.ravel(), numerical.ravel(), strict=True)
             if exact
@@ -30,7 +30,7 @@ def wrong_block():
         )
         size = error * float(np.linalg.norm(numerical))
         probes = [
-            Probe(float(a), Slope(float(n) + size * rng.uniform(-1, 1), size, 1e-6))
+            Probe(float(a), Estimate(float(n) + size * rng.uniform(-1, 1), size, 1e-6))
             for a, n in pairs
         ]
         return WrongBlock.of(name, analytic, values, directions, probes, exact=exact)

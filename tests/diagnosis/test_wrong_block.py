@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from gradhook.diagnosis.wrong_block import WrongBlock, gradient_name, is_vector
-from gradhook.difference.base import Slope
-from gradhook.evaluation.directions import seeded, spread
+from gradhook.difference.base import Estimate
+from gradhook.evaluation.directions import random_direction, seeded
 from gradhook.verdict.evidence import Probe
 
 
@@ -50,9 +50,9 @@ def test_the_norm_of_a_sampled_residual_is_right_on_average(wrong_block):
 
 def test_probes_that_were_not_finite_are_left_out():
     a, n = pair()
-    directions = [spread(a.size, seeded(0, k)) for k in range(3)]
-    probes = [Probe(v.dot(a), Slope(v.dot(n), 1e-9, 1e-6)) for v in directions]
-    probes[1] = replace(probes[1], slope=Slope(math.nan, math.inf, 1e-6))
+    directions = [random_direction(a.size, seeded(0, k)) for k in range(3)]
+    probes = [Probe(v.dot(a), Estimate(v.dot(n), 1e-9, 1e-6)) for v in directions]
+    probes[1] = replace(probes[1], slope=Estimate(math.nan, math.inf, 1e-6))
     block = WrongBlock.of("W", a, a, directions, probes, exact=False)
     assert block.count == 2
     assert block.directions == (directions[0], directions[2])
@@ -60,9 +60,9 @@ def test_probes_that_were_not_finite_are_left_out():
 
 def test_a_step_that_was_rounded_widens_the_error():
     a, n = pair()
-    direction = spread(a.size, seeded(0, 0))
+    direction = random_direction(a.size, seeded(0, 0))
     # Moved along another direction than asked for, as float32 parameters are.
-    probe = Probe(direction.dot(a) + 1e-4, Slope(direction.dot(n), 1e-9, 1e-6))
+    probe = Probe(direction.dot(a) + 1e-4, Estimate(direction.dot(n), 1e-9, 1e-6))
     block = WrongBlock.of("W", a, a, [direction], [probe], exact=False)
     assert block.errors[0] == pytest.approx(1e-4 + 1e-9, rel=1e-6)
 

@@ -604,7 +604,7 @@ def test_the_order_given_is_the_order_of_the_boundary():
         return loss, {names[old]: g for old, g in gradients.items()}
 
     shuffled = {names[old]: parameters[old] for old in ("b2", "W3", "W1", "b3", "W2", "b1")}
-    report = check_gradients(renamed, shuffled, batch=batch, order=list(names.values()))
+    report = check_gradients(renamed, shuffled, batch=batch, layers=list(names.values()))
     assert "the fault enters between mid_w and in_b" in report.boundary
 
 

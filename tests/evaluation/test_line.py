@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gradhook.errors import OptionError
-from gradhook.evaluation.directions import Element, spread
+from gradhook.evaluation.directions import Element, random_direction
 from gradhook.evaluation.line import Line
 from gradhook.evaluation.workspace import Workspace
 from gradhook.objective.parameters import Tree
@@ -23,7 +23,7 @@ def total(workspace):
 
 
 def test_phi_is_the_loss_a_step_along_the_direction(workspace):
-    v = spread(6, 1)
+    v = random_direction(6, 1)
     start = total(workspace)()
     with Line(workspace, [("W", v, 2.0), ("b", Element(1), 1.0)], total(workspace)) as line:
         # The loss is linear, with slope 2 * sum(v) + 1; rounding of eight terms of size 20.
@@ -38,7 +38,7 @@ def test_the_point_is_written_back_at_the_end_whatever_happens(workspace):
     def interrupted():
         raise KeyboardInterrupt
 
-    parts = [("W", spread(6, 1), 1.0), ("b", Element(0), 1.0)]
+    parts = [("W", random_direction(6, 1), 1.0), ("b", Element(0), 1.0)]
     with pytest.raises(KeyboardInterrupt), Line(workspace, parts, interrupted) as line:
         line(0.5)
     assert {name: a.tobytes() for name, a in workspace.arrays.items()} == before

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gradhook.evaluation.directions import TABLE, Move, Part, Spread, spread
+from gradhook.evaluation.directions import TABLE, Move, Part, RandomDirection, random_direction
 from gradhook.evaluation.displacement import base_chunk, base_chunks, base_inside, displace
 from gradhook.evaluation.points import generic
 from gradhook.evaluation.random_bytes import CHUNK, LONG, Stream
@@ -33,15 +33,15 @@ def test_streams_of_unlike_seeds_differ():
 
 @pytest.mark.parametrize("size", SIZES)
 def test_a_lazy_direction_is_the_one_with_its_bytes_written_out(size):
-    lazy = spread(size, 5)
-    explicit = Spread(lazy.codes, TABLE)
+    lazy = random_direction(size, 5)
+    explicit = RandomDirection(lazy.codes, TABLE)
     values = np.random.default_rng(0).standard_normal(size)
     assert lazy.dot(values) == explicit.dot(values)
 
 
 def test_a_part_reads_the_bytes_of_its_box_alone():
     shape = (300, 41)
-    whole = spread(300 * 41, 7)
+    whole = random_direction(300 * 41, 7)
     box = (slice(120, 260), slice(3, 17))
     expected = TABLE[whole.codes.reshape(shape)[box]]
     assert np.array_equal(Part(whole, shape, box).values(), expected)
@@ -65,7 +65,7 @@ def test_what_is_written_is_the_formula_to_the_bit(how, layout):
     target = np.empty_like(source)
     if layout == "strided":
         target = np.empty((150, 240))[:, ::2]
-    move, direction = Move(1 + 0.1 * TABLE, how, 3), spread(source.size, 9)
+    move, direction = Move(1 + 0.1 * TABLE, how, 3), random_direction(source.size, 9)
     at = moved(source, move)
     displace(target, source, move, direction, 1e-3)
     expected = at + (TABLE * 1e-3)[direction.codes].reshape(source.shape)
@@ -112,7 +112,7 @@ def test_long_directions_see_every_residual_by_its_norm():
     count = 600
     seen = np.empty((count, len(named)))
     for seed in range(count):
-        direction = np.concatenate([part.copy() for part in spread(MANY, seed).numbers()])
+        direction = np.concatenate([part.copy() for part in random_direction(MANY, seed).numbers()])
         seen[seed] = (unit @ direction) ** 2
     for name, squares in zip(named, seen.T, strict=True):
         assert abs(np.mean(squares) - 1) < 4 * np.std(squares) / np.sqrt(count), name

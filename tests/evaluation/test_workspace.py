@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from gradhook.errors import ParameterError, RestoreError
-from gradhook.evaluation.directions import TABLE, Element, Move, spread
+from gradhook.evaluation.directions import TABLE, Element, Move, random_direction
 from gradhook.evaluation.points import generic
 from gradhook.evaluation.random_bytes import CHUNK
 from gradhook.evaluation.workspace import Workspace
@@ -38,7 +38,7 @@ def moves_of(workspace):
 def test_coming_back_from_a_step_is_exact(array, in_place, step):
     workspace = workspace_of({"W": array}, in_place=in_place)
     before = workspace.arrays["W"].tobytes()
-    workspace.write("W", spread(array.size, 1), step)
+    workspace.write("W", random_direction(array.size, 1), step)
     workspace.write("W", Element(0), step)
     workspace.write("W")
     assert workspace.arrays["W"].tobytes() == before
@@ -64,7 +64,7 @@ def test_a_displaced_point_is_made_again_from_its_seed(size, layout):
     workspace = workspace_of({"W": array.copy(order="K")}, in_place=True)
     workspace.move(moves_of(workspace))
     first = workspace.arrays["W"].copy()
-    workspace.write("W", spread(array.size, 2), 0.1)
+    workspace.write("W", random_direction(array.size, 2), 0.1)
     assert not np.array_equal(workspace.arrays["W"], first)
     workspace.write("W")
     assert workspace.arrays["W"].tobytes() == first.tobytes()
@@ -79,7 +79,7 @@ def copies_left_by_a_line():
     workspace = workspace_of(parameters, in_place=False)
     workspace.move(moves_of(workspace))
     before = workspace.arrays["W"].copy()
-    direction = spread(6, 2)
+    direction = random_direction(6, 2)
     workspace.write("W", direction, 0.5)
     workspace.leave("W", direction)
     return workspace, before
@@ -103,7 +103,7 @@ def test_a_copy_that_a_line_has_left_is_read_at_the_present_point(read):
 def test_the_loss_reads_a_copy_that_a_line_has_left_at_the_present_point():
     workspace, before = copies_left_by_a_line()
     held = workspace.container()
-    direction = spread(6, 3)
+    direction = random_direction(6, 3)
     workspace.write("W", direction, 0.5)
     workspace.leave("W", direction)
     workspace.install()
@@ -126,7 +126,7 @@ def test_what_is_written_over_a_copy_that_a_line_has_left_stays():
 
 
 def test_a_step_moves_every_entry_by_its_number():
-    direction = spread(12, 5)
+    direction = random_direction(12, 5)
     workspace = workspace_of({"W": np.zeros((3, 4))}, in_place=False)
     workspace.write("W", direction, 0.5)
     expected = 0.5 * TABLE[direction.codes].reshape(3, 4)

@@ -190,7 +190,10 @@ def test_gradients_that_overlap_as_their_parameters_do_count_once_where_they_ove
 def test_options_know_a_tied_block_by_any_of_its_names(name):
     weights = memory(3)
     report = check_gradients(
-        cubes, {"b": memory(2), "W_in": weights, "W_out": weights}, order=(name, "b"), fixed=(name,)
+        cubes,
+        {"b": memory(2), "W_in": weights, "W_out": weights},
+        layers=(name, "b"),
+        fixed=(name,),
     )
     assert list(report.blocks) == ["W_in = W_out", "b"]
     assert report.verdict is Verdict.PASS

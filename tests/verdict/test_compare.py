@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradhook import Tolerance
-from gradhook.difference.base import Slope
+from gradhook.difference.base import Estimate
 from gradhook.verdict.compare import compare, compare_all, ratio_of
 from gradhook.verdict.evidence import BlockEvidence, Probe
 
@@ -16,7 +16,7 @@ TOLERANCE = Tolerance()
 
 
 def evidence(pairs, *, norm=1.0, error=1e-9, exact=False, size=1000):
-    probes = tuple(Probe(a, Slope(n, error, 1e-6)) for a, n in pairs)
+    probes = tuple(Probe(a, Estimate(n, error, 1e-6)) for a, n in pairs)
     return BlockEvidence("W", size, norm, 1.0, probes, exact=exact)
 
 
@@ -81,15 +81,15 @@ def test_one_direction_in_a_dozen_does_not_make_a_mismatch():
 
 
 def test_directions_spoiled_by_a_kink_are_left_out_if_most_remain():
-    probes = [Probe(1.0, Slope(1.0, 1e-9, 1e-6))] * 2 + [Probe(1.0, Slope(1.3, 0.3, 1e-6))]
+    probes = [Probe(1.0, Estimate(1.0, 1e-9, 1e-6))] * 2 + [Probe(1.0, Estimate(1.3, 0.3, 1e-6))]
     seen = compare(BlockEvidence("W", 1000, 1.0, 1.0, tuple(probes)), TOLERANCE)
     assert seen.probes == 2
     assert seen.ratio_error < 1e-8
 
 
 def test_among_directions_spoiled_by_kinks_none_counts_as_sharper_than_they_are_together():
-    spoiled = [Probe(1.0, Slope(1.0, 0.02, 1e-2, kink=True))] * 3
-    lucky = Probe(1.0, Slope(1.02, 0.005, 1e-2))
+    spoiled = [Probe(1.0, Estimate(1.0, 0.02, 1e-2, kink=True))] * 3
+    lucky = Probe(1.0, Estimate(1.02, 0.005, 1e-2))
     seen = compare(BlockEvidence("W", 1000, 1.0, 1.0, (*spoiled, lucky)), TOLERANCE)
     assert not seen.standing_out
     alone = compare(BlockEvidence("W", 1000, 1.0, 1.0, (lucky,) * 4), TOLERANCE)
@@ -97,7 +97,7 @@ def test_among_directions_spoiled_by_kinks_none_counts_as_sharper_than_they_are_
 
 
 def test_no_element_may_be_left_out():
-    probes = [Probe(1.0, Slope(1.0, 1e-9, 1e-6)), Probe(1.0, Slope(math.nan, math.inf, 1e-6))]
+    probes = [Probe(1.0, Estimate(1.0, 1e-9, 1e-6)), Probe(1.0, Estimate(math.nan, math.inf, 1e-6))]
     seen = compare(BlockEvidence("b", 2, 1.0, 1.0, tuple(probes), exact=True), TOLERANCE)
     assert seen.probes == 0
     assert math.isnan(seen.ratio)
@@ -136,8 +136,8 @@ def test_over_blocks_norms_are_added_in_squares():
 
 def spoiled_first(*others, exact=False):
     """Evidence whose first probe a kink spoiled, beside others with an error of 1e-6."""
-    first = Probe(1.0, Slope(1.1, 0.5, 1e-6, kink=True))
-    rest = (Probe(a, Slope(n, 1e-6, 1e-6)) for a, n in others)
+    first = Probe(1.0, Estimate(1.1, 0.5, 1e-6, kink=True))
+    rest = (Probe(a, Estimate(n, 1e-6, 1e-6)) for a, n in others)
     return BlockEvidence("W", 1000, 1.0, 1.0, (first, *rest), exact=exact)
 
 
@@ -154,7 +154,7 @@ def test_an_element_that_was_measured_well_keeps_its_error_beside_one_at_a_kink(
 
 
 def test_an_element_measured_as_coarsely_as_one_at_a_kink_shares_its_error():
-    coarse = [Probe(1.0, Slope(1.3, 0.08, 1e-2)), Probe(0.5, Slope(0.5, 0.3, 1e-2))]
-    first = Probe(1.0, Slope(1.1, 0.5, 1e-2, kink=True))
+    coarse = [Probe(1.0, Estimate(1.3, 0.08, 1e-2)), Probe(0.5, Estimate(0.5, 0.3, 1e-2))]
+    first = Probe(1.0, Estimate(1.1, 0.5, 1e-2, kink=True))
     seen = compare(BlockEvidence("b", 3, 1.5, 1.0, (first, *coarse), exact=True), TOLERANCE)
     assert seen.standing_out == ()

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradhook import Tolerance, Verdict
-from gradhook.difference.base import Slope
+from gradhook.difference.base import Estimate
 from gradhook.report import Finding
 from gradhook.verdict.evidence import BlockEvidence, Probe
 from gradhook.verdict.judge import combine, judge, judge_kink, overall, passes
@@ -20,7 +20,7 @@ def judged(
     analytic, numerical, error, *, norm=None, ordinary=1.0, coarse=False, kink=False, **fields
 ):
     """One block of a hundred elements, three directions with equal numbers."""
-    probe = Probe(analytic, Slope(numerical, error, 1e-6, kink=kink))
+    probe = Probe(analytic, Estimate(numerical, error, 1e-6, kink=kink))
     size = norm if norm is not None else abs(analytic)
     evidence = BlockEvidence("W", 100, size, 1.0, (probe,) * 3, **fields)
     return judge(evidence, "generic point", TOLERANCE, ordinary=ordinary, coarse=coarse)

@@ -18,7 +18,7 @@ from gradhook.diagnosis.branches.flips import trace
 from gradhook.diagnosis.branches.traced_array import traced
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.line import Line
-from gradhook.probe.measured import Measured
+from gradhook.probe.result import SettingResult
 from gradhook.report.blocks import Branch
 from gradhook.verdict.evidence import Probe
 from gradhook.verdict.judge import Judgement
@@ -35,12 +35,12 @@ class _Doubt:
 
     size: float
     name: str
-    measured: Measured
+    measured: SettingResult
     index: int
 
 
 def trace_branches(
-    evaluator: Evaluator, measured: Sequence[Measured], coverage: list[str]
+    evaluator: Evaluator, measured: Sequence[SettingResult], coverage: list[str]
 ) -> dict[str, tuple[Branch, ...]]:
     """Trace the most doubtful probe of each block that met a mismatch or a kink.
 
@@ -67,7 +67,7 @@ def trace_branches(
     return {name: branches for name, branches in found.items() if branches}
 
 
-def _doubts(measured: Sequence[Measured]) -> Iterator[_Doubt]:
+def _doubts(measured: Sequence[SettingResult]) -> Iterator[_Doubt]:
     for setting in measured:
         for name, judgement in setting.judgements.items():
             if not _doubted(judgement):

@@ -17,11 +17,11 @@ from gradhook.verdict.compare import Comparison
 from gradhook.verdict.evidence import BlockEvidence
 from gradhook.verdict.judge import Judgement
 
-__all__ = ["Measured", "Past"]
+__all__ = ["EarlierResults", "SettingResult"]
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class SettingResult:
     """What one setting said.
 
     Args:
@@ -44,7 +44,7 @@ class Measured:
     judgements: dict[str, Judgement]
     textbook: dict[str, Array] = field(default_factory=dict)
     joint: Comparison | None = None
-    retried: tuple[Measured, ...] = ()
+    retried: tuple[SettingResult, ...] = ()
 
     @property
     def findings(self) -> dict[str, Finding]:
@@ -74,20 +74,20 @@ class Measured:
             and not any(name in away.judgements for away in self.retried)
         )
 
-    def lightened(self) -> Measured:
+    def lightened(self) -> SettingResult:
         """The same without its gradients, if they are large and no block needs another look."""
         if any(j.suspect for j in self.judgements.values()) or not is_large(self.gradients):
             return self
         self.prober.forget_gradients()
         return replace(self, gradients={})
 
-    def judged_anew(self, judgements: Mapping[str, Judgement]) -> Measured:
+    def judged_anew(self, judgements: Mapping[str, Judgement]) -> SettingResult:
         """The same with some judgements replaced."""
         return replace(self, judgements={**self.judgements, **judgements})
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class EarlierResults:
     """What earlier settings of a check have found, so that no block is looked into twice.
 
     Args:
@@ -104,7 +104,7 @@ class Past:
     spread: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, measured: Sequence[Measured]) -> Past:
+    def of(cls, measured: Sequence[SettingResult]) -> EarlierResults:
         """What these settings have found, the main one first."""
         judged = [(name, j) for each in measured for name, j in each.judgements.items()]
         return cls(

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from gradhook._types import Array, Verdict
-from gradhook.check.sanity import Facts
+from gradhook.check.sanity import SanityResult
 from gradhook.diagnosis.explain import Explanation
-from gradhook.probe.measured import Measured
+from gradhook.probe.result import SettingResult
 from gradhook.report import Finding
 from gradhook.report.blocks import Branch
 
-__all__ = ["Outcome"]
+__all__ = ["CheckRecord"]
 
 
 @dataclass(slots=True)
-class Outcome:
+class CheckRecord:
     """What a session found.
 
     Args:
@@ -28,8 +28,8 @@ class Outcome:
         explanation: Where and why blocks are wrong.
     """
 
-    facts: Facts
-    measured: list[Measured] = field(default_factory=list)
+    facts: SanityResult
+    measured: list[SettingResult] = field(default_factory=list)
     findings: dict[str, list[Finding]] = field(default_factory=dict)
     coverage: list[str] = field(default_factory=list)
     unjudged: str = ""

@@ -21,7 +21,7 @@ from dataclasses import replace
 import numpy as np
 
 from gradhook._types import Array, Blocks, Tolerance, Verdict
-from gradhook.evaluation.directions import Direction, masked, seeded, spread
+from gradhook.evaluation.directions import Direction, masked, random_direction, seeded
 from gradhook.probe.budget import SEARCH, Budget
 from gradhook.probe.localise import locate
 from gradhook.probe.prober import Prober
@@ -127,7 +127,7 @@ def _search_worth(
     expected = math.sqrt(SHARE) * size
     for k in range(SUBSETS):
         kept = random.random(evidence.size) < SHARE
-        direction = masked(spread(evidence.size, seeded(seed, k)), kept)
+        direction = masked(random_direction(evidence.size, seeded(seed, k)), kept)
         parts = [(evidence.name, direction, 1.0)]
         probe = prober.along(parts, share=SHARE, wanted=expected / TELLING)
         allowed = tolerance.resolved * probe.slope.error
@@ -237,7 +237,7 @@ def _drawn(
 ) -> list[tuple[str, Direction, float]]:
     """A direction over all blocks, each at a weight by which its residual counts one."""
     return [
-        (b.name, spread(b.size, seeded(seed, index)), 1 / sizes[b.name])
+        (b.name, random_direction(b.size, seeded(seed, index)), 1 / sizes[b.name])
         for index, b in enumerate(blocks)
     ]
 
