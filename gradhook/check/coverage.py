@@ -180,6 +180,7 @@ def remarks(
         keywords: Names of the functions' keywords that no switch turns.
     """
     return [
+        *outcome.notes,
         *_on_repeating(outcome, evaluator, keywords),
         *evaluator.workspace.tree.notes,
         *([evaluator.name_rule] if evaluator.name_rule else []),

@@ -18,7 +18,7 @@ from gradhook.check.sanity import SanityResult
 from gradhook.evaluation.directions import Move
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.points import generic, nearby, shrunk, typical_scale
-from gradhook.probe.measure import outside_domain
+from gradhook.probe.setting import outside_domain
 
 __all__ = ["GenericPoint", "UnreadError", "find_generic"]
 

@@ -121,7 +121,7 @@ class GuardedCheck:
             objective.model,
             self._rows.batch,
             other,
-            self._rows.undrawn,
+            self._whole,
             added,
             batch,
         ]
@@ -152,11 +152,13 @@ class GuardedCheck:
                         gate=gate,
                         first_steps=self._first_steps,
                     )
-                    other = None if other is None else upcast(other)
-                    undrawn = None if self._rows.undrawn is None else upcast(self._rows.undrawn)
-                    inferred = infer_switches(free, bind)
                     session = Plan(
-                        evaluator, options, switches, other=other, undrawn=undrawn, free=inferred
+                        evaluator,
+                        options,
+                        switches,
+                        rows=self._rows,
+                        whole=self._whole,
+                        free=infer_switches(free, bind),
                     )
                     outcome = self._measured(evaluator, session)
                 finally:

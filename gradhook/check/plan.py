@@ -11,10 +11,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
-from gradhook._types import MISMATCH, Batch, Verdict
-from gradhook.check.further_settings import cost_of_other_rows, measure_further, measure_other_rows
+from gradhook._types import MISMATCH, Batch
+from gradhook.check.further_settings import measure_further
 from gradhook.check.generic_point import find_generic
 from gradhook.check.off_the_kink import measure_off_the_tie
 from gradhook.check.record import CheckRecord
@@ -27,16 +26,21 @@ from gradhook.check.sanity import (
     call_with_gradients,
     findings_of_calls,
 )
+from gradhook.check.saturation import at_ordinary_loss
+from gradhook.check.whole_batch import BatchAnswer, WholeBatch, merged
 from gradhook.diagnosis.branches.trace import trace_branches
 from gradhook.diagnosis.explain import explain
+from gradhook.evaluation.directions import Move
 from gradhook.evaluation.evaluator import Evaluator
+from gradhook.evaluation.points import generic
+from gradhook.objective.batch import Rows, upcast
 from gradhook.objective.switches import BoundSwitch
 from gradhook.options import Options
-from gradhook.probe.joint import measure_quickly, measure_sparingly
+from gradhook.probe.budget import Budget
+from gradhook.probe.joint import measure_quickly
 from gradhook.probe.measure import measure
 from gradhook.probe.result import EarlierResults
-from gradhook.probe.setting import Setting, Switchboard
-from gradhook.verdict.judge import combine
+from gradhook.probe.setting import EnteredSetting, Setting, Switchboard
 
 __all__ = ["Plan"]
 
@@ -48,8 +52,8 @@ class Plan:
         evaluator: Calls the objective on the rows drawn.
         options: The check's options.
         switches: Every switch, tied to what it turns.
-        other: Another batch, for a call in between; ``None`` if there is none.
-        undrawn: Rows of the batch that were not drawn; ``None`` if all were, or they cannot be cut.
+        rows: The rows drawn.
+        whole: The batch that they were drawn from.
         free: Switches that the user did not name, for experiments after a mismatch.
     """
 
@@ -59,17 +63,20 @@ class Plan:
         options: Options,
         switches: list[BoundSwitch],
         *,
-        other: Batch | None,
-        undrawn: Batch | None = None,
+        rows: Rows,
+        whole: Batch,
         free: Sequence[BoundSwitch] = (),
     ) -> None:
         self._evaluator = evaluator
         self._free = free
         self._options = options
-        self._other = other
-        self._undrawn = undrawn
+        self._other = None if rows.other is None else upcast(rows.other)
+        self._rows = len(rows.rows or ())
+        self._whole = None if rows.rows is None else whole
         self._board = Switchboard.of(switches)
         self._points = tuple(options.points or ("generic", "current"))
+        blocks = len(evaluator.workspace.arrays)
+        self._budget = Budget.of_check(lambda: evaluator.evaluations, blocks)
 
     def run(self) -> CheckRecord:
         """Make the check.
@@ -107,17 +114,15 @@ class Plan:
         del again  # small blocks are held as they are
         self._evaluator.guard.learn_volatile()
         outcome.findings = findings_of_calls(facts)
-        self._measure_generic(outcome)
-        if "current" in self._points and not (quick and outcome.measured):
-            self._measure_current(outcome)
-        if self._undrawn is not None and not quick:
-            self._measure_other_rows(outcome, self._undrawn)
+        self._measure_settings(outcome)
+        if self._whole is not None and not quick:
+            outcome = self._held_against_the_batch(outcome, self._whole)
         outcome.branches = trace_branches(self._evaluator, outcome.measured, outcome.coverage)
         names = self._evaluator.workspace.names
         outcome.explanation = explain(
             self._evaluator,
             outcome.measured,
-            {name: combine(outcome.findings_of(name)).verdict for name in names},
+            {name: outcome.verdict_of(name) for name in names},
             self._options,
             self._free,
             outcome.coverage,
@@ -150,6 +155,54 @@ class Plan:
             return call_together_twice(evaluator, tolerance)
         return facts or call_loss_twice(evaluator, tolerance), None
 
+    def _measure_settings(self, outcome: CheckRecord) -> None:
+        """The generic point with its further settings, then the current point."""
+        self._measure_generic(outcome)
+        quick = self._options.effort == "quick"
+        if "current" in self._points and not (quick and outcome.measured):
+            self._measure_current(outcome)
+
+    def _held_against_the_batch(self, outcome: CheckRecord, batch: Batch) -> CheckRecord:
+        """What the rows said held against the whole batch, which has the last word."""
+        if not (outcome.measured and outcome.measured[0].setting.moves):
+            return outcome
+        main = outcome.measured[0]
+        evaluator = self._evaluator
+        copied = outcome.facts.writes_batch
+        whole = WholeBatch(evaluator, self._options, batch, self._rows, copied=copied)
+        with evaluator.aside():
+            told = whole.untested(outcome.measured)
+            answer = whole.ask(main, outcome.coverage)
+        if told is not None:
+            outcome.measured.append(told)
+        judged = [judgement.finding.verdict for judgement in main.judgements.values()]
+        wrong = any(verdict in MISMATCH for verdict in judged)
+        if answer is BatchAnswer.UNKNOWN or (answer is BatchAnswer.WRONG) == wrong:
+            return outcome
+        evaluator.batch = whole.every_row()
+        evaluator.workspace.move({})
+        evaluator.switches = list(self._board.states())
+        try:
+            every = self._made_again(outcome)
+        except Exception as error:  # the user's functions, or what cannot be checked on all rows
+            outcome.coverage.append(
+                f"the check could not be made again on the whole batch ({error})"
+            )
+            return outcome
+        return merged(outcome, every, whole)
+
+    def _made_again(self, outcome: CheckRecord) -> CheckRecord:
+        """The settings measured once more, on the evaluator's present rows."""
+        evaluator, tolerance = self._evaluator, self._options.tolerance
+        facts = replace(outcome.facts, loss=evaluator.loss(), gradients={}, disagreement=0.0)
+        facts = call_with_gradients(evaluator, facts, tolerance)
+        every = CheckRecord(facts, coverage=outcome.coverage, notes=outcome.notes)
+        self._budget = Budget.of_check(
+            lambda: evaluator.evaluations, len(evaluator.workspace.arrays)
+        )
+        self._measure_settings(every)
+        return every
+
     def _measure_generic(self, outcome: CheckRecord) -> None:
         """The main setting and the further ones at its point, if there is such a point."""
         evaluator, options = self._evaluator, self._options
@@ -157,29 +210,31 @@ class Plan:
         point = find_generic(
             evaluator, outcome.facts, fixed=options.fixed, seed=options.seed, wanted=wanted
         )
+        if wanted and options.effort != "quick":
+            moves = point.moves if point else self._displacements()
+            point = at_ordinary_loss(evaluator, point, moves, outcome.facts.loss)
         if point is None:
             if wanted:
                 outcome.coverage.append(f"no generic point: {self._why_no_generic_point()}")
             return
         setting = Setting("generic point", point.moves, evaluator.batch, self._board.states())
-        make = measure_quickly if options.effort == "quick" else measure
-        main = make(
-            evaluator,
-            setting,
-            options,
-            seed=options.seed,
-            loss=point.loss,
-            gradients=point.gradients,
-            elsewhere=outcome.facts.loss,
-        )
-        point = replace(point, gradients={})  # large ones are let go as soon as they may be
+        entered = EnteredSetting(evaluator, setting, options.seed, point.loss, point.gradients)
+        elsewhere = outcome.facts.loss
+        if options.effort == "quick":
+            main = measure_quickly(entered, options, elsewhere=elsewhere)
+        else:
+            share = self._budget.share(2)
+            main = measure(entered, options, budget=share, elsewhere=elsewhere)
+        del point, entered  # large gradients are let go as soon as they may be
         outcome.measured.append(main)
-        if self._undrawn is not None:
-            evaluator.granted -= cost_of_other_rows(main)  # put by for what comes last
         if options.effort != "quick":
             outcome.measured += measure_further(
-                evaluator, self._board, main, options, outcome.coverage, seed=options.seed + 1
+                evaluator, self._board, main, options, outcome.coverage, self._budget
             )
+
+    def _displacements(self) -> dict[str, Move]:
+        arrays, options = self._evaluator.workspace.arrays, self._options
+        return generic(arrays, fixed=options.fixed, seed=options.seed)
 
     def _why_no_generic_point(self) -> str:
         arrays = self._evaluator.workspace.arrays
@@ -193,37 +248,17 @@ class Plan:
         facts = outcome.facts
         self._evaluator.workspace.move({})
         gradients = facts.gradients or self._evaluator.loss_and_gradients()[1]
-        past = EarlierResults.of(outcome.measured)
-        there: dict[str, Any] = {
-            "seed": self._options.seed + 101,
-            "loss": facts.loss - facts.disagreement,
-            "gradients": gradients,
-            "past": past,
-        }
+        earlier = EarlierResults.of(outcome.measured)
         setting = Setting("current point", {}, self._evaluator.batch, self._board.states())
-        so_far = {name: combine(outcome.findings_of(name)).verdict for name in gradients}
-        unsettled = [name for name, verdict in so_far.items() if verdict is not Verdict.PASS]
-        current = measure_sparingly(
-            self._evaluator, setting, self._options, alone=unsettled, **there
-        ) or measure(
-            self._evaluator,
-            setting,
-            self._options,
-            textbook=self._options.effort == "exhaustive",
-            **there,
-        )
+        loss, seed = facts.loss - facts.disagreement, self._options.seed + 101
+        entered = EnteredSetting(self._evaluator, setting, seed, loss, gradients)
+        current = measure(entered, self._options, budget=self._budget, earlier=earlier)
         doubted = [
             name
             for name, judgement in current.judgements.items()
             if judgement.suspect
             and not current.evidence[name].spoiled
-            and not (name in past.failed and not judgement.finding.kinks)
-            # What is right elsewhere, and not wrong here, is not worth more than is granted.
-            and not (
-                so_far[name] is Verdict.PASS
-                and judgement.finding.verdict not in MISMATCH
-                and self._evaluator.evaluations >= self._evaluator.granted
-            )
+            and not (name in earlier.failed and not judgement.finding.kinks)
         ]
         if doubted:
             current = measure_off_the_tie(
@@ -231,14 +266,8 @@ class Plan:
                 current,
                 doubted,
                 self._options,
-                past=past,
+                earlier=earlier,
+                budget=self._budget,
                 coverage=outcome.coverage,
             )
         outcome.measured.append(current)
-
-    def _measure_other_rows(self, outcome: CheckRecord, rows: Batch) -> None:
-        if not (outcome.measured and outcome.measured[0].setting.moves):
-            return
-        told = measure_other_rows(self._evaluator, outcome.measured, self._options, rows)
-        if told is not None:
-            outcome.measured.append(told)

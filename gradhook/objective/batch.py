@@ -31,8 +31,6 @@ class Rows:
         rows: Their positions, ascending; ``None`` where every row is used.
         other: The batch cut to as many rows of which some differ, or in another order, for a call
             in between; ``None`` where there is no such.
-        undrawn: The batch cut to as many rows, if there are, that were not drawn, ascending;
-            ``None`` where every row is used.
         unchanged: Positions in the batch of what passed unchanged.
         count: How many samples are checked, ``None`` where the batch counts none.
     """
@@ -40,7 +38,6 @@ class Rows:
     batch: Batch
     rows: tuple[int, ...] | None
     other: Batch | None
-    undrawn: Batch | None = None
     unchanged: tuple[int, ...] = ()
     count: int | None = None
 
@@ -102,7 +99,6 @@ def draw(
         tuple(int(r) for r in rows),
         # Where too few rows are left over they are filled up with some of those drawn.
         _other(cut, batch, others),
-        _other(cut, batch, np.sort(order[samples : 2 * samples])),
         unchanged if subset is None else (),
         samples,
     )

@@ -61,7 +61,7 @@ def compare(evidence: BlockEvidence, tolerance: Tolerance) -> Comparison:
     probes = _usable(evidence, tolerance)
     count = max(1, len(probes))
     per_probe = 1.0 if evidence.exact else 1.0 / count
-    rounding = tolerance.rounding * evidence.analytic_norm
+    rounding = tolerance.rounding * evidence.analytic_norm + evidence.analytic_error
     residual = math.sqrt(per_probe) * math.hypot(*(p.residual for p in probes))
     errors = [error + rounding for error in _errors(evidence, probes, tolerance)]
     error = math.sqrt(per_probe) * math.hypot(*errors)
