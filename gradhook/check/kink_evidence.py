@@ -1,10 +1,10 @@
 """A mismatch at the current point alone: a kink that was seen, or a mistake made exactly here.
 
 Right a step away and wrong here is what a tie does, where the loss has two slopes and the gradient
-is one of them.  It is also what a formula does that divides by a parameter which happens to be zero.
-So it is excused probe by probe, and only with evidence: one-sided slopes that differ by the order of
-the mismatch, or operands that are equal to the bit.  Elements among kinks are looked for one by one
-as far as the budget reaches, lest a smooth mistake hide behind a neighbour's kink.
+is one of them.  It is also what a formula does that divides by a parameter which happens to be
+zero.  So it is excused probe by probe, and only with evidence: one-sided slopes that differ by the
+order of the mismatch, or operands that are equal to the bit.  Elements among kinks are looked for
+one by one as far as the budget reaches, lest a smooth mistake hide behind a neighbour's kink.
 """
 
 from __future__ import annotations

@@ -181,8 +181,8 @@ def judge_kink(here: Judgement, nearby: Judgement, *, kink: bool | None = True) 
     if kink is None:
         note = (
             f"differs at this very point alone: {ratios}; one-sided slopes agree, and the code "
-            "cannot be traced: either ties cancel here, which is no mistake, or the gradient treats "
-            "this point as a special case, which is one"
+            "cannot be traced: either ties cancel here, which is no mistake, or the gradient "
+            "treats this point as a special case, which is one"
         )
         verdict = Verdict.WARN
     else:

@@ -1,10 +1,10 @@
 """Whether the loss sits on a kink at a point, seen in the operations that order or select there.
 
 One-sided slopes that differ tell of a kink; where several cancel, as in ``relu(x) - relu(-x)``,
-they agree.  Then the loss is evaluated at ``-h``, ``0`` and ``+h`` along the direction in doubt, with
-only the moved block dressed: an operation that orders or selects among operands which are equal to
-the bit at 0, and move apart with the displacement, has a kink just there.  A threshold near the
-point is none, and neither is a maximum that is subtracted from what it is the maximum of.
+they agree.  Then the loss is evaluated at ``-h``, ``0`` and ``+h`` along the direction in doubt,
+with only the moved block dressed: an operation that orders or selects among operands which are
+equal to the bit at 0, and move apart with the displacement, has a kink just there.  A threshold
+near the point is none, and neither is a maximum that is subtracted from what it is the maximum of.
 """
 
 from __future__ import annotations
