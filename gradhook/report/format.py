@@ -12,6 +12,7 @@ import math
 import operator
 import os
 import re
+import shutil
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -187,11 +188,8 @@ def width(stream: IO[str]) -> int:
 
     The environment variable ``COLUMNS`` counts more, as everywhere in Python.
     """
-    if not _is_terminal(stream):
-        return NARROW
-    import shutil  # Slow to load, and a check needs no width.
-
-    return min(shutil.get_terminal_size((NARROW, 24)).columns, WIDE)
+    columns = shutil.get_terminal_size((NARROW, 24)).columns if _is_terminal(stream) else NARROW
+    return min(columns, WIDE)
 
 
 def has_colour(stream: IO[str]) -> bool:
