@@ -111,12 +111,16 @@ def check_command(command: list[str], folder: Path) -> None:
     assert command[0] == "python"
     if command[1:5] == ["-m", "pip", "install", "-e"]:
         with open(ROOT / "pyproject.toml", "rb") as file:
-            extras = tomllib.load(file)["project"]["optional-dependencies"]
-        assert set(command[5].removeprefix(".[").removesuffix("]").split(",")) <= set(extras)
+            project = tomllib.load(file)
+        named = set(filter(None, command[5].removeprefix(".").strip("[]").split(",")))
+        assert named <= set(project["project"]["optional-dependencies"])
+        if command[6:]:
+            assert command[6] == "--group"
+            assert set(command[7:]) <= set(project["dependency-groups"])
         return
     if command[1:] == ["-m", "pytest"]:
         return
-    if command[1].startswith(".ci/"):  # It needs an extra that tests do without.
+    if command[1].startswith(".ci/"):  # It needs a group that tests do without.
         assert (ROOT / command[1]).is_file()
         return
     start, rest = (command[1:3], command[3:]) if command[1] == "-m" else (command[1:2], command[2:])
