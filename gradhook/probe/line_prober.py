@@ -17,7 +17,8 @@ import numpy as np
 from gradhook._types import Blocks
 from gradhook.difference import Method
 from gradhook.difference.base import Estimate
-from gradhook.difference.slopes import PAIR_ROUNDS, SHARP_ROUNDS, pair_slope, sharp_slope
+from gradhook.difference.formulas import Formula, Pair, Sharp
+from gradhook.difference.search import GROW, SearchOptions, search
 from gradhook.errors import NonFiniteLossError
 from gradhook.evaluation.directions import Direction, Element
 from gradhook.evaluation.evaluator import Evaluator
@@ -32,7 +33,6 @@ from gradhook.probe.steps import (
     LONGEST_STEP,
     ROUGH,
     SHARP,
-    SHARPEST,
     Knowledge,
     Steps,
 )
@@ -176,21 +176,10 @@ class LineProber(Footing):
         """A sharp probe of one element."""
         return self._probe(name, Element(index), sharp=True)
 
-    def slope_again(
-        self, name: str, direction: Direction, before: Estimate, step: float
-    ) -> Estimate:
-        """A sharp slope along a direction whose slope is known, at one other step."""
-        scale = self.scales[name]
+    def slope_again(self, name: str, direction: Direction, step: float) -> Estimate:
+        """A sharp slope at one other step, along a direction whose slope is known."""
         with Line(self._workspace, [(name, direction, 1.0)], self._evaluator.loss) as line:
-            return sharp_slope(
-                line,
-                self.loss,
-                noise=self.noise,
-                step=step,
-                longest=LONGEST_STEP * scale,
-                good=self._steps.good(name, scale, SHARPEST, seen=abs(before.value)),
-                rounds=1,
-            )
+            return Sharp()(line, self.loss, min(step, LONGEST_STEP * self.scales[name]), self.noise)
 
     def textbook(self, name: str, index: int, eps: float) -> float:
         """The plain two-sided difference of one element, at a fixed ``eps``."""
@@ -224,12 +213,12 @@ class LineProber(Footing):
             return slope.error <= wanted
 
         with Line(self._workspace, parts, self._evaluator.loss) as line:
-            if 2 * self.noise / min(pair, longest) <= wanted:
-                h = min(pair, longest)
-                slope = pair_slope(line, self.loss, noise=self.noise, step=h, good=good)
-            else:
-                h = min(sharp, longest)
-                slope = sharp_slope(line, self.loss, noise=self.noise, step=h, longest=h, good=good)
+            fine = 2 * self.noise / min(pair, longest) <= wanted
+            formula: Formula = Pair() if fine else Sharp()
+            options = SearchOptions(
+                min(pair if fine else sharp, longest), good=good, grow=0.0 if fine else GROW
+            )
+            slope = search(line, self.loss, formula, options, noise=self.noise)
             analytic = math.fsum(weight * v.dot(self._gradients[n]) for n, v, weight in parts)
             coarse = any(self._workspace.arrays[n].dtype.itemsize < 8 for n, _, _ in parts)
             if coarse and math.isfinite(slope.value):
@@ -250,14 +239,13 @@ class LineProber(Footing):
                 slope = self._sharp(line, name, scale, left)
                 self._steps.pass_on(slope, scale)
             else:
-                slope = pair_slope(
-                    line,
-                    self.loss,
-                    noise=self.noise,
-                    step=self._steps.pair_step(name),
+                options = SearchOptions(
+                    self._steps.pair_step(name),
                     good=self._steps.good(name, scale, FAIR),
-                    rounds=affordable(left / 2, PAIR_ROUNDS),
+                    rounds=affordable(left / Pair.points, Pair.rounds),
+                    grow=0.0,
                 )
+                slope = search(line, self.loss, Pair(), options, noise=self.noise)
             analytic = direction.dot(self._gradients[name])
             if self._workspace.arrays[name].dtype.itemsize < 8 and math.isfinite(slope.value):
                 analytic = line.slope_taken({name: self._gradients[name]}, slope.step)
@@ -274,17 +262,15 @@ class LineProber(Footing):
         least: int = FEWEST_ROUNDS,
     ) -> Estimate:
         goal = SHARP if left >= 4 else ENOUGH if self._main else ROUGH
-        return sharp_slope(
-            line,
-            self.loss,
-            noise=self.noise,
-            step=self._steps.first(name, scale),
-            longest=LONGEST_STEP * scale,
+        options = SearchOptions(
+            self._steps.first(name, scale),
+            LONGEST_STEP * scale,
             good=self._steps.good(name, scale, goal),
             enough=self._steps.good(name, scale, ENOUGH),
-            rounds=affordable(left / 4, SHARP_ROUNDS, least=least),
-            grow=not self._steps.knows(name),
+            rounds=affordable(left / Sharp.points, Sharp.rounds, least=least),
+            grow=0.0 if self._steps.knows(name) else GROW,
         )
+        return search(line, self.loss, Sharp(), options, noise=self.noise)
 
     def _by_method(self, line: Callable[[float], float], scale: float) -> Estimate:
         assert self._method is not None

@@ -17,8 +17,9 @@ import numpy as np
 
 from gradhook.difference import Backward, Forward
 from gradhook.difference.base import Estimate
+from gradhook.difference.formulas import Pair
 from gradhook.difference.noise_table import Noise
-from gradhook.difference.slopes import DISAGREE, LOST, pair_slope
+from gradhook.difference.search import DISAGREE, LOST
 from gradhook.difference.stairs import STAIR
 from gradhook.evaluation.directions import Direction, Element, random_direction, seeded
 from gradhook.evaluation.line import Line
@@ -135,7 +136,7 @@ class Prober(LineProber):
             step = self._shorter(before.slope)
             if not evidence.exact and usual > 2 * before.slope.step:
                 step = usual
-            after = self.slope_again(name, directions[index], before.slope, step)
+            after = self.slope_again(name, directions[index], step)
             apart = abs(after.value - before.slope.value)
             if apart > after.error + before.slope.error:  # one of the two is wrong about its error
                 slope = min(before.slope, after, key=lambda s: s.step)
@@ -147,11 +148,9 @@ class Prober(LineProber):
             ):
                 # No longer step errs by less than a shorter one, unless two errors cancel there;
                 # but noise that was not seen grows as the step shrinks.
-                noisy = 2 * self.noise / after.step
-                truncation = after.error - noisy
                 grown = DISAGREE * before.slope.error * before.slope.step / after.step
-                if truncation > max(LOST * noisy, grown):
-                    slope = replace(before.slope, error=truncation)
+                if after.truncation > max(LOST * after.round_off, grown):
+                    slope = replace(before.slope, error=after.truncation)
                     measured[index] = Probe(before.analytic, slope)
         return self._concluded(replace(evidence, probes=tuple(measured)))
 
@@ -188,9 +187,7 @@ class Prober(LineProber):
         with Line(self._workspace, parts, self._evaluator.loss) as line:
             if left < 4:  # the noise was dear to measure
                 step = self._steps.first(JOINT, 1.0)
-                slope = pair_slope(
-                    line, self.loss, noise=self.noise, step=step, good=lambda _: True, rounds=1
-                )
+                slope = Pair()(line, self.loss, step, self.noise)
             else:
                 slope = self._sharp(line, JOINT, 1.0, left, least=1)
         self._steps.keep(JOINT, slope, 1.0)

@@ -16,15 +16,18 @@ from pathlib import Path
 import numpy as np
 
 import gradhook
+from gradhook.difference.formulas import Sharp
 from gradhook.difference.noise_table import measure_noise
-from gradhook.difference.slopes import sharp_slope
+from gradhook.difference.search import SearchOptions, search
 
 HERE = Path(__file__).resolve().parent
 
 
 def smooth_functions():
     """The family that the tests draw from."""
-    spec = importlib.util.spec_from_file_location("family", HERE.parent / "probe" / "conftest.py")
+    spec = importlib.util.spec_from_file_location(
+        "family", HERE.parent / "difference" / "conftest.py"
+    )
     module = importlib.util.module_from_spec(spec)
     sys.modules["family"] = module
     spec.loader.exec_module(module)
@@ -36,14 +39,12 @@ def estimate(function):
     at_zero = function(0.0)
     noise = measure_noise(function, at_zero=at_zero, elsewhere=function(0.1)).level
     relative = (noise / abs(at_zero)) ** (1 / 3) if at_zero else 1e-5
-    return sharp_slope(
-        function,
-        at_zero,
-        noise=noise,
-        step=min(0.025, max(1e-5, relative)),
-        longest=0.1,
+    options = SearchOptions(
+        min(0.025, max(1e-5, relative)),
+        0.1,
         good=lambda slope: slope.error <= 1e-7 * abs(slope.value),
     )
+    return search(function, at_zero, Sharp(), options, noise=noise)
 
 
 def measured(count, seed, **options):
