@@ -91,11 +91,17 @@ class Method(Protocol):
 
 
 class Samples:
-    """A line that evaluates each ``t`` once, refuses values that are not finite, and counts."""
+    """A line that evaluates each ``t`` once, refuses values that are not finite, and counts.
 
-    def __init__(self, line: Line) -> None:
+    Args:
+        line: The line.
+        at_zero: ``line(0)`` where it is known already.
+    """
+
+    def __init__(self, line: Line, *, at_zero: float | None = None) -> None:
         self._line = line
-        self._values: dict[float, float] = {}
+        self._values: dict[float, float] = {} if at_zero is None else {0.0: at_zero}
+        self._known = len(self._values)
 
     def __call__(self, t: float) -> float:
         """Return ``line(t)``; raise ``NonFiniteLossError`` where it is NaN or infinite."""
@@ -109,7 +115,7 @@ class Samples:
     @property
     def evaluations(self) -> int:
         """How often the line was called."""
-        return len(self._values)
+        return len(self._values) - self._known
 
 
 def refuse_non_finite(t: complex, value: complex) -> None:

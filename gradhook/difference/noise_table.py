@@ -91,7 +91,7 @@ def measure_noise(
     """
     if not math.isfinite(at_zero):  # for a loss that was finite before
         raise NonFiniteLossError(f"the line is {at_zero:g} at t = 0, where it starts")
-    seen = Samples(lambda t: line(t) if t else at_zero)
+    seen = Samples(line, at_zero=at_zero)
     if not math.isfinite(elsewhere) or elsewhere == at_zero:
         elsewhere = seen(0.1)  # a lone value would tell neither grain nor contrast
     values = [value for value in (at_zero, elsewhere) if math.isfinite(value)]
