@@ -112,6 +112,18 @@ def test_the_error_covers_the_true_one_on_lines_full_of_kinks():
     assert found.max() <= 3
 
 
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_noise_as_a_check_measures_it_serves(activation):
+    # A difference table knows the noise within a factor of four only.
+    measured = []
+    for case in cases(activation, 1e-5, 50) + cases(activation, 1e-9, 50):
+        found = measure_noise(case.line, at_zero=case.line(0.0), elsewhere=case.line(0.1))
+        measured.append(Case(case.line, case.slope, found.along_line))
+    found = shares(measured)
+    assert np.mean(found > 1) <= 0.02
+    assert np.mean(found > 0) >= 0.75  # the others are taken for kinked
+
+
 @pytest.mark.parametrize("place", [0.0, 1e-4, -3e-3, 0.02, -0.08])
 @pytest.mark.parametrize("jump", [1e-4, -3e-3, 0.1])
 def test_one_kink_near_0_is_covered(place, jump):
