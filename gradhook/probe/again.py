@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gradhook.difference.base import Estimate
-from gradhook.difference.slopes import DISAGREE, LOST, sharp_slope
+from gradhook.difference.formulas import Sharp
+from gradhook.difference.search import DISAGREE, LOST
 from gradhook.probe.prober import Prober
-from gradhook.probe.steps import LONGEST_STEP, SHARPEST
+from gradhook.probe.steps import LONGEST_STEP
 from gradhook.verdict.evidence import BlockEvidence, Probe
 
 __all__ = ["measure_again"]
@@ -41,16 +42,8 @@ def measure_again(prober: Prober, evidence: BlockEvidence, which: Sequence[int])
         if not evidence.exact and usual > 2 * before.slope.step:
             step = usual
         with prober.line(name, directions[index]) as line:
-            after = sharp_slope(
-                line,
-                prober.loss,
-                noise=prober.noise,
-                step=step,
-                longest=LONGEST_STEP * scale,
-                good=prober.steps.good(name, scale, SHARPEST, seen=abs(before.slope.value)),
-                rounds=1,
-            )
-        slope = _reconciled(before.slope, after, prober.noise, kinks=evidence.meets_kinks)
+            after = Sharp()(line, prober.loss, min(step, LONGEST_STEP * scale), prober.noise)
+        slope = _reconciled(before.slope, after, kinks=evidence.meets_kinks)
         measured[index] = Probe(before.analytic, slope)
     return prober.concluded(replace(evidence, probes=tuple(measured)))
 
@@ -61,7 +54,7 @@ def _shorter(slope: Estimate, noise: float) -> float:
     return min(max(slope.step / SHORTER, least), slope.step / 2)
 
 
-def _reconciled(before: Estimate, after: Estimate, noise: float, *, kinks: bool) -> Estimate:
+def _reconciled(before: Estimate, after: Estimate, *, kinks: bool) -> Estimate:
     """What two measurements say together."""
     apart = abs(after.value - before.value)
     if apart > after.error + before.error:  # one of the two is wrong about its error
@@ -70,9 +63,7 @@ def _reconciled(before: Estimate, after: Estimate, noise: float, *, kinks: bool)
     if kinks and after.step < before.step and math.isfinite(after.error):
         # No longer step errs by less than a shorter one, unless two errors cancel there; but noise
         # that was not seen grows as the step shrinks.
-        noisy = 2 * noise / after.step
-        truncation = after.error - noisy
         grown = DISAGREE * before.error * before.step / after.step
-        if truncation > max(LOST * noisy, grown):
-            return replace(before, error=truncation)
+        if after.truncation > max(LOST * after.round_off, grown):
+            return replace(before, error=after.truncation)
     return before

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gradhook._types import Verdict
-from gradhook.difference.slopes import pair_slope
+from gradhook.difference.formulas import Pair
 from gradhook.evaluation.line import Line
 from gradhook.options import Options
 from gradhook.probe.budget import QUICK, Budget
@@ -58,9 +58,7 @@ def probe_jointly(prober: Prober, budget: Budget) -> JointProbe:
     with Line(prober.evaluator.workspace, parts, prober.evaluator.loss) as line:
         if budget.left < 4:  # the noise was dear to measure
             step = prober.steps.first(JOINT, 1.0)
-            slope = pair_slope(
-                line, prober.loss, noise=prober.noise, step=step, good=lambda _: True, rounds=1
-            )
+            slope = Pair()(line, prober.loss, step, prober.noise)
         else:
             slope = prober.sharp(line, JOINT, 1.0, budget, least=1)
     probe = Probe(math.fsum(shares.values()), slope)

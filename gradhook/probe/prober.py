@@ -21,7 +21,8 @@ import numpy as np
 from gradhook._types import Blocks
 from gradhook.difference import Backward, Forward, Method
 from gradhook.difference.base import Estimate
-from gradhook.difference.slopes import PAIR_ROUNDS, SHARP_ROUNDS, pair_slope, sharp_slope
+from gradhook.difference.formulas import Formula, Pair, Sharp
+from gradhook.difference.search import GROW, SearchOptions, search
 from gradhook.errors import NonFiniteLossError
 from gradhook.evaluation.directions import Direction, Element, random_direction, seeded
 from gradhook.evaluation.evaluator import Evaluator
@@ -348,12 +349,12 @@ class Prober:
             return slope.error <= wanted
 
         with Line(self._workspace, parts, self.evaluator.loss) as line:
-            if 2 * self.noise / min(pair, longest) <= wanted:
-                h = min(pair, longest)
-                slope = pair_slope(line, self.loss, noise=self.noise, step=h, good=good)
-            else:
-                h = min(sharp, longest)
-                slope = sharp_slope(line, self.loss, noise=self.noise, step=h, longest=h, good=good)
+            fine = 2 * self.noise / min(pair, longest) <= wanted
+            formula: Formula = Pair() if fine else Sharp()
+            options = SearchOptions(
+                min(pair if fine else sharp, longest), good=good, grow=0.0 if fine else GROW
+            )
+            slope = search(line, self.loss, formula, options, noise=self.noise)
             analytic = math.fsum(weight * v.dot(self.gradients[n]) for n, v, weight in parts)
             coarse = any(self._workspace.arrays[n].dtype.itemsize < 8 for n, _, _ in parts)
             if coarse and math.isfinite(slope.value):
@@ -374,14 +375,13 @@ class Prober:
                 slope = self.sharp(line, name, scale, budget)
                 self.steps.pass_on(slope, scale)
             else:
-                slope = pair_slope(
-                    line,
-                    self.loss,
-                    noise=self.noise,
-                    step=self.steps.pair_step(name),
+                options = SearchOptions(
+                    self.steps.pair_step(name),
                     good=self.steps.good(name, scale, FAIR),
-                    rounds=budget.rounds(2, PAIR_ROUNDS),
+                    rounds=budget.rounds(Pair.points, Pair.rounds),
+                    grow=0.0,
                 )
+                slope = search(line, self.loss, Pair(), options, noise=self.noise)
             analytic = direction.dot(self.gradients[name])
             if self._workspace.arrays[name].dtype.itemsize < 8 and math.isfinite(slope.value):
                 analytic = line.slope_taken({name: self.gradients[name]}, slope.step)
@@ -399,17 +399,15 @@ class Prober:
     ) -> Estimate:
         """A sharp slope along a line that moves a block, or ``JOINT`` all of them."""
         goal = SHARP if budget.left >= 4 else ENOUGH if self._main else ROUGH
-        return sharp_slope(
-            line,
-            self.loss,
-            noise=self.noise,
-            step=self.steps.first(name, scale),
-            longest=LONGEST_STEP * scale,
+        options = SearchOptions(
+            self.steps.first(name, scale),
+            LONGEST_STEP * scale,
             good=self.steps.good(name, scale, goal),
             enough=self.steps.good(name, scale, ENOUGH),
-            rounds=budget.rounds(4, SHARP_ROUNDS, least=least),
-            grow=not self.steps.knows(name),
+            rounds=budget.rounds(Sharp.points, Sharp.rounds, least=least),
+            grow=0.0 if self.steps.knows(name) else GROW,
         )
+        return search(line, self.loss, Sharp(), options, noise=self.noise)
 
     def _by_method(self, line: Callable[[float], float], scale: float) -> Estimate:
         assert self._method is not None

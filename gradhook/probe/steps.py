@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 
 from gradhook.difference.base import Estimate
 from gradhook.difference.noise_table import Noise
-from gradhook.difference.slopes import LOST
+from gradhook.difference.search import LOST
 
 __all__ = [
     "ENOUGH",
@@ -30,7 +30,6 @@ __all__ = [
     "LONGEST_STEP",
     "ROUGH",
     "SHARP",
-    "SHARPEST",
     "Goal",
     "Knowledge",
     "Steps",
@@ -180,17 +179,14 @@ class Steps:
             2 * self.noise / self.pair_step(name) <= self._at_best(FAIR) * known.slope
         )
 
-    def good(
-        self, name: str, scale: float, goal: Goal, *, seen: float | None = None
-    ) -> Callable[[Estimate], bool]:
+    def good(self, name: str, scale: float, goal: Goal) -> Callable[[Estimate], bool]:
         """Whether an estimate of a slope needs no further round.
 
-        Its error is held against the slope, or against the largest ``seen`` where that is larger:
-        in the block, unless it is given.
+        Its error is held against the slope, or against the largest seen in the block where that is
+        larger.
         """
         relative = self._at_best(goal)
-        if seen is None:
-            seen = self._learned[name].slope if name in self._learned else 0.0
+        seen = self._learned[name].slope if name in self._learned else 0.0
 
         def good(slope: Estimate) -> bool:
             size = max(abs(slope.value), seen)
@@ -252,9 +248,6 @@ class Goal:
 
 SHARP = Goal(1e-7, 3.0)
 """Of a sharp estimate."""
-
-SHARPEST = Goal(SHARP.relative, 0.0)
-"""The same whatever the noise."""
 
 FAIR = Goal(1e-6, 3.0)
 """Of a pair."""
