@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gradhook._types import Tolerance, Verdict
 from gradhook.difference.stairs import STAIR
@@ -28,6 +28,11 @@ __all__ = ["AdaptiveProbing"]
 
 MOST_PROBES, AT_ONCE = 12, 3
 """Directions drawn at most where a verdict is doubtful, and how many between two looks at it."""
+
+
+FROM_AFAR, FAR_GOAL = 2, 0.1
+"""Directions along which a block is probed from long steps, and the error wanted, as a share of the
+one at which a check can tell right from wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,21 @@ class AdaptiveProbing:
             count = min(AT_ONCE, MOST_PROBES - len(evidence.probes))
             evidence = self.prober.more(evidence, count, sharp=alone)
             judgement = self.judge(evidence)
+        if self.earlier.like is None and Further.AFAR in judgement.further:
+            evidence = self._from_afar(evidence)
+            judgement = self.judge(evidence)
         return evidence, judgement
+
+    def _from_afar(self, evidence: BlockEvidence) -> BlockEvidence:
+        """The evidence with a few probes from long steps instead, where these see further."""
+        goal = FAR_GOAL * self.tolerance.fail * evidence.analytic_norm
+        directions = self.prober.directions(evidence)
+        chosen = directions if evidence.exact else directions[:FROM_AFAR]
+        probes = [self.prober.from_afar(evidence.name, v, goal) for v in chosen]
+        worst = max(probe.slope.error for probe in probes)
+        if not worst < max(probe.slope.error for probe in evidence.probes):
+            return evidence
+        return self.prober.concluded(replace(evidence, probes=tuple(probes)))
 
     def without_noise(
         self, evidence: Mapping[str, BlockEvidence], judgements: Mapping[str, Judgement]

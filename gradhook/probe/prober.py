@@ -22,6 +22,7 @@ from gradhook._types import Blocks
 from gradhook.difference import Backward, Forward, Method
 from gradhook.difference.base import Estimate
 from gradhook.difference.formulas import Formula, Pair, Sharp
+from gradhook.difference.long_steps import LongSteps
 from gradhook.difference.search import GROW, SearchOptions, search
 from gradhook.errors import NonFiniteLossError
 from gradhook.evaluation.directions import Direction, Element, random_direction, seeded
@@ -321,6 +322,25 @@ class Prober:
     def element(self, name: str, index: int) -> Probe:
         """A sharp probe of one element."""
         return self._probe(name, Element(index), sharp=True)
+
+    def from_afar(self, name: str, direction: Direction, goal: float) -> Probe:
+        """A probe from long steps, where noise limits what short ones see.
+
+        Args:
+            name: The block.
+            direction: Its direction.
+            goal: Error at which no further evaluation is made, in units of loss per unit of ``t``.
+        """
+        scale = self.scales[name]
+        with self.line(name, direction) as line:
+            found = LongSteps()(
+                lambda t: line(t * scale),
+                noise=self.steps.noise_along_line,
+                goal=goal * scale,
+                at_zero=self.loss,
+            )
+        slope = Estimate(found.value / scale, found.error / scale, found.step * scale)
+        return Probe(direction.dot(self.gradients[name]), slope)
 
     def along(
         self,

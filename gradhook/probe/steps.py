@@ -105,11 +105,13 @@ class Steps:
 
     Attributes:
         noise: Absolute noise in one evaluation, in units of loss.
+        noise_along_line: The same without the allowance for other directions.
         coarse: Whether that is more than float64's rounding.
     """
 
     def __init__(self, noise: Noise, *, loss: float, scales: Mapping[str, float]) -> None:
         self.noise = noise.level
+        self.noise_along_line = min(noise.level, noise.along_line)
         self.coarse = noise.coarse
         contrast = noise.contrast or abs(loss) or 1.0
         self._relative_noise: float = min(1.0, noise.level / contrast)
@@ -123,6 +125,7 @@ class Steps:
         steps = copy.copy(self)
         # Rounding grows in proportion to the loss.
         steps.noise = self.noise * max(1.0, growth)
+        steps.noise_along_line = self.noise_along_line * max(1.0, growth)
         steps._scales = scales
         steps.knowledge = replace(self.knowledge, typical=0.0)
         return steps

@@ -7,7 +7,7 @@ import pytest
 import gradhook
 from gradhook.difference import search as steps
 from gradhook.evaluation.workspace import Workspace
-from gradhook.probe import line_prober as lines
+from gradhook.probe import prober as lines
 from tests import catalogue
 
 KINKED = ("kink", "tie", "relu", "hinge", "absolute", "constant", "quantile", "late")
