@@ -156,18 +156,21 @@ class Evaluator:
         rows = self.batch if batch is None else batch
 
         def call(parameters: Any, keywords: dict[str, Any]) -> tuple[float, Blocks]:
-            value, gradients = self.calls.loss_and_gradients(
+            __tracebackhide__ = True
+            returned = self.calls.loss_and_gradients(
                 parameters, rows, keywords, self.guard.rewind_generators
             )
+            value, gradients = returned.loss, returned.gradients
             self.writes.note(self.workspace.reshape())
             tree = self.workspace.tree
-            given, self.name_rule = name_gradients(gradients, tree, self._gradient_name)
+            given, rule = name_gradients(gradients, tree, self._gradient_name)
+            self.name_rule = "; ".join(filter(None, (returned.sentence, rule)))
             self.integer_gradients |= {
                 tree.block_of(name)
                 for name, leaf in given.items()
                 if getattr(getattr(leaf, "dtype", None), "kind", "") in ("i", "u")
             }
-            del gradients  # arrays that nobody else holds then need no copy
+            del gradients, returned  # arrays that nobody else holds then need no copy
             copies = own_gradients(given, tree)
             added = self._added(self.workspace.container(), self.batch)
             return as_loss(value) + added, copies
@@ -185,6 +188,7 @@ class Evaluator:
 
     def _evaluate(self, kind: Kind, rewind: Rewind, call: Callable[[Any, dict[str, Any]], T]) -> T:
         """Make one call, with everything around it that is the same for all."""
+        __tracebackhide__ = True
         # An interrupt that came between two calls is raised here, where it does no harm.
         self._gate.deliver()
         try:
