@@ -103,7 +103,7 @@ class GradCheckCallback(CopiedWhole):
         self.history: list[Report] = []
         self.last_report: Report | None = None
         self._options = Options.named(options, beside=OWN_OPTIONS).repeatable()
-        self._objective = Objective._recognise(objective)
+        self._objective = Objective._recognise(objective, self._options.gradient)
         self._parameters = parameters
         self._batch: Batch | None = None if batch is None else as_batch(batch)
         self._seen: Any = None

@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 
 from gradhook._types import Batch
-from gradhook.errors import GradhookError
+from gradhook.errors import GradhookError, ParameterTypeError
 from gradhook.guard.guard import Guard
-from gradhook.objective.answers import refuse_parameters
+from gradhook.objective.answers import names_needed, refuse_parameters
 from gradhook.objective.batch import Rows, draw, upcast
 from gradhook.objective.calls import Calls
 from gradhook.objective.held import Held
-from gradhook.objective.holders import holds, is_numbers, slots
-from gradhook.objective.objective import Objective
+from gradhook.objective.holders import holds, is_numbers, is_tensor, slots
+from gradhook.objective.objective import FromUpdate, Objective
 from gradhook.objective.parameters import SINGLE, Tree
 from gradhook.options import Options
 
@@ -77,6 +77,8 @@ def read(objective: Objective, options: Options, batch: Any) -> Read:
     )
     objective, runs = replace(objective, parameters=parameters), 0
     if holds(parameters):
+        if isinstance(objective, FromUpdate):
+            raise ParameterTypeError(names_needed(parameters))
         objective, runs = _held(objective, options, items, names, rows)
     calls = objective.calls(items, options.switch_names, names=names)
     single = objective.first_argument if calls.takes_parameters else SINGLE
@@ -90,7 +92,8 @@ def _is_called(parameters: Any) -> bool:
         return False
     if inspect.isroutine(parameters) or isinstance(parameters, functools.partial):
         return True
-    return not (holds(parameters) and any(is_numbers(slot.get()) for slot in slots(parameters)))
+    kept = (slot.get() for slot in slots(parameters)) if holds(parameters) else ()
+    return not any(is_numbers(value) or is_tensor(value) for value in kept)
 
 
 def _subset(given: Any, names: tuple[str, ...]) -> Callable[..., Any] | None:

@@ -55,6 +55,7 @@ class Evaluator:
         gradient_evaluations: Calls made that returned gradients.
         granted: Calls that a passing check may have made by now; grows with settings and blocks,
             and is infinite where nothing limits them.
+        rounding: The norm of the error of each block's gradient, where it is more than rounding.
         name_rule: By which rule gradients were matched to parameters, in words.
         switches: Every switch, and how it is turned for the next call.
         writes: What calls were seen to write to.
@@ -86,6 +87,7 @@ class Evaluator:
         self.evaluations = 0
         self.gradient_evaluations = 0
         self.granted = math.inf
+        self.rounding: dict[str, float] = {}
         self.name_rule = ""
         self.switches: list[tuple[BoundSwitch, SwitchState]] = []
         self.writes = Writes(workspace, guard)
@@ -172,6 +174,9 @@ class Evaluator:
             }
             del gradients, returned  # arrays that nobody else holds then need no copy
             copies = own_gradients(given, tree)
+            for name, error in (self.calls.rounding() if self.calls.rounding else {}).items():
+                blocks = tree.blocks if tree.is_single else [tree.block_of(name)]
+                self.rounding.update(dict.fromkeys(blocks, error))
             added = self._added(self.workspace.container(), self.batch)
             return as_loss(value) + added, copies
 

@@ -9,6 +9,8 @@ import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
 from gradhook._types import with_article
 from gradhook.errors import ObjectiveError, ParameterTypeError
 from gradhook.objective.calls import name_of, positional_names
@@ -17,6 +19,7 @@ from gradhook.objective.holders import find_pairs, holds, is_numbers, is_tensor,
 __all__ = [
     "is_function",
     "misplaced_batch",
+    "names_needed",
     "no_objective",
     "refuse_class",
     "refuse_parameters",
@@ -132,6 +135,17 @@ def refuse_parameters(parameters: Any) -> None:
             f"the parameters are PyTorch's ({kind}): write "
             "gradhook.integrations.pytorch_module.attach(module, criterion=criterion)"
         )
+
+
+def names_needed(parameters: Any) -> str:
+    """What to write where an update is read and its weights are not named."""
+    arrays = [s.name for s in slots(parameters) if is_numbers(s.get()) and np.ndim(s.get())]
+    names = arrays[:SHOWN] or ["W1"]
+    shown = ", ".join(f"{name!r}: net.{name}" for name in names)
+    return (
+        f"an update tells no weights from activations, and the parameters are "
+        f"{with_article(type(parameters).__name__)}: write parameters=lambda: {{{shown}}}"
+    )
 
 
 def _having(thing: Any) -> str:

@@ -37,6 +37,8 @@ class Calls:
         takes_parameters: Whether the functions take the parameters as first argument.
         names: By which the items of the batch are passed; empty where it is by position.
         shapes: Of the parameters, in order, by which a flat tuple of gradients is read.
+        rounding: The norm of the error with which each gradient came from the last call, by name,
+            where that is more than rounding.
     """
 
     separate: Callable[..., Any] | None
@@ -45,6 +47,7 @@ class Calls:
     takes_parameters: bool
     names: tuple[str, ...] = ()
     shapes: tuple[tuple[int, ...], ...] = ()
+    rounding: Callable[[], dict[str, float]] | None = None
 
     def loss(self, parameters: Any, batch: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         """Return the loss as the user's code gives it."""

@@ -19,11 +19,12 @@ from typing import Any
 from gradhook._types import with_article
 from gradhook.errors import ObjectiveError
 from gradhook.objective.answers import is_function, no_objective, refuse_class, without_parameters
-from gradhook.objective.calls import Calls, Form, form_of, positional_names, takes_names
+from gradhook.objective.calls import Calls, Form, form_of, name_of, positional_names, takes_names
 from gradhook.objective.functions import join
 from gradhook.objective.holders import PARAMETERS
+from gradhook.objective.updates import Updater
 
-__all__ = ["Objective"]
+__all__ = ["FromUpdate", "Objective"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +188,55 @@ class Objective:
             model=parts,
         )
 
+    @classmethod
+    def from_update(
+        cls,
+        update: Callable[..., Any],
+        parameters: Any,
+        *,
+        learning_rate: float,
+        loss: Callable[..., Any],
+    ) -> Objective:
+        """Check code that updates its weights, by what it does to them.
+
+        The gradient is ``(before - after) / learning_rate``.
+
+        Args:
+            update: ``update(*batch)``, which writes to the weights or binds new ones, or
+                ``update(parameters, *batch)``, which may also return them.
+            parameters: As in ``Objective``; where new arrays are bound out of reach of ``update``,
+                a function that finds them.
+            learning_rate: By what the update multiplies the gradient.
+            loss: ``loss(*batch)`` or ``loss(parameters, *batch)``.
+
+        Raises:
+            ObjectiveError: ``update`` or ``loss`` is no function.
+            OptionError: ``learning_rate`` is no positive number.
+
+        Example:
+            >>> import numpy as np
+            >>> from gradhook import Objective, check_gradients
+            >>> w = np.array([0.5, -1.0])
+            >>> def loss(x, y):
+            ...     return 0.5 * (x @ w - y) ** 2
+            >>> def train_step(x, y):
+            ...     w[...] -= 0.1 * (x @ w - y) * x
+            >>> step = Objective.from_update(train_step, {"w": w}, learning_rate=0.1, loss=loss)
+            >>> check_gradients(step, batch=(np.array([1.0, 2.0]), 0.3), samples=None).verdict
+            <Verdict.PASS: 'PASS'>
+        """
+        updater = Updater(update, learning_rate, parameters)
+        return FromUpdate(
+            parameters=parameters,
+            loss=loss,
+            gradients=update,
+            model=_owner_of(update),
+            roots=(update, loss),
+            reading=updater.reading,
+            notes=(f"the gradient is what {name_of(update)} changes, over {learning_rate:g}",),
+            updater=updater,
+        )
+
     @property
     def functions(self) -> tuple[Callable[..., Any], ...]:
         """The functions that a check will call."""
@@ -282,6 +332,34 @@ class _Function(Objective):
             keywords=keywords,
             names=names,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FromUpdate(_Function):
+    """An update in place of the gradients."""
+
+    updater: Updater
+
+    def calls(
+        self,
+        batch: tuple[Any, ...],
+        keywords: Collection[str] = (),
+        *,
+        names: tuple[str, ...] = (),
+    ) -> Calls:
+        """As of any objective, with gradients that are read from the update."""
+        plain = _Function.calls(self, batch, keywords, names=names)
+        live, updater = self.parameters, self.updater
+        updater.begin()
+
+        def gradients(*arguments: Any, **named: Any) -> Any:
+            __tracebackhide__ = True
+            given = plain.takes_parameters
+            container = arguments[0] if given else live
+            return updater.gradients(container, arguments, named, live=not given)
+
+        gradients.__name__ = name_of(updater.update)
+        return replace(plain, gradients=gradients, rounding=lambda: updater.rounding)
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,14 +56,14 @@ def read_returned(name: str, returned: Any, shapes: Sequence[Shape] = ()) -> Ret
     if len(items) == 2:
         first, second = items
         if not _is_number(first) and _is_number(second):
-            return Returned(second, first, f"{name} returned (gradients, loss)")
+            return Returned(second, first, f"{name} returns (gradients, loss)")
         return Returned(first, second)
     if len(items) > 2 and _is_number(items[0]):
         if is_container(items[1]):
             return Returned(
                 items[0],
                 items[1],
-                f"{name} returned (loss, gradients) and {len(items) - 2} more, which are not read",
+                f"{name} returns (loss, gradients){_unread(len(items) - 2)}",
             )
         count = len(shapes)
         found = [shape_of(item) for item in items[1 : count + 1]]
@@ -71,16 +71,16 @@ def read_returned(name: str, returned: Any, shapes: Sequence[Shape] = ()) -> Ret
             shape is not None and fits(shape, wanted)
             for shape, wanted in zip(found, shapes, strict=True)
         ):
-            beyond = len(items) - count - 1
-            more = f"; {beyond} more are not read" if beyond else ""
-            gradients = list(items[1 : count + 1]) if count > 1 else items[1]
             return Returned(
                 items[0],
-                gradients,
-                f"{name} returned the loss and {count} gradients, read in the order of the "
-                f"parameters{more}",
+                tuple(items[1 : count + 1]) if count > 1 else items[1],
+                f"{name} returns the loss, then the gradients{_unread(len(items) - count - 1)}",
             )
     raise ObjectiveError(_refusal(name, returned, items, shapes))
+
+
+def _unread(count: int) -> str:
+    return f", and {count} more, not read" if count else ""
 
 
 def _is_number(value: Any) -> bool:

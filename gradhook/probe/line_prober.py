@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -234,7 +235,17 @@ class LineProber(Footing):
             coarse = any(self._workspace.arrays[n].dtype.itemsize < 8 for n, _, _ in parts)
             if coarse and math.isfinite(slope.value):
                 analytic = line.slope_taken(self._gradients, slope.step)
-        return Probe(analytic, slope)
+        return Probe(analytic, self._with_rounding(slope, parts))
+
+    def _with_rounding(
+        self, slope: Estimate, parts: Sequence[tuple[str, Direction, float]]
+    ) -> Estimate:
+        """The slope with the error of the gradient that it is compared with."""
+        rounding = self._evaluator.rounding
+        if not rounding:
+            return slope
+        error = math.hypot(*(weight * rounding.get(name, 0.0) for name, _, weight in parts))
+        return replace(slope, error=slope.error + error)
 
     def _probe(
         self, name: str, direction: Direction, *, sharp: bool, left: float = math.inf
@@ -262,7 +273,7 @@ class LineProber(Footing):
             if self._workspace.arrays[name].dtype.itemsize < 8 and math.isfinite(slope.value):
                 analytic = line.slope_taken({name: self._gradients[name]}, slope.step)
         self._steps.learn(name, slope)
-        return Probe(analytic, slope)
+        return Probe(analytic, self._with_rounding(slope, parts))
 
     def _sharp(
         self,

@@ -194,7 +194,7 @@ class Prober(LineProber):
             else:
                 slope = self._sharp(line, JOINT, 1.0, left, least=1)
         self._steps.keep(JOINT, slope, 1.0)
-        return Probe(math.fsum(shares.values()), slope), shares
+        return Probe(math.fsum(shares.values()), self._with_rounding(slope, parts)), shares
 
     def directions(self, evidence: BlockEvidence) -> list[Direction]:
         """The directions along which a block's probes were measured, in order."""

@@ -180,7 +180,7 @@ def test_a_loss_that_is_no_real_number_is_refused(value, said):
     [
         (
             1.0,
-            "it returned a float: return the gradients too, pass the function that computes them as",
+            "it returned a float: return the gradients too, pass the function that computes",
         ),
         (None, "it returned None: has it a return statement?"),
         ((1.0,), "it returned a tuple of 1"),
