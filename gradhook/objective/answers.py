@@ -73,11 +73,12 @@ def no_objective(thing: Any) -> str:
             "check_gradients(run, layers, batch=(X, y)), where run(X, y) makes the forward and the "
             "backward pass and returns the loss"
         )
-    if holds(thing) and not isinstance(thing, Mapping):
+    having = _having(thing) if holds(thing) and not isinstance(thing, Mapping) else ""
+    if having:
         return (
-            f"{kind}{_having(thing)} is not an objective by itself: write check_gradients(run, "
-            "net, batch=(X, y)), where run(X, y) makes the forward and the backward pass and "
-            f"returns the loss; or {FORMS}"
+            f"{kind} with {having} is not an objective by itself: write check_gradients(run, net, "
+            "batch=(X, y)), where run(X, y) makes the forward and the backward pass and returns "
+            "the loss"
         )
     return f"{kind} is not an objective; {FORMS}"
 
@@ -115,9 +116,10 @@ def refuse_parameters(parameters: Any) -> None:
     if isinstance(names, (list, tuple, set)) and names and all(isinstance(n, str) for n in names):
         first = sorted(names)[:2] if isinstance(names, set) else list(names)[:2]
         shown = ", ".join(f"{name!r}: net.{name}" for name in first)
+        what = "the name" if isinstance(parameters, str) else f"{kind} of names,"
         raise ParameterTypeError(
-            f"the parameters are {kind} of names ({', '.join(map(repr, first))}), and arrays are "
-            f"needed: write {{{shown}}}, or pass the object that holds weights and gradients"
+            f"the parameters are {what} {', '.join(map(repr, first))}, and arrays are needed: "
+            f"write {{{shown}}}, or pass the object that holds weights and gradients"
         )
     if isinstance(parameters, Iterator):
         raise ParameterTypeError(
@@ -156,7 +158,7 @@ def _having(thing: Any) -> str:
     pairs = [pair.weight.name for pair in find_pairs(thing)]
     arrays = pairs or [slot.name for slot in slots(thing) if is_numbers(slot.get())]
     had = [*methods, *list(dict.fromkeys(arrays))[:SHOWN]]
-    return f" with {', '.join(had)}" if had else ""
+    return ", ".join(had)
 
 
 def _is_torch(thing: Any, name: str) -> bool:
