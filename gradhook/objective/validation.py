@@ -126,7 +126,7 @@ def _not_one_number(value: Any, what: str) -> str:
     if isinstance(value, tuple):
         return (
             f"{must} a tuple of {len(value)}: a function that returns (loss, gradients) is passed "
-            "as loss_and_gradients="
+            "as loss_and_gradients=, or alone, without gradient="
         )
     kind = with_article(type(value).__name__)
     if not (isinstance(value, (np.ndarray, np.generic)) and value.size > 1):

@@ -117,8 +117,8 @@ ATTEMPTS = {
     "epsilon=": (
         lambda: check_gradients(f, WEIGHTS, batch=(X, Y), epsilon=1e-7),
         (
-            "epsilon= is no option here: the step is chosen for you, block by block, so leave it out; "
-            "for one of your own pass method=gradhook.difference.Central(step=1e-5)"
+            "epsilon= is no option here: the step is chosen for you, block by block, so leave it "
+            "out; for one of your own pass method=gradhook.difference.Central(step=1e-5)"
         ),
     ),
     "rtol=": (
@@ -139,15 +139,15 @@ ATTEMPTS = {
     "batch=X": (
         lambda: check_gradients(f, WEIGHTS, batch=X),
         (
-            "f(p, X, y) fits neither (parameters, *batch) nor (*batch) for a batch of 1 item(s): pass "
-            "as batch= what it takes besides the parameters, batch=(X, y)"
+            "f(p, X, y) fits neither (parameters, *batch) nor (*batch) for a batch of 1 item(s): "
+            "pass as batch= what it takes besides the parameters, batch=(X, y)"
         ),
     ),
     "gradients under other names": (
         lambda: check_gradients(named(lambda g: {"kernel": g}), WEIGHTS, batch=(X, Y)),
         (
-            "no gradient for W: the parameters are W; the gradients are kernel. If they are named by "
-            "another rule, pass it, for example gradient_name={'W': 'kernel'}"
+            "no gradient for W: the parameters are W; the gradients are kernel. If they are named "
+            "by another rule, pass it, for example gradient_name={'W': 'kernel'}"
         ),
     ),
     "a tuple for a dictionary": (
@@ -160,8 +160,8 @@ ATTEMPTS = {
     "an integer array": (
         lambda: check_gradients(f, {"W": np.ones((3, 2), int)}, batch=(X, Y)),
         (
-            "parameter 'W' has dtype int64; a derivative needs real floating-point numbers: convert "
-            "it, for example with numpy.asarray(..., dtype=float)"
+            "parameter 'W' has dtype int64; a derivative needs real floating-point numbers: "
+            "convert it, for example with numpy.asarray(..., dtype=float)"
         ),
     ),
     "a list of names": (
@@ -174,15 +174,15 @@ ATTEMPTS = {
     "a name": (
         lambda: check_gradients(f, "W1", batch=(X, Y)),
         (
-            "the parameters are the name 'W1', and arrays are needed: write {'W1': net.W1}, or pass "
-            "the object that holds weights and gradients"
+            "the parameters are the name 'W1', and arrays are needed: write {'W1': net.W1}, or "
+            "pass the object that holds weights and gradients"
         ),
     ),
     "an iterator": (
         lambda: check_gradients(f, iter([1.0]), batch=(X, Y)),
         (
-            "the parameters are a list_iterator, which can be read once, and every check reads them: "
-            "write list(...) around it, or pass a function that returns it as a list"
+            "the parameters are a list_iterator, which can be read once, and every check reads "
+            "them: write list(...) around it, or pass a function that returns it as a list"
         ),
     ),
     "a class": (
@@ -192,16 +192,16 @@ ATTEMPTS = {
     "no parameters": (
         lambda: check_gradients(f, batch=(X, Y)),
         (
-            "the parameters to check are missing: pass parameters=, as in check_gradients(f, {'W': W, "
-            "'b': b}, batch=...)"
+            "the parameters to check are missing: pass parameters=, as in check_gradients(f, {'W': "
+            "W, 'b': b}, batch=...)"
         ),
     ),
     "a loss alone": (
         lambda: check_gradients(lambda p: 1.0, WEIGHTS),
         (
-            "<lambda> must return (loss, gradients); it returned a float: return the gradients too, "
-            "pass the function that computes them as gradient=, or as parameters the object that "
-            "holds weights and gradients"
+            "<lambda> must return (loss, gradients); it returned a float: return the gradients "
+            "too, pass the function that computes them as gradient=, or as parameters the object "
+            "that holds weights and gradients"
         ),
     ),
     "two gradients": (
@@ -218,15 +218,16 @@ ATTEMPTS = {
     "gradient= that is an array": (
         lambda: check_gradients(f, WEIGHTS, gradient=np.ones(3)),
         (
-            "gradient= takes the function that computes the gradient of a loss that is passed first, "
-            "got an ndarray"
+            "gradient= takes the function that computes the gradient of a loss that is passed "
+            "first, got an ndarray"
         ),
     ),
     "both of two and gradient=": (
         lambda: check_gradients(f, WEIGHTS, batch=(X, Y), gradient=f),
         (
             "the loss must be one real number; the function returned a tuple of 2: a function that "
-            "returns (loss, gradients) is passed as loss_and_gradients=, or alone, without gradient="
+            "returns (loss, gradients) is passed as loss_and_gradients=, or alone, without "
+            "gradient="
         ),
     ),
 }
