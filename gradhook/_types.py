@@ -29,6 +29,7 @@ __all__ = [
     "Tolerance",
     "Verdict",
     "as_integer",
+    "with_article",
 ]
 
 Box: TypeAlias = tuple[slice, ...]
@@ -176,6 +177,23 @@ def nearest_name(name: str, known: list[str]) -> str:
     spelt = {each.lower(): each for each in known}
     close = difflib.get_close_matches(name.lower(), spelt, n=1)
     return f"; did you mean {spelt[close[0]]!r}?" if close else ""
+
+
+def with_article(name: str) -> str:
+    """Return a name with its indefinite article, as it is spoken.
+
+    Example:
+        >>> [with_article(name) for name in ("Net", "Affine", "int", "MLP", "UNet", "NoneType")]
+        ['a Net', 'an Affine', 'an int', 'an MLP', 'a UNet', 'None']
+    """
+    if name == "NoneType":
+        return "None"
+    plain = name.lstrip("_")
+    # Names of several capitals are spelt: "em el pee".
+    spelt = plain[:2].isupper()
+    vowel = plain[:1] in "AEFHILMNORSX" if spelt else plain[:1].lower() in "aeio"
+    vowel = vowel or (plain.startswith(("nd", "un", "up")) and not plain.startswith("uni"))
+    return f"{'an' if vowel and plain else 'a'} {name}"
 
 
 def is_finite(value: float) -> bool:

@@ -14,12 +14,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Protocol, TypedDict, TypeVar, get_args, get_type_hints, runtime_checkable
 
-from gradhook._types import Effort, Tolerance, as_integer, nearest_name
+from gradhook._types import Effort, Tolerance, as_integer, nearest_name, with_article
 from gradhook.difference import Method
 from gradhook.errors import OptionError
 from gradhook.objective.binding import as_switches
 from gradhook.objective.calls import takes
 from gradhook.objective.gradients import GradientName
+from gradhook.objective.parameters import Parts
 from gradhook.objective.penalties import Penalty, split_penalty
 from gradhook.objective.switches import Switch
 
@@ -38,6 +39,22 @@ __all__ = [
 
 POINTS = ("generic", "current")
 """Points that ``points=`` may name, the main one first."""
+
+ELSEWHERE = {
+    ("epsilon", "eps", "h", "delta", "step", "step_size"): (
+        "the step is chosen for you, block by block, so leave it out; for one of your own pass "
+        "method=gradhook.difference.Central(step=1e-5)"
+    ),
+    ("tol", "atol", "rtol", "threshold"): "write tolerance=gradhook.Tolerance(fail=1e-4)",
+    ("verbose",): "print(report), or report.details(), shows what was found",
+    ("args", "data", "inputs", "X", "x"): (
+        "write batch=(X, y), what the function takes besides the parameters"
+    ),
+    ("grad", "jac", "gradients", "grad_fn"): (
+        "write gradient=, the function that computes the gradient"
+    ),
+}
+"""What other gradient checkers call things, and what to write here."""
 
 SwitchLike = Switch | str | Sequence[Switch | str] | None
 PenaltyLike = SwitchLike | Penalty | Callable[..., Any] | Sequence[Any]
@@ -60,7 +77,9 @@ class Options:
     penalty: PenaltyLike = None
     evaluation_mode: Callable[[], Any] | contextlib.AbstractContextManager[Any] | None = None
     state: Any = None
+    gradient: Callable[..., Any] | None = None
     gradient_name: GradientName | None = None
+    parts: Parts | None = None
     layers: Sequence[str] | None = None
     points: Sequence[str] | None = None
     fixed: Collection[str] = ()
@@ -144,12 +163,30 @@ class Options:
             raise OptionError(
                 f"gradient_name must be a format, a mapping or a function, got {rule!r}"
             )
+        if self.gradient is not None and not callable(self.gradient):
+            raise OptionError(
+                "gradient= takes the function that computes the gradient of a loss that is passed "
+                f"first, got {with_article(type(self.gradient).__name__)}"
+            )
+        self._refuse_parts()
         bar = self.progress
         if not (bar is None or isinstance(bar, (bool, ProgressLike))):
             raise OptionError(
                 "progress must be True, False, None or an object with start, advance and close, "
                 f"got {bar!r}"
             )
+
+    def _refuse_parts(self) -> None:
+        if self.parts is None:
+            return
+        must = "parts must name the slices of one vector with their shapes, such as "
+        example = "{'W1': (25, 64), 'b1': 25}"
+        if not (isinstance(self.parts, Mapping) and self.parts):
+            raise OptionError(f"{must}{example}, got {self.parts!r}")
+        for name, part in self.parts.items():
+            shape = [as_integer(n) for n in (part if isinstance(part, (tuple, list)) else (part,))]
+            if not isinstance(name, str) or any(n is None or n < 1 for n in shape):
+                raise OptionError(f"{must}{example}; the shape of {name!r} is {part!r}")
 
     @property
     def switch_names(self) -> list[str]:
@@ -175,6 +212,9 @@ class Options:
         for name in keywords:
             if name not in known:
                 hint = nearest_name(name, known) or "."
+                for words, answer in ELSEWHERE.items():
+                    if name in words:
+                        raise TypeError(f"{name}= is no option here: {answer}")
                 raise TypeError(f"unknown option {name!r}{hint} Known: {', '.join(known)}")
         return cls(**keywords)
 
@@ -250,6 +290,9 @@ class Keywords(TypedDict, total=False):
 class BatchKeywords(Keywords, total=False):
     """Every option."""
 
+    gradient: Callable[..., Any] | None
+    parts: Parts | None
+
     samples: int | None
     sample_axis: int
     subset: Callable[[tuple[Any, ...], Any], tuple[Any, ...]] | None
@@ -276,7 +319,8 @@ def shows_options(*, but: Collection[str] = ()) -> Callable[[F], F]:
 
     def decorate(function: F) -> F:
         signature = inspect.signature(function)
-        own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+        variable = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+        own = [p for p in signature.parameters.values() if p.kind not in variable]
         seen = signature.replace(parameters=[*own, *shown])
         vars(function)["__signature__"] = seen
         return function

@@ -19,6 +19,7 @@ from gradhook.callback.observe import observe
 from gradhook.callback.outlet import OnFail, Outlet
 from gradhook.callback.pickling import CopiedWhole, is_picklable
 from gradhook.errors import warn
+from gradhook.objective.answers import misplaced_batch
 from gradhook.objective.batch import as_batch
 from gradhook.objective.objective import Objective
 from gradhook.options import BatchKeywords, Options, SignatureOfInit, shows_options
@@ -38,6 +39,7 @@ class GradCheckCallback(CopiedWhole):
         objective: Anything that ``Objective.of`` accepts.
         parameters: The parameters, or a function returning them; ``None`` takes the objective's
             own.  May also be given anew to every hook, because many loops rebind arrays.
+        *misplaced: Nothing; a batch that stands here is told where it belongs.
         schedule: When to check: of ``gradhook.schedules``, a positive integer n (every n steps), or
             steps.  Default 100, 1 000, 10 000, ….
         at_start: Whether to check before the first step.
@@ -89,7 +91,7 @@ class GradCheckCallback(CopiedWhole):
         self,
         objective: Any,
         parameters: Any = None,
-        *,
+        *misplaced: Any,
         schedule: Any = None,
         at_start: bool = True,
         batch: Any = None,
@@ -99,11 +101,13 @@ class GradCheckCallback(CopiedWhole):
         enabled: bool | None = None,
         **options: Unpack[BatchKeywords],
     ) -> None:
+        if misplaced:
+            raise TypeError(misplaced_batch("GradCheckCallback", objective, len(misplaced)))
         self._enabled = is_enabled(enabled)
         self.history: list[Report] = []
         self.last_report: Report | None = None
         self._options = Options.named(options, beside=OWN_OPTIONS).repeatable()
-        self._objective = Objective._recognise(objective)
+        self._objective = Objective._recognise(objective, self._options.gradient)
         self._parameters = parameters
         self._batch: Batch | None = None if batch is None else as_batch(batch)
         self._seen: Any = None

@@ -13,14 +13,16 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from gradhook._types import Batch, nearest_name
+from gradhook._types import nearest_name
 from gradhook.check.assemble import Circumstances, assemble
 from gradhook.check.coverage import unexercised
-from gradhook.check.faults import is_users, own_faults
+from gradhook.check.faults import is_users, own_faults, without_own_frames
 from gradhook.check.guarded import GuardedCheck
+from gradhook.check.reading import Read, read
 from gradhook.check.record import CheckRecord
 from gradhook.errors import NestedCheckError, OptionError, warn
-from gradhook.objective.batch import Rows, as_batch, draw
+from gradhook.objective.answers import misplaced_batch
+from gradhook.objective.batch import as_batch
 from gradhook.objective.objective import Objective
 from gradhook.objective.parameters import Tree
 from gradhook.options import BatchKeywords, Options, ProgressLike, shows_options
@@ -36,16 +38,23 @@ _running: contextvars.ContextVar[frozenset[tuple[int, ...]]] = contextvars.Conte
 
 @shows_options()
 def check_gradients(
-    objective: Any, parameters: Any = None, *, batch: Any = (), **options: Unpack[BatchKeywords]
+    objective: Any,
+    parameters: Any = None,
+    *misplaced: Any,
+    batch: Any = (),
+    **options: Unpack[BatchKeywords],
 ) -> Report:
     """Check whether a gradient is the gradient of its loss.
 
     Args:
         objective: ``loss_and_gradients(parameters, *batch) -> (loss, gradients)``, or any other
             form that ``Objective.of`` accepts.
-        parameters: Mapping of name to array, one array, list, tuple, nested mappings, or a function
-            that returns any of these; ``None`` takes the objective's own.
-        batch: What the functions take besides the parameters; ``()`` if they need no data.
+        parameters: Mapping of name to array, one array, list, tuple, nested mappings, a function
+            that returns any of these, or an object that holds weights and gradients; ``None`` takes
+            the objective's own.
+        *misplaced: Nothing; a batch that stands here is told where it belongs.
+        batch: What the functions take besides the parameters: a tuple, or a mapping whose items go
+            by their names; ``()`` if they need no data.
         samples: Rows of the batch to check on; default 7, ``None`` for all.
         sample_axis: Axis of the batch's arrays that counts samples; default 0.
         subset: ``subset(batch, rows) -> batch``, where cutting every array along the axis is not
@@ -60,8 +69,12 @@ def check_gradients(
         evaluation_mode: Context manager, or a function returning one, entered around the check.
         state: Further objects whose state an evaluation may change, such as generators out of
             reach.
+        gradient: The function that computes the gradient, where ``objective`` returns the loss
+            alone.
         gradient_name: How gradients are called: a format (``"grad_{}"``), a mapping, or a function
             of the name.
+        parts: Names and shapes of the consecutive slices of one unrolled vector, such as ``{"W1":
+            (25, 64), "b1": 25}``; each is a block.
         layers: Block names in forward order; default is the order given.
         points: ``("generic", "current")`` by default; one of them alone if so chosen.
         fixed: Names of blocks that stay where they are.
@@ -91,14 +104,18 @@ def check_gradients(
         >>> bool(check_gradients(lambda x: (np.sum(x**3), 2 * x**2), np.array([1.0, 2.0])))
         False
     """
+    __tracebackhide__ = True
+    if misplaced:
+        raise TypeError(misplaced_batch("check_gradients", objective, len(misplaced)))
     chosen = Options.named(options, beside=("batch",))
-    return check(Objective.of(objective, parameters), chosen, as_batch(batch))
+    found = Objective.of(objective, parameters, gradient=chosen.gradient)
+    return check(found, chosen, as_batch(batch))
 
 
 def check(
     objective: Objective,
     options: Options,
-    batch: Batch,
+    batch: Any,
     *,
     step: int | None = None,
     first_steps: dict[str, float] | None = None,
@@ -108,43 +125,55 @@ def check(
     Args:
         objective: What is checked.
         options: How.
-        batch: What its functions take besides the parameters.
+        batch: What its functions take besides the parameters, a tuple or a mapping.
         step: The training step, if any.
         first_steps: Steps that earlier checks have found, as ``Evaluator`` has them; added to.
     """
+    __tracebackhide__ = True
+    try:
+        return _made(objective, options, batch, step, first_steps)
+    except Exception as error:
+        # The user's frames say where it is; of gradhook's own the two above are enough.
+        raise without_own_frames(error)  # noqa: B904  # it is the same exception
+
+
+def _made(
+    objective: Objective,
+    options: Options,
+    batch: Any,
+    step: int | None,
+    first_steps: dict[str, float] | None,
+) -> Report:
     started = time.perf_counter()
     # A number too large for float64 is infinite in a report, and no reason to warn on the way.
     with np.errstate(all="ignore"):
-        with own_faults(but=is_users):
-            tree = Tree.of(objective.parameters)
-            options = _with_block_names(options, tree)
-            rows = draw(
-                batch,
-                samples=options.samples,
-                axis=options.sample_axis,
-                subset=options.subset,
-                random=np.random.default_rng(options.seed),
-            )
-        with _not_nested(objective), _shown(options.progress) as advance:
-            run = GuardedCheck(objective, options, tree, batch, rows, advance, step, first_steps)
+        with own_faults(but=is_users), _not_nested(objective):
+            given = read(objective, options, batch)
+            options = _with_block_names(options, given.tree)
+        with _not_nested(given.objective), _shown(options.progress) as advance:
+            run = GuardedCheck(given, options, advance, step, first_steps)
             with own_faults(but=lambda error: error is run.user_error or is_users(error)):
                 outcome = run.made()
         with own_faults():
-            return _report(outcome, run, tree, rows, options, started, step)
+            report = _report(outcome, run, given, options, started, step)
+            if given.objective.reading is not None and not report.passed:
+                kinds = frozenset(cause.kind for cause in report.causes)
+                report = replace(report, notes=(*report.notes, *given.objective.reading(kinds)))
+            return report
 
 
 def _report(
     outcome: CheckRecord,
     run: GuardedCheck,
-    tree: Tree,
-    rows: Rows,
+    given: Read,
     options: Options,
     started: float,
     step: int | None,
 ) -> Report:
+    tree, rows = given.tree, given.rows
     seen = Circumstances(
-        evaluations=run.evaluations,
-        gradient_evaluations=run.gradient_evaluations,
+        evaluations=run.evaluations + given.runs,
+        gradient_evaluations=run.gradient_evaluations + given.runs,
         seconds=time.perf_counter() - started,
         step=step,
         rows=rows.rows,

@@ -11,11 +11,11 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from gradhook._types import Batch
 from gradhook.check.coverage import remarks
 from gradhook.check.faults import own_faults
 from gradhook.check.generic_point import UnreadError
 from gradhook.check.plan import Plan
+from gradhook.check.reading import Read
 from gradhook.check.record import CheckRecord
 from gradhook.difference import ComplexStep
 from gradhook.errors import OptionError, ParameterError, SubsetError, UnreadParametersError
@@ -26,9 +26,8 @@ from gradhook.evaluation.workspace import Workspace
 from gradhook.guard.guard import Guard, put_back
 from gradhook.guard.reach import BUDGET
 from gradhook.guard.signals import held_signals
-from gradhook.objective.batch import Rows, passed_whole, upcast
+from gradhook.objective.batch import passed_whole, upcast
 from gradhook.objective.binding import bind_switches, infer_switches, keywords_of
-from gradhook.objective.objective import Objective
 from gradhook.objective.parameters import Tree
 from gradhook.objective.penalties import split_penalty, sum_of
 from gradhook.options import Options
@@ -41,25 +40,22 @@ class GuardedCheck:
 
     def __init__(
         self,
-        objective: Objective,
+        given: Read,
         options: Options,
-        tree: Tree,
-        batch: Batch,
-        rows: Rows,
         advance: Callable[[], object],
         step: int | None,
         first_steps: dict[str, float] | None = None,
     ) -> None:
         self._first_steps = first_steps
-        self._objective = objective
+        self._objective = given.objective
         self._options = options
-        self._tree = tree
-        self._whole = batch
-        self._rows = rows
+        self._tree = given.tree
+        self._whole = given.batch
+        self._rows = given.rows
         self._advance = advance
         self._step = step
-        self._calls = objective.calls(batch, options.switch_names)
-        self.notes: list[str] = [*objective.notes]
+        self._calls = given.calls
+        self.notes: list[str] = [*given.objective.notes]
         self.evaluations = 0
         self.gradient_evaluations = 0
         # The last exception that the user's own functions raised.
@@ -104,7 +100,8 @@ class GuardedCheck:
     def _guarded(self, *, in_place: bool) -> CheckRecord:
         objective, options = self._objective, self._options
         penalties, added = split_penalty(options.penalty)
-        positional = len(self._whole) + self._calls.takes_parameters
+        by_position = 0 if self._calls.names else len(self._whole)
+        positional = by_position + self._calls.takes_parameters
         bind = functools.partial(
             bind_switches,
             functions=objective.functions,
@@ -112,13 +109,14 @@ class GuardedCheck:
             positional=positional,
         )
         switches = [*bind(options.dropout, "dropout"), *bind(penalties, "penalty")]
-        turned = {switch.name for switch in switches}
+        turned = {*(switch.name for switch in switches), *self._calls.names}
         names = keywords_of(objective.functions, positional)
         free = [name for name in names if name not in turned]
         batch, other = upcast(self._rows.batch), self._rows.other
         roots = [
             *objective.functions,
             objective.model,
+            objective.roots,
             self._rows.batch,
             other,
             self._whole,
@@ -146,7 +144,7 @@ class GuardedCheck:
                         workspace,
                         guard,
                         batch,
-                        penalty=sum_of(added) if added else None,
+                        penalty=sum_of(added, self._tree, self._calls.names) if added else None,
                         gradient_name=options.gradient_name,
                         advance=self._advance,
                         gate=gate,

@@ -26,8 +26,15 @@ from gradhook.report import Cause, Report
 
 __all__ = ["layer_check"]
 
-OTHERS = ("samples", "sample_axis", "subset")
-"""Options about batches, of which a layer knows nothing."""
+WHOLE = "the whole input is checked"
+OTHERS = {
+    "samples": WHOLE,
+    "sample_axis": WHOLE,
+    "subset": WHOLE,
+    "gradient": "backward computes it; gradients= says where the layer keeps its parameters'",
+    "parts": "the parameters of a layer are arrays by name",
+}
+"""Options of which a layer knows nothing, and why."""
 
 NONLINEAR = (
     "backward is not linear in dy: it is right for one gradient from above and wrong for another, "
@@ -89,9 +96,9 @@ def layer_check(
         >>> {name: str(block.verdict) for name, block in report.blocks.items()}
         {'x': 'PASS', 'W': 'PASS', 'b': 'FAIL'}
     """
-    for name in OTHERS:
+    for name, why in OTHERS.items():
         if name in options:
-            raise TypeError(f"layer_check has no option {name!r}: the whole input is checked")
+            raise TypeError(f"layer_check has no option {name!r}: {why}")
     chosen = Options.named(options, beside=("gradients",))
     layer = Layer(forward, backward, x, parameters, gradients, chosen.gradient_name, chosen.seed)
     # The layer's own functions are out of the snapshot's reach unless they are named.

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from gradhook._types import with_article
 from gradhook.errors import NestedCheckError, ParameterError
 from gradhook.guard.objects import save_container
 from gradhook.guard.saved import Saved
@@ -122,8 +123,8 @@ def refuse_unwritable(tree: Tree) -> None:
     for name, leaf in tree.leaves.items():
         if not isinstance(leaf, np.ndarray):
             raise ParameterError(
-                f"parameter {name!r} is a {type(leaf).__name__}, which cannot be written in "
-                "place; use a numpy array, or "
+                f"parameter {name!r} is {with_article(type(leaf).__name__)}, which cannot be "
+                "written in place; use a numpy array, or "
                 "a function that takes the parameters as its first argument"
             )
         if not leaf.flags.writeable:

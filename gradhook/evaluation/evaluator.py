@@ -54,6 +54,7 @@ class Evaluator:
         gradient_evaluations: Calls made that returned gradients.
         returned: What the loss last returned for dressed arrays.
         dtypes: Dtypes of the losses and gradients that were returned.
+        rounding: The norm of the error of each block's gradient, where it is more than rounding.
         name_rule: By which rule gradients were matched to parameters, in words.
         switches: Every switch, and how it is turned for the next call.
         writes: What calls were seen to write to.
@@ -84,6 +85,7 @@ class Evaluator:
         self.batch = batch
         self.evaluations = 0
         self.gradient_evaluations = 0
+        self.rounding: dict[str, float] = {}
         self.name_rule = ""
         self.switches: list[tuple[BoundSwitch, SwitchState]] = []
         self.writes = Writes(workspace, guard)
@@ -158,12 +160,15 @@ class Evaluator:
         rows = self.batch if batch is None else batch
 
         def call(parameters: Any, keywords: dict[str, Any]) -> tuple[float, Blocks]:
-            value, gradients = self.calls.loss_and_gradients(
+            __tracebackhide__ = True
+            returned = self.calls.loss_and_gradients(
                 parameters, rows, keywords, self.guard.rewind_generators
             )
+            value, gradients = returned.loss, returned.gradients
             self.writes.note(self.workspace.reshape())
             tree = self.workspace.tree
-            given, self.name_rule = name_gradients(gradients, tree, self._gradient_name)
+            given, rule = name_gradients(gradients, tree, self._gradient_name)
+            self.name_rule = "; ".join(filter(None, (returned.sentence, rule)))
             self.integer_gradients |= {
                 tree.block_of(name)
                 for name, leaf in given.items()
@@ -171,8 +176,11 @@ class Evaluator:
             }
             for leaf in (value, *given.values()):
                 self._note_dtype(leaf)
-            del gradients  # arrays that nobody else holds then need no copy
+            del gradients, returned  # arrays that nobody else holds then need no copy
             copies = own_gradients(given, tree)
+            for name, error in (self.calls.rounding() if self.calls.rounding else {}).items():
+                blocks = tree.blocks if tree.is_single else [tree.block_of(name)]
+                self.rounding.update(dict.fromkeys(blocks, error))
             added = self._added(self.workspace.container(), self.batch)
             return as_loss(value) + added, copies
 
@@ -189,6 +197,7 @@ class Evaluator:
 
     def _evaluate(self, kind: Kind, rewind: Rewind, call: Callable[[Any, dict[str, Any]], T]) -> T:
         """Make one call, with everything around it that is the same for all."""
+        __tracebackhide__ = True
         # An interrupt that came between two calls is raised here, where it does no harm.
         self._gate.deliver()
         try:

@@ -104,7 +104,10 @@ class Workspace:
         if self._holders is not None:
             return {self.tree.block_of(name) for name in self._holders.replaced()}
         parts = {name for tie in self.tree.ties if tie.positions for name in tie.names}
-        now = Tree.unchecked(container).leaves
+        now = self.tree.like(container)
+        if self.tree.parts is not None:  # its blocks were copied together, so bytes are compared
+            arrays = self.tree.spread(self._arrays)
+            return {name for name, array in arrays.items() if not _same(array, now.get(name))}
         return {
             self.tree.block_of(name)
             for name, array in self.tree.spread(self._arrays).items()
@@ -261,6 +264,10 @@ class Workspace:
             self._arrays[name] = float64_copy(self._sources[name])
             self._hold()
         displace(self._arrays[name], self._sources[name], self.moves.get(name), None, 0.0)
+
+
+def _same(array: Array, now: Any) -> bool:
+    return now is not None and np.array_equal(array, now, equal_nan=True)
 
 
 def _misshapen(array: Array, source: Array) -> bool:

@@ -9,13 +9,13 @@ mixed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from gradhook._types import Array, Batch
+from gradhook._types import Array, Batch, with_article
 from gradhook.errors import BatchError
 from gradhook.objective.parameters import each_leaf, map_leaves
 
@@ -42,14 +42,18 @@ class Rows:
     count: int | None = None
 
 
-def as_batch(batch: Any) -> Batch:
+def as_batch(batch: Any) -> Any:
     """A batch as a tuple: a tuple or list is one, anything else is its only item.
+
+    A mapping stays what it is: whether its items go by their names is for the functions to say.
 
     Raises:
         BatchError: It is an empty list, which may be a minibatch that came out empty.
     """
     if isinstance(batch, list) and not batch:
         raise BatchError("the batch is an empty list; pass () if the objective needs no data")
+    if isinstance(batch, Mapping):
+        return batch
     return tuple(batch) if isinstance(batch, (tuple, list)) else (batch,)
 
 
@@ -81,7 +85,7 @@ def draw(
         if subset is None or samples is None:
             return Rows(batch, None, None, unchanged=tuple(range(len(batch))))
         # Only the user's function knows the batch, which is taken to have as many rows at least.
-        first = as_batch(subset(batch, np.arange(samples)))
+        first = _tuple_of(subset(batch, np.arange(samples)))
         return Rows(first, tuple(range(samples)), None, count=samples)
     cut = subset or (lambda whole, rows: _cut(whole, rows, count, axis))
     unchanged = tuple(i for i, item in enumerate(batch) if not _holds_rows(item, count, axis))
@@ -95,7 +99,7 @@ def draw(
     if 2 * samples <= count:
         others.sort()
     return Rows(
-        as_batch(cut(batch, rows)),
+        _tuple_of(cut(batch, rows)),
         tuple(int(r) for r in rows),
         # Where too few rows are left over they are filled up with some of those drawn.
         _other(cut, batch, others),
@@ -108,7 +112,7 @@ def passed_whole(rows: Rows, batch: Batch) -> str:
     """What of a batch was not cut to the rows drawn, in a sentence; empty if all of it was."""
     if rows.rows is None or not rows.unchanged:
         return ""
-    items = ", ".join(f"item {i} (a {type(batch[i]).__name__})" for i in rows.unchanged)
+    items = ", ".join(f"item {i} ({with_article(type(batch[i]).__name__)})" for i in rows.unchanged)
     return f"{items} of the batch passed unchanged, as no array whose axis counts the samples"
 
 
@@ -146,6 +150,11 @@ def _count(batch: Batch, axis: int) -> int | None:
     )
 
 
+def _tuple_of(cut: Any) -> Batch:
+    """What a user's ``subset`` returned: a tuple, a list, or the only item, a mapping included."""
+    return (cut,) if isinstance(cut, Mapping) else tuple(as_batch(cut))
+
+
 def _is_array(item: Any) -> bool:
     """Whether rows can be taken from it: arrays of any library, sparse matrices, data frames."""
     return isinstance(getattr(item, "shape", None), tuple) and (
@@ -181,7 +190,7 @@ def _cut(batch: Batch, rows: Array, count: int, axis: int) -> Batch:
 def _other(cut: Callable[[Batch, Array], Any], batch: Batch, rows: Array) -> Batch | None:
     """Another batch of the same length: a cache of another shape raises, and so proves nothing."""
     try:
-        return as_batch(cut(batch, rows))
+        return _tuple_of(cut(batch, rows))
     except Exception:  # what lies on disk, or a user's ``subset``, may want rows in ascending order
         return None
 

@@ -9,8 +9,21 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from gradhook.errors import ObjectiveError
+from gradhook.objective.returned import Returned, read_returned
 
-__all__ = ["Calls", "Form", "form_of", "left_to_keywords", "name_of", "signature_of", "takes"]
+__all__ = [
+    "Calls",
+    "Form",
+    "batch_of",
+    "by_name",
+    "form_of",
+    "left_to_keywords",
+    "name_of",
+    "positional_names",
+    "signature_of",
+    "takes",
+    "takes_names",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,19 +35,27 @@ class Calls:
         gradients: The gradients alone, called right after the loss.
         both: Loss and gradients at once; preferred for gradients.
         takes_parameters: Whether the functions take the parameters as first argument.
+        names: By which the items of the batch are passed; empty where it is by position.
+        shapes: Of the parameters, in order, by which a flat tuple of gradients is read.
+        rounding: The norm of the error with which each gradient came from the last call, by name,
+            where that is more than rounding.
     """
 
     separate: Callable[..., Any] | None
     gradients: Callable[..., Any] | None
     both: Callable[..., Any] | None
     takes_parameters: bool
+    names: tuple[str, ...] = ()
+    shapes: tuple[tuple[int, ...], ...] = ()
+    rounding: Callable[[], dict[str, float]] | None = None
 
     def loss(self, parameters: Any, batch: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         """Return the loss as the user's code gives it."""
-        arguments = (parameters, *batch) if self.takes_parameters else batch
+        __tracebackhide__ = True
+        arguments, keywords = self._arguments(parameters, batch, keywords)
         if self.separate is not None:
             return self.separate(*arguments, **keywords)
-        return _pair(self.both, arguments, keywords)[0]
+        return self._together(arguments, keywords).loss
 
     def loss_and_gradients(
         self,
@@ -42,7 +63,7 @@ class Calls:
         batch: tuple[Any, ...],
         keywords: dict[str, Any],
         between: Callable[[], None],
-    ) -> tuple[Any, Any]:
+    ) -> Returned:
         """Return loss and gradients at one point.
 
         Args:
@@ -51,34 +72,34 @@ class Calls:
             keywords: Keyword arguments, the same for every function.
             between: Called between two separate functions, to put generators back.
         """
-        arguments = (parameters, *batch) if self.takes_parameters else batch
+        __tracebackhide__ = True
+        arguments, keywords = self._arguments(parameters, batch, keywords)
         if self.both is not None:
-            return _pair(self.both, arguments, keywords)
+            return self._together(arguments, keywords)
         assert self.separate is not None
         assert self.gradients is not None
         loss = self.separate(*arguments, **keywords)
         between()
-        return loss, self.gradients(*arguments, **keywords)
+        return Returned(loss, self.gradients(*arguments, **keywords))
+
+    def _arguments(
+        self, parameters: Any, batch: tuple[Any, ...], keywords: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        positional, named = by_name(self.names, batch)
+        first = (parameters,) if self.takes_parameters else ()
+        return (*first, *positional), {**named, **keywords}
+
+    def _together(self, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Returned:
+        __tracebackhide__ = True
+        assert self.both is not None
+        return read_returned(name_of(self.both), self.both(*arguments, **keywords), self.shapes)
 
 
-def _pair(
-    function: Callable[..., Any] | None, arguments: tuple[Any, ...], keywords: dict[str, Any]
-) -> tuple[Any, Any]:
-    assert function is not None
-    returned = function(*arguments, **keywords)
-    if not isinstance(returned, (tuple, list)) or len(returned) != 2:
-        kind = type(returned).__name__
-        what = (
-            f"a {kind} of {len(returned)}"
-            if isinstance(returned, (tuple, list))
-            else "None"
-            if returned is None
-            else f"a {kind}"
-        )
-        raise ObjectiveError(
-            f"{name_of(function)} must return (loss, gradients); it returned {what}"
-        )
-    return returned[0], returned[1]
+def by_name(
+    names: tuple[str, ...], batch: tuple[Any, ...]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """A batch as positional arguments, or as keywords where its items have names."""
+    return ((), dict(zip(names, batch, strict=True))) if names else (batch, {})
 
 
 Form: TypeAlias = Literal["functional", "in_place"]
@@ -93,15 +114,17 @@ def form_of(
     form: Form | None,
     otherwise: Form | None = None,
     keywords: Collection[str] = (),
+    names: Collection[str] = (),
 ) -> Form:
     """Decide the one form that all functions have.
 
     Args:
         functions: What is to be called.
-        count: How many items the batch has.
+        count: How many items of the batch are passed by position.
         form: What the user says, ``None`` to find out.
         otherwise: What to take where both forms fit; ``None`` asks.
-        keywords: Names of arguments that are passed by keyword.
+        keywords: Names of arguments that are passed by keyword where a function takes them.
+        names: Names by which the batch is passed.
 
     Raises:
         ObjectiveError: A function fits neither form or not the one given, the functions differ, or
@@ -113,11 +136,16 @@ def form_of(
         if signature is None:  # SciPy's convention, unless the user says otherwise
             fits: set[Form] = {form or "functional"}
         else:
-            fits = {f for f in WRITTEN if _binds(signature, count + (f == "functional"), keywords)}
+            fits = {
+                f
+                for f in WRITTEN
+                if _binds(signature, count + (f == "functional"), keywords, names)
+            }
         if not fits:
             raise ObjectiveError(
                 f"{_shown(function)} fits neither (parameters, *batch) nor (*batch) for a batch of "
                 f"{count} item(s): pass as batch= what it takes besides the parameters"
+                f"{batch_of(function)}"
             )
         if form and form not in fits:
             raise ObjectiveError(
@@ -162,6 +190,28 @@ def takes(function: Callable[..., Any], count: int) -> bool:
     return signature is None or _binds(signature, count, ())
 
 
+def takes_names(function: Callable[..., Any], names: Collection[str]) -> bool:
+    """Whether a function can be called with such keywords, alone or after the parameters."""
+    signature = signature_of(function)
+    return signature is not None and any(_binds(signature, i, (), names) for i in (0, 1))
+
+
+def positional_names(function: Callable[..., Any]) -> list[str]:
+    """The names of the arguments without a default that may be passed by position."""
+    signature = signature_of(function)
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    arguments = [] if signature is None else signature.parameters.values()
+    return [p.name for p in arguments if p.kind in kinds and p.default is p.empty]
+
+
+def batch_of(function: Callable[..., Any], *, after: int = 1) -> str:
+    """The ``batch=`` that a function takes, after the parameters, as one would write it."""
+    wanted = positional_names(function)[after:]
+    if not wanted:
+        return ""
+    return f", batch={wanted[0]}" if len(wanted) == 1 else f", batch=({', '.join(wanted)})"
+
+
 def left_to_keywords(signature: inspect.Signature, positional: int) -> dict[str, Any]:
     """Arguments that may be passed by keyword, with their defaults, ``Parameter.empty`` if none.
 
@@ -176,10 +226,16 @@ def left_to_keywords(signature: inspect.Signature, positional: int) -> dict[str,
     }
 
 
-def _binds(signature: inspect.Signature, count: int, keywords: Collection[str]) -> bool:
+def _binds(
+    signature: inspect.Signature,
+    count: int,
+    keywords: Collection[str],
+    names: Collection[str] = (),
+) -> bool:
     free = left_to_keywords(signature, count)
+    passed = [*names, *(name for name in keywords if name in free and name not in names)]
     try:
-        signature.bind(*range(count), **{name: None for name in keywords if name in free})
+        signature.bind(*range(count), **dict.fromkeys(passed))
     except TypeError:
         return False
     return True

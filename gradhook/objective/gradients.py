@@ -1,7 +1,9 @@
 """Gradients out of the user's container, matched to the parameters by name and made our own.
 
-Names are matched as they stand, or by the rule ``"d" + name`` (``dW1``), or by the user's own;
-shapes must be equal, because broadcasting would hide a sum over the batch that is missing.
+Names are matched as they stand, by one of the rules in ``RULES`` (``dW1`` for ``W1``), or by the
+user's own; gradients without names count in the order of the parameters.  Shapes must be equal,
+because broadcasting would hide a sum over the batch that is missing; axes of length one make no
+difference where an update could not broadcast to more than the parameter.
 
 Code may fill the same buffers at every call, so what it returns is copied at once.  An array that
 nobody else holds any more cannot change and is taken as it is: of a large model there is then one
@@ -10,24 +12,29 @@ set of gradients in memory and not two.
 
 from __future__ import annotations
 
+import math
+import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from gradhook._types import Array, Blocks, nearest_name
+from gradhook._types import Array, Blocks, nearest_name, with_article
 from gradhook.errors import GradientNameError, GradientShapeError
-from gradhook.objective.parameters import SINGLE, Tree, float64_copy, is_container
+from gradhook.objective.parameters import Tree, float64_copy, is_container
 from gradhook.objective.validation import is_masked
 
 __all__ = [
     "LARGE",
+    "RULES",
     "GradientName",
+    "fits",
     "is_large",
     "match_gradients",
     "name_gradients",
     "own_gradients",
+    "shape_of",
 ]
 
 LARGE = 1 << 25
@@ -39,6 +46,9 @@ def is_large(gradients: Blocks) -> bool:
     return sum(gradient.nbytes for gradient in gradients.values()) > LARGE
 
 
+RULES = ("d{}", "grad_{}", "{}_grad", "g{}")
+"""What the gradient of a block may be called, ``{}`` being the block's name."""
+
 GradientName: TypeAlias = str | Mapping[str, str] | Callable[[str], str]
 """How gradients are called: a format (``"d{}"``), a mapping or a function of the block's name."""
 
@@ -48,8 +58,8 @@ def match_gradients(
 ) -> tuple[Blocks, str]:
     """Copy gradients out of the user's container, one float64 array per block.
 
-    Names are matched as they stand; where the container lacks one of them but has ``"d" + name``
-    for all (``dW1``), that rule is used.  Extra names are ignored.
+    Names are matched as they stand; where the container lacks one of them but one of ``RULES``
+    names all, that rule is used.  Extra names are ignored.
 
     Args:
         gradients: What the user's code returned: one array where the parameters are one array.
@@ -57,14 +67,14 @@ def match_gradients(
         gradient_name: The user's own rule, or ``None``.
 
     Returns:
-        The copies by block name, and a sentence saying which rule was used (empty for plain names).
+        The copies by block name, and what is to be said of how they were matched (mostly nothing).
 
     Raises:
         GradientNameError: A block has no gradient.
         GradientShapeError: A gradient has another shape, or is not an array of real numbers.
     """
-    given, rule = name_gradients(gradients, tree, gradient_name)
-    return own_gradients(given, tree), rule
+    given, said = name_gradients(gradients, tree, gradient_name)
+    return own_gradients(given, tree), said
 
 
 def name_gradients(
@@ -73,16 +83,41 @@ def name_gradients(
     """Find the gradient of each leaf; arguments and errors as for ``match_gradients``.
 
     Returns:
-        What the user's code returned, by name of the leaf, and the sentence on the rule.
+        What the user's code returned, by name of the leaf, and what is to be said of the matching.
     """
     if tree.is_single and not isinstance(gradients, Mapping):
-        return {SINGLE: gradients}, ""
+        given = {tree.single: gradients} if tree.parts is None else _slices(gradients, tree)
+        return given, _on_shapes(given, tree)
     names = list(tree.leaves)
     if not is_container(gradients):
         raise GradientNameError(_without_names(names, gradients))
-    given = Tree.unchecked(gradients).leaves
-    called, rule = _names(names, given, gradient_name)
-    return {name: given[called[name]] for name in names}, rule
+    if isinstance(gradients, (list, tuple)) and isinstance(tree.root, Mapping):
+        given, rule = _in_order(gradients, tree)
+    else:
+        leaves = Tree.unchecked(gradients, tree.single).leaves
+        called, rule = _names(names, leaves, gradient_name)
+        given = {name: leaves[called[name]] for name in names}
+    return given, "; ".join(filter(None, (rule, _on_shapes(given, tree))))
+
+
+def fits(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+    """Whether a gradient's shape is the parameter's, axes of length one apart.
+
+    They make no difference where broadcasting the two gives no more elements than the parameter
+    has: (1, n) for (n,), and not (n, 1) for (n,).
+    """
+    return shape == wanted or (
+        _long_axes(shape) == _long_axes(wanted)
+        and math.prod(np.broadcast_shapes(shape, wanted)) == math.prod(wanted)
+    )
+
+
+def shape_of(gradient: Any) -> tuple[int, ...] | None:
+    """The shape of whatever can be read as an array; ``None`` of what cannot."""
+    try:
+        return tuple(np.shape(gradient))
+    except Exception:  # ragged, or no array at all: refused when it is copied
+        return None
 
 
 def own_gradients(given: dict[str, Any], tree: Tree) -> Blocks:
@@ -117,13 +152,57 @@ ALONE = _taken({"": np.empty(0)}, "")[1]
 """What is counted of an array that nobody else holds."""
 
 
+def _long_axes(shape: tuple[int, ...]) -> list[int]:
+    return [length for length in shape if length != 1]
+
+
+def _on_shapes(given: Mapping[str, Any], tree: Tree) -> str:
+    """Which gradients have axes of length one that their parameters have not, or lack some."""
+    pairs = {n: (shape_of(gradient), np.shape(tree.leaves[n])) for n, gradient in given.items()}
+    other = [n for n, (shape, wanted) in pairs.items() if shape not in (None, wanted)]
+    if not other:
+        return ""
+    shape, wanted = pairs[other[0]]
+    return (
+        f"the gradient of {', '.join(other)} was read without regard to axes of length one "
+        f"({shape} for {wanted})"
+    )
+
+
+def _slices(gradients: Any, tree: Tree) -> dict[str, Any]:
+    """The parts of an unrolled gradient."""
+    return tree.like(_own("the vector", gradients, np.shape(tree.root), alone=False))
+
+
+def _in_order(gradients: Any, tree: Tree) -> tuple[dict[str, Any], str]:
+    """Gradients without names, in the order of the parameters."""
+    items, names = list(Tree.unchecked(gradients).leaves.values()), list(tree.leaves)
+    kind = with_article(type(gradients).__name__)
+    read = f"the gradients are {kind} of {len(items)}, the parameters are {', '.join(names)}"
+    if len(items) != len(names):
+        raise GradientNameError(
+            f"{read}: return a dictionary with the gradient of each under its name, or all of "
+            "them in this order"
+        )
+    for name, item in zip(names, items, strict=True):
+        shape, wanted = shape_of(item), np.shape(tree.leaves[name])
+        if shape is None or not fits(shape, wanted):
+            raise GradientShapeError(
+                f"{read}, and they count in this order: the one of {name!r} has shape {shape}, "
+                f"the parameter has {wanted}; return a dictionary with the gradient of each under "
+                "its name"
+            )
+    given = dict(zip(names, items, strict=True))
+    return given, f"the gradients are {kind}, read in the order of the parameters"
+
+
 def _without_names(names: list[str], gradients: Any) -> str:
     what = (
         "None"
         if gradients is None
         else "one array"
         if hasattr(gradients, "shape")
-        else f"a {type(gradients).__name__}"
+        else with_article(type(gradients).__name__)
     )
     return (
         f"the gradients are {what}, the parameters are {', '.join(names)}: return a gradient for "
@@ -142,21 +221,26 @@ def _names(
         wanted = {name: name for name in names}
         sentence = ""
         if not set(names) <= set(given):
-            for prefixed in ({n: _last_prefixed(n) for n in names}, {n: "d" + n for n in names}):
-                if set(prefixed.values()) <= set(given):
-                    wanted = prefixed
+            for called, form in _called(names):
+                if set(called.values()) <= set(given):
+                    wanted = called
+                    spelt = " + ".join(
+                        "name" if part == "{}" else f'"{part}"'
+                        for part in re.split(r"({})", form)
+                        if part
+                    )
                     sentence = (
-                        f'gradients matched by the rule "d" + name ({prefixed[names[0]]} for '
-                        f"{names[0]})"
+                        f"gradients matched by the rule {spelt} ({called[names[0]]} for {names[0]})"
                     )
                     break
     missing = [name for name in names if wanted[name] not in given]
     if missing:
         hint = nearest_name(wanted[missing[0]], list(given)) or "."
+        other = next((name for name in given if name not in wanted.values()), "...")
         raise GradientNameError(
             f"no gradient for {', '.join(missing)}: the parameters are {', '.join(names)}; the "
-            f"gradients are {', '.join(given) or 'empty'}{hint} Pass gradient_name= if they are "
-            "named by another rule"
+            f"gradients are {', '.join(given) or 'empty'}{hint} If they are named by another rule, "
+            f"pass it, for example gradient_name={{{missing[0]!r}: {other!r}}}"
         )
     return wanted, sentence
 
@@ -169,9 +253,17 @@ def _apply(rule: GradientName, name: str) -> str:
     return str(rule(name))
 
 
-def _last_prefixed(name: str) -> str:
+def _called(names: list[str]) -> Iterator[tuple[dict[str, str], str]]:
+    """By each rule, what the gradients are called: in nested mappings the last word changes."""
+    for form in RULES:
+        yield {name: _last(form, name) for name in names}, form
+        yield {name: form.replace("{}", name) for name in names}, form
+
+
+def _last(form: str, name: str) -> str:
     head, slash, tail = name.rpartition("/")
-    return f"{head}{slash}d{tail}"
+    word, bracket, index = tail.partition("[")  # an item of a list: dW[0] for W[0]
+    return f"{head}{slash}{form.replace('{}', word)}{bracket}{index}"
 
 
 def _own(name: str, leaf: Any, shape: tuple[int, ...], *, alone: bool) -> Array:
@@ -186,11 +278,18 @@ def _own(name: str, leaf: Any, shape: tuple[int, ...], *, alone: bool) -> Array:
             f"the gradient of {name!r} is {what}; an array of real numbers with shape {shape} is "
             "needed"
         )
-    if array.shape != shape:
+    if not fits(array.shape, shape):
+        differ = f"the gradient of {name!r} has shape {array.shape}, the parameter has {shape}"
+        if _long_axes(array.shape) == _long_axes(shape):
+            wide = np.broadcast_shapes(array.shape, shape)
+            raise GradientShapeError(
+                f"{differ}: the update would broadcast to {wide}; keepdims=True?"
+            )
         raise GradientShapeError(
-            f"the gradient of {name!r} has shape {array.shape}, the parameter has {shape}; "
-            "they must be equal (broadcasting would hide a missing sum over the batch)"
+            f"{differ}; they must be equal (broadcasting would hide a missing sum over the batch)"
         )
+    if array.shape != shape:
+        return float64_copy(array).reshape(shape)
     ready = type(leaf) is np.ndarray and leaf.dtype == np.float64 and leaf.dtype.isnative
     if alone and ready and leaf.base is None and leaf.flags.owndata and leaf.flags.carray:
         return array

@@ -4,28 +4,27 @@ Two forms exist.  A *functional* objective takes the parameters as its first arg
 hands it copies of its own and never writes to the user's arrays.  An *in-place* objective takes
 only the batch and reads arrays that a model holds, so a check writes to those arrays and puts them
 back.  ``Objective.of`` recognises the usual shapes: a function, a CS231n model, a network of the
-from-scratch books.
+from-scratch books, a loss and a gradient.  A function of the batch alone, beside an object that
+holds weights and gradients, is told from what was passed as parameters, at each check.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from gradhook._types import with_article
 from gradhook.errors import ObjectiveError
-from gradhook.objective.calls import Calls, Form, form_of
+from gradhook.objective.answers import is_function, no_objective, refuse_class, without_parameters
+from gradhook.objective.calls import Calls, Form, form_of, name_of, positional_names, takes_names
 from gradhook.objective.functions import join
+from gradhook.objective.holders import PARAMETERS
+from gradhook.objective.updates import Updater
 
-__all__ = ["Objective"]
-
-FORMS = (
-    "a function loss_and_gradients(parameters, *batch) -> (loss, gradients); an "
-    "Objective(parameters=..., loss=..., gradients=...); a model with .params and .loss(X, y) -> "
-    "(loss, gradients); or a network with .params, .loss(x, t) and .gradient(x, t)"
-)
+__all__ = ["FromUpdate", "Objective"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +46,10 @@ class Objective:
         model: Where switch paths such as ``"dropout_param.p"`` start, and where state is looked
             for.
         notes: Sentences for every report: what an adapter does to the loss before it is checked.
+        roots: What the functions lead to, where they are not the user's own: their state is put
+            back too.
+        reading: Given the kinds of the causes found in a check that did not pass, sentences on what
+            else they may mean, from how the gradient was obtained.
 
     Raises:
         ObjectiveError: Functions are missing or not callable, or ``form`` is unknown.
@@ -70,6 +73,8 @@ class Objective:
     form: Form | None = None
     model: Any = None
     notes: tuple[str, ...] = ()
+    roots: tuple[Any, ...] = ()
+    reading: Callable[[frozenset[str]], list[str]] | None = None
 
     def __post_init__(self) -> None:
         for name in ("loss", "gradients", "loss_and_gradients"):
@@ -88,12 +93,19 @@ class Objective:
             )
 
     @classmethod
-    def of(cls, thing: Any, parameters: Any = None) -> Objective:
+    def of(
+        cls, thing: Any, parameters: Any = None, *, gradient: Callable[..., Any] | None = None
+    ) -> Objective:
         """Recognise an objective.
 
         Args:
-            thing: Any of the forms that the class description names.
+            thing: A function that returns ``(loss, gradients)``; a pair ``(loss, gradient)``; a
+                model with ``loss_and_gradients``, ``loss`` and ``gradient``, or a ``loss`` that
+                returns both; an ``Objective``; or, where ``parameters`` is an object that holds
+                weights and gradients, a function of the batch that returns the loss.
             parameters: The parameters; ``None`` takes the objective's own.
+            gradient: The function that computes the gradient, where ``thing`` returns the loss
+                alone.
 
         A plain function that cannot take the parameters but fits the batch alone, such as a
         model's bound method, is called in place.
@@ -106,11 +118,11 @@ class Objective:
             >>> Objective.of(lambda x: (x**3, 3 * x**2), 1.0).form
             'functional'
         """
-        objective = cls._recognise(thing)
+        objective = cls._recognise(thing, gradient)
         if parameters is not None:
             objective = replace(objective, parameters=parameters)
         if objective.parameters is None:
-            raise ObjectiveError("the parameters to check are missing: pass parameters=")
+            raise ObjectiveError(without_parameters(thing))
         return objective
 
     @classmethod
@@ -176,61 +188,178 @@ class Objective:
             model=parts,
         )
 
+    @classmethod
+    def from_update(
+        cls,
+        update: Callable[..., Any],
+        parameters: Any,
+        *,
+        learning_rate: float,
+        loss: Callable[..., Any],
+    ) -> Objective:
+        """Check code that updates its weights, by what it does to them.
+
+        The gradient is ``(before - after) / learning_rate``.
+
+        Args:
+            update: ``update(*batch)``, which writes to the weights or binds new ones, or
+                ``update(parameters, *batch)``, which may also return them.
+            parameters: As in ``Objective``; where new arrays are bound out of reach of ``update``,
+                a function that finds them.
+            learning_rate: By what the update multiplies the gradient.
+            loss: ``loss(*batch)`` or ``loss(parameters, *batch)``.
+
+        Raises:
+            ObjectiveError: ``update`` or ``loss`` is no function.
+            OptionError: ``learning_rate`` is no positive number.
+
+        Example:
+            >>> import numpy as np
+            >>> from gradhook import Objective, check_gradients
+            >>> w = np.array([0.5, -1.0])
+            >>> def loss(x, y):
+            ...     return 0.5 * (x @ w - y) ** 2
+            >>> def train_step(x, y):
+            ...     w[...] -= 0.1 * (x @ w - y) * x
+            >>> step = Objective.from_update(train_step, {"w": w}, learning_rate=0.1, loss=loss)
+            >>> check_gradients(step, batch=(np.array([1.0, 2.0]), 0.3), samples=None).verdict
+            <Verdict.PASS: 'PASS'>
+        """
+        updater = Updater(update, learning_rate, parameters)
+        return FromUpdate(
+            parameters=parameters,
+            loss=loss,
+            gradients=update,
+            model=_owner_of(update),
+            roots=(update, loss),
+            reading=updater.reading,
+            notes=(f"the gradient is what {name_of(update)} changes, over {learning_rate:g}",),
+            updater=updater,
+        )
+
     @property
     def functions(self) -> tuple[Callable[..., Any], ...]:
         """The functions that a check will call."""
         given = (self.loss, self.loss_and_gradients or self.gradients)
         return tuple(function for function in given if function is not None)
 
-    def calls(self, batch: tuple[Any, ...], keywords: Collection[str] = ()) -> Calls:
+    def calls(
+        self,
+        batch: tuple[Any, ...],
+        keywords: Collection[str] = (),
+        *,
+        names: tuple[str, ...] = (),
+    ) -> Calls:
         """Decide the form for a batch and return what is to be called.
 
         Args:
             batch: What the functions take besides the parameters.
             keywords: Names of arguments that switches pass by keyword.
+            names: Names by which the batch is passed; empty where it is by position.
 
         Raises:
             ObjectiveError: The functions fit neither form, or both.
         """
-        form = self._form(len(batch), keywords)
+        form = self._form(0 if names else len(batch), keywords, names)
         return Calls(
             self.loss,
             self.gradients,
             self.loss_and_gradients,
             takes_parameters=form == "functional",
+            names=names,
         )
 
-    def _form(self, count: int, keywords: Collection[str]) -> Form:
-        return form_of(self.functions, count, form=self.form, keywords=keywords)
+    def arguments(self, batch: Any) -> tuple[tuple[Any, ...], tuple[str, ...]]:
+        """What the functions take besides the parameters, and by which names.
+
+        The items of a mapping go by their names where all functions take them so; else the mapping
+        is one item.
+        """
+        if not isinstance(batch, Mapping):
+            return batch, ()
+        names = tuple(map(str, batch))
+        if all(takes_names(function, names) for function in self.functions):
+            return tuple(batch.values()), names
+        return (batch,), ()
+
+    @property
+    def first_argument(self) -> str:
+        """What the functions call the parameters; empty where no signature tells."""
+        named = [positional_names(function)[:1] for function in self.functions]
+        return next((name for names in named for name in names), "")
+
+    def _form(self, count: int, keywords: Collection[str], names: Collection[str]) -> Form:
+        return form_of(self.functions, count, form=self.form, keywords=keywords, names=names)
 
     @classmethod
-    def _recognise(cls, thing: Any) -> Objective:
+    def _recognise(cls, thing: Any, gradient: Callable[..., Any] | None = None) -> Objective:
+        if isinstance(thing, (tuple, list)) and len(thing) == 2 and all(map(is_function, thing)):
+            if gradient is not None:
+                raise ObjectiveError("a pair (loss, gradient) and gradient= are two gradients")
+            thing, gradient = thing
+        if gradient is not None:
+            if isinstance(thing, Objective) or not callable(thing):
+                raise ObjectiveError(
+                    f"gradient= goes with a function that returns the loss, and "
+                    f"{with_article(type(thing).__name__)} was passed: leave it out, or pass the "
+                    "function"
+                )
+            return _Function(loss=thing, gradients=gradient, model=_owner_of(thing))
         if isinstance(thing, Objective):
             return thing
-        if inspect.isclass(thing):
-            raise ObjectiveError(f"{thing.__name__} is a class; pass an instance of it")
-        if hasattr(thing, "params") and callable(getattr(thing, "loss", None)):
-            live = _ParametersOf(thing)
-            if callable(getattr(thing, "gradient", None)):
-                return cls(
-                    parameters=live,
-                    loss=thing.loss,
-                    gradients=thing.gradient,
-                    form="in_place",
-                    model=thing,
-                )
-            return cls(parameters=live, loss_and_gradients=thing.loss, form="in_place", model=thing)
-        if callable(thing):
-            return _Function(loss_and_gradients=thing, form="functional", model=_owner_of(thing))
-        raise ObjectiveError(f"a {type(thing).__name__} is not an objective; pass {FORMS}")
+        refuse_class(thing)
+        if not inspect.isroutine(thing):
+            functions = _methods_of(thing)
+            if functions:
+                return cls(parameters=_live(thing), model=thing, **functions)
+        if is_function(thing):
+            return _Function(loss_and_gradients=thing, model=_owner_of(thing))
+        raise ObjectiveError(no_objective(thing))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Function(Objective):
     """A plain function: functional by convention, in place where only that fits."""
 
-    def _form(self, count: int, keywords: Collection[str]) -> Form:
-        return form_of(self.functions, count, form=None, otherwise="functional", keywords=keywords)
+    form: Form | None = "functional"
+
+    def _form(self, count: int, keywords: Collection[str], names: Collection[str]) -> Form:
+        return form_of(
+            self.functions,
+            count,
+            form=None,
+            otherwise="functional",
+            keywords=keywords,
+            names=names,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FromUpdate(_Function):
+    """An update in place of the gradients."""
+
+    updater: Updater
+
+    def calls(
+        self,
+        batch: tuple[Any, ...],
+        keywords: Collection[str] = (),
+        *,
+        names: tuple[str, ...] = (),
+    ) -> Calls:
+        """As of any objective, with gradients that are read from the update."""
+        plain = _Function.calls(self, batch, keywords, names=names)
+        live, updater = self.parameters, self.updater
+        updater.begin()
+
+        def gradients(*arguments: Any, **named: Any) -> Any:
+            __tracebackhide__ = True
+            given = plain.takes_parameters
+            container = arguments[0] if given else live
+            return updater.gradients(container, arguments, named, live=not given)
+
+        gradients.__name__ = name_of(updater.update)
+        return replace(plain, gradients=gradients, rounding=lambda: updater.rounding)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,9 +367,33 @@ class _ParametersOf:
     """A model's ``.params``, read anew at every check; a copied model takes it along."""
 
     model: Any
+    name: str = "params"
 
     def __call__(self) -> Any:
-        return self.model.params
+        found = getattr(self.model, self.name)
+        return found() if callable(found) else found
+
+
+def _live(model: Any) -> _ParametersOf | None:
+    name = next((name for name in PARAMETERS if hasattr(model, name)), None)
+    return None if name is None else _ParametersOf(model, name)
+
+
+def _methods_of(model: Any) -> dict[str, Any]:
+    """The functions of a model, as ``Objective`` takes them; empty where it has none."""
+    both, loss = (getattr(model, name, None) for name in ("loss_and_gradients", "loss"))
+    if callable(both):
+        return {"loss_and_gradients": both}
+    gradient = next(
+        (g for n in ("gradient", "gradients") if callable(g := getattr(model, n, None))), None
+    )
+    if not callable(loss):
+        return {}
+    if gradient is not None:
+        return {"loss": loss, "gradients": gradient, "form": "in_place"}
+    if _live(model) is None:
+        return {}
+    return {"loss_and_gradients": loss, "form": "in_place"}
 
 
 def _owner_of(function: Any) -> Any:

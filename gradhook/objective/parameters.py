@@ -3,8 +3,9 @@
 The textbook stacks all weights into one vector.  Here that vector stays a thought: every array
 remains a *block* with the name that the user gave it, so that a report can say ``W2`` and not
 ``theta[4113]``.  A ``Tree`` holds the blocks of a mapping, a list, a tuple, nested ones of these,
-or one array (then called ``x``), and can rebuild the same container around other arrays, which is
-how a functional objective gets copies of its parameters.
+or one array, and can rebuild the same container around other arrays, which is how a functional
+objective gets copies of its parameters.  Where the user unrolls everything into one vector, *parts*
+name its slices, and each is a block.
 
 The arrays in the container are its *leaves*.  A leaf is a block, save where leaves share memory:
 those are one block together (``gradhook.objective.shared_memory``).
@@ -14,18 +15,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from gradhook._types import Array
+from gradhook._types import Array, with_article
 from gradhook.errors import ParameterError
 from gradhook.objective.shared_memory import Tie, find_ties
 from gradhook.objective.validation import refuse_unsuitable
 
 __all__ = [
     "SINGLE",
+    "Parts",
     "Place",
     "Tree",
     "all_finite",
@@ -42,7 +44,13 @@ PIECE = 1 << 16
 """Elements looked at together, where a whole array would need another of its size."""
 
 SINGLE = "x"
-"""Name of the only block where the parameters are one array."""
+"""Name of the only block where the parameters are one array and no signature names it."""
+
+LISTED = "params"
+"""What a list or tuple of parameters is called: its items are ``params[0]``, ``params[1]``, …."""
+
+Parts: TypeAlias = Mapping[str, int | tuple[int, ...]]
+"""Names and shapes of the consecutive slices of one unrolled vector."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,35 +70,51 @@ class Tree:
         places: Where each leaf hangs.
         root: The container itself.
         ties: Leaves that share memory.
+        single: What the only block is called where the root is one array.
+        parts: Names and shapes of that array's consecutive slices, which then are the leaves.
     """
 
     leaves: dict[str, Any]
     places: dict[str, Place]
     root: Any
     ties: tuple[Tie, ...] = ()
+    single: str = SINGLE
+    parts: Parts | None = None
 
     @classmethod
-    def of(cls, parameters: Any) -> Tree:
+    def of(cls, parameters: Any, *, single: str = SINGLE, parts: Parts | None = None) -> Tree:
         """Read a container, calling it first if it is a function without arguments.
+
+        Args:
+            parameters: The container, or one array.
+            single: What to call one array.
+            parts: Names and shapes of the slices of one array.
 
         Raises:
             ParameterTypeError: A leaf is not an array of real floating-point numbers.
             ParameterError: There is no block, two blocks have one name, a value is NaN or infinite,
-                or arrays share memory in a way that cannot be taken apart.
+                arrays share memory in a way that cannot be taken apart, or the parts are not those
+                of one array.
         """
-        tree = cls.unchecked(parameters() if callable(parameters) else parameters)
+        root = parameters() if callable(parameters) else parameters
+        tree = cls.unchecked(root, single)
+        if parts is not None:
+            refuse_unsuitable(single, _one_vector(root, parts))
+            leaves = _parts_of(np.asarray(root), parts)
+            return cls(leaves, dict.fromkeys(leaves, Place(None, None)), root, (), single, parts)
         if not tree.leaves:
             raise ParameterError("there is nothing to check: the parameters hold no array")
         for name, leaf in tree.leaves.items():
             refuse_unsuitable(name, leaf)
-        return cls(tree.leaves, tree.places, tree.root, tuple(find_ties(tree.leaves)))
+        return replace(tree, ties=tuple(find_ties(tree.leaves)))
 
     @classmethod
-    def unchecked(cls, container: Any) -> Tree:
+    def unchecked(cls, container: Any, single: str = SINGLE) -> Tree:
         """Read a container without looking at its leaves, as gradients are read."""
         leaves: dict[str, Any] = {}
         places: dict[str, Place] = {}
         for name, leaf, place in _leaves(container, None, Place(None, None), ()):
+            name = single if place.container is None else name
             if name in leaves:
                 raise ParameterError(
                     f"two blocks are called {name!r}: nested names are joined by '/', so rename "
@@ -98,7 +122,19 @@ class Tree:
                 )
             leaves[name] = leaf
             places[name] = place
-        return cls(leaves, places, container)
+        return cls(leaves, places, container, single=single)
+
+    def like(self, container: Any) -> dict[str, Any]:
+        """The leaves of another container, or array, by the names of this tree."""
+        if self.parts is None or is_container(container):
+            return Tree.unchecked(container, self.single).leaves
+        return _parts_of(np.asarray(container), self.parts)
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """The shape of each array that the user passes, in order."""
+        arrays = [self.root] if self.is_single else self.leaves.values()
+        return tuple(np.shape(array) for array in arrays)
 
     @property
     def blocks(self) -> dict[str, Any]:
@@ -142,6 +178,11 @@ class Tree:
     def rebuild(self, blocks: Mapping[str, Any]) -> Any:
         """Return a container of the same shape around other blocks; mappings become ``dict``."""
         leaves = self.spread(blocks)
+        if self.parts is not None:
+            flat = [np.asarray(leaf).reshape(-1) for leaf in leaves.values()]
+            return np.concatenate(flat).reshape(np.shape(self.root))
+        if self.is_single:
+            return leaves[self.single]
         return _rebuild(self.root, None, lambda name, _: leaves[name])
 
 
@@ -222,18 +263,58 @@ def _leaves(
     if id(node) in above:
         raise ParameterError(f"the container {prefix!r} holds itself: leave it out")
     for key, child in node.items() if isinstance(node, Mapping) else enumerate(node):
-        yield from _leaves(child, _joined(prefix, key), Place(node, key), (*above, id(node)))
+        name = _joined(prefix, key, listed=not isinstance(node, Mapping))
+        yield from _leaves(child, name, Place(node, key), (*above, id(node)))
 
 
-def _joined(prefix: str | None, key: Any) -> str:
+def _joined(prefix: str | None, key: Any, *, listed: bool) -> str:
+    if listed:
+        return f"{LISTED if prefix is None else prefix}[{key}]"
     return str(key) if prefix is None else f"{prefix}/{key}"
+
+
+def _one_vector(root: Any, parts: Parts) -> Any:
+    """The root, if the parts can be those of it."""
+    if is_container(root):
+        raise ParameterError(
+            f"parts= names the slices of one unrolled vector, and the parameters are "
+            f"{with_article(type(root).__name__)} of {len(root)}: leave parts= out, or pass the "
+            "vector"
+        )
+    named = sum(math.prod(_shape(part)) for part in parts.values())
+    if named != np.size(root):
+        sizes = " + ".join(str(math.prod(_shape(part))) for part in parts.values())
+        raise ParameterError(
+            f"parts= names {sizes} = {named} numbers ({', '.join(parts)}), and the vector holds "
+            f"{np.size(root)}: name every slice, in order, with its shape"
+        )
+    return root
+
+
+def _parts_of(vector: Array, parts: Parts) -> dict[str, Any]:
+    """Views of consecutive slices."""
+    flat, start, views = vector.reshape(-1), 0, {}
+    for name, part in parts.items():
+        shape = _shape(part)
+        views[name] = flat[start : start + math.prod(shape)].reshape(shape)
+        start += math.prod(shape)
+    return views
+
+
+def _shape(part: int | tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(part) if isinstance(part, (tuple, list)) else (part,)
 
 
 def _rebuild(node: Any, prefix: str | None, leaf: Callable[[str, Any], Any]) -> Any:
     if isinstance(node, Mapping):
-        return {key: _rebuild(value, _joined(prefix, key), leaf) for key, value in node.items()}
+        return {
+            key: _rebuild(value, _joined(prefix, key, listed=False), leaf)
+            for key, value in node.items()
+        }
     if isinstance(node, (list, tuple)):
-        items = [_rebuild(value, _joined(prefix, i), leaf) for i, value in enumerate(node)]
+        items = [
+            _rebuild(value, _joined(prefix, i, listed=True), leaf) for i, value in enumerate(node)
+        ]
         if isinstance(node, list):
             return items
         return type(node)(*items) if hasattr(node, "_fields") else tuple(items)

@@ -18,6 +18,7 @@ import numpy as np
 
 from gradhook._types import Array, Batch
 from gradhook.errors import OptionError
+from gradhook.objective.calls import by_name
 from gradhook.objective.parameters import Tree
 
 __all__ = ["L1", "L2", "Added", "Penalty", "split_penalty", "sum_of"]
@@ -81,13 +82,22 @@ def split_penalty(given: Any) -> tuple[list[Any], list[Added]]:
     return [i for i in items if not callable(i)], [i for i in items if callable(i)]
 
 
-def sum_of(penalties: list[Added]) -> Callable[[Any, Batch], Any]:
-    """Penalties as one function of the parameters, as the user holds them, and the batch."""
+def sum_of(
+    penalties: list[Added], tree: Tree, names: tuple[str, ...] = ()
+) -> Callable[[Any, Batch], Any]:
+    """Penalties as one function of the parameters, as the user holds them, and the batch.
+
+    Args:
+        penalties: The penalties.
+        tree: Knows the parameters by name.
+        names: By which the batch is passed; empty where it is by position.
+    """
 
     def one(penalty: Any, parameters: Any, batch: Batch) -> Any:
         if isinstance(penalty, Penalty):
-            return penalty(Tree.unchecked(parameters).leaves)
-        return penalty(parameters, *batch)
+            return penalty(tree.like(parameters))
+        positional, keywords = by_name(names, batch)
+        return penalty(parameters, *positional, **keywords)
 
     return lambda parameters, batch: sum(one(p, parameters, batch) for p in penalties)
 

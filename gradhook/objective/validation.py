@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from gradhook._types import Array
+from gradhook._types import Array, with_article
 from gradhook.errors import LossTypeError, ParameterError, ParameterTypeError
 
 __all__ = ["as_complex", "as_loss", "is_masked", "refuse_unsuitable"]
@@ -54,7 +54,8 @@ def refuse_unsuitable(name: str, leaf: Any) -> None:
         array = np.asarray(leaf)
     except Exception as error:
         raise ParameterTypeError(
-            f"parameter {name!r} is a {type(leaf).__name__}, which is not an array: {error}"
+            f"parameter {name!r} is {with_article(type(leaf).__name__)}, which is not an "
+            f"array: {error}"
         ) from error
     if array.dtype.kind != "f":
         raise ParameterTypeError(_no_float(name, leaf, array))
@@ -89,7 +90,8 @@ def _no_float(name: str, leaf: Any, array: Array) -> str:
             "its real and its imaginary part as two arrays"
         )
     of = f" of dtype {array.dtype}" if isinstance(leaf, np.ndarray) else ""
-    return f"parameter {name!r} is a {type(leaf).__name__}{of}, not an array of numbers; {FORMS}"
+    kind = with_article(type(leaf).__name__)
+    return f"parameter {name!r} is {kind}{of}, not an array of numbers; {FORMS}"
 
 
 def as_loss(value: Any, what: str = "loss") -> float:
@@ -130,12 +132,11 @@ def _not_one_number(value: Any, what: str) -> str:
     if isinstance(value, tuple):
         return (
             f"{must} a tuple of {len(value)}: a function that returns (loss, gradients) is passed "
-            "as loss_and_gradients="
+            "as loss_and_gradients=, or alone, without gradient="
         )
-    kind = type(value).__name__
+    kind = with_article(type(value).__name__)
     if not (isinstance(value, (np.ndarray, np.generic)) and value.size > 1):
-        return f"{must} a {kind}" + (f" of dtype {value.dtype}" if hasattr(value, "dtype") else "")
+        return f"{must} {kind}" + (f" of dtype {value.dtype}" if hasattr(value, "dtype") else "")
     return (
-        f"{must} a {kind} of shape {value.shape}: sum or average over the samples before returning "
-        "it"
+        f"{must} {kind} of shape {value.shape}: sum or average over the samples before returning it"
     )

@@ -45,7 +45,10 @@ def with_analytic_error(
             if name in there:
                 change = norm(there[name] - entered.gradients[name])
                 changes[name] = max(changes[name], change if math.isfinite(change) else 0.0)
-    return {name: replace(e, analytic_error=changes[name]) for name, e in evidence.items()}
+    return {
+        name: replace(e, analytic_error=max(e.analytic_error, changes[name]))
+        for name, e in evidence.items()
+    }
 
 
 def _gradients_at(entered: EnteredSetting, prober: Prober, distance: float, seed: int) -> Blocks:

@@ -65,7 +65,10 @@ def probe_jointly(prober: Prober, budget: Budget) -> JointProbe:
     # Along a joint direction the norms are those of the blocks in units of their scales.
     size = math.hypot(*(scales[name] * norm for name, norm in prober.norms.items()))
     count = sum(gradient.size for gradient in gradients.values())
-    return JointProbe(probe, shares, BlockEvidence("all blocks", count, size, 1.0, (probe,)))
+    rounding = prober.evaluator.rounding
+    error = math.hypot(*(scale * rounding.get(name, 0.0) for name, scale in scales.items()))
+    evidence = BlockEvidence("all blocks", count, size, 1.0, (probe,), analytic_error=error)
+    return JointProbe(probe, shares, evidence)
 
 
 def measure_quickly(

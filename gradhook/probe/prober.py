@@ -243,6 +243,7 @@ class Prober:
             self.scales[name],
             spoiled=spoiled,
             kinked=name in self._kinked,
+            analytic_error=self.evaluator.rounding.get(name, 0.0),
         )
         if spoiled or not gradient.size:
             return evidence
@@ -379,7 +380,9 @@ class Prober:
             coarse = any(self._workspace.arrays[n].dtype.itemsize < 8 for n, _, _ in parts)
             if coarse and math.isfinite(slope.value):
                 analytic = line.slope_taken(self.gradients, slope.step)
-        return Probe(analytic, slope)
+        rounding = self.evaluator.rounding
+        error = math.hypot(*(weight * rounding.get(name, 0.0) for name, _, weight in parts))
+        return Probe(analytic, replace(slope, error=slope.error + error))
 
     def _probe(
         self, name: str, direction: Direction, *, sharp: bool, budget: Budget = UNLIMITED

@@ -52,6 +52,7 @@ def assert_gradients(
     from gradhook.errors import GradientMismatchError
     from gradhook.report.text import summary
 
+    __tracebackhide__ = True
     report = check_gradients(objective, parameters, batch=batch, **options)
     if not report.passed:
         body = str(report) if verbose else summary(report)

@@ -36,7 +36,7 @@ def test_exceptions_of_the_users_own_outside_the_loss_propagate(where):
         )
 
 
-@pytest.mark.parametrize("name", ["draw", "_with_block_names", "assemble", "unexercised"])
+@pytest.mark.parametrize("name", ["read", "_with_block_names", "assemble", "unexercised"])
 def test_faults_of_gradhooks_own_outside_the_guard_are_called_so(monkeypatch, name):
     monkeypatch.setattr(f"gradhook.check.check.{name}", None)
     with pytest.raises(InternalError, match="gradhook itself failed: TypeError"):
@@ -121,10 +121,10 @@ def test_a_loss_that_is_not_finite_is_read_all_the_same():
     [
         (None, "returned None: has it a return statement?"),
         ((1.0, {}), "a tuple of 2: a function that returns .loss, gradients. is passed as"),
-        (np.ones((2, 3)), r"an ndarray of shape \(2, 3\): sum or average|a ndarray of shape"),
+        (np.ones((2, 3)), r"an ndarray of shape \(2, 3\): sum or average"),
         (1j, "returned a complex"),
         ("1", "returned a str"),
-        (np.array([True]), "returned a ndarray of dtype bool"),
+        (np.array([True]), "returned an ndarray of dtype bool"),
         (np.ma.masked_array([1.0], [True]), "returned a MaskedArray"),
     ],
 )

@@ -188,7 +188,7 @@ def test_what_is_bound_in_a_container_of_copies_is_noticed():
     container = workspace.container()
     assert workspace.replaced(container) == set()
     container[0]["W"] = np.ones(3)
-    assert workspace.replaced(container) == {"0/W"}
+    assert workspace.replaced(container) == {"params[0]/W"}
 
 
 def test_lists_are_refilled():

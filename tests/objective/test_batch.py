@@ -184,9 +184,11 @@ def test_coarse_floats_become_float64_wherever_they_hang():
 
 @pytest.mark.parametrize(
     ("batch", "expected"),
-    [((1, 2), (1, 2)), ([1, 2], (1, 2)), (3, (3,)), ({"x": 1}, ({"x": 1},)), ((), ())],
+    [((1, 2), (1, 2)), ([1, 2], (1, 2)), (3, (3,)), ({"x": 1}, {"x": 1}), ((), ())],
 )
-def test_a_tuple_or_list_is_a_batch_and_anything_else_its_only_item(batch, expected):
+def test_a_tuple_or_list_is_a_batch_and_a_mapping_stays_and_anything_else_is_its_only_item(
+    batch, expected
+):
     assert as_batch(batch) == expected
 
 

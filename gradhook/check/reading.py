@@ -1,0 +1,160 @@
+"""How what was passed is read, anew at each check: the batch, the parameters, what holds them.
+
+Where the parameters are an object that holds weights and gradients, two guarded runs find them
+(``gradhook.objective.held``).
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from gradhook._types import Batch
+from gradhook.errors import GradhookError, ParameterTypeError
+from gradhook.guard.guard import Guard
+from gradhook.objective.answers import names_needed, refuse_parameters
+from gradhook.objective.batch import Rows, draw, upcast
+from gradhook.objective.calls import Calls
+from gradhook.objective.held import Held
+from gradhook.objective.holders import holds, is_numbers, is_tensor, slots
+from gradhook.objective.objective import FromUpdate, Objective
+from gradhook.objective.parameters import SINGLE, Tree
+from gradhook.options import Options
+
+__all__ = ["Read", "read"]
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a check works with.
+
+    Args:
+        objective: The objective, with the parameters as they are now.
+        tree: Its parameters.
+        calls: How its functions are called.
+        batch: The whole batch.
+        rows: The rows drawn.
+        runs: Calls made to find the weights.
+    """
+
+    objective: Objective
+    tree: Tree
+    calls: Calls
+    batch: Batch
+    rows: Rows
+    runs: int = 0
+
+
+def read(objective: Objective, options: Options, batch: Any) -> Read:
+    """Read what was passed.
+
+    Args:
+        objective: As recognised.
+        options: The check's options.
+        batch: A tuple or a mapping.
+
+    Raises:
+        GradhookError: It cannot be checked; the message says what, where and the remedy.
+        Exception: Whatever a run raises that is to find the weights.
+    """
+    __tracebackhide__ = True
+    items, names = objective.arguments(batch)
+    parameters = objective.parameters
+    if _is_called(parameters):
+        parameters = parameters()
+    refuse_parameters(parameters)
+    rows = draw(
+        items,
+        samples=options.samples,
+        axis=options.sample_axis,
+        subset=_subset(options.subset, names),
+        random=np.random.default_rng(options.seed),
+    )
+    objective, runs = replace(objective, parameters=parameters), 0
+    if holds(parameters):
+        if isinstance(objective, FromUpdate):
+            raise ParameterTypeError(names_needed(parameters))
+        objective, runs = _held(objective, options, items, names, rows)
+    calls = objective.calls(items, options.switch_names, names=names)
+    single = objective.first_argument if calls.takes_parameters else SINGLE
+    tree = Tree.of(objective.parameters, single=single or SINGLE, parts=options.parts)
+    return Read(objective, tree, replace(calls, shapes=tree.shapes), items, rows, runs)
+
+
+def _is_called(parameters: Any) -> bool:
+    """Whether the parameters are a function that returns them, and no object that holds them."""
+    if not callable(parameters) or inspect.isclass(parameters):
+        return False
+    if inspect.isroutine(parameters) or isinstance(parameters, functools.partial):
+        return True
+    kept = (slot.get() for slot in slots(parameters)) if holds(parameters) else ()
+    return not any(is_numbers(value) or is_tensor(value) for value in kept)
+
+
+def _subset(given: Any, names: tuple[str, ...]) -> Callable[..., Any] | None:
+    """The user's ``subset``, which gets a mapping where the batch is one."""
+    if given is None or not names:
+        return given  # type: ignore[no-any-return]  # the user's own function
+
+    def cut(batch: Batch, rows: Any) -> Batch:
+        found = given(dict(zip(names, batch, strict=True)), rows)
+        return tuple(found[name] for name in names) if isinstance(found, Mapping) else found
+
+    return cut
+
+
+def _held(
+    objective: Objective, options: Options, batch: Batch, names: tuple[str, ...], rows: Rows
+) -> tuple[Objective, int]:
+    """The objective of a function that fills gradients, and how often it was run."""
+    __tracebackhide__ = True
+    root = objective.parameters
+    held = Held(_run_of(objective), root)
+    roots = (*objective.functions, objective.model, root, *objective.roots)
+    guard = Guard([*roots, batch, rows.batch], named=[options.state])
+    runs = 2
+    try:
+        try:
+            held.discover(upcast(rows.batch), names, batch, guard.restore)
+        except GradhookError:
+            raise
+        except Exception:
+            if rows.rows is None:
+                raise
+            guard.restore()
+            runs += 2
+            held.discover(batch, names, batch, guard.restore)  # the rows may be the reason
+    finally:
+        guard.restore()
+    model = objective.model if type(objective) is Objective and objective.model else root
+    return Objective(
+        parameters=held.weights,
+        loss_and_gradients=held.function,
+        form="in_place",
+        model=model,
+        notes=(*objective.notes, held.note),
+        roots=roots,
+    ), runs
+
+
+def _run_of(objective: Objective) -> Callable[..., Any]:
+    """The function that makes both passes."""
+    if objective.loss_and_gradients is not None:
+        return objective.loss_and_gradients
+    loss, gradients = objective.loss, objective.gradients
+    assert loss is not None
+    assert gradients is not None
+
+    @functools.wraps(loss)
+    def run(*batch: Any, **keywords: Any) -> Any:
+        __tracebackhide__ = True
+        value = loss(*batch, **keywords)
+        gradients(*batch, **keywords)
+        return value
+
+    return run

@@ -1,0 +1,169 @@
+"""First answers: what to write instead, where what was passed is not what it should be.
+
+One sentence each: what was passed, what it has, and the line to write.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from gradhook._types import with_article
+from gradhook.errors import ObjectiveError, ParameterTypeError
+from gradhook.objective.calls import name_of, positional_names
+from gradhook.objective.holders import find_pairs, holds, is_numbers, is_tensor, slots
+
+__all__ = [
+    "is_function",
+    "misplaced_batch",
+    "names_needed",
+    "no_objective",
+    "refuse_class",
+    "refuse_parameters",
+    "without_parameters",
+]
+
+FORMS = (
+    "pass a function loss_and_gradients(parameters, *batch) -> (loss, gradients); an "
+    "Objective(parameters=..., loss=..., gradients=...); a model with .params and .loss(X, y) -> "
+    "(loss, gradients); or a network with .params, .loss(x, t) and .gradient(x, t)"
+)
+
+OF_MODELS = ("forward", "backward", "params", "parameters", "layers")
+"""Attributes of models and layers, by which one that can be called is told from a function."""
+
+SHOWN = 4
+"""Names that a sentence lists."""
+
+
+def is_function(thing: Any) -> bool:
+    """Whether a thing is a function to be called, and no model or layer."""
+    if not callable(thing) or inspect.isclass(thing):
+        return False
+    return inspect.isroutine(thing) or not any(hasattr(thing, name) for name in OF_MODELS)
+
+
+def refuse_class(thing: Any) -> None:
+    """Refuse a class where an instance is needed."""
+    if inspect.isclass(thing):
+        raise ObjectiveError(f"{thing.__name__} is a class; pass an instance of it")
+
+
+def no_objective(thing: Any) -> str:
+    """What to write instead of something that is no objective."""
+    kind = with_article(type(thing).__name__)
+    if _is_torch(thing, "Module"):
+        return (
+            f"{kind} is a torch.nn.Module, whose gradients PyTorch computes: write "
+            "gradhook.integrations.pytorch_module.attach(module, criterion=criterion)"
+        )
+    if is_tensor(thing) or _is_torch(thing, "Tensor"):
+        return (
+            f"{kind} with .data and .grad is a result and no function: write check_gradients(run, "
+            "[w, b], batch=(X, y)), where run(X, y) computes the loss, calls its backward() and "
+            "returns it"
+        )
+    if isinstance(thing, (list, tuple)) and thing and any(map(holds, thing)):
+        kinds = ", ".join(dict.fromkeys(type(item).__name__ for item in thing))
+        return (
+            f"{kind} of {len(thing)} layers ({kinds}) is not an objective: write "
+            "check_gradients(run, layers, batch=(X, y)), where run(X, y) makes the forward and the "
+            "backward pass and returns the loss"
+        )
+    having = _having(thing) if holds(thing) and not isinstance(thing, Mapping) else ""
+    if having:
+        return (
+            f"{kind} with {having} is not an objective by itself: write check_gradients(run, net, "
+            "batch=(X, y)), where run(X, y) makes the forward and the backward pass and returns "
+            "the loss"
+        )
+    return f"{kind} is not an objective; {FORMS}"
+
+
+def without_parameters(thing: Any) -> str:
+    """What to write where no parameters were passed and the objective has none."""
+    missing = "the parameters to check are missing: pass parameters="
+    owner: Any = getattr(thing, "__self__", thing)
+    if inspect.isroutine(thing) and owner is thing:
+        return f"{missing}, as in check_gradients({name_of(thing)}, {{'W': W, 'b': b}}, batch=...)"
+    return f"{missing}, a dictionary of the arrays that {with_article(type(owner).__name__)} reads"
+
+
+def misplaced_batch(called: str, function: Any, count: int) -> str:
+    """What to write where a batch was passed by position."""
+    name = name_of(function) if is_function(function) else "f"
+    wanted = positional_names(function)[1:] if is_function(function) else []
+    names = wanted if len(wanted) == count else ["X", "y", "z"][:count]
+    batch = names[0] if len(names) == 1 else f"({', '.join(names)})"
+    return (
+        f"{called} takes the objective and the parameters by position, and {count} more "
+        f"{'was' if count == 1 else 'were'} passed: write {called}({name}, parameters, "
+        f"batch={batch})"
+    )
+
+
+def refuse_parameters(parameters: Any) -> None:
+    """Refuse what cannot be parameters, before anything is called.
+
+    Raises:
+        ParameterTypeError: It is a name or a list of names, a generator, a class, or of PyTorch.
+    """
+    kind = with_article(type(parameters).__name__)
+    names = [parameters] if isinstance(parameters, str) else parameters
+    if isinstance(names, (list, tuple, set)) and names and all(isinstance(n, str) for n in names):
+        first = sorted(names)[:2] if isinstance(names, set) else list(names)[:2]
+        shown = ", ".join(f"{name!r}: net.{name}" for name in first)
+        what = "the name" if isinstance(parameters, str) else f"{kind} of names,"
+        raise ParameterTypeError(
+            f"the parameters are {what} {', '.join(map(repr, first))}, and arrays are needed: "
+            f"write {{{shown}}}, or pass the object that holds weights and gradients"
+        )
+    if isinstance(parameters, Iterator):
+        raise ParameterTypeError(
+            f"the parameters are {kind}, which can be read once, and every check reads them: write "
+            "list(...) around it, or pass a function that returns it as a list"
+        )
+    if inspect.isclass(parameters):
+        raise ParameterTypeError(
+            f"the parameters are the class {parameters.__name__}; pass an instance of it"
+        )
+    leaves = parameters.values() if isinstance(parameters, Mapping) else parameters
+    leaves = leaves if isinstance(leaves, (list, tuple)) or leaves is not parameters else []
+    if _is_torch(parameters, "Module") or any(_is_torch(leaf, "Tensor") for leaf in leaves):
+        raise ParameterTypeError(
+            f"the parameters are PyTorch's ({kind}): write "
+            "gradhook.integrations.pytorch_module.attach(module, criterion=criterion)"
+        )
+
+
+def names_needed(parameters: Any) -> str:
+    """What to write where an update is read and its weights are not named."""
+    arrays = [s.name for s in slots(parameters) if is_numbers(s.get()) and np.ndim(s.get())]
+    names = arrays[:SHOWN] or ["W1"]
+    shown = ", ".join(f"{name!r}: net.{name}" for name in names)
+    return (
+        f"an update tells no weights from activations, and the parameters are "
+        f"{with_article(type(parameters).__name__)}: write parameters=lambda: {{{shown}}}"
+    )
+
+
+def _having(thing: Any) -> str:
+    """What a model has, in a few words."""
+    methods = [
+        name for name in ("forward", "backward", "loss") if callable(getattr(thing, name, 0))
+    ]
+    pairs = [pair.weight.name for pair in find_pairs(thing)]
+    arrays = pairs or [slot.name for slot in slots(thing) if is_numbers(slot.get())]
+    had = [*methods, *list(dict.fromkeys(arrays))[:SHOWN]]
+    return ", ".join(had)
+
+
+def _is_torch(thing: Any, name: str) -> bool:
+    """Whether something is of a class of PyTorch's, which is not imported to find out."""
+    return any(
+        kind.__name__ == name and kind.__module__.partition(".")[0] == "torch"
+        for kind in type(thing).__mro__
+    )

@@ -1,0 +1,385 @@
+"""``run(*batch) -> loss`` and the object that holds weights and gradients, as an objective.
+
+``run`` makes the forward and the backward pass, and leaves the gradients beside the weights.  Which
+attributes are weights is found by two runs.  After the first the pairs are there
+(``gradhook.objective.holders``); before the second every candidate is moved a little and every
+gradient is zero.  An array that a run replaces or writes is an activation and no weight, and so is
+one that shares memory with the batch; a gradient that no run writes is none.
+
+At each evaluation the gradients are zeroed, so that code which adds to them and code which
+overwrites them are both right.  Weights are moved where they are; numbers, read-only arrays and
+float32 arrays that are to be finer for a while are put into every attribute that held them.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from gradhook._types import Array, Batch, with_article
+from gradhook.errors import GradientNameError, LossTypeError, ObjectiveError
+from gradhook.objective.calls import batch_of, by_name, name_of, signature_of, takes
+from gradhook.objective.gradients import shape_of
+from gradhook.objective.holders import (
+    Pair,
+    Slot,
+    find_pairs,
+    is_numbers,
+    is_tensor,
+    number_slot,
+    slots,
+)
+from gradhook.objective.parameters import each_leaf, rms
+
+__all__ = ["Held"]
+
+MOVED = 1e-3
+"""Distance, in scales of each array, by which candidates are moved before the second run."""
+
+NAMED = 8
+"""Pairs that the note names one by one."""
+
+
+class Held:
+    """Weights and gradients on an object, and the function that fills the gradients.
+
+    Args:
+        run: ``run(*batch) -> loss``, or ``run(root, *batch)``.
+        root: What holds the weights.
+
+    Attributes:
+        weights: The weights by name, as a check moves them.
+        note: What was found and how, in one sentence.
+    """
+
+    def __init__(self, run: Callable[..., Any], root: Any) -> None:
+        self._user_run = run
+        self._root = [root] if is_tensor(root) else root
+        self._whole = root
+        self._run = run
+        self._pairs: list[Pair] = []
+        self._original: dict[str, Any] = {}
+        self._places: dict[str, list[Slot]] = {}
+        self.weights: dict[str, Array] = {}
+        self.note = ""
+
+    def discover(
+        self, batch: Batch, names: tuple[str, ...], data: Any, rewind: Callable[[], None]
+    ) -> None:
+        """Find the weights by two runs on a batch.
+
+        Args:
+            batch: The rows to run on.
+            names: By which they are passed; empty where it is by position.
+            data: Whatever else is data and no weight.
+            rewind: Puts back what a run has changed.
+
+        Raises:
+            ObjectiveError: Nothing was found, or ``run`` does not take the batch.
+            Exception: Whatever ``run`` raises.
+        """
+        __tracebackhide__ = True
+        self._bind(batch, names)
+        arguments, keywords = by_name(names, batch)
+        call = functools.partial(self._run, *arguments, **keywords)
+        before = {slot.path: slot.get() for slot in slots(self._root)}
+        for pair in find_pairs(self._root):
+            before[pair.weight.path] = pair.weight.get()
+        self._loss_of(call())
+        pairs = find_pairs(self._root)
+        out: dict[str, str] = {}
+        arrays = [item for item in each_leaf([batch, data]) if isinstance(item, np.ndarray)]
+        for pair in pairs:
+            if not self._stayed(pair, before):
+                out[pair.weight.name] = "replaced by the run"
+            elif self._is_constant(pair, before):
+                out[pair.weight.name] = f"no run writes {pair.gradient.name}"
+            elif any(np.may_share_memory(pair.weight.get(), array) for array in arrays):
+                out[pair.weight.name] = "part of the batch"
+        pairs = [pair for pair in pairs if pair.weight.name not in out]
+        rewind()
+        self._take(pairs)
+        pairs = self._pairs
+        with _Moved(self) as left:
+            self._zero()
+            marks = {p.weight.path: self._gradient(p)[0] for p in pairs}
+            self._loss_of(call())
+            for pair in pairs:
+                if not self._is_left(pair, left):
+                    out[pair.weight.name] = "written by the run"
+                elif not self._is_written(pair, marks[pair.weight.path]):
+                    out[pair.weight.name] = f"no run writes {pair.gradient.name}"
+            pairs = _without_repetitions(
+                [pair for pair in pairs if pair.weight.name not in out], self._gradient
+            )
+        rewind()
+        if not pairs:
+            raise ObjectiveError(self._nothing(out))
+        self._take(pairs)
+        self.note = self._found(out)
+
+    def loss_and_gradients(self, *batch: Any, **keywords: Any) -> tuple[Any, dict[str, Any]]:
+        """Run forward and backward, and read the gradients."""
+        __tracebackhide__ = True
+        self._install()
+        self._zero()
+        loss = self._loss_of(self._run(*batch, **keywords))
+        return loss, {pair.weight.name: self._read(pair) for pair in self._pairs}
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        """``loss_and_gradients`` with the name and the signature of the user's function."""
+        run = self._user_run
+
+        def loss_and_gradients(*batch: Any, **keywords: Any) -> Any:
+            __tracebackhide__ = True
+            return self.loss_and_gradients(*batch, **keywords)
+
+        loss_and_gradients.__name__ = name_of(run)
+        signature = signature_of(run)
+        if signature is not None:
+            kept = list(signature.parameters.values())[self._run is not run :]
+            vars(loss_and_gradients)["__signature__"] = signature.replace(parameters=kept)
+        return loss_and_gradients
+
+    def _bind(self, batch: Batch, names: tuple[str, ...]) -> None:
+        """See whether ``run`` takes the batch alone, or after the object."""
+        run, count = self._user_run, 0 if names else len(batch)
+        if names or takes(run, count):
+            self._run = run
+        elif takes(run, count + 1):
+            self._run = functools.partial(run, self._whole)
+        else:
+            signature = signature_of(run)
+            raise ObjectiveError(
+                f"{name_of(run)}{signature} is not called with a batch of {count} item(s): write "
+                f"check_gradients({name_of(run)}, ...{batch_of(run, after=0)})"
+            )
+
+    def _stayed(self, pair: Pair, before: dict[Any, Any]) -> bool:
+        """Whether the weight is what it was before the run."""
+        now, then = pair.weight.get(), before.get(pair.weight.path)
+        return now is then or (np.ndim(now) == 0 and then is not None and _equal(now, then))
+
+    def _is_constant(self, pair: Pair, before: dict[Any, Any]) -> bool:
+        """Whether what is called as a gradient is a number that a run leaves as it was."""
+        now, then = pair.gradient.get(), before.get(pair.gradient.path)
+        return then is not None and now is then and np.ndim(now) == 0 and bool(now)
+
+    def _take(self, pairs: list[Pair]) -> None:
+        """Look after these pairs, at the values that they have now."""
+        pairs = [Pair(pair.weight.again(self._root), pair.gradient) for pair in pairs]
+        self._pairs = pairs
+        self._original = {pair.weight.name: pair.weight.get() for pair in pairs}
+        self.weights = {
+            name: w if _is_movable(w) else np.array(w, dtype=np.float64)
+            for name, w in self._original.items()
+        }
+        by_identity: dict[int, list[Slot]] = {}
+        for slot in slots(self._root):
+            by_identity.setdefault(id(slot.get()), []).append(slot)
+        self._places = {}
+        for pair in pairs:
+            weight = self._original[pair.weight.name]
+            others = by_identity.get(id(weight), []) if np.ndim(weight) else []
+            others = [slot for slot in others if slot.path != pair.weight.path]
+            self._places[pair.weight.name] = [pair.weight, *others]
+
+    def _install(self) -> None:
+        """Let every attribute hold what the check moves."""
+        for name, places in self._places.items():
+            weight, original = self.weights[name], self._original[name]
+            if weight is original:
+                value = original
+            elif isinstance(original, np.ndarray) and original.ndim:
+                value = weight
+            else:
+                value = _like(original, weight)
+            for slot in places:
+                here = slot.again(self._root)
+                if here.get() is not value:
+                    here.put(value)
+
+    def _is_left(self, pair: Pair, left: dict[str, Any]) -> bool:
+        """Whether a run has left a moved weight alone."""
+        now = pair.weight.again(self._root).get()
+        held = self._original[pair.weight.name]
+        same = now is held if isinstance(held, np.ndarray) and _is_movable(held) else True
+        return same and is_numbers(now) and _equal(now, left[pair.weight.name])
+
+    def _is_written(self, pair: Pair, before: Any) -> bool:
+        """Whether a run has written a gradient that was zero."""
+        holder, gradient = self._gradient(pair)
+        if gradient is None:
+            return False
+        now = np.asarray(gradient, dtype=np.float64)
+        weight = np.shape(self.weights[pair.weight.name])
+        # W and dW of other shapes: a mistake to tell of, if a run made it.
+        return bool(np.any(now)) or (holder is not before and now.ndim > 0 and now.shape == weight)
+
+    def _gradient(self, pair: Pair) -> tuple[Any, Any]:
+        """What hangs where the gradient should, and its numbers."""
+        held = pair.gradient.again(self._root).get()
+        if held is None or is_numbers(held):
+            return held, held
+        inside = number_slot(held, "", ())
+        return held, None if inside is None else inside.get()
+
+    def _read(self, pair: Pair) -> Any:
+        held, gradient = self._gradient(pair)
+        if gradient is None:
+            raise GradientNameError(
+                f"after the run {pair.gradient.name} is {with_article(type(held).__name__)}, where "
+                f"the gradient of {pair.weight.name} was found before: let every run leave it there"
+            )
+        weight = self.weights[pair.weight.name]
+        return np.reshape(gradient, weight.shape) if weight.ndim == 0 else gradient
+
+    def _zero(self) -> None:
+        for pair in self._pairs:
+            slot = pair.gradient.again(self._root)
+            held = slot.get()
+            if held is not None and not is_numbers(held):
+                inside = number_slot(held, "", ())
+                slot, held = (slot, None) if inside is None else (inside, inside.get())
+            if held is None:
+                continue
+            if isinstance(held, np.ndarray) and held.flags.writeable:
+                held[...] = 0
+            else:
+                slot.put(_like(held, np.zeros(np.shape(held))))
+
+    def _loss_of(self, returned: Any) -> Any:
+        """The loss; a tensor of a tape holds it as its numbers."""
+        name = name_of(self._user_run)
+        if isinstance(returned, (tuple, list)):
+            raise LossTypeError(
+                f"{name} returned {with_article(type(returned).__name__)} of {len(returned)}: with "
+                "an object that holds weights and gradients it returns the loss alone; where it "
+                "returns the gradients too, pass the weights by name, such as "
+                "check_gradients(..., {'W1': net.W1}, batch=...)"
+            )
+        if is_numbers(returned) or returned is None:
+            return returned
+        inside = number_slot(returned, "", ())
+        return returned if inside is None else inside.get()
+
+    def _found(self, out: dict[str, str]) -> str:
+        pairs = [f"{p.weight.name} ({_last(p.gradient.name)})" for p in self._pairs]
+        more = f" and {len(pairs) - NAMED} more" if len(pairs) > NAMED else ""
+        first = ", ".join(pairs[:NAMED])
+        left = f"; left out: {_listed(out)}" if out else ""
+        return (
+            f"{name_of(self._user_run)} makes both passes; weights and gradients found on "
+            f"{_called(self._whole)}: {first}{more}{left}"
+        )
+
+    def _nothing(self, out: dict[str, str]) -> str:
+        seen = {
+            slot.name: np.shape(slot.get()) for slot in slots(self._root) if is_numbers(slot.get())
+        }
+        arrays = [name for name, shape in seen.items() if shape] or list(seen)
+        shown = [f"{n} {seen[n]}" + (f" ({out[n]})" if n in out else "") for n in arrays[:NAMED]]
+        shown += [f"{name} ({why})" for name, why in out.items() if name not in arrays[:NAMED]]
+        chosen = [name for name in arrays if name not in out][:2] or ["W1"]
+        owner = "net" if not isinstance(self._whole, (list, tuple, dict)) else "net..."
+        weights = ", ".join(f"{name!r}: {owner}.{name}" for name in chosen)
+        gradients = ", ".join(f"{name!r}: ..." for name in chosen)
+        run = name_of(self._user_run)
+        written = [name for name, why in out.items() if why.startswith(("written", "replaced"))]
+        update = (
+            " If the run also updates the weights, use Objective.from_update."
+            if any(name in seen for name in written)
+            else ""
+        )
+        return (
+            f"no weight with a gradient was found on {_called(self._whole)} after a run.  Arrays "
+            f"seen: {', '.join(shown) or 'none'}.{update}  Write instead:\n"
+            f"    def loss_and_gradients(*batch):\n"
+            f"        return {run}(*batch), {{{gradients}}}\n"
+            f"    check_gradients(loss_and_gradients, {{{weights}}}, batch=...)"
+        )
+
+
+class _Moved:
+    """Moves candidates a little while a block runs, and gives the values that they then have."""
+
+    def __init__(self, held: Held) -> None:
+        self._held = held
+        self._saved: dict[str, Array] = {}
+
+    def __enter__(self) -> dict[str, Any]:
+        held, random = self._held, np.random.default_rng(0)
+        for name, weight in held.weights.items():
+            self._saved[name] = weight.copy()
+        for weight in held.weights.values():
+            signs = random.choice([-1.0, 1.0], weight.shape)
+            weight += (MOVED * (rms(weight) or 1.0) * signs).astype(weight.dtype)
+        held._install()
+        return {name: weight.copy() for name, weight in held.weights.items()}
+
+    def __exit__(self, *_: object) -> None:
+        for name, saved in self._saved.items():
+            self._held.weights[name][...] = saved
+        for name, places in self._held._places.items():
+            for slot in places:
+                if slot.get() is not self._held._original[name]:
+                    slot.put(self._held._original[name])
+
+
+def _without_repetitions(pairs: list[Pair], read: Callable[[Pair], tuple[Any, Any]]) -> list[Pair]:
+    """One pair for each weight and gradient, also where both are kept in several places.
+
+    A weight that is kept twice with two gradients (tied weights) stays twice: they are added.
+    """
+    kept: list[Pair] = []
+    for pair in sorted(pairs, key=lambda pair: len(pair.weight.path)):
+        weight, gradient = pair.weight.get(), read(pair)[1]
+        if np.ndim(weight) and any(
+            weight is other.weight.get() and _equal(gradient, read(other)[1]) for other in kept
+        ):
+            continue
+        kept.append(pair)
+    chosen = {pair.weight.path for pair in kept}
+    return [pair for pair in pairs if pair.weight.path in chosen]
+
+
+def _is_movable(weight: Any) -> bool:
+    return (
+        isinstance(weight, np.ndarray)
+        and weight.flags.writeable
+        and not isinstance(weight, (np.ma.MaskedArray, np.matrix))
+    )
+
+
+def _like(original: Any, array: Array) -> Any:
+    """An array's numbers as the kind of thing that stood there."""
+    if isinstance(original, np.ndarray) or hasattr(original, "__array__"):
+        if isinstance(original, np.generic):
+            return type(original)(array)
+        return array.copy()
+    return float(array)
+
+
+def _equal(first: Any, second: Any) -> bool:
+    return shape_of(first) == shape_of(second) and bool(np.array_equal(first, second))
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
+def _listed(out: dict[str, str]) -> str:
+    return ", ".join(f"{name} ({why})" for name, why in list(out.items())[:NAMED])
+
+
+def _called(root: Any) -> str:
+    kind = type(root).__name__
+    if isinstance(root, (list, tuple, dict)):
+        items = list(root.values() if isinstance(root, dict) else root)
+        kinds = list(dict.fromkeys(type(item).__name__ for item in items))
+        return f"the {kind} of {len(items)} ({', '.join(kinds[:3])})"
+    return f"the {kind}"

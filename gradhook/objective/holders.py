@@ -1,0 +1,272 @@
+"""Weights and gradients that an object holds, found where people keep them.
+
+A model, a layer, a list of layers, a list of tensors: what is a weight is told by its gradient,
+which hangs beside it.  Four manners are read: two names of which one is called after the other
+(``W`` and ``dW``, ``grad_W``, ``W_grad``, ``gW``; of arrays, or of lists or dictionaries of them),
+``params`` and ``grads`` of one structure, attributes whose gradients lie in a dictionary ``grads``,
+and tensors with ``.data`` and ``.grad``.  Attributes, slots, lists, dictionaries and objects of
+classes that are the user's own are entered; nothing is called.
+"""
+
+from __future__ import annotations
+
+import numbers
+import sys
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from gradhook.objective.gradients import RULES
+from gradhook.objective.parameters import LISTED
+
+__all__ = [
+    "PARAMETERS",
+    "Pair",
+    "Slot",
+    "find_pairs",
+    "holds",
+    "is_numbers",
+    "is_tensor",
+    "number_slot",
+    "slots",
+]
+
+PARAMETERS, GRADIENTS = ("params", "parameters"), ("grads", "gradients")
+"""What containers of weights are called, and those of their gradients."""
+
+NUMBERS = ("data", "cached_data", "value")
+"""Attributes in which tensors keep their numbers; the first that holds some counts."""
+
+MOST = 50_000
+"""Values looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A place in which a value hangs.
+
+    Args:
+        name: As the user would write it.
+        holder: The object, list or mapping.
+        key: Its attribute, index or key there.
+        path: How the place is reached from the root: pairs of "is it an attribute" and key.
+    """
+
+    name: str
+    holder: Any
+    key: Any
+    path: tuple[tuple[bool, Any], ...]
+
+    def get(self) -> Any:
+        """What hangs there now; ``None`` for nothing."""
+        return _at(self.holder, *self.path[-1]) if self.path else self.holder
+
+    def put(self, value: Any) -> None:
+        """Hang something else there."""
+        if self.path[-1][0]:
+            setattr(self.holder, self.key, value)
+        else:
+            self.holder[self.key] = value
+
+    def again(self, root: Any) -> Slot:
+        """The same place, reached anew from the root: what leads there may have been replaced."""
+        holder = root
+        for step in self.path[:-1]:
+            holder = _at(holder, *step)
+        return Slot(self.name, holder, self.key, self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A weight and its gradient.
+
+    Args:
+        weight: Where the weight hangs.
+        gradient: Where its gradient does.
+    """
+
+    weight: Slot
+    gradient: Slot
+
+
+def holds(value: Any) -> bool:
+    """Whether parameters are an object that may hold weights, or a container of such objects."""
+    if isinstance(value, Mapping):
+        return any(holds(item) for item in value.values())
+    if isinstance(value, (list, tuple)):
+        return any(holds(item) for item in value)
+    return is_tensor(value) or _is_entered(value)
+
+
+def is_numbers(value: Any) -> bool:
+    """Whether a value is an array of floating-point numbers, or one number."""
+    if isinstance(value, (bool, np.bool_)):
+        return False
+    if isinstance(value, numbers.Real):
+        return True
+    return getattr(getattr(value, "dtype", None), "kind", "") == "f" and hasattr(value, "shape")
+
+
+def is_tensor(value: Any) -> bool:
+    """Whether a value is a tensor of a tape: an object with numbers and with ``.grad``."""
+    if is_numbers(value) or not _is_entered(value) or not hasattr(value, "grad"):
+        return False
+    return number_slot(value, "", ()) is not None
+
+
+def number_slot(tensor: Any, name: str, path: tuple[tuple[bool, Any], ...]) -> Slot | None:
+    """Where a tensor keeps its numbers."""
+    for key in NUMBERS:
+        if is_numbers(getattr(tensor, key, None)):
+            return Slot(name, tensor, key, (*path, (True, key)))
+    return None
+
+
+def slots(root: Any) -> Iterator[Slot]:
+    """Every place in reach of a root, the nearest first; the root itself is none."""
+    queue: deque[tuple[str, Any, tuple[tuple[bool, Any], ...]]] = deque([("", root, ())])
+    seen, count = {id(root)}, 0
+    while queue and count < MOST:
+        name, holder, path = queue.popleft()
+        for key, attribute, value in _items(holder):
+            count += 1
+            slot = Slot(_named(name, holder, key, value), holder, key, (*path, (attribute, key)))
+            yield slot
+            if id(value) not in seen and not is_tensor(value) and _is_entered(value, within=True):
+                seen.add(id(value))
+                queue.append((slot.name, value, slot.path))
+
+
+def find_pairs(root: Any) -> list[Pair]:
+    """Every weight that has a gradient beside it, the nearest to the root first."""
+    found: dict[tuple[Any, ...], Pair] = {}
+    spaces: dict[int, dict[Any, Slot]] = {}
+    for slot in slots(root):
+        spaces.setdefault(id(slot.holder), {})[slot.key] = slot
+        value = slot.get()
+        if is_tensor(value) and getattr(value, "requires_grad", True) is not False:
+            weight = number_slot(value, slot.name, slot.path)
+            assert weight is not None
+            name = f"{slot.name}.grad"
+            pair = Pair(weight, Slot(name, value, "grad", (*slot.path, (True, "grad"))))
+            found.setdefault(weight.path, pair)
+    for space in spaces.values():
+        for pair in _pairs_among(space):
+            found.setdefault(pair.weight.path, pair)
+    return list(found.values())
+
+
+def _pairs_among(space: Mapping[Any, Slot]) -> Iterator[Pair]:
+    """Pairs of names in one object or dictionary."""
+    beside = next((space[name] for name in GRADIENTS if name in space), None)
+    words = any(name in space for name in PARAMETERS)
+    for key, slot in space.items():
+        if not isinstance(key, str):
+            continue
+        for other in _names_of_gradient(key):
+            if other in space:
+                yield from _matched(slot, space[other])
+        if beside is not None and not words and key not in GRADIENTS:
+            inside = beside.get()
+            if isinstance(inside, Mapping) and is_numbers(slot.get()):
+                yield from _matched_by_key(slot, beside, key)
+
+
+def _names_of_gradient(name: str) -> list[str]:
+    bare = name.lstrip("_")
+    lead = name[: len(name) - len(bare)]
+    words = GRADIENTS if bare in PARAMETERS else ()
+    return [lead + other for other in (*(form.replace("{}", bare) for form in RULES), *words)]
+
+
+def _matched(weight: Slot, gradient: Slot) -> Iterator[Pair]:
+    """Pairs of two values of one structure."""
+    w, g = weight.get(), gradient.get()
+    if is_numbers(w):
+        whole = isinstance(w, int) and isinstance(g, int)  # counters
+        if g is None or (is_numbers(g) and not whole and (np.ndim(g) > 0 or np.ndim(w) == 0)):
+            yield Pair(weight, gradient)
+    elif isinstance(w, Mapping) and isinstance(g, Mapping):
+        for key in w:
+            yield from _matched_by_key(_child(weight, key), gradient, key)
+    elif isinstance(w, (list, tuple)) and isinstance(g, (list, tuple)) and len(w) == len(g):
+        for index in range(len(w)):
+            yield from _matched(_child(weight, index), _child(gradient, index))
+
+
+def _matched_by_key(weight: Slot, gradients: Slot, key: Any) -> Iterator[Pair]:
+    inside = gradients.get()
+    names = [key, *(_names_of_gradient(key) if isinstance(key, str) else ())]
+    other = next((name for name in names if name in inside), None)
+    if other is not None:
+        yield from _matched(weight, _child(gradients, other))
+
+
+def _child(slot: Slot, key: Any) -> Slot:
+    holder = slot.get()
+    name = _named(slot.name, holder, key, None)
+    return Slot(name, holder, key, (*slot.path, (False, key)))
+
+
+def _named(name: str, holder: Any, key: Any, value: Any) -> str:
+    """What the user calls a place: ``W1``, ``layers[0].W``, ``layers['out'].b``, ``params[0]``."""
+    if isinstance(holder, Mapping):
+        head, dot, last = name.rpartition(".")
+        if last in PARAMETERS or not name:  # {"W1": ...}: the keys are the names
+            return f"{head}{dot}{key}"
+        return f"{name}[{key!r}]"
+    if isinstance(holder, (list, tuple)):
+        # A list that was passed has no name of its own here.
+        plain = LISTED if value is None or is_tensor(value) else "layers"
+        return f"{name or plain}[{key}]"
+    return f"{name}.{key}" if name else str(key)
+
+
+def _items(holder: Any) -> Iterator[tuple[Any, bool, Any]]:
+    """Keys and values of a container, or attributes of an object."""
+    if isinstance(holder, Mapping):
+        yield from ((key, False, value) for key, value in holder.items())
+    elif isinstance(holder, (list, tuple)):
+        yield from ((index, False, value) for index, value in enumerate(holder))
+    else:
+        yield from ((name, True, value) for name, value in _attributes(holder).items())
+
+
+def _attributes(thing: Any) -> dict[str, Any]:
+    """Attributes of an object: of its class where they are arrays, slots, and its own."""
+    found: dict[str, Any] = {}
+    for kind in reversed(type(thing).__mro__):
+        found |= {
+            n: v for n, v in vars(kind).items() if is_numbers(v) or isinstance(v, (list, dict))
+        }
+        given = vars(kind).get("__slots__", ())
+        for name in [given] if isinstance(given, str) else given:
+            if hasattr(thing, name):
+                found[name] = getattr(thing, name)
+    found |= getattr(thing, "__dict__", {})
+    return {n: v for n, v in found.items() if not (n.startswith("__") and n.endswith("__"))}
+
+
+def _is_entered(value: Any, *, within: bool = False) -> bool:
+    """Whether a value is an object of a class of the user's, or, within one, a container."""
+    if isinstance(value, (Mapping, list, tuple)):
+        return within
+    if isinstance(value, (type, str, bytes, SimpleNamespace)) or callable(
+        getattr(value, "__array__", None)
+    ):
+        return isinstance(value, SimpleNamespace)
+    top = type(value).__module__.partition(".")[0]
+    foreign = top in sys.stdlib_module_names or top in ("builtins", "numpy", "scipy", "gradhook")
+    known = hasattr(value, "__dict__") or hasattr(type(value), "__slots__")
+    return known and (top == "__main__" or not foreign)
+
+
+def _at(holder: Any, attribute: bool, key: Any) -> Any:
+    try:
+        return getattr(holder, key, None) if attribute else holder[key]
+    except (LookupError, TypeError):
+        return None

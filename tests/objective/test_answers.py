@@ -1,0 +1,269 @@
+"""First answers: every natural first attempt gets one sentence that says what to write."""
+
+import traceback
+
+import numpy as np
+import pytest
+
+from gradhook import GradCheckCallback, check_gradients
+from gradhook.errors import GradhookError
+from gradhook.testing import assert_gradients
+
+X, Y = np.ones((9, 3)), np.ones((9, 2))
+WEIGHTS = {"W": np.ones((3, 2))}
+
+
+class Net:
+    """A model that holds weights and gradients."""
+
+    def __init__(self):
+        self.W1, self.dW1 = np.ones((3, 2)), None
+
+    def forward(self, inputs):
+        return inputs @ self.W1
+
+    def backward(self, dout):
+        self.dW1 = X.T @ dout
+
+
+class Affine(Net):
+    """A layer whose name begins with a vowel."""
+
+
+class Tape:
+    """A tensor of a tape."""
+
+    def __init__(self):
+        self.data, self.grad = np.ones(3), None
+
+
+class Module:
+    """As PyTorch's, as far as names go."""
+
+    __module__ = "torch.nn.modules.module"
+
+
+class Linear(Module):
+    __module__ = "models"
+
+
+Tensor = type("Tensor", (), {"__module__": "torch", "__array__": lambda self: np.ones(1)})
+
+
+def f(p, X, y):
+    return float(np.sum(X @ p["W"])), {"W": X.sum(axis=0)[:, None] * np.ones((1, 2))}
+
+
+def named(rename):
+    def f(p, X, y):
+        return float(np.sum(X @ p["W"])), rename(X.sum(axis=0)[:, None] * np.ones((1, 2)))
+
+    return f
+
+
+RUN = (
+    "write check_gradients(run, {}, batch=(X, y)), where run(X, y) makes the forward and the "
+    "backward pass and returns the loss"
+)
+ATTACH = "write gradhook.integrations.pytorch_module.attach(module, criterion=criterion)"
+
+ATTEMPTS = {
+    "a model": (
+        lambda: check_gradients(Net(), batch=(X, Y)),
+        f"a Net with forward, backward, W1 is not an objective by itself: {RUN.format('net')}",
+    ),
+    "a layer": (
+        lambda: check_gradients(Affine(), batch=(X, Y)),
+        f"an Affine with forward, backward, W1 is not an objective by itself: {RUN.format('net')}",
+    ),
+    "a list of layers": (
+        lambda: check_gradients([Affine(), Net()], batch=(X, Y)),
+        f"a list of 2 layers (Affine, Net) is not an objective: {RUN.format('layers')}",
+    ),
+    "a torch module": (
+        lambda: check_gradients(Linear(), batch=(X, Y)),
+        f"a Linear is a torch.nn.Module, whose gradients PyTorch computes: {ATTACH}",
+    ),
+    "a torch module's parameters": (
+        lambda: check_gradients(f, [Tensor()], batch=(X, Y)),
+        f"the parameters are PyTorch's (a list): {ATTACH}",
+    ),
+    "a torch module for parameters": (
+        lambda: check_gradients(f, Linear(), batch=(X, Y)),
+        f"the parameters are PyTorch's (a Linear): {ATTACH}",
+    ),
+    "a tape tensor": (
+        lambda: check_gradients(Tape()),
+        (
+            "a Tape with .data and .grad is a result and no function: write check_gradients(run, "
+            "[w, b], batch=(X, y)), where run(X, y) computes the loss, calls its backward() and "
+            "returns it"
+        ),
+    ),
+    "the batch by position": (
+        lambda: check_gradients(f, WEIGHTS, X, Y),
+        (
+            "check_gradients takes the objective and the parameters by position, and 2 more were "
+            "passed: write check_gradients(f, parameters, batch=(X, y))"
+        ),
+    ),
+    "the batch by position, in a callback": (
+        lambda: GradCheckCallback(f, WEIGHTS, X, enabled=False),
+        (
+            "GradCheckCallback takes the objective and the parameters by position, and 1 more was "
+            "passed: write GradCheckCallback(f, parameters, batch=X)"
+        ),
+    ),
+    "epsilon=": (
+        lambda: check_gradients(f, WEIGHTS, batch=(X, Y), epsilon=1e-7),
+        (
+            "epsilon= is no option here: the step is chosen for you, block by block, so leave it "
+            "out; for one of your own pass method=gradhook.difference.Central(step=1e-5)"
+        ),
+    ),
+    "rtol=": (
+        lambda: check_gradients(f, WEIGHTS, batch=(X, Y), rtol=1e-3),
+        "rtol= is no option here: write tolerance=gradhook.Tolerance(fail=1e-4)",
+    ),
+    "args=": (
+        lambda: check_gradients(f, WEIGHTS, args=(X, Y)),
+        (
+            "args= is no option here: write batch=(X, y), what the function takes besides the "
+            "parameters"
+        ),
+    ),
+    "jac=": (
+        lambda: check_gradients(f, WEIGHTS, jac=f),
+        "jac= is no option here: write gradient=, the function that computes the gradient",
+    ),
+    "batch=X": (
+        lambda: check_gradients(f, WEIGHTS, batch=X),
+        (
+            "f(p, X, y) fits neither (parameters, *batch) nor (*batch) for a batch of 1 item(s): "
+            "pass as batch= what it takes besides the parameters, batch=(X, y)"
+        ),
+    ),
+    "gradients under other names": (
+        lambda: check_gradients(named(lambda g: {"kernel": g}), WEIGHTS, batch=(X, Y)),
+        (
+            "no gradient for W: the parameters are W; the gradients are kernel. If they are named "
+            "by another rule, pass it, for example gradient_name={'W': 'kernel'}"
+        ),
+    ),
+    "a tuple for a dictionary": (
+        lambda: check_gradients(named(lambda g: (g, g)), WEIGHTS, batch=(X, Y)),
+        (
+            "the gradients are a tuple of 2, the parameters are W: return a dictionary with the "
+            "gradient of each under its name, or all of them in this order"
+        ),
+    ),
+    "an integer array": (
+        lambda: check_gradients(f, {"W": np.ones((3, 2), int)}, batch=(X, Y)),
+        (
+            "parameter 'W' has dtype int64; a derivative needs real floating-point numbers: "
+            "convert it, for example with numpy.asarray(..., dtype=float)"
+        ),
+    ),
+    "a list of names": (
+        lambda: check_gradients(f, ["W1", "b1"], batch=(X, Y)),
+        (
+            "the parameters are a list of names, 'W1', 'b1', and arrays are needed: write {'W1': "
+            "net.W1, 'b1': net.b1}, or pass the object that holds weights and gradients"
+        ),
+    ),
+    "a name": (
+        lambda: check_gradients(f, "W1", batch=(X, Y)),
+        (
+            "the parameters are the name 'W1', and arrays are needed: write {'W1': net.W1}, or "
+            "pass the object that holds weights and gradients"
+        ),
+    ),
+    "an iterator": (
+        lambda: check_gradients(f, iter([1.0]), batch=(X, Y)),
+        (
+            "the parameters are a list_iterator, which can be read once, and every check reads "
+            "them: write list(...) around it, or pass a function that returns it as a list"
+        ),
+    ),
+    "a class": (
+        lambda: check_gradients(f, Net, batch=(X, Y)),
+        "the parameters are the class Net; pass an instance of it",
+    ),
+    "no parameters": (
+        lambda: check_gradients(f, batch=(X, Y)),
+        (
+            "the parameters to check are missing: pass parameters=, as in check_gradients(f, {'W': "
+            "W, 'b': b}, batch=...)"
+        ),
+    ),
+    "a loss alone": (
+        lambda: check_gradients(lambda p: 1.0, WEIGHTS),
+        (
+            "<lambda> must return (loss, gradients); it returned a float: return the gradients "
+            "too, pass the function that computes them as gradient=, or as parameters the object "
+            "that holds weights and gradients"
+        ),
+    ),
+    "two gradients": (
+        lambda: check_gradients((f, f), WEIGHTS, batch=(X, Y), gradient=f),
+        "a pair (loss, gradient) and gradient= are two gradients",
+    ),
+    "gradient= beside a model": (
+        lambda: check_gradients(Tape(), WEIGHTS, gradient=f),
+        (
+            "gradient= goes with a function that returns the loss, and a Tape was passed: leave it "
+            "out, or pass the function"
+        ),
+    ),
+    "gradient= that is an array": (
+        lambda: check_gradients(f, WEIGHTS, gradient=np.ones(3)),
+        (
+            "gradient= takes the function that computes the gradient of a loss that is passed "
+            "first, got an ndarray"
+        ),
+    ),
+    "both of two and gradient=": (
+        lambda: check_gradients(f, WEIGHTS, batch=(X, Y), gradient=f),
+        (
+            "the loss must be one real number; the function returned a tuple of 2: a function that "
+            "returns (loss, gradients) is passed as loss_and_gradients=, or alone, without "
+            "gradient="
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("attempt", ATTEMPTS)
+def test_a_first_attempt_gets_one_sentence_that_says_what_to_write(attempt):
+    act, said = ATTEMPTS[attempt]
+    with pytest.raises((GradhookError, TypeError)) as caught:
+        act()
+    assert str(caught.value) == said
+
+
+def test_a_traceback_shows_the_users_frames_and_few_of_gradhooks_own():
+    def broken(p, X, y):
+        return inner(p)
+
+    def inner(p):
+        raise ZeroDivisionError("mine")
+
+    with pytest.raises(ZeroDivisionError) as caught:
+        check_gradients(broken, WEIGHTS, batch=(X, Y))
+    names = [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)]
+    assert names[1:] == ["check_gradients", "check", "broken", "inner"]
+    with pytest.raises(GradhookError) as refused:
+        check_gradients(f, WEIGHTS, batch=X)
+    names = [frame.name for frame in traceback.extract_tb(refused.value.__traceback__)]
+    assert names[1:] == ["check_gradients", "check"]
+
+
+@pytest.mark.parametrize("function", [check_gradients, assert_gradients])
+def test_pytest_hides_gradhooks_frames(function):
+    def broken(p, X, y):
+        raise ZeroDivisionError("mine")
+
+    with pytest.raises(ZeroDivisionError) as caught:
+        function(broken, WEIGHTS, batch=(X, Y))
+    shown = [str(entry.frame.code.path.name) for entry in caught.traceback.filter(caught)]
+    assert set(shown) == {"test_answers.py"}
