@@ -26,6 +26,24 @@ PATIENCE = 60.0
 """Seconds after which what does not answer counts as broken."""
 
 
+ARGUMENTS = (
+    "headless=new",
+    "no-sandbox",
+    "disable-gpu",
+    "disable-quic",
+    "disable-dev-shm-usage",
+    "hide-scrollbars",
+    # Nothing but the page is asked for.
+    "no-first-run",
+    "disable-background-networking",
+    "disable-component-update",
+    "disable-sync",
+    # Stops a warning about graphics that is not TensorBoard's.
+    "enable-unsafe-swiftshader",
+)
+"""How Chromium is started; its profile is a fresh one each time, which is Selenium's default."""
+
+
 class Server:
     """TensorBoard on a port of its own choice; read ``address``, and ``stop`` it in the end.
 
@@ -94,10 +112,8 @@ def open_browser() -> Iterator[Browser]:
     from selenium.webdriver.chrome.service import Service
 
     options = webdriver.ChromeOptions()
-    for argument in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "hide-scrollbars"):
+    for argument in ARGUMENTS:
         options.add_argument(f"--{argument}")
-    # Stops a warning about graphics that is not TensorBoard's.
-    options.add_argument("--enable-unsafe-swiftshader")
     options.binary_location = str(shutil.which("chromium"))
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))

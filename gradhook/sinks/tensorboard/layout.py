@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 __all__ = ["OVERALL", "Heading", "headings"]
 
-TITLE = "gradient check, log10 of the ratio: in the band right, above the line wrong, ▲ not judged"
+TITLE = "gradient check, log10 of the ratio; blocks that were wrong first; ▲ not judged"
 
 FEW = 12
 """Charts that one heading holds without being hard to read."""
