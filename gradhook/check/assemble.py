@@ -143,7 +143,8 @@ def _wrong_parts(location: Location) -> tuple[tuple[Box, float], ...]:
     together = location.residual_norm / size if size else 0.0
     parts = []
     for box in location.boxes:
-        element = location.elements.get(tuple(each.start for each in box))
+        single = all(each.stop - each.start == 1 for each in box)
+        element = location.elements.get(tuple(each.start for each in box)) if single else None
         error = together
         if element is not None:
             size = max(abs(element.analytic), abs(element.slope.value))
