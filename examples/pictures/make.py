@@ -134,7 +134,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             logdir = Path(scratch, prefix)
             for seed, (name, bug) in enumerate(runs.items()):
                 print(train(logdir, name, bug=bug, seed=seed)[-1])
-            take(logdir, folder, prefix, [*PAGES][: 3 if prefix == "wrong" else 2])
+            pages = [page for page in PAGES if page != "images" or any(runs.values())]
+            take(logdir, folder, prefix, pages)
 
 
 if __name__ == "__main__":

@@ -78,8 +78,8 @@ class TensorBoard:
             path counts from the working directory at construction.
         writer: Instead of ``logdir``: anything with ``add_scalar(tag, value, step)``, such as a
             ``SummaryWriter`` that is open already.  It gets the scalars, and the text where it has
-            ``add_text(tag, text, step)``; it is flushed after each report where it has ``flush``,
-            and never closed.
+            ``add_text(tag, text, step)``, but neither limits nor pictures; it is flushed after each
+            report where it has ``flush``, and never closed.
         run_name: Name of the run's folder inside ``logdir``.  Default ``gradcheck 11-29 20.46.07``,
             month, day and time.  Where it exists, ``-2`` follows: no run writes to the folder of
             another.
