@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gradhook._types import Array, Verdict
+from gradhook._types import Array, Box, Verdict
 from gradhook.check.coverage import idle_part, unjudged
 from gradhook.check.record import CheckRecord
 from gradhook.check.sanity import causes_of_calls
@@ -89,6 +89,7 @@ def _block(name: str, leaf: Any, outcome: CheckRecord) -> BlockReport:
     evidence = measured.evidence.get(name) if measured else None
     plain = [(m.gradients[name], m.textbook[name]) for m in outcome.measured if name in m.textbook]
     gradient = measured.gradients.get(name) if measured else None
+    location = outcome.explanation.locations.get(name)
     return BlockReport(
         name,
         array.shape,
@@ -97,9 +98,7 @@ def _block(name: str, leaf: Any, outcome: CheckRecord) -> BlockReport:
         ratio=decisive.ratio,
         ratio_error=decisive.ratio_error,
         sentence=_sentence(decisive, len(findings)) + _idle(decisive, outcome.gradients_of(name)),
-        worst=_worst(evidence, array.shape, outcome.explanation.locations.get(name))
-        if evidence
-        else None,
+        worst=_worst(evidence, array.shape, location) if evidence else None,
         where=outcome.explanation.where.get(name)
         or (measured.judgements[name].where if measured else None),
         findings=tuple(findings),
@@ -108,6 +107,7 @@ def _block(name: str, leaf: Any, outcome: CheckRecord) -> BlockReport:
         relative_errors=_relative_errors(evidence, gradient)
         if evidence and gradient is not None
         else None,
+        wrong_parts=_wrong_parts(location) if location else (),
     )
 
 
@@ -135,6 +135,22 @@ def _worst(
     index, probe = max(enumerate(evidence.probes), key=lambda item: abs(item[1].residual))
     position = tuple(int(i) for i in np.unravel_index(index, shape)) if shape else ()
     return Element(position, probe.analytic, probe.slope.value, probe.slope.error)
+
+
+def _wrong_parts(location: Location) -> tuple[tuple[Box, float], ...]:
+    """The wrong parts; those of several elements have the relative error of all parts together."""
+    size = max(location.analytic_norm, location.numerical_norm)
+    together = location.residual_norm / size if size else 0.0
+    parts = []
+    for box in location.boxes:
+        single = all(each.stop - each.start == 1 for each in box)
+        element = location.elements.get(tuple(each.start for each in box)) if single else None
+        error = together
+        if element is not None:
+            size = max(abs(element.analytic), abs(element.slope.value))
+            error = abs(element.residual) / size if size else 0.0
+        parts.append((box, error))
+    return tuple(parts)
 
 
 def _relative_errors(evidence: BlockEvidence, gradient: Array) -> Array | None:

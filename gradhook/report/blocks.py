@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from gradhook._types import Array, Verdict
+from gradhook._types import Array, Box, Verdict
 from gradhook.report.format import count, shorten
 
 __all__ = ["BlockReport", "Branch", "Element", "Finding", "Record", "branch_sentences", "freeze"]
@@ -220,6 +220,8 @@ class BlockReport(Record):
             that was in doubt, in call order.
         relative_errors: Relative error of every element, same shape (exhaustive effort), else
             ``None``.  Read-only, and neither compared nor written to JSON.
+        wrong_parts: Parts of the block that a search found wrong, each with its relative error;
+            neither compared nor written to JSON.
 
     Example:
         >>> from gradhook import Verdict
@@ -241,9 +243,10 @@ class BlockReport(Record):
     textbook_ratio: float = math.nan
     branches: tuple[Branch, ...] = ()
     relative_errors: Array | None = field(default=None, compare=False, repr=False)
+    wrong_parts: tuple[tuple[Box, float], ...] = field(default=(), compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        freeze(self, "shape", "findings", "branches")
+        freeze(self, "shape", "findings", "branches", "wrong_parts")
         if self.relative_errors is not None:
             errors = np.array(self.relative_errors)
             errors.flags.writeable = False

@@ -131,6 +131,17 @@ def test_copies_are_as_frozen_as_the_original():
             twin.passed = False
 
 
+def test_wrong_parts_are_neither_compared_nor_written():
+    parts = [((slice(0, 1), slice(0, 2)), 0.5)]
+    block = BlockReport("w", (2, 2), "float64", Verdict.FAIL, wrong_parts=parts)
+    assert block.wrong_parts == tuple(parts)
+    assert block == dataclasses.replace(block, wrong_parts=())
+    report = Report(Verdict.FAIL, False, {"w": block})
+    assert "wrong_parts" not in report.to_json()
+    assert Report.from_dict(report.to_dict()) == report
+    assert pickle.loads(pickle.dumps(block)).wrong_parts == tuple(parts)
+
+
 def test_relative_errors_are_a_copy_and_are_neither_compared_nor_written():
     errors = np.array([0.5, 1.0])
     block = BlockReport("w", (2,), "float64", Verdict.PASS, relative_errors=errors)
