@@ -49,6 +49,7 @@ def at_ordinary_loss(
     """
     largest = max(abs(current), abs(point.loss) if point else 0.0)
     losses: list[float] = []
+    settled = False
     for count in range(1, MOST + 1):
         evaluator.workspace.move(_scaled(moves, FACTOR**count))
         try:
@@ -57,9 +58,10 @@ def at_ordinary_loss(
             losses.append(math.nan)
         if count == 1 and point is not None and not losses[0] > TINY * largest:
             break
-        if count >= FEWEST and losses[0] / SETTLED < losses[-1] < SETTLED * losses[-2]:
+        settled = count >= FEWEST and losses[0] / SETTLED < losses[-1] < SETTLED * losses[-2]
+        if settled:
             break
-    if losses[-1] > TINY * largest and (len(losses) > 1 or point is None):
+    if settled and losses[-1] > TINY * largest:
         ordinary = next(k for k, loss in enumerate(losses, 1) if loss > ORDINARY * losses[-1])
         found = _point(evaluator, _scaled(moves, FACTOR**ordinary))
         if found is not None:
