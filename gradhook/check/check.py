@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import importlib
+import inspect
 import time
 import types
 from collections.abc import Callable, Iterator
@@ -130,7 +131,24 @@ def check(
             with own_faults(but=lambda error: error is run.user_error or is_users(error)):
                 outcome = run.made()
         with own_faults():
-            return _report(outcome, run, tree, rows, options, started, step)
+            report = _report(outcome, run, tree, rows, options, started, step)
+            given = _in_users_names(objective, batch)
+            return replace(report, call=options.call(options.seed, given=given))
+
+
+def _in_users_names(objective: Objective, batch: Batch) -> list[str]:
+    """What a check is given, in the names that the user's own function tells.
+
+    A lambda has no name, and a model's method knows nothing of the parameters'.
+    """
+    function = objective.loss_and_gradients
+    name, items = "objective", "batch"
+    if isinstance(function, types.FunctionType) and function.__name__.isidentifier():
+        name = function.__name__
+        own = list(inspect.signature(function).parameters)[1 : len(batch) + 1]
+        if objective.form == "functional" and len(own) == len(batch):
+            items = f"({', '.join(own)}{',' * (len(own) == 1)})"
+    return [name, "parameters", *[f"batch={items}"] * bool(batch)]
 
 
 def _report(
@@ -148,6 +166,7 @@ def _report(
         seconds=time.perf_counter() - started,
         step=step,
         rows=rows.rows,
+        batch_rows=rows.total,
         notes=tuple(run.notes),
         coverage=unexercised(
             outcome, rows, {name: np.asarray(leaf) for name, leaf in tree.blocks.items()}

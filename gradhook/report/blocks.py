@@ -179,7 +179,7 @@ class Finding(Record):
         step: Median step size ``h`` of the probes, in the parameter's units.
         probes: Number of directions measured.
         kinks: Number of probes whose one-sided slopes stayed apart.
-        note: One sentence, or an empty string.
+        note: What there is to say beyond the verdict, in one sentence; mostly empty.
 
     Example:
         >>> from gradhook import Verdict
@@ -211,10 +211,11 @@ class BlockReport(Record):
         verdict: Combined over the settings.
         ratio: Ratio in the setting that decided the verdict; ``nan`` where none was measured.
         ratio_error: Error estimate of ``ratio``.
-        sentence: Why the verdict is what it is, in one sentence.
+        sentence: What there is to say beyond the verdict, in one sentence; mostly empty.
         worst: The element with the largest ``|a - n|``; ``None`` unless elements were measured.
         where: What part of the block is wrong (``"W2[:, 7]"``), ``None`` if nothing was located.
         findings: One per setting that measured this block.
+        setting: Name of the setting that decided the verdict; empty where none did.
         textbook_ratio: The plain textbook ratio at ε = 1e-7 (exhaustive effort), else ``nan``.
         branches: Operations some of whose elements take another branch on the two sides of a probe
             that was in doubt, in call order.
@@ -238,6 +239,7 @@ class BlockReport(Record):
     worst: Element | None = None
     where: str | None = None
     findings: tuple[Finding, ...] = ()
+    setting: str = ""
     textbook_ratio: float = math.nan
     branches: tuple[Branch, ...] = ()
     relative_errors: Array | None = field(default=None, compare=False, repr=False)

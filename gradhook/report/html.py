@@ -96,8 +96,9 @@ def html(report: Report) -> str:
 
 
 def _header(report: Report) -> str:
-    before = say.title(report).removesuffix(report.verdict)
-    head = _text(before) + _pill(report.verdict) + " " + _text(say.headline(report))
+    verdict = _pill(say.shown_verdict(report))
+    rest = f"{say.resolution(report)} {say.headline(report)}"
+    head = f"{_text(say.opening(report))}: {verdict}{_text(rest)}"
     return _tag("p", head, "head")
 
 

@@ -61,6 +61,7 @@ class Report(Record):
         tolerance: The thresholds used.
         step: Training step, ``None`` outside a loop.
         rows: Rows of the batch that were checked, ``None`` where all were.
+        batch_rows: Rows that the batch holds, ``None`` where it counts none.
         textbook_ratio: The plain textbook ratio at ε = 1e-7 over all blocks (exhaustive effort),
             else ``nan``.
         seconds: Wall time.
@@ -103,6 +104,7 @@ class Report(Record):
     tolerance: Tolerance = field(default_factory=Tolerance)
     step: int | None = None
     rows: tuple[int, ...] | None = None
+    batch_rows: int | None = None
     textbook_ratio: float = math.nan
     seconds: float = math.nan
     call: str = ""
@@ -121,6 +123,26 @@ class Report(Record):
         from gradhook.report.text import text
 
         return text(self)
+
+    def details(self) -> str:
+        """Return all there is to tell: what each setting found, and what would refute a cause.
+
+        Example:
+            >>> from gradhook import Verdict
+            >>> from gradhook.report import BlockReport, Report
+            >>> w = BlockReport("w", (3,), "float64", Verdict.PASS, ratio=3e-9)
+            >>> print(Report(Verdict.PASS, True, {"w": w}, evaluations=12).details())
+            gradcheck: PASS, 1 block; ratio 3e-09
+            <BLANKLINE>
+            verdict  block  shape  ratio
+            PASS     w      (3,)   3e-09
+            <BLANKLINE>
+            ratio = |a - n| / (|a| + |n|), a analytic, n numerical; warn 1e-06, fail 1e-04
+            standard effort, 12 loss and 0 gradient evaluations, seed 0
+        """
+        from gradhook.report.text import details
+
+        return details(self)
 
     def __repr__(self) -> str:
         from gradhook.report.text import summary
