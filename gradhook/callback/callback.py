@@ -183,7 +183,7 @@ class GradCheckCallback(CopiedWhole):
 
     def on_train_end(self) -> None:
         """Close the sinks; the history stays."""
-        self._outlet.close()
+        self._outlet.end(self.history)
         if self._waits_for_batch and not self.history:
             self._waits_for_batch = False
             warn(
@@ -242,6 +242,8 @@ class GradCheckCallback(CopiedWhole):
         self.history.append(report)
         self.last_report = report
         self._outlet.write(report)
+        if len(self.history) == 1:
+            self._outlet.begin(report, self._clock.due)
         self._outlet.act(report, fault=observed.fault)
         return report
 

@@ -215,10 +215,10 @@ class BlockReport(Record):
         worst: The element with the largest ``|a - n|``; ``None`` unless elements were measured.
         where: What part of the block is wrong (``"W2[:, 7]"``), ``None`` if nothing was located.
         findings: One per setting that measured this block.
-        setting: Name of the setting that decided the verdict; empty where none did.
         textbook_ratio: The plain textbook ratio at ε = 1e-7 (exhaustive effort), else ``nan``.
         branches: Operations some of whose elements take another branch on the two sides of a probe
             that was in doubt, in call order.
+        setting: Name of the setting that decided the verdict; empty where none did.
         relative_errors: Relative error of every element, same shape (exhaustive effort), else
             ``None``.  Read-only, and neither compared nor written to JSON.
 
@@ -239,9 +239,9 @@ class BlockReport(Record):
     worst: Element | None = None
     where: str | None = None
     findings: tuple[Finding, ...] = ()
-    setting: str = ""
     textbook_ratio: float = math.nan
     branches: tuple[Branch, ...] = ()
+    setting: str = ""
     relative_errors: Array | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:

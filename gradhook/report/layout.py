@@ -75,20 +75,19 @@ def table(
     for name in cells.keys() & CELLS.keys():
         cells[name] = [shorten(cell, CELLS[name]) for cell in cells[name]]
     last = list(cells)[-1]
-    # What stands above the last column may be wider than the column.
-    heads = {name: head if name != last else "" for name, head in titles.items()}
-    breadths = {name: max(map(columns, [heads[name], *cells[name]])) for name in cells}
+    breadths = {name: max(map(columns, [titles[name], *cells[name]])) for name in cells}
     others = sum(b + len(GAP) for name, b in breadths.items() if name != "block")
     names = block_names(report.blocks, width - others)
     cells["block"] = [names[name] for name in cells["block"]]
-    breadths["block"] = max(map(columns, [heads["block"], *cells["block"]]))
+    breadths["block"] = max(map(columns, [titles["block"], *cells["block"]]))
+    # What stands above the last column may reach over what is said beside it.
+    breadths[last] = max(map(columns, cells[last]))
 
     def row(texts: Sequence[str]) -> str:
         padded = (t + " " * (n - columns(t)) for t, n in zip(texts, breadths.values(), strict=True))
         return GAP.join(padded)
 
-    above = row(list(heads.values())).removesuffix(" " * breadths[last]) + titles[last]
-    lines = [above] if any(titles.values()) else []
+    lines = [row(list(titles.values())).rstrip()] if any(titles.values()) else []
     below = " " * breadths["verdict"] + GAP
     for i, block in enumerate(blocks):
         verdict, *rest = [column[i] for column in cells.values()]

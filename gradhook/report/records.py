@@ -61,11 +61,11 @@ class Report(Record):
         tolerance: The thresholds used.
         step: Training step, ``None`` outside a loop.
         rows: Rows of the batch that were checked, ``None`` where all were.
-        batch_rows: Rows that the batch holds, ``None`` where it counts none.
         textbook_ratio: The plain textbook ratio at ε = 1e-7 over all blocks (exhaustive effort),
             else ``nan``.
         seconds: Wall time.
         call: The line of code that repeats this check.
+        batch_rows: Rows that the batch holds, ``None`` where it counts none.
 
     Example:
         >>> from gradhook import Verdict
@@ -75,15 +75,16 @@ class Report(Record):
         >>> bool(report), report.failing
         (False, ('w',))
         >>> report
-        <Report gradcheck: FAIL, w ratio 0.5: sign is wrong>
+        <Report gradcheck: FAIL, w wrong; ratio 0.5: sign is wrong>
         >>> print(report)
-        gradcheck: FAIL, ratio 0.5; 1 FAIL (w)
+        gradcheck: FAIL, w wrong; ratio 0.5
         <BLANKLINE>
-        verdict  block  shape  ratio
-        FAIL     w      (3,)   0.5    sign is wrong
+        w: sign is wrong
         <BLANKLINE>
-        ratio = |a - n| / (|a| + |n|), a analytic, n numerical; warn 1e-06, fail 1e-04
-        standard effort, 12 loss and 0 gradient evaluations, seed 0
+        verdict  block  shape  ratio (wrong above 1e-04)
+        FAIL     w      (3,)   0.5
+        <BLANKLINE>
+        12 evaluations
     """
 
     verdict: Verdict
@@ -104,10 +105,10 @@ class Report(Record):
     tolerance: Tolerance = field(default_factory=Tolerance)
     step: int | None = None
     rows: tuple[int, ...] | None = None
-    batch_rows: int | None = None
     textbook_ratio: float = math.nan
     seconds: float = math.nan
     call: str = ""
+    batch_rows: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "blocks", types.MappingProxyType(dict(self.blocks)))

@@ -1,4 +1,4 @@
-"""The table of blocks: which get a line, in which order, and what stands in and below it."""
+"""The table of blocks: which get a line, in which order, and all details of each."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ __all__ = [
     "Row",
     "details",
     "element_name",
+    "facts",
     "fold_sentence",
     "folded",
     "has_textbook",
@@ -22,6 +23,7 @@ __all__ = [
     "ratio_cell",
     "remarks",
     "rows",
+    "thresholds",
     "worst_first",
 ]
 
@@ -114,6 +116,35 @@ def remarks(block: BlockReport) -> list[str]:
     return [printable(line) for line in said if line]
 
 
+def facts(report: Report) -> list[str]:
+    """Return how the check was made: effort and cost, then the settings."""
+    cost = [
+        f"{report.effort} effort",
+        f"{report.evaluations} loss and {report.gradient_evaluations} gradient evaluations",
+    ]
+    if not math.isnan(report.seconds):
+        cost.append(f"{report.seconds:.3g} s")
+    if report.rows is not None:
+        cost.append(count(len(report.rows), "row"))
+    cost.append(f"seed {report.seed}")
+    if not math.isnan(report.loss):
+        cost.append(f"loss {report.loss:.6g}")
+    said = [", ".join(cost)]
+    if report.settings:
+        said.append(f"measured at: {printable('; '.join(report.settings))}")
+    return said
+
+
+def thresholds(report: Report) -> str:
+    """Return what the ratio is and what it is measured against."""
+    warn, fail = number(report.tolerance.warn), number(report.tolerance.fail)
+    dash = any(ratio_cell(block) == number(math.nan) for block in report.blocks.values())
+    return (
+        f"ratio = |a - n| / (|a| + |n|), a analytic, n numerical; warn {warn}, fail {fail}"
+        + "; – not measured" * dash
+    )
+
+
 def _by_setting(block: BlockReport) -> list[str]:
     """Return what each setting found; one line where all found the same."""
     findings = block.findings
@@ -140,8 +171,8 @@ def _finding(finding: Finding, block: BlockReport) -> str:
 
 def _news(finding: Finding, block: BlockReport) -> str:
     """Return what a finding adds to the one that decided for the block."""
-    decided = finding.setting == block.setting or finding.note == block.sentence
-    return "" if decided else finding.note
+    decided = {f.note for f in block.findings if f.setting == block.setting}
+    return "" if finding.note in decided | {block.sentence} else finding.note
 
 
 def numbers(blocks: Iterable[BlockReport]) -> list[str]:

@@ -110,7 +110,9 @@ def summary(report: Report, *, colour: bool = False) -> str:
         'gradcheck step 100: PASS, 1 block; ratio 3.1e-09'
     """
     why = [] if report.passed else say.explained(report)[:1]
-    return f"{_first_line(report, colour)}{''.join(f': {printable(said)}' for said in why)}"
+    verdict = f"{paint(say.shown_verdict(report), colour)}{say.resolution(report)}"
+    earned = say.headline(report, right=False)
+    return ": ".join([say.opening(report), f"{verdict}, {earned}", *map(printable, why)])
 
 
 def repeated(report: Report, first: Report, width: int = 80, *, colour: bool = False) -> str:
@@ -143,16 +145,14 @@ def repeated(report: Report, first: Report, width: int = 80, *, colour: bool = F
     return f"{say.opening(report)}: {verdict}, as {before} ({why})"
 
 
-def _first_line(report: Report, colour: bool) -> str:
-    verdict = paint(say.shown_verdict(report), colour)
-    return f"{say.opening(report)}: {verdict}{say.resolution(report)}, {say.headline(report)}"
-
-
 def _header(report: Report, width: int, colour: bool) -> list[str]:
-    plain = list(wrap("", _first_line(report, False), width, "  "))
-    before = f"{say.opening(report)}: "
     verdict = say.shown_verdict(report)
-    return [before + paint(verdict, colour) + plain[0][len(before) + len(verdict) :], *plain[1:]]
+    before = f"{say.opening(report)}: "
+    # Wrapped without the colour codes, which take no columns.
+    first, *rest = wrap(
+        "", f"{say.title(report)}{say.resolution(report)}, {say.headline(report)}", width, "  "
+    )
+    return [before + paint(verdict, colour) + first[len(before) + len(verdict) :], *rest]
 
 
 def _cause(cause: Cause, report: Report, width: int) -> list[str]:

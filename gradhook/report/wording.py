@@ -18,6 +18,7 @@ from gradhook.report.rows import (
     Row,
     details,
     element_name,
+    facts,
     fold_sentence,
     folded,
     has_textbook,
@@ -25,6 +26,7 @@ from gradhook.report.rows import (
     ratio_cell,
     remarks,
     rows,
+    thresholds,
     worst_first,
 )
 
@@ -81,6 +83,13 @@ OF_A_BLOCK = {
 }
 """What a verdict says of a block, in words that follow its name."""
 
+ONLY_AT = {
+    "generic point": "wrong at other weights and right at these, whose values hide it",
+    "current point": "wrong at these weights and right at others",
+    "generic point, dropout replayed": "wrong with dropout on and right without",
+}
+"""What it means that of all settings one alone shows a block to be wrong, by the setting's name."""
+
 ROUNDING = 1e-9
 """Share of the largest gradient's norm below which another is zero but for rounding."""
 
@@ -103,10 +112,12 @@ def title(report: Report) -> str:
     return f"{opening(report)}: {shown_verdict(report)}"
 
 
-def headline(report: Report) -> str:
+def headline(report: Report, *, right: bool = True) -> str:
     """Return what follows the title: the blocks that earned it, and the largest ratio.
 
-    A check that passed in coarse arithmetic says how far it could see.
+    Args:
+        report: The report.
+        right: Whether to count the blocks that are right where others are not.
     """
     blocks = list(report.blocks.values())
     if not blocks:
@@ -127,8 +138,8 @@ def headline(report: Report) -> str:
     if report.passed:
         every = count(len(blocks), "block")
         return "; ".join([f"{passing} of {every}" if said else every, *said, *ratios])
-    right = f"{passing} of {len(blocks)} right" if passing else "none right"
-    return "; ".join([", ".join(said), *ratios, *[right] * (len(blocks) > 1)])
+    share = f"{passing} of {len(blocks)} right" if passing else "none right"
+    return "; ".join([", ".join(said), *ratios, *[share] * (right and len(blocks) > 1)])
 
 
 def resolution(report: Report) -> str:
@@ -147,8 +158,13 @@ def _reached(block: BlockReport) -> float:
 
 
 def _largest_ratio(report: Report, shown: dict[str, str]) -> list[str]:
-    known = [b for b in worst_first(report) if b.verdict is not Verdict.UNTESTED]
-    known = [block for block in known if not math.isnan(block.ratio)]
+    known = [
+        block
+        for block in worst_first(report)
+        if block.verdict is (Verdict.PASS if report.passed else block.verdict)
+        and block.verdict is not Verdict.UNTESTED
+        and not math.isnan(block.ratio)
+    ]
     if not known:
         return []
     # Of a check that failed, the worst among the blocks that are wrong.
@@ -159,7 +175,7 @@ def _largest_ratio(report: Report, shown: dict[str, str]) -> list[str]:
         which = "largest" if report.passed else "worst"
         said = f"{which} {said} in {shown[worst.name]}"
     if not math.isnan(report.textbook_ratio):
-        said += f" (textbook, all blocks: {number(report.textbook_ratio)})"
+        said += f" (textbook {number(report.textbook_ratio)})"
     return [said]
 
 
@@ -225,6 +241,8 @@ def _doubts(report: Report) -> list[str]:
 def _place(block: BlockReport) -> list[str]:
     """Return which part of a block is wrong, and its numbers."""
     said = numbers([block])
+    if not said and not block.where:
+        return []
     if said and block.where in (None, element_name(block)):
         return [f"wrong at {line}" for line in said]
     return [f"wrong: {block.where}", *said]
@@ -232,8 +250,12 @@ def _place(block: BlockReport) -> list[str]:
 
 def _why(block: BlockReport) -> str:
     """Return what there is to say of a block beyond its verdict and numbers."""
+    wrong = {finding.setting for finding in block.findings if finding.verdict in MISMATCH}
+    right = any(finding.verdict is Verdict.PASS for finding in block.findings)
+    alone = block.verdict in MISMATCH and right and len(wrong) == 1
+    only = ONLY_AT.get(wrong.pop(), "") if alone else ""
     bends = branch_sentences(block.branches)[: block.verdict is not Verdict.PASS]
-    return "; ".join([*filter(None, [block.sentence]), *bends])
+    return "; ".join([*filter(None, [only, block.sentence]), *bends])
 
 
 def _grouped(
@@ -270,7 +292,10 @@ def explained(report: Report) -> list[str]:
     """Return why the check failed, as far as it could tell: causes, then where a fault enters."""
     said = [cause.sentence for cause in report.causes]
     said += [report.boundary] * bool(report.boundary)
-    return said or [line for paragraph in story(report) for line in paragraph]
+    if not said:
+        worst = [block for block in worst_first(report) if block.verdict is report.verdict][:1]
+        said = [_why(block) or "".join(_place(block)[:1]) for block in worst] or [*report.notes]
+    return [sentence for sentence in said if sentence]
 
 
 def cause_title(cause: Cause) -> str:
@@ -369,35 +394,6 @@ def fine_print(report: Report) -> str:
 def again(report: Report) -> str:
     """Return the call that repeats a check that did not pass."""
     return "" if report.passed else printable(report.call)
-
-
-def facts(report: Report) -> list[str]:
-    """Return how the check was made: effort and cost, then the settings."""
-    cost = [
-        f"{report.effort} effort",
-        f"{report.evaluations} loss and {report.gradient_evaluations} gradient evaluations",
-    ]
-    if not math.isnan(report.seconds):
-        cost.append(f"{report.seconds:.3g} s")
-    if report.rows is not None:
-        cost.append(count(len(report.rows), "row"))
-    cost.append(f"seed {report.seed}")
-    if not math.isnan(report.loss):
-        cost.append(f"loss {report.loss:.6g}")
-    said = [", ".join(cost)]
-    if report.settings:
-        said.append(f"measured at: {printable('; '.join(report.settings))}")
-    return said
-
-
-def thresholds(report: Report) -> str:
-    """Return what the ratio is and what it is measured against."""
-    warn, fail = number(report.tolerance.warn), number(report.tolerance.fail)
-    dash = any(ratio_cell(block) == number(math.nan) for block in report.blocks.values())
-    return (
-        f"ratio = |a - n| / (|a| + |n|), a analytic, n numerical; warn {warn}, fail {fail}"
-        + "; – not measured" * dash
-    )
 
 
 def ratio_title(report: Report) -> str:

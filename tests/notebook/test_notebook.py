@@ -83,7 +83,7 @@ def test_a_report_is_shown_as_html_and_as_text(cells):
     (page,), (text,) = results(cells[1], "text/html"), results(cells[1], "text/plain")
     assert ">PASS</span>" in page
     assert page.startswith('<div class="gradhook-report">')
-    assert text.startswith("<Report gradcheck: PASS, ratio ")
+    assert text.startswith("<Report gradcheck: PASS, 1 block; ratio ")
 
 
 def test_a_wrong_gradient_is_seen_with_its_block(cells):
