@@ -1,4 +1,4 @@
-"""Twelve typical checks, whose reports ``test_golden_text.py`` compares with the text stored.
+"""Typical checks, whose reports ``test_golden_text.py`` compares with the text stored.
 
 Small networks written as a student writes them, with one line wrong, and right ones that only look
 wrong.  Each takes a fraction of a second.
@@ -159,7 +159,7 @@ def layer() -> Report:
 
 GALLERY: dict[str, Callable[[], Report]] = {
     "right": planted,
-    "right, every element": lambda: two_layers(right),
+    "right, every element": lambda: planted(effort="exhaustive"),
     "penalty missing": lambda: planted("reg_missing"),
     "one element": lambda: two_layers(one_element),
     "sum for mean": lambda: two_layers(not_summed_by_rows),

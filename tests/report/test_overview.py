@@ -1,7 +1,7 @@
 """A run at a glance: in words, as a drawing, as a page."""
 
 import math
-import xml.etree.ElementTree as ElementTree
+import xml.etree.ElementTree as ET
 
 import pytest
 
@@ -54,7 +54,7 @@ def test_a_failure_is_held_against_the_last_one_that_was_told():
 
 
 def drawing(reports):
-    return ElementTree.fromstring(plot(reports))
+    return ET.fromstring(plot(reports))
 
 
 def points(svg):
@@ -111,8 +111,8 @@ def test_a_page_opens_with_the_verdict_of_all_and_the_run_that_failed():
     order = [
         shown.index(words)
         for words in (
-            "8 checks, 2 did not pass", ">bad: 5 checks", "gradcheck step 0: <span", "as at step 0;",
-            ">good: 3 checks, all passed",
+            "8 checks, 2 did not pass", ">bad: 5 checks", "gradcheck step 0: <span",
+            "as at step 0;", ">good: 3 checks, all passed",
         )
     ]  # fmt: skip
     assert order == sorted(order)
