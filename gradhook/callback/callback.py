@@ -241,9 +241,9 @@ class GradCheckCallback(CopiedWhole):
         report = observed.report
         self.history.append(report)
         self.last_report = report
-        self._outlet.write(report)
         if len(self.history) == 1:
             self._outlet.begin(report, self._clock.due)
+        self._outlet.write(report)
         self._outlet.act(report, fault=observed.fault)
         return report
 

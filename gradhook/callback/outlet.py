@@ -82,10 +82,10 @@ class Outlet:
         """Say on the screen, once, that a run is checked and when next.
 
         Args:
-            first: The report of the first check, which the sinks have.
+            first: The report of the first check, which the sinks get next.
             due: The step at which the next check is due, ``None`` if none is.
         """
-        self._say(overview.begun(first, due))
+        self._say(overview.begun(None if self._screen() else first, due))
 
     def end(self, history: Sequence[Report]) -> None:
         """Say on the screen how the checks of a run ended, and close the sinks.
@@ -137,8 +137,9 @@ class Outlet:
         return next((sink for sink in self._sinks if isinstance(sink, Terminal)), None)
 
     def _say(self, said: str) -> None:
-        screen = self._screen() or Terminal(sys.stderr)
-        self._guarded(screen, functools.partial(screen.say, said))
+        screen = self._screen() or (Terminal(sys.stderr) if sys.stderr is not None else None)
+        if screen is not None:
+            self._guarded(screen, functools.partial(screen.say, said))
 
     def _guarded(self, sink: Sink, act: Callable[[], Any]) -> None:
         try:

@@ -56,18 +56,22 @@ def outcome(reports: Sequence[Report]) -> str:
     return f"{made}, {which if len(reports) > 1 else 'did not pass'}: {'; '.join(said)}"
 
 
-def begun(first: Report, due: int | None) -> str:
-    """Return what is said once when a run is checked: the first verdict, and when the next comes.
+def begun(first: Report | None, due: int | None) -> str:
+    """Return what is said once when a run is checked: that it is, and when the next check comes.
+
+    Args:
+        first: The first check, where nothing else tells how it ended.
+        due: The step at which the next is due, ``None`` if none is.
 
     Example:
         >>> from gradhook import Report, Verdict
         >>> from gradhook.report.overview import begun
         >>> begun(Report(Verdict.PASS, True, {}, step=0), 100)
-        'gradhook checks the gradients of this run: step 0 PASS, next at step 100'
+        'gradhook checks the gradients of this run: PASS at step 0, next at step 100'
     """
-    at = "" if first.step is None else f"step {first.step} "
+    now = [] if first is None else [f"{shown_verdict(first)} at step {first.step}"]
     then = "no further check is due" if due is None else f"next at step {due}"
-    return f"gradhook checks the gradients of this run: {at}{shown_verdict(first)}, {then}"
+    return f"gradhook checks the gradients of this run: {', '.join([*now, then])}"
 
 
 def with_first(reports: Sequence[Report]) -> list[tuple[Report, Report | None]]:

@@ -42,8 +42,9 @@ def test_the_verdict_of_a_run_is_its_worst_and_pass_where_all_passed():
 
 
 def test_the_beginning_says_the_first_verdict_and_when_the_next_check_comes():
-    assert overview.begun(WRONG[0], 100).endswith("step 0 FAIL, next at step 100")
-    assert overview.begun(RIGHT[0], None).endswith("step 0 PASS, no further check is due")
+    assert overview.begun(WRONG[0], 100).endswith(": FAIL at step 0, next at step 100")
+    assert overview.begun(RIGHT[0], None).endswith(": PASS at step 0, no further check is due")
+    assert overview.begun(None, 100).endswith(": next at step 100")
 
 
 def test_a_failure_is_held_against_the_last_one_that_was_told():
