@@ -51,6 +51,7 @@ background:transparent;border:0}
 .R .name,.R .number,.R pre{font-family:ui-monospace,monospace}
 .R .name{overflow-wrap:anywhere;min-width:6em;font-weight:600}
 .R .number{white-space:nowrap}
+.R .where{overflow-wrap:anywhere;min-width:6em}
 .R pre{white-space:pre-wrap;overflow-wrap:anywhere;margin:.3em 0;padding:.5em;
 background:transparent;color:inherit;border:1px solid rgba(128,128,128,.4);font-size:12px}
 @media (max-width:600px){
@@ -138,7 +139,7 @@ def _table(report: Report) -> str:
         if with_textbook:
             cells.append(_tag("td", escaped(number(block.textbook_ratio)), "number textbook"))
         if any(wheres.values()):
-            cells.append(_tag("td", escaped(wheres[block.name])))
+            cells.append(_tag("td", escaped(wheres[block.name]), "where"))
         lines.append(_tag("tr", "".join(cells), "block"))
     if hidden := say.folded(report):
         fold = f'<td colspan="{len(head)}">{escaped(say.fold_sentence(hidden))}</td>'

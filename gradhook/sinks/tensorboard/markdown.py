@@ -68,7 +68,7 @@ def markdown(report: Report, since: Mapping[str, int] | None = None) -> str:
 def _headline(report: Report) -> str:
     """Return the verdict and the totals."""
     at = "" if report.step is None else f" at step {report.step}"
-    return f"**{report.verdict}**{at}: {escape(say.headline(report))}"
+    return f"**{say.shown_verdict(report)}**{at}: {escape(say.headline(report))}"
 
 
 def _blocks(report: Report, since: Mapping[str, int]) -> str:
