@@ -100,13 +100,10 @@ def test_a_long_check_has_a_bar_of_the_notebook_that_is_gone_in_the_end(cells):
     assert not streams, "a bar of text tears the output"
 
 
-def test_training_with_checks_says_once_that_it_is_checked_and_how_it_went(cells):
+def test_training_with_checks_says_once_that_it_is_checked(cells):
     assert {output.name for output in cells[4].outputs} == {"stderr"}
     said = "".join(output.text for output in cells[4].outputs)
-    assert said == (
-        "gradhook checks the gradients of this run: PASS at step 1, next at step 5\n"
-        "gradhook: 3 checks, all passed\n"
-    )
+    assert said == "gradhook checks the gradients of this run: PASS at step 1, next at step 5\n"
     (text,) = results(cells[5], "text/plain")
     assert text.count("<Report gradcheck step ") == 3
 
