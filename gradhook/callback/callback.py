@@ -187,7 +187,7 @@ class GradCheckCallback(CopiedWhole):
 
     def on_train_end(self) -> None:
         """Close the sinks; the history stays."""
-        self._outlet.close()
+        self._outlet.end(self.history)
         if self._waits_for_batch and not self.history:
             self._waits_for_batch = False
             warn(
@@ -245,6 +245,8 @@ class GradCheckCallback(CopiedWhole):
         report = observed.report
         self.history.append(report)
         self.last_report = report
+        if len(self.history) == 1:
+            self._outlet.begin(report, self._clock.due)
         self._outlet.write(report)
         self._outlet.act(report, fault=observed.fault)
         return report

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, TypeAlias, get_args
 
 from gradhook._types import Verdict, nearest_name
 from gradhook.callback.pickling import is_picklable
 from gradhook.errors import GradientMismatchError, OptionError, warn
-from gradhook.report import Report
-from gradhook.report.text import summary
-from gradhook.sinks import Sink
+from gradhook.report import Report, overview
+from gradhook.report.text import repeated, summary
+from gradhook.report.wording import same_story, title
+from gradhook.sinks import Sink, Terminal
 
 __all__ = ["OnFail", "Outlet"]
 
@@ -54,6 +56,8 @@ class Outlet:
             )
         self._on_fail = on_fail
         self._told_of_fault = False
+        self._told_of_end = 0
+        self._first_wrong: Report | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         # A copy has no sinks: two that write to one run would mix, and an open one does not copy.
@@ -73,6 +77,25 @@ class Outlet:
         """Hand a report to every sink."""
         for sink in list(self._sinks):
             self._guarded(sink, functools.partial(sink.write, report))
+
+    def begin(self, first: Report, due: int | None) -> None:
+        """Say on the screen, once, that a run is checked and when next.
+
+        Args:
+            first: The report of the first check, which the sinks get next.
+            due: The step at which the next check is due, ``None`` if none is.
+        """
+        self._say(overview.begun(None if self._screen() else first, due))
+
+    def end(self, history: Sequence[Report]) -> None:
+        """Say on the screen how the checks of a run ended, and close the sinks.
+
+        May be called more than once; what was said already is not said again.
+        """
+        if len(history) > self._told_of_end:
+            self._told_of_end = len(history)
+            self._say(f"gradhook: {overview.outcome(history)}")
+        self.close()
 
     def close(self) -> None:
         """Close every sink; may be called more than once."""
@@ -99,13 +122,30 @@ class Outlet:
         elif self._on_fail == "raise" and report.verdict is Verdict.FAIL:
             raise GradientMismatchError(str(report), report)
         elif not fault:
-            warn(summary(report))
+            warn(self._warning(report))
+
+    def _warning(self, report: Report) -> str:
+        """What a warning says: what stands on the screen, or was said before, in short."""
+        if self._screen() is not None:
+            return f"{title(report)} (the report stands above)"
+        if self._first_wrong is not None and same_story(self._first_wrong, report):
+            return repeated(report, self._first_wrong, 120)
+        self._first_wrong = report
+        return summary(report)
+
+    def _screen(self) -> Terminal | None:
+        return next((sink for sink in self._sinks if isinstance(sink, Terminal)), None)
+
+    def _say(self, said: str) -> None:
+        screen = self._screen() or (Terminal(sys.stderr) if sys.stderr is not None else None)
+        if screen is not None:
+            self._guarded(screen, functools.partial(screen.say, said))
 
     def _guarded(self, sink: Sink, act: Callable[[], Any]) -> None:
         try:
             act()
         except Exception as error:
-            self._sinks.remove(sink)
+            self._sinks = [kept for kept in self._sinks if kept is not sink]
             warn(
                 f"the sink {type(sink).__name__} failed ({type(error).__name__}: {error}) and is "
                 "dropped"

@@ -33,6 +33,7 @@ class Circumstances:
         seconds: Wall time.
         step: Training step, ``None`` outside a loop.
         rows: Rows checked, ``None`` for all.
+        batch_rows: Rows that the batch holds, ``None`` where it counts none.
         notes: What a reader must know before the verdict.
         coverage: What was not exercised, known before measuring.
     """
@@ -42,6 +43,7 @@ class Circumstances:
     seconds: float
     step: int | None
     rows: tuple[int, ...] | None
+    batch_rows: int | None
     notes: tuple[str, ...]
     coverage: tuple[str, ...]
 
@@ -55,7 +57,7 @@ def assemble(outcome: CheckRecord, tree: Tree, options: Options, seen: Circumsta
     verdict = overall(verdicts)
     ratio, error = _overall_ratio(outcome)
     textbook = _textbook_ratio(outcome.measured)
-    where = "here" if seen.rows is None else "on these rows"
+    where = "here" if seen.rows is None else "on these rows of data"
     return Report(
         verdict=verdict,
         passed=passes(verdict, verdicts),
@@ -75,6 +77,7 @@ def assemble(outcome: CheckRecord, tree: Tree, options: Options, seen: Circumsta
         tolerance=options.tolerance,
         step=seen.step,
         rows=seen.rows,
+        batch_rows=seen.batch_rows,
         textbook_ratio=textbook,
         seconds=seen.seconds,
         call=options.call(options.seed),
@@ -97,11 +100,12 @@ def _block(name: str, leaf: Any, outcome: CheckRecord) -> BlockReport:
         decisive.verdict,
         ratio=decisive.ratio,
         ratio_error=decisive.ratio_error,
-        sentence=_sentence(decisive, len(findings)) + _idle(decisive, outcome.gradients_of(name)),
+        sentence=decisive.note + _idle(decisive, outcome.gradients_of(name)),
         worst=_worst(evidence, array.shape, location) if evidence else None,
         where=outcome.explanation.where.get(name)
         or (measured.judgements[name].where if measured else None),
         findings=tuple(findings),
+        setting=decisive.setting,
         textbook_ratio=_plain_ratio(*plain[0]) if plain else math.nan,
         branches=outcome.branches.get(name, ()),
         relative_errors=_relative_errors(evidence, gradient)
@@ -109,12 +113,6 @@ def _block(name: str, leaf: Any, outcome: CheckRecord) -> BlockReport:
         else None,
         wrong_parts=_wrong_parts(location) if location else (),
     )
-
-
-def _sentence(finding: Finding, settings: int) -> str:
-    if finding.verdict is Verdict.PASS or settings == 1:
-        return finding.note
-    return f"{finding.note} ({finding.setting})"
 
 
 def _idle(finding: Finding, gradients: list[Array]) -> str:

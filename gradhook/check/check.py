@@ -177,6 +177,7 @@ def _report(
         seconds=time.perf_counter() - started,
         step=step,
         rows=rows.rows,
+        batch_rows=rows.total,
         notes=tuple(run.notes),
         coverage=unexercised(
             outcome, rows, {name: np.asarray(leaf) for name, leaf in tree.blocks.items()}

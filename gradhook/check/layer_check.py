@@ -153,7 +153,4 @@ def _same_and_not_zero(first: Any, other: Any) -> bool:
 def _call(options: Options, *, parameters: bool, gradients: bool) -> str:
     given = ["forward", "backward", "x"]
     given += ["parameters"] * parameters + ["gradients=gradients"] * gradients
-    written = options.call(options.seed)
-    return written.replace(
-        "check_gradients(objective, parameters, batch=batch", f"layer_check({', '.join(given)}"
-    )
+    return options.call(options.seed, function="layer_check", given=given)

@@ -33,6 +33,7 @@ class Rows:
             in between; ``None`` where there is no such.
         unchanged: Positions in the batch of what passed unchanged.
         count: How many samples are checked, ``None`` where the batch counts none.
+        total: How many the batch holds, ``None`` where it counts none.
     """
 
     batch: Batch
@@ -40,6 +41,7 @@ class Rows:
     other: Batch | None
     unchanged: tuple[int, ...] = ()
     count: int | None = None
+    total: int | None = None
 
 
 def as_batch(batch: Any) -> Any:
@@ -93,7 +95,7 @@ def draw(
         # Every row is taken, so another batch of as many can only hold them in another order.
         turned = np.roll(np.arange(count), count // 2)
         other = _other(cut, batch, turned) if count > 1 else None
-        return Rows(batch, None, other, unchanged=unchanged, count=count)
+        return Rows(batch, None, other, unchanged=unchanged, count=count, total=count)
     order = _mixed(_labels(batch, count, axis), count, random)
     rows, others = np.sort(order[:samples]), np.roll(order, -samples)[:samples]
     if 2 * samples <= count:
@@ -105,6 +107,7 @@ def draw(
         _other(cut, batch, others),
         unchanged if subset is None else (),
         samples,
+        count,
     )
 
 

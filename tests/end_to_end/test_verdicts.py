@@ -273,7 +273,7 @@ def test_a_wrong_dropout_backward_pass_is_seen_with_dropout_switched_off():
 
     report = check_gradients(unscaled, parameters, batch=(X, y), dropout="keep_prob")
     assert report.verdict == "FAIL"
-    assert "dropout replayed" in report.blocks["w"].sentence
+    assert report.blocks["w"].setting == "generic point, dropout replayed"
 
 
 def test_a_loss_that_ignores_what_it_is_given_is_told_so():

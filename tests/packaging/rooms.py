@@ -36,6 +36,9 @@ PRINTERS = ("report.text", "report.html")
 # The core needs NumPy alone; these are loaded by their own sink, and inside a function.
 LOADED_LATE = {"tensorboard": ("sinks.tensorboard",), "tqdm": ("sinks.progress",)}
 
+# The plugin is imported by pytest itself and by nothing else.
+PLUGINS = {"pytest": ("testing.plugin",)}
+
 
 @dataclass(frozen=True)
 class Import:
