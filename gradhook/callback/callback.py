@@ -107,8 +107,6 @@ class GradCheckCallback(CopiedWhole):
         self._parameters = parameters
         self._batch: Batch | None = None if batch is None else as_batch(batch)
         self._seen: Any = None
-        # Where the search for a step begins: what earlier checks found.
-        self._first_steps: dict[str, float] = {}
         self._waits_for_batch = False
         self._told_of_pickling = False
         self._start_due = bool(at_start)
@@ -235,7 +233,6 @@ class GradCheckCallback(CopiedWhole):
             options,
             chosen,
             step=number,
-            first_steps=self._first_steps,
             first=not self.history,
         )
         report = observed.report

@@ -43,7 +43,6 @@ def observe(
     batch: Any,
     *,
     step: int,
-    first_steps: dict[str, float],
     first: bool,
 ) -> Observed:
     """Make a check, or say why it could not be finished.
@@ -53,7 +52,6 @@ def observe(
         options: The check's options.
         batch: What the objective takes besides the parameters.
         step: Number of finished updates.
-        first_steps: Where the search for a step begins; kept from check to check.
         first: Whether it is the first check, before which the tester is tested.
 
     Raises:
@@ -62,7 +60,7 @@ def observe(
     try:
         if first and (failures := selftest()):
             raise InternalError(f"gradhook's self-test failed: {'; '.join(failures)}")
-        report = check(objective, options, as_batch(batch), step=step, first_steps=first_steps)
+        report = check(objective, options, as_batch(batch), step=step)
     except InternalError as error:
         return Observed(_undecided(objective, options, step, str(error)), fault=True)
     return Observed(report)

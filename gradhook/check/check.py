@@ -96,12 +96,7 @@ def check_gradients(
 
 
 def check(
-    objective: Objective,
-    options: Options,
-    batch: Batch,
-    *,
-    step: int | None = None,
-    first_steps: dict[str, float] | None = None,
+    objective: Objective, options: Options, batch: Batch, *, step: int | None = None
 ) -> Report:
     """``check_gradients`` with everything already read.
 
@@ -110,7 +105,6 @@ def check(
         options: How.
         batch: What its functions take besides the parameters.
         step: The training step, if any.
-        first_steps: Steps that earlier checks have found, as ``Evaluator`` has them; added to.
     """
     started = time.perf_counter()
     # A number too large for float64 is infinite in a report, and no reason to warn on the way.
@@ -126,7 +120,7 @@ def check(
                 random=np.random.default_rng(options.seed),
             )
         with _not_nested(objective), _shown(options.progress) as advance:
-            run = GuardedCheck(objective, options, tree, batch, rows, advance, step, first_steps)
+            run = GuardedCheck(objective, options, tree, batch, rows, advance, step)
             with own_faults(but=lambda error: error is run.user_error or is_users(error)):
                 outcome = run.made()
         with own_faults():

@@ -48,9 +48,7 @@ class GuardedCheck:
         rows: Rows,
         advance: Callable[[], object],
         step: int | None,
-        first_steps: dict[str, float] | None = None,
     ) -> None:
-        self._first_steps = first_steps
         self._objective = objective
         self._options = options
         self._tree = tree
@@ -150,7 +148,6 @@ class GuardedCheck:
                         gradient_name=options.gradient_name,
                         advance=self._advance,
                         gate=gate,
-                        first_steps=self._first_steps,
                     )
                     other = None if other is None else upcast(other)
                     undrawn = None if self._rows.undrawn is None else upcast(self._rows.undrawn)

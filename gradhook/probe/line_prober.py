@@ -116,7 +116,7 @@ class Footing:
             before=before,
             most=most,
         )
-        self._steps = Steps(noise, loss=loss, scales=self.scales, found=evaluator.first_steps)
+        self._steps = Steps(noise, loss=loss, scales=self.scales)
         if like is not None:
             self._steps.expect(growth * like.knowledge.typical)
 

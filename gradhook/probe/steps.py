@@ -103,24 +103,24 @@ class Steps:
         noise: What the noise was measured to be.
         loss: The loss at the point.
         scales: The blocks' scales.
-        found: Steps that earlier checks found, by block and in units of its scale; those found
-            here are added.
 
     Attributes:
         noise: Absolute noise in one evaluation, in units of loss.
         coarse: Whether that is more than float64's rounding.
     """
 
-    def __init__(
-        self, noise: Noise, *, loss: float, scales: Mapping[str, float], found: dict[str, float]
-    ) -> None:
+    def __init__(self, noise: Noise, *, loss: float, scales: Mapping[str, float]) -> None:
         self.noise = noise.level
         self.coarse = noise.coarse
         contrast = noise.contrast or abs(loss) or 1.0
         self._relative_noise: float = min(1.0, noise.level / contrast)
         self._scales = scales
-        self._found = found
-        self._begin(dict(found))
+        # Steps found, by block and in units of its scale, and those with which blocks begin.
+        self._found: dict[str, float] = {}
+        self._begin_at: dict[str, float] = {}
+        # The cube root of noise over contrast: best for a smooth loss that varies by as much.
+        guessed = float(min(LONGEST_STEP / 4, max(FIRST_STEP, self._relative_noise ** (1 / 3))))
+        self.knowledge = Knowledge({}, guessed, 0.0)
 
     def carried_on(self, *, growth: float, scales: Mapping[str, float]) -> Steps:
         """Steps elsewhere, where the loss is ``growth`` times as large and scales are others."""
@@ -229,7 +229,7 @@ class Steps:
         self._relative_step = max(found, SHORTEST_FIRST_STEP)
 
     def keep(self, name: str, slope: Estimate, scale: float) -> None:
-        """Let later checks begin with the step found; they measure its error all the same."""
+        """Let other settings begin with the step found; they measure its error all the same."""
         if math.isfinite(slope.error) and not slope.kink:
             self._found[name] = max(slope.step / scale, SHORTEST_FIRST_STEP)
 
@@ -237,12 +237,6 @@ class Steps:
         """Whether kinks drove the step down, rather than a curvature that is seen at its end."""
         bends = abs(slope.gap) > LOST * 2 * self.noise / slope.step
         return slope.kink or (slope.step < KINKS_BELOW * scale and not bends)
-
-    def _begin(self, begin_at: dict[str, float]) -> None:
-        self._begin_at = begin_at
-        # The cube root of noise over contrast: best for a smooth loss that varies by as much.
-        guessed = float(min(LONGEST_STEP / 4, max(FIRST_STEP, self._relative_noise ** (1 / 3))))
-        self.knowledge = Knowledge({}, guessed, 0.0)
 
     def _at_best(self, goal: Goal) -> float:
         """The relative error wanted, or the goal's multiple of the best that the noise allows.
