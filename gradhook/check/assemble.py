@@ -35,6 +35,7 @@ class Circumstances:
         rows: Rows checked, ``None`` for all.
         notes: What a reader must know before the verdict.
         coverage: What was not exercised, known before measuring.
+        call: The line of code that repeats the check.
     """
 
     evaluations: int
@@ -44,6 +45,7 @@ class Circumstances:
     rows: tuple[int, ...] | None
     notes: tuple[str, ...]
     coverage: tuple[str, ...]
+    call: str
 
 
 def assemble(outcome: CheckRecord, tree: Tree, options: Options, seen: Circumstances) -> Report:
@@ -77,7 +79,7 @@ def assemble(outcome: CheckRecord, tree: Tree, options: Options, seen: Circumsta
         rows=seen.rows,
         textbook_ratio=textbook,
         seconds=seen.seconds,
-        call=options.call(options.seed),
+        call=seen.call,
     )
 
 

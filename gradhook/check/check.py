@@ -15,12 +15,13 @@ import numpy as np
 
 from gradhook._types import Batch, nearest_name
 from gradhook.check.assemble import Circumstances, assemble
+from gradhook.check.call_line import CallLine, Scope
 from gradhook.check.coverage import unexercised
 from gradhook.check.faults import is_users, own_faults
 from gradhook.check.guarded import GuardedCheck
 from gradhook.check.record import CheckRecord
 from gradhook.errors import NestedCheckError, OptionError, warn
-from gradhook.objective.batch import Rows, as_batch, draw
+from gradhook.objective.batch import as_batch
 from gradhook.objective.objective import Objective
 from gradhook.objective.parameters import Tree
 from gradhook.options import BatchKeywords, Options, ProgressLike, shows_options
@@ -92,11 +93,17 @@ def check_gradients(
         False
     """
     chosen = Options.named(options, beside=("batch",))
-    return check(Objective.of(objective, parameters), chosen, as_batch(batch))
+    called = CallLine(objective, parameters, batch, Scope.of_caller())
+    return check(Objective.of(objective, parameters), chosen, as_batch(batch), call=called(chosen))
 
 
 def check(
-    objective: Objective, options: Options, batch: Batch, *, step: int | None = None
+    objective: Objective,
+    options: Options,
+    batch: Batch,
+    *,
+    step: int | None = None,
+    call: str = "",
 ) -> Report:
     """``check_gradients`` with everything already read.
 
@@ -105,6 +112,7 @@ def check(
         options: How.
         batch: What its functions take besides the parameters.
         step: The training step, if any.
+        call: The line of code that repeats the check.
     """
     started = time.perf_counter()
     # A number too large for float64 is infinite in a report, and no reason to warn on the way.
@@ -112,40 +120,35 @@ def check(
         with own_faults(but=is_users):
             tree = Tree.of(objective.parameters)
             options = _with_block_names(options, tree)
-            rows = draw(
-                batch,
-                samples=options.samples,
-                axis=options.sample_axis,
-                subset=options.subset,
-                random=np.random.default_rng(options.seed),
-            )
         with _not_nested(objective), _shown(options.progress) as advance:
-            run = GuardedCheck(objective, options, tree, batch, rows, advance, step)
+            with own_faults(but=is_users):
+                run = GuardedCheck(objective, options, tree, batch, advance, step)
             with own_faults(but=lambda error: error is run.user_error or is_users(error)):
                 outcome = run.made()
         with own_faults():
-            return _report(outcome, run, tree, rows, options, started, step)
+            return _report(outcome, run, tree, options, started, step, call)
 
 
 def _report(
     outcome: CheckRecord,
     run: GuardedCheck,
     tree: Tree,
-    rows: Rows,
     options: Options,
     started: float,
     step: int | None,
+    call: str,
 ) -> Report:
     seen = Circumstances(
         evaluations=run.evaluations,
         gradient_evaluations=run.gradient_evaluations,
         seconds=time.perf_counter() - started,
         step=step,
-        rows=rows.rows,
+        rows=run.rows.rows,
         notes=tuple(run.notes),
         coverage=unexercised(
-            outcome, rows, {name: np.asarray(leaf) for name, leaf in tree.blocks.items()}
+            outcome, run.rows, {name: np.asarray(leaf) for name, leaf in tree.blocks.items()}
         ),
+        call=call,
     )
     return assemble(outcome, tree, options, seen)
 

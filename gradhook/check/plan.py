@@ -15,7 +15,12 @@ from typing import Any
 
 from gradhook._types import MISMATCH, Batch, Verdict
 from gradhook.check.further_settings import cost_of_other_rows, measure_further, measure_other_rows
-from gradhook.check.generic_point import find_generic
+from gradhook.check.generic_point import (
+    FlatError,
+    UnusableRowsError,
+    find_generic,
+    unread_blocks,
+)
 from gradhook.check.off_the_kink import measure_off_the_tie
 from gradhook.check.record import CheckRecord
 from gradhook.check.sanity import (
@@ -36,6 +41,7 @@ from gradhook.probe.joint import measure_quickly, measure_sparingly
 from gradhook.probe.measure import measure
 from gradhook.probe.result import EarlierResults
 from gradhook.probe.setting import Setting, Switchboard
+from gradhook.report import Finding
 from gradhook.verdict.judge import combine
 
 __all__ = ["Plan"]
@@ -51,6 +57,7 @@ class Plan:
         other: Another batch, for a call in between; ``None`` if there is none.
         undrawn: Rows of the batch that were not drawn; ``None`` if all were, or they cannot be cut.
         free: Switches that the user did not name, for experiments after a mismatch.
+        part: Whether these are some rows of a batch, and others may do where these show nothing.
     """
 
     def __init__(
@@ -62,12 +69,14 @@ class Plan:
         other: Batch | None,
         undrawn: Batch | None = None,
         free: Sequence[BoundSwitch] = (),
+        part: bool = False,
     ) -> None:
         self._evaluator = evaluator
         self._free = free
         self._options = options
         self._other = other
         self._undrawn = undrawn
+        self._part = part
         self._board = Switchboard.of(switches)
         self._points = tuple(options.points or ("generic", "current"))
 
@@ -76,12 +85,15 @@ class Plan:
 
         Raises:
             UnreadError: The loss does not read the parameters.
+            UnusableRowsError: Nothing can be seen on these rows of the batch.
             Exception: Whatever the user's code raises at the current point.
         """
         tolerance = self._options.tolerance
         facts, again = self._called_twice()
         outcome = CheckRecord(facts)
         if not math.isfinite(facts.loss):
+            if self._part:
+                raise UnusableRowsError(f"the loss is {facts.loss}")
             outcome.unjudged = (
                 f"the loss is {facts.loss} at the current point: has training diverged?"
             )
@@ -95,6 +107,8 @@ class Plan:
             return outcome
         if not facts.norms:
             outcome.facts = facts = call_with_gradients(self._evaluator, facts, tolerance)
+        if self._part and not all(map(math.isfinite, facts.norms.values())):
+            raise UnusableRowsError("a gradient is not finite")
         if facts.writes_parameters:
             self._evaluator.writes.undo = True
             for name in facts.writes_parameters:
@@ -112,6 +126,7 @@ class Plan:
             self._measure_current(outcome)
         if self._undrawn is not None and not quick:
             self._measure_other_rows(outcome, self._undrawn)
+        self._set_unread_apart(outcome)
         outcome.branches = trace_branches(self._evaluator, outcome.measured, outcome.coverage)
         names = self._evaluator.workspace.names
         outcome.explanation = explain(
@@ -123,6 +138,34 @@ class Plan:
             outcome.coverage,
         )
         return outcome
+
+    def first_gradients(self) -> CheckRecord:
+        """Call the functions at the current point, and nothing more."""
+        facts, _ = self._called_twice()
+        if not facts.norms:
+            facts = call_with_gradients(self._evaluator, facts, self._options.tolerance)
+        return CheckRecord(facts)
+
+    def _set_unread_apart(self, outcome: CheckRecord) -> None:
+        """Take the verdicts off blocks in place that the loss has stopped reading.
+
+        Of an array that training left behind nothing can be said, right or wrong.
+        """
+        if not self._evaluator.workspace.in_place:
+            return
+        names = [
+            name
+            for name in self._evaluator.workspace.names
+            if any(m.shows_unmoved(name) for m in outcome.measured)
+        ]
+        seed = self._options.seed
+        for name in unread_blocks(self._evaluator, names, outcome.facts, seed=seed):
+            outcome.measured = [m.without(name) for m in outcome.measured]
+            note = (
+                f"the loss no longer reads this array; was `{name}` rebound? Pass "
+                "parameters=lambda: ... that returns the arrays as they are now"
+            )
+            outcome.findings[name] = [Finding("current point", Verdict.INCONCLUSIVE, note=note)]
 
     def _called_twice(self) -> tuple[SanityResult, Returned | None]:
         """See whether the loss repeats, and on the way find the off-value of dropout switches.
@@ -154,9 +197,15 @@ class Plan:
         """The main setting and the further ones at its point, if there is such a point."""
         evaluator, options = self._evaluator, self._options
         wanted = "generic" in self._points
-        point = find_generic(
-            evaluator, outcome.facts, fixed=options.fixed, seed=options.seed, wanted=wanted
-        )
+        try:
+            point = find_generic(
+                evaluator, outcome.facts, fixed=options.fixed, seed=options.seed, wanted=wanted
+            )
+        except FlatError:
+            if self._part:
+                raise UnusableRowsError("the loss is flat and the gradients are zero") from None
+            outcome.coverage.append("the loss is flat around the current point")
+            return
         if point is None:
             if wanted:
                 outcome.coverage.append(f"no generic point: {self._why_no_generic_point()}")

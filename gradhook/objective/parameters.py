@@ -140,9 +140,13 @@ class Tree:
         }
 
     def rebuild(self, blocks: Mapping[str, Any]) -> Any:
-        """Return a container of the same shape around other blocks; mappings become ``dict``."""
+        """Return a container of the same shape around other blocks; mappings become ``dict``.
+
+        What has come into the container since it was read (``vars(model)`` after a forward pass)
+        passes as it is.
+        """
         leaves = self.spread(blocks)
-        return _rebuild(self.root, None, lambda name, _: leaves[name])
+        return _rebuild(self.root, None, lambda name, leaf: leaves.get(name, leaf))
 
 
 def is_container(node: Any) -> bool:

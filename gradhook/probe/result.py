@@ -74,6 +74,21 @@ class SettingResult:
             and not any(name in away.judgements for away in self.retried)
         )
 
+    def shows_unmoved(self, name: str) -> bool:
+        """Whether a block is wrong here because the loss did not move with it by a bit."""
+        judgement, evidence = self.judgements.get(name), self.evidence.get(name)
+        return (
+            judgement is not None
+            and evidence is not None
+            and judgement.finding.verdict in MISMATCH
+            and (evidence.unmoved or not evidence.probes)
+        )
+
+    def without(self, name: str) -> SettingResult:
+        """The same with nothing said of a block."""
+        judgements = {n: j for n, j in self.judgements.items() if n != name}
+        return replace(self, judgements=judgements)
+
     def lightened(self) -> SettingResult:
         """The same without its gradients, if they are large and no block needs another look."""
         if any(j.suspect for j in self.judgements.values()) or not is_large(self.gradients):
