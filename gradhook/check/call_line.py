@@ -53,8 +53,9 @@ class Scope:
             >>> scope.name_of((scope.names["X"], scope.names["data"]["y"], 3))
             "(X, data['y'], 3)"
         """
-        code = None if isinstance(thing, (list, tuple, dict)) else code_of(thing)
-        return code or self._variable(thing) or self._made_of_named(thing)
+        if thing is None or type(thing) in (bool, int, float, str):
+            return code_of(thing)
+        return self._variable(thing) or self._made_of_named(thing)
 
     def _variable(self, thing: Any) -> str | None:
         found = (n for n, value in self.names.items() if value is thing and n.isidentifier())
@@ -92,10 +93,8 @@ class Scope:
                 if len(value) <= FEW:
                     yield from ((f"{name}[{k!r}]", v) for k, v in value.items() if type(k) is str)
             elif not (isinstance(value, type) or inspect.isroutine(value)):
-                held = getattr(value, "__dict__", None)
-                if type(held) is dict and len(held) <= FEW:
-                    public = (key for key in held if not key.startswith("_"))
-                    yield from ((f"{name}.{key}", held[key]) for key in public)
+                public = (key for key in _attributes(value) if not key.startswith("_"))
+                yield from ((f"{name}.{key}", _attributes(value)[key]) for key in public)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +159,15 @@ def line(function: str, arguments: list[str], unnamed: list[str]) -> str:
     """A call, and behind it what could not be named."""
     comment = f"  # {', '.join(unnamed)}: no name found" if unnamed else ""
     return f"{function}({', '.join(arguments)}){comment}"
+
+
+def _attributes(value: Any) -> dict[str, Any]:
+    """What hangs on an object; nothing where there is much, or it does not say."""
+    try:
+        held = vars(value)
+    except Exception:
+        return {}
+    return held if type(held) is dict and len(held) <= FEW else {}
 
 
 def _is_own(frame: types.FrameType) -> bool:

@@ -36,7 +36,7 @@ from gradhook.evaluation.workspace import Workspace
 from gradhook.guard.guard import Guard, put_back
 from gradhook.guard.reach import BUDGET
 from gradhook.guard.signals import held_signals
-from gradhook.objective.batch import Rows, columns_hint, draw, upcast
+from gradhook.objective.batch import Rows, columns_hint, draw, passed_whole, upcast
 from gradhook.objective.binding import bind_switches, infer_switches, keywords_of
 from gradhook.objective.objective import Objective
 from gradhook.objective.parameters import Tree
@@ -98,12 +98,13 @@ class GuardedCheck:
             outcome = self._on_rows()
             self.notes.append(f"{why}: checked on others")
             return outcome
-        size = self._count
+        size, left = self._count, passed_whole(self.rows, self._whole)
         self.rows = self._drawn(None)
         outcome = self._on_rows()
         hint = columns_hint(self._whole, self._options.sample_axis)
         self.notes.append(
             f"{why}, and {size} others are no better: checked on the whole batch{hint}"
+            + (f"; {left}" if left else "")
         )
         return outcome
 

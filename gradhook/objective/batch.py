@@ -24,6 +24,9 @@ __all__ = ["Rows", "as_batch", "columns_hint", "draw", "passed_whole", "upcast"]
 FEW = 16
 """Different values up to which a column of floats holds classes."""
 
+MANY = 0.25
+"""Share of rows that must be zero for a weight, a mask or an indicator to be taken for one."""
+
 SMALL = 1 << 20
 """Elements up to which an array is searched for rows that are zero."""
 
@@ -243,15 +246,19 @@ def _classes(item: Array, where: int, count: int) -> Array | None:
             FEW, count // 2
         ):
             return column
-        zero: Array = column == 0  # a weight
-        return zero if zero.any() and not zero.all() else None
+        return _weightless(column)
     rows = np.moveaxis(item, where, 0)
     if rows.ndim == 2 and rows.shape[1] > 1 and _is_one_hot(rows[:32]) and _is_one_hot(rows):
         return np.asarray((rows == 1).argmax(axis=1))
     if item.size <= SMALL and item.dtype.kind in "iubf":
-        zero = ~rows.reshape(count, -1).any(axis=1)  # a mask of sequences
-        return zero if zero.any() and not zero.all() else None
+        return _weightless(rows.reshape(count, -1))
     return None
+
+
+def _weightless(rows: Array) -> Array | None:
+    """Which rows are zero, where they are so many that those drawn might be zero all of them."""
+    zero: Array = np.logical_not(rows.any(axis=1) if rows.ndim > 1 else rows)
+    return zero if MANY * len(zero) <= np.count_nonzero(zero) < len(zero) else None
 
 
 def _is_one_hot(rows: Array) -> bool:

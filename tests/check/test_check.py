@@ -36,7 +36,7 @@ def test_exceptions_of_the_users_own_outside_the_loss_propagate(where):
         )
 
 
-@pytest.mark.parametrize("name", ["draw", "_with_block_names", "assemble", "unexercised"])
+@pytest.mark.parametrize("name", ["_with_block_names", "assemble", "unexercised"])
 def test_faults_of_gradhooks_own_outside_the_guard_are_called_so(monkeypatch, name):
     monkeypatch.setattr(f"gradhook.check.check.{name}", None)
     with pytest.raises(InternalError, match="gradhook itself failed: TypeError"):
