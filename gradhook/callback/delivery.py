@@ -83,7 +83,7 @@ class Delivery:
 
     def warn_once(self, message: str) -> None:
         """Warn, unless the same was said before; numbers aside, which differ from step to step."""
-        reason = re.sub(r"[\d.]+(e[+-]?\d+)?", "0", message)
+        reason = re.sub(r"\b\d[\d.]*(e[+-]?\d+)?", "0", message)
         if reason not in self._told:
             self._told.add(reason)
             warn(message)
@@ -107,10 +107,10 @@ class Delivery:
             self._on_fail(report)
         elif self._on_fail == "raise" and report.verdict is Verdict.FAIL:
             raise GradientMismatchError(str(report), report)
-        elif report.verdict in (Verdict.KINK, Verdict.UNTESTED):
-            self.warn_once(summary(report))
-        elif not unmade:
+        elif report.verdict in (Verdict.FAIL, Verdict.WARN):
             warn(summary(report))
+        elif not unmade:
+            self.warn_once(summary(report))
 
     def _guarded(self, sink: Sink, act: Callable[[], Any]) -> None:
         try:

@@ -2,8 +2,7 @@
 
 A name is read where the check was called: a variable there that *is* what was passed, an entry or
 an attribute of one (``data["X"]``, ``self.net``), or a method of one (``net.loss``).  What has no
-such name (a slice, a lambda) stands in the line by the name of its option, and a comment behind the
-line says so.
+such name (a slice, a lambda) is left to be filled in: ``batch=<batch>``.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from gradhook._types import Tolerance
 from gradhook.errors import PACKAGE
 from gradhook.options import Options, code_of
 
-__all__ = ["CallLine", "Scope", "line", "written"]
+__all__ = ["CallLine", "Scope", "written"]
 
 FEW = 1000
 """Entries up to which a container is searched for what was passed."""
@@ -124,41 +123,29 @@ class CallLine:
     def __call__(self, options: Options) -> str:
         """The line for a check with these options."""
         names = self.names()
-        arguments = [names.get("objective", "objective")]
-        unnamed = [] if "objective" in names else ["objective"]
+        arguments = [names.get("objective", "<objective>")]
         if self.parameters is not None:
-            arguments.append(names.get("parameters", "parameters"))
-            unnamed += [] if "parameters" in names else ["parameters"]
+            arguments.append(names.get("parameters", "<parameters>"))
         if not (type(self.batch) is tuple and not self.batch):
-            arguments.append(f"batch={names.get('batch', 'batch')}")
-            unnamed += [] if "batch" in names else ["batch"]
-        given, more = written(options, self.scope)
-        return line(self._function(), [*arguments, *given], [*unnamed, *more])
+            arguments.append(f"batch={names.get('batch', '<batch>')}")
+        return f"{self._function()}({', '.join([*arguments, *written(options, self.scope)])})"
 
     def _function(self) -> str:
         own = getattr(self.scope.names.get("check_gradients"), "__module__", "") or ""
         return f"{'' if own.startswith('gradhook.') else 'gradhook.'}check_gradients"
 
 
-def written(options: Options, scope: Scope) -> tuple[list[str], list[str]]:
-    """The options that are not as by default, as keyword arguments, and which have no name."""
-    arguments, unnamed = [], []
+def written(options: Options, scope: Scope) -> list[str]:
+    """The options that are not as by default, as keyword arguments."""
+    arguments = []
     for option in dataclasses.fields(options):
         name, value = option.name, getattr(options, option.name)
         if name in ("seed", "workers", "progress"):
             continue
         default = Tolerance() if name == "tolerance" else option.default
         if value is not default and not (type(value) is type(default) and value == default):
-            code = code_of(value) or scope.name_of(value)
-            arguments.append(f"{name}={code or name}")
-            unnamed += [] if code else [name]
-    return [*arguments, f"seed={options.seed}"], unnamed
-
-
-def line(function: str, arguments: list[str], unnamed: list[str]) -> str:
-    """A call, and behind it what could not be named."""
-    comment = f"  # {', '.join(unnamed)}: no name found" if unnamed else ""
-    return f"{function}({', '.join(arguments)}){comment}"
+            arguments.append(f"{name}={code_of(value) or scope.name_of(value) or f'<{name}>'}")
+    return [*arguments, f"seed={options.seed}"]
 
 
 def _attributes(value: Any) -> dict[str, Any]:

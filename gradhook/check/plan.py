@@ -41,7 +41,6 @@ from gradhook.probe.joint import measure_quickly, measure_sparingly
 from gradhook.probe.measure import measure
 from gradhook.probe.result import EarlierResults
 from gradhook.probe.setting import Setting, Switchboard
-from gradhook.report import Finding
 from gradhook.verdict.judge import combine
 
 __all__ = ["Plan"]
@@ -160,12 +159,12 @@ class Plan:
         ]
         seed = self._options.seed
         for name in unread_blocks(self._evaluator, names, outcome.facts, seed=seed):
-            outcome.measured = [m.without(name) for m in outcome.measured]
-            note = (
+            why = (
                 f"the loss no longer reads this array; was `{name}` rebound? Pass "
                 "parameters=lambda: ... that returns the arrays as they are now"
             )
-            outcome.findings[name] = [Finding("current point", Verdict.INCONCLUSIVE, note=note)]
+            outcome.measured = [m.undecided(name, why) for m in outcome.measured]
+            outcome.findings.pop(name, None)
 
     def _called_twice(self) -> tuple[SanityResult, Returned | None]:
         """See whether the loss repeats, and on the way find the off-value of dropout switches.

@@ -84,10 +84,12 @@ class SettingResult:
             and (evidence.unmoved or not evidence.probes)
         )
 
-    def without(self, name: str) -> SettingResult:
-        """The same with nothing said of a block."""
-        judgements = {n: j for n, j in self.judgements.items() if n != name}
-        return replace(self, judgements=judgements)
+    def undecided(self, name: str, why: str) -> SettingResult:
+        """The same with a block that nothing can be said of."""
+        if name not in self.judgements:
+            return self
+        finding = Finding(self.setting.name, Verdict.INCONCLUSIVE, note=why)
+        return self.judged_anew({name: Judgement(finding, self.judgements[name].comparison)})
 
     def lightened(self) -> SettingResult:
         """The same without its gradients, if they are large and no block needs another look."""
