@@ -82,7 +82,7 @@ def test_parameters_that_can_no_longer_be_read_are_reported():
         ([], "BatchError"),
         ({}, "BatchError"),
         ((X[:0], Y[:0]), "BatchError"),
-        ((X, Y, Y), "ObjectiveError|TypeError"),
+        ((X, Y, Y), "IndexError"),
         ((X, "labels"), "UFuncNoLoopError|UFuncTypeError|TypeError"),
     ],
 )
