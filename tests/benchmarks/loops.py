@@ -412,11 +412,12 @@ def main():
             for fault in faults:
                 print(f"{loop}\n    {fault[:300]}")
     verdicts = ", ".join(f"{n} {v}" for v, n in sorted(total.items()) if v.isupper())
+    spent = time.perf_counter() - begun
     print(
-        f"{total['loops']} loops, {total['checks']} checks in {time.perf_counter() - begun:.0f} s; "
+        f"{total['loops']} loops, {total['checks']} checks in {spent:.0f} s; "
         f"right code: {verdicts}; {total['warnings']} warnings\n"
-        f"turned wrong: {total['found']} found at the first check, {total['said why not']} with the "
-        f"reason why not; faults {bad}"
+        f"turned wrong: {total['found']} found at the first check, {total['said why not']} "
+        f"explained; faults {bad}"
     )
     return bool(bad)
 
