@@ -75,7 +75,7 @@ def train(logdir: str | Path, name: str, *, bug: str | None = None) -> list[Repo
             _, gradients = loss_and_gradients(parameters, X, y)
             for block, parameter in parameters.items():
                 parameter -= 0.1 * gradients[block]
-            check.on_step_end(step)
+            check.on_step_end(step, parameters=parameters)
     return check.history
 
 
