@@ -350,6 +350,7 @@ def untrue(loop, run):
             ("no parameter has moved" in said and set(loop.left_behind) == set(Net(loop).arrays))
             or ("no longer reads" in said and loop.left_behind and loop.style in IN_PLACE)
             or ("UNTESTED" in said and flat)
+            or ("too coarse to tell" in said and loop.dtype is np.float32)
         )
         found += [] if so else [f"untrue warning: {said}"]
     return found
@@ -363,7 +364,9 @@ def explained(loop, run, step):
         name = "x" if loop.style == "vector" else str(NAMES.index(name))
     blocks = () if at is None else [b for n, b in at.blocks.items() if n == name]
     open_ = any(b.verdict in ("INCONCLUSIVE", "UNTESTED") for b in blocks)
-    return open_ or any("moved" in s or "no longer reads" in s for s in run.said)
+    rebound = any("moved" in said for at, said in run.notes if at <= step)
+    unread = any("no longer reads" in str(r) for r in run.reports if r.step <= step)
+    return open_ or rebound or unread
 
 
 def judged(number):
