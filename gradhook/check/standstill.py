@@ -6,12 +6,14 @@ batch had nothing to say.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from gradhook._types import Batch
 from gradhook.check.guarded import GuardedCheck
+from gradhook.errors import RestoreError
 from gradhook.objective.objective import Objective
 from gradhook.objective.parameters import Tree, norm
 from gradhook.options import Options
@@ -35,16 +37,10 @@ def moving_blocks(objective: Objective, options: Options, batch: Batch) -> set[s
         batch: The whole batch.
     """
     tree = Tree.of(objective.parameters)
-    try:
-        with np.errstate(all="ignore"):
-            few, whole = (
-                GuardedCheck(
-                    objective, replace(options, samples=samples), tree, batch, _nothing, None
-                ).gradient_norms()
-                for samples in (options.samples, None)
-            )
-    except Exception:  # an observer stops nothing
-        return set()
+    whole, few = (
+        _norms(objective, replace(options, samples=samples), tree, batch)
+        for samples in (None, options.samples)
+    )
     arrays = {name: np.asarray(leaf) for name, leaf in tree.blocks.items()}
     return {
         name
@@ -52,6 +48,17 @@ def moving_blocks(objective: Objective, options: Options, batch: Batch) -> set[s
         if whole.get(name, 0.0)
         > ROUNDING * np.finfo(array.dtype).eps * (norm(array) + few.get(name, 0.0))
     }
+
+
+def _norms(objective: Objective, options: Options, tree: Tree, batch: Batch) -> Mapping[str, float]:
+    """The norms of the gradients; nothing where they cannot be had."""
+    try:
+        with np.errstate(all="ignore"):
+            return GuardedCheck(objective, options, tree, batch, _nothing, None).gradient_norms()
+    except RestoreError:
+        raise
+    except Exception:  # an observer stops nothing
+        return {}
 
 
 def _nothing() -> None:

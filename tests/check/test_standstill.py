@@ -40,6 +40,12 @@ def test_nothing_is_left_of_the_calls_and_an_exception_names_no_block():
     assert moving_blocks(Objective.of(counting, parameters), Options(), (X, Y)) == {"w", "b"}
     assert calls == []  # a list in reach is state, and put back
 
+    def whole_alone(p, X, y):
+        assert len(X) == 60
+        return 1.0, {"w": np.ones(4), "b": np.ones(2)}
+
+    assert moving_blocks(Objective.of(whole_alone, parameters), Options(), (X, Y)) == {"w", "b"}
+
     def broken(p, X, y):
         raise ValueError
 
