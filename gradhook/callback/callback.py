@@ -213,7 +213,10 @@ class GradCheckCallback(CopiedWhole):
             refuse_misuse("on_step_end", step, misplaced)
         if not self._enabled:
             return None
-        number = self._number(step)
+        try:
+            number = self._clock.at(step)
+        except OptionError as error:
+            number = self._counted_on(error)
         self._remember(batch, parameters)
         due = self._clock.due
         if self._start_due or (due is not None and number >= due):
@@ -264,15 +267,12 @@ class GradCheckCallback(CopiedWhole):
             self._parameters = parameters
             self._brought = True
 
-    def _number(self, step: int | None) -> int:
-        """The number of finished updates; one that is none stops no training that was checked."""
-        try:
-            return self._clock.at(step)
-        except OptionError as error:
-            if not self.history:
-                raise
-            self._delivery.warn_once(f"{error}; counted on by one")
-            return self._clock.at(None)
+    def _counted_on(self, error: OptionError) -> int:
+        """The next step, where what was given for one is none, and training was checked before."""
+        if not self.history:
+            raise error
+        self._delivery.warn_once(f"{error}; counted on by one")
+        return self._clock.at(None)
 
     def _checked(self, number: int, batch: Any) -> Report | None:
         """Make a check on the hook's batch, else the constructor's, else the last seen."""

@@ -41,7 +41,13 @@ class Scope:
         frame = sys._getframe(1)
         while frame.f_back is not None and _is_own(frame):
             frame = frame.f_back
-        return cls({**frame.f_globals, **frame.f_locals})
+        local = frame.f_locals
+        names = {**frame.f_globals, **local}
+        if frame.f_code.co_flags & inspect.CO_OPTIMIZED and type(local) is dict:
+            # A function's frame keeps this copy of its variables, and would keep alive what they
+            # were long after the function has let go of it.
+            local.clear()
+        return cls(names)
 
     def name_of(self, thing: Any) -> str | None:
         """An expression that gives a thing, ``None`` if none was found.

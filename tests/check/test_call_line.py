@@ -1,6 +1,7 @@
 """The line under a report: it repeats the check to the bit, in the names of whoever asked."""
 
 import dataclasses
+import weakref
 
 import numpy as np
 import pytest
@@ -144,6 +145,18 @@ def test_options_that_cannot_be_written_down_are_left_to_be_filled_in():
         "gradient_name={'W': 'dW'}, fixed=<fixed>, seed=4"
     )
     assert written(Options(), Scope({})) == ["seed=0"]
+
+
+def test_looking_for_names_keeps_nothing_alive_and_changes_no_variable():
+    class Held:
+        pass
+
+    held, x = Held(), np.ones(2)
+    reference = weakref.ref(held)
+    assert check_gradients(lambda x: (x @ x, 2 * x), x).passed
+    assert isinstance(held, Held)
+    del held
+    assert reference() is None
 
 
 def test_an_object_that_refuses_to_be_looked_into_does_no_harm():
