@@ -97,7 +97,7 @@ def train(
             _, gradients = loss_and_gradients(parameters, X, y)
             for block, parameter in parameters.items():
                 parameter -= 0.1 * gradients[block]
-            check.on_step_end(step)
+            check.on_step_end(step, parameters=parameters)
     return check.history
 
 

@@ -36,6 +36,7 @@ class Circumstances:
         batch_rows: Rows that the batch holds, ``None`` where it counts none.
         notes: What a reader must know before the verdict.
         coverage: What was not exercised, known before measuring.
+        call: The line of code that repeats the check.
     """
 
     evaluations: int
@@ -46,6 +47,7 @@ class Circumstances:
     batch_rows: int | None
     notes: tuple[str, ...]
     coverage: tuple[str, ...]
+    call: str
 
 
 def assemble(outcome: CheckRecord, tree: Tree, options: Options, seen: Circumstances) -> Report:
@@ -80,7 +82,7 @@ def assemble(outcome: CheckRecord, tree: Tree, options: Options, seen: Circumsta
         batch_rows=seen.batch_rows,
         textbook_ratio=textbook,
         seconds=seen.seconds,
-        call=options.call(options.seed),
+        call=seen.call,
     )
 
 

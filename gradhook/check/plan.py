@@ -14,7 +14,12 @@ from dataclasses import replace
 
 from gradhook._types import MISMATCH, Batch
 from gradhook.check.further_settings import measure_further
-from gradhook.check.generic_point import find_generic
+from gradhook.check.generic_point import (
+    FlatError,
+    UnusableRowsError,
+    find_generic,
+    unread_blocks,
+)
 from gradhook.check.off_the_kink import measure_off_the_tie
 from gradhook.check.record import CheckRecord
 from gradhook.check.sanity import (
@@ -55,6 +60,7 @@ class Plan:
         rows: The rows drawn.
         whole: The batch that they were drawn from.
         free: Switches that the user did not name, for experiments after a mismatch.
+        part: Whether these are some rows of a batch, and others may do where these show nothing.
     """
 
     def __init__(
@@ -66,6 +72,7 @@ class Plan:
         rows: Rows,
         whole: Batch,
         free: Sequence[BoundSwitch] = (),
+        part: bool = False,
     ) -> None:
         self._evaluator = evaluator
         self._free = free
@@ -73,6 +80,7 @@ class Plan:
         self._other = None if rows.other is None else upcast(rows.other)
         self._rows = len(rows.rows or ())
         self._whole = None if rows.rows is None else whole
+        self._part = part
         self._board = Switchboard.of(switches)
         self._points = tuple(options.points or ("generic", "current"))
         blocks = len(evaluator.workspace.arrays)
@@ -83,12 +91,15 @@ class Plan:
 
         Raises:
             UnreadError: The loss does not read the parameters.
+            UnusableRowsError: Nothing can be seen on these rows of the batch.
             Exception: Whatever the user's code raises at the current point.
         """
         tolerance = self._options.tolerance
         facts, again = self._called_twice()
         outcome = CheckRecord(facts)
         if not math.isfinite(facts.loss):
+            if self._part:
+                raise UnusableRowsError(f"the loss is {facts.loss}")
             outcome.unjudged = (
                 f"the loss is {facts.loss} at the current point: has training diverged?"
             )
@@ -102,6 +113,8 @@ class Plan:
             return outcome
         if not facts.norms:
             outcome.facts = facts = call_with_gradients(self._evaluator, facts, tolerance)
+        if self._part and not all(map(math.isfinite, facts.norms.values())):
+            raise UnusableRowsError("a gradient is not finite")
         if facts.writes_parameters:
             self._evaluator.writes.undo = True
             for name in facts.writes_parameters:
@@ -117,6 +130,7 @@ class Plan:
         self._measure_settings(outcome)
         if self._whole is not None and not quick:
             outcome = self._held_against_the_batch(outcome, self._whole)
+        self._set_unread_apart(outcome)
         outcome.branches = trace_branches(self._evaluator, outcome.measured, outcome.coverage)
         names = self._evaluator.workspace.names
         outcome.explanation = explain(
@@ -128,6 +142,34 @@ class Plan:
             outcome.coverage,
         )
         return outcome
+
+    def first_gradients(self) -> CheckRecord:
+        """Call the functions at the current point, and nothing more."""
+        facts, _ = self._called_twice()
+        if not facts.norms:
+            facts = call_with_gradients(self._evaluator, facts, self._options.tolerance)
+        return CheckRecord(facts)
+
+    def _set_unread_apart(self, outcome: CheckRecord) -> None:
+        """Take the verdicts off blocks in place that the loss has stopped reading.
+
+        Of an array that training left behind nothing can be said, right or wrong.
+        """
+        if not self._evaluator.workspace.in_place:
+            return
+        names = [
+            name
+            for name in self._evaluator.workspace.names
+            if any(m.shows_unmoved(name) for m in outcome.measured)
+        ]
+        seed = self._options.seed
+        for name in unread_blocks(self._evaluator, names, outcome.facts, seed=seed):
+            why = (
+                f"the loss no longer reads this array; was `{name}` rebound? Pass "
+                "parameters=lambda: ... that returns the arrays as they are now"
+            )
+            outcome.measured = [m.undecided(name, why) for m in outcome.measured]
+            outcome.findings.pop(name, None)
 
     def _called_twice(self) -> tuple[SanityResult, Returned | None]:
         """See whether the loss repeats, and on the way find the off-value of dropout switches.
@@ -207,9 +249,15 @@ class Plan:
         """The main setting and the further ones at its point, if there is such a point."""
         evaluator, options = self._evaluator, self._options
         wanted = "generic" in self._points
-        point = find_generic(
-            evaluator, outcome.facts, fixed=options.fixed, seed=options.seed, wanted=wanted
-        )
+        try:
+            point = find_generic(
+                evaluator, outcome.facts, fixed=options.fixed, seed=options.seed, wanted=wanted
+            )
+        except FlatError:
+            if self._part:
+                raise UnusableRowsError("the loss is flat and the gradients are zero") from None
+            outcome.coverage.append("the loss is flat around the current point")
+            return
         if wanted and options.effort != "quick":
             moves = point.moves if point else self._displacements()
             point = at_ordinary_loss(evaluator, point, moves, outcome.facts.loss)

@@ -46,8 +46,6 @@ class Evaluator:
         gradient_name: How gradients are named.
         advance: Called after each evaluation, for a progress bar.
         gate: Lets signals through while the user's code runs.
-        first_steps: Steps found by earlier checks, by block and in units of its scale, with which
-            probing begins; steps found in this one are added.
 
     Attributes:
         evaluations: Calls made.
@@ -77,7 +75,6 @@ class Evaluator:
         gradient_name: GradientName | None = None,
         advance: Callable[[], object] = lambda: None,
         gate: Gate | None = None,
-        first_steps: dict[str, float] | None = None,
     ) -> None:
         self.calls = calls
         self.workspace = workspace
@@ -97,7 +94,6 @@ class Evaluator:
         self.raised_by: Kind = "loss"
         self.raised_at: tuple[str, ...] = ()
         self.own_fault: Exception | None = None
-        self.first_steps = {} if first_steps is None else first_steps
         self._penalty = penalty
         self._gradient_name = gradient_name
         self._advance = advance

@@ -78,6 +78,23 @@ class SettingResult:
             )
         )
 
+    def shows_unmoved(self, name: str) -> bool:
+        """Whether a block is wrong here because the loss did not move with it by a bit."""
+        judgement, evidence = self.judgements.get(name), self.evidence.get(name)
+        return (
+            judgement is not None
+            and evidence is not None
+            and judgement.finding.verdict in MISMATCH
+            and (evidence.unmoved or not evidence.probes)
+        )
+
+    def undecided(self, name: str, why: str) -> SettingResult:
+        """The same with a block that nothing can be said of."""
+        if name not in self.judgements:
+            return self
+        finding = Finding(self.setting.name, Verdict.INCONCLUSIVE, note=why)
+        return self.judged_anew({name: Judgement(finding, self.judgements[name].comparison)})
+
     def lightened(self) -> SettingResult:
         """The same without its gradients, if they are large and no block needs another look."""
         if any(j.suspect for j in self.judgements.values()) or not is_large(self.gradients):

@@ -38,7 +38,11 @@ class Empty:
     """What a disabled callback is compared with."""
 
     def on_step_end(
-        self, step: int | None = None, batch: Any = None, parameters: Any = None
+        self,
+        step: int | None = None,
+        *misplaced: Any,
+        batch: Any = None,
+        parameters: Any = None,
     ) -> None:
         """Do nothing."""
 

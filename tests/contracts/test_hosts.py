@@ -439,6 +439,7 @@ def test_a_sink_that_cannot_write_is_dropped_and_training_is_the_same(tmp_path):
     assert (tmp_path / "file").read_text() == "here first"
 
 
+@pytest.mark.filterwarnings("ignore:no parameter has moved")
 def test_a_folder_that_vanishes_drops_its_sink(tmp_path):
     import shutil
 

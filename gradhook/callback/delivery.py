@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, TypeAlias, get_args
@@ -20,13 +21,13 @@ from gradhook.report.text import repeated, summary
 from gradhook.report.wording import same_story, title
 from gradhook.sinks import Sink, Terminal
 
-__all__ = ["OnFail", "Outlet"]
+__all__ = ["Delivery", "OnFail"]
 
 Action: TypeAlias = Literal["warn", "raise", "record"]
 OnFail: TypeAlias = Action | Callable[[Report], object]
 
 
-class Outlet:
+class Delivery:
     """Sinks, and what to do where a check did not pass.
 
     Args:
@@ -55,7 +56,7 @@ class Outlet:
                 f"report, got {on_fail!r}{nearest_name(str(on_fail), known)}"
             )
         self._on_fail = on_fail
-        self._told_of_fault = False
+        self._told: set[str] = set()
         self._told_of_end = 0
         self._first_wrong: Report | None = None
 
@@ -64,9 +65,9 @@ class Outlet:
         on_fail = self._on_fail if is_picklable(self._on_fail) else "warn"
         return {**self.__dict__, "_sinks": [], "_on_fail": on_fail}
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Outlet:
-        twin = Outlet([], copy.deepcopy(self._on_fail, memo))
-        twin._told_of_fault = self._told_of_fault
+    def __deepcopy__(self, memo: dict[int, Any]) -> Delivery:
+        twin = Delivery([], copy.deepcopy(self._on_fail, memo))
+        twin._told = set(self._told)
         return twin
 
     def add(self, sink: Sink) -> None:
@@ -102,27 +103,36 @@ class Outlet:
         for sink in list(self._sinks):
             self._guarded(sink, sink.close)
 
-    def act(self, report: Report, *, fault: bool = False) -> None:
+    def warn_once(self, message: str) -> None:
+        """Warn, unless the same was said before; numbers aside, which differ from step to step."""
+        reason = re.sub(r"\b\d[\d.]*(e[+-]?\d+)?", "0", message)
+        if reason not in self._told:
+            self._told.add(reason)
+            warn(message)
+
+    def act(self, report: Report, *, unmade: str = "") -> None:
         """Do what the user wants done where a check did not pass.
 
         Args:
             report: The report.
-            fault: Whether gradhook itself is at fault, which is warned about once.
+            unmade: Why the check could not be made, which is warned about once whatever is to
+                happen where gradients are wrong; empty if it was made.
 
         Raises:
             GradientMismatchError: The verdict is FAIL and ``on_fail`` is ``"raise"``.
         """
-        if fault and not self._told_of_fault:  # whatever is to happen where gradients are wrong
-            self._told_of_fault = True
-            warn(summary(report))
+        if unmade:
+            self.warn_once(f"{title(report)}: {unmade}")
         if report.passed or self._on_fail == "record":
             return
         if callable(self._on_fail):
             self._on_fail(report)
         elif self._on_fail == "raise" and report.verdict is Verdict.FAIL:
             raise GradientMismatchError(str(report), report)
-        elif not fault:
+        elif report.verdict in (Verdict.FAIL, Verdict.WARN):
             warn(self._warning(report))
+        elif not unmade:
+            self.warn_once(summary(report))
 
     def _warning(self, report: Report) -> str:
         """What a warning says: what stands on the screen, or was said before, in short."""
