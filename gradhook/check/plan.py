@@ -248,19 +248,21 @@ class Plan:
     def _measure_generic(self, outcome: CheckRecord) -> None:
         """The main setting and the further ones at its point, if there is such a point."""
         evaluator, options = self._evaluator, self._options
-        wanted = "generic" in self._points
+        wanted, flat = "generic" in self._points, False
         try:
             point = find_generic(
                 evaluator, outcome.facts, fixed=options.fixed, seed=options.seed, wanted=wanted
             )
         except FlatError:
-            if self._part:
-                raise UnusableRowsError("the loss is flat and the gradients are zero") from None
-            outcome.coverage.append("the loss is flat around the current point")
-            return
+            point, flat = None, True
         if wanted and options.effort != "quick":
             moves = point.moves if point else self._displacements()
             point = at_ordinary_loss(evaluator, point, moves, outcome.facts.loss)
+        if flat and point is None:
+            if self._part:
+                raise UnusableRowsError("the loss is flat and the gradients are zero")
+            outcome.coverage.append("the loss is flat around the current point")
+            return
         if point is None:
             if wanted:
                 outcome.coverage.append(f"no generic point: {self._why_no_generic_point()}")

@@ -49,7 +49,6 @@ def at_ordinary_loss(
     """
     largest = max(abs(current), abs(point.loss) if point else 0.0)
     losses: list[float] = []
-    settled = False
     for count in range(1, MOST + 1):
         evaluator.workspace.move(_scaled(moves, FACTOR**count))
         try:
@@ -58,10 +57,11 @@ def at_ordinary_loss(
             losses.append(math.nan)
         if count == 1 and point is not None and not losses[0] > TINY * largest:
             break
-        settled = count >= FEWEST and losses[0] / SETTLED < losses[-1] < SETTLED * losses[-2]
-        if settled:
+        if count >= FEWEST and losses[0] / SETTLED < losses[-1] < SETTLED * losses[-2]:
             break
-    if settled and losses[-1] > TINY * largest:
+    # Of a loss that falls with the weights the first one, which explodes, was odd, and not tiny.
+    rises = len(losses) > 1 and losses[-1] > losses[0] / SETTLED
+    if rises and losses[-1] > TINY * largest:
         ordinary = next(k for k, loss in enumerate(losses, 1) if loss > ORDINARY * losses[-1])
         found = _point(evaluator, _scaled(moves, FACTOR**ordinary))
         if found is not None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gradhook import GradCheckCallback, GradCheckWarning, sinks
-from gradhook.callback.outlet import Outlet
+from gradhook.callback.delivery import Delivery
 from gradhook.errors import OptionError
 from gradhook.sinks import Memory
 
@@ -117,9 +117,9 @@ def test_a_failure_that_the_user_takes_care_of_is_no_warning(on_fail):
 )
 def test_what_is_no_sink_is_refused_with_the_remedy(sinks, message):
     with pytest.raises(OptionError, match=message):
-        Outlet(sinks, "warn")
+        Delivery(sinks, "warn")
 
 
 def test_an_unknown_action_is_refused_with_the_nearest_one():
     with pytest.raises(OptionError, match=r"on_fail must be one of .*'rise'.*raise"):
-        Outlet([], "rise")
+        Delivery([], "rise")
