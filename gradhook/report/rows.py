@@ -9,13 +9,25 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gradhook._types import Verdict
 from gradhook.report.blocks import branch_sentences
-from gradhook.report.format import block_name, count, number, printable, ratio, told_apart
+from gradhook.report.format import (
+    block_name,
+    block_names,
+    count,
+    number,
+    printable,
+    ratio,
+    told_apart,
+)
 
 __all__ = [
+    "NAMED",
+    "SHORT_NAME",
     "Row",
+    "cause_details",
     "details",
     "element_name",
     "facts",
+    "few",
     "fold_sentence",
     "folded",
     "has_textbook",
@@ -28,10 +40,17 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from gradhook.report import BlockReport, Finding, Report
+    from gradhook.report import BlockReport, Cause, Finding, Report
 
 IN_FULL = 12
 """Blocks of one verdict that are shown in full."""
+
+
+NAMED = 4
+"""Blocks of one verdict that the headline names."""
+
+SHORT_NAME = 24
+"""Columns that a name may take among others in a sentence."""
 
 
 class Row(NamedTuple):
@@ -190,3 +209,20 @@ def element_name(block: BlockReport) -> str:
     """Return the worst element as one would index it: ``"W2[3, 1]"``."""
     index = block.worst.index if block.worst is not None else ()
     return block_name(block.name, 40) + f"[{', '.join(map(str, index))}]" * bool(index)
+
+
+def cause_details(cause: Cause, blocks: Iterable[str]) -> list[str]:
+    """Return where the cause acts among all blocks, the evidence, and what would refute it."""
+    shown = block_names([*blocks, *cause.blocks], SHORT_NAME)
+    parts = {
+        "blocks": few([shown[name] for name in cause.blocks], 3 * NAMED),
+        "where": cause.where,
+        "evidence": cause.evidence,
+        "refuted by": cause.refuted_by,
+    }
+    return [printable(f"{label}: {said}") for label, said in parts.items() if said]
+
+
+def few(names: list[str], most: int) -> str:
+    """Return names in a sentence, at most so many of them."""
+    return ", ".join(names[:most]) + ", …" * (len(names) > most)

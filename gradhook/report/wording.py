@@ -15,10 +15,14 @@ from gradhook._types import MISMATCH, Verdict
 from gradhook.report.blocks import branch_sentences
 from gradhook.report.format import block_names, count, number, printable
 from gradhook.report.rows import (
+    NAMED,
+    SHORT_NAME,
     Row,
+    cause_details,
     details,
     element_name,
     facts,
+    few,
     fold_sentence,
     folded,
     has_textbook,
@@ -65,14 +69,8 @@ if TYPE_CHECKING:
     from gradhook.report import BlockReport, Cause, Report
 
 
-NAMED = 4
-"""Blocks of one verdict that the headline names."""
-
 TOLD = 3
 """Causes, wrong parts and remarks of one kind that are told one by one."""
-
-SHORT_NAME = 24
-"""Columns that a name may take among others in a sentence."""
 
 OF_A_BLOCK = {
     Verdict.FAIL: "wrong",
@@ -268,7 +266,7 @@ def _grouped(
             groups.setdefault(said, []).append(block.name)
     shown = block_names(report.blocks, SHORT_NAME)
     lines = [
-        f"{_few([shown[name] for name in names], NAMED)}{word}: {said}"
+        f"{few([shown[name] for name in names], NAMED)}{word}: {said}"
         if len(names) < len(report.blocks) or len(names) == 1
         else f"all blocks{word}: {said}"
         for said, names in groups.items()
@@ -302,18 +300,6 @@ def cause_title(cause: Cause) -> str:
     """Return the cause's sentence, opened by how sure it is."""
     sure = {"exact": "cause", "family": "likely cause"}[cause.confidence]
     return printable(f"{sure}: {cause.sentence}")
-
-
-def cause_details(cause: Cause, blocks: Iterable[str]) -> list[str]:
-    """Return where the cause acts among all blocks, the evidence, and what would refute it."""
-    shown = block_names([*blocks, *cause.blocks], SHORT_NAME)
-    parts = {
-        "blocks": _few([shown[name] for name in cause.blocks], 3 * NAMED),
-        "where": cause.where,
-        "evidence": cause.evidence,
-        "refuted by": cause.refuted_by,
-    }
-    return [printable(f"{label}: {said}") for label, said in parts.items() if said]
 
 
 # What else a reader must know.
@@ -410,7 +396,3 @@ def where_cell(report: Report, block: BlockReport) -> str:
 def _in_order(report: Report, blocks: Iterable[BlockReport]) -> list[str]:
     names = {block.name for block in blocks}
     return [name for name in report.blocks if name in names]
-
-
-def _few(names: list[str], most: int) -> str:
-    return ", ".join(names[:most]) + ", …" * (len(names) > most)

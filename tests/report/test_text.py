@@ -506,7 +506,7 @@ def test_long_names_that_differ_in_the_middle_are_told_apart_wherever_they_stand
         assert re.search(rf"_{i}\b", rows[i])
     assert len(set(re.findall(r'class="name">([^<]*)<', report._repr_html_()))) == len(LAYERS)
     wrong[5] = dataclasses.replace(wrong[5], ratio=0.9)
-    assert "block_5/" in repr(report_of(*wrong, verdict=Verdict.FAIL))
+    assert "worst ratio 0.9 in encoder…_5/…weight" in repr(report_of(*wrong, verdict=Verdict.FAIL))
 
 
 def test_a_block_without_a_name_is_still_a_row():
