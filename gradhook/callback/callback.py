@@ -21,14 +21,13 @@ from gradhook.callback.observe import observe
 from gradhook.callback.pickling import CopiedWhole, is_picklable
 from gradhook.callback.rebinding import Rebinding
 from gradhook.check.call_line import CallLine, Scope
-from gradhook.check.reading import present_parameters
+from gradhook.check.reading import present_parameters, read
 from gradhook.check.standstill import moving_blocks
 from gradhook.errors import OptionError, warn
 from gradhook.objective.answers import misplaced_batch
 from gradhook.objective.batch import as_batch
 from gradhook.objective.holders import holds
 from gradhook.objective.objective import Objective
-from gradhook.objective.parameters import Tree
 from gradhook.options import BatchKeywords, Options, SignatureOfInit, shows_options
 from gradhook.report import Report
 from gradhook.schedules import as_schedule, logarithmic
@@ -331,7 +330,7 @@ class GradCheckCallback(CopiedWhole):
             return  # an object is read anew each time
         said = self._rebinding.look(
             number,
-            Tree.of(objective.parameters).blocks,
+            read(objective, self._options, as_batch(batch)).tree.blocks,
             brought=brought,
             moving=lambda: moving_blocks(objective, self._options, as_batch(earlier)),
         )
