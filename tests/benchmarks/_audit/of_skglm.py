@@ -72,7 +72,7 @@ def derivatives() -> Iterator[Derivative]:
                 return float(fit.value(y, w, X @ w))
 
             yield Derivative(f"{name} {form}", value, lambda w, c, g=gradient: g(w), w)
-        if hasattr(fit, "raw_grad") and type(fit).raw_grad is not datafits.base.BaseDatafit.raw_grad:
+        if hasattr(fit, "raw_grad"):
             yield Derivative(
                 f"{name} raw_grad",
                 lambda v, fit=fit, y=y: float(fit.value(y, w, v)),
