@@ -44,10 +44,12 @@ def derivatives() -> Iterator[Derivative]:
     observed = {
         "Poisson": counts, "Exponential": positive, "Gamma": positive, "HalfNormal": positive,
         "Weibull": positive, "Beta": share, "LogitNormal": share, "LogNormal": positive,
-        "BetaBernoulli": binary, "BetaBinomial": counts, "Bernoulli": binary,
+        "BetaBernoulli": binary, "BetaBinomial": binary, "Bernoulli": binary,
     }  # fmt: skip
 
     def of(name: str, kind: Any, score: Any, y: Any) -> Derivative:
+        if "censored" in name:
+            kind = type(kind.__name__, (kind,), {"scores": kind.censored_scores})
         made = manifold(score, kind)
         return Derivative(
             name,
