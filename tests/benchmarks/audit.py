@@ -41,10 +41,13 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 # A checkout that is not installed is found too.
-sys.path.append(str(HERE.parents[1]))
+sys.path[:] = [str(HERE), *(path for path in sys.path if path != str(HERE)), str(HERE.parents[1])]
 
 from _audit import _page
 from _audit._harness import Checked, Fault, Library, check
+
+# What lies beside this file, such as catalogue.py, must not hide a package of that name.
+sys.path.remove(str(HERE))
 
 QUICK = ("scikit_learn", "scipy")
 RECORD = HERE / "_audit" / "record.json"

@@ -34,10 +34,9 @@ FAULTS = (
         "",
         """\
 import cvxpy as cp
-x = cp.Variable(value=2.0); f = lambda v: (setattr(x, "value", v), (1 / x).value)[1]
-y = 3.0 / x if False else cp.exp(x) / x; x.value = 2.0; g = y.grad[x]
-h = 1e-6; at = lambda v: (setattr(x, "value", v), y.value)[1]
-print(g, (at(2 + h) - at(2 - h)) / (2 * h))""",
+x = cp.Variable(value=2.0); y = cp.exp(x) / x; g = y.grad[x]
+f = lambda v: (setattr(x, "value", v), y.value)[1]
+print(g, (f(2 + 1e-6) - f(2 - 1e-6)) / 2e-6)""",
     ),
 )
 
