@@ -234,7 +234,7 @@ def _looked_at_again(function: Callable[..., Any], parameters: Any) -> tuple[boo
     seen = False
     for spread in (0.0, 0.05):
         point = {
-            name: np.where(x == 0, 4 * spread, x) * (1 + spread * random.uniform(-1, 1, x.shape))
+            name: np.array(np.where(x == 0, 4 * spread, x) * (1 + spread * random.uniform(-1, 1, x.shape)))
             for name, x in blocks.items()
         }
 
