@@ -24,7 +24,7 @@ has mended it, and the record is then brought up to date.
 from __future__ import annotations
 
 import argparse
-import datetime
+import datetime as dt
 import importlib
 import importlib.metadata
 import importlib.util
@@ -39,15 +39,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).resolve().parent
 # A checkout that is not installed is found too.
-sys.path[:] = [str(HERE), *(path for path in sys.path if path != str(HERE)), str(HERE.parents[1])]
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from _audit import _page
 from _audit._harness import Checked, Fault, Library, check
 
+HERE = Path(__file__).resolve().parent
 # What lies beside this file, such as catalogue.py, must not hide a package of that name.
-sys.path.remove(str(HERE))
+while str(HERE) in sys.path:
+    sys.path.remove(str(HERE))
 
 QUICK = ("scikit_learn", "scipy")
 RECORD = HERE / "_audit" / "record.json"
@@ -113,7 +115,7 @@ class Audited:
 
 def audit(name: str) -> Audited:
     """Check every derivative of one library."""
-    warnings.simplefilter("ignore")
+    warnings.showwarning = lambda *arguments, **keywords: None  # Libraries reset the filters.
     started = time.perf_counter()
     file = loaded(name)
     checks = [check(derivative) for derivative in file.derivatives()]
@@ -188,7 +190,9 @@ def _print_findings(results: list[Audited]) -> int:
             found, failing = found + 1, failing + len(checks)
             print(f"\n{one.library.name} {one.version}: {fault.title}")
             print(f"  wrong: {fault.wrong}\n  right: {fault.right}")
-            print(f"  confirmed: {fault.confirmed} Upstream: {fault.upstream or 'not found there.'}")
+            print(
+                f"  confirmed: {fault.confirmed} Upstream: {fault.upstream or 'not found there.'}"
+            )
             print(f"  {len(checks)} FAIL: " + "; ".join(_numbers(c) for c in checks[:3]))
     print(f"\n{found} known faults found again ({failing} FAIL)")
     for line in vanished:
@@ -215,7 +219,7 @@ def _numbers(checked: Checked) -> str:
 
 def _record(results: list[Audited]) -> dict[str, Any]:
     return {
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "date": dt.datetime.now(dt.UTC).date().isoformat(),
         "python": platform.python_version(),
         "numpy": importlib.metadata.version("numpy"),
         "libraries": [

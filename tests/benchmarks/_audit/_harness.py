@@ -97,6 +97,7 @@ class Library:
         module: As Python imports it.
         conventions: What looks like a fault and is none.
         left_out: What has a derivative and was not checked, and why.
+        seen: Defects met on the way that are no wrong derivatives.
     """
 
     name: str
@@ -104,6 +105,7 @@ class Library:
     module: str
     conventions: tuple[str, ...] = ()
     left_out: str = ""
+    seen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +236,9 @@ def _looked_at_again(function: Callable[..., Any], parameters: Any) -> tuple[boo
     seen = False
     for spread in (0.0, 0.05):
         point = {
-            name: np.array(np.where(x == 0, 4 * spread, x) * (1 + spread * random.uniform(-1, 1, x.shape)))
+            name: np.array(
+                np.where(x == 0, 4 * spread, x) * (1 + spread * random.uniform(-1, 1, x.shape))
+            )
             for name, x in blocks.items()
         }
 
@@ -247,7 +251,7 @@ def _looked_at_again(function: Callable[..., Any], parameters: Any) -> tuple[boo
             found = function(at(name, x))[1]
             analytic = np.asarray(found[name] if isinstance(found, dict) else found)
             numerical, error = differences(lambda x, n=name: function(at(n, x))[0], x)
-            gap = np.abs(analytic.reshape(x.shape) - numerical)
+            gap = np.array(np.abs(analytic.reshape(x.shape) - numerical))
             if not np.isfinite(numerical).all():
                 continue
             seen = True

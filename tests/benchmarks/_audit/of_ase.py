@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,10 +15,16 @@ LIBRARY = Library(
     "ase",
     "ase",
     conventions=(
-        "Forces are minus the gradient of `get_potential_energy()`; for `EMT` and others with a "
-        "cut-off the energy jumps where a pair crosses it.",
+        (
+            "Forces are minus the gradient of `get_potential_energy()`; for `EMT` and others with "
+            "a "
+            "cut-off the energy jumps where a pair crosses it."
+        ),
         "Stress is the derivative of the energy in the symmetric strain divided by the volume.",
-        "`UnitCellFilter` and `ExpCellFilter` scale the cell's degrees of freedom by `cell_factor`.",
+        (
+            "`UnitCellFilter` and `ExpCellFilter` scale the cell's degrees of freedom by "
+            "`cell_factor`."
+        ),
     ),
     left_out="calculators that run an external program; machine-learned potentials.",
 )
@@ -79,7 +86,9 @@ def _calculators() -> Iterator[Derivative]:
     from ase.calculators.tip4p import TIP4P
 
     random = np.random.default_rng(0)
-    cluster = Atoms("Ar5", 1.1 * np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1.2]]))
+    cluster = Atoms(
+        "Ar5", 1.1 * np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1.2]])
+    )
     cluster.positions += 0.05 * random.normal(size=(5, 3))
     crystal = bulk("Ar", "fcc", a=1.6, cubic=True)
     crystal.rattle(0.03, seed=1)
@@ -127,8 +136,12 @@ def _calculators() -> Iterator[Derivative]:
     water.rattle(0.05, seed=6)
     water.calc = HarmonicCalculator(field)
     yield from _forces("HarmonicCalculator", water)
+    one = molecule("H2O").positions
     for kind in (TIP3P, TIP4P):
-        pair = Atoms("OH2OH2", np.vstack([molecule("H2O").positions, molecule("H2O").positions + [0, 0.4, 2.9]]))
+        pair = Atoms(
+            "OH2OH2",
+            np.vstack([one, one + np.array([0, 0.4, 2.9])]),
+        )
         pair.positions += 0.05 * random.normal(size=(6, 3))
         pair.cell, pair.pbc = [20, 20, 20], True
         pair.calc = kind(rc=9.0)
@@ -203,7 +216,7 @@ def _internal_coordinates() -> Iterator[Derivative]:
     points = {"a": v0, "b": v1, "c": v2, "d": random.normal(size=(4, 3))}
 
     def vectors(p: Any, names: str) -> list[np.ndarray]:
-        return [p[later] - p[first] for first, later in zip(names, names[1:], strict=False)]
+        return [p[later] - p[first] for first, later in itertools.pairwise(names)]
 
     def spread(c: np.ndarray, derivative: np.ndarray, names: str) -> dict[str, np.ndarray]:
         return {n: c[:, None] * derivative[:, i] for i, n in enumerate(names)}

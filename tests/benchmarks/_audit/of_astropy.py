@@ -14,8 +14,12 @@ LIBRARY = Library(
     "astropy",
     "astropy",
     conventions=(
-        "`fit_deriv` of a series returns the matrix of its terms, one column a coefficient; that of "
-        "other models a list, one array a parameter.",
+        (
+            "`fit_deriv` of a series returns the matrix of its terms, one column a coefficient; "
+            "that "
+            "of "
+            "other models a list, one array a parameter."
+        ),
     ),
     left_out="models without `fit_deriv`; compound models; derivatives with units.",
 )
@@ -28,7 +32,8 @@ FAULTS = (
         "x_0**3`.",
         "`(-x / x_0**2 - 1 / x) * (x / x_0 - x_0 / x) - fwhm**2 / x_0**3`.",
         "Algebra; complex step of `evaluate` (agrees with the formula to 1e-15).",
-        "not found; [#16828](https://github.com/astropy/astropy/issues/16828), open, asks to verify "
+        "not found; [#16828](https://github.com/astropy/astropy/issues/16828), open, asks to "
+        "verify "
         "the derivatives of all models.",
         """\
 import numpy as np; from astropy.modeling.physical_models import Drude1D

@@ -14,18 +14,26 @@ LIBRARY = Library(
     "cvxpy",
     "cvxpy",
     conventions=(
-        "`grad` maps a variable to a sparse matrix of shape (variable.size, expression.size), both "
-        "flattened column by column.",
+        (
+            "`grad` maps a variable to a sparse matrix of shape (variable.size, expression.size), "
+            "both "
+            "flattened column by column."
+        ),
         "Where an atom has a kink, `grad` is one subgradient.",
     ),
-    left_out="`cummax` and `cumprod`, whose `grad` raises on a matrix; atoms without `grad`; `loggamma` (a piecewise approximation); complex variables; `perspective` and `suppfunc`.",
+    left_out="`cummax` and `cumprod`, whose `grad` raises on a matrix; atoms without `grad`; "
+    "`loggamma` (a piecewise approximation); complex variables; `perspective` and `suppfunc`.",
+    seen=(("`cummax(X).grad` and `cumprod(X).grad` raise for a matrix `X`."),),
 )
 
 FAULTS = (
     Fault(
         "`(x / y).grad` where the denominator is not constant",
-        ("divide by an expression", "divide one expression by another",
-         "divide by a scalar expression"),
+        (
+            "divide by an expression",
+            "divide one expression by another",
+            "divide by a scalar expression",
+        ),
         "`DivExpression` inherits the gradient of affine atoms, which divides by the value of the "
         "denominator and has no derivative in it. For matrices of two rows and more the process "
         "ends with a segmentation fault in `cvxcore`.",
@@ -56,7 +64,11 @@ def derivatives() -> Iterator[Derivative]:
             x.value = value
             matrix = e.grad[x]
             column = np.atleast_1d(c).ravel(order="F")
-            flat = matrix @ column if hasattr(matrix, "shape") and matrix.ndim == 2 else matrix * column
+            flat = (
+                matrix @ column
+                if hasattr(matrix, "shape") and matrix.ndim == 2
+                else matrix * column
+            )
             return np.reshape(flat, np.shape(value), order="F")
 
         yield Derivative(name, function, pullback, at)
@@ -83,7 +95,11 @@ def _atoms() -> Iterator[tuple[str, Callable[[Any], Any], Any]]:
         yield f"power {p}", lambda x, p=p: cp.power(x, p), positive
     yield "huber", lambda x: cp.huber(x, 0.8), v
     yield "scalene", lambda x: cp.scalene(x, 0.7, 1.6), v
-    yield "logit", cp.logit if hasattr(cp, "logit") else (lambda x: cp.log(x) - cp.log(1 - x)), share
+    yield (
+        "logit",
+        cp.logit if hasattr(cp, "logit") else (lambda x: cp.log(x) - cp.log(1 - x)),
+        share,
+    )
     yield "kl_div first", lambda x: cp.kl_div(x, w), positive
     yield "kl_div second", lambda x: cp.kl_div(w, x), positive
     yield "rel_entr first", lambda x: cp.rel_entr(x, w), positive
@@ -138,7 +154,7 @@ def _atoms() -> Iterator[tuple[str, Callable[[Any], Any], Any]]:
     yield from _binary_and_affine(random, v, M, P, S, w)
 
 
-def _binary_and_affine(random, v, M, P, S, w) -> Iterator[tuple[str, Any, Any]]:  # noqa: ANN001
+def _binary_and_affine(random, v, M, P, S, w) -> Iterator[tuple[str, Any, Any]]:
     import cvxpy as cp
 
     C = random.normal(size=(4, 3))

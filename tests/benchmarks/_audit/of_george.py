@@ -21,7 +21,8 @@ FAULTS = (
         "Kernels with a full metric: the gradient in the metric's parameters",
         ("kernel ExpSquared full metric get_gradient*",),
         "`GeneralMetric` keeps `1 / L_ii = exp(-p)` for a parameter `p = log L_ii`; its gradient "
-        "multiplies by `exp(vector_[k])`, the exponential of the number kept. From three dimensions on "
+        "multiplies by `exp(vector_[k])`, the exponential of the number kept. From three "
+        "dimensions on "
         "the elements are also written column by column and read row by row.",
         "`-2 r_i Lir_i / vector_[k]`, at the place where `set_parameter` keeps the element.",
         "Algebra (`metrics.h`); differences of `get_value`.",
@@ -90,7 +91,8 @@ def derivatives() -> Iterator[Derivative]:
         kernel = getattr(kernels, f"{name}Kernel")
         for fits, keywords in (
             ("", {}),
-            (" mean and noise", {"mean": 0.3, "fit_mean": True, "white_noise": -1.2, "fit_white_noise": True}),
+            (" mean and noise", {"mean": 0.3, "fit_mean": True, "white_noise": -1.2,
+                                 "fit_white_noise": True}),
             (" given mean", {"mean": mean}),
         ):  # fmt: skip
             more = {"log_alpha": 0.2} if name == "RationalQuadratic" else {}

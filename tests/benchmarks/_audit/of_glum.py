@@ -14,9 +14,12 @@ LIBRARY = Library(
     "glum",
     "glum",
     conventions=(
-        "`rowwise_gradient_hessian` returns the gradient of the log-likelihood, minus half the "
-        "deviance's, and as Hessian the expected one (Fisher information) where the link is not "
-        "canonical.",
+        (
+            "`rowwise_gradient_hessian` returns the gradient of the log-likelihood, minus half the "
+            "deviance's, and as Hessian the expected one (Fisher information) where the link is "
+            "not "
+            "canonical."
+        ),
     ),
     left_out="the solvers; formulas.",
 )
@@ -58,9 +61,12 @@ def derivatives() -> Iterator[Derivative]:
         ("Poisson", glum.PoissonDistribution(), counts, positive + 0.3, (log, identity)),
         ("Gamma", glum.GammaDistribution(), positive, positive + 0.3, (log, identity)),
         ("InverseGaussian", glum.InverseGaussianDistribution(), positive, positive + 0.3, (log,)),
-        ("Binomial", glum.BinomialDistribution(), share, share[::-1].copy(), (links.LogitLink(), links.CloglogLink())),
-        ("NegativeBinomial", glum.NegativeBinomialDistribution(0.7), counts, positive + 0.3, (log,)),
-        ("GeneralizedHyperbolicSecant", dist.GeneralizedHyperbolicSecant(), reals, reals + 0.5, (identity,)),
+        ("Binomial", glum.BinomialDistribution(), share, share[::-1].copy(),
+         (links.LogitLink(), links.CloglogLink())),
+        ("NegativeBinomial", glum.NegativeBinomialDistribution(0.7), counts, positive + 0.3,
+         (log,)),
+        ("GeneralizedHyperbolicSecant", dist.GeneralizedHyperbolicSecant(), reals,
+         reals + 0.5, (identity,)),
         *(
             (f"Tweedie {p}", glum.TweedieDistribution(p), positive, positive + 0.3, (log, identity))
             for p in (0, 1, 1.5, 2, 3)

@@ -1,7 +1,8 @@
-"""GPy and paramz: kernels in parameters and inputs, likelihoods, links, mappings, transformations."""
+"""GPy and paramz: kernels, likelihoods, links, mappings, transformations of parameters."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,10 +15,17 @@ LIBRARY = Library(
     "gpy",
     "GPy",
     conventions=(
-        "`gradfactor(f, df)` of paramz takes the derivative in the model's parameter and returns "
-        "the one in the optimiser's.",
-        "`gradients_X(dL_dK, X)` counts both arguments of a kernel matrix of one set of inputs; with "
-        "one set, `dL_dK` must be symmetric.",
+        (
+            "`gradfactor(f, df)` of paramz takes the derivative in the model's parameter and "
+            "returns "
+            "the one in the optimiser's."
+        ),
+        (
+            "`gradients_X(dL_dK, X)` counts both arguments of a kernel matrix of one set of "
+            "inputs; "
+            "with "
+            "one set, `dL_dK` must be symmetric."
+        ),
     ),
     left_out="psi statistics, ODE and latent-force kernels, whole models.",
 )
@@ -40,7 +48,8 @@ print(t.gradfactor(t.f(x), np.ones(1))[0], (t.f(x + 1e-6)[0] - t.f(x - 1e-6)[0])
         ("kernel LogisticBasisFuncKernel update_gradients_full of two",),
         "The second term takes `dL_dK` untransposed (it raises unless both sets are of one size), "
         "and the variance multiplies the first term alone.",
-        "`variance * (einsum('ij,iq,jq->q', dL_dK, phi1, dphi2) + einsum('ij,iq,jq->q', dL_dK.T, phi2, "
+        "`variance * (einsum('ij,iq,jq->q', dL_dK, phi1, dphi2) + einsum('ij,iq,jq->q', dL_dK.T, "
+        "phi2, "
         "dphi1))`.",
         "Algebra; differences of `K(X, X2)`.",
         "",
@@ -54,7 +63,8 @@ print(m.slope.gradient[0], np.sum(c * (k(1.4 + 1e-6).K(X, Z) - k(1.4 - 1e-6).K(X
     Fault(
         "`LogisticBasisFuncKernel.update_gradients_diag` leaves out the slope",
         ("kernel LogisticBasisFuncKernel update_gradients_diag",),
-        "The method is inherited and sets the gradient of the variance alone; that of the slope stays "
+        "The method is inherited and sets the gradient of the variance alone; that of the slope "
+        "stays "
         "what it was.",
         "`slope.gradient = 2 * variance * einsum('i,iq,iq->q', dL_dKdiag, phi, dphi)`.",
         "Algebra; differences of `Kdiag`.",
@@ -102,7 +112,7 @@ def _links() -> Iterator[Derivative]:
     ):  # fmt: skip
         steps = ("transf", "dtransf_df", "d2transf_df2", "d3transf_df3")
         constant = {"Identity": 1}.get(type(kind).__name__, 3)
-        for function, derivative in list(zip(steps, steps[1:], strict=False))[:constant]:
+        for function, derivative in list(itertools.pairwise(steps))[:constant]:
             yield Derivative(
                 f"link {type(kind).__name__}.{derivative}",
                 getattr(kind, function),
@@ -134,12 +144,12 @@ def _likelihoods() -> Iterator[Derivative]:
         ("Weibull", Weibull(beta=1.4), positive, positive[::-1].copy(), censored),
     ):
         steps = ("logpdf_link", "dlogpdf_dlink", "d2logpdf_dlink2", "d3logpdf_dlink3")
-        for function, derivative in zip(steps, steps[1:], strict=False):
+        for function, derivative in itertools.pairwise(steps):
             if name == "Gaussian" and derivative == "d3logpdf_dlink3":
                 continue  # Constant.
             yield _in_the_link(name, kind, function, derivative, y, inverse, metadata)
         latent = ("logpdf", "dlogpdf_df", "d2logpdf_df2", "d3logpdf_df3")
-        for function, derivative in zip(latent, latent[1:], strict=False):
+        for function, derivative in itertools.pairwise(latent):
             if name == "Gaussian" and derivative == "d3logpdf_df3":
                 continue
             yield _in_the_link(name, kind, function, derivative, y, f, metadata)
@@ -147,7 +157,7 @@ def _likelihoods() -> Iterator[Derivative]:
             yield from _in_parameters(name, kind, y, inverse, metadata)
 
 
-def _in_the_link(name, kind, function, derivative, y, at, metadata) -> Derivative:  # noqa: ANN001
+def _in_the_link(name, kind, function, derivative, y, at, metadata) -> Derivative:
     return Derivative(
         f"likelihood {name}.{derivative}",
         lambda z: np.reshape(getattr(kind, function)(z, y, Y_metadata=metadata), z.shape),
@@ -158,7 +168,7 @@ def _in_the_link(name, kind, function, derivative, y, at, metadata) -> Derivativ
     )
 
 
-def _in_parameters(name, kind, y, at, metadata) -> Iterator[Derivative]:  # noqa: ANN001
+def _in_parameters(name, kind, y, at, metadata) -> Iterator[Derivative]:
     for function, derivative in (
         ("logpdf_link", "dlogpdf_link_dtheta"),
         ("dlogpdf_dlink", "dlogpdf_dlink_dtheta"),
@@ -169,7 +179,7 @@ def _in_parameters(name, kind, y, at, metadata) -> Iterator[Derivative]:  # noqa
             kind[:] = theta
             return kind
 
-        def slope(theta, c, moved=moved, derivative=derivative):  # noqa: ANN001, ANN202
+        def slope(theta, c, moved=moved, derivative=derivative):
             d = np.asarray(getattr(moved(theta), derivative)(at, y, Y_metadata=metadata))
             return np.einsum("pij,ij->p", np.reshape(d, (theta.size, *c.shape)), c)
 
@@ -295,7 +305,7 @@ def _mappings() -> Iterator[Derivative]:
             mapping[:] = theta
             return mapping
 
-        def gradient(theta, c, moved=moved) -> np.ndarray:  # noqa: ANN001
+        def gradient(theta, c, moved=moved) -> np.ndarray:
             moved(theta).update_gradients(c, X)
             return np.array(moved(theta).gradient)
 

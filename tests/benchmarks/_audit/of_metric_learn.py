@@ -13,11 +13,21 @@ LIBRARY = Library(
     "metric-learn",
     "metric_learn",
     conventions=(
-        "MMC adds 1e-6 under roots and logarithms, in value and gradient at different places: the "
-        "two agree to 1e-6 only.",
+        (
+            "MMC adds 1e-6 under roots and logarithms, in value and gradient at different places: "
+            "the "
+            "two agree to 1e-6 only."
+        ),
         "LMNN's objective counts active triplets: it is piecewise smooth.",
     ),
     left_out="LFDA, ITML, SDML, SCML, RCA (no gradient of their own).",
+    seen=(
+        (
+            "`MMC._fit_diag` searches along the line of the gradient of `s·w - c log D(w)` for the "
+            "minimum of "
+            "`s·w + c log D(w)`."
+        ),
+    ),
 )
 
 FAULTS = (
@@ -67,11 +77,11 @@ def derivatives() -> Iterator[Derivative]:
         lambda M, c: one._gradient((M + M.T) / 2, ab[:1], cd[:1] / 9, prior),
         metric,
     )
+    same = labels[:, None] == labels
     for components in (2, 4):
         A = 0.5 * random.normal(size=(components, 4))
         mlkr, nca = MLKR(n_components=components), NCA(n_components=components)
         mlkr.n_iter_ = nca.n_iter_ = 1
-        same = labels[:, None] == labels
         yield Derivative(
             f"MLKR {components} components",
             lambda A, m=mlkr: m._loss(A.ravel(), X, y)[0],

@@ -32,7 +32,11 @@ def derivatives() -> Iterator[Derivative]:
 
     random = np.random.default_rng(0)
     n = 9
-    reals, positive, share = random.normal(size=n), random.gamma(2, size=n), random.uniform(0.1, 0.9, n)
+    reals, positive, share = (
+        random.normal(size=n),
+        random.gamma(2, size=n),
+        random.uniform(0.1, 0.9, n),
+    )
     counts, binary = random.poisson(2, n), np.arange(n) % 2
     times = Y_from_censored(positive, random.uniform(size=n) > 0.4)
     found = {
@@ -69,7 +73,9 @@ def derivatives() -> Iterator[Derivative]:
                     yield of(f"{name} {score.__name__}{by} d_score", kind, score, data)
     for classes in (2, 3, 4):
         kind = distns.k_categorical(classes)
-        yield of(f"k_categorical({classes}) LogScore d_score", kind, LogScore, np.arange(n) % classes)
+        yield of(
+            f"k_categorical({classes}) LogScore d_score", kind, LogScore, np.arange(n) % classes
+        )
     for size in (1, 2, 3):
         kind = MultivariateNormal(size)
         y = random.normal(size=(n, size))

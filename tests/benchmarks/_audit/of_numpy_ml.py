@@ -17,13 +17,23 @@ LIBRARY = Library(
     "numpy-ml",
     "numpy_ml",
     conventions=(
-        "Version 0.1.2 does not import on Python 3.10 and later as it stands: `Hashable` moved to "
-        "`collections.abc`; the audit lends it the old name.",
+        (
+            "Version 0.1.2 does not import on Python 3.10 and later as it stands: `Hashable` "
+            "moved to "
+            "`collections.abc`; the audit lends it the old name."
+        ),
         "`CrossEntropy.grad` and `SquaredError.grad` are in the input of the last nonlinearity.",
     ),
     left_out="`RNN` and `LSTM` (cannot be built: their base class sets a property; the cells are "
-    "checked); `Pool2D` with padding (raises); `SparseEvolution` (does not run with NumPy 2); RBM, NCE and WGAN-GP losses (no plain loss beside the gradient); the modules built "
+    "checked); `Pool2D` with padding (raises); `SparseEvolution` (does not run with NumPy 2); "
+    "RBM, NCE and WGAN-GP losses (no plain loss beside the gradient); the modules built "
     "of these layers.",
+    seen=(
+        (
+            "`RNN` and `LSTM` cannot be built, `SparseEvolution` does not run with NumPy 2, "
+            "`Pool2D` with padding raises."
+        ),
+    ),
 )
 
 FAULTS = (
@@ -53,10 +63,9 @@ b = np.array([0.7]); print(f(b)[2][0], (f(b + 1e-6)[1] - f(b - 1e-6)[1]) / 2e-6)
         """\
 import collections, collections.abc; collections.Hashable = collections.abc.Hashable
 import numpy as np; from numpy_ml.neural_nets.layers import Embedding
-m = Embedding(1, vocab_size=2, pool="sum"); ids = np.array([[1, 1]])
-f = lambda w: (m.parameters.update(W=np.array([[0.0], [w]])), m.forward(ids).sum())[1]
-m._init_params(); slope = f(1.5) - f(0.5); m.X = [ids]; m.backward(np.ones((1, 1, 1))); \
-print(m.gradients["W"][1, 0], slope)""",
+m, ids = Embedding(1, vocab_size=2, pool="sum"), np.array([[1, 1]]); m._init_params()
+f = lambda w: (m.parameters.update(W=np.array([[0.0], [w]])), m._fwd(ids).sum())[1]
+print(m._bwd(np.ones((1, 1, 1)), ids)[1, 0], f(1.5) - f(0.5))""",
     ),
 )
 
@@ -183,7 +192,7 @@ def _layer(
         apart: Whether ``forward`` takes several arrays as arguments of their own.
         indices: Whether the input is of indices: then only the parameters have a derivative.
     """
-    np.random.seed(0)  # noqa: NPY002  # numpy-ml draws its weights from the global stream.
+    np.random.seed(0)  # numpy-ml draws its weights from the global stream.
     arrays = inputs if isinstance(inputs, list) else [inputs]
 
     def run(at: Any, c: Any = None) -> Any:
@@ -212,7 +221,7 @@ def _layer(
 
 def _cell(name: str, cell: Any, series: np.ndarray) -> Derivative:
     """A recurrent cell over four steps: forward in time, then backward."""
-    np.random.seed(0)  # noqa: NPY002  # numpy-ml draws its weights from the global stream.
+    np.random.seed(0)  # numpy-ml draws its weights from the global stream.
     cell.n_in = series.shape[1]
     cell._init_params()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,19 +15,26 @@ LIBRARY = Library(
     "odl",
     "odl",
     conventions=(
-        "Adjoints and gradients are with respect to the inner products of the spaces: for "
-        "`uniform_discr` the cell's volume is a weight. The audit takes that weight out.",
+        (
+            "Adjoints and gradients are with respect to the inner products of the spaces: for "
+            "`uniform_discr` the cell's volume is a weight. The audit takes that weight out."
+        ),
         "With `pad_mode` other than constant the adjoint of a difference is another difference.",
     ),
-    left_out="`Resampling` (its adjoint is said to be approximate); `MoreauEnvelope` (cannot be called); "
+    left_out="`Resampling` (its adjoint is said to be approximate); `MoreauEnvelope` (cannot be "
+    "called); "
     "tomography (needs ASTRA), deformations, wavelets, complex spaces.",
+    seen=(("`Huber` on a space weighted by an array raises; `MoreauEnvelope` cannot be called."),),
 )
 
 FAULTS = (
     Fault(
         "`MatrixOperator.adjoint` between weighted spaces",
-        ("MatrixOperator, rn weighted*", "MatrixOperator, uniform_discr",
-         "MatrixOperator into a weighted space, *"),
+        (
+            "MatrixOperator, rn weighted*",
+            "MatrixOperator, uniform_discr",
+            "MatrixOperator into a weighted space, *",
+        ),
         "The adjoint is the conjugate transpose of the matrix whatever the spaces' weights are; "
         "`<A x, y>` and `<x, A* y>` differ.",
         "`W_domain⁻¹ Aᴴ W_range` with the weights of the two inner products.",
@@ -42,7 +50,8 @@ print(x.inner(A.adjoint(y)), A(x).inner(y))""",
     Fault(
         "`SamplingOperator` and `WeightedSumSamplingOperator`: adjoints in weighted `rn`",
         ("SamplingOperator*, rn weighted*", "WeightedSumSamplingOperator*, rn weighted*"),
-        "The weights of the space do not enter (for `uniform_discr`, whose weight is the cell's volume, "
+        "The weights of the space do not enter (for `uniform_discr`, whose weight is the cell's "
+        "volume, "
         "the adjoints are right).",
         "The value put at a sampling point is divided by the point's weight.",
         "The definition, with ODL's own `inner`: both sides are printed.",
@@ -55,9 +64,12 @@ print(x.inner(A.adjoint(y)), A(x).inner(y))""",
     ),
     Fault(
         "`RosenbrockFunctional.gradient` in weighted spaces",
-        ("functional RosenbrockFunctional, rn weighted*",
-         "functional RosenbrockFunctional, uniform_discr"),
-        "The gradient is the vector of partial derivatives; in a weighted space `<gradient, v>` is then "
+        (
+            "functional RosenbrockFunctional, rn weighted*",
+            "functional RosenbrockFunctional, uniform_discr",
+        ),
+        "The gradient is the vector of partial derivatives; in a weighted space `<gradient, v>` "
+        "is then "
         "not the derivative along `v`. ODL's other functionals divide by the weight.",
         "Partial derivatives divided by the weights.",
         "Differences of the functional along a vector; ODL's `NumericalGradient`.",
@@ -86,8 +98,10 @@ def _element(space: Any, flat: np.ndarray) -> Any:
 
     if isinstance(space, odl.ProductSpace):
         ends = np.cumsum([0, *(_size(part) for part in space)])
-        pairs = zip(ends, ends[1:], strict=False)
-        return space.element([_element(s, flat[a:b]) for s, (a, b) in zip(space, pairs, strict=True)])
+        pairs = itertools.pairwise(ends)
+        return space.element(
+            [_element(s, flat[a:b]) for s, (a, b) in zip(space, pairs, strict=True)]
+        )
     if not hasattr(space, "shape"):
         return space.element(float(flat[0]))
     return space.element(np.reshape(flat, space.shape).copy())
@@ -165,10 +179,14 @@ def derivatives() -> Iterator[Derivative]:
             "BroadcastOperator": odl.BroadcastOperator(square, 2 * square),
             "ReductionOperator": odl.ReductionOperator(square, 2 * square),
             "DiagonalOperator": odl.DiagonalOperator(square, 2 * square),
-            "ProductSpaceOperator": odl.ProductSpaceOperator([[square, None], [2 * square, square]]),
+            "ProductSpaceOperator": odl.ProductSpaceOperator(
+                [[square, None], [2 * square, square]]
+            ),
             "ComponentProjection": odl.ComponentProjection(odl.ProductSpace(X, 2), 1),
             "SamplingOperator": odl.SamplingOperator(X, [[0, 2, 2]]),
-            "SamplingOperator integrating": odl.SamplingOperator(X, [[0, 2, 2]], variant="integrate"),
+            "SamplingOperator integrating": odl.SamplingOperator(
+                X, [[0, 2, 2]], variant="integrate"
+            ),
             "WeightedSumSamplingOperator": odl.WeightedSumSamplingOperator(X, [[0, 2, 2]]),
             "WeightedSumSamplingOperator dirac": odl.WeightedSumSamplingOperator(
                 X, [[0, 2, 2]], variant="dirac"

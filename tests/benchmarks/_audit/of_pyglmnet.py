@@ -14,7 +14,10 @@ LIBRARY = Library(
     "pyglmnet",
     "pyglmnet",
     conventions=(
-        "Version 1.1 asks for `numpy.float`, which NumPy 1.24 removed; the audit lends it the name.",
+        (
+            "Version 1.1 asks for `numpy.float`, which NumPy 1.24 removed; the audit lends it the "
+            "name."
+        ),
         "The loss adds `eps` inside a logarithm, the gradient does not: they agree to 1e-15.",
     ),
 )
@@ -37,7 +40,7 @@ print(f(0)[1], (f(h)[0] - f(-h)[0]) / (2 * h))""",
 
 
 def derivatives() -> Iterator[Derivative]:
-    np.float = float  # type: ignore[attr-defined]  # see the conventions
+    vars(np)["float"] = float  # See the conventions.
     from pyglmnet import pyglmnet as p
 
     random = np.random.default_rng(0)
@@ -83,11 +86,13 @@ def _coordinate(p: Any, distr: str, x: np.ndarray, y: Any, rest: Any) -> Iterato
         return p._gradhess_logloss_1d(distr, x, y, rest + float(b) * x, 2.0)[k]
 
     at = np.array(0.3)
-    yield Derivative(f"_gradhess_logloss_1d {distr} gradient", loss, lambda b, c: c * steps(b, 0), at)
+    yield Derivative(
+        f"_gradhess_logloss_1d {distr} gradient", loss, lambda b, c: c * steps(b, 0), at
+    )
     if distr != "gaussian":
         yield Derivative(
             f"_gradhess_logloss_1d {distr} Hessian",
-            lambda b: np.float64(steps(b, 0)),
+            lambda b: steps(b, 0),
             lambda b, c: c * steps(b, 1),
             at,
         )

@@ -14,8 +14,11 @@ LIBRARY = Library(
     "pylops",
     "pylops",
     conventions=(
-        "`Real`, `Imag` and `Conj` are linear over the reals only: their adjoints hold for the real "
-        "part of the inner product, which is what is checked.",
+        (
+            "`Real`, `Imag` and `Conj` are linear over the reals only: their adjoints hold for the "
+            "real "
+            "part of the inner product, which is what is checked."
+        ),
     ),
     left_out="operators that need devito, numba, astra, mkl or a GPU; solvers.",
 )
@@ -118,7 +121,10 @@ def _signal(random: np.random.Generator) -> Iterator[tuple[str, Any]]:
                 f"FFT padded norm={norm} real={real}",
                 s.FFT((4, 7), axis=1, nfft=10, norm=norm, real=real, dtype=kind),
             )
-            yield f"FFT2D norm={norm} real={real}", s.FFT2D((4, 6), norm=norm, real=real, dtype=kind)
+            yield (
+                f"FFT2D norm={norm} real={real}",
+                s.FFT2D((4, 6), norm=norm, real=real, dtype=kind),
+            )
             yield (
                 f"FFTND norm={norm} real={real}",
                 s.FFTND((3, 4, 4), axes=(0, 1, 2), norm=norm, real=real, dtype=kind),
@@ -130,12 +136,18 @@ def _signal(random: np.random.Generator) -> Iterator[tuple[str, Any]]:
     h = random.normal(size=3)
     for offset in (0, 1, 2):
         yield f"Convolve1D offset={offset}", s.Convolve1D(9, h, offset=offset)
-        yield f"Convolve1D along an axis offset={offset}", s.Convolve1D((9, 4), h, offset=offset, axis=0)
+        yield (
+            f"Convolve1D along an axis offset={offset}",
+            s.Convolve1D((9, 4), h, offset=offset, axis=0),
+        )
     yield "Convolve1D long filter", s.Convolve1D(4, random.normal(size=7), offset=3)
     for method in ("direct", "fft"):
         yield f"Convolve1D {method}", s.Convolve1D(9, h, offset=1, method=method)
     for offset in ((0, 0), (1, 1), (1, 2)):
-        yield f"Convolve2D {offset}", s.Convolve2D((6, 7), random.normal(size=(3, 4)), offset=offset)
+        yield (
+            f"Convolve2D {offset}",
+            s.Convolve2D((6, 7), random.normal(size=(3, 4)), offset=offset),
+        )
     yield "ConvolveND", s.ConvolveND((4, 5, 4), random.normal(size=(3, 2, 3)), offset=(1, 0, 1))
     hs = random.normal(size=(3, 5))
     yield "NonStationaryConvolve1D", s.NonStationaryConvolve1D(12, hs, ih=(1, 5, 9))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -14,15 +15,24 @@ LIBRARY = Library(
     "scikit-learn",
     "sklearn",
     conventions=(
-        "`AbsoluteError` and `PinballLoss` return a Hessian of ones and `HuberLoss` one of ones "
-        "and zeros: approximations that the solvers ask for, so stated; not derivatives.",
-        "`HalfTweedieLossIdentity`, `HalfPoissonLoss` and others leave out terms that do not "
-        "depend on the prediction: `constant_to_optimal_zero` holds them.",
-        "`_kl_divergence_bh` of t-SNE returns the gradient of the tree's approximation, not of the "
-        "divergence that it returns: an approximation by design.",
+        (
+            "`AbsoluteError` and `PinballLoss` return a Hessian of ones and `HuberLoss` one of "
+            "ones "
+            "and zeros: approximations that the solvers ask for, so stated; not derivatives."
+        ),
+        (
+            "`HalfTweedieLossIdentity`, `HalfPoissonLoss` and others leave out terms that do not "
+            "depend on the prediction: `constant_to_optimal_zero` holds them."
+        ),
+        (
+            "`_kl_divergence_bh` of t-SNE returns the gradient of the tree's approximation, not of "
+            "the "
+            "divergence that it returns: an approximation by design."
+        ),
     ),
     left_out="`PairwiseKernel` (its derivative is a numerical one); `CompoundKernel` (no `theta` "
-    "of its own to clone with); t-SNE's Barnes-Hut gradient (approximate by design); trees and SVMs (compiled "
+    "of its own to clone with); t-SNE's Barnes-Hut gradient (approximate by design); trees and "
+    "SVMs (compiled "
     "solvers without a callable gradient).",
 )
 
@@ -203,8 +213,8 @@ def _linear_models() -> Iterator[Derivative]:
             yield Derivative(
                 f"{name} hessian product",
                 lambda b, m=model, d=data, k=keywords: m.gradient(b, *d, **k),
-                lambda b, c, m=model, d=data, k=keywords: (
-                    m.gradient_hessian_product(b, *d, **k)[1](c)
+                lambda b, c, m=model, d=data, k=keywords: m.gradient_hessian_product(b, *d, **k)[1](
+                    c
                 ),
                 coef,
             )
@@ -220,7 +230,7 @@ def _linear_models() -> Iterator[Derivative]:
         def laid(b: np.ndarray, shape: tuple[int, int] = shape) -> np.ndarray:
             return np.asfortranarray(np.reshape(b, shape))
 
-        def gradient(b: np.ndarray, m=model, k=keywords, laid=laid) -> np.ndarray:  # noqa: ANN001
+        def gradient(b: np.ndarray, m=model, k=keywords, laid=laid) -> np.ndarray:
             return np.array(m.gradient(laid(b), X, classes, **k))
 
         coef = 0.3 * random.normal(size=shape)
@@ -239,7 +249,7 @@ def _linear_models() -> Iterator[Derivative]:
             coef,
         )
 
-        def full(b: np.ndarray, c: np.ndarray, m=model, k=keywords, laid=laid):  # noqa: ANN001, ANN202
+        def full(b: np.ndarray, c: np.ndarray, m=model, k=keywords, laid=laid):
             hessian = m.gradient_hessian(laid(b), X, classes, **k)[1]
             return (hessian @ c.ravel(order="F")).reshape(c.shape, order="F")
 
@@ -265,7 +275,9 @@ def _kernels() -> Iterator[Derivative]:
         "RBF anisotropic": k.RBF(scales),
         **{f"Matern nu {nu}": k.Matern(1.3, nu=nu) for nu in (0.5, 1.5, 2.5, np.inf)},
         **{f"Matern nu {nu}": k.Matern(1.3, nu=nu) for nu in (0.8, 2.2)},
-        **{f"Matern nu {nu} anisotropic": k.Matern(scales, nu=nu) for nu in (0.5, 1.5, 2.5, np.inf)},
+        **{
+            f"Matern nu {nu} anisotropic": k.Matern(scales, nu=nu) for nu in (0.5, 1.5, 2.5, np.inf)
+        },
         "RationalQuadratic": k.RationalQuadratic(1.2, 0.7),
         "ExpSineSquared": k.ExpSineSquared(1.2, 2.3),
         "DotProduct": k.DotProduct(0.8),
@@ -279,7 +291,9 @@ def _kernels() -> Iterator[Derivative]:
             f"kernel {name}",
             lambda theta, kernel=kernel: kernel.clone_with_theta(theta)(X),
             jacobian(
-                lambda theta, kernel=kernel: kernel.clone_with_theta(theta)(X, eval_gradient=True)[1]
+                lambda theta, kernel=kernel: kernel.clone_with_theta(theta)(X, eval_gradient=True)[
+                    1
+                ]
             ),
             kernel.theta,
         )
@@ -311,9 +325,9 @@ def _gaussian_processes() -> Iterator[Derivative]:
             yield Derivative(
                 f"{model} log_marginal_likelihood {name}",
                 lambda t, f=fitted: copy.deepcopy(f).log_marginal_likelihood(t),
-                lambda t, c, f=fitted: (
-                    copy.deepcopy(f).log_marginal_likelihood(t, eval_gradient=True)[1]
-                ),
+                lambda t, c, f=fitted: copy.deepcopy(f).log_marginal_likelihood(
+                    t, eval_gradient=True
+                )[1],
                 fitted.kernel_.theta,
             )
 
@@ -337,10 +351,10 @@ def _embeddings() -> Iterator[Derivative]:
                 scale * random.normal(size=n * components),
             )
     X, labels = random.normal(size=(15, 4)), random.integers(0, 3, 15)
+    same = labels[:, None] == labels
     for components in (2, 4):
         nca = NeighborhoodComponentsAnalysis(n_components=components)
         nca.n_iter_ = 1
-        same = labels[:, None] == labels
         yield Derivative(
             f"NCA {components} components",
             lambda A, nca=nca: nca._loss_grad_lbfgs(A.ravel(), X, same, -1.0)[0],
@@ -388,7 +402,7 @@ def _networks() -> Iterator[Derivative]:
                 yield _network(f"{name.format(activation)}{by}", network, X, target, weights)
 
 
-def _network(name, network, X, y, weights) -> Derivative:  # noqa: ANN001
+def _network(name, network, X, y, weights) -> Derivative:
     """The loss and gradients that L-BFGS gets, by the network's own backward pass."""
     from sklearn.neural_network._multilayer_perceptron import _pack
 
@@ -396,11 +410,9 @@ def _network(name, network, X, y, weights) -> Derivative:  # noqa: ANN001
         sizes = [X.shape[1], 5, 3, y.shape[1]]
         activations = [X, *(np.empty((len(X), size)) for size in sizes[1:])]
         deltas = [np.empty_like(a) for a in activations]
-        coefs = [np.empty(pair) for pair in zip(sizes, sizes[1:], strict=False)]
+        coefs = [np.empty(pair) for pair in itertools.pairwise(sizes)]
         biases = [np.empty(size) for size in sizes[1:]]
-        return network._loss_grad_lbfgs(
-            theta, X, y, weights, activations, deltas, coefs, biases
-        )
+        return network._loss_grad_lbfgs(theta, X, y, weights, activations, deltas, coefs, biases)
 
     start = _pack(network.coefs_, network.intercepts_)
     return Derivative(name, lambda t: both(t)[0], lambda t, c: both(t)[1], start)

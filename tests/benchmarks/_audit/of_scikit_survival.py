@@ -13,8 +13,11 @@ LIBRARY = Library(
     "scikit-survival",
     "sksurv",
     conventions=(
-        "`gradient` of the boosting losses is the negative gradient; that of `IPCWLeastSquaresError` "
-        "leaves the weights to the tree that is fitted to it.",
+        (
+            "`gradient` of the boosting losses is the negative gradient; that of "
+            "`IPCWLeastSquaresError` "
+            "leaves the weights to the tree that is fitted to it."
+        ),
     ),
     left_out="`IPCWLeastSquaresError`; kernel survival SVMs; coordinate-descent solvers.",
 )
@@ -50,10 +53,9 @@ def derivatives() -> Iterator[Derivative]:
                 w,
             )
     y = Surv.from_arrays(event, time)
-    raw = random.normal(size=20)
+    raw, ones = random.normal(size=20), np.ones(20)
     for loss in (CoxPH(), CensoredSquaredLoss()):
         at = raw if isinstance(loss, CoxPH) else time + raw + 0.3
-        ones = np.ones(20)
         yield Derivative(
             f"{type(loss).__name__} gradient",
             lambda r, loss=loss: float(loss(y, r, sample_weight=ones)),

@@ -14,10 +14,15 @@ LIBRARY = Library(
     "skglm",
     "skglm",
     conventions=(
-        "`raw_hessian` of `Cox` and `SqrtQuadratic` is a diagonal upper bound, so stated; "
-        "`intercept_update_step` is a scaled gradient, not the gradient.",
-        "`derivative` of `L0_5`, `L2_3` and `LogSumPenalty` is that of the penalty without `alpha`, "
-        "in `|w|`: the weights that `IterativeReweightedL1` needs.",
+        (
+            "`raw_hessian` of `Cox` and `SqrtQuadratic` is a diagonal upper bound, so stated; "
+            "`intercept_update_step` is a scaled gradient, not the gradient."
+        ),
+        (
+            "`derivative` of `L0_5`, `L2_3` and `LogSumPenalty` is that of the penalty without "
+            "`alpha`, "
+            "in `|w|`: the weights that `IterativeReweightedL1` needs."
+        ),
     ),
     left_out="penalties without a derivative (their proximal operators are no derivatives).",
 )
@@ -32,10 +37,10 @@ FAULTS = (
         "Algebra; differences of `value`; `gradient` on the same matrix, dense.",
         "",
         """\\
-import numpy as np, scipy.sparse as sp; from skglm.datafits import Poisson
-X, y, w = sp.csc_array(np.array([[1.0], [2.0]])), np.array([1.0, 3.0]), np.array([0.4])
-f, p = lambda w: Poisson().value(y, w, X @ w), Poisson()
-print(p.full_grad_sparse(X.data, X.indptr, X.indices, y, X @ w)[0], (f(w + 1e-6) - f(w - 1e-6)) / 2e-6)""",
+import numpy as np; from skglm.datafits import Poisson
+x, y, w, h = np.array([1.0, 2.0]), np.array([1.0, 3.0]), 0.4, 1e-6  # one column, no zeros
+f, column = lambda w: Poisson().value(y, w, x * w), (x, np.array([0, 2]), np.array([0, 1]))
+print(Poisson().full_grad_sparse(*column, y, x * w)[0], (f(w + h) - f(w - h)) / (2 * h))""",
     ),
 )
 
@@ -152,7 +157,7 @@ def _forms(fit: Any, X: np.ndarray, arrays: Any, y: np.ndarray) -> dict[str, Any
     return forms
 
 
-def _machines_and_groups(random, X, arrays, reals, signs, counts, w) -> Iterator[Derivative]:  # noqa: ANN001
+def _machines_and_groups(random, X, arrays, reals, signs, counts, w) -> Iterator[Derivative]:
     from scipy import sparse
     from skglm import datafits
     from skglm.datafits.group import PoissonGroup
@@ -187,7 +192,7 @@ def _machines_and_groups(random, X, arrays, reals, signs, counts, w) -> Iterator
             if not hasattr(group, form):
                 continue
 
-            def gathered(w: np.ndarray, group=group, form=form, y=y) -> np.ndarray:  # noqa: ANN001
+            def gathered(w: np.ndarray, group=group, form=form, y=y) -> np.ndarray:
                 matrix = (X,) if form == "gradient_g" else arrays
                 parts = [getattr(group, form)(*matrix, y, w, X @ w, g) for g in range(2)]
                 full = np.empty(5)
@@ -205,7 +210,7 @@ def _machines_and_groups(random, X, arrays, reals, signs, counts, w) -> Iterator
         task = datafits.QuadraticMultiTask()
         task.initialize(X, Y) if form == "gradient_j" else task.initialize_sparse(*arrays, Y)
 
-        def tasks(W: np.ndarray, task=task, form=form) -> np.ndarray:  # noqa: ANN001
+        def tasks(W: np.ndarray, task=task, form=form) -> np.ndarray:
             call = getattr(task, form)
             if form == "full_grad_sparse":
                 return call(*arrays, Y, X @ W)

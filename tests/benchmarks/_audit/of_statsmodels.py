@@ -15,11 +15,14 @@ LIBRARY = Library(
     "statsmodels",
     conventions=(
         "`SCAD` and other penalties return the diagonal of the Hessian from `deriv2`.",
-        "Second derivatives of zero-inflated, truncated and censored count models other than "
-        "`ZeroInflatedPoisson` are numerical: not checked.",
+        (
+            "Second derivatives of zero-inflated, truncated and censored count models other than "
+            "`ZeroInflatedPoisson` are numerical: not checked."
+        ),
         "`PSD.deriv` is packed: entries below the diagonal count twice.",
     ),
-    left_out="state-space models (their scores are numerical or by complex step); GEE; the sandbox.",
+    left_out="state-space models (their scores are numerical or by complex step); GEE; the "
+    "sandbox.",
 )
 
 FAULTS = (
@@ -103,7 +106,8 @@ print(m.hessian(b)[1, 1], (m.score(b + e)[1] - m.score(b - e)[1]) / 2e-6)""",
         "`-theta * exp(-t theta) / (exp(-t theta) - 1)` is positive, the generator falls. "
         "`deriv2` is the derivative of that, negative, where the generator is convex. "
         "(`deriv2_inverse` itself is right; it is checked against `1 / deriv`.)",
-        "`deriv = theta / (1 - exp(theta t))`, `deriv2 = theta² exp(theta t) / (exp(theta t) - 1)²`.",
+        "`deriv = theta / (1 - exp(theta t))`, `deriv2 = theta² exp(theta t) / (exp(theta t) - "
+        "1)²`.",
         "Algebra; complex step of `evaluate`.",
         "",
         """\
@@ -237,7 +241,8 @@ def _zero_inflated_and_truncated() -> Iterator[Derivative]:
     for link, a in inflation.items():
         keywords = {"exog_infl": Z, "inflation": link}
         yield from _likelihood(
-            f"ZeroInflatedPoisson {link}", cm.ZeroInflatedPoisson(y, X, **keywords), np.append(a, b),
+            f"ZeroInflatedPoisson {link}",
+            cm.ZeroInflatedPoisson(y, X, **keywords), np.append(a, b),
             hessian=link == "logit",
         )  # fmt: skip
         for p in (1, 2):
@@ -254,7 +259,8 @@ def _zero_inflated_and_truncated() -> Iterator[Derivative]:
         kept = y > truncation
         yt, Xt = y[kept], X[kept]
         yield from _likelihood(
-            f"TruncatedLFPoisson {truncation}", tm.TruncatedLFPoisson(yt, Xt, truncation=truncation),
+            f"TruncatedLFPoisson {truncation}",
+            tm.TruncatedLFPoisson(yt, Xt, truncation=truncation),
             b, hessian=truncation == 0,
         )  # fmt: skip
         for p in (1, 2):
@@ -313,8 +319,8 @@ def _generalized_linear() -> Iterator[Derivative]:
             yield from _likelihood(name, model, at, {"scale": 1.0}, obs=False)
             yield Derivative(
                 f"{name} score_obs",
-                lambda b, m=model: (
-                    m.family.loglike_obs(m.endog, m.predict(b), m.var_weights, scale=1.0)
+                lambda b, m=model: m.family.loglike_obs(
+                    m.endog, m.predict(b), m.var_weights, scale=1.0
                 ),
                 jacobian(lambda b, m=model: m.score_obs(b, scale=1.0)),
                 at,
@@ -326,7 +332,7 @@ def _generalized_linear() -> Iterator[Derivative]:
                 at,
             )
 
-            def scored(y: np.ndarray, link=link, family=family, at=at) -> np.ndarray:  # noqa: ANN001
+            def scored(y: np.ndarray, link=link, family=family, at=at) -> np.ndarray:
                 return GLM(y, X, family=family(link=link())).score_obs(at, scale=1.0).sum(1)
 
             yield Derivative(
@@ -482,7 +488,7 @@ def _other_likelihoods() -> Iterator[Derivative]:
         )
 
 
-def _processes(covariance, process, random, X, y) -> Iterator[Derivative]:  # noqa: ANN001
+def _processes(covariance, process, random, X, y) -> Iterator[Derivative]:
     times = np.sort(random.uniform(0, 3, 6))
     kernel = covariance()
     at = {"scale": random.uniform(0.5, 2, 6), "smooth": random.uniform(0.5, 2, 6)}
@@ -541,12 +547,17 @@ def _norms_and_penalties() -> Iterator[Derivative]:
         yield Derivative(f"{name} deriv", penalty.func, jacobian(penalty.deriv), b)
         yield Derivative(f"{name} deriv2", penalty.deriv, elementwise(penalty.deriv2), b)
     univariate = penalties.L2Univariate(w)
-    yield Derivative("penalty L2Univariate deriv", univariate.func, elementwise(univariate.deriv), b)
+    yield Derivative(
+        "penalty L2Univariate deriv", univariate.func, elementwise(univariate.deriv), b
+    )
     yield Derivative(
         "penalty L2Univariate deriv2", univariate.deriv, elementwise(univariate.deriv2), b
     )
     restriction = np.diff(np.eye(6), axis=0)
-    for name, base in (("L2", penalties.L2Univariate()), ("SCADSmoothed", penalties.SCADSmoothed(0.6))):
+    for name, base in (
+        ("L2", penalties.L2Univariate()),
+        ("SCADSmoothed", penalties.SCADSmoothed(0.6)),
+    ):
         constrained = penalties.ConstraintsPenalty(base, weights=None, restriction=restriction)
         yield Derivative(
             f"penalty Constraints {name} deriv", constrained.func, jacobian(constrained.deriv), b
@@ -566,7 +577,10 @@ def _norms_and_penalties() -> Iterator[Derivative]:
     splines = smooth_basis.BSplines(x, df=[6, 5], degree=[3, 3], include_intercept=False)
     one = gam_penalties.UnivariateGamPenalty(splines.smoothers[0], alpha=0.8)
     many = gam_penalties.MultivariateGamPenalty(splines, alpha=[0.8, 1.7])
-    for name, gam, size in (("Univariate", one, splines.smoothers[0].dim_basis), ("Multivariate", many, splines.dim_basis)):
+    for name, gam, size in (
+        ("Univariate", one, splines.smoothers[0].dim_basis),
+        ("Multivariate", many, splines.dim_basis),
+    ):
         at = np.random.default_rng(3).normal(size=size)
         yield Derivative(f"penalty {name}Gam deriv", gam.func, jacobian(gam.deriv), at)
         yield Derivative(f"penalty {name}Gam deriv2", gam.deriv, jacobian(gam.deriv2), at)
@@ -575,9 +589,13 @@ def _norms_and_penalties() -> Iterator[Derivative]:
         for order in (1, 2):
             yield Derivative(
                 f"BSplines basis {smoother} derivative {order}",
-                lambda x, s=basis, k=order: s.transform(x, deriv=k - 1) @ np.arange(1.0, s.dim_basis + 1),
+                lambda x, s=basis, k=order: (
+                    s.transform(x, deriv=k - 1) @ np.arange(1.0, s.dim_basis + 1)
+                ),
                 elementwise(
-                    lambda x, s=basis, k=order: s.transform(x, deriv=k) @ np.arange(1.0, s.dim_basis + 1)
+                    lambda x, s=basis, k=order: (
+                        s.transform(x, deriv=k) @ np.arange(1.0, s.dim_basis + 1)
+                    )
                 ),
                 np.array([0.15, 0.33, 0.52, 0.71, 0.87]),
             )
@@ -607,12 +625,16 @@ def _copulas() -> Iterator[Derivative]:
             pairs = [("deriv", "evaluate", t), ("deriv2", "deriv", t)]
             pairs += [(f"deriv{k}_inverse", f"deriv{k - 1}_inverse", phi) for k in (3, 4)]
             if hasattr(transform, "deriv_inverse"):
-                pairs += [("deriv_inverse", "inverse", phi), ("deriv2_inverse", "deriv_inverse", phi)]
+                pairs += [
+                    ("deriv_inverse", "inverse", phi),
+                    ("deriv2_inverse", "deriv_inverse", phi),
+                ]
             for derivative, function, at in pairs:
+                f, slope = getattr(transform, function), getattr(transform, derivative)
                 yield Derivative(
                     f"{of} {derivative}",
-                    lambda x, f=getattr(transform, function), a=a: f(x, a),
-                    elementwise(lambda x, f=getattr(transform, derivative), a=a: f(x, a)),
+                    lambda x, f=f, a=a: f(x, a),
+                    elementwise(lambda x, f=slope, a=a: f(x, a)),
                     at,
                 )
             if not hasattr(transform, "deriv_inverse"):
@@ -659,29 +681,28 @@ def _rotations() -> Iterator[Derivative]:
 
     random = np.random.default_rng(4)
     L, H = random.normal(size=(6, 3)), random.normal(size=(6, 3))
-    A, T = random.normal(size=(6, 3)), np.linalg.qr(random.normal(size=(3, 3)))[0]
     W = (random.uniform(size=(6, 3)) > 0.4).astype(float)
     for method in ("orthogonal", "oblique"):
         for gamma in (0, 0.5, 1):
             yield Derivative(
                 f"oblimin_objective {method} gamma={gamma}",
-                lambda L, m=method, g=gamma: (
-                    gpa.oblimin_objective(L=L, gamma=g, rotation_method=m, return_gradient=False)
+                lambda L, m=method, g=gamma: gpa.oblimin_objective(
+                    L=L, gamma=g, rotation_method=m, return_gradient=False
                 ),
-                lambda L, c, m=method, g=gamma: (
-                    gpa.oblimin_objective(L=L, gamma=g, rotation_method=m)[1]
-                ),
+                lambda L, c, m=method, g=gamma: gpa.oblimin_objective(
+                    L=L, gamma=g, rotation_method=m
+                )[1],
                 L,
             )
         for kappa in (0, 0.3, 1):
             yield Derivative(
                 f"CF_objective {method} kappa={kappa}",
-                lambda L, m=method, k=kappa: (
-                    gpa.CF_objective(L=L, kappa=k, rotation_method=m, return_gradient=False)
+                lambda L, m=method, k=kappa: gpa.CF_objective(
+                    L=L, kappa=k, rotation_method=m, return_gradient=False
                 ),
-                lambda L, c, m=method, k=kappa: (
-                    gpa.CF_objective(L=L, kappa=k, rotation_method=m)[1]
-                ),
+                lambda L, c, m=method, k=kappa: gpa.CF_objective(L=L, kappa=k, rotation_method=m)[
+                    1
+                ],
                 L,
             )
     for gamma in (0, 0.5, 1):

@@ -14,21 +14,36 @@ LIBRARY = Library(
     "thinc",
     "thinc",
     conventions=(
-        "`L2Distance` and the cross-entropies return as loss the sum of squares of the gradient, a "
-        "number to watch and not the function that the gradient belongs to.",
-        "The backward pass of the layers `Softmax` and `MultiSoftmax` takes the gradient in the "
-        "logits, `guesses - truths`, as Thinc's cross-entropies return it.",
+        (
+            "`L2Distance` and the cross-entropies return as loss the sum of squares of the "
+            "gradient, "
+            "a "
+            "number to watch and not the function that the gradient belongs to."
+        ),
+        (
+            "The backward pass of the layers `Softmax` and `MultiSoftmax` takes the gradient in "
+            "the "
+            "logits, `guesses - truths`, as Thinc's cross-entropies return it."
+        ),
         "Weights are float32; the audit puts float64 in their place.",
         "`backprop_softmax` and `backprop_sigmoid` take the layer's output.",
     ),
     left_out="layers around PyTorch, TensorFlow and MXNet; `HashEmbed` beyond its table; dropout.",
+    seen=(
+        (
+            "`MultiSoftmax` does not apply its softmax: it relies on `ops.softmax(..., "
+            "inplace=True)`, "
+            "which returns a new array; the rows of its output do not sum to one."
+        ),
+    ),
 )
 
 FAULTS = (
     Fault(
         "`Dish`: the derivative at the layer's input",
         ("Dish",),
-        "The backward pass calls `backprop_dish(dY, X)` with the layer's input `X`; the activation was "
+        "The backward pass calls `backprop_dish(dY, X)` with the layer's input `X`; the "
+        "activation was "
         "applied to `X Wᵀ + b`. (Where the widths differ it raises.)",
         "`backprop_dish(dY, Y_preact)`; `Swish`, `Gelu` and others do so.",
         "Algebra; differences of the forward pass in float64; `backprop_dish` by itself is right.",
@@ -57,10 +72,17 @@ def _operations() -> Iterator[Derivative]:
     for name in ("relu", "relu_k", "clipped_linear", "hard_sigmoid", "hard_tanh", "hard_swish",
                  "hard_swish_mobilenet", "dish", "gelu", "gelu_approx", "mish"):  # fmt: skip
         yield _operation(name, getattr(ops, name), getattr(ops, f"backprop_{name}"), X)
-    yield _operation("clipped_linear sloped", lambda x: ops.clipped_linear(x, 0.7, 0.2, -0.8, 1.3),
-                     lambda d, x: ops.backprop_clipped_linear(d, x, 0.7, 0.2, -0.8, 1.3), X)  # fmt: skip
+    slope = (0.7, 0.2, -0.8, 1.3)
+    yield _operation(
+        "clipped_linear sloped",
+        lambda x: ops.clipped_linear(x, *slope),
+        lambda d, x: ops.backprop_clipped_linear(d, x, *slope),
+        X,
+    )
     yield _operation("swish", ops.swish, lambda d, x: ops.backprop_swish(d, x, ops.swish(x)), X)
-    yield _operation("sigmoid", ops.sigmoid, lambda d, x: ops.backprop_sigmoid(d, ops.sigmoid(x)), X)
+    yield _operation(
+        "sigmoid", ops.sigmoid, lambda d, x: ops.backprop_sigmoid(d, ops.sigmoid(x)), X
+    )
     for axis in (-1, 0):
         yield _operation(
             f"softmax axis={axis}", lambda x, a=axis: ops.softmax(x, axis=a),
@@ -124,7 +146,12 @@ def _layers() -> Iterator[Derivative]:
 
 
 def _model(
-    name: str, model: Any, X: Any, *, indices: bool = False, wrap: Callable[[Any], Any] | None = None
+    name: str,
+    model: Any,
+    X: Any,
+    *,
+    indices: bool = False,
+    wrap: Callable[[Any], Any] | None = None,
 ) -> Derivative:
     """A model at its input and its weights, in float64."""
     wrap = wrap or (lambda x: x)
@@ -148,7 +175,8 @@ def _model(
         return found if indices else {"X": np.array(_flat(dX)), **found}
 
     weights = {
-        key: np.asarray(layer.get_param(p), float) + 0.2 * random.normal(size=layer.get_param(p).shape)
+        key: np.asarray(layer.get_param(p), float)
+        + 0.2 * random.normal(size=layer.get_param(p).shape)
         for key, (layer, p) in places.items()
     }
     return Derivative(name, run, run, weights if indices else {"X": X, **weights})
