@@ -218,26 +218,31 @@ def _numbers(checked: Checked) -> str:
 
 
 def _record(results: list[Audited]) -> dict[str, Any]:
+    """Return the record with the libraries that were run brought up to date."""
+    today = dt.datetime.now(dt.UTC).date().isoformat()
+    kept = json.loads(RECORD.read_text("utf-8"))["libraries"] if RECORD.exists() else []
+    libraries = {one["file"]: one for one in kept}
+    for one in results:
+        found = [
+            {"title": fault.title, "failing": [_kept(c) for c in checks]}
+            for fault, checks in one.found()
+            if checks
+        ]
+        libraries[one.file] = {
+            "name": one.library.name,
+            "file": one.file,
+            "version": one.version,
+            "date": today,
+            "derivatives": len(one.checks),
+            "verdicts": dict(sorted(one.verdicts.items())),
+            "seconds": round(one.seconds, 1),
+            "faults": found,
+        }
     return {
-        "date": dt.datetime.now(dt.UTC).date().isoformat(),
+        "date": today,
         "python": platform.python_version(),
         "numpy": importlib.metadata.version("numpy"),
-        "libraries": [
-            {
-                "name": one.library.name,
-                "file": one.file,
-                "version": one.version,
-                "derivatives": len(one.checks),
-                "verdicts": dict(sorted(one.verdicts.items())),
-                "seconds": round(one.seconds, 1),
-                "faults": [
-                    {"title": fault.title, "failing": [_kept(c) for c in checks]}
-                    for fault, checks in one.found()
-                    if checks
-                ],
-            }
-            for one in results
-        ],
+        "libraries": [libraries[name] for name in sorted(libraries)],
     }
 
 

@@ -69,7 +69,7 @@ class Fault:
         wrong: What the code does.
         right: The formula that is right.
         confirmed: How it was confirmed without gradhook.
-        upstream: Whether the library's authors know.
+        upstream: Whether the library's authors know; empty where a report was looked for in vain.
         reproduction: A program of NumPy and the library alone that prints the library's number
             and the right one.
     """

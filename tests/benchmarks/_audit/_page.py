@@ -86,7 +86,7 @@ def _faults(record: Mapping[str, Any], files: Mapping[str, Any]) -> list[str]:
     lines += [
         "",
         "Each program below prints the library's number first and the right one second.",
-        "A dash under *reported*: no report was found.",
+        "A dash under *reported*: a report was looked for and not found.",
         "",
     ]
     for number, (one, fault) in enumerate(found, 1):

@@ -32,7 +32,7 @@ FAULTS = (
         "x_0**3`.",
         "`(-x / x_0**2 - 1 / x) * (x / x_0 - x_0 / x) - fwhm**2 / x_0**3`.",
         "Algebra; complex step of `evaluate` (agrees with the formula to 1e-15).",
-        "not found; [#16828](https://github.com/astropy/astropy/issues/16828), open, asks to "
+        "Not found; [#16828](https://github.com/astropy/astropy/issues/16828), open, asks to "
         "verify "
         "the derivatives of all models.",
         """\

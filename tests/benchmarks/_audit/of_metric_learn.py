@@ -40,7 +40,7 @@ FAULTS = (
         "outer(vcd, vcd))` with the quadruplet's `w`.",
         "Algebra; differences of `_total_loss`; with one quadruplet, whose weight is 1, the two "
         "agree.",
-        "",
+        "[#83](https://github.com/scikit-learn-contrib/metric-learn/issues/83), open.",
         """\
 import numpy as np; from metric_learn import LSML
 a, b, P, e = np.array([[2.0], [3]]), np.array([[1.0], [1]]), np.eye(1), 1e-6 * np.eye(1)

@@ -177,6 +177,7 @@ def _layers() -> Iterator[Derivative]:
         for pool in (None, "sum", "mean"):
             layer = layers.Embedding(2, vocab_size=5, pool=pool)
             layer._init_params()
+            layer.parameters["W"] = random.normal(size=(5, 2))
             yield _layer(f"Embedding pool={pool}{name}", layer, ids, indices=True)
 
 

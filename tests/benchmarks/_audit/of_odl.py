@@ -39,7 +39,7 @@ FAULTS = (
         "`<A x, y>` and `<x, A* y>` differ.",
         "`W_domain⁻¹ Aᴴ W_range` with the weights of the two inner products.",
         "The definition, with ODL's own `inner`: both sides are printed.",
-        "",
+        "[#1068](https://github.com/odlgroup/odl/issues/1068), open, on weighted spaces at large.",
         """\
 import odl
 X, Y = odl.rn(2, weighting=2.0), odl.rn(1)
@@ -55,7 +55,7 @@ print(x.inner(A.adjoint(y)), A(x).inner(y))""",
         "the adjoints are right).",
         "The value put at a sampling point is divided by the point's weight.",
         "The definition, with ODL's own `inner`: both sides are printed.",
-        "",
+        "[#1068](https://github.com/odlgroup/odl/issues/1068), open, on weighted spaces at large.",
         """\
 import odl
 X = odl.rn(3, weighting=2.0); A = odl.SamplingOperator(X, [[0, 2]])
@@ -73,7 +73,7 @@ print(x.inner(A.adjoint(y)), A(x).inner(y))""",
         "not the derivative along `v`. ODL's other functionals divide by the weight.",
         "Partial derivatives divided by the weights.",
         "Differences of the functional along a vector; ODL's `NumericalGradient`.",
-        "",
+        "[#1068](https://github.com/odlgroup/odl/issues/1068), open, on weighted spaces at large.",
         """\
 import odl
 X = odl.rn(2, weighting=2.0); f = odl.functionals.RosenbrockFunctional(X, 3.0)

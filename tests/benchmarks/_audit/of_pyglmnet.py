@@ -29,7 +29,7 @@ FAULTS = (
         "`s / mu**2` stands in the derivative of `s / mu`.",
         "`(s / mu)' = s (1 - s) / mu - s**2 / mu**2`, since `mu' = s`.",
         "Algebra; differences of the first derivative.",
-        "",
+        "Not looked for.",
         """\
 import numpy as np; np.float = float; from pyglmnet.pyglmnet import _gradhess_logloss_1d as gh
 x, y, z, h = np.array([1.0]), np.array([2.0]), np.array([0.3]), 1e-6

@@ -46,7 +46,7 @@ FAULTS = (
         "u_ij**-1 (y_i - y_j)`; the power belongs to `Q` alone.",
         "Algebra, and central differences of every coordinate of the same function's divergence "
         "(agree with the formula to 1e-9).",
-        "not found; [#9711](https://github.com/scikit-learn/scikit-learn/issues/9711) mended the "
+        "Not found; [#9711](https://github.com/scikit-learn/scikit-learn/issues/9711) mended the "
         "kernel itself in 2017.",
         """\
 import numpy as np; from sklearn.manifold._t_sne import _kl_divergence as kl

@@ -65,7 +65,7 @@ print(m.score(b)[1], (m.loglike(b + e) - m.loglike(b - e)) / 2e-6)""",
         "`p / mu * (a3 + a1) / a2` (in the code's letters; the two agree where `p`, that is `2 - "
         "parameterization`, is 1 or 0); likewise `a4` in `hessian_factor` without its `p`.",
         "Algebra; differences of `score`.",
-        "",
+        "Not looked for.",
         """\
 import numpy as np; from statsmodels.discrete.discrete_model import NegativeBinomialP
 y, b, e = np.array([0, 1, 2, 5.0]), np.array([0.5, 0.7]), np.array([0, 1e-6])
@@ -93,7 +93,7 @@ print(m.score(b)[1], (m.loglike(b + e) - m.loglike(b - e)) / 2e-6)""",
         "Row and column of the parameter times `alpha`, and `alpha * dl/dalpha` added to the last "
         "entry.",
         "Algebra (chain rule); differences of `score`. With `_transparams = False` all agree.",
-        "",
+        "Not looked for.",
         """\
 import numpy as np; from statsmodels.discrete.discrete_model import NegativeBinomial
 y, b, e = np.array([0, 1, 2, 5.0]), np.array([0.5, -0.4]), np.array([0, 1e-6])

@@ -174,9 +174,9 @@ def _model(
         found = {key: np.array(layer.get_grad(p)) for key, (layer, p) in places.items()}
         return found if indices else {"X": np.array(_flat(dX)), **found}
 
+    # Thinc draws from NumPy's global stream: the weights are drawn anew.
     weights = {
-        key: np.asarray(layer.get_param(p), float)
-        + 0.2 * random.normal(size=layer.get_param(p).shape)
+        key: 0.5 * random.normal(size=layer.get_param(p).shape) + 0.2
         for key, (layer, p) in places.items()
     }
     return Derivative(name, run, run, weights if indices else {"X": X, **weights})
@@ -240,7 +240,10 @@ def _pairs(name: str, model: Any, random: np.random.Generator) -> Derivative:
         found = {key: np.array(layer.get_grad(p)) for key, (layer, p) in places.items()}
         return {"A": np.array(dA), "B": np.array(dB), **found}
 
-    weights = {k: np.asarray(layer.get_param(p), float) + 0.3 for k, (layer, p) in places.items()}
+    weights = {
+        key: 0.5 * random.normal(size=layer.get_param(p).shape) + 0.2
+        for key, (layer, p) in places.items()
+    }
     return Derivative(name, run, run, {"A": A, "B": B, **weights})
 
 
