@@ -259,8 +259,10 @@ def _is_entered(value: Any, *, within: bool = False) -> bool:
         getattr(value, "__array__", None)
     ):
         return isinstance(value, SimpleNamespace)
-    top = type(value).__module__.partition(".")[0]
+    module = type(value).__module__
+    top = module.partition(".")[0]
     foreign = top in sys.stdlib_module_names or top in ("builtins", "numpy", "scipy", "gradhook")
+    foreign = foreign and not module.startswith("gradhook.integrations")  # models of its examples
     known = hasattr(value, "__dict__") or hasattr(type(value), "__slots__")
     return known and (top == "__main__" or not foreign)
 
