@@ -24,6 +24,7 @@ from gradhook.errors import GradientNameError, LossTypeError, ObjectiveError
 from gradhook.objective.calls import batch_of, by_name, name_of, signature_of, takes
 from gradhook.objective.gradients import shape_of
 from gradhook.objective.holders import (
+    ABSENT,
     Pair,
     Slot,
     find_pairs,
@@ -126,8 +127,14 @@ class Held:
         __tracebackhide__ = True
         self._install()
         self._zero()
+        before = [pair.gradient.again(self._root).get(ABSENT) for pair in self._pairs]
         loss = self._loss_of(self._run(*batch, **keywords))
-        return loss, {pair.weight.name: self._read(pair) for pair in self._pairs}
+        found = {pair.weight.name: self._read(pair) for pair in self._pairs}
+        # What was None is None again, for code that adds to whatever else is there.
+        for pair, value in zip(self._pairs, before, strict=True):
+            if value is None or value is ABSENT:
+                pair.gradient.again(self._root).put(value)
+        return loss, found
 
     @property
     def function(self) -> Callable[..., Any]:

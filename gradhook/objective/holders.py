@@ -24,6 +24,7 @@ from gradhook.objective.gradients import RULES
 from gradhook.objective.parameters import LISTED
 
 __all__ = [
+    "ABSENT",
     "PARAMETERS",
     "Pair",
     "Slot",
@@ -40,6 +41,9 @@ PARAMETERS, GRADIENTS = ("params", "parameters"), ("grads", "gradients")
 
 NUMBERS = ("data", "cached_data", "value")
 """Attributes in which tensors keep their numbers; the first that holds some counts."""
+
+ABSENT: Any = object()
+"""Stands for a place that does not exist."""
 
 MOST = 50_000
 """Values looked at."""
@@ -61,13 +65,18 @@ class Slot:
     key: Any
     path: tuple[tuple[bool, Any], ...]
 
-    def get(self) -> Any:
-        """What hangs there now; ``None`` for nothing."""
-        return _at(self.holder, *self.path[-1]) if self.path else self.holder
+    def get(self, otherwise: Any = None) -> Any:
+        """What hangs there now; ``otherwise`` where nothing does."""
+        return _at(self.holder, *self.path[-1], otherwise) if self.path else self.holder
 
     def put(self, value: Any) -> None:
-        """Hang something else there."""
-        if self.path[-1][0]:
+        """Hold something else there, or nothing at all if that is ``ABSENT``."""
+        if value is ABSENT:
+            if self.path[-1][0]:
+                vars(self.holder).pop(self.key, None)
+            elif isinstance(self.holder, dict):
+                self.holder.pop(self.key, None)
+        elif self.path[-1][0]:
             setattr(self.holder, self.key, value)
         else:
             self.holder[self.key] = value
@@ -267,8 +276,8 @@ def _is_entered(value: Any, *, within: bool = False) -> bool:
     return known and (top == "__main__" or not foreign)
 
 
-def _at(holder: Any, attribute: bool, key: Any) -> Any:
+def _at(holder: Any, attribute: bool, key: Any, otherwise: Any = None) -> Any:
     try:
-        return getattr(holder, key, None) if attribute else holder[key]
+        return getattr(holder, key, otherwise) if attribute else holder[key]
     except (LookupError, TypeError):
-        return None
+        return otherwise
