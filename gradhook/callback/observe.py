@@ -6,6 +6,7 @@ decides nothing and says so, and the training that is observed goes on.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 from gradhook._types import Verdict
 from gradhook.check.check import check
 from gradhook.check.selftest import selftest
-from gradhook.errors import InternalError
+from gradhook.errors import GradhookError, InternalError
 from gradhook.objective.batch import as_batch
 from gradhook.objective.objective import Objective
 from gradhook.objective.parameters import Tree
@@ -70,11 +71,14 @@ def observe(
 
 def _undecided(objective: Objective, options: Options, step: int, why: str) -> Report:
     """The report of a check that gradhook itself could not finish."""
+    leaves: dict[str, Any] = {}
+    with contextlib.suppress(GradhookError):  # the weights of an object are found by running it
+        leaves = Tree.of(objective.parameters).blocks
     blocks = {
         name: BlockReport(
             name, np.shape(leaf), str(np.asarray(leaf).dtype), Verdict.INCONCLUSIVE, sentence=why
         )
-        for name, leaf in Tree.of(objective.parameters).blocks.items()
+        for name, leaf in leaves.items()
     }
     return Report(
         Verdict.INCONCLUSIVE,

@@ -32,18 +32,17 @@ FORMS = (
     "(loss, gradients); or a network with .params, .loss(x, t) and .gradient(x, t)"
 )
 
-OF_MODELS = ("forward", "backward", "params", "parameters", "layers")
-"""Attributes of models and layers, by which one that can be called is told from a function."""
-
 SHOWN = 4
 """Names that a sentence lists."""
 
 
 def is_function(thing: Any) -> bool:
     """Whether a thing is a function to be called, and no model or layer."""
-    if not callable(thing) or inspect.isclass(thing):
+    if inspect.isroutine(thing) or not callable(thing) or inspect.isclass(thing):
+        return inspect.isroutine(thing)
+    if hasattr(thing, "backward") or _is_torch(thing, "Module"):
         return False
-    return inspect.isroutine(thing) or not any(hasattr(thing, name) for name in OF_MODELS)
+    return not (holds(thing) and any(is_tensor(slot.get()) for slot in slots(thing)))
 
 
 def refuse_class(thing: Any) -> None:

@@ -9,12 +9,14 @@ one that shares memory with the batch; a gradient that no run writes is none.
 At each evaluation the gradients are zeroed, so that code which adds to them and code which
 overwrites them are both right.  Weights are moved where they are; numbers, read-only arrays and
 float32 arrays that are to be finer for a while are put into every attribute that held them.
+
+A ``run`` that returns ``(loss, gradients by name)`` names its weights so.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -22,10 +24,11 @@ import numpy as np
 from gradhook._types import Array, Batch, with_article
 from gradhook.errors import GradientNameError, LossTypeError, ObjectiveError
 from gradhook.objective.calls import batch_of, by_name, name_of, signature_of, takes
-from gradhook.objective.gradients import shape_of
+from gradhook.objective.gradients import RULES, shape_of
 from gradhook.objective.holders import (
     ABSENT,
     Pair,
+    ReturnedSlot,
     Slot,
     find_pairs,
     is_numbers,
@@ -33,7 +36,7 @@ from gradhook.objective.holders import (
     number_slot,
     slots,
 )
-from gradhook.objective.parameters import each_leaf, rms
+from gradhook.objective.parameters import Tree, each_leaf, rms
 
 __all__ = ["Held"]
 
@@ -62,6 +65,7 @@ class Held:
         self._whole = root
         self._run = run
         self._pairs: list[Pair] = []
+        self._given: dict[str, Any] = {}
         self._original: dict[str, Any] = {}
         self._places: dict[str, list[Slot]] = {}
         self.weights: dict[str, Array] = {}
@@ -90,7 +94,7 @@ class Held:
         for pair in find_pairs(self._root):
             before[pair.weight.path] = pair.weight.get()
         self._loss_of(call())
-        pairs = find_pairs(self._root)
+        pairs = self._named_by_gradients() if self._given else find_pairs(self._root)
         out: dict[str, str] = {}
         arrays = [item for item in each_leaf([batch, data]) if isinstance(item, np.ndarray)]
         for pair in pairs:
@@ -245,7 +249,23 @@ class Held:
         weight = self.weights[pair.weight.name]
         return np.reshape(gradient, weight.shape) if weight.ndim == 0 else gradient
 
+    def _named_by_gradients(self) -> list[Pair]:
+        """The weights whose gradients ``run`` has returned by name."""
+        places = {slot.name: slot for slot in reversed(list(slots(self._root)))}
+        pairs = []
+        for key in self._given:
+            called = [n for n in places if any(form.replace("{}", n) == key for form in RULES)]
+            name = next(
+                (n for n in (key, *called) if n in places and is_numbers(places[n].get())), None
+            )
+            if name is not None:
+                pairs.append(
+                    Pair(places[name], ReturnedSlot(key, self._given, key, ((False, key),)))
+                )
+        return pairs
+
     def _zero(self) -> None:
+        self._given.clear()
         for pair in self._pairs:
             slot = pair.gradient.again(self._root)
             held = slot.get()
@@ -262,11 +282,14 @@ class Held:
     def _loss_of(self, returned: Any) -> Any:
         """The loss; a tensor of a tape holds it as its numbers."""
         name = name_of(self._user_run)
+        if isinstance(returned, tuple) and len(returned) == 2 and isinstance(returned[1], Mapping):
+            returned, gradients = returned
+            self._given.update(Tree.unchecked(gradients).leaves)
         if isinstance(returned, (tuple, list)):
             raise LossTypeError(
                 f"{name} returned {with_article(type(returned).__name__)} of {len(returned)}: with "
-                "an object that holds weights and gradients it returns the loss alone; where it "
-                "returns the gradients too, pass the weights by name, such as "
+                "an object that holds the weights it returns the loss alone, or (loss, gradients) "
+                "with gradients by name; else pass the weights by name, such as "
                 "check_gradients(..., {'W1': net.W1}, batch=...)"
             )
         if is_numbers(returned) or returned is None:
@@ -279,8 +302,9 @@ class Held:
         more = f" and {len(pairs) - NAMED} more" if len(pairs) > NAMED else ""
         first = ", ".join(pairs[:NAMED])
         left = f"; left out: {_listed(out)}" if out else ""
+        how = "returns the gradients" if self._given else "makes both passes"
         return (
-            f"{name_of(self._user_run)} makes both passes; weights and gradients found on "
+            f"{name_of(self._user_run)} {how}; weights and gradients found on "
             f"{_called(self._whole)}: {first}{more}{left}"
         )
 
