@@ -23,6 +23,7 @@ import numpy as np
 
 from gradhook._types import Array, Batch, with_article
 from gradhook.errors import GradientNameError, LossTypeError, ObjectiveError
+from gradhook.objective.answers import found_on, nothing_found
 from gradhook.objective.calls import batch_of, by_name, name_of, signature_of, takes
 from gradhook.objective.gradients import RULES, shape_of
 from gradhook.objective.holders import (
@@ -42,9 +43,6 @@ __all__ = ["Held"]
 
 MOVED = 1e-3
 """Distance, in scales of each array, by which candidates are moved before the second run."""
-
-NAMED = 8
-"""Pairs that the note names one by one."""
 
 
 class Held:
@@ -122,9 +120,10 @@ class Held:
             )
         rewind()
         if not pairs:
-            raise ObjectiveError(self._nothing(out))
+            raise ObjectiveError(nothing_found(self._user_run, self._whole, out))
         self._take(pairs)
-        self.note = self._found(out)
+        how = "returns the gradients" if self._given else "makes both passes"
+        self.note = found_on(f"{name_of(self._user_run)} {how}", self._whole, pairs, out)
 
     def loss_and_gradients(self, *batch: Any, **keywords: Any) -> tuple[Any, dict[str, Any]]:
         """Run forward and backward, and read the gradients."""
@@ -297,43 +296,6 @@ class Held:
         inside = number_slot(returned, "", ())
         return returned if inside is None else inside.get()
 
-    def _found(self, out: dict[str, str]) -> str:
-        pairs = [f"{p.weight.name} ({_last(p.gradient.name)})" for p in self._pairs]
-        more = f" and {len(pairs) - NAMED} more" if len(pairs) > NAMED else ""
-        first = ", ".join(pairs[:NAMED])
-        left = f"; left out: {_listed(out)}" if out else ""
-        how = "returns the gradients" if self._given else "makes both passes"
-        return (
-            f"{name_of(self._user_run)} {how}; weights and gradients found on "
-            f"{_called(self._whole)}: {first}{more}{left}"
-        )
-
-    def _nothing(self, out: dict[str, str]) -> str:
-        seen = {
-            slot.name: np.shape(slot.get()) for slot in slots(self._root) if is_numbers(slot.get())
-        }
-        arrays = [name for name, shape in seen.items() if shape] or list(seen)
-        shown = [f"{n} {seen[n]}" + (f" ({out[n]})" if n in out else "") for n in arrays[:NAMED]]
-        shown += [f"{name} ({why})" for name, why in out.items() if name not in arrays[:NAMED]]
-        chosen = [name for name in arrays if name not in out][:2] or ["W1"]
-        owner = "net" if not isinstance(self._whole, (list, tuple, dict)) else "net..."
-        weights = ", ".join(f"{name!r}: {owner}.{name}" for name in chosen)
-        gradients = ", ".join(f"{name!r}: ..." for name in chosen)
-        run = name_of(self._user_run)
-        written = [name for name, why in out.items() if why.startswith(("written", "replaced"))]
-        update = (
-            " If the run also updates the weights, use Objective.from_update."
-            if any(name in seen for name in written)
-            else ""
-        )
-        return (
-            f"no weight with a gradient was found on {_called(self._whole)} after a run.  Arrays "
-            f"seen: {', '.join(shown) or 'none'}.{update}  Write instead:\n"
-            f"    def loss_and_gradients(*batch):\n"
-            f"        return {run}(*batch), {{{gradients}}}\n"
-            f"    check_gradients(loss_and_gradients, {{{weights}}}, batch=...)"
-        )
-
 
 class _Moved:
     """Moves candidates a little while a block runs, and gives the values that they then have."""
@@ -397,20 +359,3 @@ def _like(original: Any, array: Array) -> Any:
 
 def _equal(first: Any, second: Any) -> bool:
     return shape_of(first) == shape_of(second) and bool(np.array_equal(first, second))
-
-
-def _last(name: str) -> str:
-    return name.rpartition(".")[2]
-
-
-def _listed(out: dict[str, str]) -> str:
-    return ", ".join(f"{name} ({why})" for name, why in list(out.items())[:NAMED])
-
-
-def _called(root: Any) -> str:
-    kind = type(root).__name__
-    if isinstance(root, (list, tuple, dict)):
-        items = list(root.values() if isinstance(root, dict) else root)
-        kinds = list(dict.fromkeys(type(item).__name__ for item in items))
-        return f"the {kind} of {len(items)} ({', '.join(kinds[:3])})"
-    return f"the {kind}"

@@ -191,14 +191,14 @@ def _pairs_among(space: Mapping[Any, Slot]) -> Iterator[Pair]:
                 yield from _matched(slot, space[other])
         if beside is not None and not words and key not in GRADIENTS:
             inside = beside.get()
-            if isinstance(inside, Mapping) and is_numbers(slot.get()):
+            if isinstance(inside, Mapping):
                 yield from _matched_by_key(slot, beside, key)
 
 
 def _names_of_gradient(name: str) -> list[str]:
     bare = name.lstrip("_")
     lead = name[: len(name) - len(bare)]
-    words = GRADIENTS if bare in PARAMETERS else ()
+    words = GRADIENTS if bare in (*PARAMETERS, "weights") else ()
     return [lead + other for other in (*(form.replace("{}", bare) for form in RULES), *words)]
 
 

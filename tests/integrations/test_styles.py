@@ -358,6 +358,32 @@ def test_every_effort_checks_an_object(effort):
     assert not check_gradients(run, layer, batch=(X, Y), effort=effort).passed
 
 
+@pytest.mark.parametrize(
+    ("weights", "gradients", "names"),
+    [
+        (lambda W, b: {"weights": {"W": W, "b": b}}, "grads", ["weights['W']", "weights['b']"]),
+        (lambda W, b: {"W": W, "b": b}, "grads", ["W", "b"]),
+        (lambda W, b: {"_params": {"W": W, "b": b}}, "_grads", ["_params['W']", "_params['b']"]),
+        (lambda W, b: {"parameters": {"W": W, "b": b}}, "gradients", ["W", "b"]),
+    ],
+)
+def test_dictionaries_of_gradients_are_found_beside_the_weights(weights, gradients, names):
+    class Plain:
+        pass
+
+    net, W, b = Plain(), np.ones((3, 2)), np.zeros(2)
+    vars(net).update(weights(W, b))
+
+    def run(X, y):
+        loss, dW, db = computed({"W": W, "b": b}, X, y)
+        setattr(net, gradients, {"dW": dW, "db": db, "dX": X})
+        return loss
+
+    report = check_gradients(run, net, batch=(X, Y))
+    assert report.passed
+    assert list(report.blocks) == names
+
+
 # Updates inside the backward pass.
 
 
