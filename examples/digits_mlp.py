@@ -80,7 +80,7 @@ def train(
         loss, gradients = loss_and_gradients(parameters, X_batch, y_batch)
         for name, parameter in parameters.items():
             parameter -= optimizer(gradients[name], memory[name], step)
-        show(check.on_step_end(step, batch=(X_batch, y_batch)))
+        show(check.on_step_end(step, batch=(X_batch, y_batch), parameters=parameters))
         if step % 100 == 0:
             print(f"step {step:4d}   loss {loss:.3f}")
     check.on_train_end()

@@ -9,7 +9,6 @@ and skipped.
 from __future__ import annotations
 
 import argparse
-import html
 import importlib.metadata
 import json
 import os
@@ -18,38 +17,32 @@ from collections.abc import Sequence
 
 from gradhook.check.selftest import selftest
 from gradhook.report import text as _render
-from gradhook.report.format import count, has_colour, printable, width
-from gradhook.report.runs import Run, UnreadableError, read_runs
+from gradhook.report.format import has_colour, printable, width
+from gradhook.report.markdown import markdown
+from gradhook.report.overview import outcome, with_first
+from gradhook.report.page import page
+from gradhook.report.runs import STDIN, Run, UnreadableError, read_runs
 
 __all__ = ["main"]
 
 PASSED, FAILED, UNREADABLE = 0, 1, 2
 
+STDOUT = "-"
+
+FORMATS = ["text", "html", "json", "markdown"]
+
 EXAMPLES = """\
 examples:
   python -m gradhook report runs/mlp                      every check of the runs below a folder
-  python -m gradhook report checks.jsonl --full           tables of the checks that passed as well
-  python -m gradhook report runs --format html -o checks.html
+  python -m gradhook report checks.jsonl -v               with all details
+  python -m gradhook report runs --format html            one page, written beside the runs
+  python -m gradhook report runs --format markdown >> "$GITHUB_STEP_SUMMARY"
   python -m gradhook report runs && echo "all gradients right"
   ssh host cat runs/checks.jsonl | python -m gradhook report -
   python -m gradhook selftest
 
 exit status: 0 every check passed, 1 one did not, 2 one could not be read, or there was none
 """
-
-PAGE = """\
-<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<meta name="color-scheme" content="light dark">
-<title>gradient checks</title>
-</head>
-<body>
-{}
-</body>
-</html>"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -101,11 +94,20 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument(
         "run_path", metavar="RUN", help="a file of JSON lines, a folder with some, or - (stdin)"
     )
+    report.add_argument("--format", choices=FORMATS, default="text", help="default: %(default)s")
+    report.add_argument("-v", "--verbose", action="store_true", help="show all details")
     report.add_argument(
-        "--format", choices=["text", "html", "json"], default="text", help="default: %(default)s"
+        "--full",
+        action="store_true",
+        help="show every check in full: passing ones, and those that failed as before",
     )
-    report.add_argument("--full", action="store_true", help="show passing checks in full as well")
-    report.add_argument("-o", "--output", metavar="FILE", help="write to a file")
+    report.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="write to a file, - for the standard output (the default, but of html: gradcheck.html "
+        "beside the run)",
+    )
     report.set_defaults(run=_report)
 
     test = commands.add_parser(
@@ -130,16 +132,22 @@ def _report(options: argparse.Namespace) -> int:
         sys.stderr.write(f"gradhook: skipped {fault}\n")
     runs = [run for run in found if run.reports]
     reports = [report for run in runs for report in run.reports]
+    output = options.output
     if options.format == "html":
-        shown = _html(runs)
+        shown = page(runs)
+        output = output or _beside(options.run_path)
     elif options.format == "json":
         shown = json.dumps([report.to_dict() for report in reports], indent=2, allow_nan=False)
+    elif options.format == "markdown":
+        shown = markdown(runs, verbose=options.verbose)
     else:
         columns, colour = 80, False
-        if options.output is None:
+        if output in (None, STDOUT):
             columns, colour = width(sys.stdout), has_colour(sys.stdout)
-        shown = _text(runs, columns, colour=colour, full=options.full)
-    _write(shown, options.output)
+        shown = _text(runs, columns, colour=colour, full=options.full, verbose=options.verbose)
+    _write(shown, output)
+    if output not in (None, STDOUT):
+        sys.stdout.write(f"wrote {printable(output)}: {outcome(reports)}\n")
     if not all(report.passed for report in reports):
         return FAILED
     return UNREADABLE if any(run.torn for run in found) else PASSED
@@ -152,33 +160,31 @@ def _selftest(options: argparse.Namespace) -> int:
     return FAILED if failures else PASSED
 
 
-def _text(runs: list[Run], columns: int, *, colour: bool, full: bool) -> str:
-    """Return each run as a headline and its checks: a line if passed, else the whole table."""
+def _text(runs: list[Run], columns: int, *, colour: bool, full: bool, verbose: bool) -> str:
+    """Return each run as a headline and its checks: a line if passed, else the report."""
+    render = _render.details if verbose else _render.text
     lines = []
     for run in runs:
-        failed = sum(not report.passed for report in run.reports)
-        outcome = f"{failed} did not pass" if failed else "all passed"
         torn = "; not all of it could be read" * run.torn
-        lines.append(f"{run.name}: {count(len(run.reports), 'check')}, {outcome}{torn}")
-        for report in run.reports:
-            if report.passed and not full:
+        lines.append(f"{run.name}: {outcome(run.reports)}{torn}")
+        for report, first in with_first(run.reports):
+            if report.passed and not (full or verbose):
                 lines.append(_render.summary(report, colour=colour))
+            elif first is not None and not (full or verbose):
+                lines.append(_render.repeated(report, first, columns, colour=colour))
             else:
-                lines += ["", _render.text(report, columns, colour=colour), ""]
+                lines += ["", render(report, columns, colour=colour), ""]
     return "\n".join(lines)
 
 
-def _html(runs: list[Run]) -> str:
-    """Return all runs as one page."""
-    parts = []
-    for run in runs:
-        parts.append(f"<h1>{html.escape(run.name)}</h1>")
-        parts += [f"<section>{_render.html(report)}</section>" for report in run.reports]
-    return PAGE.format("\n<hr>\n".join(parts))
+def _beside(path: str) -> str:
+    """Return where a page goes that nobody has named a file for."""
+    folder = "" if path == STDIN else path if os.path.isdir(path) else os.path.dirname(path)
+    return os.path.join(folder, "gradcheck.html")
 
 
 def _write(shown: str, path: str | None) -> None:
-    if path is None:
+    if path in (None, STDOUT):
         sys.stdout.write(shown + "\n")
         return
     try:

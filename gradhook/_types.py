@@ -98,16 +98,15 @@ class Tolerance:
         unexplained: Ratio below which a dense, unexplained mismatch that does not change with the
             step passes; above it lies one whose whole interval does.
         explained: Share of a residual that a cause may leave unexplained.
-        coarsest: Resolution above which a check whose arrays cannot be upcast to float64 is
-            INCONCLUSIVE.
-        coarse_margin: Where arrays are coarser than float64 and could not be upcast, ``fail``
-            becomes this multiple of the error reached, if that is more, and ``coarsest`` at most.
+        coarsest: Error above which a check in arithmetic of float32 or coarser is INCONCLUSIVE.
         standing_out: Share of the directions along which a mismatch must be resolved.
         rounding: Rounding of the analytic slope, relative to the gradient's norm.
         few: Share of a block's elements up to which several wrong parts are judged by themselves,
             and half of the share of its gradient that they may hold.
         unlike: Multiple of the median ratio beyond which a small block is searched all the same,
             where most blocks have a small mismatch.
+        rounded_away: Change of a gradient a few roundings away, relative to its norm, above which
+            it is rounding and no gradient, if the numerical one is no larger than that change.
         same_gradient: Relative difference of two gradients up to which calling again has given the
             same.
         same_loss: Relative difference of two losses up to which it has; default 1000 times
@@ -132,11 +131,11 @@ class Tolerance:
     unexplained: float = 1e-5
     explained: float = 1e-2
     coarsest: float = 1e-2
-    coarse_margin: float = 10.0
     standing_out: float = 0.25
     rounding: float = 1e-15
     few: float = 0.25
     unlike: float = 10.0
+    rounded_away: float = 0.03
     same_gradient: float = 1e-9
     same_loss: float = 2.22e-13
 

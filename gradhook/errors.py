@@ -18,6 +18,7 @@ __all__ = [
     "GradientMismatchError",
     "GradientNameError",
     "GradientShapeError",
+    "HookCallError",
     "InternalError",
     "LossTypeError",
     "NestedCheckError",
@@ -27,7 +28,6 @@ __all__ = [
     "ParameterError",
     "ParameterTypeError",
     "RestoreError",
-    "SubsetError",
     "UnreadParametersError",
     "warn",
 ]
@@ -60,6 +60,10 @@ class UnreadParametersError(GradhookError, ValueError):
 
 class NonFiniteLossError(GradhookError, ArithmeticError):
     """A loss was NaN or infinite where a derivative was to be measured."""
+
+
+class HookCallError(GradhookError, TypeError):
+    """A hook was called as hooks of other libraries are."""
 
 
 class InternalError(GradhookError, RuntimeError):
@@ -95,10 +99,6 @@ class ObjectiveError(GradhookError, TypeError):
 
 class BatchError(GradhookError, ValueError):
     """The batch is empty, or holds nothing that can be subset along the axis named."""
-
-
-class SubsetError(GradhookError, ValueError):
-    """The loss works on the whole batch and not on the rows that were drawn from it."""
 
 
 class OptionError(GradhookError, ValueError):

@@ -231,22 +231,6 @@ class Options:
             )
         return self
 
-    def call(self, seed: int) -> str:
-        """The line of code that repeats a check made with these options.
-
-        What cannot be written in a line stands there by the name of its option, as objective,
-        parameters and batch do.
-        """
-        parts = ["objective", "parameters", "batch=batch"]
-        for option in fields(self):
-            name, value = option.name, getattr(self, option.name)
-            if name in ("seed", "workers", "progress"):
-                continue
-            default = Tolerance() if name == "tolerance" else option.default
-            if value is not default and not (type(value) is type(default) and value == default):
-                parts.append(f"{name}={code_of(value) or name}")
-        return f"gradhook.check_gradients({', '.join([*parts, f'seed={seed}'])})"
-
 
 def _names(what: str, given: Any, example: str) -> Collection[str]:
     """What an option that takes several names holds; empty for ``None``."""

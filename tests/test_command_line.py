@@ -53,8 +53,8 @@ def test_a_run_in_which_every_check_passed_has_a_line_for_each_and_status_0(run,
     assert main(["report", path]) == 0
     assert capsys.readouterr().out.splitlines() == [
         f"{path}: 2 checks, all passed",
-        "gradcheck step 0: PASS, ratio 3e-09 over 1 block (0 loss evaluations)",
-        "gradcheck step 100: PASS, ratio 3e-09 over 1 block (0 loss evaluations)",
+        "gradcheck step 0: PASS, 1 block; ratio 3e-09",
+        "gradcheck step 100: PASS, 1 block; ratio 3e-09",
     ]
 
 
@@ -64,7 +64,7 @@ def test_a_check_that_did_not_pass_is_shown_in_full_and_gives_status_1(run, caps
     path = run(report_of(Verdict.PASS, 0), wrong)
     assert main(["report", path]) == 1
     said = capsys.readouterr().out
-    assert said.startswith(f"{path}: 2 checks, 1 did not pass\n")
+    assert said.startswith(f"{path}: 2 checks, 1 did not pass: {verdict} at step 100 (W)\n")
     assert str(wrong) in said
 
 
@@ -112,15 +112,70 @@ class Page(HTMLParser):
         self.said += data
 
 
-def test_html_is_a_page_with_every_check(run, tmp_path):
+def test_html_is_a_page_with_the_verdict_first_and_what_failed_before_what_passed(
+    run, tmp_path, capsys
+):
     reports = [report_of(Verdict.PASS, 0), report_of(Verdict.FAIL, 100, name="<script>")]
     target = tmp_path / "checks.html"
     assert main(["report", run(*reports), "--format", "html", "--output", str(target)]) == 1
+    assert capsys.readouterr().out == (
+        f"wrote {target}: 2 checks, 1 did not pass: FAIL at step 100 (<script>)\n"
+    )
     page = Page(target.read_text(encoding="utf-8"))
-    assert page.tags.count("section") == 2
-    assert {"html", "title", "h1"} <= set(page.tags)
+    assert page.tags.count("section") == 1
+    assert {"html", "title", "h1", "svg"} <= set(page.tags)
     assert "script" not in page.tags
     assert "<script>" in page.said
+    verdict, failed, passed = (
+        page.said.index(words)
+        for words in ("Gradient checks: FAIL", "gradcheck step 100: FAIL", "gradcheck step 0: PASS")
+    )
+    assert verdict < failed < passed
+    # Names in place of paths.
+    assert f"{tmp_path.name}/checks" in page.said
+    assert str(tmp_path) not in page.said
+
+
+def test_html_without_a_file_named_goes_beside_the_run_and_says_where(run, tmp_path, capsys):
+    path = run(report_of(Verdict.PASS, 0), path="mlp/reports.jsonl")
+    for asked in (path, str(tmp_path / "mlp")):
+        assert main(["report", asked, "--format", "html"]) == 0
+        target = tmp_path / "mlp" / "gradcheck.html"
+        assert capsys.readouterr().out == f"wrote {target}: 1 check, passed\n"
+        assert "mlp" in Page(target.read_text(encoding="utf-8")).said
+        target.unlink()
+    assert main(["report", path, "--format", "html", "-o", "-"]) == 0
+    assert capsys.readouterr().out.startswith("<!doctype html>")
+
+
+def test_markdown_for_a_summary_page_has_what_failed_in_full_and_the_rest_folded(run, capsys):
+    wrong = [report_of(Verdict.FAIL, step, name="``` # W") for step in (0, 10)]
+    assert main(["report", run(*wrong, report_of(Verdict.PASS, 20)), "--format", "markdown"]) == 1
+    said = capsys.readouterr().out
+    assert said.startswith("## Gradient checks: FAIL\n\n````text\n")
+    assert f"````text\n{wrong[0]}\n````\n" in said
+    assert "````text\ngradcheck step 10: FAIL, as at step 0 (" in said
+    assert said.endswith(
+        "<details><summary>1 passed</summary>\n\n```text\n"
+        "gradcheck step 20: PASS, 1 block; ratio 3e-09\n```\n\n</details>\n"
+    )
+
+
+def test_the_same_failure_later_in_a_run_is_a_line_unless_all_is_asked_for(run, capsys):
+    first, later = (report_of(Verdict.FAIL, step) for step in (0, 10))
+    path = run(first, later)
+    main(["report", path])
+    said = capsys.readouterr().out
+    assert str(first) in said
+    assert "\ngradcheck step 10: FAIL, as at step 0 (" in said
+    main(["report", path, "--full"])
+    assert str(later) in capsys.readouterr().out
+
+
+def test_verbose_shows_all_details(run, capsys):
+    for report in (report_of(Verdict.PASS, 0), report_of(Verdict.FAIL, 0)):
+        main(["report", run(report, path=f"{report.verdict}.jsonl"), "-v"])
+        assert report.details() in capsys.readouterr().out
 
 
 def test_colours_and_width_follow_the_terminal_and_never_reach_a_file(run, capsys, tmp_path):
@@ -188,7 +243,7 @@ def test_files_of_other_programs_in_a_folder_are_named_and_skipped(
     (tmp_path / "z.jsonl").write_bytes(foreign)
     assert main(["report", str(tmp_path)]) == 0
     captured = capsys.readouterr()
-    assert captured.out.startswith(f"{path}: 1 check, all passed\n")
+    assert captured.out.startswith(f"{path}: 1 check, passed\n")
     assert "jsonl" not in captured.out.replace(path, "")
     for name in ("a", "z"):
         assert f"gradhook: skipped {tmp_path / name}.jsonl, {said}\n" in captured.err
@@ -214,7 +269,7 @@ def test_a_last_line_that_is_torn_hides_nothing_and_is_no_success(
     (tmp_path / "checks.jsonl").write_bytes(torn)
     assert main(["report", str(tmp_path) if whole_folder else path]) == status
     captured = capsys.readouterr()
-    outcome = "all passed" if verdict is Verdict.PASS else "1 did not pass"
+    outcome = "all passed" if verdict is Verdict.PASS else "1 did not pass: FAIL at step 100 (W)"
     assert captured.out.startswith(f"{path}: 2 checks, {outcome}; not all of it could be read\n")
     assert f"gradcheck step 100: {verdict}" in captured.out
     assert captured.err.startswith(f"gradhook: skipped {path}, line 3: not a report in JSON: ")
@@ -251,7 +306,7 @@ def test_reports_are_read_from_the_standard_input(run):
     with open(run(report_of(Verdict.PASS)), "rb") as file:
         done = gradhook("report", "-", stdin=file)
     assert (done.returncode, done.stderr) == (0, b"")
-    assert done.stdout.startswith(b"standard input: 1 check, all passed\n")
+    assert done.stdout.startswith(b"standard input: 1 check, passed\n")
     done = gradhook("report", "-", stdin=subprocess.DEVNULL)
     assert (done.returncode, done.stderr) == (2, b"gradhook: standard input holds no report\n")
 
@@ -307,7 +362,7 @@ def test_the_self_test_says_what_it_did(capsys, monkeypatch):
 def test_the_module_is_a_program_whose_status_scripts_can_read(run):
     done = gradhook("report", run(report_of(Verdict.FAIL)))
     assert (done.returncode, done.stderr) == (1, b"")
-    assert b"1 check, 1 did not pass" in done.stdout
+    assert b"1 check, did not pass" in done.stdout
 
 
 def test_a_reader_that_leaves_early_is_no_traceback(run):

@@ -7,6 +7,7 @@ Python's ``selenium``.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import re
 import shutil
@@ -20,10 +21,28 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["PATIENCE", "Browser", "Server", "open_browser"]
+__all__ = ["PATIENCE", "Browser", "Curve", "Server", "open_browser"]
 
 PATIENCE = 60.0
 """Seconds after which what does not answer counts as broken."""
+
+
+ARGUMENTS = (
+    "headless=new",
+    "no-sandbox",
+    "disable-gpu",
+    "disable-quic",
+    "disable-dev-shm-usage",
+    "hide-scrollbars",
+    # Nothing but the page is asked for.
+    "no-first-run",
+    "disable-background-networking",
+    "disable-component-update",
+    "disable-sync",
+    # Charts are then drawn as SVG, which a test can read.
+    "disable-3d-apis",
+)
+"""How Chromium is started; its profile is a fresh one each time, which is Selenium's default."""
 
 
 class Server:
@@ -94,10 +113,8 @@ def open_browser() -> Iterator[Browser]:
     from selenium.webdriver.chrome.service import Service
 
     options = webdriver.ChromeOptions()
-    for argument in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "hide-scrollbars"):
+    for argument in ARGUMENTS:
         options.add_argument(f"--{argument}")
-    # Stops a warning about graphics that is not TensorBoard's.
-    options.add_argument("--enable-unsafe-swiftshader")
     options.binary_location = str(shutil.which("chromium"))
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
@@ -142,6 +159,36 @@ return found.filter(e => e.tagName === 'IMG' && e.complete).map(e => e.naturalWi
 """
 )
 
+CARDS = (
+    EVERYTHING
+    + """
+return found.filter(e => e.tagName === 'CARD-VIEW').map(card => ({
+  title: card.innerText.split('\\n').slice(0, 2).join(''),
+  runs: [...card.querySelectorAll('tb-data-table-content-row')].map(row => {
+    const colour = row.querySelector('.row-circle span').style.backgroundColor;
+    const paths = [...card.querySelectorAll('.series-view path')];
+    return {
+      cells: row.innerText.split('\\n').map(cell => cell.trim()).filter(cell => cell),
+      paths: paths.filter(path => path.style.stroke === colour).map(p => p.getAttribute('d')),
+    };
+  }),
+}));
+"""
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Curve:
+    """One run in a card of the Time Series page.
+
+    Args:
+        value: Its last value, as it is written below the chart.
+        points: Pixels of its line, rightwards and downwards.
+    """
+
+    value: str
+    points: tuple[tuple[float, float], ...]
+
 
 class Browser:
     """What the tests and the pictures need of a browser.
@@ -170,6 +217,19 @@ class Browser:
         """Return how many elements on the page match a CSS selector."""
         number: int = self.driver.execute_script(COUNT, selector)
         return number
+
+    def cards(self) -> dict[str, dict[str, Curve]]:
+        """Return the cards of the Time Series page, and in each the curves by run."""
+        cards = {}
+        for card in self.driver.execute_script(CARDS):
+            curves = {}
+            for row in card["runs"]:
+                pixels = re.findall(r"([\d.]+),([\d.]+)", " ".join(row["paths"]))
+                # Run, smoothed value, value.
+                run, _, value = row["cells"][:3]
+                curves[run] = Curve(value, tuple((float(x), float(y)) for x, y in pixels))
+            cards[card["title"]] = curves
+        return cards
 
     def sizes_of_images(self) -> list[int]:
         """Return the width of every picture on the page that is loaded, 0 where it is broken."""

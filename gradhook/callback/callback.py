@@ -15,13 +15,20 @@ from typing import Any, Self, SupportsIndex, Unpack
 from gradhook._types import Batch
 from gradhook.callback.clock import Clock
 from gradhook.callback.debug_flag import is_enabled
+from gradhook.callback.delivery import Delivery, OnFail
+from gradhook.callback.misuse import refuse_misuse
 from gradhook.callback.observe import observe
-from gradhook.callback.outlet import OnFail, Outlet
 from gradhook.callback.pickling import CopiedWhole, is_picklable
-from gradhook.errors import warn
+from gradhook.callback.rebinding import Rebinding
+from gradhook.check.call_line import CallLine, Scope
+from gradhook.check.reading import present_parameters
+from gradhook.check.standstill import moving_blocks
+from gradhook.errors import OptionError, warn
 from gradhook.objective.answers import misplaced_batch
 from gradhook.objective.batch import as_batch
+from gradhook.objective.holders import holds
 from gradhook.objective.objective import Objective
+from gradhook.objective.parameters import Tree
 from gradhook.options import BatchKeywords, Options, SignatureOfInit, shows_options
 from gradhook.report import Report
 from gradhook.schedules import as_schedule, logarithmic
@@ -37,8 +44,10 @@ class GradCheckCallback(CopiedWhole):
 
     Args:
         objective: Anything that ``Objective.of`` accepts.
-        parameters: The parameters, or a function returning them; ``None`` takes the objective's
-            own.  May also be given anew to every hook, because many loops rebind arrays.
+        parameters: The parameters, or a function returning them (``lambda: theta``), which is
+            called anew at every check; ``None`` takes the objective's own.  May also be given to
+            every hook.  A loop that rebinds its arrays (``theta = theta - ...``) needs one of these
+            two, and is told so.
         *misplaced: Nothing; a batch that stands here is told where it belongs.
         schedule: When to check: of ``gradhook.schedules``, a positive integer n (every n steps), or
             steps.  Default 100, 1 000, 10 000, ….
@@ -55,6 +64,8 @@ class GradCheckCallback(CopiedWhole):
     Attributes:
         history: Reports, oldest first.
         last_report: The newest report, ``None`` before the first.
+        notes: What is to be said of the run, as ``(step, sentence)``: of arrays that training seems
+            to have left behind.
 
     Raises:
         OptionError: An option has a value that gradhook does not know.
@@ -111,17 +122,25 @@ class GradCheckCallback(CopiedWhole):
         self._parameters = parameters
         self._batch: Batch | None = None if batch is None else as_batch(batch)
         self._seen: Any = None
-        # Where the search for a step begins: what earlier checks found.
-        self._first_steps: dict[str, float] = {}
+        self._given = objective
+        # Names by which the user knows what was passed, for the line that repeats a check.
+        self._known: dict[str, str] = {}
+        if self._enabled:
+            named = CallLine(objective, parameters, self._batch, Scope.of_caller())
+            self._known = named.names()
+        self.notes: list[tuple[int, str]] = []
+        self._rebinding = Rebinding()
+        self._last_batch: Any = None
+        self._brought = False
         self._waits_for_batch = False
         self._told_of_pickling = False
         self._start_due = bool(at_start)
         self._clock = Clock(logarithmic() if schedule is None else as_schedule(schedule))
-        self._outlet = Outlet(sinks, on_fail)
+        self._delivery = Delivery(sinks, on_fail)
         if logdir is not None and self._enabled:
             from gradhook.sinks import TensorBoard
 
-            self._outlet.add(TensorBoard(logdir))
+            self._delivery.add(TensorBoard(logdir))
 
     def __getnewargs_ex__(self) -> tuple[tuple[()], dict[str, bool]]:
         # A copy, or what comes back from a pickle, is what the original was decided to be.
@@ -147,38 +166,63 @@ class GradCheckCallback(CopiedWhole):
         """Whether this callback checks, as was decided when it was built."""
         return self._enabled
 
-    def on_train_begin(self, batch: Any = None, parameters: Any = None) -> Report | None:
+    def on_train_begin(
+        self, *misplaced: Any, batch: Any = None, parameters: Any = None
+    ) -> Report | None:
         """Make the check at the start; without a batch, the first call that brings one does.
 
         Args:
+            *misplaced: Nothing: what is passed by position is refused.
             batch: What the objective takes besides the parameters.
             parameters: The parameters, if they are not those given at construction.
 
         Returns:
             The report, ``None`` if no check was made.
+
+        Raises:
+            HookCallError: Something was passed by position.
         """
+        if misplaced:
+            refuse_misuse("on_train_begin", None, misplaced)
         if not self._enabled:
             return None
         self._remember(batch, parameters)
         return self._checked(0, batch) if self._start_due else None
 
     def on_step_end(
-        self, step: int | None = None, batch: Any = None, parameters: Any = None
+        self,
+        step: int | None = None,
+        *misplaced: Any,
+        batch: Any = None,
+        parameters: Any = None,
     ) -> Report | None:
         """Make a check if one is due.
+
+        After one check has been made, what keeps another from being made is a report that says why,
+        and a warning: only ``KeyboardInterrupt``, ``RestoreError`` and, with ``on_fail="raise"``,
+        ``GradientMismatchError`` leave a hook then.
 
         Args:
             step: Number of finished updates; ``None`` lets the callback count.  A lower one than
                 the last starts a new epoch, from which the callback counts on by itself.
+            *misplaced: Nothing: what is passed by position is refused.
             batch: What the objective takes besides the parameters; the last one seen if not given.
             parameters: The parameters, if they are not those given before.
 
         Returns:
             The report, ``None`` if no check was due.
+
+        Raises:
+            HookCallError: Something but the step was passed by position.
         """
+        if misplaced or (step.__class__ is not int and step is not None):
+            refuse_misuse("on_step_end", step, misplaced)
         if not self._enabled:
             return None
-        number = self._clock.at(step)
+        try:
+            number = self._clock.at(step)
+        except OptionError as error:
+            number = self._counted_on(error)
         self._remember(batch, parameters)
         due = self._clock.due
         if self._start_due or (due is not None and number >= due):
@@ -187,7 +231,7 @@ class GradCheckCallback(CopiedWhole):
 
     def on_train_end(self) -> None:
         """Close the sinks; the history stays."""
-        self._outlet.close()
+        self._delivery.end(self.history)
         if self._waits_for_batch and not self.history:
             self._waits_for_batch = False
             warn(
@@ -196,10 +240,16 @@ class GradCheckCallback(CopiedWhole):
             )
 
     def __call__(
-        self, step: int | None = None, batch: Any = None, parameters: Any = None
+        self,
+        step: int | None = None,
+        *misplaced: Any,
+        batch: Any = None,
+        parameters: Any = None,
     ) -> Report | None:
         """The same as ``on_step_end``."""
-        return self.on_step_end(step, batch, parameters)
+        if misplaced or (step.__class__ is not int and step is not None):
+            refuse_misuse("__call__", step, misplaced)
+        return self.on_step_end(step, batch=batch, parameters=parameters)
 
     def __enter__(self) -> Self:
         """Return the callback."""
@@ -221,6 +271,14 @@ class GradCheckCallback(CopiedWhole):
             self._seen = batch
         if parameters is not None:
             self._parameters = parameters
+            self._brought = True
+
+    def _counted_on(self, error: OptionError) -> int:
+        """The next step, where what was given for one is none, and training was checked before."""
+        if not self.history:
+            raise error
+        self._delivery.warn_once(f"{error}; counted on by one")
+        return self._clock.at(None)
 
     def _checked(self, number: int, batch: Any) -> Report | None:
         """Make a check on the hook's batch, else the constructor's, else the last seen."""
@@ -233,38 +291,90 @@ class GradCheckCallback(CopiedWhole):
         if self._clock.due is not None and number >= self._clock.due:
             self._clock.done(number)
         options = replace(self._options, seed=self._options.seed + len(self.history))
-        objective = Objective.of(self._objective, self._parameters)
-        observed = observe(
-            objective,
-            options,
-            chosen,
-            step=number,
-            first_steps=self._first_steps,
-            first=not self.history,
-        )
+        first = not self.history
+        objective = self._objective
+        try:
+            objective = Objective.of(objective, self._parameters)
+            # Read once, so that what is checked and what is looked at for movement are the same.
+            objective = replace(objective, parameters=present_parameters(objective))
+        except Exception:
+            if first:
+                raise
+        call = self._line(objective, chosen)(options)
+        observed = observe(objective, options, chosen, step=number, call=call, first=first)
         report = observed.report
         self.history.append(report)
         self.last_report = report
-        self._outlet.write(report)
-        self._outlet.act(report, fault=observed.fault)
+        if len(self.history) == 1:
+            self._delivery.begin(report, self._clock.due)
+        if not observed.unmade:
+            self._look_for_rebinding(number, objective, chosen)
+        self._delivery.write(report)
+        self._delivery.act(report, unmade=observed.unmade)
         return report
+
+    def _line(self, objective: Objective, batch: Any) -> CallLine:
+        """What makes the line that repeats a check."""
+        known = dict(self._known)
+        if batch is not self._batch:
+            known.pop("batch", None)
+        given, scope = self._parameters, Scope.of_caller()
+        if given is not None and scope.name_of(given) is None:
+            given = objective.parameters
+        return CallLine(self._given, given, batch, scope, known)
+
+    def _look_for_rebinding(self, number: int, objective: Objective, batch: Any) -> None:
+        """Note where training seems to have left behind the arrays that are checked."""
+        earlier, self._last_batch = self._last_batch, batch
+        brought, self._brought = self._brought, False
+        if holds(objective.parameters):
+            return  # an object is read anew each time
+        said = self._rebinding.look(
+            number,
+            Tree.of(objective.parameters).blocks,
+            brought=brought,
+            moving=lambda: moving_blocks(objective, self._options, as_batch(earlier)),
+        )
+        if said:
+            self.notes.append((number, said))
+        if self._rebinding.warning:
+            warn(self._rebinding.warning)
 
 
 class _Disabled(GradCheckCallback):
     """A callback that does nothing, at the cost of a method call."""
 
-    def on_train_begin(self, batch: Any = None, parameters: Any = None) -> Report | None:
+    def on_train_begin(
+        self, *misplaced: Any, batch: Any = None, parameters: Any = None
+    ) -> Report | None:
         """Do nothing."""
+        if misplaced:
+            refuse_misuse("on_train_begin", None, misplaced)
+        return None
 
     def on_step_end(
-        self, step: int | None = None, batch: Any = None, parameters: Any = None
+        self,
+        step: int | None = None,
+        *misplaced: Any,
+        batch: Any = None,
+        parameters: Any = None,
     ) -> Report | None:
         """Do nothing."""
+        if misplaced or (step.__class__ is not int and step is not None):
+            refuse_misuse("on_step_end", step, misplaced)
+        return None
 
     def __call__(
-        self, step: int | None = None, batch: Any = None, parameters: Any = None
+        self,
+        step: int | None = None,
+        *misplaced: Any,
+        batch: Any = None,
+        parameters: Any = None,
     ) -> Report | None:
         """Do nothing."""
+        if misplaced or (step.__class__ is not int and step is not None):
+            refuse_misuse("__call__", step, misplaced)
+        return None
 
     def on_train_end(self) -> None:
         """Do nothing."""

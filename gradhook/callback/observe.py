@@ -1,12 +1,12 @@
-"""One check inside somebody's training, which no fault of the checker's may end.
+"""One check inside somebody's training, which no check may end.
 
-The first is preceded by a self-test.  If gradhook itself fails, there or in a check, the report
-decides nothing and says so, and the training that is observed goes on.
+The first one is preceded by a self-test, and raises what is wrong with the set-up.  From the second
+on everything was once found in order, and whatever keeps a check from being made, gradhook's own
+fault or an exception of the user's, is a report that decides nothing and says why.
 """
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 from gradhook._types import Verdict
 from gradhook.check.check import check
 from gradhook.check.selftest import selftest
-from gradhook.errors import GradhookError, InternalError
+from gradhook.errors import InternalError, RestoreError, UnreadParametersError
 from gradhook.objective.batch import as_batch
 from gradhook.objective.objective import Objective
 from gradhook.objective.parameters import Tree
@@ -31,63 +31,82 @@ class Observed:
 
     Args:
         report: The report.
-        fault: Whether gradhook itself failed.
+        unmade: Why the check could not be made; empty if it was.
     """
 
     report: Report
-    fault: bool = False
+    unmade: str = ""
 
 
 def observe(
-    objective: Objective,
-    options: Options,
-    batch: Any,
-    *,
-    step: int,
-    first_steps: dict[str, float],
-    first: bool,
+    objective: Objective, options: Options, batch: Any, *, step: int, call: str, first: bool
 ) -> Observed:
-    """Make a check, or say why it could not be finished.
+    """Make a check, or say why it could not be made.
 
     Args:
         objective: What is checked.
         options: The check's options.
         batch: What the objective takes besides the parameters.
         step: Number of finished updates.
-        first_steps: Where the search for a step begins; kept from check to check.
+        call: The line of code that repeats the check.
         first: Whether it is the first check, before which the tester is tested.
 
     Raises:
-        Exception: Whatever is the user's and no fault of gradhook's.
+        RestoreError: Something could not be put back.
+        Exception: At the first check: whatever is the user's and no fault of gradhook's.
     """
     try:
         if first and (failures := selftest()):
             raise InternalError(f"gradhook's self-test failed: {'; '.join(failures)}")
-        report = check(objective, options, as_batch(batch), step=step, first_steps=first_steps)
+        return Observed(check(objective, options, as_batch(batch), step=step, call=call))
+    except RestoreError:
+        raise
     except InternalError as error:
-        return Observed(_undecided(objective, options, step, str(error)), fault=True)
-    return Observed(report)
+        why = f"{error}; training goes on unchecked, please report it"
+    except Exception as error:
+        if first:
+            raise
+        why = _reason(objective, error)
+    return Observed(_undecided(objective, options, step, why, call), unmade=why)
 
 
-def _undecided(objective: Objective, options: Options, step: int, why: str) -> Report:
-    """The report of a check that gradhook itself could not finish."""
-    leaves: dict[str, Any] = {}
-    with contextlib.suppress(GradhookError):  # the weights of an object are found by running it
-        leaves = Tree.of(objective.parameters).blocks
+def _reason(objective: Objective, error: Exception) -> str:
+    """Why a check was not made that could be made before."""
+    if not isinstance(error, UnreadParametersError):
+        return f"not checked: {type(error).__name__}: {error}"
+    names = list(_blocks(objective))
+    one = len(names) == 1
+    arrays, was = ("this array", "was") if one else ("these arrays", "were")
+    return (
+        f"{', '.join(names)}: the loss no longer reads {arrays}; {was} "
+        f"{', '.join(f'`{name}`' for name in names)} rebound? Pass parameters=lambda: ... that "
+        "returns the arrays as they are now"
+    )
+
+
+def _blocks(objective: Objective) -> dict[str, Any]:
+    try:
+        return Tree.of(objective.parameters).blocks
+    except Exception:  # they may be the reason why nothing was checked
+        return {}
+
+
+def _undecided(objective: Objective, options: Options, step: int, why: str, call: str) -> Report:
+    """The report of a check that could not be made."""
     blocks = {
         name: BlockReport(
             name, np.shape(leaf), str(np.asarray(leaf).dtype), Verdict.INCONCLUSIVE, sentence=why
         )
-        for name, leaf in leaves.items()
+        for name, leaf in _blocks(objective).items()
     }
     return Report(
         Verdict.INCONCLUSIVE,
         False,
         blocks,
-        notes=(f"{why}; training goes on unchecked, please report it",),
+        notes=(why,),
         seed=options.seed,
         effort=options.effort,
         tolerance=options.tolerance,
         step=step,
-        call=options.call(options.seed),
+        call=call,
     )

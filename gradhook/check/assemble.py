@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gradhook._types import Array, Verdict
+from gradhook._types import Array, Box, Verdict
 from gradhook.check.coverage import idle_part, unjudged
 from gradhook.check.record import CheckRecord
 from gradhook.check.sanity import causes_of_calls
@@ -33,8 +33,10 @@ class Circumstances:
         seconds: Wall time.
         step: Training step, ``None`` outside a loop.
         rows: Rows checked, ``None`` for all.
+        batch_rows: Rows that the batch holds, ``None`` where it counts none.
         notes: What a reader must know before the verdict.
         coverage: What was not exercised, known before measuring.
+        call: The line of code that repeats the check.
     """
 
     evaluations: int
@@ -42,8 +44,10 @@ class Circumstances:
     seconds: float
     step: int | None
     rows: tuple[int, ...] | None
+    batch_rows: int | None
     notes: tuple[str, ...]
     coverage: tuple[str, ...]
+    call: str
 
 
 def assemble(outcome: CheckRecord, tree: Tree, options: Options, seen: Circumstances) -> Report:
@@ -55,7 +59,7 @@ def assemble(outcome: CheckRecord, tree: Tree, options: Options, seen: Circumsta
     verdict = overall(verdicts)
     ratio, error = _overall_ratio(outcome)
     textbook = _textbook_ratio(outcome.measured)
-    where = "here" if seen.rows is None else "on these rows"
+    where = "here" if seen.rows is None else "on these rows of data"
     return Report(
         verdict=verdict,
         passed=passes(verdict, verdicts),
@@ -75,9 +79,10 @@ def assemble(outcome: CheckRecord, tree: Tree, options: Options, seen: Circumsta
         tolerance=options.tolerance,
         step=seen.step,
         rows=seen.rows,
+        batch_rows=seen.batch_rows,
         textbook_ratio=textbook,
         seconds=seen.seconds,
-        call=options.call(options.seed),
+        call=seen.call,
     )
 
 
@@ -89,6 +94,7 @@ def _block(name: str, leaf: Any, outcome: CheckRecord) -> BlockReport:
     evidence = measured.evidence.get(name) if measured else None
     plain = [(m.gradients[name], m.textbook[name]) for m in outcome.measured if name in m.textbook]
     gradient = measured.gradients.get(name) if measured else None
+    location = outcome.explanation.locations.get(name)
     return BlockReport(
         name,
         array.shape,
@@ -96,25 +102,19 @@ def _block(name: str, leaf: Any, outcome: CheckRecord) -> BlockReport:
         decisive.verdict,
         ratio=decisive.ratio,
         ratio_error=decisive.ratio_error,
-        sentence=_sentence(decisive, len(findings)) + _idle(decisive, outcome.gradients_of(name)),
-        worst=_worst(evidence, array.shape, outcome.explanation.locations.get(name))
-        if evidence
-        else None,
+        sentence=decisive.note + _idle(decisive, outcome.gradients_of(name)),
+        worst=_worst(evidence, array.shape, location) if evidence else None,
         where=outcome.explanation.where.get(name)
         or (measured.judgements[name].where if measured else None),
         findings=tuple(findings),
+        setting=decisive.setting,
         textbook_ratio=_plain_ratio(*plain[0]) if plain else math.nan,
         branches=outcome.branches.get(name, ()),
         relative_errors=_relative_errors(evidence, gradient)
         if evidence and gradient is not None
         else None,
+        wrong_parts=_wrong_parts(location) if location else (),
     )
-
-
-def _sentence(finding: Finding, settings: int) -> str:
-    if finding.verdict is Verdict.PASS or settings == 1:
-        return finding.note
-    return f"{finding.note} ({finding.setting})"
 
 
 def _idle(finding: Finding, gradients: list[Array]) -> str:
@@ -135,6 +135,22 @@ def _worst(
     index, probe = max(enumerate(evidence.probes), key=lambda item: abs(item[1].residual))
     position = tuple(int(i) for i in np.unravel_index(index, shape)) if shape else ()
     return Element(position, probe.analytic, probe.slope.value, probe.slope.error)
+
+
+def _wrong_parts(location: Location) -> tuple[tuple[Box, float], ...]:
+    """The wrong parts; those of several elements have the relative error of all parts together."""
+    size = max(location.analytic_norm, location.numerical_norm)
+    together = location.residual_norm / size if size else 0.0
+    parts = []
+    for box in location.boxes:
+        single = all(each.stop - each.start == 1 for each in box)
+        element = location.elements.get(tuple(each.start for each in box)) if single else None
+        error = together
+        if element is not None:
+            size = max(abs(element.analytic), abs(element.slope.value))
+            error = abs(element.residual) / size if size else 0.0
+        parts.append((box, error))
+    return tuple(parts)
 
 
 def _relative_errors(evidence: BlockEvidence, gradient: Array) -> Array | None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from gradhook._types import nearest_name
 from gradhook.check.assemble import Circumstances, assemble
+from gradhook.check.call_line import CallLine, Scope
 from gradhook.check.coverage import unexercised
 from gradhook.check.faults import is_users, own_faults, without_own_frames
 from gradhook.check.guarded import GuardedCheck
@@ -108,8 +109,9 @@ def check_gradients(
     if misplaced:
         raise TypeError(misplaced_batch("check_gradients", objective, len(misplaced)))
     chosen = Options.named(options, beside=("batch",))
+    called = CallLine(objective, parameters, batch, Scope.of_caller())
     found = Objective.of(objective, parameters, gradient=chosen.gradient)
-    return check(found, chosen, as_batch(batch))
+    return check(found, chosen, as_batch(batch), call=called(chosen))
 
 
 def check(
@@ -118,7 +120,7 @@ def check(
     batch: Any,
     *,
     step: int | None = None,
-    first_steps: dict[str, float] | None = None,
+    call: str = "",
 ) -> Report:
     """``check_gradients`` with everything already read.
 
@@ -127,11 +129,11 @@ def check(
         options: How.
         batch: What its functions take besides the parameters, a tuple or a mapping.
         step: The training step, if any.
-        first_steps: Steps that earlier checks have found, as ``Evaluator`` has them; added to.
+        call: The line of code that repeats the check.
     """
     __tracebackhide__ = True
     try:
-        return _made(objective, options, batch, step, first_steps)
+        return _made(objective, options, batch, step, call)
     except Exception as error:
         # The user's frames say where it is; of gradhook's own the two above are enough.
         raise without_own_frames(error)  # noqa: B904  # it is the same exception
@@ -142,7 +144,7 @@ def _made(
     options: Options,
     batch: Any,
     step: int | None,
-    first_steps: dict[str, float] | None,
+    call: str,
 ) -> Report:
     started = time.perf_counter()
     # A number too large for float64 is infinite in a report, and no reason to warn on the way.
@@ -151,11 +153,11 @@ def _made(
             given = read(objective, options, batch)
             options = _with_block_names(options, given.tree)
         with _not_nested(given.objective), _shown(options.progress) as advance:
-            run = GuardedCheck(given, options, advance, step, first_steps)
+            run = GuardedCheck(given, options, advance, step)
             with own_faults(but=lambda error: error is run.user_error or is_users(error)):
                 outcome = run.made()
         with own_faults():
-            report = _report(outcome, run, given, options, started, step)
+            report = _report(outcome, run, given, options, started, step, call)
             if given.objective.reading is not None and not report.passed:
                 kinds = frozenset(cause.kind for cause in report.causes)
                 report = replace(report, notes=(*report.notes, *given.objective.reading(kinds)))
@@ -169,18 +171,21 @@ def _report(
     options: Options,
     started: float,
     step: int | None,
+    call: str,
 ) -> Report:
-    tree, rows = given.tree, given.rows
+    tree = given.tree
     seen = Circumstances(
         evaluations=run.evaluations + given.runs,
         gradient_evaluations=run.gradient_evaluations + given.runs,
         seconds=time.perf_counter() - started,
         step=step,
-        rows=rows.rows,
+        rows=run.rows.rows,
+        batch_rows=run.rows.total,
         notes=tuple(run.notes),
         coverage=unexercised(
-            outcome, rows, {name: np.asarray(leaf) for name, leaf in tree.blocks.items()}
+            outcome, run.rows, {name: np.asarray(leaf) for name, leaf in tree.blocks.items()}
         ),
+        call=call,
     )
     return assemble(outcome, tree, options, seen)
 

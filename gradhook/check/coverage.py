@@ -17,7 +17,7 @@ from gradhook.check.record import CheckRecord
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.objective.batch import Rows, passed_whole
 from gradhook.report import BlockReport
-from gradhook.report.blocks import branch_sentences
+from gradhook.report.wording import unjudged_sentences
 
 __all__ = ["Idle", "idle_part", "remarks", "unexercised", "unjudged"]
 
@@ -49,16 +49,7 @@ def unjudged(blocks: Mapping[str, BlockReport], outcome: CheckRecord, where: str
     """
     sentences = []
     for name, block in blocks.items():
-        if block.verdict is Verdict.UNTESTED:
-            sentences.append(f"{name} untested: {block.sentence}")
-            continue
-        for finding in block.findings:
-            if finding.verdict in (Verdict.UNTESTED, Verdict.INCONCLUSIVE, Verdict.KINK) and (
-                finding.verdict is not block.verdict
-            ):
-                first = branch_sentences(block.branches)[: finding.verdict is Verdict.KINK]
-                said = "; ".join([finding.note, *first])
-                sentences.append(f"{name} at {finding.setting}: {finding.verdict}, {said}")
+        sentences += unjudged_sentences(block)
         idle = idle_part(outcome.gradients_of(name)) if block.verdict is Verdict.PASS else None
         if idle is not None:
             sentences.append(idle.sentence(name, where))
@@ -126,7 +117,6 @@ class Idle:
         """What to say of a block that is otherwise right, ``where`` it was looked at."""
         if self.what == "elements":
             return f"{block}: {self} have zero gradient {where} (dead units?), so they are untested"
-        where = where.replace("these rows", "these rows of data")
         return f"{block}: {self} have zero gradient {where}, untested"
 
 
@@ -180,6 +170,7 @@ def remarks(
         keywords: Names of the functions' keywords that no switch turns.
     """
     return [
+        *outcome.notes,
         *_on_repeating(outcome, evaluator, keywords),
         *evaluator.workspace.tree.notes,
         *([evaluator.name_rule] if evaluator.name_rule else []),

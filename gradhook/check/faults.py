@@ -11,7 +11,7 @@ import traceback
 import types
 from collections.abc import Callable, Iterator
 
-from gradhook.check.generic_point import UnreadError
+from gradhook.check.generic_point import FlatError, UnreadError, UnusableRowsError
 from gradhook.errors import PACKAGE, GradCheckWarning, GradhookError, InternalError
 from gradhook.guard.neighbours import is_library
 
@@ -30,7 +30,7 @@ def own_faults(but: Callable[[Exception], bool] = lambda error: False) -> Iterat
     """
     try:
         yield
-    except (GradhookError, GradCheckWarning, UnreadError):
+    except (GradhookError, GradCheckWarning, UnreadError, FlatError, UnusableRowsError):
         raise  # a warning is raised where the user's filters say so
     except Exception as error:
         if but(error):

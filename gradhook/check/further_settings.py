@@ -11,16 +11,15 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from gradhook._types import MISMATCH, Batch, Verdict
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.objective.switches import BoundSwitch
 from gradhook.options import Options
-from gradhook.probe.budget import GRANTED
-from gradhook.probe.measure import call_in, measure, outside_domain
+from gradhook.probe.budget import Budget
+from gradhook.probe.measure import measure
 from gradhook.probe.result import EarlierResults, SettingResult
-from gradhook.probe.setting import Setting, Switchboard
+from gradhook.probe.setting import EnteredSetting, Setting, Switchboard, outside_domain
 
-__all__ = ["cost_of_other_rows", "measure_further", "measure_other_rows"]
+__all__ = ["measure_further"]
 
 NEGLIGIBLE_SHARE, DOMINANT_SHARE = 0.1, 10.0
 """Penalty over data term below which the penalty is scaled up, and above which it is turned off."""
@@ -38,8 +37,7 @@ def measure_further(
     main: SettingResult,
     options: Options,
     coverage: list[str],
-    *,
-    seed: int,
+    budget: Budget,
 ) -> list[SettingResult]:
     """Measure the further settings at the main one's point.
 
@@ -49,7 +47,7 @@ def measure_further(
         main: What the main setting gave.
         options: The check's options.
         coverage: Gets a sentence for each setting that could not be measured.
-        seed: Seed of the directions.
+        budget: What these settings and the current point may cost.
 
     Returns:
         The settings measured; the switches are back at the main setting's.
@@ -90,17 +88,9 @@ def measure_further(
         if loss == 0.0 and not any(gradient.any() for gradient in gradients.values()):
             coverage.append(f"{setting.name}: loss and gradients are zero there, nothing to see")
             continue
-        measured.append(
-            measure(
-                evaluator,
-                setting,
-                options,
-                seed=seed + index,
-                loss=loss,
-                gradients=gradients,
-                past=EarlierResults.of([main]),
-            )
-        )
+        entered = EnteredSetting(evaluator, setting, options.seed + 1 + index, loss, gradients)
+        part = budget.share(len(settings) - index + 1)  # one more for the current point
+        measured.append(measure(entered, options, budget=part, earlier=EarlierResults.of([main])))
     evaluator.switches = list(main.setting.switches)
     return measured
 
@@ -134,62 +124,3 @@ def _penalty_settings(
         states = board.states(penalty={switch.name: factor})
         return [(replace(main.setting, name=name, switches=states), why)]
     return []
-
-
-def cost_of_other_rows(main: SettingResult) -> int:
-    """Evaluations that other rows are granted: gradients once, and those of each block."""
-    names = _untested(main)
-    return 1 + GRANTED["further"][0] * len(names) if names else 0
-
-
-def measure_other_rows(
-    evaluator: Evaluator, measured: list[SettingResult], options: Options, rows: Batch
-) -> SettingResult | None:
-    """Measure what the main setting leaves UNTESTED on other rows.
-
-    Args:
-        evaluator: Calls the objective.
-        measured: What all settings have said, the main one, at a generic point, first.
-        options: The check's options.
-        rows: Rows that were not drawn.
-
-    Returns:
-        What these rows told; ``None`` if nothing.
-    """
-    main = measured[0]
-    names = _untested(main)
-    if not names:
-        return None
-    setting = replace(main.setting, name=f"{main.setting.name}, other rows", batch=rows)
-    with evaluator.aside():
-        called = call_in(evaluator, setting)
-        if called is None or outside_domain(*called):
-            return None
-        loss, gradients = called
-        there = measure(
-            evaluator,
-            setting,
-            options,
-            seed=options.seed + 303,
-            loss=loss,
-            gradients=gradients,
-            names=names,
-            probes=1,
-            past=EarlierResults.of(measured),
-        )
-    # What these rows leave open as well is said already.
-    told = {
-        name: judgement
-        for name, judgement in there.judgements.items()
-        if judgement.finding.verdict in (*MISMATCH, Verdict.PASS)
-    }
-    return replace(there, judgements=told) if told else None
-
-
-def _untested(main: SettingResult) -> list[str]:
-    # By what the loss as given says: a penalty that is scaled up exercises every block.
-    return [
-        name
-        for name, judgement in main.judgements.items()
-        if judgement.finding.verdict is Verdict.UNTESTED and main.evidence[name].size
-    ]

@@ -3,8 +3,9 @@
 The displacement is divided by 4, at most eight times, while the loss there raises, is not finite,
 or explodes.  An exception away from where the user stands means "outside the domain" and never
 leaves the package.  On the way falls the connection test: a loss that does not change by a bit when
-every parameter moves works on something else than what it is given, which is the commonest first
-mistake and would otherwise look like a wrong gradient.
+every parameter moves, although its gradient says that it should, works on something else than what
+it is given, which is the commonest first mistake and would otherwise look like a wrong gradient.
+Where the gradient is zero as well the loss is flat, and nothing is wrong.
 """
 
 from __future__ import annotations
@@ -13,21 +14,45 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from gradhook._types import Blocks
 from gradhook.check.sanity import SanityResult
 from gradhook.evaluation.directions import Move
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.points import generic, nearby, shrunk, typical_scale
-from gradhook.probe.measure import outside_domain
+from gradhook.probe.setting import outside_domain
 
-__all__ = ["GenericPoint", "UnreadError", "find_generic"]
+__all__ = [
+    "FlatError",
+    "GenericPoint",
+    "UnreadError",
+    "UnusableRowsError",
+    "find_generic",
+    "unread_blocks",
+]
 
 ATTEMPTS = 9
 """Points tried: the first, and eight with the displacement divided by 4 each time."""
 
 
+FAR = (1.0, 100.0)
+"""Distances, in scales of each block, at which a loss is given up that has not moved nearby."""
+
+ROUNDING = 1e3
+"""Multiples of a loss's rounding up to which a gradient says nothing of whether it is read."""
+
+
 class UnreadError(Exception):
     """The loss ignores its parameters; handled by the check, never seen by users."""
+
+
+class FlatError(Exception):
+    """The loss does not move and its gradient is zero; handled by the check."""
+
+
+class UnusableRowsError(Exception):
+    """Nothing can be seen on the rows drawn; handled by the check, never seen by users."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +83,21 @@ def find_generic(
         wanted: Whether the point is to be measured; otherwise only the connection is tested.
 
     Raises:
-        UnreadError: The loss does not read the parameters.
+        UnreadError: The loss does not move, although its gradient says that it should.
+        FlatError: The loss does not move, and its gradient is zero.
     """
     workspace = evaluator.workspace
     first = generic(workspace.arrays, fixed=fixed, seed=seed)
     if not first:
         # Nothing may be displaced, and yet the loss must read what it is given.
         if any(array.size for array in workspace.arrays.values()) and not _moves_far_away(
-            evaluator, facts, (), seed, distances=(0.01, 1.0, 100.0)
+            evaluator, facts, (), seed, distances=(0.01,)
         ):
-            workspace.move({})
-            raise UnreadError
+            _refuse_unmoved(evaluator, facts, (), seed)
         workspace.move({})
         return None
-    limit = 10 * abs(facts.loss) + _first_order_change(evaluator, facts)
+    # At the bottom of a bowl no size of the loss is suspicious.
+    limit = 10 * abs(facts.loss) + (_first_order_change(evaluator, facts) or math.inf)
     moved = False
     for attempt in range(ATTEMPTS):
         moves = first if attempt == 0 else shrunk(first, 4.0**-attempt)
@@ -94,24 +120,67 @@ def find_generic(
             return GenericPoint(moves, loss, gradients)
         except Exception:  # outside the domain; exceptions count where the user stands
             moved = True
-    if not moved and not _moves_far_away(evaluator, facts, fixed, seed):
-        workspace.move({})
-        raise UnreadError
+    if not moved:
+        _refuse_unmoved(evaluator, facts, fixed, seed)
     return None
 
 
-def _first_order_change(evaluator: Evaluator, facts: SanityResult) -> float:
-    """``Σ_b s_b·‖a_b‖``: how far the loss may go if every block moves by its scale.
+def unread_blocks(
+    evaluator: Evaluator, suspects: Sequence[str], facts: SanityResult, *, seed: int
+) -> list[str]:
+    """Those blocks that move by their own size, and a hundred times as far, and move no loss.
 
-    Infinite where that is zero, at the bottom of a bowl: then no size of the loss is suspicious.
+    Args:
+        evaluator: At any point; it is at the current one at the end.
+        suspects: Blocks whose gradient is not zero.
+        facts: The loss at the current point.
+        seed: Seed of the displacements.
     """
-    change = math.fsum(
+    workspace = evaluator.workspace
+    with evaluator.aside():
+        workspace.move({})
+        others = {name: [n for n in workspace.names if n != name] for name in suspects}
+        return [
+            name for name in suspects if not _moves_far_away(evaluator, facts, others[name], seed)
+        ]
+
+
+def _refuse_unmoved(
+    evaluator: Evaluator,
+    facts: SanityResult,
+    fixed: Collection[str],
+    seed: int,
+    distances: Sequence[float] = FAR,
+) -> None:
+    """Say of a loss that a moderate step leaves alone what that means."""
+    if not _should_move(evaluator, facts):
+        evaluator.workspace.move({})
+        raise FlatError
+    if not _moves_far_away(evaluator, facts, fixed, seed, distances):
+        evaluator.workspace.move({})
+        raise UnreadError
+
+
+def _should_move(evaluator: Evaluator, facts: SanityResult) -> bool:
+    """Whether the gradient says that a step of each block's own size moves the loss.
+
+    By more than its rounding: of a loss that is zero, that of the terms of order one which it may
+    be made of.
+    """
+    coarse = not evaluator.workspace.is_float64 or facts.loss == float(np.float32(facts.loss)) != 0
+    eps = float(np.finfo(np.float32 if coarse else np.float64).eps)
+    evaluator.workspace.move({})
+    return _first_order_change(evaluator, facts) > ROUNDING * eps * (abs(facts.loss) or 1.0)
+
+
+def _first_order_change(evaluator: Evaluator, facts: SanityResult) -> float:
+    """``Σ_b s_b·‖a_b‖``: how far the loss may go if every block moves by its scale."""
+    return math.fsum(
         (evaluator.workspace.scale(name) or typical_scale(evaluator.workspace.arrays[name].shape))
         * norm
         for name, norm in facts.norms.items()
         if math.isfinite(norm)
     )
-    return change or math.inf
 
 
 def _moves_far_away(
@@ -119,7 +188,7 @@ def _moves_far_away(
     facts: SanityResult,
     fixed: Collection[str],
     seed: int,
-    distances: Sequence[float] = (1.0, 100.0),
+    distances: Sequence[float] = FAR,
 ) -> bool:
     """Whether a loss that a moderate step leaves alone, being flat, reacts to a large one."""
     workspace = evaluator.workspace

@@ -8,17 +8,25 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator
+import inspect
+import textwrap
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from gradhook.check.coverage import remarks
 from gradhook.check.faults import own_faults
-from gradhook.check.generic_point import UnreadError
+from gradhook.check.generic_point import UnreadError, UnusableRowsError
 from gradhook.check.plan import Plan
 from gradhook.check.reading import Read
 from gradhook.check.record import CheckRecord
 from gradhook.difference import ComplexStep
-from gradhook.errors import OptionError, ParameterError, SubsetError, UnreadParametersError
+from gradhook.errors import (
+    GradientShapeError,
+    LossTypeError,
+    OptionError,
+    ParameterError,
+    UnreadParametersError,
+)
 from gradhook.evaluation.containers import sole_mover
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.upcast import upcast_in_place
@@ -26,7 +34,7 @@ from gradhook.evaluation.workspace import Workspace
 from gradhook.guard.guard import Guard, put_back
 from gradhook.guard.reach import BUDGET
 from gradhook.guard.signals import held_signals
-from gradhook.objective.batch import passed_whole, upcast
+from gradhook.objective.batch import Rows, columns_hint, passed_whole, upcast
 from gradhook.objective.binding import bind_switches, infer_switches, keywords_of
 from gradhook.objective.parameters import Tree
 from gradhook.objective.penalties import split_penalty, sum_of
@@ -34,9 +42,20 @@ from gradhook.options import Options
 
 __all__ = ["GuardedCheck"]
 
+OF_ROWS = (GradientShapeError, LossTypeError)
+"""What is wrong with the rows drawn and not with the functions, if the whole batch works."""
+
 
 class GuardedCheck:
-    """The guarded part of a check: what is set up, run and put back."""
+    """The guarded part of a check: what is set up, run and put back.
+
+    Attributes:
+        rows: The rows that were checked in the end.
+        notes: What a reader must know before the verdict.
+        evaluations: Loss evaluations made.
+        gradient_evaluations: Calls made that returned gradients.
+        user_error: The last exception that the user's own functions raised.
+    """
 
     def __init__(
         self,
@@ -44,30 +63,68 @@ class GuardedCheck:
         options: Options,
         advance: Callable[[], object],
         step: int | None,
-        first_steps: dict[str, float] | None = None,
     ) -> None:
-        self._first_steps = first_steps
+        self._given = given
         self._objective = given.objective
         self._options = options
         self._tree = given.tree
         self._whole = given.batch
-        self._rows = given.rows
         self._advance = advance
         self._step = step
         self._calls = given.calls
+        self.rows = given.rows
         self.notes: list[str] = [*given.objective.notes]
         self.evaluations = 0
         self.gradient_evaluations = 0
-        # The last exception that the user's own functions raised.
         self.user_error: Exception | None = None
 
     def made(self) -> CheckRecord:
-        """Make the check; a functional objective that does not read its copies is tried in place.
+        """Make the check, on the first rows on which anything can be seen.
 
         Raises:
             OptionError: The method needs complex parameters, and the objective is in place.
             UnreadParametersError: The loss does not read the parameters either way.
         """
+        try:
+            return self._on_rows()
+        except UnusableRowsError as error:
+            why = f"on the {self._count} rows drawn first {error}"
+        with contextlib.suppress(UnusableRowsError):
+            self.rows = self._drawn((self._options.seed, 1))
+            outcome = self._on_rows()
+            self.notes.append(f"{why}: checked on others")
+            return outcome
+        size, left = self._count, passed_whole(self.rows, self._whole)
+        self.rows = self._drawn(None)
+        outcome = self._on_rows()
+        hint = columns_hint(self._whole, self._options.sample_axis)
+        self.notes.append(
+            f"{why}, and {size} others are no better: checked on the whole batch{hint}"
+            + (f"; {left}" if left else "")
+        )
+        return outcome
+
+    def gradient_norms(self) -> Mapping[str, float]:
+        """The norms of the gradients at the current point, and nothing else of a check."""
+        in_place = not self._calls.takes_parameters
+        return self._guarded(in_place=in_place, act=Plan.first_gradients).facts.norms
+
+    @property
+    def _is_part(self) -> bool:
+        """Whether other rows may be tried: not where the mode can be entered once only."""
+        once = inspect.isgenerator(getattr(self._options.evaluation_mode, "gen", None))
+        return self.rows.rows is not None and not once
+
+    @property
+    def _count(self) -> int:
+        return len(self.rows.rows or ())
+
+    def _drawn(self, seed: Any) -> Rows:
+        """Rows drawn from the batch; all of them for ``None``."""
+        return self._given.drawn(self._options, seed)
+
+    def _on_rows(self) -> CheckRecord:
+        """Make the check; functions that do not read their copies are tried in place."""
         in_place = not self._calls.takes_parameters
         is_complex = isinstance(self._options.method, ComplexStep)
         if in_place and is_complex:
@@ -94,10 +151,12 @@ class GuardedCheck:
             "Common reasons: it works on a copy made earlier, reads a dictionary that has since "
             "been replaced, or was "
             "built from other arrays. Make the loss read the parameters passed to it, or pass the "
-            "arrays that it reads"
+            "arrays that it reads, parameters=lambda: ... if they are rebound"
         )
 
-    def _guarded(self, *, in_place: bool) -> CheckRecord:
+    def _guarded(
+        self, *, in_place: bool, act: Callable[[Plan], CheckRecord] = Plan.run
+    ) -> CheckRecord:
         objective, options = self._objective, self._options
         penalties, added = split_penalty(options.penalty)
         by_position = 0 if self._calls.names else len(self._whole)
@@ -112,14 +171,14 @@ class GuardedCheck:
         turned = {*(switch.name for switch in switches), *self._calls.names}
         names = keywords_of(objective.functions, positional)
         free = [name for name in names if name not in turned]
-        batch, other = upcast(self._rows.batch), self._rows.other
+        batch, other = upcast(self.rows.batch), self.rows.other
         roots = [
             *objective.functions,
             objective.model,
             objective.roots,
-            self._rows.batch,
+            self.rows.batch,
             other,
-            self._rows.undrawn,
+            self._whole,
             added,
             batch,
         ]
@@ -148,15 +207,17 @@ class GuardedCheck:
                         gradient_name=options.gradient_name,
                         advance=self._advance,
                         gate=gate,
-                        first_steps=self._first_steps,
                     )
-                    other = None if other is None else upcast(other)
-                    undrawn = None if self._rows.undrawn is None else upcast(self._rows.undrawn)
-                    inferred = infer_switches(free, bind)
                     session = Plan(
-                        evaluator, options, switches, other=other, undrawn=undrawn, free=inferred
+                        evaluator,
+                        options,
+                        switches,
+                        rows=self.rows,
+                        whole=self._whole,
+                        free=infer_switches(free, bind),
+                        part=self._is_part,
                     )
-                    outcome = self._measured(evaluator, session)
+                    outcome = self._measured(evaluator, functools.partial(act, session))
                 finally:
                     put_back(*(s.restore for s in switches), workspace.restore, guard.restore)
         except BaseException as error:
@@ -170,47 +231,25 @@ class GuardedCheck:
                 self.gradient_evaluations += evaluator.gradient_evaluations
         if outcome is None:
             raise OptionError("evaluation_mode= has swallowed an exception: let it pass")
-        self.notes += remarks(outcome, evaluator, self._rows, self._whole, free)
+        self.notes += remarks(outcome, evaluator, self.rows, self._whole, free)
         return outcome
 
-    def _measured(self, evaluator: Evaluator, session: Plan) -> CheckRecord:
+    def _measured(self, evaluator: Evaluator, act: Callable[[], CheckRecord]) -> CheckRecord:
         """Run the plan, and tell the user's exceptions from gradhook's own."""
         with own_faults(but=lambda error: error is evaluator.user_error):
             try:
                 upcast_in_place(evaluator)
-                outcome = session.run()
+                outcome = act()
             except Exception as error:
-                if error is evaluator.user_error:
-                    self._refuse_rows(error, evaluator)
+                theirs = error is evaluator.user_error or isinstance(error, OF_ROWS)
+                if theirs and self._is_part:
+                    said = textwrap.shorten(str(error), 100, placeholder=" …")
+                    kind = type(error).__name__
+                    raise UnusableRowsError(f"the functions raise {kind} ({said})") from error
                 raise
             if evaluator.own_fault is not None:
                 raise evaluator.own_fault
         return outcome
-
-    def _refuse_rows(self, error: Exception, evaluator: Evaluator) -> None:
-        """See whether the rows drawn are the reason of the user's exception."""
-        if self._rows.rows is None:
-            return
-        evaluator.workspace.move({})
-        again = evaluator.loss if evaluator.raised_by == "loss" else evaluator.loss_and_gradients
-        try:
-            again()
-        except Exception:  # no accident: it is raised each time
-            evaluator.batch = upcast(self._whole)
-        else:
-            return
-        try:
-            again()
-        except Exception:  # so the rows are not the reason
-            return
-        finally:
-            evaluator.user_error = error
-        unchanged = passed_whole(self._rows, self._whole)
-        raise SubsetError(
-            f"the loss works on the whole batch and raises {type(error).__name__} on "
-            f"{len(self._rows.rows)} rows of it ({error}): pass samples=None to check on every "
-            f"row, or subset= to cut the batch yourself{'; ' if unchanged else ''}{unchanged}"
-        ) from error
 
     def _annotate(self, error: BaseException, evaluator: Evaluator) -> None:
         """Say where an exception of the user's, or an interrupt, came from."""

@@ -19,6 +19,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from gradhook._types import Verdict
+from gradhook.check.call_line import Scope, written
 from gradhook.check.check import check
 from gradhook.objective.layer import Layer
 from gradhook.options import Keywords, Options, shows_options
@@ -153,7 +154,4 @@ def _same_and_not_zero(first: Any, other: Any) -> bool:
 def _call(options: Options, *, parameters: bool, gradients: bool) -> str:
     given = ["forward", "backward", "x"]
     given += ["parameters"] * parameters + ["gradients=gradients"] * gradients
-    written = options.call(options.seed)
-    return written.replace(
-        "check_gradients(objective, parameters, batch=batch", f"layer_check({', '.join(given)}"
-    )
+    return f"gradhook.layer_check({', '.join([*given, *written(options, Scope({}))])})"

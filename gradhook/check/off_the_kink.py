@@ -8,13 +8,16 @@ them only.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from gradhook._types import MISMATCH, Verdict
+from gradhook.check.kink_evidence import KinkSearch
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.points import mirrored, nearby, shrunk
 from gradhook.options import Options
-from gradhook.probe.measure import call_in, measure
+from gradhook.probe.budget import Budget
+from gradhook.probe.measure import enter, measure
 from gradhook.probe.result import EarlierResults, SettingResult
 from gradhook.probe.setting import Setting
 from gradhook.verdict.judge import Judgement, judge_kink
@@ -32,7 +35,8 @@ def measure_off_the_tie(
     names: list[str],
     options: Options,
     *,
-    past: EarlierResults,
+    earlier: EarlierResults,
+    budget: Budget,
     coverage: list[str],
 ) -> SettingResult:
     """Measure mismatches of the current point again a step away; what that says counts.
@@ -42,7 +46,8 @@ def measure_off_the_tie(
         current: What was measured at the current point.
         names: The blocks in doubt.
         options: The check's options.
-        past: What other settings have found; steps and curvatures learned at a tie would mislead.
+        earlier: What other settings have found; steps learned at a tie would mislead.
+        budget: What looking for a smooth mistake among kinks may cost.
         coverage: Takes up what could not be exercised.
 
     Returns:
@@ -68,7 +73,7 @@ def measure_off_the_tie(
             if not left:
                 break
             setting = replace(current.setting, name="a step off the current point", moves=side)
-            away = _measured(evaluator, setting, options, left, past)
+            away = _measured(evaluator, setting, options, left, earlier)
             if away is None:
                 continue
             retried.append(away)
@@ -81,6 +86,10 @@ def measure_off_the_tie(
                 if name not in judged or said.finding.verdict is not Verdict.INCONCLUSIVE:
                     judged[name] = said
             left = [n for n in left if judged[n].finding.verdict not in MISMATCH]
+    alone = [name for name in judged if judged[name].finding.verdict is Verdict.KINK]
+    if alone:
+        search = KinkSearch(evaluator, current, options, earlier, budget)
+        judged |= search.judged({name: _nearby(retried, name) for name in alone})
     if not retried:
         coverage.append(
             "a mismatch at the current point could not be measured again off a possible tie"
@@ -92,26 +101,20 @@ def measure_off_the_tie(
     return replace(current.judged_anew(judged), retried=tuple(retried))
 
 
+def _nearby(retried: Sequence[SettingResult], name: str) -> Judgement:
+    """What the last point a step away said of a block."""
+    return next(each.judgements[name] for each in reversed(retried) if name in each.judgements)
+
+
 def _measured(
     evaluator: Evaluator,
     setting: Setting,
     options: Options,
     names: list[str],
-    past: EarlierResults,
+    earlier: EarlierResults,
 ) -> SettingResult | None:
     """Some blocks measured in a setting; ``None`` outside the loss's domain."""
-    called = call_in(evaluator, setting)
-    if called is None:
+    entered = enter(evaluator, setting, seed=options.seed + 202)
+    if entered is None:
         return None
-    loss, gradients = called
-    return measure(
-        evaluator,
-        setting,
-        options,
-        seed=options.seed + 202,
-        loss=loss,
-        gradients=gradients,
-        names=names,
-        probes=1,
-        past=past,
-    )
+    return measure(entered, options, names=names, probes=1, earlier=earlier)

@@ -11,11 +11,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
-from gradhook._types import MISMATCH, Batch, Verdict
-from gradhook.check.further_settings import cost_of_other_rows, measure_further, measure_other_rows
-from gradhook.check.generic_point import find_generic
+from gradhook._types import MISMATCH, Batch
+from gradhook.check.further_settings import measure_further
+from gradhook.check.generic_point import (
+    FlatError,
+    UnusableRowsError,
+    find_generic,
+    unread_blocks,
+)
 from gradhook.check.off_the_kink import measure_off_the_tie
 from gradhook.check.record import CheckRecord
 from gradhook.check.sanity import (
@@ -27,16 +31,21 @@ from gradhook.check.sanity import (
     call_with_gradients,
     findings_of_calls,
 )
+from gradhook.check.saturation import at_ordinary_loss
+from gradhook.check.whole_batch import BatchAnswer, WholeBatch, merged
 from gradhook.diagnosis.branches.trace import trace_branches
 from gradhook.diagnosis.explain import explain
+from gradhook.evaluation.directions import Move
 from gradhook.evaluation.evaluator import Evaluator
+from gradhook.evaluation.points import generic
+from gradhook.objective.batch import Rows, upcast
 from gradhook.objective.switches import BoundSwitch
 from gradhook.options import Options
-from gradhook.probe.joint import measure_quickly, measure_sparingly
+from gradhook.probe.budget import Budget
+from gradhook.probe.joint import measure_quickly
 from gradhook.probe.measure import measure
 from gradhook.probe.result import EarlierResults
-from gradhook.probe.setting import Setting, Switchboard
-from gradhook.verdict.judge import combine
+from gradhook.probe.setting import EnteredSetting, Setting, Switchboard
 
 __all__ = ["Plan"]
 
@@ -48,9 +57,10 @@ class Plan:
         evaluator: Calls the objective on the rows drawn.
         options: The check's options.
         switches: Every switch, tied to what it turns.
-        other: Another batch, for a call in between; ``None`` if there is none.
-        undrawn: Rows of the batch that were not drawn; ``None`` if all were, or they cannot be cut.
+        rows: The rows drawn.
+        whole: The batch that they were drawn from.
         free: Switches that the user did not name, for experiments after a mismatch.
+        part: Whether these are some rows of a batch, and others may do where these show nothing.
     """
 
     def __init__(
@@ -59,29 +69,37 @@ class Plan:
         options: Options,
         switches: list[BoundSwitch],
         *,
-        other: Batch | None,
-        undrawn: Batch | None = None,
+        rows: Rows,
+        whole: Batch,
         free: Sequence[BoundSwitch] = (),
+        part: bool = False,
     ) -> None:
         self._evaluator = evaluator
         self._free = free
         self._options = options
-        self._other = other
-        self._undrawn = undrawn
+        self._other = None if rows.other is None else upcast(rows.other)
+        self._rows = len(rows.rows or ())
+        self._whole = None if rows.rows is None else whole
+        self._part = part
         self._board = Switchboard.of(switches)
         self._points = tuple(options.points or ("generic", "current"))
+        blocks = len(evaluator.workspace.arrays)
+        self._budget = Budget.of_check(lambda: evaluator.evaluations, blocks)
 
     def run(self) -> CheckRecord:
         """Make the check.
 
         Raises:
             UnreadError: The loss does not read the parameters.
+            UnusableRowsError: Nothing can be seen on these rows of the batch.
             Exception: Whatever the user's code raises at the current point.
         """
         tolerance = self._options.tolerance
         facts, again = self._called_twice()
         outcome = CheckRecord(facts)
         if not math.isfinite(facts.loss):
+            if self._part:
+                raise UnusableRowsError(f"the loss is {facts.loss}")
             outcome.unjudged = (
                 f"the loss is {facts.loss} at the current point: has training diverged?"
             )
@@ -95,6 +113,8 @@ class Plan:
             return outcome
         if not facts.norms:
             outcome.facts = facts = call_with_gradients(self._evaluator, facts, tolerance)
+        if self._part and not all(map(math.isfinite, facts.norms.values())):
+            raise UnusableRowsError("a gradient is not finite")
         if facts.writes_parameters:
             self._evaluator.writes.undo = True
             for name in facts.writes_parameters:
@@ -107,22 +127,49 @@ class Plan:
         del again  # small blocks are held as they are
         self._evaluator.guard.learn_volatile()
         outcome.findings = findings_of_calls(facts)
-        self._measure_generic(outcome)
-        if "current" in self._points and not (quick and outcome.measured):
-            self._measure_current(outcome)
-        if self._undrawn is not None and not quick:
-            self._measure_other_rows(outcome, self._undrawn)
+        self._measure_settings(outcome)
+        if self._whole is not None and not quick:
+            outcome = self._held_against_the_batch(outcome, self._whole)
+        self._set_unread_apart(outcome)
         outcome.branches = trace_branches(self._evaluator, outcome.measured, outcome.coverage)
         names = self._evaluator.workspace.names
         outcome.explanation = explain(
             self._evaluator,
             outcome.measured,
-            {name: combine(outcome.findings_of(name)).verdict for name in names},
+            {name: outcome.verdict_of(name) for name in names},
             self._options,
             self._free,
             outcome.coverage,
         )
         return outcome
+
+    def first_gradients(self) -> CheckRecord:
+        """Call the functions at the current point, and nothing more."""
+        facts, _ = self._called_twice()
+        if not facts.norms:
+            facts = call_with_gradients(self._evaluator, facts, self._options.tolerance)
+        return CheckRecord(facts)
+
+    def _set_unread_apart(self, outcome: CheckRecord) -> None:
+        """Take the verdicts off blocks in place that the loss has stopped reading.
+
+        Of an array that training left behind nothing can be said, right or wrong.
+        """
+        if not self._evaluator.workspace.in_place:
+            return
+        names = [
+            name
+            for name in self._evaluator.workspace.names
+            if any(m.shows_unmoved(name) for m in outcome.measured)
+        ]
+        seed = self._options.seed
+        for name in unread_blocks(self._evaluator, names, outcome.facts, seed=seed):
+            why = (
+                f"the loss no longer reads this array; was `{name}` rebound? Pass "
+                "parameters=lambda: ... that returns the arrays as they are now"
+            )
+            outcome.measured = [m.undecided(name, why) for m in outcome.measured]
+            outcome.findings.pop(name, None)
 
     def _called_twice(self) -> tuple[SanityResult, Returned | None]:
         """See whether the loss repeats, and on the way find the off-value of dropout switches.
@@ -150,36 +197,94 @@ class Plan:
             return call_together_twice(evaluator, tolerance)
         return facts or call_loss_twice(evaluator, tolerance), None
 
+    def _measure_settings(self, outcome: CheckRecord) -> None:
+        """The generic point with its further settings, then the current point."""
+        self._measure_generic(outcome)
+        quick = self._options.effort == "quick"
+        if "current" in self._points and not (quick and outcome.measured):
+            self._measure_current(outcome)
+
+    def _held_against_the_batch(self, outcome: CheckRecord, batch: Batch) -> CheckRecord:
+        """What the rows said held against the whole batch, which has the last word."""
+        if not (outcome.measured and outcome.measured[0].setting.moves):
+            return outcome
+        main = outcome.measured[0]
+        evaluator = self._evaluator
+        copied = outcome.facts.writes_batch
+        whole = WholeBatch(evaluator, self._options, batch, self._rows, copied=copied)
+        with evaluator.aside():
+            told = whole.untested(outcome.measured)
+            answer = whole.ask(main, outcome.coverage)
+        if told is not None:
+            outcome.measured.append(told)
+        judged = [judgement.finding.verdict for judgement in main.judgements.values()]
+        wrong = any(verdict in MISMATCH for verdict in judged)
+        if answer is BatchAnswer.UNKNOWN or (answer is BatchAnswer.WRONG) == wrong:
+            return outcome
+        evaluator.batch = whole.every_row()
+        evaluator.workspace.move({})
+        evaluator.switches = list(self._board.states())
+        try:
+            every = self._made_again(outcome)
+        except Exception as error:  # the user's functions, or what cannot be checked on all rows
+            outcome.coverage.append(
+                f"the check could not be made again on the whole batch ({error})"
+            )
+            return outcome
+        return merged(outcome, every, whole)
+
+    def _made_again(self, outcome: CheckRecord) -> CheckRecord:
+        """The settings measured once more, on the evaluator's present rows."""
+        evaluator, tolerance = self._evaluator, self._options.tolerance
+        facts = replace(outcome.facts, loss=evaluator.loss(), gradients={}, disagreement=0.0)
+        facts = call_with_gradients(evaluator, facts, tolerance)
+        every = CheckRecord(facts, coverage=outcome.coverage, notes=outcome.notes)
+        self._budget = Budget.of_check(
+            lambda: evaluator.evaluations, len(evaluator.workspace.arrays)
+        )
+        self._measure_settings(every)
+        return every
+
     def _measure_generic(self, outcome: CheckRecord) -> None:
         """The main setting and the further ones at its point, if there is such a point."""
         evaluator, options = self._evaluator, self._options
-        wanted = "generic" in self._points
-        point = find_generic(
-            evaluator, outcome.facts, fixed=options.fixed, seed=options.seed, wanted=wanted
-        )
+        wanted, flat = "generic" in self._points, False
+        try:
+            point = find_generic(
+                evaluator, outcome.facts, fixed=options.fixed, seed=options.seed, wanted=wanted
+            )
+        except FlatError:
+            point, flat = None, True
+        if wanted and options.effort != "quick":
+            moves = point.moves if point else self._displacements()
+            point = at_ordinary_loss(evaluator, point, moves, outcome.facts.loss)
+        if flat and point is None:
+            if self._part:
+                raise UnusableRowsError("the loss is flat and the gradients are zero")
+            outcome.coverage.append("the loss is flat around the current point")
+            return
         if point is None:
             if wanted:
                 outcome.coverage.append(f"no generic point: {self._why_no_generic_point()}")
             return
         setting = Setting("generic point", point.moves, evaluator.batch, self._board.states())
-        make = measure_quickly if options.effort == "quick" else measure
-        main = make(
-            evaluator,
-            setting,
-            options,
-            seed=options.seed,
-            loss=point.loss,
-            gradients=point.gradients,
-            elsewhere=outcome.facts.loss,
-        )
-        point = replace(point, gradients={})  # large ones are let go as soon as they may be
+        entered = EnteredSetting(evaluator, setting, options.seed, point.loss, point.gradients)
+        elsewhere = outcome.facts.loss
+        if options.effort == "quick":
+            main = measure_quickly(entered, options, elsewhere=elsewhere)
+        else:
+            share = self._budget.share(2)
+            main = measure(entered, options, budget=share, elsewhere=elsewhere)
+        del point, entered  # large gradients are let go as soon as they may be
         outcome.measured.append(main)
-        if self._undrawn is not None:
-            evaluator.granted -= cost_of_other_rows(main)  # put by for what comes last
         if options.effort != "quick":
             outcome.measured += measure_further(
-                evaluator, self._board, main, options, outcome.coverage, seed=options.seed + 1
+                evaluator, self._board, main, options, outcome.coverage, self._budget
             )
+
+    def _displacements(self) -> dict[str, Move]:
+        arrays, options = self._evaluator.workspace.arrays, self._options
+        return generic(arrays, fixed=options.fixed, seed=options.seed)
 
     def _why_no_generic_point(self) -> str:
         arrays = self._evaluator.workspace.arrays
@@ -193,37 +298,17 @@ class Plan:
         facts = outcome.facts
         self._evaluator.workspace.move({})
         gradients = facts.gradients or self._evaluator.loss_and_gradients()[1]
-        past = EarlierResults.of(outcome.measured)
-        there: dict[str, Any] = {
-            "seed": self._options.seed + 101,
-            "loss": facts.loss - facts.disagreement,
-            "gradients": gradients,
-            "past": past,
-        }
+        earlier = EarlierResults.of(outcome.measured)
         setting = Setting("current point", {}, self._evaluator.batch, self._board.states())
-        so_far = {name: combine(outcome.findings_of(name)).verdict for name in gradients}
-        unsettled = [name for name, verdict in so_far.items() if verdict is not Verdict.PASS]
-        current = measure_sparingly(
-            self._evaluator, setting, self._options, alone=unsettled, **there
-        ) or measure(
-            self._evaluator,
-            setting,
-            self._options,
-            textbook=self._options.effort == "exhaustive",
-            **there,
-        )
+        loss, seed = facts.loss - facts.disagreement, self._options.seed + 101
+        entered = EnteredSetting(self._evaluator, setting, seed, loss, gradients)
+        current = measure(entered, self._options, budget=self._budget, earlier=earlier)
         doubted = [
             name
             for name, judgement in current.judgements.items()
             if judgement.suspect
             and not current.evidence[name].spoiled
-            and not (name in past.failed and not judgement.finding.kinks)
-            # What is right elsewhere, and not wrong here, is not worth more than is granted.
-            and not (
-                so_far[name] is Verdict.PASS
-                and judgement.finding.verdict not in MISMATCH
-                and self._evaluator.evaluations >= self._evaluator.granted
-            )
+            and not (name in earlier.failed and not judgement.finding.kinks)
         ]
         if doubted:
             current = measure_off_the_tie(
@@ -231,14 +316,8 @@ class Plan:
                 current,
                 doubted,
                 self._options,
-                past=past,
+                earlier=earlier,
+                budget=self._budget,
                 coverage=outcome.coverage,
             )
         outcome.measured.append(current)
-
-    def _measure_other_rows(self, outcome: CheckRecord, rows: Batch) -> None:
-        if not (outcome.measured and outcome.measured[0].setting.moves):
-            return
-        told = measure_other_rows(self._evaluator, outcome.measured, self._options, rows)
-        if told is not None:
-            outcome.measured.append(told)

@@ -26,7 +26,7 @@ from gradhook.objective.objective import FromUpdate, Objective
 from gradhook.objective.parameters import SINGLE, Tree
 from gradhook.options import Options
 
-__all__ = ["Read", "read"]
+__all__ = ["Read", "present_parameters", "read"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,10 @@ class Read:
     rows: Rows
     runs: int = 0
 
+    def drawn(self, options: Options, seed: Any) -> Rows:
+        """Rows drawn from the batch; all of them for ``None``."""
+        return _drawn(self.batch, options, self.calls.names, seed)
+
 
 def read(objective: Objective, options: Options, batch: Any) -> Read:
     """Read what was passed.
@@ -64,17 +68,9 @@ def read(objective: Objective, options: Options, batch: Any) -> Read:
     """
     __tracebackhide__ = True
     items, names = objective.arguments(batch)
-    parameters = objective.parameters
-    if _is_called(parameters):
-        parameters = parameters()
+    parameters = present_parameters(objective)
     refuse_parameters(parameters)
-    rows = draw(
-        items,
-        samples=options.samples,
-        axis=options.sample_axis,
-        subset=_subset(options.subset, names),
-        random=np.random.default_rng(options.seed),
-    )
+    rows = _drawn(items, options, names, options.seed)
     objective, runs = replace(objective, parameters=parameters), 0
     if holds(parameters):
         if isinstance(objective, FromUpdate):
@@ -84,6 +80,22 @@ def read(objective: Objective, options: Options, batch: Any) -> Read:
     single = objective.first_argument if calls.takes_parameters else SINGLE
     tree = Tree.of(objective.parameters, single=single or SINGLE, parts=options.parts)
     return Read(objective, tree, replace(calls, shapes=tree.shapes), items, rows, runs)
+
+
+def _drawn(batch: Batch, options: Options, names: tuple[str, ...], seed: Any) -> Rows:
+    return draw(
+        batch,
+        samples=None if seed is None else options.samples,
+        axis=options.sample_axis,
+        subset=_subset(options.subset, names),
+        random=np.random.default_rng(seed),
+    )
+
+
+def present_parameters(objective: Objective) -> Any:
+    """The parameters as they are now: what a function that stands for them returns."""
+    parameters = objective.parameters
+    return parameters() if _is_called(parameters) else parameters
 
 
 def _is_called(parameters: Any) -> bool:

@@ -10,6 +10,7 @@ from gradhook.diagnosis.explain import Explanation
 from gradhook.probe.result import SettingResult
 from gradhook.report import Finding
 from gradhook.report.blocks import Branch
+from gradhook.verdict.judge import combine
 
 __all__ = ["CheckRecord"]
 
@@ -26,6 +27,8 @@ class CheckRecord:
         unjudged: Why no setting could be measured; empty if one was.
         branches: Per doubted block, operations that decide differently on the two sides of a probe.
         explanation: Where and why blocks are wrong.
+        kept: What other rows said of blocks that could not be judged on these.
+        notes: What a reader must know before the verdict.
     """
 
     facts: SanityResult
@@ -35,12 +38,20 @@ class CheckRecord:
     unjudged: str = ""
     branches: dict[str, tuple[Branch, ...]] = field(default_factory=dict)
     explanation: Explanation = field(default_factory=Explanation)
+    kept: dict[str, list[Finding]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def findings_of(self, name: str) -> list[Finding]:
         """What every setting said of a block."""
+        if name in self.kept:
+            return self.kept[name]
         findings = [m.findings[name] for m in self.measured if name in m.findings]
         findings += self.findings.get(name, [])
         return findings or [Finding("current point", Verdict.INCONCLUSIVE, note=self.unjudged)]
+
+    def verdict_of(self, name: str) -> Verdict:
+        """What all settings together say of a block."""
+        return combine(self.findings_of(name)).verdict
 
     def gradients_of(self, name: str) -> list[Array]:
         """The gradients of a block in the settings that judged it; empty if one is gone."""

@@ -45,6 +45,8 @@ class Estimate:
         gap: Half the difference of the one-sided slopes at that step, forward minus backward.
         kink: Whether the one-sided slopes stayed apart until the step was too short to tell.
         curvature: ``|phi''|`` seen on the way, ``nan`` if unknown; chooses the next probe's step.
+        truncation: The part of the error that shrinks with the step, ``nan`` if unknown.
+        round_off: The part that noise makes, ``nan`` if unknown.
 
     Example:
         >>> from gradhook.difference import Central
@@ -59,6 +61,8 @@ class Estimate:
     gap: float = 0.0
     kink: bool = False
     curvature: float = math.nan
+    truncation: float = math.nan
+    round_off: float = math.nan
 
 
 class Method(Protocol):
@@ -87,25 +91,31 @@ class Method(Protocol):
 
 
 class Samples:
-    """A line that evaluates each ``t`` once, refuses values that are not finite, and counts."""
+    """A line that evaluates each ``t`` once, refuses values that are not finite, and counts.
 
-    def __init__(self, line: Line) -> None:
+    Args:
+        line: The line.
+        at_zero: ``line(0)`` where it is known already.
+    """
+
+    def __init__(self, line: Line, *, at_zero: float | None = None) -> None:
         self._line = line
-        self._values: dict[float, float] = {}
+        self._values: dict[float, float] = {} if at_zero is None else {0.0: at_zero}
+        self._known = len(self._values)
 
     def __call__(self, t: float) -> float:
         """Return ``line(t)``; raise ``NonFiniteLossError`` where it is NaN or infinite."""
         if t not in self._values:
-            value = float(self._line(t))
-            if not math.isfinite(value):
-                refuse_non_finite(t, value)
-            self._values[t] = value
-        return self._values[t]
+            self._values[t] = float(self._line(t))
+        value = self._values[t]
+        if not math.isfinite(value):
+            refuse_non_finite(t, value)
+        return value
 
     @property
     def evaluations(self) -> int:
         """How often the line was called."""
-        return len(self._values)
+        return len(self._values) - self._known
 
 
 def refuse_non_finite(t: complex, value: complex) -> None:

@@ -13,15 +13,16 @@ their change.  The gap between the one-sided slopes tells,
     gap(h) = (phi(h) - 2 * phi(0) + phi(-h)) / h  =  jump + h * phi''(0) + O(h**3),
 
 because for a smooth line it halves with ``h``, and at a kink it stays.  So
-``jump = 2 * gap(h) - gap(2 * h)``, and half of it belongs to the error.
+``jump = 2 * gap(h) - gap(2 * h)``, and all of it is added to the error (``formulas.Sharp``).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gradhook.difference.base import Estimate, Line, Samples, check_step, floored
-from gradhook.difference.search import Reading, estimate
+from gradhook.difference.base import Estimate, Line, check_step
+from gradhook.difference.formulas import Sharp
+from gradhook.difference.search import differentiate
 
 __all__ = ["Central"]
 
@@ -37,7 +38,8 @@ class Central:
     Args:
         step: Step size ``h``, in units of ``t``; the line is read at 0, ``h`` and ``2 * h``, both
             ways: 5 evaluations.  ``None`` balances truncation against round-off, about
-            ``(3 * noise / |phi'''|)**(1/3)`` and at most 1/16, in 5 to 17 evaluations.
+            ``(3 * noise / |phi'''|)**(1/3)`` and at most 1/16, in 5 to 17 evaluations; a line
+            whose slopes at two steps contradict each other takes up to 12 more.
 
     Raises:
         OptionError: ``step`` is not a positive finite number.
@@ -71,21 +73,4 @@ class Central:
             NonFiniteLossError: The line was NaN or infinite at a point that was needed.
             OptionError: ``noise`` is not a finite number of at least 0.
         """
-        return estimate(line, _read, step=self.step, noise=noise, order=2)
-
-
-def _read(samples: Samples, step: float, noise: float) -> Reading:
-    centre = samples(0.0)
-    near = samples(step), samples(-step)
-    far = samples(2 * step), samples(-2 * step)
-    slope = (near[0] - near[1]) / (2 * step)
-    gap = ((near[0] - centre) - (centre - near[1])) / step
-    change = (far[0] - far[1]) / (4 * step) - slope
-    jump = 2 * gap - ((far[0] - centre) - (centre - far[1])) / (2 * step)
-    # A third of the change is the leading error of a smooth line.  The whole of it covers a kink at
-    # 0 < c < h too: with J the jump there, the error is J (h - c) / 2h, the change J c / 4h, half
-    # the jump seen J |2h - 3c| / 4h.
-    truncation = abs(change) + abs(jump) / 2
-    noise = floored(noise, centre, *near, *far)
-    # The noise of the slope is noise / (sqrt(2) * h); 2 * noise / h is 2.8 times that.
-    return Reading(slope, step, truncation, round_off=2 * noise / step, noise=noise)
+        return differentiate(line, Sharp(), step=self.step, noise=noise)

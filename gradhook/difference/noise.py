@@ -94,7 +94,7 @@ def noise_level(
         (True, True)
     """
     check_step(spacing)
-    samples = Samples(line if at_zero is None else lambda t: line(t) if t else at_zero)
+    samples = Samples(line, at_zero=at_zero)
     level: float
     reason: Reason = ""
     previous: Reason = ""
@@ -111,7 +111,7 @@ def noise_level(
     return NoiseEstimate(
         level,
         spacing,
-        evaluations=samples.evaluations - (at_zero is not None),
+        evaluations=samples.evaluations,
         reached=not reason,
         reason=reason,
         floor=grain(values),

@@ -48,11 +48,15 @@ class Noise:
         level: Absolute noise, in units of loss.
         coarse: Whether it is that of a loss computed in float32 or coarser, whatever it is given.
         contrast: What the loss varies by over one unit, in units of loss; 0 if unknown.
+        along_line: The noise along the line that was measured, without the allowance for other
+            directions that ``level`` has where sums swallow what is added to them; ``nan`` if the
+            same.
     """
 
     level: float
     coarse: bool
     contrast: float = 0.0
+    along_line: float = math.nan
 
 
 def measure_noise(
@@ -91,7 +95,7 @@ def measure_noise(
     """
     if not math.isfinite(at_zero):  # for a loss that was finite before
         raise NonFiniteLossError(f"the line is {at_zero:g} at t = 0, where it starts")
-    seen = Samples(lambda t: line(t) if t else at_zero)
+    seen = Samples(line, at_zero=at_zero)
     if not math.isfinite(elsewhere) or elsewhere == at_zero:
         elsewhere = seen(0.1)  # a lone value would tell neither grain nor contrast
     values = [value for value in (at_zero, elsewhere) if math.isfinite(value)]
@@ -135,6 +139,5 @@ def measure_noise(
     level = max(level, single, found.floor)
     size = max(abs(at_zero), contrast)  # the loss may be zero just here
     coarse = level > COARSE * size
-    if level > SWALLOWING * size:
-        level *= SWALLOWED
-    return Noise(level, coarse, contrast)
+    allowance = SWALLOWED if level > SWALLOWING * size else 1.0
+    return Noise(allowance * level, coarse, contrast, along_line=level)

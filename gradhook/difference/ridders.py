@@ -20,7 +20,7 @@ Software 4 (1982) 75-76.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gradhook.difference.base import Estimate, Line, Samples, check_noise, check_step, floored
 from gradhook.errors import OptionError
@@ -95,22 +95,14 @@ class Ridders:
             step /= self.shrink
         best = slopes.best
         error = best.error + abs(gaps.best.value) / 2 + slopes.excess()
-        return Estimate(best.value, error, step=best.step, evaluations=samples.evaluations)
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    value: float
-    error: float
-    noise: float
-    step: float
+        return replace(best, error=error, evaluations=samples.evaluations)
 
 
 class _Table:
     """An extrapolation table, row by row, and its best entry so far."""
 
     def __init__(self, shrink: float, *, first_power: int) -> None:
-        self.best = _Entry(math.nan, math.inf, math.inf, math.nan)
+        self.best = Estimate(math.nan, math.inf, math.nan, round_off=math.inf)
         self._shrink = shrink
         self._first_power = first_power
         self._values: list[float] = []
@@ -137,7 +129,8 @@ class _Table:
             above = [old[j - 1]] + ([old[j]] if j < len(old) else [])
             change = max(abs(values[j] - neighbour) for neighbour in [values[j - 1], *above])
             if change + noises[j] < self.best.error:
-                self.best = _Entry(values[j], change + noises[j], noises[j], step)
+                error = change + noises[j]
+                self.best = Estimate(values[j], error, step, round_off=noises[j])
                 self._stale = 0
 
     def finished(self) -> bool:
@@ -146,7 +139,7 @@ class _Table:
             return False
         # Only after convergence: at steps too long for the line a row without gain tells nothing.
         converged = self.best.error < 1e-3 * abs(self.best.value)
-        return self.best.error <= 2 * self.best.noise or (converged and self._stale >= 2)
+        return self.best.error <= 2 * self.best.round_off or (converged and self._stale >= 2)
 
     def excess(self) -> float:
         """How far the best entry is from the last slope, beyond what the last two allow."""

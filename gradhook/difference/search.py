@@ -1,94 +1,257 @@
-"""The choice of a step size, without a look at the analytic gradient.
+"""The one search for a step size, without a look at the analytic gradient.
 
 For a formula of order ``p`` the error is ``truncation + round_off``, the first growing like
-``h**p``, the second falling like ``1 / h``; their sum is least where both are of one size.  Where
-the truncation stands out of the noise it is measured, and the balance follows from it.  Where it
-does not, the step is too short or just right, and which of the two is told from the units of ``t``:
-a displacement of order one is natural, so the derivatives that matter are about as large as the
-slope itself.  Every step that was tried carries its own error; the least wins.
+``h**p``, the second falling like ``1 / h``; their sum is least where both are of one size.  The
+search changes ``h`` while the two differ by more than 16 times: where truncation stands out it is
+measured, and the balance follows from it; where round-off does, the step is lengthened.  Every step
+that was tried carries its own error; the least wins.  Which slope and which truncation a step gives
+is a ``Formula``'s matter.
 
-A line that bends on a scale far below one in ``t``, and whose bending drowns in noise at the
-shorter steps, cannot be told from a straight one; pass a step where that may be.
+What truncation does while the step shrinks tells kinks and stairs apart: that of a smooth line
+falls with ``h**p``, that of a kink inside the step with ``h`` until the kink is outside, that of a
+kink at 0 not at all; of stairs, or a line that waves within the longer step, it grows.
+
+``differentiate`` at the end is the search for a line of which nothing is known but its noise, as
+``Central``, ``Forward`` and ``Backward`` want it: the first step, and when a longer one is worth
+trying, follow from the units of ``t``, in which a displacement of order one is natural and the
+derivatives that matter are about as large as the slope.  A line that bends on a scale far below
+one, and whose bending drowns in noise at the shorter steps, cannot be told from a straight one;
+pass a step where that may be.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, replace
 
-from gradhook.difference.base import EPS, Estimate, Line, Samples, check_noise
+from gradhook.difference.base import EPS, Estimate, Line, Samples, check_noise, floored
+from gradhook.difference.formulas import Formula
 from gradhook.errors import NonFiniteLossError
 
-__all__ = ["Formula", "Reading", "estimate"]
+__all__ = ["DISAGREE", "GROW", "LOST", "SearchOptions", "differentiate", "search"]
+
+BALANCE = 16.0
+"""Truncation and noise may differ by this factor before the step is rescaled."""
+
+LOST = 6.0
+"""Truncation below this many times the noise term may be noise itself: two standard deviations of
+``|E(2h) - 4 E(h)|/h`` are ten times the noise of one evaluation over ``h``."""
+
+STUCK = 0.5
+"""A truncation that keeps this share of itself while the step shrinks is that of a kink."""
+
+GROWN = 4.0
+"""A truncation that grows by more than this while the step shrinks, to over 1/SHRINK² times the
+noise, is no kink's: it is that of stairs, or of a line that waves within the longer step."""
+
+NEARER = 4.0
+"""How much shorter a step tells the two apart: there a line that waves bends by less, as a smooth
+one does, and stairs stand still or rise more steeply."""
+
+ABRUPT = 1.5
+"""Power of the step between that by which truncation falls where a kink lies inside, at most 1, and
+that of a smooth line, 2."""
+
+WORTH = 3.0
+"""How much smaller an error has to be promised for another round between two steps already seen."""
+
+GROW = 30.0
+SHRINK = 1e-3
+"""Largest changes of the step at once: from 1e-5 to 1e-2 of a scale in two rounds."""
+
+POOR = 1e-5
+"""Relative error above which a line whose step had to shrink is said to have kinks."""
+
+DISAGREE = 3.0
+"""Multiple of both errors beyond which the slopes at two steps contradict each other."""
+
+NOISY = 2.0
+"""Error, in units of that of noise alone, up to which no kink is to blame."""
+
+OUTSIDE = 1e-2
+"""Change of the step where the loss was not finite on one of the sides."""
 
 LONGEST = 2.0**-4
-"""No step is chosen beyond this: the formulas reach up to three times as far, a fifth of a natural
-displacement."""
+"""No step of the public methods is chosen beyond this: the formulas reach up to three times as far,
+a fifth of a natural displacement."""
 
-ATTEMPTS = 4
-"""Steps tried at most.  One is enough for a line without an offset; a hidden scale takes three."""
+
+LEAP = 1e3
+"""Largest growth of their step at once: from the shortest first step to the longest in three."""
+
+
+def never(_: Estimate) -> bool:
+    """The goal that no estimate reaches."""
+    return False
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What one step size says of the derivative.
+class SearchOptions:
+    """Where a search begins, how far it may go, and when it is done.
 
     Args:
-        slope: The derivative.
-        step: The step size ``h``.
-        truncation: Bound on the truncation error, from the values alone.
-        round_off: Bound on the round-off error, ``k * noise / h`` for the formula's ``k``.
-        noise: Absolute noise of one evaluation, never below the rounding of the values read.
+        step: First step.
+        longest: Largest step allowed; ``None`` is the first one.
+        good: Whether an estimate needs no further round.
+        enough: Whether an estimate that noise limits is not worth a longer step.
+        rounds: Largest number of steps tried; ``None`` is the formula's own.
+        grow: By how much a first step at which noise dominates may be lengthened at once; 0 where
+            the first step is known for the best.
     """
 
-    slope: float
     step: float
-    truncation: float
-    round_off: float
-    noise: float
-
-    @property
-    def error(self) -> float:
-        """Truncation and round-off together."""
-        return self.truncation + self.round_off
+    longest: float | None = None
+    good: Callable[[Estimate], bool] = never
+    enough: Callable[[Estimate], bool] = never
+    rounds: int | None = None
+    grow: float = GROW
 
 
-Formula: TypeAlias = Callable[[Samples, float, float], Reading]
-"""Reads the derivative off the samples, given a step size and the noise."""
-
-
-def estimate(
-    line: Line, formula: Formula, *, step: float | None, noise: float, order: int
+def search(
+    line: Line, at_zero: float, formula: Formula, options: SearchOptions, *, noise: float
 ) -> Estimate:
-    """Apply a formula of the given order at the step, or at the best of the steps tried."""
+    """Look for the step at which truncation and noise balance; the best estimate on the way.
+
+    Args:
+        line: ``phi``; not finite outside its domain.
+        at_zero: ``phi(0)``.
+        formula: What a step says of the slope.
+        options: Where to begin, and when to stop.
+        noise: Absolute noise of one evaluation.
+
+    Returns:
+        The estimate with the smallest error; ``nan`` value and infinite error where no step gave
+        finite values.
+    """
+    longest = options.step if options.longest is None else options.longest
+    rounds = formula.rounds if options.rounds is None else options.rounds
+    h, too_short, too_long, previous = min(options.step, longest), 0.0, math.inf, math.inf
+    best = Estimate(math.nan, math.inf, h)
+    visited: list[Estimate] = []
+    shrunk, abrupt, unresolved, before = False, False, False, best
+    for _ in range(rounds):
+        slope = formula(line, at_zero, h, noise)
+        if math.isnan(slope.value):
+            h *= OUTSIDE
+            continue
+        truncation, noisy = slope.truncation, slope.round_off
+        finer = (unresolved and truncation > LOST * noisy) or (
+            h < best.step and truncation > BALANCE * noisy and _contradict(slope, best)
+        )
+        if finer and _bends(slope, formula(line, at_zero, h / NEARER, noise), formula.order):
+            # The longer steps say nothing of the slope here.
+            visited, best, previous, unresolved = [], slope, math.inf, False
+        visited.append(slope)
+        if slope.error < best.error:
+            best = slope
+        if options.good(slope):
+            break
+        if h < too_long < math.inf:
+            abrupt = abrupt or truncation > previous * (h / too_long) ** ABRUPT
+        if truncation > BALANCE * noisy:
+            if too_short and best.error <= WORTH * _attainable(slope, formula.order):
+                break
+            if too_long < math.inf and truncation > STUCK * previous:
+                if truncation <= max(GROWN * previous, noisy / SHRINK**2):
+                    break  # a kink at the point itself: no step escapes it
+                before, unresolved = best if not unresolved else before, True
+            shrunk = shrunk or not too_short  # else growing had overshot, and nothing is odd
+            too_long, previous = h, truncation
+            # Noise grows like 1/h while truncation falls like h**2 (smooth) or h (kinks): the
+            # square root leads to the shorter step, which serves both.
+            shorter = h * min(0.5, max(SHRINK, math.sqrt(max(noisy, 1e-300) / truncation)))
+            h = max(shorter, math.sqrt(too_short * h))
+        elif truncation < LOST * noisy and h < longest and (options.grow or too_long < math.inf):
+            too_short = h
+            if options.enough(best):
+                break
+            h = min(h * (options.grow or GROW), longest, math.sqrt(h * too_long))
+            if h < 2 * too_short:
+                break
+        else:
+            break
+    if unresolved:
+        return replace(before, kink=True)
+    # An error covers what kinks do.  A slope beyond it at a longer step is that of a line which is
+    # a staircase, seen from a single stair.
+    beyond = max(
+        (
+            abs(best.value - other.value)
+            for other in visited
+            if other.step > best.step and _contradict(best, other)
+        ),
+        default=0.0,
+    )
+    if beyond:
+        return replace(best, error=max(best.error, beyond))
+    poor = shrunk and abrupt and best.error > POOR * abs(best.value)
+    return replace(best, kink=poor and best.error > NOISY * best.round_off)
+
+
+def _bends(slope: Estimate, nearer: Estimate, order: int) -> bool:
+    """Whether truncation falls with the step as that of a smooth line, or drowns in the noise."""
+    falls: float = NEARER**order
+    if slope.truncation / falls < LOST * nearer.round_off:
+        return nearer.truncation < 2 * LOST * nearer.round_off
+    return bool(slope.truncation / falls**1.5 < nearer.truncation < slope.truncation / falls**0.5)
+
+
+def _contradict(one: Estimate, other: Estimate) -> bool:
+    return abs(one.value - other.value) > DISAGREE * (one.error + other.error)
+
+
+def _attainable(slope: Estimate, order: int) -> float:
+    """The least of ``A·t**p + B/t`` over all steps ``t``, for the truncation and round-off seen.
+
+    That is the error of a smooth line at its best step, ``(1 + p)·(A·(B/p)**p)**(1/(p + 1))``; in
+    units of ``h``, so that ``A`` and ``B`` are the two errors there.
+    """
+    balance: float = slope.truncation * (slope.round_off / order) ** order
+    return float((1 + order) * balance ** (1 / (order + 1)))
+
+
+def differentiate(line: Line, formula: Formula, *, step: float | None, noise: float) -> Estimate:
+    """Apply a formula at the step, or at the best of the steps tried.
+
+    Args:
+        line: The loss along one direction, in units in which a displacement of one is natural.
+        formula: What a step says of the slope.
+        step: The step size; ``None`` searches.
+        noise: Absolute noise of one evaluation.
+
+    Raises:
+        NonFiniteLossError: The line was NaN or infinite at 0, at the step given, or at every step.
+        OptionError: ``noise`` is not a finite number of at least 0.
+    """
     check_noise(noise)
     samples = Samples(line)
-    best = (
-        formula(samples, step, noise)
-        if step is not None
-        else _search(samples, formula, noise=noise, order=order)
-    )
-    return Estimate(best.slope, best.error, step=best.step, evaluations=samples.evaluations)
+    at_zero = samples(0.0)
+    if step is not None:
+        found = formula(samples, at_zero, step, noise)
+        return replace(found, evaluations=samples.evaluations)
+    outside: list[NonFiniteLossError] = []
 
-
-def _search(samples: Samples, formula: Formula, *, noise: float, order: int) -> Reading:
-    step = _first_step(samples(0.0), noise, order)
-    readings = [formula(samples, step, noise)]
-    while len(readings) < ATTEMPTS:
-        step = _next_step(readings[-1], order)
-        # Within a factor of 4 of a step already tried nothing is to be gained.
-        if any(0.25 <= step / reading.step <= 4 for reading in readings):
-            break
+    def inside(t: float) -> float:
         try:
-            reading = formula(samples, step, noise)
-        except NonFiniteLossError:
-            break  # A longer step left the domain; what the shorter ones said still stands.
-        if step < readings[-1].step and reading.truncation > readings[-1].truncation / 2:
-            break  # A kink at 0: the jump is the same at every step.
-        readings.append(reading)
-    return min(readings, key=lambda reading: reading.error)
+            return samples(t)
+        except NonFiniteLossError as error:
+            outside.append(error)
+            return math.nan
+
+    order, level = formula.order, floored(noise, at_zero)
+
+    def enough(slope: Estimate) -> bool:
+        # The balance for derivatives as large as the slope; within a factor of 4 nothing is gained.
+        size = abs(slope.value)
+        return slope.step >= (_balance(level / size, order) if size and level else LONGEST) / 4
+
+    first = _first_step(at_zero, noise, order)
+    options = SearchOptions(first, LONGEST, enough=enough, grow=LEAP)
+    found = search(inside, at_zero, formula, options, noise=noise)
+    if math.isnan(found.value):
+        raise outside[-1]
+    return replace(found, evaluations=samples.evaluations)
 
 
 def _first_step(value: float, noise: float, order: int) -> float:
@@ -98,23 +261,7 @@ def _first_step(value: float, noise: float, order: int) -> float:
     return _balance(share if EPS / 2 <= share <= 1e-3 else EPS / 2, order)
 
 
-def _next_step(reading: Reading, order: int) -> float:
-    if reading.truncation > 8 * reading.round_off:
-        shrink = (reading.round_off / reading.truncation) ** (1 / (order + 1))
-        return _power_of_two(reading.step * max(shrink, 1e-6))
-    if not reading.noise:
-        return reading.step
-    scale = abs(reading.slope)
-    longer = _balance(reading.noise / scale, order) if scale else LONGEST
-    return max(longer, reading.step)
-
-
 def _balance(share: float, order: int) -> float:
     # Minimises h**order / (order + 1)! + share / h up to a factor near one, for derivatives of size
-    # one.
-    return _power_of_two(min((3.0 * share) ** (1 / (order + 1)), LONGEST))
-
-
-def _power_of_two(step: float) -> float:
-    # x + h is then exact for most x, so that the step taken is the step divided by.
-    return 2.0 ** round(math.log2(step))
+    # one; a power of two, because x + h is then exact for most x.
+    return 2.0 ** round(math.log2(min((3.0 * share) ** (1 / (order + 1)), LONGEST)))

@@ -11,6 +11,7 @@ import math
 
 from gradhook.difference import NoiseEstimate, noise_level
 from gradhook.difference.base import Samples
+from gradhook.difference.formulas import Sharp
 from gradhook.errors import NonFiniteLossError
 
 __all__ = ["DIVISORS", "STAIR", "SUSPICIOUS", "WIDE", "jump", "stair", "wide_level"]
@@ -78,23 +79,20 @@ def jump(
     """What the line rises by more between distant points than close ones foretell; 0 if nothing.
 
     A term that is computed in coarse numbers, or a loss that is rounded, is constant between close
-    points and hides its noise there; the slope across many stairs is right all the same.  The error
-    of that slope, ``|S(2h) - S(h)| + |E(2h) - 4 E(h)|/h``, covers what kinks do to it.
+    points and hides its noise there; the slope across many stairs is right all the same, and its
+    error covers what kinks do to it.
     """
     reach, h = 6 * spacing, wide
     if reach > h / 10:
         return 0.0
     try:
         near = (line(reach) - line(0.0)) / reach
-        sides = [(line(t) - line(0.0), line(0.0) - line(-t)) for t in (h, 2 * h)]
+        across = Sharp()(line, line(0.0), h, level)
     except NonFiniteLossError:
         return 0.0
-    (s1, e1), (s2, e2) = ((f + b, f - b) for f, b in sides)
-    slope, even = s1 / (2 * h), abs(e1) / (2 * h)
-    far_error = abs(s2 / (4 * h) - slope) + abs(e2 - 4 * e1) / (2 * h) + 2 * level / h
-    near_error = 2 * level / reach + even * reach / h
-    apart = abs(near - slope)
-    if apart <= STAIR * (near_error + far_error):
+    near_error = 2 * level / reach + abs(across.gap) * reach / h
+    apart = abs(near - across.value)
+    if apart <= STAIR * (near_error + across.error):
         return 0.0
     # A line that bends leaves its slope by and by, one with a kink or with stairs all at once; past
     # a kink the slope is another and the same everywhere, on stairs it is the first again, or wild.

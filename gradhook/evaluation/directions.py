@@ -48,12 +48,14 @@ class Move:
         seed: Seed of the byte stream.
         drawn: Whether each byte of it is drawn: runs from a pool would make rows of a block that
             was zero or constant equal, which sit on a tie then.
+        factor: What every entry is multiplied by in the end.
     """
 
     table: Array
     how: Literal["multiply", "add"]
     seed: int
     drawn: bool = True
+    factor: float = 1.0
 
     def stream(self, size: int) -> Stream:
         """The bytes for a block of ``size`` elements."""

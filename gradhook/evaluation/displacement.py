@@ -71,6 +71,8 @@ def base_chunks(
         else:
             apply = np.multiply if move.how == "multiply" else np.add
             apply(values, numbers, out=base)
+            if move.factor != 1.0:
+                base *= move.factor
         yield start, base
 
 
@@ -85,7 +87,8 @@ def base_inside(source: Array, move: Move | None, box: Box) -> Array:
     if move is None:
         return values
     table = move.table[codes_inside(move.stream(source.size), source.shape, box)]
-    return values * table if move.how == "multiply" else values + table
+    moved = values * table if move.how == "multiply" else values + table
+    return moved * move.factor
 
 
 def flat_chunk(array: Array, start: int, stop: int) -> Array:

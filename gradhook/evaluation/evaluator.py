@@ -9,7 +9,6 @@ machine.
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, TypeAlias, TypeVar
 
@@ -47,14 +46,12 @@ class Evaluator:
         gradient_name: How gradients are named.
         advance: Called after each evaluation, for a progress bar.
         gate: Lets signals through while the user's code runs.
-        first_steps: Steps found by earlier checks, by block and in units of its scale, with which
-            probing begins; steps found in this one are added.
 
     Attributes:
         evaluations: Calls made.
         gradient_evaluations: Calls made that returned gradients.
-        granted: Calls that a passing check may have made by now; grows with settings and blocks,
-            and is infinite where nothing limits them.
+        returned: What the loss last returned for dressed arrays.
+        dtypes: Dtypes of the losses and gradients that were returned.
         rounding: The norm of the error of each block's gradient, where it is more than rounding.
         name_rule: By which rule gradients were matched to parameters, in words.
         switches: Every switch, and how it is turned for the next call.
@@ -78,7 +75,6 @@ class Evaluator:
         gradient_name: GradientName | None = None,
         advance: Callable[[], object] = lambda: None,
         gate: Gate | None = None,
-        first_steps: dict[str, float] | None = None,
     ) -> None:
         self.calls = calls
         self.workspace = workspace
@@ -86,18 +82,18 @@ class Evaluator:
         self.batch = batch
         self.evaluations = 0
         self.gradient_evaluations = 0
-        self.granted = math.inf
         self.rounding: dict[str, float] = {}
         self.name_rule = ""
         self.switches: list[tuple[BoundSwitch, SwitchState]] = []
         self.writes = Writes(workspace, guard)
         self.integer_gradients: set[str] = set()
+        self.dtypes: set[np.dtype[Any]] = set()
+        self.returned: Any = None
         self.user_error: Exception | None = None
         self.raised: BaseException | None = None
         self.raised_by: Kind = "loss"
         self.raised_at: tuple[str, ...] = ()
         self.own_fault: Exception | None = None
-        self.first_steps = {} if first_steps is None else first_steps
         self._penalty = penalty
         self._gradient_name = gradient_name
         self._advance = advance
@@ -146,6 +142,8 @@ class Evaluator:
                 parameters = parameters if self.workspace.in_place else dress(parameters)
                 batch = dress(batch)
             value = self.calls.loss(parameters, batch, keywords)
+            self._note_dtype(value)
+            self.returned = value if dress is not None else None
             return as_loss(value) + self._added(parameters, batch)
 
         return self._evaluate("loss", rewind, call)
@@ -172,6 +170,8 @@ class Evaluator:
                 for name, leaf in given.items()
                 if getattr(getattr(leaf, "dtype", None), "kind", "") in ("i", "u")
             }
+            for leaf in (value, *given.values()):
+                self._note_dtype(leaf)
             del gradients, returned  # arrays that nobody else holds then need no copy
             copies = own_gradients(given, tree)
             for name, error in (self.calls.rounding() if self.calls.rounding else {}).items():
@@ -238,6 +238,11 @@ class Evaluator:
         for switch, to in self.switches:
             keywords.update(switch.turn(to))
         return keywords, self.writes.before(kind)
+
+    def _note_dtype(self, returned: Any) -> None:
+        dtype = getattr(returned, "dtype", None)
+        if isinstance(dtype, np.dtype) and dtype.kind == "f":
+            self.dtypes.add(dtype)
 
     def _added(self, parameters: Any, batch: Batch) -> float:
         if self._penalty is None:

@@ -2,24 +2,32 @@
 
 A mapping that holds float32 arrays can hold float64 ones for a while, and the check then resolves
 far more.  That helps only an objective that reads the mapping: layers that keep references to the
-old arrays would see nothing move.  So the loss a step away must be the same through the old arrays
-and through the new ones, and with the new ones it must take finer values than float32 has.
+old arrays would see nothing move, and a penalty that reads the mapping beside them would see half.
+So every block is moved alone, through its old array and through the new one: both must change the
+loss by the same, and by more than the rounding of the old one.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+
 import numpy as np
 
+from gradhook._types import Array
+from gradhook.evaluation.directions import Move
 from gradhook.evaluation.evaluator import Evaluator
-from gradhook.evaluation.points import nearby
+from gradhook.evaluation.points import nearby, shrunk, typical_scale
+from gradhook.objective.parameters import rms
 
 __all__ = ["upcast_in_place"]
 
-STEP = 0.1
-"""Distance, in scales of each block, at which both must give the same loss."""
+DISTANCES = (0.3, 0.03)
+"""Distances by which a block is moved, in units of its scale or of a usual one, if that is larger;
+the second where the first leaves the loss's domain."""
 
-SHARE = 1e-3
-"""Share of the loss's change over that step by which they may differ ..."""
+SHARE = 1e-2
+"""Share of the loss's change by which both may differ ..."""
 
 ROUNDING = 1e2 * float(np.finfo(np.float32).eps)
 """... beyond this share of the loss, for the rounding of the coarse one."""
@@ -34,23 +42,61 @@ def upcast_in_place(evaluator: Evaluator) -> None:
     workspace = evaluator.workspace
     if workspace.is_float64:
         return
-    away = nearby(workspace.arrays, distance=STEP, fixed=(), seed=0)
-    losses = []
-    try:
-        workspace.move(away)
-        losses.append(evaluator.loss())
+    coarse = [n for n, a in workspace.arrays.items() if a.dtype.itemsize < 8 and a.size]
+    moves = _moves(workspace.arrays, coarse)
+    before = _losses(evaluator, moves)
+    if before is None or not workspace.upcast():
         workspace.move({})
-        if not workspace.upcast():
-            return
-        losses.append(evaluator.loss())
-        workspace.move(away)
-        losses.append(evaluator.loss())
-    except Exception:  # outside the domain, or a dtype that the code does not expect
+        return
+    after = _losses(evaluator, moves)
+    if after is None or not (
+        # It must take finer values than float32 has, too.
+        after[""][0] != float(np.float32(after[""][0]))
+        and all(_is_read(name, before, after) for name in coarse)
+    ):
+        workspace.downcast()
+
+
+def _moves(arrays: Mapping[str, Array], names: list[str]) -> dict[str, list[Move]]:
+    """Per block, displacements of falling length."""
+    moves: dict[str, list[Move]] = {}
+    for name in names:
+        scale = rms(arrays[name])
+        longer = max(1.0, typical_scale(arrays[name].shape) / scale) if scale else 1.0
+        first = nearby({name: arrays[name]}, distance=longer, fixed=(), seed=0)
+        moves[name] = [shrunk(first, distance)[name] for distance in DISTANCES]
+    return moves
+
+
+def _losses(evaluator: Evaluator, moves: Mapping[str, list[Move]]) -> dict[str, list[float]] | None:
+    """The loss where the user stands, under ``""``, and with each block moved alone.
+
+    ``None`` where it cannot be had: outside the domain, or for a dtype that the code does not
+    expect.
+    """
+    losses = {}
+    try:
+        losses[""] = [evaluator.loss()]
+        for name, several in moves.items():
+            losses[name] = []
+            for move in several:
+                evaluator.workspace.move({name: move})
+                losses[name].append(evaluator.loss())
+                if math.isfinite(losses[name][-1]):
+                    break
+    except Exception:
         evaluator.user_error = None
-    workspace.move({})
-    if len(losses) == 3:
-        coarse, here, fine = losses
-        allowed = SHARE * abs(fine - here) + ROUNDING * abs(fine)
-        if abs(fine - coarse) <= allowed and here != float(np.float32(here)):
-            return
-    workspace.downcast()
+        return None
+    finally:
+        evaluator.workspace.move({})
+    return losses
+
+
+def _is_read(name: str, before: dict[str, list[float]], after: dict[str, list[float]]) -> bool:
+    """Whether the loss moves with the new array as it did with the old one."""
+    if len(before[name]) != len(after[name]):
+        return False
+    here, coarse, fine = after[""][0], before[name][-1], after[name][-1]
+    rounding = ROUNDING * max(abs(here), abs(fine))
+    moved, differs = abs(fine - here), abs((fine - here) - (coarse - before[""][0]))
+    return rounding < moved and differs <= SHARE * moved + rounding

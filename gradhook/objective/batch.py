@@ -3,8 +3,8 @@
 ``N`` is the length of the first array of the batch along the sample axis.  Every array of that
 length on that axis, and every 1-D array of length ``N``, is cut to the rows drawn, also where it
 hangs in a mapping, list or tuple of the batch; everything else passes unchanged.  Where the batch
-holds class labels, integers or one-hot, rows are drawn class by class, so that the classes stay
-mixed.
+holds class labels (integers, one-hot, a column of few values), rows are drawn class by class, so
+that the classes stay mixed; weights, masks and indicators make classes of where they are zero.
 """
 
 from __future__ import annotations
@@ -19,7 +19,16 @@ from gradhook._types import Array, Batch, with_article
 from gradhook.errors import BatchError
 from gradhook.objective.parameters import each_leaf, map_leaves
 
-__all__ = ["Rows", "as_batch", "draw", "passed_whole", "upcast"]
+__all__ = ["Rows", "as_batch", "columns_hint", "draw", "passed_whole", "upcast"]
+
+FEW = 16
+"""Different values up to which a column of floats holds classes."""
+
+MANY = 0.25
+"""Share of rows that must be zero for a weight, a mask or an indicator to be taken for one."""
+
+SMALL = 1 << 20
+"""Elements up to which an array is searched for rows that are zero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +40,17 @@ class Rows:
         rows: Their positions, ascending; ``None`` where every row is used.
         other: The batch cut to as many rows of which some differ, or in another order, for a call
             in between; ``None`` where there is no such.
-        undrawn: The batch cut to as many rows, if there are, that were not drawn, ascending;
-            ``None`` where every row is used.
         unchanged: Positions in the batch of what passed unchanged.
         count: How many samples are checked, ``None`` where the batch counts none.
+        total: How many the batch holds, ``None`` where it counts none.
     """
 
     batch: Batch
     rows: tuple[int, ...] | None
     other: Batch | None
-    undrawn: Batch | None = None
     unchanged: tuple[int, ...] = ()
     count: int | None = None
+    total: int | None = None
 
 
 def as_batch(batch: Any) -> Any:
@@ -51,11 +59,17 @@ def as_batch(batch: Any) -> Any:
     A mapping stays what it is: whether its items go by their names is for the functions to say.
 
     Raises:
-        BatchError: It is an empty list, which may be a minibatch that came out empty.
+        BatchError: It is an empty list, which may be a minibatch that came out empty, or an empty
+            mapping.
     """
     if isinstance(batch, list) and not batch:
         raise BatchError("the batch is an empty list; pass () if the objective needs no data")
     if isinstance(batch, Mapping):
+        if not batch:
+            raise BatchError(
+                f"the batch is an empty {type(batch).__name__}: is it the logs of a trainer? Pass "
+                "batch=(X, y), or () if the objective needs no data"
+            )
         return batch
     return tuple(batch) if isinstance(batch, (tuple, list)) else (batch,)
 
@@ -96,7 +110,7 @@ def draw(
         # Every row is taken, so another batch of as many can only hold them in another order.
         turned = np.roll(np.arange(count), count // 2)
         other = _other(cut, batch, turned) if count > 1 else None
-        return Rows(batch, None, other, unchanged=unchanged, count=count)
+        return Rows(batch, None, other, unchanged=unchanged, count=count, total=count)
     order = _mixed(_labels(batch, count, axis), count, random)
     rows, others = np.sort(order[:samples]), np.roll(order, -samples)[:samples]
     if 2 * samples <= count:
@@ -106,9 +120,9 @@ def draw(
         tuple(int(r) for r in rows),
         # Where too few rows are left over they are filled up with some of those drawn.
         _other(cut, batch, others),
-        _other(cut, batch, np.sort(order[samples : 2 * samples])),
         unchanged if subset is None else (),
         samples,
+        count,
     )
 
 
@@ -118,6 +132,17 @@ def passed_whole(rows: Rows, batch: Batch) -> str:
         return ""
     items = ", ".join(f"item {i} ({with_article(type(batch[i]).__name__)})" for i in rows.unchanged)
     return f"{items} of the batch passed unchanged, as no array whose axis counts the samples"
+
+
+def columns_hint(batch: Batch, axis: int) -> str:
+    """What to say of a batch whose arrays agree in their last axis and not in the one taken."""
+    shapes = [tuple(item.shape) for item in each_leaf(batch) if _is_array(item)]
+    taken = {shape[axis] for shape in shapes if -len(shape) <= axis < len(shape)}
+    last = {shape[-1] for shape in shapes if shape}
+    matrices = [shape for shape in shapes if len(shape) > 1]
+    if axis != 0 or len(matrices) < 1 or len(shapes) < 2 or len(last) > 1 or len(taken) == 1:
+        return ""
+    return "; are the columns samples? Then pass sample_axis=1"
 
 
 def upcast(batch: Batch) -> Batch:
@@ -200,19 +225,48 @@ def _other(cut: Callable[[Batch, Array], Any], batch: Batch, rows: Array) -> Bat
 
 
 def _labels(batch: Batch, count: int, axis: int) -> Array | None:
-    """The class of every row, from the first integer or one-hot array, if there is one."""
+    """The class of every row, from all that holds classes, if anything does."""
+    classes = None
     for item in each_leaf(batch):
         where = _axis_of(item, count, axis)
         if where is None or not isinstance(item, np.ndarray):
             continue
-        if item.dtype.kind in "iub" and item.size == count:
-            return item.reshape(-1)
-        if item.ndim == 2 and item.shape[1 - where] > 1:
-            rows = np.moveaxis(item, where, 0)
-            # A few rows tell pictures from labels without a pass over all of them.
-            if _is_one_hot(rows[:32]) and _is_one_hot(rows):
-                return np.asarray((rows == 1).argmax(axis=1))
+        found = _classes(item, where, count)
+        if found is not None:
+            _, codes = np.unique(found, return_inverse=True)
+            both = codes if classes is None else classes * (codes.max() + 1) + codes
+            # Classes of too many kinds would put every row into one of its own.
+            if classes is None or len(np.unique(both)) <= max(FEW, count // 2):
+                classes = both
+    return classes
+
+
+def _classes(item: Array, where: int, count: int) -> Array | None:
+    """The class of every row that one array tells; ``None`` if it tells none."""
+    if item.size == count:
+        column = item.reshape(-1)
+        if item.dtype.kind in "iub":
+            return column
+        if item.dtype.kind != "f":
+            return None
+        # A few rows tell measurements from classes without a pass over all of them.
+        if len(np.unique(column[: 4 * FEW])) <= FEW and len(np.unique(column)) <= min(
+            FEW, count // 2
+        ):
+            return column
+        return _weightless(column)
+    rows = np.moveaxis(item, where, 0)
+    if rows.ndim == 2 and rows.shape[1] > 1 and _is_one_hot(rows[:32]) and _is_one_hot(rows):
+        return np.asarray((rows == 1).argmax(axis=1))
+    if item.size <= SMALL and item.dtype.kind in "iubf":
+        return _weightless(rows.reshape(count, -1))
     return None
+
+
+def _weightless(rows: Array) -> Array | None:
+    """Which rows are zero, where they are so many that those drawn might be zero all of them."""
+    zero: Array = np.logical_not(rows.any(axis=1) if rows.ndim > 1 else rows)
+    return zero if MANY * len(zero) <= np.count_nonzero(zero) < len(zero) else None
 
 
 def _is_one_hot(rows: Array) -> bool:

@@ -23,6 +23,7 @@ import numpy as np
 from gradhook._types import Array, Blocks, nearest_name, with_article
 from gradhook.errors import GradientNameError, GradientShapeError
 from gradhook.objective.parameters import Tree, float64_copy, is_container
+from gradhook.objective.validation import is_masked
 
 __all__ = [
     "LARGE",
@@ -270,8 +271,8 @@ def _own(name: str, leaf: Any, shape: tuple[int, ...], *, alone: bool) -> Array:
         array = np.asarray(leaf)
     except Exception as error:
         raise GradientShapeError(f"the gradient of {name!r} is not an array: {error}") from error
-    if array.dtype.kind not in "fiu" or isinstance(leaf, np.ma.MaskedArray):
-        masked = "a masked array" if isinstance(leaf, np.ma.MaskedArray) else ""
+    if array.dtype.kind not in "fiu" or is_masked(leaf):
+        masked = "a masked array" if is_masked(leaf) else ""
         what = masked or ("None" if leaf is None else f"of dtype {array.dtype}")
         raise GradientShapeError(
             f"the gradient of {name!r} is {what}; an array of real numbers with shape {shape} is "

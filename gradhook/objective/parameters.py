@@ -176,14 +176,18 @@ class Tree:
         }
 
     def rebuild(self, blocks: Mapping[str, Any]) -> Any:
-        """Return a container of the same shape around other blocks; mappings become ``dict``."""
+        """Return a container of the same shape around other blocks; mappings become ``dict``.
+
+        What has come into the container since it was read (``vars(model)`` after a forward pass)
+        passes as it is.
+        """
         leaves = self.spread(blocks)
         if self.parts is not None:
             flat = [np.asarray(leaf).reshape(-1) for leaf in leaves.values()]
             return np.concatenate(flat).reshape(np.shape(self.root))
         if self.is_single:
             return leaves[self.single]
-        return _rebuild(self.root, None, lambda name, _: leaves[name])
+        return _rebuild(self.root, None, lambda name, leaf: leaves.get(name, leaf))
 
 
 def is_container(node: Any) -> bool:

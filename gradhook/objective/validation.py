@@ -7,6 +7,7 @@ another operation.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,18 @@ import numpy as np
 from gradhook._types import Array, with_article
 from gradhook.errors import LossTypeError, ParameterError, ParameterTypeError
 
-__all__ = ["as_complex", "as_loss", "refuse_unsuitable"]
+__all__ = ["as_complex", "as_loss", "is_masked", "refuse_unsuitable"]
 
 FORMS = (
     "parameters are an array, a mapping, list or tuple of arrays, or a function without arguments "
     "that returns one of these"
 )
+
+
+def is_masked(value: object) -> bool:
+    """Whether a value is a masked array; ``numpy.ma`` is slow to load, and not loaded for this."""
+    masked: type | tuple[()] = getattr(sys.modules.get("numpy.ma"), "MaskedArray", ())
+    return isinstance(value, masked)
 
 
 def refuse_unsuitable(name: str, leaf: Any) -> None:
@@ -33,7 +40,7 @@ def refuse_unsuitable(name: str, leaf: Any) -> None:
         ParameterTypeError: It is not an array of real floating-point numbers.
         ParameterError: A value is NaN or infinite.
     """
-    if isinstance(leaf, np.ma.MaskedArray):
+    if is_masked(leaf):
         raise ParameterTypeError(
             f"parameter {name!r} is a masked array, whose masked entries have no gradient; pass a "
             "plain array"
@@ -101,8 +108,7 @@ def as_loss(value: Any, what: str = "loss") -> float:
         array = np.asarray(value)
     except Exception as error:
         raise LossTypeError(_not_one_number(value, what)) from error
-    masked = isinstance(value, np.ma.MaskedArray)
-    if array.size != 1 or array.dtype.kind not in "fiu" or masked:
+    if array.size != 1 or array.dtype.kind not in "fiu" or is_masked(value):
         raise LossTypeError(_not_one_number(value, what))
     return float(array.reshape(()).item())
 

@@ -1,126 +1,139 @@
 """A block judged, and probed further while that may change what is said of it.
 
-A ratio near a threshold gets more directions.  One probe that stands out beside others that do not
-is measured again with another step: either its error was underestimated, or the others were too
-coarse.
-Among kinks every probe of a block that fails is measured again.  Where the user stands nothing more
-is worth while, since a mismatch there is measured again off every tie.  After all blocks, a FAIL
-that noise explains is taken back.
+What further measurement could change is said by ``gradhook.verdict``; here it is made.  A ratio
+near a threshold gets more directions.  Probes that stand out alone, or among kinks, are measured
+again with another step: either their error was underestimated, or the others were too coarse.
+Where the user stands nothing more is worth while, since a mismatch there is measured again off
+every tie.  After all blocks, a FAIL that noise explains is taken back.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from gradhook._types import Tolerance, Verdict
-from gradhook.evaluation.evaluator import Evaluator
+from gradhook.difference.stairs import STAIR
+from gradhook.evaluation.line import Line
+from gradhook.probe.again import measure_again
+from gradhook.probe.noise_level import hidden_noise, outstands
 from gradhook.probe.prober import Prober
 from gradhook.probe.result import EarlierResults
-from gradhook.probe.setting import Setting
-from gradhook.verdict.evidence import BlockEvidence
-from gradhook.verdict.judge import Judgement, doubt, judge
+from gradhook.probe.setting import EnteredSetting
+from gradhook.verdict.evidence import BlockEvidence, Probe
+from gradhook.verdict.judge import Further, Judgement, doubt, judge
 
-__all__ = ["Settler", "doubted"]
+__all__ = ["AdaptiveProbing"]
 
 MOST_PROBES, AT_ONCE = 12, 3
 """Directions drawn at most where a verdict is doubtful, and how many between two looks at it."""
 
 
+FROM_AFAR, FAR_GOAL = 2, 0.1
+"""Directions along which a block is probed from long steps, and the error wanted, as a share of the
+one at which a check can tell right from wrong."""
+
+
 @dataclass(frozen=True, slots=True)
-class Settler:
-    """Judges blocks in one setting until their verdicts are settled.
+class AdaptiveProbing:
+    """Judges blocks in one setting until no further probe could change a verdict.
 
     Args:
-        evaluator: At the setting's point.
-        prober: At it too.
-        setting: The setting.
+        entered: The setting.
+        prober: At its point.
         tolerance: The constants of judging.
-        past: What earlier settings found.
+        earlier: What earlier settings found.
+        thorough: Whether a mismatch is probed further; not where the user stands, until it is known
+            to be there alone.
     """
 
-    evaluator: Evaluator
+    entered: EnteredSetting
     prober: Prober
-    setting: Setting
     tolerance: Tolerance
-    past: EarlierResults
+    earlier: EarlierResults
+    thorough: bool = True
 
-    def settled(
-        self, evidence: BlockEvidence, *, matters: float, closer: bool, granted: float
-    ) -> tuple[BlockEvidence, Judgement]:
-        """Judge a block, and probe it further while that may change the verdict.
-
-        Args:
-            evidence: The block's first probes.
-            matters: Ratio below which a mismatch that is no FAIL is not looked into; infinite where
-                none is.
-            closer: Whether it may be probed further to tell a small mismatch from a warning.
-            granted: Evaluations up to which small mismatches are probed further.
-        """
-        judgement = self._judged(evidence)
-        flagged = judgement.comparison.standing_out
-        fails = judgement.finding.verdict is Verdict.FAIL
-        every = evidence.exact or (fails and evidence.meets_kinks)
-        if every and 0 < len(flagged) <= MOST_PROBES:
-            evidence = self.prober.again(evidence, flagged)
-            judgement = self._judged(evidence)
-        at_a_tie = self.past.like is not None and not self.setting.moves
-        if at_a_tie and evidence.name not in self.past.spread:
+    def judged(self, evidence: BlockEvidence) -> tuple[BlockEvidence, Judgement]:
+        """Judge a block, and probe it further while that may change the verdict."""
+        judgement = self.judge(evidence)
+        if Further.AGAIN in judgement.further:
+            evidence = measure_again(self.prober, evidence, judgement.comparison.standing_out)
+            judgement = self.judge(evidence)
+        known = evidence.name in self.earlier.known_wrong
+        if known or not (self.thorough or evidence.name in self.earlier.dense):
             return evidence, judgement
-        if not every and len(flagged) == 1 and self._is_open(judgement, matters, granted):
-            largest = max(range(len(evidence.probes)), key=lambda k: evidence.probes[k].z)
-            evidence = self.prober.again(evidence, (largest,))
-            judgement = self._judged(evidence)
-        while len(evidence.probes) < MOST_PROBES and (
-            self._is_open(judgement, matters, granted)
-            or (judgement.borderline and closer and self.prober.evaluations < granted)
-        ):
+        while Further.DIRECTIONS in judgement.further and len(evidence.probes) < MOST_PROBES:
             alone = len(judgement.comparison.standing_out) == 1
+            if alone:
+                worst = max(range(len(evidence.probes)), key=lambda k: evidence.probes[k].z)
+                evidence = measure_again(self.prober, evidence, (worst,))
             count = min(AT_ONCE, MOST_PROBES - len(evidence.probes))
             evidence = self.prober.more(evidence, count, sharp=alone)
-            judgement = self._judged(evidence)
+            judgement = self.judge(evidence)
+        if self.earlier.like is None and Further.AFAR in judgement.further:
+            evidence = self._from_afar(evidence)
+            judgement = self.judge(evidence)
         return evidence, judgement
 
-    def _judged(self, evidence: BlockEvidence) -> Judgement:
-        array = self.evaluator.workspace.arrays[evidence.name]
+    def _from_afar(self, evidence: BlockEvidence) -> BlockEvidence:
+        """The evidence with a few probes from long steps instead, where these see further."""
+        goal = FAR_GOAL * self.tolerance.fail * evidence.analytic_norm
+        directions = self.prober.directions(evidence)
+        chosen = directions if evidence.exact else directions[:FROM_AFAR]
+        probes = [self.prober.from_afar(evidence.name, v, goal) for v in chosen]
+        worst = max(probe.slope.error for probe in probes)
+        if not worst < max(probe.slope.error for probe in evidence.probes):
+            return evidence
+        return self.prober.concluded(replace(evidence, probes=tuple(probes)))
+
+    def without_noise(
+        self, evidence: Mapping[str, BlockEvidence], judgements: Mapping[str, Judgement]
+    ) -> dict[str, Judgement]:
+        """FAILs that noise has made which the check had not reckoned with, taken back."""
+        failed = [
+            name
+            for name, judgement in judgements.items()
+            if judgement.finding.verdict is Verdict.FAIL
+            and evidence[name].probes
+            and name not in self.earlier.failed
+        ]
+        found = {name: self._hidden_noise(evidence[name]) for name in failed}
+        noises = {name: level for name, level in found.items() if level}
+        largest = max(noises.values(), default=0.0)
+        for name in failed if noises else ():
+            # What one block has shown to be noise explains the others too, unless they outstand it.
+            if name not in noises and not self._outstands(evidence[name], largest):
+                noises[name] = largest
+        return {name: doubt(judgements[name], noise) for name, noise in noises.items()}
+
+    def judge(self, evidence: BlockEvidence) -> Judgement:
+        """Judge a block by what was measured of it."""
+        prober, name = self.prober, evidence.name
         return judge(
             evidence,
-            self.setting.name,
+            self.entered.setting.name,
             self.tolerance,
-            ordinary=self.prober.ordinary / self.prober.scales[evidence.name],
-            coarse=self.prober.coarse or array.dtype.itemsize < 8,
+            ordinary=prober.ordinary / prober.scales[name],
+            arithmetic=prober.arithmetic(name),
         )
 
-    def _is_open(self, judgement: Judgement, matters: float, granted: float) -> bool:
-        """Whether further probes could change a verdict that matters."""
-        finding = judgement.finding
-        wrong = finding.verdict is Verdict.FAIL and matters < math.inf
-        if not judgement.doubtful or not (wrong or finding.ratio >= matters):
-            return False
-        # What is too small to warn of is judged by its shape, and needs no more certainty.
-        return finding.ratio > self.tolerance.warn or self.prober.evaluations < granted
+    def _hidden_noise(self, evidence: BlockEvidence) -> float:
+        prober = self.prober
+        with self._largest_mismatch(evidence) as (line, probe):
+            scale = prober.scales[evidence.name]
+            noise = hidden_noise(line, probe, at_zero=prober.loss, scale=scale, noise=prober.noise)
+        return noise.level if noise else 0.0
 
+    def _outstands(self, evidence: BlockEvidence, noise: float) -> bool:
+        """Whether a block's largest mismatch is beyond this noise over a long step too."""
+        with self._largest_mismatch(evidence) as (line, probe):
+            return outstands(line, probe, scale=self.prober.scales[evidence.name], noise=noise)
 
-def doubted(
-    prober: Prober,
-    evidence: Mapping[str, BlockEvidence],
-    judgements: Mapping[str, Judgement],
-    past: EarlierResults,
-) -> dict[str, Judgement]:
-    """FAILs that noise has made which the check had not reckoned with, taken back."""
-    failed = [
-        name
-        for name, judgement in judgements.items()
-        if judgement.finding.verdict is Verdict.FAIL
-        and evidence[name].probes
-        and name not in past.failed
-    ]
-    found = {name: prober.hidden_noise(evidence[name]) for name in failed}
-    noises = {name: noise.level for name, noise in found.items() if noise is not None}
-    largest = max(noises.values(), default=0.0)
-    for name in failed if noises else ():
-        # What one block has shown to be noise explains the others too, unless they outstand it.
-        if name not in noises and not prober.outstands(evidence[name], largest):
-            noises[name] = largest
-    return {name: doubt(judgements[name], noise) for name, noise in noises.items()}
+    @contextlib.contextmanager
+    def _largest_mismatch(self, evidence: BlockEvidence) -> Iterator[tuple[Line, Probe]]:
+        # Of the probes that stand out beyond their error: noise makes the others.
+        size = [abs(p.residual) if p.z > STAIR else 0.0 for p in evidence.probes]
+        k = max(range(len(size)), key=size.__getitem__)
+        with self.prober.line(evidence.name, self.prober.directions(evidence)[k]) as line:
+            yield line, evidence.probes[k]

@@ -1,15 +1,21 @@
-"""What a passing check and a search may cost, in loss evaluations."""
+"""What a check may cost, in loss evaluations: one value, shared out among what is still to be done.
+
+A passing check of ``T`` blocks may take ``40·T + 100`` evaluations.  What is left is divided
+equally among the settings still to come, and within a setting among the blocks still to come, so
+that what one leaves the next may use.  Where a share is used up, noise, curvature or kinks have
+made probes dear, and fewer of them must do as long as nothing stands out.  Mismatches are looked
+into whatever that costs.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
-__all__ = ["FEWEST_ROUNDS", "GRANTED", "QUICK", "SEARCH", "Budget", "affordable"]
+__all__ = ["FEWEST_ROUNDS", "QUICK", "SEARCH", "UNLIMITED", "Budget"]
 
-GRANTED = {"main": (12, 20), "further": (4, 4)}
-"""Evaluations that a passing check may make for each block, and besides, at its main setting (those
-of the sanity tests and the noise included) and at each further one.  What one leaves, the next may
-use."""
+FOR_EACH, BESIDES = 40, 100
+"""Evaluations of a passing check, for each block and besides."""
 
 QUICK = 24
 """Evaluations that a passing check of quick effort may make."""
@@ -22,23 +28,35 @@ SEARCH = 1300
 
 
 class Budget:
-    """Loss evaluations that may be spent.
+    """Loss evaluations that may still be made.
 
     Args:
         spent: Returns how many have been made so far.
         most: How many more may be made.
     """
 
-    def __init__(self, spent: Callable[[], int], most: int) -> None:
+    def __init__(self, spent: Callable[[], int], most: float = math.inf) -> None:
         self._spent = spent
         self._end = spent() + most
 
+    @classmethod
+    def of_check(cls, spent: Callable[[], int], blocks: int) -> Budget:
+        """The budget of one check of so many blocks."""
+        return cls(spent, FOR_EACH * blocks + BESIDES)
+
     @property
-    def left(self) -> int:
+    def left(self) -> float:
         """Evaluations left, never below zero."""
-        return max(0, self._end - self._spent())
+        return max(0.0, self._end - self._spent())
+
+    def share(self, parts: float) -> Budget:
+        """What is left, divided by the parts that are still to share it."""
+        return Budget(self._spent, self.left / max(1.0, parts))
+
+    def rounds(self, cost: int, most: int, *, least: int = FEWEST_ROUNDS) -> int:
+        """How many rounds of so many evaluations a probe may try, of at most ``most``."""
+        return int(min(most, max(least, self.left / cost)))
 
 
-def affordable(rounds: float, most: int, *, least: int = FEWEST_ROUNDS) -> int:
-    """How many steps a probe may try, where the evaluations left pay for ``rounds`` of them."""
-    return int(min(most, max(least, rounds)))
+UNLIMITED = Budget(lambda: 0)
+"""No limit at all."""

@@ -15,7 +15,7 @@ from typing import TypeAlias
 import numpy as np
 
 from gradhook._types import Array
-from gradhook.probe.line_prober import LineProber
+from gradhook.evaluation.directions import Element
 from gradhook.probe.prober import Prober
 from gradhook.probe.steps import Knowledge
 from gradhook.verdict.evidence import Probe
@@ -110,7 +110,7 @@ def measure_elements(
     return plain
 
 
-def run_task(prober: LineProber, task: Task) -> Measurements:
+def run_task(prober: Prober, task: Task) -> Measurements:
     """Measure one chunk with what the prober knows now."""
     before = prober.evaluations
     indices = range(task.start, task.stop)
@@ -118,6 +118,12 @@ def run_task(prober: LineProber, task: Task) -> Measurements:
     textbook = (
         ()
         if task.eps is None
-        else tuple(prober.textbook(task.name, index, task.eps) for index in indices)
+        else tuple(_textbook(prober, task.name, index, task.eps) for index in indices)
     )
     return Measurements(probes, textbook, prober.evaluations - before, prober.knowledge)
+
+
+def _textbook(prober: Prober, name: str, index: int, eps: float) -> float:
+    """The plain two-sided difference of one element, at a fixed ``eps``."""
+    with prober.line(name, Element(index)) as line:
+        return float((line(eps) - line(-eps)) / (2 * eps))

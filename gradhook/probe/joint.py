@@ -1,210 +1,128 @@
-"""One direction over all blocks at once, and blocks one by one only if it disagrees.
+"""One direction over all blocks at once.
 
-This is quick effort, and how standard effort sees the current point where noise or kinks have used
-up what it may cost.
-
-Every block moves by its own scale, so none drowns because its gradient is small in other units.  A
-block whose share of the analytic slope is below the probe's error could be wrong unseen and is
-UNTESTED; the others pass *jointly*, and their own ratio is unknown.
+Every block moves by its own scale, so none drowns because its gradient is small in other units.
+Quick effort asks no more: a block whose share of the analytic slope is below the probe's error
+could be wrong unseen and is UNTESTED; the others pass *jointly*, and their own ratio is unknown.
+Where the joint probe disagrees, blocks are probed one by one.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from gradhook._types import Blocks, Verdict
-from gradhook.evaluation.evaluator import Evaluator
+from gradhook._types import Verdict
+from gradhook.difference.formulas import Pair
+from gradhook.evaluation.line import Line
 from gradhook.options import Options
-from gradhook.probe.budget import GRANTED, QUICK
+from gradhook.probe.budget import QUICK, Budget
 from gradhook.probe.measure import measure
 from gradhook.probe.prober import Prober
 from gradhook.probe.result import EarlierResults, SettingResult
-from gradhook.probe.setting import Setting
+from gradhook.probe.setting import EnteredSetting
+from gradhook.probe.steps import JOINT
 from gradhook.report import Finding
 from gradhook.verdict.compare import compare
-from gradhook.verdict.evidence import BlockEvidence
+from gradhook.verdict.evidence import BlockEvidence, Probe
 from gradhook.verdict.judge import Judgement, judge
 
-__all__ = ["measure_quickly", "measure_sparingly"]
+__all__ = ["JointProbe", "measure_quickly", "probe_jointly"]
 
 
-ROUND, JOINTLY = 4, 8
-"""Evaluations of one round of a sharp probe, and those that a joint probe may take whatever is
-left."""
+@dataclass(frozen=True, slots=True)
+class JointProbe:
+    """One probe along a direction over all blocks, each at its own scale.
+
+    Args:
+        probe: Both derivatives, in units of loss per unit of all scales.
+        shares: The analytic share ``⟨a_b, v_b⟩·s_b`` of each block.
+        evidence: The same as evidence of one block, ``s_b·a_b`` of all of them.
+    """
+
+    probe: Probe
+    shares: Mapping[str, float]
+    evidence: BlockEvidence
+
+
+def probe_jointly(prober: Prober, budget: Budget) -> JointProbe:
+    """Probe along one direction over all blocks.
+
+    Args:
+        prober: At the point.
+        budget: Evaluations that may be made; at least a pair is.
+    """
+    gradients, scales = prober.gradients, prober.scales
+    parts = [(n, prober.direction(n, 0), s) for n, s in scales.items() if gradients[n].size]
+    shares = {n: s * v.dot(gradients[n]) for n, v, s in parts}
+    with Line(prober.evaluator.workspace, parts, prober.evaluator.loss) as line:
+        if budget.left < 4:  # the noise was dear to measure
+            step = prober.steps.first(JOINT, 1.0)
+            slope = Pair()(line, prober.loss, step, prober.noise)
+        else:
+            slope = prober.sharp(line, JOINT, 1.0, budget, least=1)
+    probe = Probe(math.fsum(shares.values()), slope)
+    # Along a joint direction the norms are those of the blocks in units of their scales.
+    size = math.hypot(*(scales[name] * norm for name, norm in prober.norms.items()))
+    count = sum(gradient.size for gradient in gradients.values())
+    rounding = prober.evaluator.rounding
+    error = math.hypot(*(scale * rounding.get(name, 0.0) for name, scale in scales.items()))
+    evidence = BlockEvidence("all blocks", count, size, 1.0, (probe,), analytic_error=error)
+    return JointProbe(probe, shares, evidence)
 
 
 def measure_quickly(
-    evaluator: Evaluator,
-    setting: Setting,
-    options: Options,
-    *,
-    seed: int,
-    loss: float,
-    gradients: Blocks,
-    elsewhere: float,
+    entered: EnteredSetting, options: Options, *, elsewhere: float
 ) -> SettingResult:
-    """Judge all blocks by one joint probe, at whose point loss and gradients are known."""
-    prober = Prober(
-        evaluator,
-        loss=loss,
-        gradients=gradients,
-        seed=seed,
-        method=options.method,
-        elsewhere=elsewhere,
-        most=QUICK - evaluator.evaluations - 2,  # a pair must be left
-    )
-    left = QUICK - evaluator.evaluations
-    jointly = _judged_jointly(prober, setting, options, gradients=gradients, left=left)
-    return jointly or measure(
-        evaluator,
-        setting,
-        options,
-        seed=seed,
-        loss=loss,
-        gradients=gradients,
-        past=EarlierResults(prober),
-    )
-
-
-def measure_sparingly(
-    evaluator: Evaluator,
-    setting: Setting,
-    options: Options,
-    *,
-    seed: int,
-    loss: float,
-    gradients: Blocks,
-    past: EarlierResults,
-    alone: list[str],
-) -> SettingResult | None:
-    """Judge blocks by one joint probe where what is granted does not pay for one of each.
+    """Judge all blocks by one joint probe, at whose point loss and gradients are known.
 
     Args:
-        evaluator: At the setting's point.
-        setting: The setting.
+        entered: The setting.
         options: The check's options.
-        seed: Seed of the directions.
-        loss: The loss there.
-        gradients: The analytic gradients there.
-        past: What earlier settings found.
-        alone: Blocks that these have not settled, which are measured one by one all the same.
-
-    Returns:
-        ``None`` where it does, or where that probe does not pass: then blocks are to be measured
-        one by one.
+        elsewhere: The loss at another point.
     """
-    if past.like is None or options.effort != "standard" or options.method is not None:
-        return None
-    if past.spread:  # these mismatches would show in the joint probe too
-        return None
-    for_each, besides = GRANTED["further"]
-    granted = besides + for_each * len(gradients)
-    left = evaluator.granted + granted - evaluator.evaluations
-    one_by_one = past.like.least_cost()
-    if one_by_one <= JOINTLY or left >= one_by_one + ROUND or 2 * len(alone) >= len(gradients):
-        return None
-    prober = Prober(evaluator, loss=loss, gradients=gradients, seed=seed, like=past.like)
-    coarse = prober.coarse or not evaluator.workspace.is_float64
-    tolerance = options.tolerance
-    jointly = _judged_jointly(
-        prober,
-        setting,
-        options,
-        gradients=gradients,
-        left=max(left, JOINTLY),
-        coarse=coarse,
-        settled=True,
-        margin=tolerance.coarse_margin if coarse else tolerance.resolved,
-    )
-    if jointly is None:
-        return None
-    alone = alone + [
-        name
-        for name, judgement in jointly.judgements.items()
-        if judgement.finding.verdict is Verdict.UNTESTED and name not in alone
-    ]
-    if 2 * len(alone) >= len(gradients):
-        return None
-    evaluator.granted += granted
-    if not alone:
-        return jointly.lightened()
-    each = measure(
-        evaluator,
-        setting,
-        options,
-        seed=seed,
-        loss=loss,
-        gradients=gradients,
-        names=alone,
-        past=past,
-    )
-    return replace(
-        jointly,
-        evidence=jointly.evidence | each.evidence,
-        judgements=jointly.judgements | each.judgements,
-    ).lightened()
+    evaluator = entered.evaluator
+    left = QUICK - evaluator.evaluations
+    prober = entered.prober(options, elsewhere=elsewhere, most=left - 2)  # a pair must be left
+    budget = Budget(lambda: evaluator.evaluations, QUICK - evaluator.evaluations)
+    jointly = _judged_jointly(prober, entered, options, budget)
+    return jointly or measure(entered, options, earlier=EarlierResults(prober))
 
 
 def _judged_jointly(
-    prober: Prober,
-    setting: Setting,
-    options: Options,
-    *,
-    gradients: Blocks,
-    left: float,
-    coarse: bool = False,
-    settled: bool = False,
-    margin: float = 1.0,
+    prober: Prober, entered: EnteredSetting, options: Options, budget: Budget
 ) -> SettingResult | None:
-    """Judge all blocks by one joint probe; ``None`` where it shows a mismatch, or too little.
-
-    Args:
-        prober: At the setting's point.
-        setting: The setting.
-        options: The check's options.
-        gradients: The analytic gradients there.
-        left: Evaluations that may be made.
-        coarse: Whether PASS may state the resolution of a coarse loss.
-        settled: Whether a probe that is too coarse to tell is left at that.
-        margin: Multiple of the probe's error that a block's share has to exceed, or it is UNTESTED.
-    """
+    """Judge all blocks by one joint probe; ``None`` where it shows a mismatch, or too little."""
     if not all(map(math.isfinite, prober.norms.values())):
         return None
-    probe, shares = prober.joint(left)
-    if not math.isfinite(probe.slope.value):
+    joint = probe_jointly(prober, budget)
+    slope = joint.probe.slope
+    if not math.isfinite(slope.value):
         return None
-    # Along a joint direction the norms are those of the blocks in units of their scales.
-    size = math.hypot(*(prober.scales[name] * norm for name, norm in prober.norms.items()))
-    together = BlockEvidence(
-        "all blocks", sum(g.size for g in gradients.values()), size, 1.0, (probe,)
+    together = judge(
+        joint.evidence,
+        entered.setting.name,
+        options.tolerance,
+        ordinary=prober.ordinary,
+        arithmetic=prober.arithmetic(),
     )
-    verdict = judge(
-        together, setting.name, options.tolerance, ordinary=prober.ordinary, coarse=coarse
-    )
-    said = verdict.finding.verdict
-    if said is not Verdict.PASS and not (settled and said is Verdict.INCONCLUSIVE):
+    if together.finding.verdict is not Verdict.PASS:
         return None
-    passed = said is Verdict.PASS
-    if passed:
-        note = "right jointly with the other blocks"
-        if coarse:
-            note = f"{verdict.finding.note}, jointly with the other blocks"
-    else:
-        note = "one probe over all blocks was too coarse to tell"
     judgements, evidence = {}, {}
-    for name, gradient in gradients.items():
-        seen = not passed or abs(shares.get(name, 0.0)) > margin * probe.slope.error
+    for name, gradient in entered.gradients.items():
+        seen = abs(joint.shares.get(name, 0.0)) > slope.error
         norm = prober.norms[name]
         evidence[name] = BlockEvidence(name, gradient.size, norm, prober.scales[name])
+        note = "right jointly with the other blocks"
         finding = Finding(
-            setting.name,
-            said if seen else Verdict.UNTESTED,
+            entered.setting.name,
+            Verdict.PASS if seen else Verdict.UNTESTED,
             analytic_norm=norm,
             probes=1,
-            kinks=int(passed and probe.slope.kink),
+            kinks=int(slope.kink),
             note=note if seen else "its share of the joint slope is below the probe's error",
         )
         judgements[name] = Judgement(finding, compare(evidence[name], options.tolerance))
-    joint = verdict.comparison if passed else None
-    return SettingResult(setting, prober, gradients, evidence, judgements, joint=joint)
+    return SettingResult(
+        entered.setting, prober, entered.gradients, evidence, judgements, joint=together.comparison
+    )

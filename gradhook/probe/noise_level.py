@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gradhook.difference.base import Samples
+from gradhook.difference.formulas import Sharp
 from gradhook.difference.noise_table import Noise, measure_noise
-from gradhook.difference.slopes import sharp_slope
 from gradhook.difference.stairs import STAIR, WIDE
 from gradhook.errors import NonFiniteLossError
 from gradhook.evaluation.directions import random_direction, seeded
@@ -119,15 +119,7 @@ def _acquits(line: Samples, probe: Probe, step: float, at_zero: float, noise: fl
     far = (line(step) - line(-step)) / (2 * step)
     if abs(far - near.value) <= abs(far - probe.analytic):
         return False
-    slope = sharp_slope(
-        line,
-        at_zero,
-        noise=noise,
-        step=step,
-        longest=step,
-        good=lambda slope: True,
-        rounds=1,
-    )
+    slope = Sharp()(line, at_zero, step, noise)
     apart, off = abs(slope.value - near.value), abs(slope.value - probe.analytic)
     agrees = off <= max(STAIR * slope.error, CLOSE * apart)
     return agrees and apart > STAIR * (slope.error + near.error)

@@ -1,56 +1,222 @@
-"""Probing one setting: every block along a few directions, or element by element.
+"""Probing at one point: slopes along lines, and every block along a few directions.
 
-A block of at most as many elements as directions is probed element by element, which is exact.
-What was measured of a block is its evidence, which later probes add to, or make anew where an
-element is in doubt.
+A line moves one block, or several at once, along a direction.  The first probe of a block is sharp
+and teaches the curvature of the loss there; the following ones need two evaluations at the step
+that balances that curvature against the noise.  A block of at most as many elements as directions
+is probed element by element, which is exact.  What was measured of a block is its evidence, which
+later probes add to.
 """
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
+from typing import Any, Self
 
 import numpy as np
 
-from gradhook.difference import Backward, Forward
+from gradhook._types import Blocks
+from gradhook.difference import Backward, Forward, Method
 from gradhook.difference.base import Estimate
-from gradhook.difference.noise_table import Noise
-from gradhook.difference.slopes import DISAGREE, LOST, pair_slope
-from gradhook.difference.stairs import STAIR
+from gradhook.difference.formulas import Formula, Pair, Sharp
+from gradhook.difference.long_steps import LongSteps
+from gradhook.difference.search import GROW, SearchOptions, search
+from gradhook.errors import NonFiniteLossError
 from gradhook.evaluation.directions import Direction, Element, random_direction, seeded
+from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.line import Line
-from gradhook.probe.line_prober import LineProber
-from gradhook.probe.noise_level import hidden_noise, outstands
-from gradhook.probe.steps import JOINT
+from gradhook.evaluation.points import typical_scale
+from gradhook.objective.parameters import norm
+from gradhook.probe.budget import FEWEST_ROUNDS, UNLIMITED, Budget
+from gradhook.probe.noise_level import joint_noise
+from gradhook.probe.steps import (
+    ENOUGH,
+    FAIR,
+    LONGEST_STEP,
+    ROUGH,
+    SHARP,
+    Knowledge,
+    Steps,
+)
 from gradhook.verdict.evidence import BlockEvidence, Probe
 
 __all__ = ["Prober"]
 
-SHORTER = 30.0
-"""How much shorter the step is with which a slope is measured again."""
+SMALLER = 0.1
+"""Size and steepness of the loss, relative to the main setting's, below which its noise is measured
+anew."""
+
+VANISHING = 1e-6
+"""Loss, relative to the main setting's, below which no noise is believed below the one there."""
 
 
-class Prober(LineProber):
-    """Measures blocks at the workspace's present point, with its present switches."""
+class Prober:
+    """Measures at the workspace's present point, with its present switches.
+
+    Args:
+        evaluator: Calls the objective.
+        loss: The loss at the point.
+        gradients: The analytic gradients there.
+        seed: Seed of the directions.
+        method: A difference method that the user chose, instead of gradhook's probes.
+        like: The prober of an earlier setting, whose noise and curvatures serve as first guesses,
+            so that no block needs a sharp probe again, unless the loss is of another size; ``None``
+            measures the noise.
+        elsewhere: The loss at another point, a first guess of what it varies by.
+        most: Evaluations that measuring the noise should keep to.
+
+    Attributes:
+        scales: The blocks' scales, in the parameters' units.
+        norms: The norms of the analytic gradients.
+        steps: Chooses steps, and learns from what they give.
+    """
 
     # All elements of blocks, where they were measured beforehand.
     _elements: Mapping[str, Sequence[Probe]] = MappingProxyType({})
 
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        *,
+        loss: float,
+        gradients: Blocks,
+        seed: int,
+        method: Method | None = None,
+        like: Prober | None = None,
+        elsewhere: float = math.nan,
+        most: float = math.inf,
+    ) -> None:
+        self.evaluator = evaluator
+        self._workspace = evaluator.workspace
+        self.gradients = gradients
+        self._seed = seed
+        self._method = method
+        self.scales = {
+            name: self._workspace.scale(name) or typical_scale(array.shape)
+            for name, array in self._workspace.arrays.items()
+        }
+        self.norms = {name: norm(g) for name, g in gradients.items()}
+        self.loss = loss
+        self.steps: Steps
+        self._main = like is None
+        self._further = False
+        self._least_ordinary = 0.0
+        # Blocks of which kinks spoiled a probe, and those that moved the loss at another point.
+        self._kinked: set[str] = set()
+        self._moved: set[str] = set()
+        growth = math.nan
+        if like is not None:
+            self._kinked |= like._kinked
+            self._moved = {name for name in self.scales if like.steps.has_moved(name)}
+            growth = abs(loss) / max(abs(like.loss), sys.float_info.min)
+            # A loss that passes through zero is as steep there as elsewhere; one that is smaller
+            # altogether is measured anew.  All that the analytic gradients decide is whose noise
+            # counts, the larger one where they are too large.
+            steepness = self.ordinary / (like.ordinary or math.inf)
+            # A loss of zero is not exact: it is made of terms of the size that it has elsewhere.
+            vanishing = growth < VANISHING
+            self._least_ordinary = like.ordinary if vanishing else 0.0
+            self._further = vanishing or max(growth, steepness) >= SMALLER
+            if self._further:
+                self.steps = like.steps.carried_on(growth=growth, scales=self.scales)
+                return
+        before = None
+        if like is not None:
+            # A loss that is rounded as a whole has a noise in proportion to its size.
+            before = like.noise * (min(1.0, growth) if like.coarse else 1.0)
+        noise = joint_noise(
+            evaluator,
+            self.scales,
+            loss=loss,
+            seed=seed,
+            elsewhere=elsewhere,
+            before=before,
+            most=most,
+        )
+        self.steps = Steps(noise, loss=loss, scales=self.scales)
+        if like is not None:
+            self.steps.expect(growth * like.knowledge.typical)
+
+    @classmethod
+    def resumed(cls, evaluator: Evaluator, state: dict[str, Any]) -> Self:
+        """A prober with another's ``state``, for slopes alone: it has no analytic gradients."""
+        prober = cls.__new__(cls)
+        prober.__dict__.update(state)
+        prober.evaluator, prober._workspace = evaluator, evaluator.workspace
+        arrays = evaluator.workspace.arrays.items()
+        prober.gradients = {n: np.broadcast_to(0.0, array.shape) for n, array in arrays}
+        return prober
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """Everything but the evaluator, its arrays, the gradients and elements measured."""
+        without = ("evaluator", "_workspace", "gradients", "_elements")
+        return {name: value for name, value in vars(self).items() if name not in without}
+
+    @property
+    def ordinary(self) -> float:
+        """``max over blocks c of s_c·‖a_c‖``, from the finite analytic gradients.
+
+        Where the loss all but vanishes, no less than at the main setting.
+        """
+        largest = max(
+            (self.scales[n] * size for n, size in self.norms.items() if math.isfinite(size)),
+            default=0.0,
+        )
+        return max(largest, self._least_ordinary)
+
+    @property
+    def evaluations(self) -> int:
+        """Loss evaluations that its evaluator has made."""
+        return self.evaluator.evaluations
+
+    @property
+    def noise(self) -> float:
+        """Absolute noise in one evaluation, in units of loss."""
+        return self.steps.noise
+
+    @property
+    def coarse(self) -> bool:
+        """Whether that is more than float64's rounding."""
+        return self.steps.coarse
+
+    def arithmetic(self, name: str | None = None) -> str:
+        """What makes probes of a block, or of all of them, coarser than float64; empty if nothing.
+
+        The dtype of a parameter, a gradient or the loss, else noise above that of float64.
+        """
+        arrays = self._workspace.arrays
+        seen = [array.dtype for n, array in arrays.items() if name in (None, n)]
+        dtypes = [dtype for dtype in (*seen, *self.evaluator.dtypes) if dtype.itemsize < 8]
+        if dtypes:
+            return str(min(dtypes, key=lambda dtype: dtype.itemsize))
+        size = max(abs(self.loss), self.ordinary)
+        return f"noise of {self.noise / size:.0e} of the loss" if self.coarse and size else ""
+
+    @property
+    def knowledge(self) -> Knowledge:
+        """What has been learned so far; may be set back."""
+        return self.steps.knowledge
+
+    @knowledge.setter
+    def knowledge(self, known: Knowledge) -> None:
+        self.steps.knowledge = known
+
     def size(self, name: str) -> int:
         """Number of a block's elements, 0 where its gradient is not finite."""
-        return self._gradients[name].size if math.isfinite(self.norms[name]) else 0
+        return self.gradients[name].size if math.isfinite(self.norms[name]) else 0
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Shape of a block."""
-        return self._gradients[name].shape
+        return self.gradients[name].shape
 
     def take_elements(self, name: str, probes: Sequence[Probe]) -> None:
         """Take up probes of all elements of a block, measured already, maybe without gradients."""
         if self._workspace.arrays[name].dtype.itemsize >= 8:  # else of the steps really taken
-            analytic = self._gradients[name].reshape(-1).tolist()
+            analytic = self.gradients[name].reshape(-1).tolist()
             pairs = zip(analytic, probes, strict=True)
             probes = [Probe(value, probe.slope) for value, probe in pairs]
         self._elements = {**self._elements, name: probes}
@@ -60,16 +226,14 @@ class Prober(LineProber):
         name: str,
         *,
         probes: int,
-        least: int = 1,
-        granted: float = math.inf,
+        budget: Budget = UNLIMITED,
         exhaustive: bool = False,
     ) -> BlockEvidence:
         """Probe a block along ``probes`` directions, or every element of it.
 
-        Where nothing stands out, ``least`` directions do once so many evaluations as are
-        ``granted`` have been made.
+        Where nothing stands out, one direction less does once the budget is spent.
         """
-        gradient = self._gradients[name]
+        gradient = self.gradients[name]
         whole = math.isfinite(self.norms[name])
         spoiled = 0 if whole else int(np.count_nonzero(~np.isfinite(gradient)))
         evidence = BlockEvidence(
@@ -79,16 +243,17 @@ class Prober(LineProber):
             self.scales[name],
             spoiled=spoiled,
             kinked=name in self._kinked,
+            analytic_error=self.evaluator.rounding.get(name, 0.0),
         )
         if spoiled or not gradient.size:
             return evidence
-        if self._further and self._steps.knows(name) and not self._steps.pair_suffices(name):
+        if self._further and self.steps.knows(name) and not self.steps.pair_suffices(name):
             probes = 1  # a sharp one, at the cost of two pairs
         exact = exhaustive or gradient.size <= probes
         directions: list[Direction] = (
             [Element(i) for i in range(gradient.size)]
             if exact
-            else [self._direction(name, k) for k in range(probes)]
+            else [self.direction(name, k) for k in range(probes)]
         )
         measured: list[Probe] = []
         if exhaustive and name in self._elements:
@@ -96,10 +261,11 @@ class Prober(LineProber):
             directions = []
         for direction in directions:
             calm = all(p.z <= 1 for p in measured)
-            left = granted - self.evaluations if calm else math.inf
-            if left < self._cost(name) and not exact and len(measured) >= least:
+            spent = calm and budget.left < self._cost(name)
+            if spent and not exact and 0 < len(measured) >= probes - 1:
                 break
-            measured.append(self._probe(name, direction, sharp=exhaustive, left=left))
+            allowed = budget if calm else UNLIMITED
+            measured.append(self._probe(name, direction, sharp=exhaustive, budget=allowed))
             if measured[-1].slope.kink and self._further and not exact:
                 break  # at a tie further directions cross it too
         elements = (
@@ -107,7 +273,7 @@ class Prober(LineProber):
             if exhaustive
             else None
         )
-        return self._concluded(
+        return self.concluded(
             replace(evidence, probes=tuple(measured), exact=exact, elements=elements)
         )
 
@@ -115,126 +281,163 @@ class Prober(LineProber):
         """Probe a block along further directions, sharply or in pairs where these suffice."""
         measured = list(evidence.probes)
         for k in range(len(measured), len(measured) + probes):
-            direction = self._direction(evidence.name, k)
+            direction = self.direction(evidence.name, k)
             measured.append(self._probe(evidence.name, direction, sharp=sharp))
-        return self._concluded(replace(evidence, probes=tuple(measured)))
-
-    def again(self, evidence: BlockEvidence, which: Sequence[int]) -> BlockEvidence:
-        """Measure along some of the directions again, and widen errors that this contradicts.
-
-        For blocks probed element by element, where no further direction can tell a wrong gradient
-        from several kinks inside one step, for blocks that fail among kinks, and for single probes
-        that stand out.
-        """
-        name, measured = evidence.name, list(evidence.probes)
-        directions = self.directions(evidence)
-        usual = self._steps.first(name, self.scales[name])
-        for index in which:
-            before = measured[index]
-            # A pair is held against the step of sharp probes, everything else against a short one.
-            step = self._shorter(before.slope)
-            if not evidence.exact and usual > 2 * before.slope.step:
-                step = usual
-            after = self.slope_again(name, directions[index], before.slope, step)
-            apart = abs(after.value - before.slope.value)
-            if apart > after.error + before.slope.error:  # one of the two is wrong about its error
-                slope = min(before.slope, after, key=lambda s: s.step)
-                measured[index] = Probe(before.analytic, replace(slope, error=slope.error + apart))
-            elif (
-                evidence.meets_kinks
-                and after.step < before.slope.step
-                and math.isfinite(after.error)
-            ):
-                # No longer step errs by less than a shorter one, unless two errors cancel there;
-                # but noise that was not seen grows as the step shrinks.
-                noisy = 2 * self.noise / after.step
-                truncation = after.error - noisy
-                grown = DISAGREE * before.slope.error * before.slope.step / after.step
-                if truncation > max(LOST * noisy, grown):
-                    slope = replace(before.slope, error=truncation)
-                    measured[index] = Probe(before.analytic, slope)
-        return self._concluded(replace(evidence, probes=tuple(measured)))
-
-    def _shorter(self, slope: Estimate) -> float:
-        """A step that is shorter, unless noise makes more than about the error of before there."""
-        least = LOST * self.noise / (2 * slope.error) if slope.error else 0.0
-        return min(max(slope.step / SHORTER, least), slope.step / 2)
-
-    def hidden_noise(self, evidence: BlockEvidence) -> Noise | None:
-        """The noise along a block's largest mismatch, if the setting's table has not seen it."""
-        scale = self.scales[evidence.name]
-        with self._largest_mismatch(evidence) as (line, probe):
-            return hidden_noise(line, probe, at_zero=self.loss, scale=scale, noise=self.noise)
-
-    def outstands(self, evidence: BlockEvidence, noise: float) -> bool:
-        """Whether a block's largest mismatch is beyond this noise over a long step too."""
-        with self._largest_mismatch(evidence) as (line, probe):
-            return outstands(line, probe, scale=self.scales[evidence.name], noise=noise)
-
-    def joint(self, left: float) -> tuple[Probe, dict[str, float]]:
-        """One probe along a direction over all blocks, each at its own scale.
-
-        Args:
-            left: Evaluations that may be made; at least a pair is.
-
-        Returns:
-            The probe, in units of loss per unit of all scales, and the analytic share ``⟨a_b,
-            v_b⟩·s_b`` of each block.
-        """
-        parts = [
-            (n, self._direction(n, 0), s) for n, s in self.scales.items() if self._gradients[n].size
-        ]
-        shares = {n: s * v.dot(self._gradients[n]) for n, v, s in parts}
-        with Line(self._workspace, parts, self._evaluator.loss) as line:
-            if left < 4:  # the noise was dear to measure
-                step = self._steps.first(JOINT, 1.0)
-                slope = pair_slope(
-                    line, self.loss, noise=self.noise, step=step, good=lambda _: True, rounds=1
-                )
-            else:
-                slope = self._sharp(line, JOINT, 1.0, left, least=1)
-        self._steps.keep(JOINT, slope, 1.0)
-        return Probe(math.fsum(shares.values()), self._with_rounding(slope, parts)), shares
+        return self.concluded(replace(evidence, probes=tuple(measured)))
 
     def directions(self, evidence: BlockEvidence) -> list[Direction]:
         """The directions along which a block's probes were measured, in order."""
         count = len(evidence.probes)
         if evidence.exact:
             return [Element(i) for i in range(count)]
-        return [self._direction(evidence.name, k) for k in range(count)]
-
-    def least_cost(self) -> int:
-        """Evaluations that one probe of each block takes at least."""
-        arrays = self._workspace.arrays
-        return sum(self._cost(name) for name, array in arrays.items() if array.size)
+        return [self.direction(evidence.name, k) for k in range(count)]
 
     def forget_gradients(self) -> None:
         """Let go of the analytic gradients; what was learned of noise and steps stays."""
-        self._gradients = {}
+        self.gradients = {}
 
     def _cost(self, name: str) -> int:
         """Evaluations that another probe takes at least."""
-        return 2 if self._steps.knows(name) and self._steps.pair_suffices(name) else 4
+        return 2 if self.steps.knows(name) and self.steps.pair_suffices(name) else 4
 
-    def _direction(self, name: str, k: int) -> Direction:
+    def direction(self, name: str, k: int) -> Direction:
+        """The k-th direction of a block."""
         block = self._workspace.names.index(name)
         one_sided = isinstance(self._method, (Forward, Backward))
         seed = seeded(self._seed, 3, block, k)
-        return random_direction(self._gradients[name].size, seed, one_sided=one_sided)
+        return random_direction(self.gradients[name].size, seed, one_sided=one_sided)
 
-    @contextlib.contextmanager
-    def _largest_mismatch(self, evidence: BlockEvidence) -> Iterator[tuple[Line, Probe]]:
-        # Of the probes that stand out beyond their error: noise makes the others.
-        size = [abs(p.residual) if p.z > STAIR else 0.0 for p in evidence.probes]
-        k = max(range(len(size)), key=size.__getitem__)
-        parts = [(evidence.name, self.directions(evidence)[k], 1.0)]
-        with Line(self._workspace, parts, self._evaluator.loss) as line:
-            yield line, evidence.probes[k]
-
-    def _concluded(self, evidence: BlockEvidence) -> BlockEvidence:
+    def concluded(self, evidence: BlockEvidence) -> BlockEvidence:
+        """The evidence, with what all its probes say together."""
         if any(p.slope.kink for p in evidence.probes):
             self._kinked.add(evidence.name)
         unmoved = bool(evidence.probes) and all(
             p.slope.value == 0.0 and p.slope.gap == 0.0 for p in evidence.probes
         )
         return replace(evidence, unmoved=unmoved)
+
+    def line(self, name: str, direction: Direction) -> Line:
+        """The loss along a direction of one block, as a context manager."""
+        return Line(self._workspace, [(name, direction, 1.0)], self.evaluator.loss)
+
+    def element(self, name: str, index: int) -> Probe:
+        """A sharp probe of one element."""
+        return self._probe(name, Element(index), sharp=True)
+
+    def from_afar(self, name: str, direction: Direction, goal: float) -> Probe:
+        """A probe from long steps, where noise limits what short ones see.
+
+        Args:
+            name: The block.
+            direction: Its direction.
+            goal: Error at which no further evaluation is made, in units of loss per unit of ``t``.
+        """
+        scale = self.scales[name]
+        with self.line(name, direction) as line:
+            found = LongSteps()(
+                lambda t: line(t * scale),
+                noise=self.steps.noise_along_line,
+                goal=goal * scale,
+                at_zero=self.loss,
+            )
+        slope = Estimate(found.value / scale, found.error / scale, found.step * scale)
+        return Probe(direction.dot(self.gradients[name]), slope)
+
+    def along(
+        self,
+        parts: Sequence[tuple[str, Direction, float]],
+        *,
+        share: float = 1.0,
+        wanted: float = 0.0,
+    ) -> Probe:
+        """Probe along any direction, with a step that grows as fewer elements move.
+
+        Takes two evaluations where these can be expected to reach the error wanted, else four.
+
+        Args:
+            parts: Block, direction and weight, for each block that moves.
+            share: Share of the elements of these blocks that the directions move.
+            wanted: Error at which no further round is needed.
+        """
+        grown = math.sqrt(share * len(parts))
+        pair, sharp = (
+            min(self.steps.step(name, sharp=sharp) / weight for name, _, weight in parts) / grown
+            for sharp in (False, True)
+        )
+        longest = min(LONGEST_STEP * self.scales[name] / weight for name, _, weight in parts)
+
+        def good(slope: Estimate) -> bool:
+            return slope.error <= wanted
+
+        with Line(self._workspace, parts, self.evaluator.loss) as line:
+            fine = 2 * self.noise / min(pair, longest) <= wanted
+            formula: Formula = Pair() if fine else Sharp()
+            options = SearchOptions(
+                min(pair if fine else sharp, longest), good=good, grow=0.0 if fine else GROW
+            )
+            slope = search(line, self.loss, formula, options, noise=self.noise)
+            analytic = math.fsum(weight * v.dot(self.gradients[n]) for n, v, weight in parts)
+            coarse = any(self._workspace.arrays[n].dtype.itemsize < 8 for n, _, _ in parts)
+            if coarse and math.isfinite(slope.value):
+                analytic = line.slope_taken(self.gradients, slope.step)
+        rounding = self.evaluator.rounding
+        error = math.hypot(*(weight * rounding.get(name, 0.0) for name, _, weight in parts))
+        return Probe(analytic, replace(slope, error=slope.error + error))
+
+    def _probe(
+        self, name: str, direction: Direction, *, sharp: bool, budget: Budget = UNLIMITED
+    ) -> Probe:
+        """Probe one block within a budget, as long as nothing stands out."""
+        if not self.steps.has_moved(name) and name not in self._moved:
+            budget = UNLIMITED  # all other probes of the block will begin where this one ends
+        parts, scale, evaluator = [(name, direction, 1.0)], self.scales[name], self.evaluator
+        with Line(self._workspace, parts, evaluator.loss, evaluator.complex_loss) as line:
+            if self._method is not None:
+                slope = self._by_method(line, scale)
+            elif sharp or not self.steps.pair_suffices(name):
+                slope = self.sharp(line, name, scale, budget)
+                self.steps.pass_on(slope, scale)
+            else:
+                options = SearchOptions(
+                    self.steps.pair_step(name),
+                    good=self.steps.good(name, scale, FAIR),
+                    rounds=budget.rounds(Pair.points, Pair.rounds),
+                    grow=0.0,
+                )
+                slope = search(line, self.loss, Pair(), options, noise=self.noise)
+            analytic = direction.dot(self.gradients[name])
+            if self._workspace.arrays[name].dtype.itemsize < 8 and math.isfinite(slope.value):
+                analytic = line.slope_taken({name: self.gradients[name]}, slope.step)
+        self.steps.learn(name, slope)
+        return Probe(analytic, slope)
+
+    def sharp(
+        self,
+        line: Callable[[float], float],
+        name: str,
+        scale: float,
+        budget: Budget,
+        *,
+        least: int = FEWEST_ROUNDS,
+    ) -> Estimate:
+        """A sharp slope along a line that moves a block, or ``JOINT`` all of them."""
+        goal = SHARP if budget.left >= 4 else ENOUGH if self._main else ROUGH
+        options = SearchOptions(
+            self.steps.first(name, scale),
+            LONGEST_STEP * scale,
+            good=self.steps.good(name, scale, goal),
+            enough=self.steps.good(name, scale, ENOUGH),
+            rounds=budget.rounds(Sharp.points, Sharp.rounds, least=least),
+            grow=0.0 if self.steps.knows(name) else GROW,
+        )
+        return search(line, self.loss, Sharp(), options, noise=self.noise)
+
+    def _by_method(self, line: Callable[[float], float], scale: float) -> Estimate:
+        assert self._method is not None
+        try:
+            # Methods assume that a displacement of one is natural, so they see the line in units of
+            # the scale.
+            estimate = self._method(lambda t: line(t * scale), noise=self.noise)
+        except NonFiniteLossError:
+            return Estimate(math.nan, math.inf, math.nan)
+        return Estimate(estimate.value / scale, estimate.error / scale, estimate.step * scale)

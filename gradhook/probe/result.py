@@ -71,8 +71,29 @@ class SettingResult:
             and bool(self.evidence[name].probes)
             and name in self.gradients
             and not self.evidence[name].spoiled
-            and not any(name in away.judgements for away in self.retried)
+            and not any(
+                away.judgements[name].finding.verdict is not Verdict.PASS
+                for away in self.retried
+                if name in away.judgements
+            )
         )
+
+    def shows_unmoved(self, name: str) -> bool:
+        """Whether a block is wrong here because the loss did not move with it by a bit."""
+        judgement, evidence = self.judgements.get(name), self.evidence.get(name)
+        return (
+            judgement is not None
+            and evidence is not None
+            and judgement.finding.verdict in MISMATCH
+            and (evidence.unmoved or not evidence.probes)
+        )
+
+    def undecided(self, name: str, why: str) -> SettingResult:
+        """The same with a block that nothing can be said of."""
+        if name not in self.judgements:
+            return self
+        finding = Finding(self.setting.name, Verdict.INCONCLUSIVE, note=why)
+        return self.judged_anew({name: Judgement(finding, self.judgements[name].comparison)})
 
     def lightened(self) -> SettingResult:
         """The same without its gradients, if they are large and no block needs another look."""
@@ -95,13 +116,18 @@ class EarlierResults:
             before it.
         failed: Blocks that fail.
         located: Blocks of which a search found the wrong part.
-        spread: Ratios of small mismatches that lie all over their blocks.
+        dense: Ratios of small mismatches that lie all over their blocks.
     """
 
     like: Prober | None = None
     failed: frozenset[str] = frozenset()
     located: frozenset[str] = frozenset()
-    spread: Mapping[str, float] = field(default_factory=dict)
+    dense: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def known_wrong(self) -> frozenset[str]:
+        """Blocks that are known to be wrong, or where: nothing more is worth while."""
+        return self.failed | self.located
 
     @classmethod
     def of(cls, measured: Sequence[SettingResult]) -> EarlierResults:
@@ -112,5 +138,9 @@ class EarlierResults:
             frozenset(name for name, j in judged if j.finding.verdict is Verdict.FAIL),
             frozenset(name for name, j in judged if j.location),
             # The first setting that saw one counts.
-            {name: j.finding.ratio for name, j in reversed(judged) if j.small and not j.location},
+            {
+                name: j.finding.ratio
+                for name, j in reversed(judged)
+                if j.dense and j.finding.verdict is Verdict.PASS
+            },
         )

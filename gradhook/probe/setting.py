@@ -8,15 +8,19 @@ mask, the penalty that hides behind a small coefficient.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from gradhook._types import Batch
+from gradhook._types import Batch, Blocks
 from gradhook.evaluation.directions import Move
 from gradhook.evaluation.evaluator import Evaluator
+from gradhook.objective.parameters import all_finite
 from gradhook.objective.switches import BoundSwitch, SwitchState
+from gradhook.options import Options
+from gradhook.probe.prober import Prober
 
-__all__ = ["Setting", "Switchboard"]
+__all__ = ["EnteredSetting", "Setting", "Switchboard", "outside_domain"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,52 @@ class Setting:
         evaluator.workspace.move(self.moves)
         evaluator.batch = self.batch
         evaluator.switches = list(self.switches)
+
+
+@dataclass(frozen=True, slots=True)
+class EnteredSetting:
+    """A setting that the evaluator is in, with what the functions gave there.
+
+    Args:
+        evaluator: Calls the objective.
+        setting: The setting.
+        seed: Seed of the directions.
+        loss: The loss there.
+        gradients: The analytic gradients there.
+    """
+
+    evaluator: Evaluator
+    setting: Setting
+    seed: int
+    loss: float
+    gradients: Blocks
+
+    def prober(
+        self,
+        options: Options,
+        *,
+        like: Prober | None = None,
+        elsewhere: float = math.nan,
+        most: float = math.inf,
+    ) -> Prober:
+        """A prober at this setting's point; see there."""
+        return Prober(
+            self.evaluator,
+            loss=self.loss,
+            gradients=self.gradients,
+            seed=self.seed,
+            method=options.method,
+            like=like,
+            elsewhere=elsewhere,
+            most=most,
+        )
+
+
+def outside_domain(loss: float, gradients: Blocks | None = None) -> bool:
+    """Whether a loss, or any gradient, is NaN or infinite."""
+    return not math.isfinite(loss) or any(
+        not all_finite(gradient) for gradient in (gradients or {}).values()
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,12 @@
-"""Small mismatches, judged by their shape and not by their size.
+"""Small mismatches, judged where they sit and not by their size.
 
-Right code has none, so this costs nothing when all is well.  A mismatch that sits in a few elements
-is judged by the ratio of those elements alone: one wrong element of a million is a bug, whatever it
-adds to the norm.  One that is the same multiple of the gradient, or of the weights, everywhere has
-a cause and is worth a warning.  One that is spread over the block, follows no such rule and does
-not change with the step is typical of ``log(y + 1e-7)`` in the loss alone, and passes with a note
-while it is below 1e-5.
-
-Whether a mismatch is spread is told by random subsets of a block's elements, which all stand out
-then, and in small blocks by the others: what enters at the loss shows in most blocks, and about
-alike.  Blocks with spread mismatches are held against the rules together.
+Right code has none, so this costs nothing when all is well.  A wrong row of small numbers adds next
+to nothing to the norm of its block, and is a bug all the same: so any mismatch that stands out of
+its error is looked for in both halves of each axis, and in random subsets of the elements.  Where a
+part is free of it, the wrong part is searched, and its own ratio decides.  A mismatch that is the
+same multiple of the gradient, or of the weights, everywhere has a cause and is worth a warning.
+One that lies all over the blocks of a network, follows no such rule and stays below 1e-5 is typical
+of ``log(y + 1e-7)`` in the loss alone, and passes with its number.
 """
 
 from __future__ import annotations
@@ -20,11 +17,20 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradhook._types import Array, Blocks, Tolerance, Verdict
-from gradhook.evaluation.directions import Direction, masked, random_direction, seeded
+from gradhook._types import Array, Tolerance, Verdict
+from gradhook.evaluation.directions import (
+    Direction,
+    Part,
+    cut,
+    masked,
+    random_direction,
+    seeded,
+    whole,
+)
 from gradhook.probe.budget import SEARCH, Budget
 from gradhook.probe.localise import locate
 from gradhook.probe.prober import Prober
+from gradhook.probe.setting import EnteredSetting
 from gradhook.verdict.evidence import BlockEvidence, Location, Probe, describe, is_apart
 from gradhook.verdict.judge import Judgement
 
@@ -34,54 +40,51 @@ SUBSETS, SHARE, TELLING = 3, 1 / 16, 6.0
 """Random subsets that tell a spread mismatch, their share of the elements, and how far one that
 holds its share of the mismatch should stand out."""
 
-LARGE = 512
-"""Elements from which on subsets tell."""
+DIRECTIONS, EMPTIER = 2, 0.03
+"""Directions along which both halves of an axis are compared, and the share of the higher half's
+mismatch below which the lower one has none."""
 
 UNSURE = 60
-"""Evaluations that a search may take where subsets are too coarse to tell."""
+"""Evaluations that a search may take where halves and subsets are too coarse to tell."""
+
+SHARED_BLOCKS = 2
+"""Blocks, and half of all, that a mismatch which enters at the loss shows in at least."""
 
 
 def judge_small(
+    entered: EnteredSetting,
     prober: Prober,
     evidence: Mapping[str, BlockEvidence],
     judgements: Mapping[str, Judgement],
-    *,
-    spread: float,
-    gradients: Blocks,
-    values: Callable[[str], Array],
     tolerance: Tolerance,
-    seed: int,
+    *,
+    dense: float,
 ) -> dict[str, Judgement]:
     """Judge resolved mismatches that are too small to be a FAIL by themselves.
 
     Args:
-        prober: At the point and with the switches of the evidence.
+        entered: The setting of the evidence.
+        prober: At its point.
         evidence: The blocks' probes.
         judgements: What they say, going by the size of the mismatch alone.
-        spread: Ratio up to which a mismatch is taken for one that lies all over other blocks too.
-        gradients: The analytic gradients.
-        values: Returns a block at this point.
         tolerance: The constants of judging.
-        seed: Seed of fresh directions.
+        dense: Ratio up to which a mismatch is taken for one that lies all over other blocks too.
 
     Returns:
         The judgements by shape.
     """
+    seed, gradients = entered.seed + 11, entered.gradients
+    arrays = entered.evaluator.workspace.arrays
     judged: dict[str, Judgement] = {}
-    dense: list[str] = []
-    ratios = sorted(judgement.finding.ratio for judgement in judgements.values())
-    usual = ratios[len(ratios) // 2] if 2 * len(ratios) > max(2, len(evidence)) else 0.0
+    spread: list[str] = []
     for index, (name, judgement) in enumerate(judgements.items()):
-        if judgement.finding.ratio <= spread:
-            judged[name] = _by_rule(judgement, "", tolerance)
+        if judgement.finding.ratio <= dense:
+            judged[name] = _by_rule(judgement, "", tolerance, shared=True)
             continue
         block, size = evidence[name], judgement.comparison.residual_norm
-        alike = judgement.finding.ratio <= tolerance.unlike * usual and block.size < LARGE
-        worth = (
-            0 if alike else _search_worth(prober, block, size, tolerance, seeded(seed, 10, index))
-        )
+        worth = _search_worth(prober, block, size, tolerance, seeded(seed, 10, index))
         if not worth:
-            dense.append(name)
+            spread.append(name)
             continue
         found = locate(
             prober,
@@ -98,29 +101,40 @@ def judge_small(
             note += ", and nothing else stands out" if found.complete else ""
             judged[name] = _revised(judgement, verdict, note, found)
         else:
-            dense.append(name)
+            spread.append(name)
     rules = find_rules(
         prober,
-        [evidence[name] for name in dense],
-        {name: judgements[name].comparison.residual_norm for name in dense},
-        values=values,
+        [evidence[name] for name in spread],
+        {name: judgements[name].comparison.residual_norm for name in spread},
+        values=lambda name: arrays[name],
         tolerance=tolerance,
         seed=seed,
     )
-    for name in dense:
-        judged[name] = _by_rule(judgements[name], rules.get(name, ""), tolerance)
+    shared = len(spread) >= max(SHARED_BLOCKS, len(evidence) / 2)
+    for name in spread:
+        judged[name] = _by_rule(judgements[name], rules.get(name, ""), tolerance, shared=shared)
     return judged
 
 
 def _search_worth(
     prober: Prober, evidence: BlockEvidence, size: float, tolerance: Tolerance, seed: int
 ) -> int:
-    """Evaluations that a search may take; 0 where random subsets are all wrong.
+    """Evaluations that a search may take; 0 where no part of the block is free of the mismatch.
 
     The mismatch's ``size`` is the norm of the residual.
     """
     if evidence.exact:
         return 0 if _mostly_wrong(evidence, tolerance) else SEARCH
+    unsure = False
+    shape = prober.shape(evidence.name)
+    for axis, length in enumerate(shape):
+        if length < 2:
+            continue
+        low, high = sorted(_halves(prober, evidence.name, shape, axis, size, seed))
+        if low[0] <= max(tolerance.resolved * low[1], EMPTIER * high[0]):
+            if tolerance.resolved * low[1] < high[0] / 2:
+                return SEARCH
+            unsure = True
     if SHARE * evidence.size < 1:
         return UNSURE
     random = np.random.default_rng(seed)
@@ -133,7 +147,28 @@ def _search_worth(
         allowed = tolerance.resolved * probe.slope.error
         if abs(probe.residual) <= allowed:
             return SEARCH if allowed < expected / 2 else UNSURE
-    return 0
+    return UNSURE if unsure else 0
+
+
+def _halves(
+    prober: Prober, name: str, shape: tuple[int, ...], axis: int, size: float, seed: int
+) -> list[tuple[float, float]]:
+    """The mismatch in each half of an axis and its error, root mean squares over directions."""
+    middle = shape[axis] // 2
+    found = []
+    for first, last in ((0, middle), (middle, shape[axis])):
+        box = cut(whole(shape), axis, first, last)
+        share = (last - first) / shape[axis]
+        probes = []
+        for k in range(DIRECTIONS):
+            whole_block = random_direction(math.prod(shape), seeded(seed, 20 + axis, k))
+            part = Part(whole_block, shape, box)
+            wanted = math.sqrt(share) * size / TELLING
+            probes.append(prober.along([(name, part, 1.0)], share=share, wanted=wanted))
+        residual = math.hypot(*(probe.residual for probe in probes))
+        error = math.hypot(*(probe.slope.error for probe in probes))
+        found.append((residual / math.sqrt(DIRECTIONS), error / math.sqrt(DIRECTIONS)))
+    return found
 
 
 def _mostly_wrong(evidence: BlockEvidence, tolerance: Tolerance) -> bool:
@@ -141,15 +176,16 @@ def _mostly_wrong(evidence: BlockEvidence, tolerance: Tolerance) -> bool:
     return 2 * sum(wrong) > len(wrong)
 
 
-def _by_rule(judgement: Judgement, rule: str, tolerance: Tolerance) -> Judgement:
+def _by_rule(judgement: Judgement, rule: str, tolerance: Tolerance, *, shared: bool) -> Judgement:
+    """A mismatch all over its block, by the rule that it follows; ``shared`` by other blocks."""
     if rule:
         verdict = max(judgement.finding.verdict, Verdict.WARN, key=lambda v: v.severity)
         return _revised(judgement, verdict, rule)
     ratio = judgement.finding.ratio
-    if judgement.comparison.low < tolerance.unexplained:  # as far as so few directions tell
+    if shared and ratio < tolerance.unexplained:
         note = (
-            f"agrees to {ratio:.0e} everywhere; a fixed difference of this size is typical of "
-            "log(y + eps) in the loss"
+            f"differs by {ratio:.0e} everywhere, the same at every step: as a log(y + eps) in the "
+            "loss alone does"
         )
         return _revised(judgement, Verdict.PASS, note)
     return judgement
@@ -160,7 +196,7 @@ def _revised(
 ) -> Judgement:
     finding = replace(judgement.finding, verdict=verdict, note=note)
     where = describe(location) if location else None
-    return replace(judgement, finding=finding, doubtful=False, where=where, location=location)
+    return replace(judgement, finding=finding, where=where, location=location)
 
 
 FITTED, CONFIRMED = 3, 2

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 
 from gradhook.difference.base import Estimate
 from gradhook.difference.noise_table import Noise
-from gradhook.difference.slopes import LOST
+from gradhook.difference.search import LOST
 
 __all__ = [
     "ENOUGH",
@@ -30,7 +30,6 @@ __all__ = [
     "LONGEST_STEP",
     "ROUGH",
     "SHARP",
-    "SHARPEST",
     "Goal",
     "Knowledge",
     "Steps",
@@ -103,32 +102,31 @@ class Steps:
         noise: What the noise was measured to be.
         loss: The loss at the point.
         scales: The blocks' scales.
-        found: Steps that earlier checks found, by block and in units of its scale; those found
-            here are added.
 
     Attributes:
         noise: Absolute noise in one evaluation, in units of loss.
+        noise_along_line: The same without the allowance for other directions.
         coarse: Whether that is more than float64's rounding.
     """
 
-    def __init__(
-        self, noise: Noise, *, loss: float, scales: Mapping[str, float], found: dict[str, float]
-    ) -> None:
+    def __init__(self, noise: Noise, *, loss: float, scales: Mapping[str, float]) -> None:
         self.noise = noise.level
+        self.noise_along_line = min(noise.level, noise.along_line)
         self.coarse = noise.coarse
         contrast = noise.contrast or abs(loss) or 1.0
         self._relative_noise: float = min(1.0, noise.level / contrast)
         self._scales = scales
-        self._found = found
-        self._begin(dict(found))
+        # The cube root of noise over contrast: best for a smooth loss that varies by as much.
+        guessed = float(min(LONGEST_STEP / 4, max(FIRST_STEP, self._relative_noise ** (1 / 3))))
+        self.knowledge = Knowledge({}, guessed, 0.0)
 
     def carried_on(self, *, growth: float, scales: Mapping[str, float]) -> Steps:
         """Steps elsewhere, where the loss is ``growth`` times as large and scales are others."""
         steps = copy.copy(self)
         # Rounding grows in proportion to the loss.
         steps.noise = self.noise * max(1.0, growth)
+        steps.noise_along_line = self.noise_along_line * max(1.0, growth)
         steps._scales = scales
-        steps._begin_at = dict(self._found)
         steps.knowledge = replace(self.knowledge, typical=0.0)
         return steps
 
@@ -162,7 +160,7 @@ class Steps:
         known = self._learned.get(name)
         if name == JOINT and self._learned:
             return scale * min(k.step / self._scales[name] for name, k in self._learned.items())
-        return known.step if known else self._begin_at.get(name, self._relative_step) * scale
+        return known.step if known else self._relative_step * scale
 
     def step(self, name: str, *, sharp: bool) -> float:
         """Step along a direction that is not the block's own: a sharp probe's, or a pair's."""
@@ -184,17 +182,14 @@ class Steps:
             2 * self.noise / self.pair_step(name) <= self._at_best(FAIR) * known.slope
         )
 
-    def good(
-        self, name: str, scale: float, goal: Goal, *, seen: float | None = None
-    ) -> Callable[[Estimate], bool]:
+    def good(self, name: str, scale: float, goal: Goal) -> Callable[[Estimate], bool]:
         """Whether an estimate of a slope needs no further round.
 
-        Its error is held against the slope, or against the largest ``seen`` where that is larger:
-        in the block, unless it is given.
+        Its error is held against the slope, or against the largest seen in the block where that is
+        larger.
         """
         relative = self._at_best(goal)
-        if seen is None:
-            seen = self._learned[name].slope if name in self._learned else 0.0
+        seen = self._learned[name].slope if name in self._learned else 0.0
 
         def good(slope: Estimate) -> bool:
             size = max(abs(slope.value), seen)
@@ -219,7 +214,6 @@ class Steps:
             self._learned[name] = _Learned(self._relative_step * scale, math.nan, size)
         else:
             self._learned[name] = _Learned(slope.step, slope.curvature, size)
-            self.keep(name, slope, scale)
 
     def pass_on(self, slope: Estimate, scale: float) -> None:
         """Let the next block begin with the step that a sharp probe came to."""
@@ -228,21 +222,10 @@ class Steps:
             found = math.sqrt(found * self._relative_step)  # kinks may be denser along that block
         self._relative_step = max(found, SHORTEST_FIRST_STEP)
 
-    def keep(self, name: str, slope: Estimate, scale: float) -> None:
-        """Let later checks begin with the step found; they measure its error all the same."""
-        if math.isfinite(slope.error) and not slope.kink:
-            self._found[name] = max(slope.step / scale, SHORTEST_FIRST_STEP)
-
     def _driven(self, slope: Estimate, scale: float) -> bool:
         """Whether kinks drove the step down, rather than a curvature that is seen at its end."""
         bends = abs(slope.gap) > LOST * 2 * self.noise / slope.step
         return slope.kink or (slope.step < KINKS_BELOW * scale and not bends)
-
-    def _begin(self, begin_at: dict[str, float]) -> None:
-        self._begin_at = begin_at
-        # The cube root of noise over contrast: best for a smooth loss that varies by as much.
-        guessed = float(min(LONGEST_STEP / 4, max(FIRST_STEP, self._relative_noise ** (1 / 3))))
-        self.knowledge = Knowledge({}, guessed, 0.0)
 
     def _at_best(self, goal: Goal) -> float:
         """The relative error wanted, or the goal's multiple of the best that the noise allows.
@@ -268,9 +251,6 @@ class Goal:
 
 SHARP = Goal(1e-7, 3.0)
 """Of a sharp estimate."""
-
-SHARPEST = Goal(SHARP.relative, 0.0)
-"""The same whatever the noise."""
 
 FAIR = Goal(1e-6, 3.0)
 """Of a pair."""

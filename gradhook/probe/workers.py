@@ -26,7 +26,6 @@ from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.workspace import Workspace
 from gradhook.guard.guard import Guard
 from gradhook.probe.elements import Distribute, Measurements, Task, run_task
-from gradhook.probe.line_prober import LineProber
 from gradhook.probe.prober import Prober
 
 __all__ = ["distributor"]
@@ -34,7 +33,7 @@ __all__ = ["distributor"]
 MOST_BUNDLES = 64
 """Bundles that a map-like callable gets: each carries everything, and there may be many workers."""
 
-SettingResult: TypeAlias = list[Measurements] | None
+Measured: TypeAlias = list[Measurements] | None
 
 _here = threading.local()
 """The prober that a thread built last, and the digest of what it was built from."""
@@ -114,7 +113,7 @@ def _packed(evaluator: Evaluator, prober: Prober) -> Array:
         ) from error
 
 
-def _mapped(workers: Any, job: Array, bundles: list[list[Task]]) -> Iterable[SettingResult]:
+def _mapped(workers: Any, job: Array, bundles: list[list[Task]]) -> Iterable[Measured]:
     if isinstance(workers, int):
         count = os.cpu_count() or 1 if workers == -1 else workers
         joblib = _need("joblib", f"workers={workers}")
@@ -139,11 +138,11 @@ def _need(package: str, what: str) -> Any:
         ) from error
 
 
-def _run_pair(pair: tuple[Array, list[Task]]) -> SettingResult:
+def _run_pair(pair: tuple[Array, list[Task]]) -> Measured:
     return _run(*pair)
 
 
-def _run(job: Array, tasks: list[Task]) -> SettingResult:
+def _run(job: Array, tasks: list[Task]) -> Measured:
     """Measure a bundle in this process; ``None`` where the loss is another one here."""
     streams = np.random.get_state(legacy=False), random.getstate()
     try:
@@ -162,7 +161,7 @@ def _run(job: Array, tasks: list[Task]) -> SettingResult:
         random.setstate(streams[1])
 
 
-def _prober_of(job: Array) -> LineProber | None:
+def _prober_of(job: Array) -> Prober | None:
     """The prober of a job, built once in each thread; ``None`` where the loss is another one."""
     mark = hashlib.sha256(job.data).digest()
     if getattr(_here, "mark", None) != mark:
@@ -173,7 +172,7 @@ def _prober_of(job: Array) -> LineProber | None:
     return prober  # type: ignore[no-any-return]
 
 
-def _built(job: Array) -> tuple[LineProber | None, tuple[Any, Any]]:
+def _built(job: Array) -> tuple[Prober | None, tuple[Any, Any]]:
     parts = pickle.loads(job.tobytes())  # from the process that asks, and from nowhere else
     np.random.set_state(parts["streams"][0])
     random.setstate(parts["streams"][1])
@@ -186,5 +185,5 @@ def _built(job: Array) -> tuple[LineProber | None, tuple[Any, Any]]:
     workspace.move(parts["moves"])
     same = evaluator.loss() == parts["loss"] == evaluator.loss()
     guard.learn_volatile()
-    prober = LineProber.resumed(evaluator, parts["prober"])
+    prober = Prober.resumed(evaluator, parts["prober"])
     return (prober if same else None), parts["streams"]

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from gradhook._types import Array, Verdict
+from gradhook._types import Array, Box, Verdict
 from gradhook.report.format import count, shorten
 
 __all__ = ["BlockReport", "Branch", "Element", "Finding", "Record", "branch_sentences", "freeze"]
@@ -179,7 +179,7 @@ class Finding(Record):
         step: Median step size ``h`` of the probes, in the parameter's units.
         probes: Number of directions measured.
         kinks: Number of probes whose one-sided slopes stayed apart.
-        note: One sentence, or an empty string.
+        note: What there is to say beyond the verdict, in one sentence; mostly empty.
 
     Example:
         >>> from gradhook import Verdict
@@ -211,15 +211,18 @@ class BlockReport(Record):
         verdict: Combined over the settings.
         ratio: Ratio in the setting that decided the verdict; ``nan`` where none was measured.
         ratio_error: Error estimate of ``ratio``.
-        sentence: Why the verdict is what it is, in one sentence.
+        sentence: What there is to say beyond the verdict, in one sentence; mostly empty.
         worst: The element with the largest ``|a - n|``; ``None`` unless elements were measured.
         where: What part of the block is wrong (``"W2[:, 7]"``), ``None`` if nothing was located.
         findings: One per setting that measured this block.
         textbook_ratio: The plain textbook ratio at ε = 1e-7 (exhaustive effort), else ``nan``.
         branches: Operations some of whose elements take another branch on the two sides of a probe
             that was in doubt, in call order.
+        setting: Name of the setting that decided the verdict; empty where none did.
         relative_errors: Relative error of every element, same shape (exhaustive effort), else
             ``None``.  Read-only, and neither compared nor written to JSON.
+        wrong_parts: Parts of the block that a search found wrong, each with its relative error;
+            neither compared nor written to JSON.
 
     Example:
         >>> from gradhook import Verdict
@@ -240,10 +243,12 @@ class BlockReport(Record):
     findings: tuple[Finding, ...] = ()
     textbook_ratio: float = math.nan
     branches: tuple[Branch, ...] = ()
+    setting: str = ""
     relative_errors: Array | None = field(default=None, compare=False, repr=False)
+    wrong_parts: tuple[tuple[Box, float], ...] = field(default=(), compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        freeze(self, "shape", "findings", "branches")
+        freeze(self, "shape", "findings", "branches", "wrong_parts")
         if self.relative_errors is not None:
             errors = np.array(self.relative_errors)
             errors.flags.writeable = False

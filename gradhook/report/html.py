@@ -17,9 +17,9 @@ from gradhook.report import wording as say
 from gradhook.report.format import block_names, number, printable, shape
 
 if TYPE_CHECKING:
-    from gradhook.report import Cause, Report
+    from gradhook.report import Report
 
-__all__ = ["html"]
+__all__ = ["STYLE", "escaped", "html", "pill"]
 
 LONGEST_NAME = 60
 
@@ -38,11 +38,9 @@ STYLE = """
 .R p{margin:.3em 0;overflow-wrap:anywhere}
 .R ul{margin:.2em 0 .5em;padding-left:1.5em;overflow-wrap:anywhere}
 .R .head{font-size:16px;font-weight:600;margin:.4em 0}
-.R .note{border-left:3px solid #9a6700;padding-left:.6em}
+.R summary{cursor:pointer}
 .R .cause{border-left:3px solid #cf222e;padding-left:.6em;margin:.7em 0}
 .R .small{font-size:12px;opacity:.8}
-.R .pill{color:#fff;border-radius:1em;padding:.1em .7em;font-size:12px;font-weight:600;
-white-space:nowrap}
 .R .scroll{overflow-x:auto;margin:.6em 0}
 .R table{border-collapse:collapse;table-layout:auto;margin:0;width:100%;font-size:13px;
 color:inherit}
@@ -53,8 +51,7 @@ background:transparent;border:0}
 .R .name,.R .number,.R pre{font-family:ui-monospace,monospace}
 .R .name{overflow-wrap:anywhere;min-width:6em;font-weight:600}
 .R .number{white-space:nowrap}
-.R td.details{padding-top:0}
-.R td p{margin:0 0 .15em}
+.R .where{overflow-wrap:anywhere;min-width:6em}
 .R pre{white-space:pre-wrap;overflow-wrap:anywhere;margin:.3em 0;padding:.5em;
 background:transparent;color:inherit;border:1px solid rgba(128,128,128,.4);font-size:12px}
 @media (max-width:600px){
@@ -62,15 +59,21 @@ background:transparent;color:inherit;border:1px solid rgba(128,128,128,.4);font-
 .R tr{display:flex;flex-wrap:wrap;column-gap:.8em;border:0}
 .R tr.block{border-top:1px solid rgba(128,128,128,.4)}
 .R tr.block>*{border:0}
-.R tr.titles,.R td.blank{display:none}
+.R tr.titles{display:none}
 .R th,.R td{padding-right:0}
 .R td.textbook::before{content:"textbook "}
 }
+.gradhook-pill{color:#fff;border-radius:1em;padding:.1em .7em;font-size:12px;font-weight:600;
+white-space:nowrap}
 """.replace(".R", ".gradhook-report" * 3)
 
 
-def html(report: Report) -> str:
-    """Return the report as a fragment of HTML with its own style.
+def html(report: Report, *, styled: bool = True) -> str:
+    """Return the report as a fragment of HTML.
+
+    Args:
+        report: The report.
+        styled: Whether the fragment brings its own style, which a page needs once.
 
     Example:
         >>> from gradhook import Verdict
@@ -81,24 +84,38 @@ def html(report: Report) -> str:
         True
     """
     parts = [
-        *(_tag("p", _text(f"note: {note}"), "note") for note in report.notes),
         _header(report),
-        *(_cause(cause, report) for cause in report.causes),
-        *([_tag("p", _text(report.boundary), "cause")] if report.boundary else []),
+        *(_paragraph(paragraph) for paragraph in say.story(report)),
         _table(report),
-        *(_tag("p", _text(said), "small") for said in (say.thresholds(report), *say.facts(report))),
+        *(_tag("p", escaped(said)) for said in say.asides(report)),
+        _tag("p", escaped(say.fine_print(report)), "small"),
     ]
-    if unseen := say.coverage(report):
-        parts += [_tag("p", "not exercised here:"), _list(unseen)]
-    if report.call and not report.passed:
-        parts += [_tag("p", "see it again:"), _tag("pre", _text(report.call))]
-    return f'<div class="gradhook-report"><style>{STYLE}</style>{"".join(parts)}</div>'
+    if call := say.again(report):
+        parts += [_tag("p", "see it again:", "small"), _tag("pre", escaped(call))]
+    parts.append(_details(report))
+    style = f"<style>{STYLE}</style>" if styled else ""
+    return f'<div class="gradhook-report">{style}{"".join(parts)}</div>'
+
+
+def pill(verdict: Verdict) -> str:
+    """Return a verdict as a coloured pill."""
+    return f'<span class="gradhook-pill" style="background:{PILLS[verdict]}">{verdict}</span>'
+
+
+def escaped(text: str) -> str:
+    """Return text that HTML shows as it is."""
+    return _html.escape(printable(text), quote=True)
 
 
 def _header(report: Report) -> str:
-    before = say.title(report).removesuffix(report.verdict)
-    head = _text(before) + _pill(report.verdict) + " " + _text(say.headline(report))
-    return _tag("p", head, "head")
+    verdict = pill(say.shown_verdict(report))
+    rest = f"{say.resolution(report)} {say.headline(report)}"
+    return _tag("p", f"{escaped(say.opening(report))}: {verdict}{escaped(rest)}", "head")
+
+
+def _paragraph(lines: list[str]) -> str:
+    first, *rest = lines
+    return _tag("div", _tag("p", escaped(first)) + (_list(rest) if rest else ""), "cause")
 
 
 def _table(report: Report) -> str:
@@ -107,47 +124,48 @@ def _table(report: Report) -> str:
         return ""
     with_textbook = say.has_textbook(report)
     names = block_names(report.blocks, LONGEST_NAME)
-    head = ["verdict", "block", "shape", "ratio"] + ["textbook"] * with_textbook
+    wheres = {row.block.name: say.where_cell(report, row.block) for row in shown}
+    head = ["verdict", "block", "shape", say.ratio_title(report)]
+    head += ["textbook"] * with_textbook + ["where"] * any(wheres.values())
     titles = "".join(f'<th scope="col">{name}</th>' for name in head)
     lines = [_tag("tr", titles, "titles")]
-    for block, details in shown:
+    for block, _ in shown:
         cells = [
-            _tag("td", _pill(block.verdict)),
-            _tag("td", _text(names[block.name]), "name"),
-            _tag("td", _text(shape(block.shape)), "number"),
-            _tag("td", _text(say.ratio_cell(block)), "number"),
+            _tag("td", pill(block.verdict)),
+            _tag("td", escaped(names[block.name]), "name"),
+            _tag("td", escaped(shape(block.shape)), "number"),
+            _tag("td", escaped(say.ratio_cell(block)), "number"),
         ]
         if with_textbook:
-            cells.append(_tag("td", _text(number(block.textbook_ratio)), "number textbook"))
+            cells.append(_tag("td", escaped(number(block.textbook_ratio)), "number textbook"))
+        if any(wheres.values()):
+            cells.append(_tag("td", escaped(wheres[block.name]), "where"))
         lines.append(_tag("tr", "".join(cells), "block"))
-        if details:
-            said = "".join(_tag("p", _text(detail)) for detail in details)
-            below = f'<td class="details" colspan="{len(head) - 1}">{said}</td>'
-            lines.append(_tag("tr", f'<td class="blank"></td>{below}'))
-    hidden = say.folded(report)
-    if hidden:
-        fold = f'<td colspan="{len(head)}">{_text(say.fold_sentence(hidden))}</td>'
+    if hidden := say.folded(report):
+        fold = f'<td colspan="{len(head)}">{escaped(say.fold_sentence(hidden))}</td>'
         lines.append(_tag("tr", fold, "block"))
     return _tag("div", _tag("table", "".join(lines)), "scroll")
 
 
-def _cause(cause: Cause, report: Report) -> str:
-    said = _tag("p", _text(say.cause_title(cause))) + _list(say.cause_details(cause, report.blocks))
-    return _tag("div", said, "cause")
-
-
-def _pill(verdict: Verdict) -> str:
-    return f'<span class="pill" style="background:{PILLS[verdict]}">{verdict}</span>'
+def _details(report: Report) -> str:
+    """Return what ``report.details()`` adds, folded away."""
+    parts = []
+    for cause in report.causes:
+        below = _list(say.cause_details(cause, report.blocks))
+        parts.append(_tag("p", escaped(say.cause_title(cause))) + below)
+    for block, details in say.rows(report):
+        if details:
+            parts.append(_tag("p", escaped(block.name), "name") + _list(details))
+    parts += [_tag("p", escaped(said)) for said in (say.thresholds(report), *say.facts(report))]
+    if unseen := say.coverage(report):
+        parts += [_tag("p", "not exercised here:"), _list(unseen)]
+    return _tag("details", _tag("summary", "details") + "".join(parts), "small")
 
 
 def _list(items: Iterable[str]) -> str:
-    return _tag("ul", "".join(_tag("li", _text(item)) for item in items))
+    return _tag("ul", "".join(_tag("li", escaped(item)) for item in items))
 
 
 def _tag(name: str, inside: str, css: str = "") -> str:
     """Wrap HTML that is escaped already."""
     return f'<{name} class="{css}">{inside}</{name}>' if css else f"<{name}>{inside}</{name}>"
-
-
-def _text(text: str) -> str:
-    return _html.escape(printable(text), quote=True)

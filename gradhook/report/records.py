@@ -65,6 +65,7 @@ class Report(Record):
             else ``nan``.
         seconds: Wall time.
         call: The line of code that repeats this check.
+        batch_rows: Rows that the batch holds, ``None`` where it counts none.
 
     Example:
         >>> from gradhook import Verdict
@@ -74,15 +75,16 @@ class Report(Record):
         >>> bool(report), report.failing
         (False, ('w',))
         >>> report
-        <Report gradcheck: FAIL, w ratio 0.5: sign is wrong>
+        <Report gradcheck: FAIL, w wrong; ratio 0.5: sign is wrong>
         >>> print(report)
-        gradcheck: FAIL, ratio 0.5; 1 FAIL (w)
+        gradcheck: FAIL, w wrong; ratio 0.5
         <BLANKLINE>
-        verdict  block  shape  ratio
-        FAIL     w      (3,)   0.5    sign is wrong
+        w: sign is wrong
         <BLANKLINE>
-        ratio = |a - n| / (|a| + |n|), a analytic, n numerical; warn 1e-06, fail 1e-04
-        standard effort, 12 loss and 0 gradient evaluations, seed 0
+        verdict  block  shape  ratio (wrong above 1e-04)
+        FAIL     w      (3,)   0.5
+        <BLANKLINE>
+        12 evaluations
     """
 
     verdict: Verdict
@@ -106,6 +108,7 @@ class Report(Record):
     textbook_ratio: float = math.nan
     seconds: float = math.nan
     call: str = ""
+    batch_rows: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "blocks", types.MappingProxyType(dict(self.blocks)))
@@ -121,6 +124,26 @@ class Report(Record):
         from gradhook.report.text import text
 
         return text(self)
+
+    def details(self) -> str:
+        """Return all there is to tell: what each setting found, and what would refute a cause.
+
+        Example:
+            >>> from gradhook import Verdict
+            >>> from gradhook.report import BlockReport, Report
+            >>> w = BlockReport("w", (3,), "float64", Verdict.PASS, ratio=3e-9)
+            >>> print(Report(Verdict.PASS, True, {"w": w}, evaluations=12).details())
+            gradcheck: PASS, 1 block; ratio 3e-09
+            <BLANKLINE>
+            verdict  block  shape  ratio
+            PASS     w      (3,)   3e-09
+            <BLANKLINE>
+            ratio = |a - n| / (|a| + |n|), a analytic, n numerical; warn 1e-06, fail 1e-04
+            standard effort, 12 loss and 0 gradient evaluations, seed 0
+        """
+        from gradhook.report.text import details
+
+        return details(self)
 
     def __repr__(self) -> str:
         from gradhook.report.text import summary

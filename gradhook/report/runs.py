@@ -17,9 +17,12 @@ from gradhook.report.format import count, printable
 from gradhook.report.json import ReportFormatError
 from gradhook.report.records import Report
 
-__all__ = ["Run", "UnreadableError", "read_runs"]
+__all__ = ["STDIN", "Run", "UnreadableError", "read_runs"]
 
 STDIN = "-"
+
+REPORTS = "reports"
+"""How a file of reports is called that lies alone in its run's folder."""
 
 OURS = re.compile(rb'\s*\{\s*"format"\s*:')
 """How a report begins."""
@@ -30,13 +33,15 @@ class Run:
     """One file of reports.
 
     Args:
-        name: What it is called on the screen.
+        name: What it is called on the screen: its path.
+        title: A short name: that of the folder, or of the file beside others.
         reports: What could be read.
         faults: What could not, one sentence each.
         foreign: Whether nothing in it looks like a report.
     """
 
     name: str
+    title: str = ""
     reports: list[Report] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     foreign: bool = True
@@ -90,10 +95,10 @@ def _files(path: str) -> list[str]:
 def _read(path: str) -> Run:
     """Return what could be read of one file, and what could not."""
     if path == STDIN:
-        run = Run("standard input")
+        run = Run("standard input", "standard input")
         _take(run, sys.stdin.buffer)
         return run
-    run = Run(printable(path))
+    run = Run(printable(path), _title(path))
     try:
         with open(path, "rb") as file:
             _take(run, file)
@@ -101,6 +106,13 @@ def _read(path: str) -> Run:
         run.faults.append(f"{run.name}: {error.strerror}")
         run.foreign = False
     return run
+
+
+def _title(path: str) -> str:
+    """Return a run's short name: its folder for the file that TensorBoard's runs hold."""
+    folder, name = os.path.split(os.path.abspath(path))
+    folder, name = os.path.basename(folder), os.path.splitext(name)[0]
+    return printable(folder if name == REPORTS else f"{folder}/{name}")
 
 
 def _take(run: Run, lines: Iterable[bytes]) -> None:

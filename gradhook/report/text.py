@@ -1,57 +1,24 @@
-"""A report for people: as text, as one line for a log, and as HTML for a notebook.
+"""A report for people: as text, as one line for a log, and with all details.
 
-The text is read from the top: what must be known first, the overall verdict with the names of the
-blocks that earned it, the causes, then one line per block, worst first, with its sentence, then
-what the ratio means, how the check was made, what was not exercised, and the line of code that
-shows it all again.  Nothing here judges or rounds; what is said stands in
+The text is read from the top: the verdict with the blocks that earned it; after a failure what is
+wrong, two numbers, and why we believe it; a row per block; what else to know; how much was measured
+and the call that repeats it.  Nothing here judges or rounds; what is said stands in
 ``gradhook.report.wording``, and this module decides where.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from gradhook._types import Verdict
 from gradhook.report import wording as say
-from gradhook.report.format import (
-    block_names,
-    columns,
-    count,
-    fit,
-    number,
-    printable,
-    shape,
-    shorten,
-)
+from gradhook.report.format import columns, fit, printable
 from gradhook.report.html import html
+from gradhook.report.layout import NARROWEST, paint, table, wrap
 
 if TYPE_CHECKING:
     from gradhook.report import Cause, Report
 
-__all__ = ["html", "summary", "text"]
-
-NARROWEST = 72
-"""Columns that the table needs when each of its cells is as long as it may be."""
-
-GAP = "  "
-
-CELLS = {"shape": 16, "ratio": 19, "textbook": 8}
-"""Columns that a cell may take; the block's name gets what is left."""
-
-LONGEST_NAME = 40
-"""Columns that a name may take in a summary."""
-
-ANSI = {
-    Verdict.PASS: "32",
-    Verdict.UNTESTED: "90",
-    Verdict.KINK: "35",
-    Verdict.WARN: "33",
-    Verdict.INCONCLUSIVE: "36",
-    Verdict.FAIL: "1;31",
-}
-"""Select Graphic Rendition parameters (ECMA-48) of each verdict."""
+__all__ = ["details", "html", "repeated", "summary", "text"]
 
 
 def text(report: Report, width: int = 80, *, colour: bool = False) -> str:
@@ -67,26 +34,62 @@ def text(report: Report, width: int = 80, *, colour: bool = False) -> str:
         >>> from gradhook.report.text import text
         >>> from gradhook.report import BlockReport, Report
         >>> b = BlockReport("b", (2,), "float64", Verdict.PASS, ratio=3.2e-9, ratio_error=1e-9)
-        >>> print(text(Report(Verdict.PASS, True, {"b": b}, ratio=3.2e-9, step=100)))
-        gradcheck step 100: PASS, ratio 3.2e-09; 1 PASS
-        <BLANKLINE>
-        verdict  block  shape  ratio
-        PASS     b      (2,)   3.2e-09 ± 1e-09
-        <BLANKLINE>
-        ratio = |a - n| / (|a| + |n|), a analytic, n numerical; warn 1e-06, fail 1e-04
-        standard effort, 0 loss and 0 gradient evaluations, seed 0
+        >>> print(text(Report(Verdict.PASS, True, {"b": b}, step=100, evaluations=12)))
+        gradcheck step 100: PASS, 1 block; ratio 3.2e-09
+        PASS  b  (2,)  3.2e-09 ± 1e-09
+        12 evaluations
     """
     width = max(width, NARROWEST)
-    again = [] if report.passed or not report.call else _again(report.call, width)
+    story: list[str] = []
+    for paragraph in say.story(report):
+        first, *rest = paragraph
+        story += wrap("", first, width, "  ")
+        for line in rest:
+            story += wrap("  ", line, width, "    ")
+    titles = dict.fromkeys(("verdict", "block", "shape", "ratio"), "")
+    if not report.passed or say.has_textbook(report):
+        titles = {name: name for name in titles}
+        if say.has_textbook(report):
+            titles["textbook"] = "textbook"
+        else:
+            titles["ratio"] = say.ratio_title(report)
+    where = {name: say.where_cell(report, block) for name, block in report.blocks.items()}
+    beside = {name: [said] for name, said in where.items() if said}
+    below = [line for said in say.asides(report) for line in wrap("", said, width, "  ")]
+    below += _again(report, width)
+    rows = table(report, beside, width, colour=colour, titles=titles)
+    parts = [_header(report, width, colour), story, rows, below]
+    # A check that passed is read as one piece.
+    between = "\n" if report.passed else "\n\n"
+    return between.join("\n".join(lines) for lines in parts if lines)
+
+
+def details(report: Report, width: int = 80, *, colour: bool = False) -> str:
+    """Return all there is to tell, with what each setting found and what would refute a cause.
+
+    Args:
+        report: The report.
+        width: Columns to use; anything below 72 is taken as 72.
+        colour: Whether verdicts carry the colour codes of a terminal, which take no columns.
+    """
+    width = max(width, NARROWEST)
+    titles = {name: name for name in ("verdict", "block", "shape", "ratio", "textbook")}
+    if not say.has_textbook(report):
+        del titles["textbook"]
+    beside = {row.block.name: row.details for row in say.rows(report)}
     sections = [
-        [line for note in report.notes for line in _wrap("note: ", printable(note), width, "  ")],
         _header(report, width, colour),
+        [line for note in report.notes for line in wrap("note: ", printable(note), width, "  ")],
         *(_cause(cause, report, width) for cause in report.causes),
-        list(_wrap("", printable(report.boundary), width, "  ")) if report.boundary else [],
-        _table(report, width, colour),
-        _footer(report, width),
+        list(wrap("", printable(report.boundary), width, "  ")),
+        table(report, beside, width, colour=colour, titles=titles),
+        [
+            line
+            for sentence in (say.thresholds(report), *say.facts(report))
+            for line in wrap("", sentence, width, "  ")
+        ],
         _coverage(report, width),
-        again,
+        [] if report.passed else _again(report, width)[1:],
     ]
     return "\n\n".join("\n".join(lines) for lines in sections if lines)
 
@@ -103,78 +106,59 @@ def summary(report: Report, *, colour: bool = False) -> str:
         >>> from gradhook.report.text import summary
         >>> from gradhook.report import BlockReport, Report
         >>> b = BlockReport("b", (2,), "float64", Verdict.PASS, ratio=3.1e-9)
-        >>> summary(Report(Verdict.PASS, True, {"b": b}, ratio=3.1e-9, step=100, evaluations=84))
-        'gradcheck step 100: PASS, ratio 3.1e-09 over 1 block (84 loss evaluations)'
+        >>> summary(Report(Verdict.PASS, True, {"b": b}, step=100))
+        'gradcheck step 100: PASS, 1 block; ratio 3.1e-09'
     """
-    title = _tint(say.title(report), report.verdict, colour)
-    decisive = [block for block in say.worst_first(report) if block.verdict is report.verdict]
-    if report.passed or not decisive:
-        over = f"ratio {number(report.ratio)} over {count(len(report.blocks), 'block')}"
-        over += "".join(f", {n} {verdict}" for verdict, n in say.not_passing(report))
-        why = [*say.explained(report), *report.notes, *report.coverage][:1]
-        cost = count(report.evaluations, "loss evaluation")
-        return f"{title}, {over} ({cost}){_because(why) if not report.passed else ''}"
-    worst = decisive[0]
-    what = block_names(report.blocks, LONGEST_NAME)[worst.name]
-    if not math.isnan(worst.ratio):
-        what += f" ratio {number(worst.ratio)}"
-    if len(decisive) > 1:
-        what += f" and {count(len(decisive) - 1, 'more block')}"
-    why = [*say.explained(report), worst.sentence][:1]
-    return f"{title}, {what}{_because(why)}"
+    why = [] if report.passed else say.explained(report)[:1]
+    verdict = f"{paint(say.shown_verdict(report), colour)}{say.resolution(report)}"
+    earned = say.headline(report, right=False)
+    return ": ".join([say.opening(report), f"{verdict}, {earned}", *map(printable, why)])
+
+
+def repeated(report: Report, first: Report, width: int = 80, *, colour: bool = False) -> str:
+    """Return one line for a check that found what an earlier one of its run has found.
+
+    Args:
+        report: The report.
+        first: That of the earlier check, for which ``wording.same_story`` holds.
+        width: Columns to use; what is longer is cut off.
+        colour: Whether the verdict carries the colour codes of a terminal.
+
+    Example:
+        >>> from gradhook import Verdict
+        >>> from gradhook.report.text import repeated
+        >>> from gradhook.report import Cause, Report
+        >>> cause = Cause("R", "reg_missing", ("W2",), "W2 lacks 0.05 · W2")
+        >>> first, again = (
+        ...     Report(Verdict.FAIL, False, {}, causes=[cause], step=step) for step in (0, 10)
+        ... )
+        >>> print(repeated(again, first))
+        gradcheck step 10: FAIL, as at step 0 (W2 lacks 0.05 · W2)
+    """
+    before = "before" if first.step is None else f"at step {first.step}"
+    why = printable((say.explained(report) or [say.headline(report)])[0])
+    opening, end = f"{say.title(report)}, as {before} (", ")"
+    room = max(width, NARROWEST) - columns(opening + end)
+    if fit(why, room) < len(why):
+        why = why[: fit(why, room - 1)].rstrip() + "…"
+    verdict = paint(say.shown_verdict(report), colour)
+    return f"{say.opening(report)}: {verdict}, as {before} ({why})"
 
 
 def _header(report: Report, width: int, colour: bool) -> list[str]:
-    lines = list(_wrap("", f"{say.title(report)}, {say.headline(report)}", width, "  "))
-    lines[0] = _tint(lines[0], report.verdict, colour)
-    return lines
-
-
-def _footer(report: Report, width: int) -> list[str]:
-    said = [say.thresholds(report), *say.facts(report)]
-    return [line for sentence in said for line in _wrap("", sentence, width, "  ")]
-
-
-def _table(report: Report, width: int, colour: bool) -> list[str]:
-    shown = say.rows(report)
-    if not shown:
-        return []
-    cells = {
-        "verdict": [str(row.block.verdict) for row in shown],
-        "block": [row.block.name for row in shown],
-        "shape": [shape(row.block.shape) for row in shown],
-        "ratio": [say.ratio_cell(row.block) for row in shown],
-        "textbook": [number(row.block.textbook_ratio) for row in shown],
-    }
-    if not say.has_textbook(report):
-        del cells["textbook"]
-    for name, room in CELLS.items():
-        if name in cells:
-            cells[name] = [shorten(cell, room) for cell in cells[name]]
-    others = [_breadth(name, cells[name]) for name in cells if name != "block"]
-    room = width - sum(others) - len(GAP) * len(others)
-    names = block_names(report.blocks, room)
-    cells["block"] = [names[name] for name in cells["block"]]
-    breadths = {name: _breadth(name, cells[name]) for name in cells}
-    lines = [_row(list(cells), breadths.values()).rstrip()]
-    below = " " * breadths["verdict"] + GAP
-    for i, row in enumerate(shown):
-        full = _row([column[i] for column in cells.values()], breadths.values())
-        line = full.rstrip()
-        details = row.details
-        if len(details) == 1 and columns(beside := full + GAP + details[0]) <= width:
-            line, details = beside, []
-        lines.append(_tint(line, row.block.verdict, colour))
-        for detail in details:
-            lines += _wrap(below, detail, width, below + "  ")
-    hidden = say.folded(report)
-    return lines + ([say.fold_sentence(hidden)] if hidden else [])
+    verdict = say.shown_verdict(report)
+    before = f"{say.opening(report)}: "
+    # Wrapped without the colour codes, which take no columns.
+    first, *rest = wrap(
+        "", f"{say.title(report)}{say.resolution(report)}, {say.headline(report)}", width, "  "
+    )
+    return [before + paint(verdict, colour) + first[len(before) + len(verdict) :], *rest]
 
 
 def _cause(cause: Cause, report: Report, width: int) -> list[str]:
-    lines = list(_wrap("", say.cause_title(cause), width, "  "))
+    lines = list(wrap("", say.cause_title(cause), width, "  "))
     for detail in say.cause_details(cause, report.blocks):
-        lines += _wrap("  ", detail, width, "    ")
+        lines += wrap("  ", detail, width, "    ")
     return lines
 
 
@@ -182,47 +166,16 @@ def _coverage(report: Report, width: int) -> list[str]:
     unseen = say.coverage(report)
     lines = ["not exercised here:"] if unseen else []
     for sentence in unseen:
-        lines += _wrap("  - ", sentence, width, "    ")
+        lines += wrap("  - ", sentence, width, "    ")
     return lines
 
 
-def _again(call: str, width: int) -> list[str]:
-    # A call that does not fit starts a line of its own, so that it can be pasted into a prompt.
-    line = f"see it again: {printable(call)}".rstrip()
-    if columns(line) <= width:
-        return [line]
-    return ["see it again:", *_wrap("", printable(call), width, "    ")]
-
-
-def _because(sentences: list[str]) -> str:
-    return "".join(f": {printable(sentence)}" for sentence in sentences if sentence)
-
-
-def _breadth(name: str, cells: list[str]) -> int:
-    return max(columns(cell) for cell in [name, *cells])
-
-
-def _row(cells: Iterable[str], breadths: Iterable[int]) -> str:
-    padded = (cell + " " * (n - columns(cell)) for cell, n in zip(cells, breadths, strict=True))
-    return GAP.join(padded)
-
-
-def _tint(line: str, verdict: Verdict, colour: bool) -> str:
-    return line.replace(verdict, f"\x1b[{ANSI[verdict]}m{verdict}\x1b[0m", 1) if colour else line
-
-
-def _wrap(first: str, text: str, width: int, rest: str) -> Iterator[str]:
-    """Yield lines of at most ``width`` columns, opened by ``first`` and then by ``rest``.
-
-    ``textwrap`` counts characters, too few where they are wide, and squeezes the blanks of a call.
-    """
-    indent = first
-    while text:
-        room = width - columns(indent)
-        end = fit(text[: room + 1], room)
-        if end < len(text):
-            blank = text.rfind(" ", 1, end + 1)
-            end = blank if blank > 0 else end
-        yield (indent + text[:end]).rstrip()
-        text = text[end:].removeprefix(" ")
-        indent = rest
+def _again(report: Report, width: int) -> list[str]:
+    """Return the fine print: how much was measured and, of a failure, the call that repeats it."""
+    lines = list(wrap("", say.fine_print(report), width, "  "))
+    if call := say.again(report):
+        # A call that does not fit starts a line of its own, so that it can be pasted into a prompt.
+        line = f"see it again: {call}".rstrip()
+        whole = columns(line) <= width
+        lines += [line] if whole else ["see it again:", *wrap("", call, width, "    ")]
+    return lines

@@ -1,4 +1,4 @@
-"""Where reports go: TensorBoard, JSON lines, the screen, the log, a list; and a progress bar.
+"""Where reports go: TensorBoard, trackers, JSON lines, screen, log, a list; and a progress bar.
 
 A sink gets each finished ``Report``; anything with ``write(report)`` and ``close()`` is one.  Each
 sink is loaded when it is first named, and TensorBoard and tqdm when theirs is first used, so that
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gradhook.sinks.json_lines import JsonLines
     from gradhook.sinks.logging import Logging
     from gradhook.sinks.memory import Memory
+    from gradhook.sinks.metrics import Metrics
     from gradhook.sinks.progress import Progress
     from gradhook.sinks.tensorboard import EventFile, TensorBoard
     from gradhook.sinks.terminal import Terminal
@@ -28,6 +29,7 @@ __all__ = [
     "JsonLines",
     "Logging",
     "Memory",
+    "Metrics",
     "Progress",
     "Sink",
     "TensorBoard",
@@ -39,6 +41,7 @@ _MODULES = {
     "JsonLines": "json_lines",
     "Logging": "logging",
     "Memory": "memory",
+    "Metrics": "metrics",
     "Progress": "progress",
     "TensorBoard": "tensorboard",
     "Terminal": "terminal",

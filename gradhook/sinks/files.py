@@ -39,8 +39,8 @@ def as_path(value: object, option: str) -> str:
 
 
 def run_stamp() -> str:
-    """Return ``gradcheck-<time>-<pid>``, the time local to the second."""
-    return f"gradcheck-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+    """Return ``gradcheck 11-29 20.46.07``: month, day and local time, short enough for a legend."""
+    return time.strftime("gradcheck %m-%d %H.%M.%S")
 
 
 def claim(parent: str, name: str, suffix: str, create: Callable[[str], None]) -> str:

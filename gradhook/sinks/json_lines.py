@@ -21,7 +21,7 @@ class JsonLines:
     Args:
         path: The file; made with its parent folders at the first report, and added to where it
             exists.  Where ``path`` is an existing folder, or ends with a separator, a fresh file
-            ``gradcheck-<time>-<pid>.jsonl`` is made inside.  A relative path counts from the
+            ``gradcheck 11-29 20.46.07.jsonl`` is made inside.  A relative path counts from the
             working directory at construction.
 
     Raises:

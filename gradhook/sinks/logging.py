@@ -37,7 +37,7 @@ class Logging:
         >>> Logging(logger).write(
         ...     Report(Verdict.PASS, True, {}, ratio=3e-9, step=100, evaluations=58)
         ... )
-        gradcheck step 100: PASS, ratio 3e-09 over 0 blocks (58 loss evaluations)
+        gradcheck step 100: PASS, no block was measured
         >>> logger.removeHandler(handler)
     """
 

@@ -1,4 +1,6 @@
-"""Reports on the screen: a line for a check that passed, the table for one that did not.
+"""Reports on the screen: a line for a check that passed, the report for one that did not.
+
+A check that finds what an earlier one of its run has found is a line as well.
 
 Colours and the width follow the terminal; where the output goes to a file it is plain and 80
 columns wide.  A progress bar of the training that stands on the screen is not torn.
@@ -12,7 +14,8 @@ from typing import IO
 from gradhook.errors import OptionError
 from gradhook.report import Report
 from gradhook.report.format import has_colour, width
-from gradhook.report.text import summary, text
+from gradhook.report.text import repeated, summary, text
+from gradhook.report.wording import same_story
 
 __all__ = ["Terminal"]
 
@@ -32,7 +35,7 @@ class Terminal:
         >>> from gradhook import Report, Verdict
         >>> from gradhook.sinks import Terminal
         >>> Terminal().write(Report(Verdict.PASS, True, {}, ratio=3e-9, step=100, evaluations=58))
-        gradcheck step 100: PASS, ratio 3e-09 over 0 blocks (58 loss evaluations)
+        gradcheck step 100: PASS, no block was measured
     """
 
     def __init__(self, stream: IO[str] | None = None, *, colour: bool | None = None) -> None:
@@ -42,6 +45,7 @@ class Terminal:
             raise OptionError(f"colour must be True, False or None, got {colour!r}")
         self._stream = stream
         self._colour = colour
+        self._told: Report | None = None
 
     def write(self, report: Report) -> None:
         """Print one report."""
@@ -49,18 +53,23 @@ class Terminal:
         colour = has_colour(stream) if self._colour is None else self._colour
         if report.passed:
             said = summary(report, colour=colour)
+        elif self._told is not None and same_story(self._told, report):
+            said = repeated(report, self._told, width(stream), colour=colour)
         else:
+            self._told = report
             said = text(report, width(stream), colour=colour) + "\n"
-        _print(said, stream)
+        self.say(said)
+
+    def say(self, said: str) -> None:
+        """Print a line that is no report: that a run is checked, and how its checks ended."""
+        stream = sys.stdout if self._stream is None else self._stream
+        tqdm = sys.modules.get("tqdm")
+        if tqdm is None:
+            stream.write(said + "\n")
+            stream.flush()
+        else:  # Takes the bars off the screen and draws them anew.
+            tqdm.tqdm.write(said, file=stream)
 
     def close(self) -> None:
-        """Do nothing: the stream is its owner's."""
-
-
-def _print(said: str, stream: IO[str]) -> None:
-    tqdm = sys.modules.get("tqdm")
-    if tqdm is None:
-        stream.write(said + "\n")
-        stream.flush()
-    else:  # Takes the bars off the screen and draws them anew.
-        tqdm.tqdm.write(said, file=stream)
+        """End a run: what comes next is told in full.  The stream is its owner's."""
+        self._told = None

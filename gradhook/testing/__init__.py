@@ -1,60 +1,32 @@
-"""Assertions for test suites: ``assert_gradients`` reads like ``numpy.testing``'s functions."""
+"""For test suites: ``assert_gradients``, and a pytest plugin with a fixture of the same.
+
+The plugin is loaded at the start of every pytest run where gradhook is installed, so nothing is
+imported here before it is named.
+
+Example:
+    >>> import numpy as np
+    >>> from gradhook.testing import assert_gradients
+    >>> report = assert_gradients(lambda x: (np.sin(x).sum(), np.cos(x)), np.array([0.3, 2.0]))
+"""
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any
 
-from gradhook.check.check import check_gradients
-from gradhook.options import BatchKeywords, shows_options
-from gradhook.report import Report
+if TYPE_CHECKING:
+    from gradhook.testing.assertions import assert_gradients as assert_gradients
 
 __all__ = ["assert_gradients"]
 
 
-@shows_options()
-def assert_gradients(
-    objective: Any,
-    parameters: Any = None,
-    *,
-    batch: Any = (),
-    err_msg: str = "",
-    verbose: bool = True,
-    **options: Unpack[BatchKeywords],
-) -> Report:
-    """Raise an ``AssertionError`` unless a gradient is the gradient of its loss.
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from gradhook.testing.assertions import assert_gradients
 
-    Args:
-        objective: As in ``check_gradients``.
-        parameters: As in ``check_gradients``.
-        batch: As in ``check_gradients``.
-        err_msg: Printed before the report on failure.
-        verbose: Whether the error carries the whole report, or its summary alone.
-        **options: As in ``check_gradients``.
+    globals()[name] = assert_gradients
+    return assert_gradients
 
-    Returns:
-        The report of a check that passed; FAIL, WARN and INCONCLUSIVE raise.
 
-    Raises:
-        GradientMismatchError: The check did not pass; an ``AssertionError`` with the report as
-            ``report``.
-
-    Example:
-        >>> import numpy as np
-        >>> from gradhook.testing import assert_gradients
-        >>> report = assert_gradients(lambda x: (np.sin(x).sum(), np.cos(x)), np.array([0.3, 2.0]))
-        >>> assert_gradients(
-        ...     lambda x: (np.sin(x).sum(), -np.cos(x)), np.array([0.3, 2.0]), verbose=False
-        ... )
-        Traceback (most recent call last):
-            ...
-        gradhook.errors.GradientMismatchError: gradcheck: FAIL, x ratio 1: ...
-    """
-    from gradhook.errors import GradientMismatchError
-    from gradhook.report.text import summary
-
-    __tracebackhide__ = True
-    report = check_gradients(objective, parameters, batch=batch, **options)
-    if not report.passed:
-        body = str(report) if verbose else summary(report)
-        raise GradientMismatchError(f"{err_msg}\n{body}" if err_msg else body, report)
-    return report
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -9,14 +9,17 @@ follows a chi-squared distribution with K degrees of freedom.
 
 from __future__ import annotations
 
+import functools
 import math
-import statistics
+import sys
 from dataclasses import dataclass
 
 from gradhook._types import Tolerance
 from gradhook.verdict.evidence import BlockEvidence, Probe
 
-__all__ = ["Comparison", "compare", "compare_all", "ratio_of"]
+__all__ = ["Comparison", "chi_squared", "compare", "compare_all", "ratio_of"]
+
+EPS = sys.float_info.epsilon
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ def compare(evidence: BlockEvidence, tolerance: Tolerance) -> Comparison:
     probes = _usable(evidence, tolerance)
     count = max(1, len(probes))
     per_probe = 1.0 if evidence.exact else 1.0 / count
-    rounding = tolerance.rounding * evidence.analytic_norm
+    rounding = tolerance.rounding * evidence.analytic_norm + evidence.analytic_error
     residual = math.sqrt(per_probe) * math.hypot(*(p.residual for p in probes))
     errors = [error + rounding for error in _errors(evidence, probes, tolerance)]
     error = math.sqrt(per_probe) * math.hypot(*errors)
@@ -155,11 +158,38 @@ def _numerical_norm(evidence: BlockEvidence, probes: tuple[Probe, ...], measured
 def _interval(count: int, coverage: float) -> tuple[float, float]:
     """Factors on a root mean square of ``count`` normal values that enclose the truth."""
     tail = (1 - coverage) / 2
-    return tuple(math.sqrt(count / _chi_squared(count, p)) for p in (1 - tail, tail))  # type: ignore[return-value]
+    low, high = (math.sqrt(count / chi_squared(count, p)) for p in (1 - tail, tail))
+    return low, high
 
 
-def _chi_squared(degrees: int, probability: float) -> float:
-    """Quantile by Wilson and Hilferty (Proc. Natl. Acad. Sci. 17 (1931) 684-688), floored."""
-    z = statistics.NormalDist().inv_cdf(probability)
-    shape = 2 / (9 * degrees)
-    return max(1e-3 * degrees, degrees * (1 - shape + z * math.sqrt(shape)) ** 3)
+@functools.lru_cache(maxsize=256)
+def chi_squared(degrees: int, probability: float) -> float:
+    """Quantile of the chi-squared distribution, to rounding.
+
+    The distribution function is ``P(k/2, x/2)``, the regularised incomplete gamma function, by its
+    series (Abramowitz and Stegun 6.5.29), whose terms are all positive; it is bisected.
+
+    Args:
+        degrees: Degrees of freedom ``k``, at least 1.
+        probability: Between 0 and 1, both excluded.
+    """
+    low, high = 0.0, float(degrees)
+    while _lower_gamma(degrees / 2, high / 2) < probability:
+        low, high = high, 2 * high
+    while low < (middle := (low + high) / 2) < high:
+        if _lower_gamma(degrees / 2, middle / 2) < probability:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def _lower_gamma(a: float, x: float) -> float:
+    """``P(a, x) = x**a·e**-x·Σ x**n / Γ(a + n + 1)``."""
+    term = math.exp(a * math.log(x) - x - math.lgamma(a + 1)) if x else 0.0
+    total, n = term, 0
+    while term > EPS / 4 * total:
+        n += 1
+        term *= x / (a + n)
+        total += term
+    return total

@@ -53,6 +53,11 @@ class BlockEvidence:
         unmoved: Whether the loss did not change by a bit in any probe.
         elements: Numerical derivative of every element (exhaustive effort), the block's shape.
         kinked: Whether kinks are known to spoil probes of the block, here or from the main setting.
+        analytic_error: How far the analytic gradient itself is off by rounding, a norm; 0 where
+            that was not measured.
+        tie: Whether the loss was seen to order or select among operands that are equal to the bit
+            at the point and move apart beside it; ``None`` where that was not looked at, or could
+            not be.
     """
 
     name: str
@@ -65,6 +70,8 @@ class BlockEvidence:
     unmoved: bool = False
     elements: Array | None = field(default=None, compare=False, repr=False)
     kinked: bool = False
+    analytic_error: float = 0.0
+    tie: bool | None = None
 
     @property
     def meets_kinks(self) -> bool:

@@ -7,16 +7,17 @@ is a KINK when it vanishes at a point nearby.
 
 from __future__ import annotations
 
+import enum
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from gradhook._types import MISMATCH, Tolerance, Verdict
 from gradhook.report import Finding
-from gradhook.verdict.compare import Comparison, compare, ratio_of
+from gradhook.verdict.compare import Comparison, compare
 from gradhook.verdict.evidence import BlockEvidence, Location
 
-__all__ = ["Judgement", "combine", "doubt", "judge", "judge_kink", "overall", "passes"]
+__all__ = ["Further", "Judgement", "combine", "doubt", "judge", "judge_kink", "overall", "passes"]
 
 PRECEDENCE = (
     Verdict.FAIL,
@@ -29,6 +30,24 @@ PRECEDENCE = (
 """Over the settings of one block: what judged outranks what could not."""
 
 
+class Further(enum.Flag):
+    """What further measurement could change a verdict.
+
+    ``DIRECTIONS`` more of them: the ratio's interval holds a threshold, or one probe stands out
+    beside others that do not.  ``AGAIN`` the probes that stand out, with another step: kinks may
+    have spoiled them.  ``PART`` the part of the block that a small mismatch sits in.  ``NEARBY`` a
+    point close by: a kink may have made the verdict.  ``AFAR`` longer steps: noise limits what is
+    seen, and no kink does.
+    """
+
+    NOTHING = 0
+    DIRECTIONS = enum.auto()
+    AGAIN = enum.auto()
+    PART = enum.auto()
+    NEARBY = enum.auto()
+    AFAR = enum.auto()
+
+
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """One block in one setting, judged.
@@ -36,28 +55,26 @@ class Judgement:
     Args:
         finding: The record for the report.
         comparison: The numbers behind it.
-        doubtful: Whether further probes could change the verdict.
-        small: Whether a mismatch stands out that is no FAIL by its size.
-        borderline: Whether further probes could tell on which side of ``unexplained`` it lies.
+        further: What further measurement could change it.
         where: The part of the block that is wrong, where that was found, in words.
         location: The same as a search found it.
     """
 
     finding: Finding
     comparison: Comparison
-    doubtful: bool = False
-    small: bool = False
-    borderline: bool = False
+    further: Further = Further.NOTHING
     where: str | None = None
     location: Location | None = None
 
     @property
+    def dense(self) -> bool:
+        """Whether a small mismatch lies all over the block."""
+        return Further.PART in self.further and self.location is None
+
+    @property
     def suspect(self) -> bool:
         """Whether a kink may have made the verdict: a mismatch, or a probe that crossed one."""
-        verdict = self.finding.verdict
-        mismatch = verdict in MISMATCH
-        unsettled = verdict in (Verdict.INCONCLUSIVE, Verdict.UNTESTED)
-        return mismatch or (unsettled and self.finding.kinks > 0)
+        return Further.NEARBY in self.further
 
 
 def judge(
@@ -66,7 +83,7 @@ def judge(
     tolerance: Tolerance,
     *,
     ordinary: float,
-    coarse: bool = False,
+    arithmetic: str = "",
 ) -> Judgement:
     """Judge one block in one setting.
 
@@ -76,11 +93,11 @@ def judge(
         tolerance: The constants of judging.
         ordinary: Slope of an ordinary block in this block's units: ``max over blocks c of s_c·‖a_c‖
             / s_b``.
-        coarse: Whether arrays or loss are coarser than float64 and could not be upcast, so that
-            PASS states its resolution.
+        arithmetic: What makes the check coarser than float64, in words (``"float32"``, ``"noise
+            1e-6 of the loss"``), so that PASS states its resolution; empty for float64.
     """
     comparison = compare(evidence, tolerance)
-    verdict, note = _verdict(evidence, comparison, tolerance, ordinary, coarse)
+    verdict, note = _verdict(evidence, comparison, tolerance, ordinary, arithmetic)
     steps = sorted(p.slope.step for p in evidence.probes)
     # What the ratio tends to as the gradient grows without bound.
     ratio, error = (1.0, 0.0) if evidence.spoiled else (comparison.ratio, comparison.ratio_error)
@@ -98,14 +115,33 @@ def judge(
         kinks=sum(p.slope.kink for p in evidence.probes),
         note=note,
     )
-    near_fail, borderline = (
-        comparison.resolved and not evidence.exact and comparison.low <= edge <= comparison.high
-        for edge in (tolerance.fail, tolerance.unexplained)
-    )
-    doubtful = near_fail or (not evidence.exact and len(comparison.standing_out) == 1)
-    coarse_pass = coarse and verdict is Verdict.PASS
-    small = comparison.resolved and verdict in (Verdict.PASS, Verdict.WARN) and not coarse_pass
-    return Judgement(finding, comparison, doubtful, small, borderline)
+    return Judgement(finding, comparison, _further(evidence, comparison, finding, tolerance))
+
+
+def _further(
+    evidence: BlockEvidence,
+    seen: Comparison,
+    finding: Finding,
+    tolerance: Tolerance,
+) -> Further:
+    """What further measurement could change the verdict."""
+    verdict, further = finding.verdict, Further.NOTHING
+    if not evidence.exact:
+        edge = seen.resolved and seen.low <= tolerance.fail <= seen.high
+        if edge or len(seen.standing_out) == 1:
+            further |= Further.DIRECTIONS
+    among_kinks = verdict is Verdict.FAIL and evidence.meets_kinks
+    if seen.standing_out and (evidence.exact or among_kinks):
+        further |= Further.AGAIN
+    if seen.resolved and verdict in (Verdict.PASS, Verdict.WARN):
+        further |= Further.PART
+    unresolved = verdict in (Verdict.INCONCLUSIVE, Verdict.PASS) and not seen.resolved
+    if unresolved and seen.ratio_error > tolerance.fail and not evidence.meets_kinks:
+        further |= Further.AFAR
+    unsettled = verdict in (Verdict.INCONCLUSIVE, Verdict.UNTESTED)
+    if verdict in MISMATCH or (unsettled and finding.kinks > 0):
+        further |= Further.NEARBY
+    return further
 
 
 def doubt(judgement: Judgement, noise: float) -> Judgement:
@@ -116,11 +152,19 @@ def doubt(judgement: Judgement, noise: float) -> Judgement:
         "computed in coarse numbers?"
     )
     finding = replace(judgement.finding, verdict=Verdict.INCONCLUSIVE, note=note)
-    return replace(judgement, finding=finding, doubtful=False)
+    return replace(judgement, finding=finding, further=Further.NOTHING)
 
 
-def judge_kink(here: Judgement, nearby: Judgement) -> Judgement:
-    """Judge a mismatch at the current point by what a point nearby, off every tie, says of it."""
+def judge_kink(here: Judgement, nearby: Judgement, *, kink: bool | None = True) -> Judgement:
+    """Judge a mismatch at the current point by what a point nearby, off every tie, says of it.
+
+    Args:
+        here: What was seen at the current point.
+        nearby: What was seen a step away.
+        kink: Whether there is evidence of a kink at the current point: one-sided slopes that differ
+            by the order of the mismatch, or operands that are equal to the bit.  ``None`` where the
+            loss cannot be traced and its one-sided slopes agree.
+    """
     verdict = nearby.finding.verdict
     small = verdict is Verdict.PASS and nearby.comparison.resolved
     if verdict in MISMATCH or small:
@@ -128,25 +172,36 @@ def judge_kink(here: Judgement, nearby: Judgement) -> Judgement:
         # it.
         finding = replace(nearby.finding, setting=here.finding.setting, kinks=here.finding.kinks)
         return replace(nearby, finding=finding)
-    if verdict is Verdict.PASS:
-        ratios = f"ratio {here.finding.ratio:.1e} here, {nearby.finding.ratio:.1e} a step away"
-        note = (
-            f"at a tie the loss has no derivative: {ratios} (one-sided slopes differ at every step)"
-            if here.finding.kinks
-            else f"differs at this very point alone: {ratios}; its one-sided slopes agree, so "
-            "either ties cancel here or the gradient treats this point as a special case"
-        )
-    else:
+    if verdict is not Verdict.PASS:
         note = (
             f"differs here (ratio {here.finding.ratio:.1e}) and a step away nothing could be told: "
             f"{nearby.finding.note}"
         )
-        verdict = Verdict.INCONCLUSIVE
-    kink = Verdict.KINK if verdict is Verdict.PASS else verdict
+        return _at_a_tie(here, nearby, Verdict.INCONCLUSIVE, note)
+    ratios = f"ratio {here.finding.ratio:.1e} here, {nearby.finding.ratio:.1e} a step away"
+    if kink:
+        return _at_a_tie(
+            here, nearby, Verdict.KINK, f"at a tie the loss has no derivative: {ratios}"
+        )
+    if kink is None:
+        note = (
+            f"differs at this very point alone: {ratios}; one-sided slopes agree, and the code "
+            "cannot be traced: either ties cancel here, which is no mistake, or the gradient "
+            "treats this point as a special case, which is one"
+        )
+        verdict = Verdict.WARN
+    else:
+        note = f"wrong exactly here, where the loss is smooth: {ratios}"
+        verdict = Verdict.FAIL
+    finding = replace(here.finding, verdict=verdict, note=note)
+    return replace(here, finding=finding, further=Further.NOTHING)
+
+
+def _at_a_tie(here: Judgement, nearby: Judgement, verdict: Verdict, note: str) -> Judgement:
     # The ratio at a tie measures nothing; the one a step away does.
     ratio, error = nearby.finding.ratio, nearby.finding.ratio_error
-    finding = replace(here.finding, verdict=kink, note=note, ratio=ratio, ratio_error=error)
-    return replace(here, finding=finding, comparison=nearby.comparison, doubtful=False)
+    finding = replace(here.finding, verdict=verdict, note=note, ratio=ratio, ratio_error=error)
+    return replace(here, finding=finding, comparison=nearby.comparison, further=Further.NOTHING)
 
 
 def combine(findings: Sequence[Finding]) -> Finding:
@@ -172,7 +227,11 @@ def passes(verdict: Verdict, blocks: Iterable[Verdict]) -> bool:
 
 
 def _verdict(
-    evidence: BlockEvidence, seen: Comparison, tolerance: Tolerance, ordinary: float, coarse: bool
+    evidence: BlockEvidence,
+    seen: Comparison,
+    tolerance: Tolerance,
+    ordinary: float,
+    arithmetic: str,
 ) -> tuple[Verdict, str]:
     if evidence.size == 0:
         return Verdict.UNTESTED, "the block has no elements"
@@ -193,21 +252,23 @@ def _verdict(
         for p in evidence.probes
     ):
         return Verdict.UNTESTED, _untested_note(evidence)
+    if evidence.analytic_error > tolerance.rounded_away * evidence.analytic_norm and (
+        seen.numerical_norm <= evidence.analytic_error
+    ):
+        return Verdict.UNTESTED, (
+            "gradient is rounding: a few roundings away it is another one of this size, and the "
+            "numerical one is no larger (zero by an invariance, as of a bias before a "
+            "normalisation)"
+        )
     # What cancels to zero in a gradient, as before a normalisation, leaves rounding behind.
     if evidence.unmoved and evidence.analytic_norm <= 1e3 * tolerance.rounding * ordinary:
         return Verdict.UNTESTED, _untested_note(evidence)
-    fail = tolerance.fail
-    # Of measuring alone: what few directions say of a resolved mismatch's size is no resolution.
-    resolution = ratio_of(seen.error_norm, seen.analytic_norm, seen.numerical_norm)
-    if coarse and resolution <= tolerance.coarsest:
-        fail = max(fail, min(tolerance.coarse_margin * resolution, tolerance.coarsest))
-    if seen.resolved and not (coarse and seen.ratio <= fail):
+    if seen.resolved:
         return _resolved(evidence, seen, tolerance)
-    if seen.ratio_error < fail:
-        if coarse:
-            reached = max(seen.ratio, seen.ratio_error)
-            return Verdict.PASS, f"right to {reached:.0e}, the resolution of the loss's dtype"
-        return Verdict.PASS, "analytic and numerical gradient agree"
+    if seen.ratio_error < tolerance.fail:
+        return Verdict.PASS, ""
+    if arithmetic and seen.ratio_error < tolerance.coarsest:
+        return Verdict.PASS, f"right to {seen.ratio_error:.0e}, as far as {arithmetic} lets see"
     if fine and evidence.analytic_norm <= tolerance.untested_share * ordinary:
         return Verdict.UNTESTED, (
             f"gradient too small here to be judged: norm {evidence.analytic_norm:.1e}, "
@@ -235,9 +296,9 @@ def _resolved(
             "read the block, reads a copy of it, or is flat here"
         )
     if seen.ratio > tolerance.fail:
-        return Verdict.FAIL, "analytic and numerical gradient disagree"
+        return Verdict.FAIL, ""
     if seen.ratio > tolerance.warn:
-        return Verdict.WARN, "analytic and numerical gradient differ slightly"
+        return Verdict.WARN, ""
     return Verdict.PASS, f"agrees to {seen.ratio:.0e}; a fixed difference of this size is there"
 
 

@@ -3,7 +3,8 @@
     python tests/benchmarks/error_estimates.py [--quick] [--svg FILE]
 
 Prints, per precision, how often the true error exceeds the claimed one, the largest share, and how
-sharp the claim is; and draws one against the other, as text or as an SVG file.
+sharp the claim is; the same for long steps on lines of networks in noise, and how much they gain;
+and draws one against the other, as text or as an SVG file.
 """
 
 import argparse
@@ -16,19 +17,26 @@ from pathlib import Path
 import numpy as np
 
 import gradhook
+from gradhook.difference.formulas import Sharp
+from gradhook.difference.long_steps import LongSteps
 from gradhook.difference.noise_table import measure_noise
-from gradhook.difference.slopes import sharp_slope
+from gradhook.difference.search import SearchOptions, search
 
 HERE = Path(__file__).resolve().parent
 
 
+def from_tests(name):
+    """A module of the tests of this room, which holds the lines that they draw."""
+    spec = importlib.util.spec_from_file_location(name, HERE.parent / "difference" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
 def smooth_functions():
     """The family that the tests draw from."""
-    spec = importlib.util.spec_from_file_location("family", HERE.parent / "probe" / "conftest.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["family"] = module
-    spec.loader.exec_module(module)
-    return module.family
+    return from_tests("conftest").family
 
 
 def estimate(function):
@@ -36,14 +44,12 @@ def estimate(function):
     at_zero = function(0.0)
     noise = measure_noise(function, at_zero=at_zero, elsewhere=function(0.1)).level
     relative = (noise / abs(at_zero)) ** (1 / 3) if at_zero else 1e-5
-    return sharp_slope(
-        function,
-        at_zero,
-        noise=noise,
-        step=min(0.025, max(1e-5, relative)),
-        longest=0.1,
+    options = SearchOptions(
+        min(0.025, max(1e-5, relative)),
+        0.1,
         good=lambda slope: slope.error <= 1e-7 * abs(slope.value),
     )
+    return search(function, at_zero, Sharp(), options, noise=noise)
 
 
 def measured(count, seed, **options):
@@ -56,6 +62,28 @@ def measured(count, seed, **options):
         true = max(abs(slope.value - function.slope), 1e-16 * abs(function.slope))
         pairs.append((slope.error / abs(function.slope), true / abs(function.slope)))
     return np.array(pairs)
+
+
+def long_steps(count):
+    """Print how long steps do on lines of networks; whether their errors cover too rarely."""
+    lines, failed = from_tests("test_long_steps"), False
+    for activation in lines.ACTIVATIONS:
+        for noise in (None, 1e-5, 1e-7, 1e-9):
+            cases = lines.cases(activation, noise, count)
+            found = [LongSteps()(case.line, noise=case.noise) for case in cases]
+            told = [(c, e) for c, e in zip(cases, found, strict=True) if e.error < math.inf]
+            share = np.array([abs(e.value - c.slope) / e.error for c, e in told])
+            gain = [lines.two_point_error(c) / e.error for c, e in told]
+            failed |= np.mean(share > 1) > (0.03 if activation == "relu" else 0.01)
+            print(
+                f"long steps, {activation}, {f'noise {noise:g}' if noise else 'float32'}: "
+                f"true > claimed in {np.mean(share > 1):.2%}, largest true/claimed "
+                f"{share.max():.2f}, median error {np.median(gain):.1f} times below the step "
+                f"search's, {np.median([e.error / abs(c.slope) for c, e in told]):.1e} of the "
+                f"slope; nothing told {1 - len(told) / count:.0%}, "
+                f"{np.mean([e.evaluations for e in found]):.0f} evaluations"
+            )
+    return failed
 
 
 def scatter(pairs, *, width=64, height=20):
@@ -122,6 +150,7 @@ def main():
             f"median claimed {np.median(pairs[:, 0]):.1e}"
         )
         everything.append(pairs)
+    failed |= long_steps(count // 10)
     together = np.concatenate(everything)
     print(scatter(together))
     if arguments.svg:

@@ -2,7 +2,7 @@
 
 ::
 
-    pip install gradhook[peers] torch jax       # torch and jax are left out where missing
+    pip install -e . --group peers      # and torch and jax, which are left out where missing
     python tests/benchmarks/peers.py            # one seed, some half an hour
     python tests/benchmarks/peers.py --quick
 

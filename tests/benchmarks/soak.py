@@ -118,9 +118,9 @@ def main() -> int:
                 before = measured()
         after = measured()
         written = 0
-        for run in sorted(Path(folder, "runs").iterdir()):
+        for run in sorted(Path(folder, "runs").glob("gradcheck *")):
             accumulator = EventAccumulator(str(run), size_guidance={"scalars": 0}).Reload()
-            written += len(accumulator.Scalars("gradcheck_detail/evaluations"))
+            written += len(accumulator.Scalars("gradcheck/ratio"))
         lines = 0
         for path in Path(folder).glob("*.jsonl"):
             with open(path, encoding="utf-8") as file:

@@ -9,6 +9,7 @@ import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gradhook import Report, Verdict
@@ -21,6 +22,10 @@ sys.path.append(str(Path(__file__).resolve().parents[2] / "examples" / "pictures
 make = importlib.import_module("make")
 
 
+LIMITS = ("wrong above", "right below")
+RUNS = ("right", "wrong", *LIMITS)
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory, tensorboard_server):
     """A server that shows a right run and one whose last row of dW1 is missing; and the latter."""
@@ -29,7 +34,10 @@ def runs(tmp_path_factory, tensorboard_server):
     history = make.train(logdir, "wrong", bug=make.BUG)
     server = tensorboard_server(logdir)
     server.wait_for(
-        "plugin/text/tags", lambda tags: {"right", "wrong"} <= {run for run in tags if tags[run]}
+        "plugin/scalars/tags",
+        lambda tags: all(
+            "gradcheck/b3" in tags.get(run, ()) for run in ("right", "wrong", *LIMITS)
+        ),
     )
     return server, history
 
@@ -41,7 +49,7 @@ def visit(browser, tmp_path, runs):
 
     def visit(tab, *expected, server=runs[0], name=None):
         browser.errors()
-        browser.open(f"{server.address}/?darkMode=false#{tab}")
+        browser.open(f"{server.address}/?darkMode=false#{tab}", height=2000)
         browser.wait_until(lambda: set(expected) <= set(browser.words().splitlines()))
         browser.picture(folder / f"{name or tab}.png")
         assert browser.errors() == []
@@ -50,50 +58,109 @@ def visit(browser, tmp_path, runs):
     return visit
 
 
-def test_time_series_show_logarithms_and_never_a_ratio_as_zero(visit, browser):
-    visit("timeseries", "gradcheck", "/W1", "/W2")
-    # The table below each chart has a line for each run: smoothed value, value, step.
-    browser.wait_until(lambda: browser.words().splitlines().count("right") >= 3)
-    assert browser.count("line-chart canvas") >= 2
-    words = browser.words().splitlines()
-    values = {
-        run: float(words[words.index(run, words.index("/W1")) + 2]) for run in ("right", "wrong")
-    }
-    assert -17 <= values["right"] < -6
-    assert -4 < values["wrong"] <= 0
+@pytest.fixture(scope="module")
+def cards(browser, runs):
+    """The cards of curves on the landing tab, drawn to the end."""
+    server, _ = runs
+    browser.errors()
+    browser.open(f"{server.address}/?darkMode=false", height=2000)
+
+    def curves():
+        found = browser.cards().items()
+        return {tag: card for tag, card in found if tag.startswith("gradcheck/")}
+
+    def drawn():
+        return [all(curve.points for curve in card.values()) for card in curves().values()]
+
+    # Wrong blocks, ratio and six blocks.
+    browser.wait_until(lambda: drawn() == [True] * 8)
+    assert browser.errors() == []
+    return curves()
 
 
-def test_custom_scalars_show_the_wrong_block_first_out_of_its_band(visit, browser):
+def test_the_first_card_says_0_wrong_blocks_of_the_right_run_and_1_of_the_wrong_one(cards):
+    assert next(iter(cards)) == "gradcheck/0 wrong blocks"
+    found = {run: curve.value for run, curve in cards["gradcheck/0 wrong blocks"].items()}
+    assert found == {"right": "0", "wrong": "1"}
+
+
+def test_each_block_has_its_limits_drawn_as_level_lines_as_long_as_its_curve(cards):
+    for name in ("W1", "b1", "W2", "b2", "W3", "b3"):
+        card = cards[f"gradcheck/{name}"]
+        assert {*card} == {*RUNS}
+        (first, *_, last) = sorted(x for x, _ in card["right"].points)
+        assert last - first > 150
+        for run, value in zip(LIMITS, ("-4", "-6"), strict=True):
+            columns, rows = zip(*card[run].points, strict=True)
+            assert card[run].value == value
+            assert (min(columns), max(columns)) == pytest.approx((first, last))
+            assert max(rows) - min(rows) < 0.01
+
+
+def test_the_right_run_lies_below_both_lines_and_the_wrong_one_above(cards):
+    heights = {run: [y for _, y in curve.points] for run, curve in cards["gradcheck/W1"].items()}
+    # Pixels count downwards.
+    above, below = (heights[run][0] for run in LIMITS)
+    assert max(heights["wrong"]) < above < below < min(heights["right"])
+    for name in ("b1", "W2", "b2", "W3", "b3"):
+        card = cards[f"gradcheck/{name}"]
+        for run in ("right", "wrong"):
+            assert min(y for _, y in card[run].points) > card["right below"].points[0][1]
+
+
+def test_limits_are_in_no_card_but_the_blocks(cards):
+    for tag in ("gradcheck/ratio", "gradcheck/0 wrong blocks"):
+        assert {*cards[tag]} == {"right", "wrong"}
+
+
+def test_titles_and_descriptions_say_how_a_card_is_read(visit, browser):
+    words = visit("scalars", "W1: wrong above −4, right below −6", "wrong blocks: 0 is good")
+    assert words.index("wrong blocks: 0 is good") < words.index("W1: wrong above")
+
+
+def test_custom_scalars_show_the_wrong_block_first_between_its_limits(visit, browser):
     words = visit("custom_scalars", "all blocks", "W1", "b1", "W2")
-    lines = words.splitlines()
-    assert any("in the band right, above the line wrong" in line for line in lines)
-    titles = [line for line in lines if line in {"all blocks", "W1", "b1", "W2"}]
+    titles = [line for line in words.splitlines() if line in {"all blocks", "W1", "b1", "W2"}]
     assert titles == ["all blocks", "W1", "b1", "W2"]
-    # Each of the seven charts has a curve, a line and two bands of each run.
-    browser.wait_until(lambda: browser.count("path.line") >= 7 * 2 * 2)
-    assert browser.count("path.area") >= 7 * 2
+    # Six blocks with four lines each, and the two runs of all blocks.
+    browser.wait_until(lambda: browser.count("path.line") >= 6 * 4 + 2)
+    assert browser.count("path.area") == 0
 
 
-def test_the_text_names_the_block_its_verdict_and_since_when(visit, runs):
+def test_the_text_begins_with_the_cause(visit, runs):
     _, history = runs
     assert history[-1].failing == ("W1",)
-    words = visit("text", "FAIL", "W1", "since step", "what was found").splitlines()
-    row = words.index("since step") + 1
-    assert (words[row], words[row + 2], words[row + 4]) == ("W1", "FAIL", "0")
-    assert any(word.startswith("worst element W1[63, ") for word in words)
+    (cause,) = history[-1].causes
+    lines = visit("text", "gradcheck_report/text", cause.sentence).splitlines()
+    begin = lines.index(cause.sentence)
+    assert lines[begin + 1].startswith("gradcheck step 50: FAIL")
 
 
-def test_images_show_where_the_block_is_wrong(visit, browser):
-    visit("images", "gradcheck_where/W1")
+def test_images_show_where_the_block_is_wrong_at_standard_effort(visit, browser, runs):
+    _, history = runs
+    assert {report.effort for report in history} == {"standard"}
+    visit("images", "gradcheck_where/W1", "W1, 64 rows, 12 columns: where it is wrong")
     browser.wait_until(lambda: browser.sizes_of_images() != [])
-    # One that could not be decoded has no width.
-    assert min(browser.sizes_of_images()) > 200
+    # Twelve columns share 480 pixels; a picture that could not be decoded has no width.
+    assert browser.sizes_of_images() == [480]
 
 
-def test_histograms_show_relative_errors_of_every_block(visit, browser):
-    visit("histograms", "gradcheck_elements/W1", "gradcheck_elements/W2")
-    # Three steps of two runs in each chart.
-    browser.wait_until(lambda: browser.count("path.outline") >= 2 * 3 * 2)
+def test_histograms_show_relative_errors_where_elements_were_measured(
+    visit, browser, tmp_path, tensorboard_server
+):
+    errors = 10.0 ** np.linspace(-10, -7, 12).reshape(3, 4)
+    sink = TensorBoard(tmp_path, run_name="measured")
+    for step in (0, 100, 200):
+        names = ("W1", "W2")
+        blocks = {
+            name: BlockReport(name, (3, 4), "float64", Verdict.PASS, 1e-8, relative_errors=errors)
+            for name in names
+        }
+        sink.write(Report(Verdict.PASS, True, blocks, ratio=1e-8, step=step))
+    server = tensorboard_server(tmp_path)
+    visit("histograms", "gradcheck_elements/W1", "gradcheck_elements/W2", server=server)
+    # Three steps in each chart.
+    browser.wait_until(lambda: browser.count("path.outline") >= 2 * 3)
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +196,5 @@ def test_of_sixty_blocks_one_wrong_once_is_seen_first_with_its_spike_and_the_res
         "all blocks",
         "layer13/W",
     ]
-    # The axes go up to 0, the logarithm of a ratio of 1; cut at the band they would end at -6.
-    browser.wait_until(lambda: browser.count("path.line") >= 2 * 2)
-    assert browser.words().splitlines().count("0") >= 2
+    # Two open charts: three lines of the block, one of all blocks.
+    browser.wait_until(lambda: browser.count("path.line") >= 3 + 1)

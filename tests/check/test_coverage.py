@@ -61,7 +61,8 @@ def test_dead_units_of_a_block_that_passes_are_told():
     report = relu_network(np.where(np.arange(20) < 12, -50.0, 1.0))
     assert report.passed
     assert (
-        "b: 12 of 20 elements have zero gradient on these rows (dead units?), so they are untested"
+        "b: 12 of 20 elements have zero gradient on these rows of data (dead units?), so they are "
+        "untested"
     ) in report.coverage
     assert (
         "W: 12 of 20 columns have zero gradient on these rows of data, untested" in report.coverage

@@ -117,7 +117,7 @@ def test_a_cache_of_the_first_batch_is_found_at_the_first_check_of_a_training():
         model.loss(X[rows], y[rows])
         for name, gradient in model.gradient(X[rows], y[rows]).items():
             model.params[name] -= 0.1 * gradient
-        callback(step, (X[rows], y[rows]))
+        callback(step, batch=(X[rows], y[rows]))
     first = callback.history[0]
     assert first.verdict == "FAIL"
     assert "stale_cache" in kinds(first)

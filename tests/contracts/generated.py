@@ -381,5 +381,10 @@ def _shown(node: Any) -> Any:
     if isinstance(node, (list, tuple)):
         return type(node).__name__, [_shown(child) for child in node]
     if isinstance(node, np.ndarray) and not node.dtype.hasobject:
-        return id(node), node.dtype.str, node.shape, node.flags.writeable, node.tobytes()
+        return id(node), node.dtype.str, node.shape, node.flags.writeable, _numbers(node)
     return id(node)
+
+
+def _numbers(array: Any) -> Any:
+    """The bytes of an array; of long doubles the digits, for their padding is no number."""
+    return array.tobytes() if array.dtype.char not in "gG" else [repr(x) for x in array.flat]

@@ -81,13 +81,13 @@ def raised(error):
 def test_an_exception_at_any_evaluation_leaves_no_trace(scene, style):
     scene = scene(style)
     before = scene.left()
-    assert scene.check()
+    assert scene.check(samples=None)
     assert scene.left() == before
     outcomes = []
     for k in range(1, scene.calls + 1):
         fault = Fault(k)
         try:
-            report = scene.check(fail_at=k, act=lambda fault=fault: raised(fault))
+            report = scene.check(fail_at=k, act=lambda fault=fault: raised(fault), samples=None)
         except Fault as caught:
             outcomes.append("propagates" if caught is fault else "another exception")
             notes = fault.__notes__
@@ -108,6 +108,20 @@ def test_an_exception_at_any_evaluation_leaves_no_trace(scene, style):
     # The sanity calls are made where the user stands, nearly all others a step away.
     assert outcomes[:3] == ["propagates"] * 3
     assert outcomes.count("outside the domain") > 10
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_an_exception_on_the_rows_drawn_gives_way_to_others_and_leaves_no_trace(scene, style):
+    scene = scene(style)
+    before = scene.left()
+    assert scene.check()
+    for k in range(1, 4):  # the sanity calls
+        report = scene.check(fail_at=k, act=lambda k=k: raised(Fault(k)))
+        assert report
+        assert report.notes[-1] == (
+            f"on the 7 rows drawn first the functions raise Fault ({k}): checked on others"
+        )
+        assert scene.left() == before
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, GeneratorExit])

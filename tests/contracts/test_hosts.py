@@ -5,6 +5,7 @@ import gc
 import json
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -43,6 +44,11 @@ class Model:
     def left(self):
         state = self.rng.bit_generator.state["state"]["state"]
         return state, {name: array.tobytes() for name, array in self.params.items()}
+
+
+def runs_below(logdir):
+    """The runs of a folder; the lines of the limits are runs of nobody's."""
+    return [run for run in logdir.iterdir() if run.name.startswith("gradcheck ")]
 
 
 def train(model, check, steps=20, *, first=1):
@@ -261,7 +267,7 @@ def test_forked_workers_neither_hang_nor_write_twice(tmp_path):
     steps = [json.loads(line)["step"] for line in (tmp_path / "checks").read_text().splitlines()]
     assert steps == [0, 10, 20, 30]
     found = []
-    for run in (tmp_path / "runs").iterdir():
+    for run in runs_below(tmp_path / "runs"):
         accumulator = EventAccumulator(str(run)).Reload()
         found += [event.step for event in accumulator.Scalars("gradcheck/ratio")]
     assert sorted(found) == [0, 10, 20, 30]
@@ -378,7 +384,7 @@ def test_every_finished_check_is_on_disk_when_the_process_is_killed(tmp_path):
     assert python(code, check=False, FOLDER=str(tmp_path)).returncode == -signal.SIGKILL
     lines = (tmp_path / "checks").read_text().splitlines()
     assert [gradhook.Report.from_json(line).step for line in lines] == [0, 10]
-    (run,) = (tmp_path / "runs").iterdir()
+    (run,) = runs_below(tmp_path / "runs")
     events = EventAccumulator(str(run)).Reload().Scalars("gradcheck/ratio")
     assert [event.step for event in events] == [0, 10]
 
@@ -395,7 +401,7 @@ def test_the_interpreter_ends_quietly_with_a_callback_still_open(tmp_path):
         atexit.register(lambda: check.on_step_end(10, batch=np.ones((4, 3))))
     """
     assert python(code, FOLDER=str(tmp_path)).stderr == ""
-    (run,) = tmp_path.iterdir()
+    (run,) = runs_below(tmp_path)
     assert len(EventAccumulator(str(run)).Reload().Scalars("gradcheck/ratio")) == 2
 
 
@@ -433,6 +439,7 @@ def test_a_sink_that_cannot_write_is_dropped_and_training_is_the_same(tmp_path):
     assert (tmp_path / "file").read_text() == "here first"
 
 
+@pytest.mark.filterwarnings("ignore:no parameter has moved")
 def test_a_folder_that_vanishes_drops_its_sink(tmp_path):
     import shutil
 
@@ -460,7 +467,7 @@ def test_several_runs_into_one_folder_and_several_callbacks_on_one_loop(tmp_path
     assert train(model, Both()) == expected
     found = sorted(
         [e.step for e in EventAccumulator(str(run)).Reload().Scalars("gradcheck/ratio")]
-        for run in tmp_path.iterdir()
+        for run in runs_below(tmp_path)
     )
     assert found == [[0, 5, 10, 15, 20], [0, 10, 20]]
 
@@ -481,21 +488,24 @@ def test_odd_names_never_reach_a_path_and_never_break_a_page(tmp_path):
     check.on_train_end()
     assert report.verdict == "FAIL"
     assert set(report.blocks) == set(ODD_NAMES)
+    (run,) = runs_below(runs)
+    assert re.fullmatch(r"gradcheck \d\d-\d\d \d\d\.\d\d\.\d\d", run.name)
     written = sorted(path.name for path in tmp_path.rglob("*"))
-    assert len(written) == len({*written})
-    assert [name for name in written if not name.startswith(("gradcheck-", "events.out."))] == [
+    assert [name for name in written if not name.startswith("events.out.")] == [
         "a",
         "checks.jsonl",
+        run.name,
         "reports.jsonl",
+        "right below",
         "runs",
+        "wrong above",
     ]
     line = (tmp_path / "a" / "checks.jsonl").read_text().splitlines()
     assert len(line) == 1
     assert gradhook.Report.from_json(line[0]).blocks.keys() == report.blocks.keys()
-    (run,) = runs.iterdir()
     accumulator = EventAccumulator(str(run)).Reload()
     tags = accumulator.Tags()["scalars"]
-    assert sum(tag.startswith("gradcheck/") for tag in tags) == len(ODD_NAMES) + 1
+    assert sum(tag.startswith("gradcheck/") for tag in tags) == len(ODD_NAMES) + 2
     assert max(map(len, tags)) < 200
     page = report._repr_html_()
     assert "&lt;b&gt;" in page

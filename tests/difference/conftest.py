@@ -132,9 +132,10 @@ class Smooth:
     dtype: type
 
     def __call__(self, t):
-        u = self.dtype(self.start + self.bend * t)
+        # An array of one: NumPy 1 computes with single float32 numbers and Python's in float64.
+        u = np.full(1, self.start + self.bend * t, self.dtype)
         value = self.dtype(self.amplitude) * SHAPES[self.shape][0](u) + self.dtype(self.offset)
-        return float(value)
+        return float(value[0])
 
     @property
     def slope(self):

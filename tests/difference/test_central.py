@@ -81,6 +81,15 @@ def test_a_longer_step_that_leaves_the_domain_is_given_up():
     assert abs(estimate.value - 1.0) <= estimate.error < math.inf
 
 
+def test_a_first_step_that_leaves_the_domain_is_shortened():
+    def line(t):
+        return math.log(1e-6 + t) if t > -1e-6 else math.nan
+
+    estimate = Central()(line, noise=1e-15)
+    assert estimate.step < 1e-6
+    assert abs(estimate.value - 1e6) <= estimate.error <= 1e3
+
+
 @pytest.mark.parametrize("method", [Central(), Central(step=1e-4), Central(step=0.1), Ridders()])
 def test_a_symmetric_kink_looks_smooth_and_the_error_says_otherwise(method):
     estimate = method(abs, noise=EPS)

@@ -50,7 +50,7 @@ def weights(output):
 def points(logdir, tag="gradcheck/ratio"):
     """Read one scalar of the only run below ``logdir``."""
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    (events,) = logdir.rglob("events.out.tfevents.*")
+    (events,) = logdir.rglob("gradcheck */events.out.tfevents.*")
     reader = accumulator.EventAccumulator(str(events.parent))
     reader.Reload()
     return reader.Scalars(tag)

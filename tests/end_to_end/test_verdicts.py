@@ -91,6 +91,26 @@ def test_a_planted_bug_fails_and_names_the_wrong_blocks(bug, effort):
     assert blamed(report) == WRONG[bug]
 
 
+def test_standard_effort_gives_the_parts_that_it_located_and_their_relative_errors():
+    parameters, X, y = network()
+
+    def two_parts_wrong(p, X, y):
+        loss, gradients = loss_and_gradients(p, X, y)
+        gradients["W1"][2, 3] *= 1.5
+        gradients["W2"][:, 1] *= 3
+        return loss, gradients
+
+    report = check_gradients(two_parts_wrong, parameters, batch=(X, y))
+    ((part, error),) = report.blocks["W1"].wrong_parts
+    assert part == (slice(2, 3), slice(3, 4))
+    assert error == pytest.approx(1 / 3, rel=1e-6)
+    ((part, error),) = report.blocks["W2"].wrong_parts
+    assert part == (slice(0, parameters["W2"].shape[0]), slice(1, 2))
+    # The norm of what is left of a column is measured along one random direction.
+    assert 0.2 < error <= 1
+    assert report.blocks["b1"].wrong_parts == ()
+
+
 def test_exhaustive_effort_gives_the_worst_element_and_the_textbook_number():
     parameters, X, y = network()
 
@@ -253,7 +273,7 @@ def test_a_wrong_dropout_backward_pass_is_seen_with_dropout_switched_off():
 
     report = check_gradients(unscaled, parameters, batch=(X, y), dropout="keep_prob")
     assert report.verdict == "FAIL"
-    assert "dropout replayed" in report.blocks["w"].sentence
+    assert report.blocks["w"].setting == "generic point, dropout replayed"
 
 
 def test_a_loss_that_ignores_what_it_is_given_is_told_so():

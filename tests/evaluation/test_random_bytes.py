@@ -36,7 +36,9 @@ def test_a_lazy_direction_is_the_one_with_its_bytes_written_out(size):
     lazy = random_direction(size, 5)
     explicit = RandomDirection(lazy.codes, TABLE)
     values = np.random.default_rng(0).standard_normal(size)
-    assert lazy.dot(values) == explicit.dot(values)
+    # Some BLAS sum in another order where an array lies otherwise in memory.
+    rounding = np.finfo(float).eps * np.abs(values).sum()
+    assert abs(lazy.dot(values) - explicit.dot(values)) <= rounding
 
 
 def test_a_part_reads_the_bytes_of_its_box_alone():

@@ -106,3 +106,55 @@ def test_the_notes_of_an_objective_stand_in_the_report():
     report = check_gradients(objective)
     assert "as squares" in report.notes
     assert "as squares" in str(report)
+
+
+class Layered:
+    """Float32 weights listed in ``params`` and held by the layers; a small start."""
+
+    def __init__(self, *, decay=0.0, scale=0.01, reads=("W1", "W2"), wrong=1.0):
+        rng = np.random.default_rng(0)
+        self.W1 = (scale * rng.normal(size=(8, 5))).astype(np.float32)
+        self.W2 = (scale * rng.normal(size=(5, 8))).astype(np.float32)
+        self.params = {"W1": self.W1, "W2": self.W2}
+        self.decay, self.reads, self.wrong = decay, reads, wrong
+
+    def weight(self, name):
+        return self.params[name] if name in self.reads else getattr(self, name)
+
+    def loss(self, x, t):
+        self.h = x @ self.weight("W1")
+        s = self.h @ self.weight("W2")
+        p = np.exp(s)
+        self.p = p / p.sum(1, keepdims=True)
+        squares = sum((w.astype(float) ** 2).sum() for w in self.params.values())
+        return -np.log(self.p[np.arange(len(t)), t]).mean() + 0.5 * self.decay * squares
+
+    def gradient(self, x, t):
+        d = self.p.copy()
+        d[np.arange(len(t)), t] -= 1
+        d /= len(t)
+        data = {"W1": x.T @ (d @ self.weight("W2").T), "W2": self.h.T @ d}
+        return {n: self.wrong * g + self.decay * self.params[n] for n, g in data.items()}
+
+
+ONE_HOT = np.eye(8)[np.random.default_rng(1).integers(0, 8, 20)]
+LABELS = np.random.default_rng(2).integers(0, 8, 20)
+
+
+@pytest.mark.parametrize("reads", [(), ("W1",), ("W2",), ("W1", "W2")])
+@pytest.mark.parametrize("decay", [0.0, 1e-4, 1e-2, 0.1])
+@pytest.mark.parametrize("scale", [0.01, 0.1])
+def test_right_code_passes_whatever_of_it_reads_the_mapping(reads, decay, scale):
+    network = Layered(decay=decay, scale=scale, reads=reads)
+    report = check_gradients(network, batch=(ONE_HOT, LABELS))
+    assert report.verdict == "PASS"
+    if len(reads) == 2:  # every block is read through the mapping: float64 meanwhile
+        assert not any("resolution" in block.sentence for block in report.blocks.values())
+    assert network.params["W1"] is network.W1
+
+
+@pytest.mark.parametrize("reads", [(), ("W1",), ("W1", "W2")])
+@pytest.mark.parametrize("decay", [0.0, 1e-2])
+def test_wrong_code_fails_whatever_of_it_reads_the_mapping(reads, decay):
+    network = Layered(decay=decay, scale=0.1, reads=reads, wrong=1.1)
+    assert check_gradients(network, batch=(ONE_HOT, LABELS)).verdict == "FAIL"

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from gradhook import check_gradients
 from gradhook.errors import BatchError
-from gradhook.objective.batch import as_batch, draw, passed_whole, upcast
+from gradhook.objective.batch import as_batch, columns_hint, draw, passed_whole, upcast
 
 
 def drawn(batch, samples=7, axis=0, subset=None, seed=0):
@@ -233,3 +233,63 @@ def test_the_report_says_which_rows_were_checked_and_what_passed_unchanged():
     whole = check_gradients(line, {"w": np.ones(4)}, batch=batch, samples=None)
     assert whole.rows is None
     assert whole.notes == ()
+
+
+def rows_of(batch, seed=0, samples=7):
+    random = np.random.default_rng(seed)
+    return list(draw(batch, samples=samples, axis=0, subset=None, random=random).rows)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_float_column_of_few_values_holds_classes(seed):
+    X, y = (
+        np.random.default_rng(seed).normal(size=(300, 2)),
+        np.repeat([0.0, 1.0, 2.0], [280, 10, 10]),
+    )
+    _, counts = np.unique(y[rows_of((X, y), seed)], return_counts=True)
+    assert sorted(counts) == [2, 2, 3]
+
+
+@pytest.mark.parametrize("shape", [(300,), (300, 1), (300, 4)])
+def test_rows_of_weight_zero_take_turns_with_those_that_count(shape):
+    weights = np.random.default_rng(0).uniform(0.5, 1.5, shape)
+    weights[30:] = 0
+    rows = rows_of((np.ones((300, 2)), weights))
+    assert sum(row < 30 for row in rows) in (3, 4)
+
+
+def test_an_entry_that_happens_to_be_zero_makes_no_class():
+    X = np.arange(60.0)
+    assert rows_of((X,)) == rows_of((X + 1,))
+
+
+def test_classes_and_weights_are_mixed_together():
+    y = np.tile([0, 1], 150)
+    m = np.zeros(300)
+    m[:40] = np.random.default_rng(0).uniform(1, 2, 40)
+    rows = np.array(rows_of((np.ones((300, 2)), y, m), samples=8))
+    seen = {(int(y[row]), bool(m[row])) for row in rows}
+    assert seen == {(0, False), (0, True), (1, False), (1, True)}
+
+
+@pytest.mark.parametrize(
+    ("shapes", "axis", "said"),
+    [
+        ([(5, 30), (1, 30)], 0, True),
+        ([(5, 30), (30,)], 0, True),
+        ([(30, 5), (30, 1)], 0, False),
+        ([(30, 5), (30,)], 0, False),
+        ([(5, 30), (1, 30)], 1, False),
+        ([(5, 30)], 0, False),
+    ],
+)
+def test_columns_that_look_like_samples_are_pointed_out(shapes, axis, said):
+    batch = tuple(np.ones(shape) for shape in shapes)
+    assert columns_hint(batch, axis) == (
+        "; are the columns samples? Then pass sample_axis=1" if said else ""
+    )
+
+
+def test_the_logs_of_a_trainer_are_no_batch():
+    with pytest.raises(BatchError, match="the batch is an empty dict: is it the logs"):
+        as_batch({})

@@ -11,7 +11,6 @@ from gradhook.errors import (
     LossTypeError,
     ObjectiveError,
     ParameterError,
-    SubsetError,
     UnreadParametersError,
 )
 
@@ -370,12 +369,11 @@ def test_a_plain_number_is_welcome_as_a_copy_and_refused_in_place():
         check_gradients(Objective(parameters=0.5, loss=lambda: 0.0, gradients=lambda: 0.0))
 
 
-def test_a_loss_that_raises_on_rows_and_not_on_the_whole_batch_names_the_remedy():
-    targets = list(Y)
-    with pytest.raises(SubsetError, match="pass samples=None to check on every row") as caught:
-        check_gradients(loss_and_gradients, weights(), batch=(X, targets))
-    assert "item 1 (a list) of the batch passed unchanged" in str(caught.value)
-    assert check_gradients(loss_and_gradients, weights(), batch=(X, targets), samples=None).passed
+def test_a_loss_that_raises_on_rows_is_checked_on_the_whole_batch_with_the_reason():
+    report = check_gradients(loss_and_gradients, weights(), batch=(X, list(Y)))
+    assert report.passed
+    assert "on the 7 rows drawn first the functions raise ValueError" in report.notes[-1]
+    assert "item 1 (a list) of the batch passed unchanged" in report.notes[-1]
 
 
 def test_an_exception_of_the_objective_propagates_with_a_note():

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ("gradhook", "integrations")
+FOLDERS = (*SHIPPED, "examples", "tests", ".ci", ".github")
+FILES = (
+    *("pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE"),
+    *(".gitignore", ".pre-commit-config.yaml"),
+)
+LEFT_BY_TOOLS = ("__pycache__", "*.py[cod]", "*.egg-info", "runs", ".*_cache", ".hypothesis")
 
 
 def run(command: Sequence[str | Path], *, cwd: Path, **environment: str) -> str:
@@ -65,21 +72,37 @@ def modules(shipped) -> list[str]:
 def bare_checkout(tmp_path_factory) -> Path:
     """A copy, so that no build leaves files in the checkout and none installed passes for it."""
     copy = tmp_path_factory.mktemp("bare") / "checkout"
-    for name in SHIPPED:
-        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md"):
+    for name in FOLDERS:
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns(*LEFT_BY_TOOLS))
+    for name in FILES:
         shutil.copy(ROOT / name, copy)
     return copy
 
 
 @pytest.fixture(scope="session")
-def wheel(bare_checkout, tmp_path_factory) -> Path:
-    """The wheel, built from the source distribution, so that this is shown to be complete too."""
-    folder = tmp_path_factory.mktemp("wheel")
+def built(bare_checkout, tmp_path_factory) -> Path:
+    """A folder with a source distribution and a wheel that was built from it."""
+    folder = tmp_path_factory.mktemp("built")
     source = shutil.copytree(bare_checkout, folder / "source")
     run([sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, source], cwd=folder)
-    (wheel,) = folder.glob("*.whl")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def wheel(built) -> Path:
+    """The wheel, built from the source distribution, so that this is shown to be complete too."""
+    (wheel,) = built.glob("*.whl")
     return wheel
+
+
+@pytest.fixture(scope="session")
+def sdist_names(built) -> list[str]:
+    """Every file in the source distribution, by its path in the unpacked folder."""
+    (sdist,) = built.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        return sorted(
+            member.name.partition("/")[2] for member in archive.getmembers() if member.isfile()
+        )
 
 
 @pytest.fixture(scope="session")

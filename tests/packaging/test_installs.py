@@ -1,4 +1,9 @@
-"""Wheel, editable install and bare checkout each bring the whole package, adapters included."""
+"""Wheel, editable install and bare checkout each bring the whole package, adapters included.
+
+The source distribution brings all else too, so that its own tests can be run.
+"""
+
+import zipfile
 
 IMPORT_EACH = """
 import importlib, sys
@@ -14,6 +19,40 @@ def test_the_wheel_holds_every_file_of_the_tree_and_nothing_else(wheel_names, sh
     surplus = sorted(set(wheel_names) - set(shipped))
     assert not missing, f"not shipped; list their packages or data in pyproject.toml: {missing}"
     assert not surplus, f"in the wheel but not in the tree: {surplus}"
+
+
+def test_the_source_distribution_holds_every_file_of_the_checkout(sdist_names, bare_checkout):
+    made_by_the_build = {"PKG-INFO", "setup.cfg"}
+    packed = {
+        name
+        for name in sdist_names
+        if name not in made_by_the_build and not name.startswith("gradhook.egg-info/")
+    }
+    tree = {
+        path.relative_to(bare_checkout).as_posix()
+        for path in bare_checkout.rglob("*")
+        if path.is_file()
+    }
+    assert sorted(tree - packed) == [], "name them in .ci/MANIFEST.in"
+    assert sorted(packed - tree) == []
+
+
+def test_the_metadata_name_the_licence_and_every_picture_in_full(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
+        metadata = archive.read(name).decode()
+        licence = archive.read(name.replace("METADATA", "licenses/LICENSE")).decode()
+    assert "\nLicense-Expression: BSD-3-Clause\n" in metadata
+    assert "the gradhook developers" in licence
+    # A package index shows the README without the files beside it.
+    pictures = [line for line in metadata.splitlines() if line.startswith("![")]
+    assert all("](https://" in line for line in pictures), pictures
+
+
+def test_the_wheel_brings_the_command(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (n for n in archive.namelist() if n.endswith("entry_points.txt"))
+        assert "gradhook = gradhook.__main__:main" in archive.read(name).decode()
 
 
 def test_the_wheel_says_that_it_is_typed(wheel_names):

@@ -15,9 +15,9 @@ def pyproject():
 
 
 @pytest.mark.parametrize("tool", ["ruff", "mypy"])
-def test_pre_commit_pins_the_version_of_the_dev_extra(tool, pyproject):
-    extra = pyproject["project"]["optional-dependencies"]["dev"]
-    (pinned,) = (entry for entry in extra if entry.startswith(f"{tool}=="))
+def test_pre_commit_pins_the_version_of_the_dev_group(tool, pyproject):
+    group = pyproject["dependency-groups"]["dev"]
+    (pinned,) = (entry for entry in group if entry.startswith(f"{tool}=="))
     hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
     assert set(re.findall(rf'"({tool}[^"]*)"', hooks)) == {pinned}
 

@@ -40,7 +40,8 @@ def sample() -> Report:
     worst = Element((3, 5), analytic=0.12, numerical=0.34, error=1e-9)
     blocks = [
         BlockReport("W2", (20, 10), "float64", Verdict.FAIL, 0.33, 0.01, "why", worst, "W2[:, 7]",
-                    (finding,), 0.32, (Branch("where", "/a/model.py", 23, "h = …", 3, 480),)),
+                    (finding,), 0.32, (Branch("where", "/a/model.py", 23, "h = …", 3, 480),),
+                    "generic point"),
         BlockReport("b2", (10,), "float32", Verdict.UNTESTED),
         BlockReport("b1", (), "float64", Verdict.PASS, ratio=math.inf, ratio_error=-math.inf),
     ]  # fmt: skip
@@ -48,7 +49,7 @@ def sample() -> Report:
     return Report(
         Verdict.FAIL, False, {b.name: b for b in blocks}, 0.33, 0.01, (cause,), "behind W2",
         ("b2",), ("note",), ("generic point",), 84, 6, 2.3, 7, "exhaustive",
-        Tolerance(fail=1e-3), 100, (0, 4), 0.32, 0.1, "check_gradients(f, params, seed=7)",
+        Tolerance(fail=1e-3), 100, (0, 4), 0.32, 0.1, "check_gradients(f, params, seed=7)", 200,
     )  # fmt: skip
 
 
@@ -129,6 +130,17 @@ def test_copies_are_as_frozen_as_the_original():
             twin.blocks["w"].relative_errors[0] = 0
         with pytest.raises(dataclasses.FrozenInstanceError):
             twin.passed = False
+
+
+def test_wrong_parts_are_neither_compared_nor_written():
+    parts = [((slice(0, 1), slice(0, 2)), 0.5)]
+    block = BlockReport("w", (2, 2), "float64", Verdict.FAIL, wrong_parts=parts)
+    assert block.wrong_parts == tuple(parts)
+    assert block == dataclasses.replace(block, wrong_parts=())
+    report = Report(Verdict.FAIL, False, {"w": block})
+    assert "wrong_parts" not in report.to_json()
+    assert Report.from_dict(report.to_dict()) == report
+    assert pickle.loads(pickle.dumps(block)).wrong_parts == tuple(parts)
 
 
 def test_relative_errors_are_a_copy_and_are_neither_compared_nor_written():
@@ -220,7 +232,10 @@ def test_reproduce_gives_the_call():
 
 
 def test_repr_is_one_short_line():
-    assert repr(sample()) == "<Report gradcheck step 100: FAIL, W2 ratio 0.33: L2 term missing>"
+    assert repr(sample()) == (
+        "<Report gradcheck step 100: FAIL, W2 wrong, b2 untested; ratio 0.33 (textbook 0.32): "
+        "L2 term missing>"
+    )
 
 
 def test_unknown_and_infinite_numbers_are_written_as_json_has_them():

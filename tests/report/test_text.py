@@ -17,6 +17,7 @@ from gradhook import check_gradients
 from gradhook._types import Tolerance, Verdict
 from gradhook.report import BlockReport, Branch, Cause, Element, Finding, Report
 from gradhook.report import html as _render_html
+from gradhook.report import layout as _layout
 from gradhook.report import text as _render
 from gradhook.report import wording as _phrases
 from gradhook.report.format import count, number, printable, ratio, shape, shorten, told_apart
@@ -53,6 +54,7 @@ def failing() -> Report:
             worst=Element((3, 5), 0.12, 0.34, 1e-9),
             where="W2[:, 7]",
             findings=findings,
+            setting="generic point",
         ),
         block("b2", Verdict.UNTESTED, math.nan, sentence="12 of 20 units are dead"),
         verdict=Verdict.FAIL,
@@ -71,6 +73,7 @@ def failing() -> Report:
         loss=2.302585,
         step=100,
         rows=(1, 5, 9),
+        batch_rows=200,
         seconds=0.1234,
         call=CALL,
     )
@@ -83,10 +86,32 @@ def breadth(line: str) -> int:
 
 def test_the_text_of_a_failing_report_reads_from_top_to_bottom():
     assert str(failing()).splitlines() == [
-        "note: the loss is random (dropout on?): checked with its mask frozen",
+        "gradcheck step 100: FAIL, W2 wrong, b2 untested; ratio 0.33; 1 of 3 right",
         "",
-        "gradcheck step 100: FAIL, ratio 0.31 ± 0.02; 1 FAIL (W2), 1 UNTESTED (b2), 1",
-        "  PASS",
+        "cause: the gradient lacks 1e-3·W",
+        "  W2[3, 5]: yours 0.12, numerical 0.34 ± 1e-09",
+        "  evidence: k = -1e-3",
+        "b2 untested: 12 of 20 units are dead",
+        "",
+        "verdict   block  shape     ratio (wrong above 1e-04)",
+        "FAIL      W2     (20, 10)  0.33 ± 0.01  W2[:, 7]",
+        "UNTESTED  b2     (20, 10)  –",
+        "PASS      b1     (20, 10)  0",
+        "",
+        "not exercised: b2: gradient is zero here",
+        "note: the loss is random (dropout on?): checked with its mask frozen",
+        "3 of 200 rows, 84 evaluations, 0.12 s",
+        "see it again:",
+        "check_gradients(loss_and_gradients, params, batch=(X, y), samples=7,",
+        "    effort='standard', seed=0)",
+    ]
+
+
+def test_the_details_tell_all_there_is():
+    assert failing().details().splitlines() == [
+        "gradcheck step 100: FAIL, W2 wrong, b2 untested; ratio 0.33; 1 of 3 right",
+        "",
+        "note: the loss is random (dropout on?): checked with its mask frozen",
         "",
         "cause: the gradient lacks 1e-3·W",
         "  blocks: W2",
@@ -98,7 +123,7 @@ def test_the_text_of_a_failing_report_reads_from_top_to_bottom():
         "FAIL      W2     (20, 10)  0.33 ± 0.01",
         "          slopes differ in 3 of 3 probes",
         "          where: W2[:, 7]",
-        "          worst element W2[3, 5]: analytic 0.12, numerical 0.34 ± 1e-09",
+        "          worst element W2[3, 5]: yours 0.12, numerical 0.34 ± 1e-09",
         "          generic point: FAIL, ratio 0.33 ± 0.01",
         "          current point: KINK, ratio 0.2, 2 of 3 probes met a kink; black pixels",
         "UNTESTED  b2     (20, 10)  –            12 of 20 units are dead",
@@ -119,6 +144,124 @@ def test_the_text_of_a_failing_report_reads_from_top_to_bottom():
     ]
 
 
+INTERNAL = ("generic point", "setting", "refuted by", " × ", "current point", "probe")
+
+
+def test_the_default_text_has_no_internal_words_and_the_details_have_them():
+    said = str(dataclasses.replace(failing(), notes=()))
+    spoken = said.replace("slopes differ in 3 of 3 probes", "")
+    assert [word for word in INTERNAL if word in spoken] == []
+    assert "generic point" in failing().details()
+
+
+def story_of(*blocks, **more):
+    report = report_of(*blocks, verdict=more.pop("verdict", Verdict.FAIL), **more)
+    return str(report).split("\n\n")[1:-2]
+
+
+def test_the_wrong_element_stands_with_both_numbers():
+    worst = Element((3, 5), 0.12, 0.34, 1e-9)
+    wrong = block("W2", Verdict.FAIL, 0.3, worst=worst, where="W2[3, 5]")
+    numbers = "W2[3, 5]: yours 0.12, numerical 0.34 ± 1e-09"
+    assert story_of(wrong) == [f"wrong at {numbers}"]
+    assert story_of(dataclasses.replace(wrong, where=None)) == [f"wrong at {numbers}"]
+    spread = dataclasses.replace(wrong, where="W2[:, 5]")
+    assert story_of(spread) == [f"wrong: W2[:, 5]\n  {numbers}"]
+    assert story_of(dataclasses.replace(spread, worst=None)) == ["wrong: W2[:, 5]"]
+
+
+def test_where_a_fault_enters_stands_with_the_numbers_of_a_block_it_spoils():
+    worst = Element((3, 5), 0.12, 0.34)
+    wrong = [block("W1", Verdict.FAIL, 0.3, worst=worst, where="all of W1"), block("W2")]
+    report = report_of(*wrong, verdict=Verdict.FAIL, boundary="it enters between W1 and W2")
+    _, story, table, _ = str(report).split("\n\n")
+    assert story == "it enters between W1 and W2\n  W1[3, 5]: yours 0.12, numerical 0.34"
+    assert table.splitlines()[1].endswith("  all of W1")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "said"),
+    [
+        ("generic point, dropout replayed", "generic point", "w: wrong with dropout on and right"),
+        ("current point", "generic point", "w: wrong at these weights and right at others"),
+        ("generic point", "current point", "w: wrong at other weights and right at these"),
+    ],
+)
+def test_a_block_that_is_wrong_in_one_place_alone_says_where_in_plain_words(wrong, right, said):
+    findings = (Finding(wrong, Verdict.FAIL, 0.3), Finding(right, Verdict.PASS, 3e-9))
+    report = report_of(block("w", Verdict.FAIL, 0.3, findings=findings), verdict=Verdict.FAIL)
+    assert said in str(report)
+    everywhere = (findings[0], dataclasses.replace(findings[1], verdict=Verdict.FAIL))
+    report = report_of(block("w", Verdict.FAIL, 0.3, findings=everywhere), verdict=Verdict.FAIL)
+    assert "w: wrong" not in str(report)
+
+
+def test_what_is_said_alike_of_several_blocks_is_said_once():
+    alike = [block(f"b{i}", Verdict.UNTESTED, math.nan, sentence="dead") for i in range(3)]
+    text = str(report_of(block("W"), *alike, verdict=Verdict.UNTESTED))
+    assert text.count("dead") == 1
+    assert "\nb0, b1, b2 untested: dead\n" in text
+    joint = [block(f"W{i}", sentence="right jointly") for i in range(7)]
+    assert "\nall blocks: right jointly\n" in str(report_of(*joint))
+
+
+def test_a_check_that_passed_with_untested_blocks_is_headed_pass_with_the_reason():
+    def at(norm):
+        return (Finding("current point", Verdict.UNTESTED, analytic_norm=norm),)
+
+    right = dataclasses.replace(block("W"), findings=at(2.0))
+    biases = [
+        BlockReport(name, (5,), "float64", Verdict.UNTESTED, findings=at(1e-17), sentence="zero")
+        for name in ("b1", "b2")
+    ]
+    text = str(report_of(right, *biases, verdict=Verdict.UNTESTED))
+    assert text.replace("\n  ", " ").startswith(
+        "gradcheck: PASS, 1 of 3 blocks; b1, b2 untested (zero but for rounding: bias before a "
+        "normalisation?); largest ratio 3e-09 in W\n"
+    )
+    assert "untested: zero" not in text
+    dead = dataclasses.replace(biases[0], findings=at(0.0))
+    assert "b1 untested: zero" in str(report_of(right, dead, verdict=Verdict.UNTESTED))
+
+
+def test_a_pass_in_coarse_arithmetic_says_how_far_it_saw():
+    coarse = BlockReport("w", (3,), "float32", Verdict.PASS, 2e-6, 4e-5)
+    assert str(report_of(coarse)).startswith("gradcheck: PASS to 4e-05 (float32), 1 block; ")
+    fine = dataclasses.replace(coarse, dtype="float64")
+    assert str(report_of(fine)).startswith("gradcheck: PASS to 4e-05, 1 block; ")
+
+
+def test_the_header_names_the_block_of_the_worst_ratio():
+    wrong = [block("W1", Verdict.FAIL, 0.2), block("W2", Verdict.FAIL, 0.4), block("b")]
+    first = str(report_of(*wrong, verdict=Verdict.FAIL)).splitlines()[0]
+    assert first == "gradcheck: FAIL, W1, W2 wrong; worst ratio 0.4 in W2; 1 of 3 right"
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 4])
+def test_a_check_that_passed_takes_its_first_line_a_row_a_block_and_the_fine_print(blocks):
+    report = report_of(*(block(f"W{i}") for i in range(blocks)), evaluations=60)
+    assert len(str(report).splitlines()) == 1 + blocks + 1
+
+
+def test_the_same_failure_later_is_one_line():
+    first = dataclasses.replace(failing(), step=0)
+    later = dataclasses.replace(failing(), step=10, seconds=3.0, evaluations=70, rows=(2, 3))
+    assert _phrases.same_story(first, later)
+    assert _render.repeated(later, first) == (
+        "gradcheck step 10: FAIL, as at step 0 (the gradient lacks 1e-3·W)"
+    )
+    long = dataclasses.replace(first.causes[0], sentence="why " * 90)
+    line = _render.repeated(dataclasses.replace(later, causes=(long,)), first, 100)
+    assert breadth(line) <= 100
+    assert line.endswith("…)")
+    for other in (
+        dataclasses.replace(later, causes=()),
+        dataclasses.replace(later, verdict=Verdict.WARN),
+        dataclasses.replace(later, blocks={**later.blocks, "b1": block("b1", Verdict.FAIL)}),
+    ):
+        assert not _phrases.same_story(first, other)
+
+
 def test_a_wrapped_call_is_still_the_same_python():
     text = str(failing())
     pasted = text.split("see it again:\n")[1]
@@ -129,7 +272,7 @@ def test_only_a_report_that_has_not_passed_says_how_to_see_it_again():
     passed = report_of(block("w"), call="check()")
     assert "see it again" not in str(passed) + passed._repr_html_()
     unjudged = dataclasses.replace(passed, passed=False, verdict=Verdict.UNTESTED)
-    assert str(unjudged).endswith("\n\nsee it again: check()")
+    assert str(unjudged).endswith("\nsee it again: check()")
 
 
 def test_blocks_come_by_severity_then_ratio_with_unknown_ratios_last():
@@ -173,10 +316,11 @@ def test_folded_blocks_without_a_ratio_have_no_largest_one():
 
 def test_sixty_failing_blocks_all_have_a_row_and_twelve_of_them_a_sentence():
     blocks = [block(f"w{i}", Verdict.FAIL, 0.5, sentence="why it fails") for i in range(60)]
-    text = str(report_of(*blocks, verdict=Verdict.FAIL))
-    assert text.count("(20, 10)") == 60
-    assert text.count("why it fails") == 12
-    assert "60 FAIL (w0, w1, w2, w3, …)" in text
+    report = report_of(*blocks, verdict=Verdict.FAIL)
+    assert str(report).count("(20, 10)") == report.details().count("(20, 10)") == 60
+    assert report.details().count("why it fails") == 12
+    assert str(report).count("why it fails") == 1
+    assert "w0, w1, w2, w3, … wrong" in str(report)
 
 
 def test_an_unknown_ratio_is_a_dash_and_an_exact_zero_is_0():
@@ -190,7 +334,7 @@ def test_the_textbook_ratio_stands_beside_ours_where_it_is_known():
         block("a", textbook_ratio=2e-8), block("b", ratio=1e-9), textbook_ratio=1.5e-8, ratio=3e-9
     )
     text = str(report)
-    assert "ratio 3e-09 (textbook 1.5e-08)" in text
+    assert "largest ratio 3e-09 in a (textbook 1.5e-08)" in text
     assert "verdict  block  shape     ratio  textbook\n" in text
     assert "PASS     a      (20, 10)  3e-09  2e-08\n" in text
     assert "PASS     b      (20, 10)  1e-09  –\n" in text
@@ -199,7 +343,9 @@ def test_the_textbook_ratio_stands_beside_ours_where_it_is_known():
 
 def test_the_thresholds_are_the_ones_of_the_report():
     report = report_of(block("w"), tolerance=Tolerance(warn=1e-8, fail=0.02))
-    assert "warn 1e-08, fail 0.02" in str(report)
+    assert "warn 1e-08, fail 0.02" in report.details()
+    wrong = report_of(block("w", Verdict.FAIL), verdict=Verdict.FAIL, tolerance=report.tolerance)
+    assert "ratio (wrong above 0.02)" in str(wrong)
     assert "warn 1e-08, fail 0.02" in report._repr_html_()
 
 
@@ -208,28 +354,22 @@ def test_a_passing_block_keeps_its_note_once_and_drops_what_each_setting_found()
         Finding("generic point", Verdict.PASS, note="jointly"),
         Finding("current point", Verdict.PASS, note="jointly"),
     )
-    text = str(report_of(block("w", findings=findings)))
+    text = report_of(block("w", findings=findings)).details()
     assert text.count("jointly") == 1
     assert "generic point:" not in text
 
 
-AGREE = "analytic and numerical gradient agree"
-DISAGREE = "analytic and numerical gradient disagree"
-
-
 def test_a_passing_block_of_a_real_check_is_one_line():
     report = check_gradients(lambda x: (np.sum(x**3), 3 * x**2), np.array([1.0, 2.0]))
-    assert report.blocks["x"].sentence == AGREE
-    table = str(report).split("\n\n")[1].splitlines()
-    assert len(table) == 2
-    assert AGREE not in str(report) + report._repr_html_()
+    assert report.blocks["x"].sentence == ""
+    assert len(str(report).splitlines()) == 3
+    assert len(report.details().split("\n\n")[1].splitlines()) == 2
 
 
 def test_a_failing_block_of_a_real_check_says_once_what_every_setting_found():
     report = check_gradients(lambda x: (np.sum(x**3), 2 * x**2), np.array([1.0, 2.0]))
     assert len(report.settings) == 2
-    for said in (str(report), report._repr_html_()):
-        assert said.count(DISAGREE) == 1
+    for said in (report.details(), report._repr_html_()):
         assert said.count("FAIL in both settings, ratio 0.2") == 1
 
 
@@ -241,8 +381,8 @@ def test_what_nothing_exercised_has_no_ratio_and_is_said_once():
     why = report.blocks["y"].sentence
     assert report.blocks["y"].verdict is Verdict.UNTESTED
     assert any(why in sentence for sentence in report.coverage)
-    assert re.search(r"UNTESTED  y      \(3,\) +–", str(report))
-    for said in (str(report), report._repr_html_()):
+    assert re.search(r"UNTESTED  y  \(3,\) +–", str(report))
+    for said in (str(report), report.details()):
         assert " ".join(said.split()).count(why.split("(")[0].strip()) == 1
         assert "not exercised here" not in said
 
@@ -253,20 +393,21 @@ def test_a_kink_in_a_passing_block_is_said_once_and_not_in_the_table():
         lambda x: (1 + np.sum(np.abs(x)), np.where(x < 0, -1.0, 1.0)), np.zeros(5)
     )
     assert report.blocks["x"].verdict is Verdict.PASS
-    text = str(report)
+    text = report.details()
     assert len(text.split("\n\n")[1].splitlines()) == 2
+    assert str(report).count("at a tie the loss has no derivative") == 1
     assert text.count("at a tie the loss has no derivative") == 1
 
 
 def test_settings_that_disagree_are_listed_without_what_the_verdict_says():
     findings = (
-        Finding("generic point", Verdict.PASS, 3e-9, note=AGREE),
-        Finding("generic point, dropout replayed", Verdict.FAIL, 0.3, note=DISAGREE),
+        Finding("generic point", Verdict.PASS, 3e-9),
+        Finding("generic point, dropout replayed", Verdict.FAIL, 0.3),
     )
-    said = block("w", Verdict.FAIL, 0.3, sentence=f"{DISAGREE} (dropout)", findings=findings)
-    lines = [line.strip() for line in str(report_of(said, verdict=Verdict.FAIL)).splitlines()]
-    assert lines[4:7] == [
-        f"{DISAGREE} (dropout)",
+    said = block("w", Verdict.FAIL, 0.3, findings=findings)
+    report = report_of(said, verdict=Verdict.FAIL)
+    lines = [line.strip() for line in report.details().splitlines()]
+    assert lines[4:6] == [
         "generic point: PASS, ratio 3e-09",
         "generic point, dropout replayed: FAIL, ratio 0.3",
     ]
@@ -276,32 +417,32 @@ def test_the_lines_at_which_a_doubted_block_bends_are_told_everywhere_but_in_a_p
     branch = Branch("maximum", "/home/me/model.py", 23, "h = np.maximum(0, z)", 3, 480)
     told = "branches: 3 of 480 elements of np.maximum flip at model.py:23  `h = np.maximum(0, z)`"
     report = report_of(block("b", Verdict.KINK, sentence="at a tie", branches=(branch,)))
-    assert told in " ".join(_render.text(report, 120).split("\n"))
+    assert told in " ".join(_render.details(report, 120).split("\n"))
     assert told in html.unescape(report._repr_html_())
-    assert "branches" not in str(report_of(block("b", branches=(branch,))))
+    assert "b at a tie: at a tie; 3 of 480 elements of np.maximum flip at model.py:23" in str(
+        report
+    )
+    assert "np.maximum" not in str(report_of(block("b", branches=(branch,))))
 
 
 @pytest.mark.parametrize(("width", "lines"), [(72, 2), (120, 1)])
 def test_a_single_sentence_stands_beside_its_block_where_it_fits(width, lines):
     said = block("w", sentence="agrees to 7e-7; a fixed difference of this size is there")
-    table = _render.text(report_of(said), width).split("\n\n")[1].splitlines()
+    table = _render.details(report_of(said), width).split("\n\n")[1].splitlines()
     assert len(table) == 1 + lines
 
 
 def test_a_passing_block_says_beside_it_where_it_is_furthest_off():
     worst = Element((0, 19), 1.0, 1.0 + 3e-10)
     said = block("w", ratio_error=1e-9, textbook_ratio=2e-8, worst=worst)
-    assert "  3e-09 ± 1e-09  2e-08     worst [0, 19] by 3e-10\n" in str(report_of(said))
-
-
-def test_a_place_that_the_sentence_names_is_not_said_twice():
-    said = block("w", Verdict.FAIL, 0.5, sentence="w[3] is wrong", where="w[3]")
-    assert "where:" not in str(report_of(said, verdict=Verdict.FAIL))
+    assert "  3e-09 ± 1e-09  2e-08  worst [0, 19] by 3e-10\n" in report_of(said).details()
 
 
 def test_a_scalar_block_is_its_own_worst_element():
     worst = block("t", Verdict.FAIL, 0.5, worst=Element((), 1.0, 2.0))
-    assert "worst element t: analytic 1, numerical 2\n" in str(report_of(worst))
+    report = report_of(worst, verdict=Verdict.FAIL)
+    assert "wrong at t: yours 1, numerical 2\n" in str(report)
+    assert "worst element t: yours 1, numerical 2\n" in report.details()
 
 
 @pytest.mark.parametrize(
@@ -311,24 +452,20 @@ def test_a_scalar_block_is_its_own_worst_element():
 def test_a_cause_says_how_far_it_reaches(confidence, opening):
     cause = Cause("L", "local_derivative", ("w",), "look below fc2", confidence=confidence)
     report = report_of(causes=(cause,))
-    assert f"\n{opening}look below fc2\n  blocks: w\n" in str(report)
+    assert f"\n{opening}look below fc2\n" in str(report)
+    assert f"\n{opening}look below fc2\n  blocks: w\n" in report.details()
     assert f"{opening}look below fc2" in report._repr_html_()
 
 
 def test_a_cause_of_many_blocks_names_a_dozen():
     cause = Cause("S", "factor_two", tuple(f"w{i}" for i in range(40)), "factor two")
-    assert "w10, w11, …" in str(report_of(causes=(cause,)))
+    assert "w10, w11, …" in report_of(causes=(cause,)).details()
 
 
 def test_a_report_of_no_blocks_says_so():
     report = report_of(verdict=Verdict.INCONCLUSIVE, notes=("random loss",))
-    assert "gradcheck: INCONCLUSIVE, ratio –; no block was measured" in str(report)
+    assert "gradcheck: INCONCLUSIVE, no block was measured" in str(report)
     assert "<table>" not in report._repr_html_()
-
-
-def test_a_report_that_passed_without_being_pass_says_that_it_passed():
-    report = report_of(block("a"), block("b", Verdict.UNTESTED, math.nan), verdict=Verdict.UNTESTED)
-    assert "gradcheck: UNTESTED, ratio –; 1 UNTESTED (b), 1 PASS; passed" in str(report)
 
 
 def test_colour_marks_verdicts_and_takes_no_columns():
@@ -337,7 +474,7 @@ def test_colour_marks_verdicts_and_takes_no_columns():
     coloured = _render.text(report, 100, colour=True)
     assert "\x1b" not in plain
     assert "\x1b[1;31mFAIL\x1b[0m      W2" in coloured
-    assert "gradcheck step 100: \x1b[1;31mFAIL\x1b[0m, ratio" in coloured
+    assert "gradcheck step 100: \x1b[1;31mFAIL\x1b[0m, W2 wrong" in coloured
     assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == plain
     assert _render.summary(report, colour=True).startswith("gradcheck step 100: \x1b[1;31mFAIL")
 
@@ -359,7 +496,7 @@ def test_long_names_that_differ_in_the_middle_are_told_apart_wherever_they_stand
     wrong = [block(name, Verdict.FAIL, 0.5 - i / 100) for i, name in enumerate(LAYERS)]
     cause = Cause("S", "scale", tuple(LAYERS), "the gradient is half of what it should be")
     report = report_of(*wrong, verdict=Verdict.FAIL, causes=(cause,))
-    head, causes, table, *_ = _render.text(report, width).split("\n\n")
+    head, causes, table, *_ = _render.details(report, width).split("\n\n")
     rows = [line.split()[1] for line in table.splitlines()[1:]]
     assert len(set(rows)) == len(LAYERS)
     for i in range(4):  # The headline names four.
@@ -373,7 +510,7 @@ def test_long_names_that_differ_in_the_middle_are_told_apart_wherever_they_stand
 
 
 def test_a_block_without_a_name_is_still_a_row():
-    assert re.search(r"PASS     ''     \(20, 10\)", str(report_of(block(""))))
+    assert re.search(r"PASS  ''  \(20, 10\)", str(report_of(block(""))))
 
 
 ANYTHING = st.text(st.characters(exclude_categories=()), max_size=300)
@@ -403,6 +540,7 @@ BLOCKS = st.builds(
     st.lists(
         st.builds(Branch, ANYTHING, ANYTHING, st.integers(), ANYTHING, st.integers()), max_size=5
     ),
+    ANYTHING,
 )
 TEXTS = st.lists(NAMES, max_size=2)
 REPORTS = st.builds(
@@ -436,13 +574,14 @@ REPORTS = st.builds(
 @settings(max_examples=80, deadline=None)
 @example(report_of(block("x" * 10_000, sentence="y" * 10_000)), 80, False)
 def test_text_never_raises_overflows_or_sends_a_control_character(report, width, colour):
-    text = _render.text(report, width, colour=colour)
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", text) if colour else text
-    for line in plain.split("\n"):
-        assert breadth(line) <= max(width, 72)
-        assert line.isprintable()
-        assert line == line.rstrip()
-    plain.encode("utf-8")
+    for render in (_render.text, _render.details):
+        text = render(report, width, colour=colour)
+        plain = re.sub(r"\x1b\[[0-9;]*m", "", text) if colour else text
+        for line in plain.split("\n"):
+            assert breadth(line) <= max(width, 72)
+            assert line.isprintable()
+            assert line == line.rstrip()
+        plain.encode("utf-8")
 
 
 @given(REPORTS)
@@ -460,41 +599,41 @@ def test_a_summary_is_one_printable_line(report):
                 *(block(f"w{i}") for i in range(6)), ratio=3.1e-9, ratio_error=1e-9, step=100,
                 evaluations=84,
             ),
-            "gradcheck step 100: PASS, ratio 3.1e-09 over 6 blocks (84 loss evaluations)",
+            "gradcheck step 100: PASS, 6 blocks; largest ratio 3e-09 in w0",
         ),
         (
             report_of(
                 block("b2"), block("W2", Verdict.FAIL, 0.33, sentence="sign is wrong"),
                 verdict=Verdict.FAIL, step=0,
             ),
-            "gradcheck step 0: FAIL, W2 ratio 0.33: sign is wrong",
+            "gradcheck step 0: FAIL, W2 wrong; ratio 0.33: sign is wrong",
         ),
         (
             report_of(
                 *(block(f"w{i}", Verdict.FAIL, 0.1 + i / 10) for i in range(3)),
                 verdict=Verdict.FAIL,
             ),
-            "gradcheck: FAIL, w2 ratio 0.3 and 2 more blocks",
+            "gradcheck: FAIL, w0, w1, w2 wrong; worst ratio 0.3 in w2",
         ),
         (
             report_of(block("w", Verdict.INCONCLUSIVE, math.nan, sentence="too coarse"),
                       verdict=Verdict.INCONCLUSIVE),
-            "gradcheck: INCONCLUSIVE, w: too coarse",
+            "gradcheck: INCONCLUSIVE, w not judged: too coarse",
         ),
         (
             report_of(verdict=Verdict.INCONCLUSIVE, notes=("random loss",), evaluations=1),
-            "gradcheck: INCONCLUSIVE, ratio – over 0 blocks (1 loss evaluation): random loss",
+            "gradcheck: INCONCLUSIVE, no block was measured: random loss",
         ),
         (
             report_of(
                 block("w", Verdict.FAIL, 0.5, sentence="disagree"), verdict=Verdict.FAIL,
                 causes=(Cause("A", "accumulated", ("w",), "gradients are not zeroed"),),
             ),
-            "gradcheck: FAIL, w ratio 0.5: gradients are not zeroed",
+            "gradcheck: FAIL, w wrong; ratio 0.5: gradients are not zeroed",
         ),
         (
             report_of(block("w", Verdict.KINK, 0.2), block("v"), verdict=Verdict.KINK, ratio=2e-9),
-            "gradcheck: KINK, ratio 2e-09 over 2 blocks, 1 KINK (0 loss evaluations)",
+            "gradcheck: PASS, 1 of 2 blocks; w at a tie; largest ratio 3e-09 in v",
         ),
     ],
 )  # fmt: skip
@@ -528,7 +667,9 @@ class Page(HTMLParser):
             self.said.append(data)
 
 
-TAGS = {"div", "style", "p", "span", "table", "tr", "th", "td", "ul", "li", "pre"}
+TAGS = {
+    "div", "style", "p", "span", "table", "tr", "th", "td", "ul", "li", "pre", "details", "summary",
+}  # fmt: skip
 
 
 @given(REPORTS)
@@ -560,7 +701,8 @@ def test_every_rule_of_the_style_is_confined_to_our_class():
     style = _render_html.STYLE.replace("@media (max-width:600px){", "").replace("\n}\n", "\n")
     selectors = [s for rule in re.findall(r"([^{}]+)\{[^{}]*\}", style) for s in rule.split(",")]
     assert len(selectors) > 15
-    assert all(selector.strip().startswith(".gradhook-report") for selector in selectors)
+    ours = (".gradhook-report", ".gradhook-pill")
+    assert all(selector.strip().startswith(ours) for selector in selectors)
 
 
 def test_html_says_all_that_the_text_says():
@@ -587,9 +729,9 @@ def luminance(colour: str) -> float:
 def test_a_pill_says_its_verdict_in_legible_words(verdict):
     fragment = report_of(block("w", verdict), verdict=verdict)._repr_html_()
     colour = _render_html.PILLS[verdict]
-    assert fragment.count(f'style="background:{colour}">{verdict}</span>') == 2
+    assert fragment.count(f'style="background:{colour}">{verdict}</span>') >= 1
     assert 1.05 / (luminance(colour) + 0.05) >= 4.5  # WCAG 2.1, success criterion 1.4.3
-    assert verdict in _render.ANSI
+    assert verdict in _layout.ANSI
 
 
 @pytest.mark.parametrize(

@@ -53,16 +53,15 @@ def test_nothing_is_made_before_the_first_report(tmp_path):
 
 @pytest.mark.parametrize("exists", [True, False])
 def test_a_folder_gets_a_fresh_file_for_each_sink(tmp_path, make_report, monkeypatch, exists):
-    monkeypatch.setattr(_files.time, "strftime", lambda form: "20240229-235959")
+    monkeypatch.setattr(_files.time, "strftime", lambda form: "gradcheck 02-29 23.59.59")
     folder = tmp_path / "runs"
     if exists:
         folder.mkdir()
     first, second = [JsonLines(str(folder) if exists else f"{folder}{os.sep}") for _ in range(2)]
     for sink in (first, second, first):
         sink.write(make_report())
-    name = f"gradcheck-20240229-235959-{os.getpid()}"
-    assert first.file == str(folder / f"{name}.jsonl")
-    assert second.file == str(folder / f"{name}-2.jsonl")
+    assert first.file == str(folder / "gradcheck 02-29 23.59.59.jsonl")
+    assert second.file == str(folder / "gradcheck 02-29 23.59.59-2.jsonl")
     assert (len(reports_in(first.file)), len(reports_in(second.file))) == (2, 1)
 
 

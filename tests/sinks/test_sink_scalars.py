@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradhook._types import Tolerance, Verdict
+from gradhook._types import Verdict
 from gradhook.report import Finding
 from gradhook.sinks.tensorboard.scalars import log10_ratio, scalars
 
@@ -30,9 +30,41 @@ def test_a_block_that_was_not_judged_is_nan_whatever_its_ratio(make_report, make
     assert math.isnan(values["gradcheck/W"])
 
 
-@pytest.mark.parametrize("verdict", [Verdict.PASS, Verdict.KINK, Verdict.WARN, Verdict.FAIL])
+@pytest.mark.parametrize("verdict", [Verdict.PASS, Verdict.WARN, Verdict.FAIL])
 def test_a_block_that_was_judged_shows_the_logarithm_of_its_ratio(make_report, make_block, verdict):
-    assert of(make_report([make_block("W", verdict, ratio=1e-3)]))["gradcheck/W"] == -3
+    assert of(make_report([make_block("W", verdict, ratio=1e-5)], verdict))["gradcheck/W"] == -5
+
+
+def test_only_what_is_wrong_is_drawn_above_the_upper_limit(make_report, make_block):
+    """A coarse PASS and a KINK are no alarm, in a right run or beside a block that is wrong."""
+    harmless = [make_block("W", ratio=2e-3), make_block("b", Verdict.KINK, ratio=0.3)]
+    wrong = make_block("V", Verdict.FAIL, ratio=1e-3)
+    for blocks, verdict in ((harmless, Verdict.KINK), ([*harmless, wrong], Verdict.FAIL)):
+        values = of(make_report(blocks, verdict, ratio=0.3))
+        assert math.isnan(values["gradcheck/W"])
+        assert math.isnan(values["gradcheck/b"])
+        assert math.isnan(values["gradcheck/ratio"]) == (verdict is Verdict.KINK)
+    assert values["gradcheck/V"] == -3
+
+
+def test_a_block_at_a_kink_shows_what_it_was_judged_by(make_report, make_block):
+    found = (Finding("generic point", Verdict.PASS, 1e-8), Finding("here", Verdict.KINK, 0.3))
+    block = make_block("W", Verdict.KINK, ratio=0.3, findings=found)
+    assert of(make_report([block], Verdict.KINK))["gradcheck/W"] == -8
+
+
+def test_the_number_of_wrong_blocks_counts_every_mismatch(make_report, make_block):
+    verdicts = (Verdict.PASS, Verdict.FAIL, Verdict.WARN, Verdict.INCONCLUSIVE, Verdict.UNTESTED)
+    blocks = [make_block(str(verdict), verdict) for verdict in verdicts]
+    assert of(make_report(blocks, Verdict.FAIL))["gradcheck/0 wrong blocks"] == 2
+    assert of(make_report(blocks[:1]))["gradcheck/0 wrong blocks"] == 0
+    assert next(iter(of(make_report(blocks)))) == "gradcheck/0 wrong blocks"
+
+
+@pytest.mark.parametrize("verdict", [Verdict.INCONCLUSIVE, Verdict.UNTESTED])
+def test_a_check_that_could_not_tell_has_not_found_0_wrong_blocks(make_report, make_block, verdict):
+    values = of(make_report([make_block("W", verdict)], verdict, passed=False))
+    assert math.isnan(values["gradcheck/0 wrong blocks"])
 
 
 def test_a_block_that_passed_jointly_with_others_is_nan(make_report, make_block):
@@ -67,51 +99,8 @@ def test_one_untested_block_does_not_hide_the_ratio_of_the_others(make_report, m
     assert of(make_report(blocks, Verdict.UNTESTED, ratio=1e-9))["gradcheck/ratio"] == -9
 
 
-def test_the_bands_are_the_logarithms_of_the_thresholds_used(make_report):
-    values = of(make_report(tolerance=Tolerance(warn=1e-5, fail=1e-2)))
-    bands = {tag: value for tag, value in values.items() if tag.startswith("gradcheck_bands/")}
-    assert bands == {
-        "gradcheck_bands/floor": -17,
-        "gradcheck_bands/warn": -5,
-        "gradcheck_bands/fail": -2,
-        "gradcheck_bands/top": 0,
-    }
-
-
-def test_details_are_the_numbers_themselves(make_report, make_block):
-    findings = (
-        Finding("generic point", Verdict.FAIL, 0.5, kinks=2),
-        Finding("current point", Verdict.FAIL, 0.4, kinks=1),
-    )
-    block = make_block("W", Verdict.FAIL, ratio=0.5, ratio_error=0.01, findings=findings)
-    report = make_report(
-        [block, make_block("b")],
-        Verdict.FAIL,
-        ratio=0.25,
-        ratio_error=0.02,
-        evaluations=7,
-        gradient_evaluations=3,
-        loss=1.5,
-        seconds=2.0,
-    )
-    values = of(report)
-    prefix = "gradcheck_detail/"
-    details = {t.removeprefix(prefix): v for t, v in values.items() if t.startswith(prefix)}
-    assert math.isnan(details.pop("b/ratio_error"))
-    assert details == {
-        "ratio": 0.25,
-        "ratio_error": 0.02,
-        "verdict": 5,
-        "kinks": 3,
-        "evaluations": 7,
-        "gradient_evaluations": 3,
-        "loss": 1.5,
-        "seconds": 2.0,
-        "W/ratio": 0.5,
-        "W/ratio_error": 0.01,
-        "W/verdict": 5,
-        "W/kinks": 3,
-        "b/ratio": 3e-9,
-        "b/verdict": 0,
-        "b/kinks": 0,
-    }
+def test_nothing_else_is_drawn(make_report, make_block):
+    values = of(make_report([make_block("W"), make_block("b")]))
+    assert list(values) == [
+        "gradcheck/0 wrong blocks", "gradcheck/ratio", "gradcheck/W", "gradcheck/b",
+    ]  # fmt: skip

@@ -3,9 +3,12 @@
 import importlib.util
 import math
 import os
+import re
+import shutil
 import stat
 import struct
 import sys
+import time
 import warnings
 
 import numpy as np
@@ -44,8 +47,12 @@ def array(folder, tag, index=-1):
     return tensor_util.make_ndarray(read(folder).Tensors(tag)[index].tensor_proto)
 
 
+LIMITS = {"wrong above": -4, "right below": -6}
+
+
 def only(folder):
-    (entry,) = folder.iterdir()
+    """The only run of a folder; the limits are no run of anybody's."""
+    (entry,) = (entry for entry in folder.iterdir() if entry.name not in LIMITS)
     return entry
 
 
@@ -57,7 +64,9 @@ def events(folder):
 @pytest.fixture
 def frozen_clock(monkeypatch):
     """Every run starts in the same second."""
-    monkeypatch.setattr(_files.time, "strftime", lambda form: "20240229-235959")
+    began = time.struct_time((2024, 2, 29, 23, 59, 59, 3, 60, 0))
+    form = time.strftime
+    monkeypatch.setattr(_files.time, "strftime", lambda wanted: form(wanted, began))
 
 
 class Writer:
@@ -90,10 +99,10 @@ class FullWriter(Writer):
 
 def test_ratios_are_read_back_as_logarithms(tmp_path, make_report, make_block):
     sink = TensorBoard(tmp_path)
-    for step, ratio in ((0, 1e-8), (100, 1e-3), (1000, 0.0)):
+    for step, ratio in ((0, 1e-8), (100, 1e-5), (1000, 0.0)):
         sink.write(make_report([make_block("layer1/W", ratio=ratio)], ratio=ratio, step=step))
     # A float32 holds 24 bits.
-    expected = [(0, -8), (100, pytest.approx(-3, rel=2**-23)), (1000, -17)]
+    expected = [(0, -8), (100, pytest.approx(-5, rel=2**-23)), (1000, -17)]
     assert curve(sink.run_folder, "gradcheck/ratio") == expected
     assert curve(sink.run_folder, "gradcheck/layer1/W") == expected
 
@@ -105,15 +114,68 @@ def test_what_was_not_judged_is_read_back_as_nan(tmp_path, make_report, make_blo
     assert math.isnan(value)
 
 
-def test_bands_and_details_are_read_back(tmp_path, make_report, make_block):
+def test_the_first_card_says_how_many_blocks_are_wrong(tmp_path, make_report, make_block):
     sink = TensorBoard(tmp_path)
-    block = make_block("ratio", Verdict.FAIL, ratio=0.5)
-    sink.write(make_report([block], Verdict.FAIL, tolerance=Tolerance(warn=1e-5), step=3))
-    assert curve(sink.run_folder, "gradcheck_bands/warn") == [(3, -5)]
-    assert curve(sink.run_folder, "gradcheck_bands/fail") == [(3, -4)]
-    assert curve(sink.run_folder, "gradcheck_detail/verdict") == [(3, 5)]
-    assert curve(sink.run_folder, "gradcheck_detail/evaluations") == [(3, 58)]
-    assert curve(sink.run_folder, "gradcheck_detail/ratio_/ratio") == [(3, 0.5)]
+    for step, verdict in ((0, Verdict.PASS), (10, Verdict.FAIL)):
+        blocks = [make_block("V", verdict), make_block("W"), make_block("b", verdict)]
+        sink.write(make_report(blocks, verdict, step=step))
+    assert curve(sink.run_folder, "gradcheck/0 wrong blocks") == [(0, 0), (10, 2)]
+    assert min(read(sink.run_folder).Tags()["scalars"]) == "gradcheck/0 wrong blocks"
+
+
+# Limits.
+
+
+def test_each_block_has_both_limits_as_lines_of_runs_of_their_own(
+    tmp_path, make_report, make_block
+):
+    sink = TensorBoard(tmp_path)
+    for step in (0, 100):
+        sink.write(make_report([make_block("W"), make_block("layer1/b")], step=step))
+    for run, limit in LIMITS.items():
+        assert read(tmp_path / run).Tags()["scalars"] == ["gradcheck/W", "gradcheck/layer1/b"]
+        assert curve(tmp_path / run, "gradcheck/W") == [(0, limit), (1, limit), (100, limit)]
+
+
+def test_a_single_check_has_limits_that_are_lines_and_not_points(tmp_path, make_report, make_block):
+    TensorBoard(tmp_path).write(make_report([make_block("W")], step=1000))
+    assert curve(tmp_path / "wrong above", "gradcheck/W") == [(1000, -4), (1001, -4)]
+
+
+def test_five_runs_share_two_limits(tmp_path, make_report, make_block):
+    sinks = [TensorBoard(tmp_path) for _ in range(5)]
+    for step in (0, 100):
+        for sink in sinks:
+            sink.write(make_report([make_block("W")], step=step))
+    assert len(list(tmp_path.iterdir())) == 5 + 2
+    for run, limit in LIMITS.items():
+        files = list((tmp_path / run).iterdir())
+        assert len(files) == 5
+        values = {
+            value.simple_value
+            for file in files
+            for record in RawEventFileLoader(str(file)).Load()
+            for value in Event.FromString(record).summary.value
+        }
+        assert values == {limit}
+
+
+def test_other_limits_are_other_lines(tmp_path, make_report, make_block):
+    tolerance = Tolerance(warn=1e-5)
+    TensorBoard(tmp_path).write(make_report([make_block("W")]))
+    TensorBoard(tmp_path).write(make_report([make_block("W")], tolerance=tolerance))
+    names = {folder.name for folder in tmp_path.iterdir() if "gradcheck" not in folder.name}
+    assert names == {"wrong above", "right below", "right below -5"}
+    assert curve(tmp_path / "right below -5", "gradcheck/W") == [(0, -5), (1, -5)]
+
+
+def test_limits_taken_away_meanwhile_are_drawn_anew(tmp_path, make_report, make_block):
+    sink = TensorBoard(tmp_path)
+    sink.write(make_report([make_block("W")], step=0))
+    shutil.rmtree(tmp_path / "right below")
+    sink.write(make_report([make_block("W")], step=100))
+    assert curve(tmp_path / "right below", "gradcheck/W") == [(100, -6), (101, -6)]
+    assert curve(tmp_path / "wrong above", "gradcheck/W") == [(0, -4), (1, -4), (100, -4)]
 
 
 def test_a_report_without_a_step_follows_the_last_one(tmp_path, make_report):
@@ -124,14 +186,24 @@ def test_a_report_without_a_step_follows_the_last_one(tmp_path, make_report):
     assert steps == [0, 1, 100, 101]
 
 
-def test_curves_say_what_they_show(tmp_path, make_report, make_block):
+def test_curves_say_what_they_show_and_so_do_their_limits(tmp_path, make_report, make_block):
     sink = TensorBoard(tmp_path)
     for step in (1, 2):
         sink.write(make_report([make_block("W")], step=step))
-    accumulator = read(sink.run_folder)
-    for tag in ("gradcheck/ratio", "gradcheck/W", "gradcheck_bands/fail"):
-        assert accumulator.SummaryMetadata(tag).summary_description.startswith("log10 of")
-        assert accumulator.SummaryMetadata(tag).plugin_data.plugin_name == "scalars"
+    said = {
+        tag: read(sink.run_folder).SummaryMetadata(tag)
+        for tag in read(sink.run_folder).Tags()["scalars"]
+    }
+    assert {metadata.plugin_data.plugin_name for metadata in said.values()} == {"scalars"}
+    assert said["gradcheck/0 wrong blocks"].display_name == "wrong blocks: 0 is good"
+    assert said["gradcheck/ratio"].display_name == "all blocks: wrong above −4, right below −6"
+    assert said["gradcheck/W"].display_name == "W: wrong above −4, right below −6"
+    for tag in ("gradcheck/W", "gradcheck/ratio"):
+        assert said[tag].summary_description.startswith(
+            "log10 of the ratio; wrong above −4, right below −6."
+        )
+    for run in LIMITS:
+        assert read(tmp_path / run).SummaryMetadata("gradcheck/W") == said["gradcheck/W"]
 
 
 # Text, charts, histograms.
@@ -153,36 +225,28 @@ def test_the_report_is_read_back_as_text(tmp_path, make_report, make_block):
     metadata = read(sink.run_folder).SummaryMetadata(TEXT)
     assert metadata.plugin_data.plugin_name == "text"
     text = array(sink.run_folder, TEXT).item().decode()
-    for part in ("**FAIL** at step 2", cause.sentence, "W1[3, 5]", "dropout was off"):
+    assert text.startswith(f"**{cause.sentence}**\n")
+    for part in ("gradcheck step 2: FAIL", "W1[3, 5]", "dropout was off"):
         assert part in text
 
 
-def test_each_block_has_a_chart_of_its_curve_against_the_band_in_which_it_passes(
-    tmp_path, make_report, make_block
-):
+def test_each_block_has_a_custom_chart_of_its_curves(tmp_path, make_report, make_block):
     sink = TensorBoard(tmp_path)
-    sink.write(make_report([make_block("W"), make_block("ratio")]))
+    sink.write(make_report([make_block("W[0]"), make_block("ratio")]))
     sink.write(make_report([make_block("late")]))
-    sink.write(make_report([make_block("W")]))
+    sink.write(make_report([make_block("W[0]")]))
     accumulator = read(sink.run_folder)
     tag = "custom_scalars__config__"
     assert accumulator.SummaryMetadata(tag).plugin_data.plugin_name == "custom_scalars"
     assert [event.step for event in accumulator.Tensors(tag)] == [0, 1]
     layout = Layout.FromString(array(sink.run_folder, tag).item())
     (category,) = layout.category
-    # TensorBoard shows the last one first.
-    charts = list(reversed(category.chart))
-    assert [chart.title for chart in charts] == ["all blocks", "W", "ratio_", "late"]
-    curves = []
-    for chart in charts:
-        curve, line = chart.margin.series
-        curves.append(curve.value)
-        for part in (curve, line):
-            for tag in (part.value, part.lower, part.upper):
-                assert tag in accumulator.Tags()["scalars"]
-        assert (curve.lower, curve.upper) == ("gradcheck_bands/floor", "gradcheck_bands/warn")
-        assert line.value == "gradcheck_bands/fail"
-    assert curves == [f"gradcheck/{name}" for name in ("ratio", "W", "ratio_", "late")]
+    assert [chart.title for chart in category.chart] == ["all blocks", "W[0]", "ratio_", "late"]
+    drawn = []
+    for chart in category.chart:
+        (pattern,) = chart.multiline.tag
+        drawn += [tag for tag in accumulator.Tags()["scalars"] if re.match(pattern, tag)]
+    assert drawn == [f"gradcheck/{name}" for name in ("ratio", "W[0]", "ratio_", "late")]
 
 
 def test_a_block_that_is_found_wrong_moves_to_the_front_and_stays_there(
@@ -196,15 +260,7 @@ def test_a_block_that_is_found_wrong_moves_to_the_front_and_stays_there(
     (category,) = Layout.FromString(
         array(sink.run_folder, "custom_scalars__config__").item()
     ).category
-    assert [chart.title for chart in category.chart] == ["W", "b", "all blocks"]
-
-
-def test_the_text_says_since_when_a_block_is_wrong(tmp_path, make_report, make_block):
-    sink = TensorBoard(tmp_path)
-    verdicts = (Verdict.PASS, Verdict.FAIL, Verdict.FAIL)
-    for step, verdict in zip((0, 100, 200), verdicts, strict=True):
-        sink.write(make_report([make_block("W", verdict)], verdict, step=step))
-    assert "| W | (3, 4) | FAIL | 3e-09 | 100 |" in array(sink.run_folder, TEXT).item().decode()
+    assert [chart.title for chart in category.chart] == ["all blocks", "b", "W"]
 
 
 def test_a_wrong_matrix_is_a_picture_with_its_worst_element_marked(
@@ -231,8 +287,26 @@ def test_a_wrong_matrix_is_a_picture_with_its_worst_element_marked(
     (picture,) = accumulator.Images("gradcheck_where/W")
     assert picture.step == 7
     assert picture.encoded_image_string == png(errors, (2, 1)) != png(errors)
-    height, width = struct.unpack(">II", picture.encoded_image_string[16:24])[::-1]
+    width, height = struct.unpack(">II", picture.encoded_image_string[16:24])
     assert (picture.height, picture.width) == (height, width)
+    metadata = accumulator.SummaryMetadata("gradcheck_where/W")
+    assert metadata.display_name == "W, 3 rows, 4 columns: where it is wrong"
+    assert "yellow 1e-4" in metadata.summary_description
+
+
+def test_a_part_that_was_located_is_a_picture_without_every_element_measured(
+    tmp_path, make_report, make_block
+):
+    parts = (((slice(2, 3), slice(0, 4)), 1.0), ((slice(0, 1), slice(1, 2)), 1e-2))
+    sink = TensorBoard(tmp_path)
+    block = make_block("W", Verdict.FAIL, wrong_parts=parts, worst=Element((0, 1), 1.0, 2.0))
+    sink.write(make_report([block, make_block("V", wrong_parts=parts)], Verdict.FAIL))
+    (tag,) = read(sink.run_folder).Tags()["images"]
+    assert tag == "gradcheck_where/W"
+    nan = np.nan
+    errors = np.array([[nan, 1e-2, nan, nan], [nan] * 4, [1.0] * 4])
+    assert read(sink.run_folder).Images(tag)[0].encoded_image_string == png(errors, (0, 1))
+    assert "gradcheck_elements/W" not in read(sink.run_folder).Tags()["tensors"]
 
 
 def test_relative_errors_are_read_back_as_a_histogram_of_their_logarithms(
@@ -279,13 +353,14 @@ def test_names_of_any_kind_are_written_and_never_reach_a_path(
     errors = np.full((3, 4), 1e-9)
     sink = TensorBoard(logdir)
     sink.write(make_report([make_block(name, relative_errors=errors) for name in awkward_names]))
-    assert only(tmp_path) == logdir
+    assert list(tmp_path.iterdir()) == [logdir]
+    assert {folder.name for folder in logdir.iterdir()} - {*LIMITS} == {only(logdir).name}
     names = sorted(file.name for file in only(logdir).iterdir())
     assert names[0].startswith("events.out.tfevents.")
     assert names[1:] == ["reports.jsonl"]
     tags = read(sink.run_folder).Tags()["scalars"]
     curves = [tag for tag in tags if tag.startswith("gradcheck/")]
-    assert len(set(curves)) == 1 + len(awkward_names)
+    assert len(set(curves)) == 2 + len(awkward_names)
     assert {"gradcheck/ratio__", "gradcheck/ratio_", "gradcheck/../../x"} <= set(curves)
     assert max(map(len, curves)) < 120
 
@@ -302,9 +377,11 @@ def test_nothing_is_made_before_the_first_report(tmp_path, make_report):
     assert str(only(tmp_path / "runs")) == sink.run_folder
 
 
-def test_a_run_is_named_by_time_and_process(tmp_path, make_report, frozen_clock):
-    TensorBoard(tmp_path).write(make_report())
-    assert only(tmp_path).name == f"gradcheck-20240229-235959-{os.getpid()}"
+def test_a_run_is_named_by_when_it_began(tmp_path, make_report, frozen_clock):
+    for _ in range(2):
+        TensorBoard(tmp_path).write(make_report())
+    names = {folder.name for folder in tmp_path.iterdir()} - {*LIMITS}
+    assert names == {"gradcheck 02-29 23.59.59", "gradcheck 02-29 23.59.59-2"}
 
 
 def test_runs_of_the_same_second_do_not_share_a_folder(tmp_path, make_report, frozen_clock):
@@ -451,8 +528,7 @@ def test_a_writer_is_called_by_position_with_every_scalar(make_report, make_bloc
     values = {tag: (value, step) for tag, value, step in writer.calls}
     assert len(values) == len(writer.calls)
     assert values["gradcheck/W"] == (-8, 5)
-    assert values["gradcheck_detail/W/ratio"] == (1e-8, 5)
-    assert values["gradcheck_bands/fail"] == (-4, 5)
+    assert values["gradcheck/0 wrong blocks"] == (0, 5)
     assert sink.run_folder is None
 
 
@@ -463,7 +539,7 @@ def test_a_writer_gets_the_text_and_is_flushed_but_never_closed(make_report):
     sink.close()
     ((tag, text, step),) = writer.texts
     assert (tag, step) == (TEXT, 5)
-    assert text.startswith("**PASS** at step 5")
+    assert "gradcheck step 5: PASS" in text
     assert writer.others == ["flush"]
 
 

@@ -2,13 +2,14 @@
 
 import html
 import math
-import re
 
 import numpy as np
 import pytest
 
 from gradhook._types import Verdict
 from gradhook.sinks import TensorBoard
+
+LIMITS = ("wrong above", "right below")
 
 
 @pytest.fixture
@@ -28,12 +29,18 @@ def test_a_server_shows_curves_text_charts_and_histograms(run_and_server, awkwar
     run, server = run_and_server
 
     tags = server.wait_for(
-        "plugin/scalars/tags", lambda answer: "gradcheck/W2" in answer.get(run, ())
+        "plugin/scalars/tags",
+        lambda answer: all("gradcheck/W2" in answer.get(each, ()) for each in (run, *LIMITS)),
     )
     curves = [tag for tag in tags[run] if tag.startswith("gradcheck/")]
-    # The overall ratio, the two blocks above and the awkward ones, each with a curve.
-    assert len(curves) == 1 + 2 + len(awkward_names)
-    assert "log10 of" in tags[run]["gradcheck/W2"]["description"]
+    # Wrong blocks, the overall ratio, the two blocks above and the awkward ones.
+    assert len(curves) == 2 + 2 + len(awkward_names)
+    assert tags[run]["gradcheck/W2"]["displayName"] == "W2: wrong above −4, right below −6"
+    assert "log10 of the ratio; wrong above −4" in tags[run]["gradcheck/W2"]["description"]
+    for limit in LIMITS:
+        blocks = {*curves} - {"gradcheck/ratio", "gradcheck/0 wrong blocks"}
+        assert {*tags[limit]} == blocks
+        assert tags[limit]["gradcheck/W2"] == tags[run]["gradcheck/W2"]
     for tag in curves:
         points = server.get("plugin/scalars/scalars", run=run, tag=tag)
         assert [step for _, step, _ in points] == [1, 100], tag
@@ -43,22 +50,27 @@ def test_a_server_shows_curves_text_charts_and_histograms(run_and_server, awkwar
     points = server.get("plugin/scalars/scalars", run=run, tag="gradcheck/dead")
     assert [value for *_, value in points] == ["NaN", "NaN"]
 
-    assert server.get("plugin/text/tags") == {run: ["gradcheck_report/text"]}
+    assert {r: t for r, t in server.get("plugin/text/tags").items() if t} == {
+        run: ["gradcheck_report/text"]
+    }
     texts = server.get("plugin/text/text", run=run, tag="gradcheck_report/text")
     assert [text["step"] for text in texts] == [1, 100]
     page = texts[-1]["text"]
-    assert "<strong>FAIL</strong> at step 100" in page
+    assert "gradcheck step 100: FAIL" in page
     assert "<script" not in page
-    assert "<td><script>alert(1)</script></td>" in html.unescape(page)
+    assert "<script>alert(1)</script>" in html.unescape(page)
 
     layout = server.get("plugin/custom_scalars/layout")
     # More blocks than one heading holds: first those that are wrong.
-    assert [chart["title"] for chart in layout["category"][0]["chart"]] == ["W2", "all blocks"]
+    assert [chart["title"] for chart in layout["category"][0]["chart"]] == ["all blocks", "W2"]
     charts = [chart for category in layout["category"] for chart in category["chart"]]
-    assert {chart["margin"]["series"][0]["value"] for chart in charts} == set(curves)
-    for tag in charts[0]["margin"]["series"][0].values():
-        answer = server.get("plugin/custom_scalars/scalars", run=run, tag=re.escape(tag) + "$")
+    drawn = set()
+    for chart in charts:
+        (pattern,) = chart["multiline"]["tag"]
+        answer = server.get("plugin/custom_scalars/scalars", run=run, tag=pattern)
         assert [len(points) for points in answer["tag_to_events"].values()] == [2]
+        drawn |= {*answer["tag_to_events"]}
+    assert drawn == {*curves} - {"gradcheck/0 wrong blocks"}
 
     images = server.get("plugin/images/images", run=run, tag="gradcheck_where/W2", sample=0)
     assert [image["step"] for image in images] == [1, 100]
@@ -66,6 +78,7 @@ def test_a_server_shows_curves_text_charts_and_histograms(run_and_server, awkwar
     assert picture.startswith(b"\x89PNG")
     description = server.get("plugin/images/tags")[run]["gradcheck_where/W2"]["description"]
     assert "A frame marks" in description
+    assert "dark red 1" in description
 
     histograms = server.get("plugin/histograms/histograms", run=run, tag="gradcheck_elements/W2")
     assert [(step, len(buckets)) for _, step, buckets in histograms] == [(1, 36), (100, 36)]

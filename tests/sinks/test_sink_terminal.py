@@ -22,9 +22,7 @@ def colours(monkeypatch):
 
 def test_a_check_that_passed_is_one_line(make_report, make_block, capsys):
     Terminal().write(make_report([make_block("W")], step=100))
-    assert capsys.readouterr().out == (
-        "gradcheck step 100: PASS, ratio 3e-09 over 1 block (58 loss evaluations)\n"
-    )
+    assert capsys.readouterr().out == ("gradcheck step 100: PASS, 1 block; ratio 3e-09\n")
 
 
 def test_any_other_check_is_the_whole_table(make_report, make_block, capsys):
@@ -43,7 +41,36 @@ def test_a_terminal_gets_colours_and_its_width(colours, make_report, make_block)
     assert any("\x1b[1;31mFAIL\x1b[0m" in line for line in lines)
     assert 105 < max(len(line) for line in lines if "\x1b" not in line) <= 110
     Terminal(screen).write(make_report())
-    assert screen.getvalue().splitlines()[-1].startswith("gradcheck: \x1b[32mPASS\x1b[0m, ratio")
+    assert screen.getvalue().splitlines()[-1].startswith("gradcheck: \x1b[32mPASS\x1b[0m, no block")
+
+
+def test_a_failure_that_was_told_is_a_line_until_the_run_ends(make_report, make_block):
+    screen = io.StringIO()
+    sink = Terminal(screen)
+    wrong = [make_block("W", Verdict.FAIL, sentence="sign is wrong")]
+    first, again = (make_report(wrong, Verdict.FAIL, step=step) for step in (0, 10))
+    sink.write(first)
+    assert screen.getvalue() == f"{first}\n\n"
+    right = make_report([make_block("W")], step=20)
+    for report in (again, right, make_report(wrong, Verdict.FAIL, step=30)):
+        sink.write(report)
+    assert screen.getvalue().splitlines()[-3:] == [
+        "gradcheck step 10: FAIL, as at step 0 (sign is wrong)",
+        "gradcheck step 20: PASS, 1 block; ratio 3e-09",
+        "gradcheck step 30: FAIL, as at step 0 (sign is wrong)",
+    ]
+    other = make_report([make_block("V", Verdict.FAIL)], Verdict.FAIL, step=40)
+    sink.write(other)
+    assert screen.getvalue().endswith(f"\n{other}\n\n")
+    sink.close()
+    sink.write(other)
+    assert screen.getvalue().endswith(f"\n{other}\n\n{other}\n\n")
+
+
+def test_a_line_that_is_no_report_is_said_on_the_same_stream():
+    screen = io.StringIO()
+    Terminal(screen).say("5 checks, all passed")
+    assert screen.getvalue() == "5 checks, all passed\n"
 
 
 @pytest.mark.parametrize("colour", [True, False])

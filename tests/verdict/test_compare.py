@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gradhook import Tolerance
 from gradhook.difference.base import Estimate
-from gradhook.verdict.compare import compare, compare_all, ratio_of
+from gradhook.verdict.compare import chi_squared, compare, compare_all, ratio_of
 from gradhook.verdict.evidence import BlockEvidence, Probe
 
 TOLERANCE = Tolerance()
@@ -43,6 +43,24 @@ def test_element_by_element_the_ratio_is_the_textbook_one():
         np.linalg.norm(a - n) / (np.linalg.norm(a) + np.linalg.norm(n)), rel=1e-14
     )
     assert seen.low == seen.ratio == seen.high
+
+
+@pytest.mark.parametrize("degrees", [1, 2, 3, 4, 5, 8, 12, 33, 100, 1000])
+def test_quantiles_of_chi_squared_are_those_of_scipy(degrees):
+    stats = pytest.importorskip("scipy.stats", reason="the reference that is compared with")
+    for probability in (1e-9, 0.005, 0.01, 0.05, 0.5, 0.95, 0.99, 0.995, 1 - 1e-9):
+        # The upper tail is 1 - P: rounding of P is eps over the tail there, 2e-7 at 1e-9.
+        tail = min(probability, 1 - probability)
+        assert chi_squared(degrees, probability) == pytest.approx(
+            stats.chi2.ppf(probability, degrees), rel=1e-11 + 1e-15 / tail
+        )
+
+
+@pytest.mark.parametrize(("count", "upper"), [(1, 79.8), (2, 10.0), (3, 5.1)])
+def test_few_probes_widen_the_interval_as_chi_squared_says(count, upper):
+    seen = compare(evidence([(1.0, 1.1)] * count), TOLERANCE)
+    # Three digits of the tables: sqrt(k / chi2(k, 1 %)).
+    assert seen.high / seen.ratio == pytest.approx(upper, abs=0.05)
 
 
 def test_the_interval_of_a_sampled_ratio_covers_the_truth_as_often_as_it_says():

@@ -16,13 +16,13 @@ import sysconfig
 import types
 from collections.abc import Iterator
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from gradhook._types import Array
-from gradhook.diagnosis.branches.winners import chooses, pattern
+from gradhook.diagnosis.branches.winners import chooses, pattern, tied
 from gradhook.errors import PACKAGE
 
 __all__ = ["Choice", "Recording", "now_recording", "recording"]
@@ -47,6 +47,7 @@ class Choice:
         line: Line in that file.
         shape: Shape of the pattern.
         sides: The pattern, truth values packed eight to the byte.
+        ties: Where operands are equal to the bit, packed; ``None`` of operations without kinks.
     """
 
     operation: str
@@ -54,6 +55,7 @@ class Choice:
     line: int
     shape: tuple[int, ...]
     sides: tuple[Array, ...]
+    ties: Array | None = None
 
     def flips(self, other: Choice) -> Array | None:
         """Which elements take another branch in ``other``; ``None`` if they cannot be compared."""
@@ -76,11 +78,14 @@ class Recording:
     Args:
         choices: The operations that chose.
         left_out: How many more there were, too large to be kept.
+        floats: Numbers that left the trace as plain floats: a loss is often returned as one.
     """
 
     choices: list[Choice] = field(default_factory=list)
     left_out: int = 0
+    floats: set[float] = field(default_factory=set)
     _bytes: int = 0
+    _extremes: list[tuple[Array, Any, int]] = field(default_factory=list)
 
     def note(self, operation: str, arguments: Any, keywords: dict[str, Any]) -> None:
         """Note what an operation is about to choose; what cannot be told is left out."""
@@ -95,7 +100,42 @@ class Recording:
             if sides and sides[0].size:
                 packed = tuple(map(_packed, sides))
                 self._bytes += sum(side.nbytes for side in packed)
-                self.choices.append(Choice(operation, *_asked_at(), sides[0].shape, packed))
+                equal = tied(operation, *arguments, **keywords)
+                ties = None if equal is None else _packed(equal)
+                choice = Choice(operation, *_asked_at(), sides[0].shape, packed, ties)
+                self.choices.append(choice)
+
+    def note_result(self, operation: str, arguments: Any, result: Any) -> None:
+        """Note a maximum that is subtracted from what it is the maximum of: no tie of it counts.
+
+        The shift of a softmax leaves the loss as it is, and always ties at zero-initialised heads.
+        """
+        if operation in EXTREMES and self.choices and self.choices[-1].operation == operation:
+            if isinstance(arguments[0], np.ndarray):
+                self._extremes.append((arguments[0], result, len(self.choices) - 1))
+        elif operation == "subtract" and len(arguments) >= 2:
+            for array, extreme, index in self._extremes:
+                if _same_memory(arguments[0], array) and _same_number(arguments[1], extreme):
+                    self.choices[index] = replace(self.choices[index], ties=None)
+
+
+EXTREMES = ("max", "amax", "maximum.reduce", "min", "amin", "minimum.reduce")
+
+
+def _same_memory(one: Any, other: Array) -> bool:
+    return (
+        isinstance(one, np.ndarray)
+        and one.shape == other.shape
+        and one.__array_interface__["data"][0] == other.__array_interface__["data"][0]
+    )
+
+
+def _same_number(one: Any, extreme: Any) -> bool:
+    """Whether an operand is the extreme found, maybe with another shape."""
+    if isinstance(one, np.ndarray) and isinstance(extreme, np.ndarray):
+        places = (a.__array_interface__["data"][0] for a in (one, extreme))
+        return one.size == extreme.size and len(set(places)) == 1
+    return np.size(one) == 1 and np.size(extreme) == 1 and float(one) == float(extreme)
 
 
 @contextlib.contextmanager

@@ -12,14 +12,14 @@ What leaves NumPy (``np.asarray``, ``float``, compiled code) leaves the trace.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from gradhook.diagnosis.branches.recording import now_recording
 
-__all__ = ["Traced", "traced"]
+__all__ = ["Traced", "is_traced", "traced", "traced_where"]
 
 
 def traced(thing: Any) -> Any:
@@ -38,6 +38,23 @@ def traced(thing: Any) -> Any:
     return _inside(thing, traced)
 
 
+def traced_where(arrays: Sequence[Any]) -> Callable[[Any], Any]:
+    """A function like ``traced`` that dresses only what shares memory with one of the arrays."""
+
+    def dress(thing: Any) -> Any:
+        if type(thing) is np.ndarray and thing.dtype.kind == "f":
+            ours = any(np.may_share_memory(thing, array) for array in arrays)
+            return thing.view(Traced) if ours else thing
+        return _inside(thing, dress)
+
+    return dress
+
+
+def is_traced(thing: Any) -> bool:
+    """Whether a value came out of operations on traced arrays."""
+    return isinstance(thing, (Traced, _Number))
+
+
 class Traced(np.ndarray[Any, Any]):
     """A view of an array whose operations are recorded; see the module's description."""
 
@@ -54,6 +71,14 @@ class Traced(np.ndarray[Any, Any]):
     def __getitem__(self, index: Any) -> Any:
         found = super().__getitem__(index)
         return found if now_recording() is None else _dressed(found, {})
+
+    def __float__(self) -> float:
+        return _left(float(self.view(np.ndarray).item()))
+
+    def item(self, *index: Any) -> Any:
+        """``ndarray.item``; a number that leaves the trace."""
+        found = self.view(np.ndarray).item(*index)
+        return _left(found) if isinstance(found, float) else found
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return self.view(np.ndarray).__reduce_ex__(protocol)
@@ -87,8 +112,23 @@ class _Number(np.float64):
     __slots__ = ()
     __hash__ = np.float64.__hash__
 
+    def __float__(self) -> float:
+        return _left(np.float64.__float__(self))
+
+    def item(self, *index: Any) -> float:
+        """``float64.item``; a number that leaves the trace."""
+        return _left(np.float64.__float__(self))
+
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **keywords: Any) -> Any:
         return _apply_ufunc(ufunc, method, inputs, keywords)
+
+
+def _left(number: float) -> float:
+    """Note a number that leaves the trace."""
+    seen = now_recording()
+    if seen is not None:
+        seen.floats.add(number)
+    return number
 
 
 def _operator(name: str, operation: str) -> Callable[..., Any]:
@@ -146,6 +186,7 @@ def _applied(
     result = function(*plain, **options)
     if seen is None:
         return originals.get(id(result), result)
+    seen.note_result(operation, plain, result)
     return _dressed(result, originals)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from gradhook._types import Array
 
-__all__ = ["Pattern", "chooses", "pattern"]
+__all__ = ["Pattern", "chooses", "pattern", "tied"]
 
 Pattern: TypeAlias = list[Array]
 
@@ -57,6 +57,61 @@ def pattern(operation: str, *arguments: Any, **keywords: Any) -> Pattern:
     """
     sides = _PATTERNS[operation](*arguments, **keywords)
     return [np.atleast_1d(side) for side in sides]
+
+
+def tied(operation: str, *arguments: Any, **keywords: Any) -> Array | None:
+    """Where an operation orders or selects among operands that are equal to the bit.
+
+    Only of operations that have a kink there: maximum, minimum, ``<``, ``<=``, ``>``, ``>=``, abs,
+    sign, clip, median, max, min, argmax, argmin, sort and argsort; ``None`` for any other.  ``==``,
+    ``!=`` and ``where`` itself tell of no kink: code that asks for equality treats the point apart.
+
+    Example:
+        >>> import numpy as np
+        >>> from gradhook.diagnosis.branches.winners import tied
+        >>> tied("maximum", 0, np.array([-1.0, 0.0, 2.0])).tolist()
+        [False, True, False]
+        >>> tied("max", np.array([[1.0, 1.0], [4.0, 3.0]]), axis=1).tolist()
+        [True, False]
+        >>> tied("where", np.array([True])) is None
+        True
+    """
+    rule = _TIES.get(operation)
+    return None if rule is None else np.atleast_1d(rule(*arguments, **keywords))
+
+
+def _equal(a: Any, b: Any, *_: Any, **__: Any) -> Array:
+    return np.asarray(np.equal(a, b))
+
+
+def _zero(a: Any, *_: Any, **__: Any) -> Array:
+    return np.asarray(np.equal(a, 0))
+
+
+def _at_a_bound(*arguments: Any, **keywords: Any) -> Array:
+    sides = _clip(*arguments, **keywords)  # [a > low, a < low, a > high, a < high]
+    pairs = zip(sides[::2], sides[1::2], strict=True)
+    return np.asarray(np.logical_or.reduce([~above & ~below for above, below in pairs]))
+
+
+def _winners(upwards: bool, axis: int | None = None) -> Callable[..., Array]:
+    default = axis
+
+    def several(a: Any, axis: Any = default, *_: Any, **__: Any) -> Array:
+        best = (np.max if upwards else np.min)(a, axis=axis, keepdims=True)
+        return np.asarray(np.count_nonzero(np.equal(a, best), axis=axis) > 1)
+
+    return several
+
+
+def _middles(a: Any, axis: Any = None, *_: Any, **__: Any) -> Array:
+    middle = np.median(a, axis=axis, keepdims=True)
+    return np.asarray(np.count_nonzero(np.equal(a, middle), axis=axis) > 1)
+
+
+def _neighbours(a: Any, axis: Any = -1, *_: Any, **__: Any) -> Array:
+    values, along = (np.ravel(a), 0) if axis is None else (a, axis)
+    return np.equal(np.diff(np.sort(values, axis=along), axis=along), 0)
 
 
 def _sides(a: Any, b: Any, *_: Any, **__: Any) -> Pattern:
@@ -184,4 +239,17 @@ _PATTERNS: dict[str, Callable[..., Pattern]] = {
     "digitize": lambda x, bins, *_, **__: [np.digitize(x, bins)],
     "interp": lambda x, xp, *_, **__: [np.searchsorted(xp, x)],
     "linalg.norm": _norm,
+}
+
+_ORDERINGS = (np.greater, np.greater_equal, np.less, np.less_equal)
+
+_TIES: dict[str, Callable[..., Array]] = {
+    **dict.fromkeys((u.__name__ for u in (*_EXTREMES, *_ORDERINGS)), _equal),
+    **dict.fromkeys(("absolute", "fabs", "sign"), _zero),
+    "clip": _at_a_bound,
+    "median": _middles,
+    **{f"{u.__name__}.reduce": _winners(up, axis=0) for u, up in _EXTREMES.items()},
+    **dict.fromkeys(("max", "amax", "argmax"), _winners(True)),
+    **dict.fromkeys(("min", "amin", "argmin"), _winners(False)),
+    **dict.fromkeys(("sort", "argsort"), _neighbours),
 }

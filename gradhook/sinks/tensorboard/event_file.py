@@ -11,7 +11,7 @@ import importlib.util
 import os
 
 from gradhook.errors import OptionError
-from gradhook.sinks.files import append, as_path, claim, create_file, run_stamp
+from gradhook.sinks.files import append, as_path, claim, run_stamp
 from gradhook.sinks.tensorboard import events as _events
 
 __all__ = ["EventFile"]
@@ -23,8 +23,9 @@ class EventFile:
     Args:
         logdir: Folder that TensorBoard shows; made if need be, at the first number.  A relative
             path counts from the working directory at construction.
-        run_name: Name of the run's folder inside ``logdir``.  Default ``gradcheck-<time>-<pid>``.
-            Where it exists, a number is added: no run writes to the folder of another.
+        run_name: Name of the run's folder inside ``logdir``.  Default ``gradcheck 11-29 20.46.07``,
+            month, day and time.  Where it exists, ``-2`` follows: no run writes to the folder of
+            another.
 
     Raises:
         OptionError: ``logdir`` is no path, or ``run_name`` is not the name of one folder.
@@ -89,10 +90,7 @@ class EventFile:
 
     def _open(self) -> str:
         """Make the run's folder and in it an event file without events; return its path."""
-        folder = claim(self._logdir, self._run_name or run_stamp(), "", os.mkdir)
-        path = claim(folder, _events.event_file_name(), "", create_file)
-        append(path, _events.first_record())
-        return path
+        return _events.new_file(claim(self._logdir, self._run_name or run_stamp(), "", os.mkdir))
 
 
 def _check_run_name(run_name: object) -> None:

@@ -25,10 +25,11 @@ from typing import Any
 import numpy as np
 
 from gradhook._types import Array
+from gradhook.sinks.files import append, claim, create_file
 from gradhook.sinks.tensorboard.layout import OVERALL, Heading
-from gradhook.sinks.tensorboard.scalars import BANDS, FLOOR, MAIN
+from gradhook.sinks.tensorboard.scalars import FLOOR, MAIN
 
-__all__ = ["Summary", "event_file_name", "first_record"]
+__all__ = ["Summary", "new_file"]
 
 BINS = 36
 """Histogram bins: half decades from ``FLOOR`` to ``CEILING``, the same for all, so they compare."""
@@ -43,9 +44,9 @@ class Summary:
     def __init__(self) -> None:
         self._values: list[Any] = []
 
-    def scalar(self, tag: str, value: float, description: str = "") -> None:
-        """Add a number; ``description`` (Markdown) is shown beside the curve, once given."""
-        metadata = _metadata("scalars", "SCALAR", description) if description else None
+    def scalar(self, tag: str, value: float, *, title: str = "", description: str = "") -> None:
+        """Add a number; title and description (Markdown) are shown with the curve, once given."""
+        metadata = _metadata("scalars", "SCALAR", title, description) if title else None
         self._values.append(_tensorboard().Value(tag=tag, simple_value=value, metadata=metadata))
 
     def text(self, tag: str, markdown: str) -> None:
@@ -55,7 +56,9 @@ class Summary:
             _tensorboard().Value(tag=tag, tensor=tensor, metadata=_metadata("text", "TENSOR"))
         )
 
-    def log_histogram(self, tag: str, relative_errors: Array, description: str = "") -> None:
+    def log_histogram(
+        self, tag: str, relative_errors: Array, *, title: str = "", description: str = ""
+    ) -> None:
         """Add a histogram of the decimal logarithms of relative errors, NaN left out."""
         tb = _tensorboard()
         errors = np.asarray(relative_errors, dtype=np.float64).ravel()
@@ -67,27 +70,26 @@ class Summary:
             tensor_shape=tb.Shape(dim=[tb.Shape.Dim(size=size) for size in table.shape]),
             tensor_content=table.astype("<f8").tobytes(),
         )
-        metadata = _metadata("histograms", "TENSOR", description)
+        metadata = _metadata("histograms", "TENSOR", title, description)
         self._values.append(tb.Value(tag=tag, tensor=tensor, metadata=metadata))
 
-    def image(self, tag: str, png: bytes, description: str = "") -> None:
-        """Add a picture; ``description`` (Markdown) is shown beside it, once given."""
+    def image(self, tag: str, png: bytes, *, title: str = "", description: str = "") -> None:
+        """Add a picture; title and description (Markdown) are shown with it, once given."""
         tb = _tensorboard()
         width, height = struct.unpack(">II", png[16:24])
         picture = tb.Image(height=height, width=width, colorspace=3, encoded_image_string=png)
-        metadata = _metadata("images", "BLOB_SEQUENCE", description)
+        metadata = _metadata("images", "BLOB_SEQUENCE", title, description)
         self._values.append(tb.Value(tag=tag, image=picture, metadata=metadata))
 
     def custom_charts(self, headings: list[Heading]) -> None:
-        """Lay out the custom charts: per tag, its curve against the band that passes."""
+        """Lay out the custom charts: per tag, the curves and limits of all runs."""
         tb = _tensorboard()
         layout = tb.layout.Layout(
             category=[
                 tb.layout.Category(
                     title=heading.title,
                     closed=heading.closed,
-                    # TensorBoard shows margin charts in the reverse of their order.
-                    chart=[_margin_chart(tag) for tag in reversed(heading.tags)],
+                    chart=[_chart(tag) for tag in heading.tags],
                 )
                 for heading in headings
             ]
@@ -108,26 +110,24 @@ class Summary:
         )
 
 
-def first_record() -> bytes:
-    """Return the record that an event file begins with."""
-    return _record(_tensorboard().Event(wall_time=time.time(), file_version="brain.Event:2"))
+def new_file(folder: str) -> str:
+    """Make an event file without events in a folder, which is made if need be; return its path.
 
-
-def event_file_name() -> str:
-    """Return a name by which TensorBoard knows an event file."""
+    Raises:
+        OSError: The folder or file cannot be made or written.
+    """
     host = re.sub(r"[^\w.-]", "_", socket.gethostname())
-    return f"events.out.tfevents.{int(time.time())}.{host}.{os.getpid()}.gradhook"
+    # TensorBoard knows an event file by how its name begins.
+    name = f"events.out.tfevents.{int(time.time())}.{host}.{os.getpid()}.gradhook"
+    path = claim(folder, name, "", create_file)
+    append(path, _record(_tensorboard().Event(wall_time=time.time(), file_version="brain.Event:2")))
+    return path
 
 
-def _margin_chart(tag: str) -> Any:
+def _chart(tag: str) -> Any:
     layout = _tensorboard().layout
-    margin = layout.MarginChartContent
-    curve = margin.Series(value=f"{MAIN}/{tag}", lower=f"{BANDS}/floor", upper=f"{BANDS}/warn")
-    # The line above which a check fails; its margin, a ratio of 1, gives every chart the same
-    # scale, so that none cuts off a single spike as an outlier.
-    line = margin.Series(value=f"{BANDS}/fail", lower=f"{BANDS}/top", upper=f"{BANDS}/top")
-    title = "all blocks" if tag == OVERALL else tag
-    return layout.Chart(title=title, margin=margin(series=[curve, line]))
+    lines = layout.MultilineChartContent(tag=[f"^{re.escape(f'{MAIN}/{tag}')}$"])
+    return layout.Chart(title="all blocks" if tag == OVERALL else tag, multiline=lines)
 
 
 def _record(event: Any) -> bytes:
@@ -136,7 +136,7 @@ def _record(event: Any) -> bytes:
     return buffer.getvalue()
 
 
-def _metadata(plugin: str, data_class: str, description: str = "") -> Any:
+def _metadata(plugin: str, data_class: str, title: str = "", description: str = "") -> Any:
     """Return what tells TensorBoard the page on which a value belongs.
 
     Without the data class, TensorBoard's faster reader drops the description of a ``simple_value``.
@@ -145,6 +145,7 @@ def _metadata(plugin: str, data_class: str, description: str = "") -> Any:
     return metadata(
         plugin_data=metadata.PluginData(plugin_name=plugin),
         data_class=f"DATA_CLASS_{data_class}",
+        display_name=title,
         summary_description=description,
     )
 

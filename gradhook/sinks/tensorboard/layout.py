@@ -2,6 +2,9 @@
 
 A few blocks share one heading.  Of many, those that were ever found wrong stand under the first
 heading, open, and each layer has a heading of its own that opens with a click.
+
+The charts are lines and no margin charts: each run would draw its own band, and five bands of five
+colours on top of each other hide the grid and look like an alarm.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from typing import NamedTuple
 
 __all__ = ["OVERALL", "Heading", "headings"]
 
-TITLE = "gradient check, log10 of the ratio: in the band right, above the line wrong, ▲ not judged"
+TITLE = "gradient check, log10 of the ratio; blocks that were wrong first; ▲ not judged"
 
 FEW = 12
 """Charts that one heading holds without being hard to read."""

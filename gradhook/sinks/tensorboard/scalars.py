@@ -1,30 +1,37 @@
-"""A report as numbers by tag: what every scalar writer is given.
+"""A report as numbers by tag: what every scalar writer and every tracker is given.
 
-TensorBoard draws 1e-8 as 0, so the main curves are the decimal logarithm of the ratio.  A ratio of
-exactly 0 is drawn at -17, below what double precision can tell from it.  What was not judged is
-NaN, which TensorBoard draws as a triangle: it must never look like the best point of the curve.
+TensorBoard draws 1e-8 as 0, so the curves are the decimal logarithm of the ratio.  A ratio of
+exactly 0 is drawn at -17, below what double precision can tell from it.
+
+A curve is read at a glance: above the upper limit is wrong, below the lower one is right.  What
+would be misread is NaN, which TensorBoard draws as a triangle: a block that was not judged must not
+look like the best point, nor one that passed although its ratio lies above the limit, by coarse
+arithmetic or at a kink, like the worst.
 """
 
 from __future__ import annotations
 
 import math
 
-from gradhook._types import Verdict
+from gradhook._types import MISMATCH, Verdict
 from gradhook.report import BlockReport, Report
 
-__all__ = ["BANDS", "DETAIL", "FLOOR", "MAIN", "log10_ratio", "scalars"]
+__all__ = ["FLOOR", "MAIN", "RATIO", "WRONG", "log10_ratio", "scalars"]
 
 MAIN = "gradcheck"
-"""Group of the logarithms of the ratios."""
+"""Group of all curves."""
 
-DETAIL = "gradcheck_detail"
-"""Group of everything else that is a number."""
+WRONG = f"{MAIN}/0 wrong blocks"
+"""Tag of the number of wrong blocks; its 0 sorts it first, and is the number to hope for."""
 
-BANDS = "gradcheck_bands"
-"""Group of the thresholds, as logarithms, and of the lower edge of the band that passes."""
+RATIO = f"{MAIN}/ratio"
+"""Tag of the ratio over all blocks."""
 
 FLOOR = -17.0
 """Logarithm at which ratios of 1e-17 and less are drawn, 0 among them."""
+
+JUDGING = (Verdict.PASS, *MISMATCH)
+"""Verdicts that a ratio stands for: it is no kink's, and the check could tell."""
 
 
 def log10_ratio(ratio: float) -> float:
@@ -48,35 +55,16 @@ def scalars(report: Report, tags: dict[str, str]) -> dict[str, float]:
         report: The report.
         tags: Tags of its blocks by their names, from ``BlockTags``.
 
-    Returns: ``gradcheck/ratio`` and ``gradcheck/<block>``, logarithms;
-        ``gradcheck_bands/{floor,warn,fail,top}``, logarithms;
-        ``gradcheck_detail/{ratio,ratio_error,verdict,kinks,evaluations,gradient_evaluations,loss,seconds}``
-        and ``gradcheck_detail/<block>/{ratio,ratio_error,verdict,kinks}``, as they are (the verdict
-        by its severity).
+    Returns: ``gradcheck/0 wrong blocks``, NaN where none is wrong but the check could not tell;
+        ``gradcheck/ratio`` and ``gradcheck/<block>``, logarithms.
     """
-    values = {f"{MAIN}/ratio": log10_ratio(report.ratio) if _judged(report) else math.nan}
-    for name, block in report.blocks.items():
-        values[f"{MAIN}/{tags[name]}"] = log10_ratio(_largest_ratio(block))
-    values |= {
-        f"{BANDS}/floor": FLOOR,
-        f"{BANDS}/warn": log10_ratio(report.tolerance.warn),
-        f"{BANDS}/fail": log10_ratio(report.tolerance.fail),
-        f"{BANDS}/top": 0.0,
-        f"{DETAIL}/ratio": report.ratio,
-        f"{DETAIL}/ratio_error": report.ratio_error,
-        f"{DETAIL}/verdict": float(report.verdict.severity),
-        f"{DETAIL}/kinks": float(sum(_kinks(block) for block in report.blocks.values())),
-        f"{DETAIL}/evaluations": float(report.evaluations),
-        f"{DETAIL}/gradient_evaluations": float(report.gradient_evaluations),
-        f"{DETAIL}/loss": report.loss,
-        f"{DETAIL}/seconds": report.seconds,
+    wrong = sum(block.verdict in MISMATCH for block in report.blocks.values())
+    values = {
+        WRONG: float(wrong) if wrong or report.passed else math.nan,
+        RATIO: _drawn(report.ratio, report.verdict, report) if _judged(report) else math.nan,
     }
     for name, block in report.blocks.items():
-        group = f"{DETAIL}/{tags[name]}"
-        values[f"{group}/ratio"] = block.ratio
-        values[f"{group}/ratio_error"] = block.ratio_error
-        values[f"{group}/verdict"] = float(block.verdict.severity)
-        values[f"{group}/kinks"] = float(_kinks(block))
+        values[f"{MAIN}/{tags[name]}"] = _block(block, report)
     return values
 
 
@@ -92,15 +80,16 @@ def _judged(report: Report) -> bool:
     return report.verdict is not Verdict.INCONCLUSIVE
 
 
-def _largest_ratio(block: BlockReport) -> float:
-    """Return the largest ratio over the settings that judged a block, NaN where none did."""
+def _block(block: BlockReport, report: Report) -> float:
+    """Return the largest logarithm over the settings that judged a block, NaN where none did."""
     if block.verdict in (Verdict.UNTESTED, Verdict.INCONCLUSIVE):
         return math.nan
-    judging = (Verdict.PASS, Verdict.WARN, Verdict.FAIL)
-    ratios = [block.ratio] + [f.ratio for f in block.findings if f.verdict in judging]
-    return max((ratio for ratio in ratios if not math.isnan(ratio)), default=math.nan)
+    found = [(block.verdict, block.ratio), *((f.verdict, f.ratio) for f in block.findings)]
+    ratios = [ratio for verdict, ratio in found if verdict in JUDGING and not math.isnan(ratio)]
+    return _drawn(max(ratios, default=math.nan), block.verdict, report)
 
 
-def _kinks(block: BlockReport) -> int:
-    """Return how many probes of a block met a kink, over all settings."""
-    return sum(finding.kinks for finding in block.findings)
+def _drawn(ratio: float, verdict: Verdict, report: Report) -> float:
+    """Return the logarithm of a ratio, NaN where it is above the limit and yet nothing is wrong."""
+    harmless = ratio > report.tolerance.fail and verdict not in MISMATCH
+    return math.nan if harmless else log10_ratio(ratio)

@@ -1,17 +1,17 @@
-"""Reports in TensorBoard: curves of the ratios, the report as text, charts, histograms.
+"""Reports in TensorBoard: curves of the ratios with their limits, the report as text, pictures.
 
 | page | tag | what |
 |---|---|---|
+| scalars | ``gradcheck/0 wrong blocks`` | how many blocks are wrong: 0 is good |
 | scalars | ``gradcheck/ratio``, ``gradcheck/<block>`` | log10 of the ratio; NaN: not judged |
-| scalars | ``gradcheck_bands/…`` | log10 of the thresholds |
-| scalars | ``gradcheck_detail/…`` | ratio, its error, verdict by severity, kinks, evaluations … |
-| custom scalars | | a margin chart per block: its curve against the band in which it passes |
+| scalars | ``gradcheck/<block>`` of two more runs | the limits "wrong above", "right below" |
+| custom scalars | | the same, blocks that were wrong first, the others by layer |
+| text | ``gradcheck_report/text`` | the cause in a sentence, and the report |
+| images | ``gradcheck_where/<block>`` | where a wrong 2-D block is wrong, where that was found |
 | histograms | ``gradcheck_elements/<block>`` | log10 of each relative error, where measured |
-| images | ``gradcheck_where/<block>`` | relative errors of a wrong 2-D block, where measured |
-| text | ``gradcheck_report/text`` | the report as tables, with causes |
 
-A run is a folder of its own, ``gradcheck-<time>-<pid>``, made at the first report.  Each report is
-written out at once, as one record, and stays if the process is killed right after.  Beside the
+A run is a folder of its own, ``gradcheck 11-29 20.46.07``, made at the first report.  Each report
+is written out at once, as one record, and stays if the process is killed right after.  Beside the
 events lie the reports themselves, as JSON lines, for ``python -m gradhook report``.
 """
 
@@ -20,16 +20,19 @@ from __future__ import annotations
 import os
 from typing import Any, Protocol
 
-from gradhook._types import MISMATCH, Verdict
+import numpy as np
+
+from gradhook._types import MISMATCH, Array, Tolerance
 from gradhook.errors import OptionError
-from gradhook.report import Report
+from gradhook.report import BlockReport, Report
 from gradhook.sinks.json_lines import JsonLines
 from gradhook.sinks.tensorboard import events as _events
 from gradhook.sinks.tensorboard.event_file import EventFile
 from gradhook.sinks.tensorboard.heat_map import png
 from gradhook.sinks.tensorboard.layout import Heading, headings
+from gradhook.sinks.tensorboard.limits import Limits, rule
 from gradhook.sinks.tensorboard.markdown import markdown
-from gradhook.sinks.tensorboard.scalars import BANDS, MAIN, scalars
+from gradhook.sinks.tensorboard.scalars import MAIN, RATIO, WRONG, scalars
 from gradhook.sinks.tensorboard.tags import BlockTags
 
 __all__ = ["ScalarWriter", "TensorBoard"]
@@ -46,20 +49,18 @@ WHERE = "gradcheck_where"
 LINES = "reports.jsonl"
 """Name of the file beside the events that holds the reports themselves."""
 
-DESCRIPTIONS = {
-    MAIN: (
-        "log10 of ‖a − n‖ / (‖a‖ + ‖n‖), *a* the analytic and *n* the numerical gradient. "
-        "NaN: untested, inconclusive, or judged only jointly with other blocks."
-    ),
-    BANDS: "log10 of the ratios between which a check passes (floor to warn), warns (warn to fail) "
-    "and fails (above).",
-    ELEMENTS: "log10 of |a − n| / max(|a|, |n|) of each element.",
-    WHERE: (
-        "|a − n| / max(|a|, |n|) of each element, rows downwards. A frame marks the element with "
-        "the largest |a − n|. Grey: neither *a* nor *n* can be told from 0."
-    ),
-}
-"""What is shown beside the curves of a group, as Markdown."""
+GOOD = "How many blocks have a wrong gradient: 0 is good. A triangle: the check could not tell."
+"""What is shown with the number of wrong blocks, as Markdown."""
+
+LOGARITHMS = "log10 of |a − n| / max(|a|, |n|) of each element, *a* analytic, *n* numerical."
+"""What is shown with a histogram."""
+
+COLOURS = (
+    "Relative error of each element, rows downwards: light blue 1e-8, blue 1e-6, yellow 1e-4, "
+    "orange 1e-2, dark red 1. Grey: not measured, or too small to be told from 0. A frame marks "
+    "the element that is furthest off."
+)
+"""What is shown with a picture."""
 
 
 class ScalarWriter(Protocol):
@@ -77,10 +78,11 @@ class TensorBoard:
             path counts from the working directory at construction.
         writer: Instead of ``logdir``: anything with ``add_scalar(tag, value, step)``, such as a
             ``SummaryWriter`` that is open already.  It gets the scalars, and the text where it has
-            ``add_text(tag, text, step)``; it is flushed after each report where it has ``flush``,
-            and never closed.
-        run_name: Name of the run's folder inside ``logdir``.  Default ``gradcheck-<time>-<pid>``.
-            Where it exists, a number is added: no run writes to the folder of another.
+            ``add_text(tag, text, step)``, but neither limits nor pictures; it is flushed after each
+            report where it has ``flush``, and never closed.
+        run_name: Name of the run's folder inside ``logdir``.  Default ``gradcheck 11-29 20.46.07``,
+            month, day and time.  Where it exists, ``-2`` follows: no run writes to the folder of
+            another.
 
     Raises:
         OptionError: Both or neither of ``logdir`` and ``writer`` were given, or one of them cannot
@@ -112,10 +114,10 @@ class TensorBoard:
             _check_writer(writer, run_name)
         self._writer = writer
         self._events = EventFile(logdir, run_name=run_name) if writer is None else None
+        self._limits: Limits | None = None
         self._lines: JsonLines | None = None
         self._tags = BlockTags()
         self._known: set[str] = set()
-        self._since: dict[str, tuple[Verdict, int]] = {}
         self._wrong: set[str] = set()
         self._headings: list[Heading] = []
         self._next_step = 0
@@ -134,55 +136,72 @@ class TensorBoard:
         step = self._next_step if report.step is None else int(report.step)
         self._next_step = step + 1
         tags = self._tags.of(report.blocks)
-        page = markdown(report, self._follow(report, step))
         if self._events is None:
-            _write_to(self._writer, report, tags, page, step)
-        else:
-            self._events._add(self._summary(report, tags, page), step)
-            if self._lines is None:
-                self._lines = JsonLines(os.path.join(str(self._events.folder), LINES))
-            self._lines.write(report)
+            _write_to(self._writer, report, tags, step)
+            return
+        self._events._add(self._summary(report, tags), step)
+        if self._lines is None or self._limits is None:
+            folder = str(self._events.folder)
+            self._lines = JsonLines(os.path.join(folder, LINES))
+            self._limits = Limits(os.path.dirname(folder))
+        self._lines.write(report)
+        self._limits.write(tags.values(), report.tolerance, step)
 
     def close(self) -> None:
         """Do nothing: no file is held open, and a writer is its owner's to close."""
 
-    def _follow(self, report: Report, step: int) -> dict[str, int]:
-        """Return the step since which each block has had its verdict."""
-        for name, block in report.blocks.items():
-            if name not in self._since or self._since[name][0] is not block.verdict:
-                self._since[name] = block.verdict, step
-        return {name: self._since[name][1] for name in report.blocks}
-
-    def _summary(self, report: Report, tags: dict[str, str], page: str) -> _events.Summary:
-        """Return all that is shown of a report; descriptions and layout only where they are new."""
+    def _summary(self, report: Report, tags: dict[str, str]) -> _events.Summary:
+        """Return all that is shown of a report; titles and layout only where they are new."""
         summary = _events.Summary()
         for tag, value in scalars(report, tags).items():
-            summary.scalar(tag, value, self._description(tag))
-        summary.text(TEXT, page)
+            summary.scalar(tag, value, **self._once(tag, *_said_of(tag, report.tolerance)))
+        summary.text(TEXT, markdown(report))
         for name, block in report.blocks.items():
+            title = tags[name]
+            if block.relative_errors is not None:
+                tag = f"{ELEMENTS}/{title}"
+                said = self._once(tag, f"{title}: relative errors", LOGARITHMS)
+                summary.log_histogram(tag, block.relative_errors, **said)
             if block.verdict in MISMATCH:
-                self._wrong.add(tags[name])
-            errors = block.relative_errors
-            if errors is None:
-                continue
-            tag = f"{ELEMENTS}/{tags[name]}"
-            summary.log_histogram(tag, errors, self._description(tag))
-            if block.verdict in MISMATCH and errors.ndim == 2 and errors.size:
-                tag = f"{WHERE}/{tags[name]}"
-                worst = block.worst.index if block.worst else None
-                summary.image(tag, png(errors, worst), self._description(tag))
+                self._wrong.add(title)
+                errors = _errors(block)
+                if errors is not None and errors.ndim == 2 and errors.size:
+                    tag = f"{WHERE}/{title}"
+                    worst = block.worst.index if block.worst else None
+                    rows, columns = errors.shape
+                    head = f"{title}, {rows} rows, {columns} columns: where it is wrong"
+                    said = self._once(tag, head, COLOURS)
+                    summary.image(tag, png(errors, worst), **said)
         layout = headings(self._tags.all, self._wrong)
         if layout != self._headings:
             self._headings = layout
             summary.custom_charts(layout)
         return summary
 
-    def _description(self, tag: str) -> str:
-        """Return what is shown beside a curve or picture, once."""
+    def _once(self, tag: str, title: str, description: str) -> dict[str, str]:
+        """Return what is shown with a tag; nothing after the first time."""
         if tag in self._known:
-            return ""
+            return {}
         self._known.add(tag)
-        return DESCRIPTIONS.get(tag.split("/")[0], "")
+        return {"title": title, "description": description}
+
+
+def _said_of(tag: str, tolerance: Tolerance) -> tuple[str, str]:
+    """Return title and description of a curve."""
+    if tag == WRONG:
+        return "wrong blocks: 0 is good", GOOD
+    title, description = rule(tag.removeprefix(f"{MAIN}/"), tolerance)
+    return title.replace("ratio", "all blocks", 1) if tag == RATIO else title, description
+
+
+def _errors(block: BlockReport) -> Array | None:
+    """Return the relative errors of a wrong block, those of its wrong parts alone where located."""
+    if block.relative_errors is not None or not block.wrong_parts:
+        return block.relative_errors
+    errors = np.full(block.shape, np.nan)
+    for part, error in block.wrong_parts:
+        errors[part] = error
+    return errors
 
 
 def _check_writer(writer: object, run_name: str | None) -> None:
@@ -195,11 +214,11 @@ def _check_writer(writer: object, run_name: str | None) -> None:
         raise OptionError("run_name names a folder in logdir; a writer has its own")
 
 
-def _write_to(writer: Any, report: Report, tags: dict[str, str], page: str, step: int) -> None:
+def _write_to(writer: Any, report: Report, tags: dict[str, str], step: int) -> None:
     """Write a report through the user's writer."""
     for tag, value in scalars(report, tags).items():
         writer.add_scalar(tag, value, step)
     if callable(getattr(writer, "add_text", None)):
-        writer.add_text(TEXT, page, step)
+        writer.add_text(TEXT, markdown(report), step)
     if callable(getattr(writer, "flush", None)):
         writer.flush()

@@ -17,7 +17,7 @@ EMPTY = "(empty)"
 LONGEST = 100
 """Characters of a name that are shown; longer ones end with a hash instead."""
 
-RESERVED = frozenset({"ratio"})
+RESERVED = frozenset({"ratio", "0 wrong blocks"})
 """Tags that belong to the report as a whole."""
 
 

@@ -8,23 +8,26 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Callable, Iterable
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, TypeAlias, get_args
 
 from gradhook._types import Verdict, nearest_name
 from gradhook.callback.pickling import is_picklable
 from gradhook.errors import GradientMismatchError, OptionError, warn
-from gradhook.report import Report
-from gradhook.report.text import summary
-from gradhook.sinks import Sink
+from gradhook.report import Report, overview
+from gradhook.report.text import repeated, summary
+from gradhook.report.wording import same_story, title
+from gradhook.sinks import Sink, Terminal
 
-__all__ = ["OnFail", "Outlet"]
+__all__ = ["Delivery", "OnFail"]
 
 Action: TypeAlias = Literal["warn", "raise", "record"]
 OnFail: TypeAlias = Action | Callable[[Report], object]
 
 
-class Outlet:
+class Delivery:
     """Sinks, and what to do where a check did not pass.
 
     Args:
@@ -53,16 +56,18 @@ class Outlet:
                 f"report, got {on_fail!r}{nearest_name(str(on_fail), known)}"
             )
         self._on_fail = on_fail
-        self._told_of_fault = False
+        self._told: set[str] = set()
+        self._told_of_end = 0
+        self._first_wrong: Report | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         # A copy has no sinks: two that write to one run would mix, and an open one does not copy.
         on_fail = self._on_fail if is_picklable(self._on_fail) else "warn"
         return {**self.__dict__, "_sinks": [], "_on_fail": on_fail}
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Outlet:
-        twin = Outlet([], copy.deepcopy(self._on_fail, memo))
-        twin._told_of_fault = self._told_of_fault
+    def __deepcopy__(self, memo: dict[int, Any]) -> Delivery:
+        twin = Delivery([], copy.deepcopy(self._on_fail, memo))
+        twin._told = set(self._told)
         return twin
 
     def add(self, sink: Sink) -> None:
@@ -74,38 +79,83 @@ class Outlet:
         for sink in list(self._sinks):
             self._guarded(sink, functools.partial(sink.write, report))
 
+    def begin(self, first: Report, due: int | None) -> None:
+        """Say on the screen, once, that a run is checked and when next.
+
+        Args:
+            first: The report of the first check, which the sinks get next.
+            due: The step at which the next check is due, ``None`` if none is.
+        """
+        self._say(overview.begun(None if self._screen() else first, due))
+
+    def end(self, history: Sequence[Report]) -> None:
+        """Say on the screen how the checks of a run ended, and close the sinks.
+
+        May be called more than once; what was said already is not said again.
+        """
+        if len(history) > self._told_of_end:
+            self._told_of_end = len(history)
+            self._say(f"gradhook: {overview.outcome(history)}")
+        self.close()
+
     def close(self) -> None:
         """Close every sink; may be called more than once."""
         for sink in list(self._sinks):
             self._guarded(sink, sink.close)
 
-    def act(self, report: Report, *, fault: bool = False) -> None:
+    def warn_once(self, message: str) -> None:
+        """Warn, unless the same was said before; numbers aside, which differ from step to step."""
+        reason = re.sub(r"\b\d[\d.]*(e[+-]?\d+)?", "0", message)
+        if reason not in self._told:
+            self._told.add(reason)
+            warn(message)
+
+    def act(self, report: Report, *, unmade: str = "") -> None:
         """Do what the user wants done where a check did not pass.
 
         Args:
             report: The report.
-            fault: Whether gradhook itself is at fault, which is warned about once.
+            unmade: Why the check could not be made, which is warned about once whatever is to
+                happen where gradients are wrong; empty if it was made.
 
         Raises:
             GradientMismatchError: The verdict is FAIL and ``on_fail`` is ``"raise"``.
         """
-        if fault and not self._told_of_fault:  # whatever is to happen where gradients are wrong
-            self._told_of_fault = True
-            warn(summary(report))
+        if unmade:
+            self.warn_once(f"{title(report)}: {unmade}")
         if report.passed or self._on_fail == "record":
             return
         if callable(self._on_fail):
             self._on_fail(report)
         elif self._on_fail == "raise" and report.verdict is Verdict.FAIL:
             raise GradientMismatchError(str(report), report)
-        elif not fault:
-            warn(summary(report))
+        elif report.verdict in (Verdict.FAIL, Verdict.WARN):
+            warn(self._warning(report))
+        elif not unmade:
+            self.warn_once(summary(report))
+
+    def _warning(self, report: Report) -> str:
+        """What a warning says: what stands on the screen, or was said before, in short."""
+        if self._screen() is not None:
+            return f"{title(report)} (the report stands above)"
+        if self._first_wrong is not None and same_story(self._first_wrong, report):
+            return repeated(report, self._first_wrong, 120)
+        self._first_wrong = report
+        return summary(report)
+
+    def _screen(self) -> Terminal | None:
+        return next((sink for sink in self._sinks if isinstance(sink, Terminal)), None)
+
+    def _say(self, said: str) -> None:
+        screen = self._screen() or (Terminal(sys.stderr) if sys.stderr is not None else None)
+        if screen is not None:
+            self._guarded(screen, functools.partial(screen.say, said))
 
     def _guarded(self, sink: Sink, act: Callable[[], Any]) -> None:
         try:
             act()
         except Exception as error:
-            self._sinks.remove(sink)
+            self._sinks = [kept for kept in self._sinks if kept is not sink]
             warn(
                 f"the sink {type(sink).__name__} failed ({type(error).__name__}: {error}) and is "
                 "dropped"

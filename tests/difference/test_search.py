@@ -1,12 +1,13 @@
-"""The slope estimates: their errors cover the truth, are sharp, and are not fooled by kinks."""
+"""The step search: its errors cover the truth, are sharp, and are not fooled by kinks."""
 
 import math
 
 import numpy as np
 import pytest
 
+from gradhook.difference.formulas import Pair, Sharp
 from gradhook.difference.noise_table import measure_noise
-from gradhook.difference.slopes import pair_slope, sharp_slope
+from gradhook.difference.search import SearchOptions, search
 
 
 def good(relative):
@@ -14,13 +15,13 @@ def good(relative):
 
 
 def sharp(line, noise, *, step=1e-5, **keywords):
-    return sharp_slope(
-        line, line(0.0), noise=noise, step=step, longest=0.1, good=good(1e-8), **keywords
-    )
+    options = SearchOptions(step, 0.1, good=good(1e-8), **keywords)
+    return search(line, line(0.0), Sharp(), options, noise=noise)
 
 
 def pair(line, noise, *, step, **keywords):
-    return pair_slope(line, line(0.0), noise=noise, step=step, good=good(1e-6), **keywords)
+    options = SearchOptions(step, good=good(1e-6), grow=0.0, **keywords)
+    return search(line, line(0.0), Pair(), options, noise=noise)
 
 
 def measured(function):
@@ -109,9 +110,7 @@ def test_a_line_that_is_finite_only_nearby_is_measured_nearby():
 
 
 def test_a_line_that_is_nowhere_finite_has_no_slope():
-    slope = sharp_slope(
-        lambda t: math.nan, 0.0, noise=1e-16, step=1e-5, longest=0.1, good=good(1e-8)
-    )
+    slope = search(lambda t: math.nan, 0.0, Sharp(), SearchOptions(1e-5, 0.1), noise=1e-16)
     assert math.isnan(slope.value)
     assert slope.error == math.inf
 
@@ -125,10 +124,10 @@ def test_a_good_first_round_costs_four_evaluations_and_a_good_pair_two():
 
     at_zero = counted(0.0)
     calls.clear()
-    sharp_slope(counted, at_zero, noise=1e-16, step=1e-5, longest=0.1, good=good(1e-8))
+    search(counted, at_zero, Sharp(), SearchOptions(1e-5, 0.1, good=good(1e-8)), noise=1e-16)
     assert len(calls) == 4
     calls.clear()
-    pair_slope(counted, at_zero, noise=1e-16, step=2e-8, good=good(1e-6))
+    search(counted, at_zero, Pair(), SearchOptions(2e-8, good=good(1e-6)), noise=1e-16)
     assert len(calls) == 2
 
 
@@ -141,7 +140,7 @@ def test_noise_lengthens_the_step():
     assert abs(slope.value - 1) <= slope.error <= 1e-2
 
 
-def visited(function, **keywords):
+def visited(function, *, noise, step):
     """The slope, and the steps at which the line was evaluated."""
     at = []
 
@@ -149,7 +148,8 @@ def visited(function, **keywords):
         at.append(abs(t))
         return function(t)
 
-    return sharp_slope(line, function(0.0), longest=0.1, good=good(1e-12), **keywords), at
+    options = SearchOptions(step, 0.1, good=good(1e-12))
+    return search(line, function(0.0), Sharp(), options, noise=noise), at
 
 
 def test_no_round_is_spent_between_two_steps_where_no_better_one_lies():

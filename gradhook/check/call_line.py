@@ -1,0 +1,168 @@
+"""The line of code that repeats a check, in the names of whoever asked for it.
+
+A name is read where the check was called: a variable there that *is* what was passed, an entry or
+an attribute of one (``data["X"]``, ``self.net``), or a method of one (``net.loss``).  What has no
+such name (a slice, a lambda) is left to be filled in: ``batch=<batch>``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import sys
+import types
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gradhook._types import Tolerance
+from gradhook.errors import PACKAGE
+from gradhook.options import Options, code_of
+
+__all__ = ["CallLine", "Scope", "written"]
+
+FEW = 1000
+"""Entries up to which a container is searched for what was passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The names that are visible where a check was called.
+
+    Args:
+        names: What each stands for.
+    """
+
+    names: Mapping[str, Any]
+
+    @classmethod
+    def of_caller(cls) -> Scope:
+        """The innermost frame outside the package and its integrations."""
+        frame = sys._getframe(1)
+        while frame.f_back is not None and _is_own(frame):
+            frame = frame.f_back
+        local = frame.f_locals
+        names = {**frame.f_globals, **local}
+        if frame.f_code.co_flags & inspect.CO_OPTIMIZED and type(local) is dict:
+            # A function's frame keeps this copy of its variables, and would keep alive what they
+            # were long after the function has let go of it.
+            local.clear()
+        return cls(names)
+
+    def name_of(self, thing: Any) -> str | None:
+        """An expression that gives a thing, ``None`` if none was found.
+
+        Example:
+            >>> from gradhook.check.call_line import Scope
+            >>> scope = Scope({"X": [1.0], "data": {"y": [2.0]}})
+            >>> scope.name_of((scope.names["X"], scope.names["data"]["y"], 3))
+            "(X, data['y'], 3)"
+        """
+        if thing is None or type(thing) in (bool, int, float, str):
+            return code_of(thing)
+        return self._variable(thing) or self._made_of_named(thing)
+
+    def _variable(self, thing: Any) -> str | None:
+        found = (n for n, value in self.names.items() if value is thing and n.isidentifier())
+        # A name for the use of others goes before one that is not.
+        named = min(found, key=lambda name: name.startswith("_"), default=None)
+        return named or next((path for path, item in self._entries() if item is thing), None)
+
+    def _made_of_named(self, thing: Any) -> str | None:
+        if isinstance(thing, types.MethodType):
+            owner, name = self._variable(thing.__self__), thing.__name__
+            return f"{owner}.{name}" if owner and hasattr(thing.__self__, name) else None
+        if isinstance(thing, types.FunctionType) and "<" not in thing.__qualname__:
+            return thing.__qualname__
+        if type(thing) in (list, tuple):
+            items = [self.name_of(item) for item in thing]
+            if None in items:
+                return None
+            inside = ", ".join(map(str, items))
+            if type(thing) is list:
+                return f"[{inside}]"
+            return f"({inside},)" if len(items) == 1 else f"({inside})"
+        if type(thing) is dict:
+            values = [(code_of(key), self.name_of(value)) for key, value in thing.items()]
+            if any(None in pair for pair in values):
+                return None
+            return f"{{{', '.join(f'{key}: {value}' for key, value in values)}}}"
+        return None
+
+    def _entries(self) -> Iterator[tuple[str, Any]]:
+        """Attributes and entries of what has a name."""
+        for name, value in self.names.items():
+            if not name.isidentifier() or name.startswith("__") or inspect.ismodule(value):
+                continue
+            if type(value) is dict:
+                if len(value) <= FEW:
+                    yield from ((f"{name}[{k!r}]", v) for k, v in value.items() if type(k) is str)
+            elif not (isinstance(value, type) or inspect.isroutine(value)):
+                public = (key for key in _attributes(value) if not key.startswith("_"))
+                yield from ((f"{name}.{key}", _attributes(value)[key]) for key in public)
+
+
+@dataclass(frozen=True, slots=True)
+class CallLine:
+    """What a check was asked for.
+
+    Args:
+        objective: The first argument, as it was given.
+        parameters: The second, ``None`` if the objective has its own.
+        batch: What the functions take besides.
+        scope: The names visible there.
+        known: Names that were found before, by argument, for what is visible no more.
+    """
+
+    objective: Any
+    parameters: Any
+    batch: Any
+    scope: Scope
+    known: Mapping[str, str] = field(default_factory=dict)
+
+    def names(self) -> dict[str, str]:
+        """What could be named, by argument."""
+        given = {"objective": self.objective, "parameters": self.parameters, "batch": self.batch}
+        found = {n: self.scope.name_of(thing) for n, thing in given.items() if thing is not None}
+        return {**self.known, **{name: code for name, code in found.items() if code is not None}}
+
+    def __call__(self, options: Options) -> str:
+        """The line for a check with these options."""
+        names = self.names()
+        arguments = [names.get("objective", "<objective>")]
+        if self.parameters is not None:
+            arguments.append(names.get("parameters", "<parameters>"))
+        if not (type(self.batch) is tuple and not self.batch):
+            arguments.append(f"batch={names.get('batch', '<batch>')}")
+        return f"{self._function()}({', '.join([*arguments, *written(options, self.scope)])})"
+
+    def _function(self) -> str:
+        own = getattr(self.scope.names.get("check_gradients"), "__module__", "") or ""
+        return f"{'' if own.startswith('gradhook.') else 'gradhook.'}check_gradients"
+
+
+def written(options: Options, scope: Scope) -> list[str]:
+    """The options that are not as by default, as keyword arguments."""
+    arguments = []
+    for option in dataclasses.fields(options):
+        name, value = option.name, getattr(options, option.name)
+        if name in ("seed", "workers", "progress"):
+            continue
+        default = Tolerance() if name == "tolerance" else option.default
+        if value is not default and not (type(value) is type(default) and value == default):
+            arguments.append(f"{name}={code_of(value) or scope.name_of(value) or f'<{name}>'}")
+    return [*arguments, f"seed={options.seed}"]
+
+
+def _attributes(value: Any) -> dict[str, Any]:
+    """What hangs on an object; nothing where there is much, or it does not say."""
+    try:
+        held = vars(value)
+    except Exception:
+        return {}
+    return held if type(held) is dict and len(held) <= FEW else {}
+
+
+def _is_own(frame: types.FrameType) -> bool:
+    module = str(frame.f_globals.get("__name__", ""))
+    return frame.f_code.co_filename.startswith(PACKAGE) or module.startswith("gradhook.")

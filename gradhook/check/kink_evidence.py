@@ -1,0 +1,175 @@
+"""A mismatch at the current point alone: a kink that was seen, or a mistake made exactly here.
+
+Right a step away and wrong here is what a tie does, where the loss has two slopes and the gradient
+is one of them.  It is also what a formula does that divides by a parameter which happens to be
+zero.  So it is excused probe by probe, and only with evidence: one-sided slopes that differ by the
+order of the mismatch, or operands that are equal to the bit.  Elements among kinks are looked for
+one by one as far as the budget reaches, lest a smooth mistake hide behind a neighbour's kink.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from gradhook._types import MISMATCH
+from gradhook.diagnosis.branches.ties import look_for_ties
+from gradhook.evaluation.directions import Direction, Element
+from gradhook.evaluation.evaluator import Evaluator
+from gradhook.options import Options
+from gradhook.probe.budget import Budget
+from gradhook.probe.localise import locate
+from gradhook.probe.measure import measure
+from gradhook.probe.result import EarlierResults, SettingResult
+from gradhook.probe.setting import EnteredSetting
+from gradhook.verdict.evidence import Location, Probe, describe
+from gradhook.verdict.judge import Judgement, judge_kink
+
+__all__ = ["KinkSearch"]
+
+ORDER = 0.1
+"""Half the difference of the one-sided slopes, as a share of the mismatch, from which on it is of
+the mismatch's order.  At one kink it is at least the mismatch; several may cancel in part."""
+
+AMONG_KINKS = 60
+"""Evaluations that looking for a smooth mistake among the kinks of a block may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class KinkSearch:
+    """Looks for evidence of kinks where blocks differ at the current point alone.
+
+    Args:
+        evaluator: Calls the objective.
+        current: What was measured at the current point.
+        options: The check's options.
+        earlier: What other settings have found.
+        budget: What the check may still cost.
+    """
+
+    evaluator: Evaluator
+    current: SettingResult
+    options: Options
+    earlier: EarlierResults
+    budget: Budget
+
+    def judged(self, nearby: Mapping[str, Judgement]) -> dict[str, Judgement]:
+        """Judge blocks by their evidence.
+
+        Args:
+            nearby: What was said of each of them a step away, where it is right.
+        """
+        gradients = self.current.gradients
+        doubtful = [n for n in nearby if n in gradients and self._unexcused(self.current, n)]
+        confirmed = self._confirmed(doubtful) if doubtful else None
+        found: dict[str, Judgement] = {}
+        for name, there in nearby.items():
+            here = self.current.judgements[name]
+            if confirmed is not None and name in confirmed.judgements:
+                here = confirmed.judgements[name]
+                if here.finding.verdict in MISMATCH:
+                    found[name] = self._traced(confirmed, name, there)
+                    continue
+            found[name] = self._among_kinks(name, there)
+        return found
+
+    def _unexcused(self, result: SettingResult, name: str) -> list[int]:
+        """Positions of the probes whose one-sided slopes do not explain their mismatch."""
+        evidence = result.evidence[name]
+        flagged = result.judgements[name].comparison.standing_out
+        return [k for k in flagged if _is_smooth(evidence.probes[k])]
+
+    def _confirmed(self, names: Sequence[str]) -> SettingResult:
+        """The same blocks measured along other directions, as thoroughly as elsewhere."""
+        current = self.current
+        current.setting.enter(self.evaluator)
+        entered = EnteredSetting(
+            self.evaluator,
+            current.setting,
+            self.options.seed + 404,
+            current.prober.loss,
+            current.gradients,
+        )
+        earlier = EarlierResults(self.earlier.like)
+        return measure(entered, self.options, names=names, earlier=earlier, confirm=True)
+
+    def _traced(self, result: SettingResult, name: str, there: Judgement) -> Judgement:
+        """Judge a block of which some probes are not excused by their one-sided slopes."""
+        here = result.judgements[name]
+        unexcused = self._unexcused(result, name)
+        if not unexcused:
+            return self._among_kinks(name, there)
+        evidence = result.evidence[name]
+        worst = max(unexcused, key=lambda k: abs(evidence.probes[k].residual))
+        direction = result.prober.directions(evidence)[worst]
+        said = judge_kink(here, there, kink=self._kink(name, direction))
+        return self._located(result, name, said) if said.finding.verdict in MISMATCH else said
+
+    def _kink(self, name: str, direction: Direction) -> bool | None:
+        scale = self.current.prober.scales[name]
+        ties = look_for_ties(self.evaluator, self.current.setting, name, direction, scale)
+        return True if ties.seen else False if ties.traceable else None
+
+    def _located(self, result: SettingResult, name: str, said: Judgement) -> Judgement:
+        """The same with the wrong part, as far as it can be found."""
+        location = self._search(
+            result, name, Budget(lambda: self.evaluator.evaluations, AMONG_KINKS)
+        )
+        if not location.concentrated:
+            return said
+        note = f"{describe(location)} {said.finding.note}"
+        finding = replace(said.finding, note=note)
+        return replace(said, finding=finding, where=describe(location), location=location)
+
+    def _among_kinks(self, name: str, there: Judgement) -> Judgement:
+        """Judge a block that is excused as a whole: an element that is smooth and wrong is not."""
+        here, result = self.current.judgements[name], self.current
+        if name not in result.gradients or result.evidence[name].exact:
+            return judge_kink(here, there)
+        budget = Budget(lambda: self.evaluator.evaluations, min(AMONG_KINKS, self.budget.left / 2))
+        location = self._search(result, name, budget)
+        shape = result.prober.shape(name)
+        smooth = {where: p for where, p in location.elements.items() if _is_smooth(p)}
+        for where, probe in smooth.items():
+            kink = self._kink(name, Element(_flat(where, shape)))
+            if kink is False:
+                alone = Location(
+                    name,
+                    shape,
+                    (tuple(slice(i, i + 1) for i in where),),
+                    residual_norm=abs(probe.residual),
+                    analytic_norm=abs(probe.analytic),
+                    numerical_norm=abs(probe.slope.value),
+                    elements={where: probe},
+                )
+                said = judge_kink(here, there, kink=False)
+                finding = replace(said.finding, note=f"{describe(alone)} {said.finding.note}")
+                return replace(said, finding=finding, where=describe(alone), location=alone)
+        return judge_kink(here, there)
+
+    def _search(self, result: SettingResult, name: str, budget: Budget) -> Location:
+        tolerance, evidence = self.options.tolerance, result.evidence[name]
+        if evidence.exact or any(probe.z > tolerance.resolved for probe in evidence.probes):
+            result.setting.enter(self.evaluator)
+            return locate(
+                result.prober,
+                evidence,
+                result.gradients[name],
+                resolved=tolerance.resolved,
+                rounding=tolerance.rounding,
+                budget=budget,
+                seed=self.options.seed + 505,
+            )
+        return Location(name, result.prober.shape(name), complete=False)
+
+
+def _is_smooth(probe: Probe) -> bool:
+    """Whether the one-sided slopes differ by less than the order of the mismatch."""
+    return abs(probe.slope.gap) < ORDER * abs(probe.residual)
+
+
+def _flat(where: tuple[int, ...], shape: tuple[int, ...]) -> int:
+    index = 0
+    for position, length in zip(where, shape, strict=True):
+        index = index * length + position
+    return index

@@ -1,0 +1,185 @@
+"""The whole batch has the last word on what a few rows said.
+
+Few rows cross few kinks, but a rare label, a ragged last micro-batch or a pair of rows may be none
+of them; and an objective that uses something of the whole batch (a constant 1/n, precomputed sums,
+a parameter for each row) cannot be cut to a few rows at all.  One joint probe of all blocks on all
+rows tells.  Where it agrees with the rows, nothing more is done.  Where it does not, the check is
+made again on every row, and what that resolves counts, block by block.
+"""
+
+from __future__ import annotations
+
+import copy
+import enum
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gradhook._types import MISMATCH, Batch, Verdict
+from gradhook.check.record import CheckRecord
+from gradhook.errors import GradhookError
+from gradhook.evaluation.evaluator import Evaluator
+from gradhook.objective.batch import draw, upcast
+from gradhook.objective.parameters import map_leaves
+from gradhook.options import Options
+from gradhook.probe.budget import Budget
+from gradhook.probe.joint import probe_jointly
+from gradhook.probe.measure import enter, measure
+from gradhook.probe.result import EarlierResults, SettingResult
+from gradhook.probe.setting import EnteredSetting, outside_domain
+from gradhook.verdict.judge import judge
+
+__all__ = ["BatchAnswer", "WholeBatch", "merged"]
+
+MOST_ROWS = 4096
+"""Rows that may stand for a larger batch in the joint probe."""
+
+JOINT_PROBE = 16
+"""Loss evaluations that the joint probe may take, the gradients and the noise beside them."""
+
+
+class BatchAnswer(enum.Enum):
+    """What the whole batch says of the gradient."""
+
+    RIGHT = "right"
+    WRONG = "wrong"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class WholeBatch:
+    """The batch that the rows were drawn from.
+
+    Args:
+        evaluator: Calls the objective.
+        options: The check's options.
+        batch: The whole batch.
+        rows: How many rows were drawn.
+        copied: Whether the functions write to a batch, so that they get a copy.
+    """
+
+    evaluator: Evaluator
+    options: Options
+    batch: Batch
+    rows: int
+    copied: bool = False
+
+    def every_row(self) -> Batch:
+        """The whole batch, as the functions get it."""
+        batch = upcast(self.batch)
+        if not self.copied:
+            return batch
+        return tuple(map_leaves(item, copy.copy) for item in batch)
+
+    def ask(self, main: SettingResult, coverage: list[str]) -> BatchAnswer:
+        """Make one joint probe of all blocks on the whole batch, at the main setting's point.
+
+        Args:
+            main: What the rows said at the main setting.
+            coverage: Gets a sentence where the probe cannot tell.
+        """
+        entered = self._entered(main, most=MOST_ROWS)
+        why = "the functions raise, or give NaN, on the whole batch at the point that was checked"
+        if entered is not None:
+            answer, why = self._asked(entered, main)
+            if answer is not BatchAnswer.UNKNOWN:
+                return answer
+        coverage.append(
+            f"the whole batch could not be held against the {self.rows} rows drawn from it: {why}"
+        )
+        return BatchAnswer.UNKNOWN
+
+    def untested(self, measured: list[SettingResult]) -> SettingResult | None:
+        """Measure blocks that the rows leave UNTESTED on the whole batch; ``None`` if none is."""
+        main = measured[0]
+        names = [
+            name
+            for name, judgement in main.judgements.items()
+            if judgement.finding.verdict is Verdict.UNTESTED and main.evidence[name].size
+        ]
+        entered = self._entered(main) if names else None
+        if entered is None:
+            return None
+        earlier = EarlierResults.of(measured)
+        there = measure(entered, self.options, names=names, probes=1, earlier=earlier)
+        # What is left open by the whole batch as well is said already.
+        told = {
+            name: judgement
+            for name, judgement in there.judgements.items()
+            if judgement.finding.verdict in (*MISMATCH, Verdict.PASS)
+        }
+        return replace(there, judgements=told) if told else None
+
+    def _entered(self, main: SettingResult, most: int | None = None) -> EnteredSetting | None:
+        batch = self.every_row()
+        if most is not None:
+            random = np.random.default_rng([self.options.seed, most])
+            axis, subset = self.options.sample_axis, self.options.subset
+            try:
+                batch = draw(batch, samples=most, axis=axis, subset=subset, random=random).batch
+            except Exception:  # a function of the user's that cuts rows another way
+                batch = self.every_row()
+        setting = replace(main.setting, name=f"{main.setting.name}, whole batch", batch=batch)
+        entered = enter(self.evaluator, setting, seed=self.options.seed + 303)
+        if entered is None or outside_domain(entered.loss, entered.gradients):
+            return None
+        return entered
+
+    def _asked(self, entered: EnteredSetting, main: SettingResult) -> tuple[BatchAnswer, str]:
+        prober = entered.prober(self.options, like=main.prober, most=self.evaluator.evaluations)
+        budget = Budget(lambda: self.evaluator.evaluations, JOINT_PROBE)
+        try:
+            joint = probe_jointly(prober, budget)
+        except GradhookError as error:
+            return BatchAnswer.UNKNOWN, str(error)
+        if not math.isfinite(joint.probe.slope.value):
+            return BatchAnswer.UNKNOWN, "the loss is not finite a small step away"
+        said = judge(
+            joint.evidence,
+            entered.setting.name,
+            self.options.tolerance,
+            ordinary=prober.ordinary,
+            arithmetic=prober.arithmetic(),
+        ).finding
+        if said.verdict in MISMATCH:
+            return BatchAnswer.WRONG, said.note
+        right = said.verdict is Verdict.PASS
+        return (BatchAnswer.RIGHT if right else BatchAnswer.UNKNOWN), said.note
+
+
+def merged(rows: CheckRecord, every: CheckRecord, whole: WholeBatch) -> CheckRecord:
+    """What a check on every row says; blocks that it cannot judge keep what the rows said.
+
+    Args:
+        rows: The record of the rows drawn.
+        every: The record of the check made again.
+        whole: The batch.
+    """
+    names = whole.evaluator.workspace.names
+    taken_back, found = [], []
+    for name in names:
+        before, now = rows.verdict_of(name), every.verdict_of(name)
+        if now is Verdict.INCONCLUSIVE and before is not now:
+            every.kept[name] = rows.findings_of(name)
+            every.notes.append(
+                f"{name}: the whole batch is too coarse to judge it; judged on {whole.rows} rows"
+            )
+        elif before in MISMATCH and now not in MISMATCH:
+            taken_back.append(name)
+        elif now in MISMATCH and before not in MISMATCH:
+            found.append(name)
+    count = whole.rows
+    if taken_back:
+        every.notes.append(
+            f"{', '.join(taken_back)}: right on the whole batch, wrong on {count} rows of it: the "
+            "objective uses something of the whole batch (a constant 1/n, precomputed sums, a "
+            "parameter per row); pass samples=None to check on every row from the start"
+        )
+    if found:
+        every.notes.append(
+            f"{', '.join(found)}: right on the {count} rows drawn first, wrong on the whole batch: "
+            "the mistake is made on other rows, or on several together"
+        )
+    every.findings = rows.findings
+    return every

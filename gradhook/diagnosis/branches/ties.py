@@ -1,0 +1,93 @@
+"""Whether the loss sits on a kink at a point, seen in the operations that order or select there.
+
+One-sided slopes that differ tell of a kink; where several cancel, as in ``relu(x) - relu(-x)``,
+they agree.  Then the loss is evaluated at ``-h``, ``0`` and ``+h`` along the direction in doubt,
+with only the moved block dressed: an operation that orders or selects among operands which are
+equal to the bit at 0, and move apart with the displacement, has a kink just there.  A threshold
+near the point is none, and neither is a maximum that is subtracted from what it is the maximum of.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradhook.diagnosis.branches.recording import Recording, recording
+from gradhook.diagnosis.branches.traced_array import is_traced, traced, traced_where
+from gradhook.evaluation.directions import Direction
+from gradhook.evaluation.evaluator import Evaluator
+from gradhook.evaluation.line import Line
+from gradhook.probe.setting import Setting
+
+__all__ = ["TieEvidence", "look_for_ties"]
+
+DISTANCE = 1e-9
+"""``h``, in units of the block's scale: nearer than any threshold that is not at the point."""
+
+
+@dataclass(frozen=True, slots=True)
+class TieEvidence:
+    """What the operations of a loss say of a point.
+
+    Args:
+        seen: Whether some operands are equal to the bit there and move apart beside it.
+        traceable: Whether the loss that came back was still traced, so that nothing was missed.
+    """
+
+    seen: bool
+    traceable: bool
+
+
+def look_for_ties(
+    evaluator: Evaluator, setting: Setting, name: str, direction: Direction, scale: float
+) -> TieEvidence:
+    """Look for exact ties at a setting's point along a direction of one block.
+
+    Args:
+        evaluator: Anywhere, and left there.
+        setting: The setting.
+        name: The block that moves.
+        direction: Its direction.
+        scale: The block's scale.
+    """
+    try:
+        with evaluator.aside():
+            setting.enter(evaluator)
+            return _looked(evaluator, name, direction, DISTANCE * scale)
+    except Exception:  # code that does not work on such arrays tells nothing
+        return TieEvidence(seen=False, traceable=False)
+
+
+def _looked(evaluator: Evaluator, name: str, direction: Direction, h: float) -> TieEvidence:
+    workspace = evaluator.workspace
+    dress = traced if workspace.in_place else traced_where([workspace.arrays[name]])
+    loss = functools.partial(evaluator.loss, dress=dress)
+    seen: list[Recording] = []
+    traceable = True
+    with Line(workspace, [(name, direction, 1.0)], loss) as line:
+        for t in (-h, 0.0, h):
+            with recording() as made:
+                value = line(t)
+            returned = evaluator.returned
+            whole = is_traced(returned) or (
+                isinstance(returned, float) and float(returned) in made.floats
+            )
+            traceable = traceable and whole and not made.left_out and math.isfinite(value)
+            seen.append(made)
+    return TieEvidence(_ties(*seen), traceable)
+
+
+def _ties(below: Recording, here: Recording, above: Recording) -> bool:
+    """Whether operands that are equal at the point move apart on one side of it."""
+    for low, middle, high in zip(below.choices, here.choices, above.choices, strict=False):
+        if middle.ties is None or not middle.ties.any():
+            continue
+        for beside in (low, high):
+            if beside.ties is None or beside.shape != middle.shape:
+                continue
+            if bool(np.any(middle.ties & ~beside.ties)):
+                return True
+    return False

@@ -1,0 +1,73 @@
+"""How far the analytic gradients are off by rounding of their own.
+
+A backward pass rounds too, and where terms cancel (a bias before a normalisation, on data of 1e-8)
+all that it returns may be rounding.  So, before a mismatch at a displaced point counts, the
+gradients are called twice more, each a few roundings away along its own random direction of all
+blocks, ``x + t·s·v`` with ``t = min(1e-3, max(1e-15, 2·noise/|f|))``; the larger change is the
+error.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from gradhook._types import Blocks
+from gradhook.evaluation.directions import random_direction, seeded
+from gradhook.evaluation.line import Line
+from gradhook.objective.parameters import norm
+from gradhook.probe.prober import Prober
+from gradhook.probe.setting import EnteredSetting
+from gradhook.verdict.evidence import BlockEvidence
+
+__all__ = ["with_analytic_error"]
+
+LONGEST, SHORTEST, CALLS = 1e-3, 1e-15, 2
+"""Bounds on how far away, in units of the blocks' scales, and how often gradients are called."""
+
+
+def with_analytic_error(
+    entered: EnteredSetting, prober: Prober, evidence: dict[str, BlockEvidence]
+) -> dict[str, BlockEvidence]:
+    """The evidence with the rounding of the analytic gradients; as it is where they raise nearby.
+
+    Args:
+        entered: The setting, with its gradients.
+        prober: At its point.
+        evidence: What was measured there.
+    """
+    size = max(abs(prober.loss), prober.ordinary)
+    distance = min(LONGEST, max(SHORTEST, 2 * prober.noise / size if size else 0.0))
+    changes = dict.fromkeys(evidence, 0.0)
+    for call in range(CALLS):
+        there = _gradients_at(entered, prober, distance, seeded(entered.seed, 12, call))
+        for name in evidence:
+            if name in there:
+                change = norm(there[name] - entered.gradients[name])
+                changes[name] = max(changes[name], change if math.isfinite(change) else 0.0)
+    return {
+        name: replace(e, analytic_error=max(e.analytic_error, changes[name]))
+        for name, e in evidence.items()
+    }
+
+
+def _gradients_at(entered: EnteredSetting, prober: Prober, distance: float, seed: int) -> Blocks:
+    workspace = entered.evaluator.workspace
+    parts = [
+        (name, random_direction(array.size, seeded(seed, index)), prober.scales[name])
+        for index, (name, array) in enumerate(workspace.arrays.items())
+        if array.size
+    ]
+    found: list[Blocks] = []
+
+    def call() -> float:
+        loss, gradients = entered.evaluator.loss_and_gradients()
+        found.append(gradients)
+        return loss
+
+    try:
+        with Line(workspace, parts, call) as line:
+            line(distance)
+    except Exception:  # the end of the domain is that near
+        return {}
+    return found[0]

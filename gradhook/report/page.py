@@ -1,0 +1,70 @@
+"""A page for the checks of one or more runs: the overall verdict, a plot, then what is wrong.
+
+One file without scripts, with nothing loaded from elsewhere.  Checks that did not pass come first
+and lie open; those that passed, or found what one above has found, are a line each that opens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gradhook.report import overview
+from gradhook.report.html import STYLE, escaped, html, pill
+from gradhook.report.plot import plot
+from gradhook.report.runs import Run
+from gradhook.report.wording import headline, opening, resolution, shown_verdict
+
+__all__ = ["page"]
+
+PAGE = """\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark">
+<title>{title}</title>
+<style>
+body{{font:14px/1.45 system-ui,sans-serif;max-width:60em;margin:1.5em auto;padding:0 1em}}
+h1{{font-size:20px}}
+h2{{font-size:17px;margin:1.6em 0 .3em}}
+svg{{max-width:100%;height:auto}}
+section{{border-top:1px solid rgba(128,128,128,.4);margin-top:1em;padding-top:.4em}}
+summary{{cursor:pointer;margin:.3em 0}}
+{style}</style>
+</head>
+<body>
+{body}
+</body>
+</html>"""
+
+
+def page(runs: Sequence[Run]) -> str:
+    """Return all runs as one page."""
+    reports = [report for run in runs for report in run.reports]
+    verdict = overview.overall(reports)
+    parts = [f"<h1>Gradient checks: {pill(verdict)} {escaped(overview.outcome(reports))}</h1>"]
+    for run in sorted(runs, key=lambda run: all(report.passed for report in run.reports)):
+        parts.append(_run(run, several=len(runs) > 1))
+    title = escaped(f"{verdict}: gradient checks of {', '.join(run.title for run in runs)}")
+    return PAGE.format(title=title, style=STYLE, body="\n".join(parts))
+
+
+def _run(run: Run, *, several: bool) -> str:
+    said = f": {overview.outcome(run.reports)}" if several else ""
+    parts = [f'<h2 title="{escaped(run.name)}">{escaped(run.title + said)}</h2>']
+    if run.torn:
+        parts.append("<p>Not all of this run could be read.</p>")
+    parts.append(plot(run.reports))
+    # Those that did not pass come first.
+    pairs = sorted(overview.with_first(run.reports), key=lambda pair: pair[0].passed)
+    for report, first in pairs:
+        fragment = html(report, styled=False)
+        if report.passed or first is not None:
+            as_before = "" if first is None or first.step is None else f" as at step {first.step};"
+            line = f"{resolution(report)}{as_before} {headline(report)}"
+            head = f"{escaped(opening(report))}: {pill(shown_verdict(report))}{escaped(line)}"
+            parts.append(f"<details><summary>{head}</summary>{fragment}</details>")
+        else:
+            parts.append(f"<section>{fragment}</section>")
+    return "\n".join(filter(None, parts))

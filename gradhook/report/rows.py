@@ -1,0 +1,192 @@
+"""The table of blocks: which get a line, in which order, and all details of each."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+from gradhook._types import Verdict
+from gradhook.report.blocks import branch_sentences
+from gradhook.report.format import block_name, count, number, printable, ratio, told_apart
+
+__all__ = [
+    "Row",
+    "details",
+    "element_name",
+    "facts",
+    "fold_sentence",
+    "folded",
+    "has_textbook",
+    "numbers",
+    "ratio_cell",
+    "remarks",
+    "rows",
+    "thresholds",
+    "worst_first",
+]
+
+if TYPE_CHECKING:
+    from gradhook.report import BlockReport, Finding, Report
+
+IN_FULL = 12
+"""Blocks of one verdict that are shown in full."""
+
+
+class Row(NamedTuple):
+    """A block that gets a line of the table, and the lines below it."""
+
+    block: BlockReport
+    details: list[str]
+
+
+def rows(report: Report) -> list[Row]:
+    """Return the blocks to show, worst first; beyond ``IN_FULL`` of one verdict without details."""
+    seen: Counter[Verdict] = Counter()
+    shown = []
+    hidden = folded(report)
+    for block in worst_first(report)[: len(report.blocks) - len(hidden)]:
+        seen[block.verdict] += 1
+        shown.append(Row(block, details(block) if seen[block.verdict] <= IN_FULL else []))
+    return shown
+
+
+def folded(report: Report) -> list[BlockReport]:
+    """Return the passing blocks that one line sums up; one alone gets its own line."""
+    passing = [block for block in worst_first(report) if block.verdict is Verdict.PASS]
+    return passing[IN_FULL:] if len(passing) > IN_FULL + 1 else []
+
+
+def fold_sentence(blocks: list[BlockReport]) -> str:
+    """Return ``"… and 48 blocks that PASS, largest ratio 3e-09"``."""
+    known = [block.ratio for block in blocks if not math.isnan(block.ratio)]
+    largest = f", largest ratio {number(max(known))}" if known else ""
+    return f"… and {len(blocks)} blocks that PASS{largest}"
+
+
+def has_textbook(report: Report) -> bool:
+    """Whether any block shown has a plain textbook ratio."""
+    return any(not math.isnan(row.block.textbook_ratio) for row in rows(report))
+
+
+def worst_first(report: Report) -> list[BlockReport]:
+    """Return the blocks by severity of their verdict, then by ratio; unknown ratios come last."""
+
+    def rank(block: BlockReport) -> tuple[int, float]:
+        return block.verdict.severity, -math.inf if math.isnan(block.ratio) else block.ratio
+
+    return sorted(report.blocks.values(), key=rank, reverse=True)
+
+
+def ratio_cell(block: BlockReport) -> str:
+    """Return a block's ratio with its error; a dash where nothing was there to have a ratio."""
+    if block.verdict is Verdict.UNTESTED:
+        return number(math.nan)
+    return ratio(block.ratio, block.ratio_error)
+
+
+def details(block: BlockReport) -> list[str]:
+    """Return what is said below a block's line: why, where, and what each setting found."""
+    said = remarks(block)
+    if block.where:
+        said.append(f"where: {block.where}")
+    passed = block.verdict is Verdict.PASS
+    if block.worst is not None and block.verdict is not Verdict.UNTESTED:
+        if passed:
+            index = ", ".join(map(str, block.worst.index))
+            apart = abs(block.worst.analytic - block.worst.numerical)
+            said.append(f"worst [{index}] by {number(apart)}")
+        else:
+            said += [f"worst element {line}" for line in numbers([block])]
+    several = len(block.findings) > 1
+    if not passed and any(several or f.kinks or _news(f, block) for f in block.findings):
+        said += _by_setting(block)
+    return [printable(line) for line in said]
+
+
+def remarks(block: BlockReport) -> list[str]:
+    """Return why a block has its verdict, nothing where there is no more than the verdict."""
+    if block.verdict is not Verdict.PASS:
+        said = [block.sentence, *branch_sentences(block.branches, "branches: ")]
+        return [printable(line) for line in said if line]
+    # What a setting could not judge stands in the coverage.
+    judged = [finding.note for finding in block.findings if finding.verdict is Verdict.PASS]
+    said = list(dict.fromkeys([block.sentence, *judged]))
+    return [printable(line) for line in said if line]
+
+
+def facts(report: Report) -> list[str]:
+    """Return how the check was made: effort and cost, then the settings."""
+    cost = [
+        f"{report.effort} effort",
+        f"{report.evaluations} loss and {report.gradient_evaluations} gradient evaluations",
+    ]
+    if not math.isnan(report.seconds):
+        cost.append(f"{report.seconds:.3g} s")
+    if report.rows is not None:
+        cost.append(count(len(report.rows), "row"))
+    cost.append(f"seed {report.seed}")
+    if not math.isnan(report.loss):
+        cost.append(f"loss {report.loss:.6g}")
+    said = [", ".join(cost)]
+    if report.settings:
+        said.append(f"measured at: {printable('; '.join(report.settings))}")
+    return said
+
+
+def thresholds(report: Report) -> str:
+    """Return what the ratio is and what it is measured against."""
+    warn, fail = number(report.tolerance.warn), number(report.tolerance.fail)
+    dash = any(ratio_cell(block) == number(math.nan) for block in report.blocks.values())
+    return (
+        f"ratio = |a - n| / (|a| + |n|), a analytic, n numerical; warn {warn}, fail {fail}"
+        + "; – not measured" * dash
+    )
+
+
+def _by_setting(block: BlockReport) -> list[str]:
+    """Return what each setting found; one line where all found the same."""
+    findings = block.findings
+    alike = {finding.verdict for finding in findings} == {block.verdict}
+    if alike and not any(f.kinks or _news(f, block) for f in findings):
+        ratios = [f.ratio for f in findings if not math.isnan(f.ratio)]
+        known = bool(ratios) and block.verdict is not Verdict.UNTESTED
+        ends = dict.fromkeys(number(pick(ratios)) for pick in (min, max)) if known else ()
+        span = f", ratio {' to '.join(ends)}" if ends else ""
+        which = "both" if len(findings) == 2 else f"all {len(findings)}"
+        return [f"{block.verdict} in {which} settings{span}"]
+    return [_finding(finding, block) for finding in findings]
+
+
+def _finding(finding: Finding, block: BlockReport) -> str:
+    said = [f"{finding.setting}: {finding.verdict}"]
+    if not math.isnan(finding.ratio) and finding.verdict is not Verdict.UNTESTED:
+        said.append(f"ratio {ratio(finding.ratio, finding.ratio_error)}")
+    if finding.kinks:
+        said.append(f"{finding.kinks} of {count(finding.probes, 'probe')} met a kink")
+    news = _news(finding, block)
+    return ", ".join(said) + (f"; {news}" if news else "")
+
+
+def _news(finding: Finding, block: BlockReport) -> str:
+    """Return what a finding adds to the one that decided for the block."""
+    decided = {f.note for f in block.findings if f.setting == block.setting}
+    return "" if finding.note in decided | {block.sentence} else finding.note
+
+
+def numbers(blocks: Iterable[BlockReport]) -> list[str]:
+    """Return both derivatives of the worst element of each block where one was measured."""
+    said = []
+    for block in blocks:
+        if (worst := block.worst) is not None:
+            yours, numerical = told_apart(worst.analytic, worst.numerical)
+            error = f" ± {number(worst.error, 1)}" if worst.error > 0 else ""
+            said.append(f"{element_name(block)}: yours {yours}, numerical {numerical}{error}")
+    return said
+
+
+def element_name(block: BlockReport) -> str:
+    """Return the worst element as one would index it: ``"W2[3, 1]"``."""
+    index = block.worst.index if block.worst is not None else ()
+    return block_name(block.name, 40) + f"[{', '.join(map(str, index))}]" * bool(index)
