@@ -181,6 +181,7 @@ class GradCheckCallback(CopiedWhole):
         Raises:
             HookCallError: Something was passed by position.
         """
+        __tracebackhide__ = True
         if misplaced:
             refuse_misuse("on_train_begin", None, misplaced)
         if not self._enabled:
@@ -214,6 +215,7 @@ class GradCheckCallback(CopiedWhole):
         Raises:
             HookCallError: Something but the step was passed by position.
         """
+        __tracebackhide__ = True
         if misplaced or (step.__class__ is not int and step is not None):
             refuse_misuse("on_step_end", step, misplaced)
         if not self._enabled:
@@ -246,6 +248,7 @@ class GradCheckCallback(CopiedWhole):
         parameters: Any = None,
     ) -> Report | None:
         """The same as ``on_step_end``."""
+        __tracebackhide__ = True
         if misplaced or (step.__class__ is not int and step is not None):
             refuse_misuse("__call__", step, misplaced)
         return self.on_step_end(step, batch=batch, parameters=parameters)
@@ -281,6 +284,7 @@ class GradCheckCallback(CopiedWhole):
 
     def _checked(self, number: int, batch: Any) -> Report | None:
         """Make a check on the hook's batch, else the constructor's, else the last seen."""
+        __tracebackhide__ = True
         known = (b for b in (batch, self._batch, self._seen) if b is not None)
         chosen = next(known, None)
         if chosen is None:
