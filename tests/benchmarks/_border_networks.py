@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,7 @@ class Case:
         everywhere: Whether the mistake shows at every ordinary point; else the arithmetic decides.
         note: What was drawn, in words.
         mistake: Relative size of the mistake, where it is one factor.
+        options: What its user tells the check.
     """
 
     objective: Objective
@@ -39,6 +40,7 @@ class Case:
     everywhere: bool = False
     note: str = ""
     mistake: float = np.nan
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 Pair = tuple[Case, Case]
@@ -191,10 +193,19 @@ def saturation(random: Random) -> Pair:
     if random.integers(2):
         parameters = _trained(right, parameters, (X, y), int(random.integers(10, 300)), 1.0)
     note = f"{head.__name__}, weights grown {grown:.0e}"
-    return pair_of(
-        random, right, right, parameters=parameters, batch=(X, y),
-        mistake=log_uniform(random, 0.05, 1.0), note=note, everywhere=True,
-    )  # fmt: skip
+    right_case, wrong = pair_of(
+        random,
+        right,
+        right,
+        parameters=parameters,
+        batch=(X, y),
+        mistake=log_uniform(random, 0.05, 1.0),
+        note=note,
+        everywhere=True,
+    )
+    # Rows drawn anew would be no pairs any more.
+    options = {"samples": None} if head is contrastive_loss else {}
+    return replace(right_case, options=options), replace(wrong, options=options)
 
 
 def _trained(objective: Objective, parameters: Any, batch: Any, steps: int, rate: float) -> Any:

@@ -350,7 +350,7 @@ Solved = tuple[Objective, Objective, dict[str, Any], tuple[Any, ...], str]
 def _implicit(random: Random, solve: Callable[..., Any], note: str, tolerance: float) -> Solved:
     """u = c·tanh(u) + X w with |c| < 1, and a squared loss of u; the gradient is implicit."""
     X, y = random.normal(size=(20, 5)), random.normal(size=20)
-    parameters = {"w": random.normal(size=5) / 2, "c": np.array([random.uniform(0.2, 0.8)])}
+    parameters = {"w": random.normal(size=5) / 2, "c": np.array([random.uniform(0.1, 0.6)])}
 
     def objective(tolerance: float) -> Objective:
         def loss_and_gradient(parameters: Any, X: Any, y: Any) -> tuple[float, Any]:

@@ -170,7 +170,12 @@ def ask(kind: str, index: int, case: Case) -> Answer:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             report = gradhook.check_gradients(
-                case.objective, case.parameters, batch=case.batch, progress=False, seed=index
+                case.objective,
+                case.parameters,
+                batch=case.batch,
+                progress=False,
+                seed=index,
+                **case.options,
             )
     except Exception as error:
         words = f"{case.note}: {error}"
