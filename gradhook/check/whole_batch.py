@@ -28,7 +28,7 @@ from gradhook.probe.joint import probe_jointly
 from gradhook.probe.measure import enter, measure
 from gradhook.probe.result import EarlierResults, SettingResult
 from gradhook.probe.setting import EnteredSetting, outside_domain
-from gradhook.verdict.judge import judge
+from gradhook.verdict.judge import combine, judge
 
 __all__ = ["BatchAnswer", "WholeBatch", "merged"]
 
@@ -37,6 +37,10 @@ MOST_ROWS = 4096
 
 JOINT_PROBE = 16
 """Loss evaluations that the joint probe may take, the gradients and the noise beside them."""
+
+
+SHARPER = 10.0
+"""How much smaller what is left on the whole batch is than a mismatch that it takes back."""
 
 
 class BatchAnswer(enum.Enum):
@@ -104,12 +108,7 @@ class WholeBatch:
         earlier = EarlierResults.of(measured)
         there = measure(entered, self.options, names=names, probes=1, earlier=earlier)
         # What is left open by the whole batch as well is said already.
-        told = {
-            name: judgement
-            for name, judgement in there.judgements.items()
-            if judgement.finding.verdict in (*MISMATCH, Verdict.PASS)
-        }
-        return replace(there, judgements=told) if told else None
+        return there.judged_only()
 
     def _entered(self, main: SettingResult, most: int | None = None) -> EnteredSetting | None:
         batch = self.every_row()
@@ -165,6 +164,12 @@ def merged(rows: CheckRecord, every: CheckRecord, whole: WholeBatch) -> CheckRec
             every.notes.append(
                 f"{name}: the whole batch is too coarse to judge it; judged on {whole.rows} rows"
             )
+        elif before in MISMATCH and now is Verdict.PASS and not _is_sharper(rows, every, name):
+            every.kept[name] = rows.findings_of(name)
+            every.notes.append(
+                f"{name}: wrong on {whole.rows} rows; the whole batch is seen too coarsely to take "
+                "that back"
+            )
         elif before in MISMATCH and now not in MISMATCH:
             taken_back.append(name)
         elif now in MISMATCH and before not in MISMATCH:
@@ -183,3 +188,12 @@ def merged(rows: CheckRecord, every: CheckRecord, whole: WholeBatch) -> CheckRec
         )
     every.findings = rows.findings
     return every
+
+
+def _is_sharper(rows: CheckRecord, every: CheckRecord, name: str) -> bool:
+    """Whether a PASS on every row excludes the mismatch that the rows have resolved.
+
+    In coarse arithmetic a gradient is right only as far as was seen.
+    """
+    before, now = (combine(record.findings_of(name)) for record in (rows, every))
+    return SHARPER * max(now.ratio, now.ratio_error) < before.ratio
