@@ -115,7 +115,10 @@ def network(
             normal = a
             a = p["g"] * a + p["s"]
         h = np.maximum(a, 0) if relu else np.tanh(a)
-        loss, d = head(h @ p["W2"] + p["b2"], y)
+        z = h @ p["W2"] + p["b2"]
+        # Of half precision the loss alone is computed in single, as everywhere.
+        loss, d = head(z.astype(np.float32) if z.dtype == np.float16 else z, y)
+        d = d.astype(z.dtype)
         da = (d @ p["W2"].T) * ((a > 0) if relu else 1 - h * h)
         gradients = {"W2": h.T @ d, "b2": d.sum(axis=0)}
         if batch_norm is not None:
@@ -188,7 +191,8 @@ def saturation(random: Random) -> Pair:
     y = scores[0].argmax(axis=1)
     if head is contrastive_loss:
         X[len(X) // 2 :] = X[: len(X) // 2] + 0.01 * random.normal(size=(len(X) // 2, X.shape[1]))
-    grown = log_uniform(random, 1, 1e4)
+    # The scores of pairs are products of two outputs.
+    grown = log_uniform(random, 1, 30 if head is contrastive_loss else 1e4)
     parameters |= {"W2": grown * parameters["W2"], "b2": grown * parameters["b2"]}
     if random.integers(2):
         parameters = _trained(right, parameters, (X, y), int(random.integers(10, 300)), 1.0)
@@ -212,7 +216,7 @@ def _trained(objective: Objective, parameters: Any, batch: Any, steps: int, rate
     for _ in range(steps):
         gradients = objective(parameters, *batch)[1]
         moved = {name: p - rate * gradients[name] for name, p in parameters.items()}
-        if not np.isfinite(objective(moved, *batch)[0]):
+        if not objective(moved, *batch)[0] <= objective(parameters, *batch)[0]:
             break
         parameters = moved
     return parameters
@@ -259,7 +263,7 @@ def noise(random: Random) -> Pair:
 
 
 def coarse(kind: str, relu: bool) -> Callable[[Random], Pair]:
-    """Arithmetic in float16 or float32, or weights stored so; half of the mistakes are of 1 %."""
+    """Arithmetic in float16 or float32, or weights stored so; in float32 half of it is 1 % off."""
 
     def draw(random: Random) -> Pair:
         parameters, (X, y) = drawn_network(random)
@@ -269,7 +273,9 @@ def coarse(kind: str, relu: bool) -> Callable[[Random], Pair]:
             X, right = X.astype(np.float32), exact
         else:
             right = network(relu=relu, dtype=kind.split()[0])
-        mistake = 0.01 if random.integers(2) else log_uniform(random, 5e-3, 0.5)
+        half = kind.startswith("float16")
+        low, high = (0.05, 2.0) if half else (5e-3, 0.5)
+        mistake = 0.01 if random.integers(2) and not half else log_uniform(random, low, high)
         return pair_of(
             random, right, exact, parameters=parameters, batch=(X, y), mistake=mistake, note=kind
         )

@@ -150,16 +150,17 @@ def _two_elements(random: Random) -> Pair:
     columns = int(random.integers(4, 30))
     X, y = random.normal(size=(25, columns)), random.normal(size=25)
     w = random.normal(size=columns) * (random.random(columns) > 0.5)
-    kinked, smooth = random.permutation(columns)[:2]
-    w[[kinked, smooth]] = 0.0
-    penalty = np.zeros(columns)
-    penalty[kinked] = random.uniform(0.1, 1.0)
+    order = random.permutation(columns)
+    smooth, penalised = order[0], order[1 : 1 + int(random.integers(1, columns - 1))]
+    w[order[:2]] = 0.0
+    weight = random.uniform(0.1, 1.0)
 
     def right(parameters: Any, X: Any, y: Any) -> tuple[float, Any]:
         w = parameters["w"]
         r = X @ w + parameters["b"] - y
-        loss = (r * r).mean() + (penalty * np.abs(w)).sum()
-        gradient = 2 * X.T @ r / len(y) + penalty * np.sign(w)
+        loss = (r * r).mean() + weight * np.abs(w[penalised]).sum()
+        gradient = 2 * X.T @ r / len(y)
+        gradient[penalised] += weight * np.sign(w[penalised])
         return float(loss), {"w": gradient, "b": np.array([2 * r.mean()])}
 
     def wrong(parameters: Any, X: Any, y: Any) -> tuple[float, Any]:
@@ -193,7 +194,6 @@ def _max_pool(random: Random) -> Case:
     """Equal scores in a max-pool; the first of them gets the gradient."""
     rows, places, inputs = 10, int(random.integers(2, 5)), 4
     X, y = random.normal(size=(rows, places, inputs)), random.normal(size=rows)
-    rowwise = np.arange(rows)
 
     def objective(parameters: Any, X: Any, y: Any) -> tuple[float, Any]:
         s = X @ parameters["w"]
@@ -201,7 +201,7 @@ def _max_pool(random: Random) -> Case:
         r = s.max(axis=1) + parameters["b"] - y
         g = 2 * r / len(y)
         return float((r * r).mean()), {
-            "w": g @ X[rowwise, won], "b": np.array([g.sum()])
+            "w": g @ X[np.arange(len(y)), won], "b": np.array([g.sum()])
         }  # fmt: skip
 
     parameters = {"w": np.zeros(inputs), "b": 0.1 * random.normal(size=1)}

@@ -10,8 +10,9 @@ Right and wrong code is drawn at random (``_border_networks.py``, ``_border_poin
 alarm is right code that gets FAIL or WARN.  What can be seen of a mistake depends on the
 arithmetic: central differences of the same loss, element by element, at the best of many steps, are
 the *reference*; a mistake is in sight where it is twenty times the error of that reference.  A miss
-is a mistake in sight that passes.  Mistakes out of sight are counted apart, and ``sees`` is the
-largest relative mistake of one factor that passed, in sight or not.
+is a mistake in sight that passes; ``said`` counts those whose report says that it does not see as
+far.  ``beyond`` counts what was found of the mistakes out of sight, and ``sees`` is the largest
+relative mistake of one factor that passed, in sight or not.
 
 Exit status 1 where false alarms exceed 0.1 % or misses 1 % of all in sight, where a check raises, a
 passing check takes more evaluations than it may, or coarse arithmetic does worse than is said
@@ -87,6 +88,7 @@ class Answer:
         evaluations: Loss evaluations made.
         allowed: Loss evaluations that a passing check may make.
         mistake: Relative size of the mistake, ``nan`` where it is no factor.
+        said: Whether the report says that it does not see as far as the mistake.
         words: What was drawn, and what was said of it.
     """
 
@@ -99,6 +101,7 @@ class Answer:
     evaluations: int
     allowed: int
     mistake: float
+    said: bool
     words: str
 
     @property
@@ -180,7 +183,8 @@ def ask(kind: str, index: int, case: Case) -> Answer:
     except Exception as error:
         words = f"{case.note}: {error}"
         name = type(error).__name__
-        return Answer(kind, index, bool(case.exact), name, False, seen, 0, allowed, np.nan, words)
+        wrong = case.exact is not None
+        return Answer(kind, index, wrong, name, False, seen, 0, allowed, np.nan, False, words)
     guilty = next((b for b in report.blocks.values() if b.verdict == report.verdict), None)
     said = f"{guilty.name}: {guilty.sentence}" if guilty else "; ".join(report.notes)
     if kind == "noise" or kind == "solvers" or kind.startswith("float"):
@@ -195,6 +199,7 @@ def ask(kind: str, index: int, case: Case) -> Answer:
         report.evaluations,
         allowed,
         case.mistake,
+        any(b.ratio_error > case.mistake / 6 for b in report.blocks.values()),
         f"{case.note}: {report.verdict}, {report.evaluations} evaluations; {said}",
     )
 
@@ -242,8 +247,8 @@ def slope(case: Case, parameters: dict[str, Any], name: str, index: int, step: f
 def print_table(kinds: Sequence[str], answers: Sequence[Answer]) -> None:
     """Print one line for each kind, and one for all."""
     titles = (
-        "false alarms", "undecided", "misses", "in sight", "undecided", "out of sight, found",
-        "sees", "evaluations", "most allowed",
+        "false alarms", "undecided", "misses", "said", "in sight", "undecided", "beyond",
+        "sees", "evaluations", "of allowed",
     )  # fmt: skip
     print(f"{'':<24} {'right':^25} {'wrong':^50}")
     print(f"{'kind':<24}", *(f"{title:>13}" for title in titles))
@@ -257,6 +262,7 @@ def print_table(kinds: Sequence[str], answers: Sequence[Answer]) -> None:
             f"{sum(a.alarmed for a in right)} of {len(right)}",
             sum(not a.passed and not a.alarmed for a in right),
             f"{sum(a.passed for a in seen)}",
+            f"{sum(a.passed and a.said for a in seen)}",
             len(seen),
             sum(not a.passed and not a.alarmed for a in seen),
             f"{sum(a.alarmed for a in beyond)} of {len(beyond)}",
