@@ -23,11 +23,15 @@ from gradhook.evaluation.evaluator import Evaluator
 from gradhook.objective.batch import draw, upcast
 from gradhook.objective.parameters import map_leaves
 from gradhook.options import Options
+from gradhook.probe.analytic_rounding import joint_analytic_error
 from gradhook.probe.budget import Budget
 from gradhook.probe.joint import probe_jointly
 from gradhook.probe.measure import enter, measure
+from gradhook.probe.prober import Prober
 from gradhook.probe.result import EarlierResults, SettingResult
 from gradhook.probe.setting import EnteredSetting, outside_domain
+from gradhook.report import Finding
+from gradhook.verdict.evidence import BlockEvidence
 from gradhook.verdict.judge import combine, judge
 
 __all__ = ["BatchAnswer", "WholeBatch", "merged"]
@@ -134,17 +138,24 @@ class WholeBatch:
             return BatchAnswer.UNKNOWN, str(error)
         if not math.isfinite(joint.probe.slope.value):
             return BatchAnswer.UNKNOWN, "the loss is not finite a small step away"
-        said = judge(
-            joint.evidence,
+        said = self._judged(joint.evidence, entered, prober)
+        if said.verdict in MISMATCH:
+            rounded = joint_analytic_error(entered, prober)
+            evidence = replace(joint.evidence, analytic_error=rounded)
+            said = self._judged(evidence, entered, prober)
+        if said.verdict in MISMATCH:
+            return BatchAnswer.WRONG, said.note
+        right = said.verdict is Verdict.PASS
+        return (BatchAnswer.RIGHT if right else BatchAnswer.UNKNOWN), said.note
+
+    def _judged(self, evidence: BlockEvidence, entered: EnteredSetting, prober: Prober) -> Finding:
+        return judge(
+            evidence,
             entered.setting.name,
             self.options.tolerance,
             ordinary=prober.ordinary,
             arithmetic=prober.arithmetic(),
         ).finding
-        if said.verdict in MISMATCH:
-            return BatchAnswer.WRONG, said.note
-        right = said.verdict is Verdict.PASS
-        return (BatchAnswer.RIGHT if right else BatchAnswer.UNKNOWN), said.note
 
 
 def merged(rows: CheckRecord, every: CheckRecord, whole: WholeBatch) -> CheckRecord:
