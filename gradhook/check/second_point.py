@@ -74,9 +74,14 @@ def _entered(evaluator: Evaluator, main: SettingResult, options: Options) -> Ent
 def _moves(
     arrays: Mapping[str, Array], first: Mapping[str, Move], options: Options
 ) -> dict[str, Move]:
-    """Displacements drawn anew; weights that were made smaller at the first point are so here."""
+    """Displacements drawn anew, in the units and at the size of weights of the first point."""
     drawn = generic(arrays, fixed=options.fixed, seed=options.seed + 606, spread=SPREAD)
     return {
-        name: replace(move, factor=first[name].factor) if name in first else move
+        name: replace(
+            shrunk({name: move}, first[name].unit)[name],
+            factor=first[name].factor,
+            unit=first[name].unit,
+        )
         for name, move in drawn.items()
+        if name in first
     }
