@@ -11,13 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 
+from gradhook.diagnosis.sentences import blocks_listed, say
 from gradhook.diagnosis.wrong_block import is_vector
-from gradhook.report.format import LONGEST, block_name
 
 __all__ = ["boundary", "forward_order"]
-
-MANY = 6
-"""Blocks that are listed one by one."""
 
 
 def forward_order(names: Sequence[str], given: Sequence[str] | None) -> list[str]:
@@ -54,10 +51,7 @@ def boundary(
         return ""
     judged = [name for name in order if name in wrong or name in right]
     if not any(name in right for name in judged):
-        return (
-            f"{_listed(bad[::-1])} wrong, and nothing is right: the fault is at the loss (its "
-            "derivative, 1/N, masks, weights) or in the last layer"
-        )
+        return say("nothing_right", wrong=blocks_listed(bad[::-1]))
     last = order.index(bad[-1])
     above = [name for name in order[last + 1 :] if name in right]
     below_right = [name for name in order[:last] if name in right]
@@ -66,41 +60,34 @@ def boundary(
     if not below_right:
         return _entering(bad, above, shapes)
     if len(bad) == 2 and _are_one_layer(bad, order, shapes):
-        return (
-            f"{_listed(bad[::-1])} wrong; what lies below is right: both take the gradient of the "
-            "layer's output without the derivative of its activation, or a wrong input"
-        )
+        return say("one_layer", wrong=blocks_listed(bad[::-1]))
     if all(not is_vector(shapes[name]) for name in bad) and all(
         name in wrong or is_vector(shapes[name]) for name in judged
     ):
-        return (
-            f"{_listed(bad[::-1])} wrong, all weights and no bias: the penalty, or the factor that "
-            "multiplies the layers' inputs"
-        )
-    return f"{_listed(bad[::-1])} wrong; {_listed(below_right)} below them right: each by itself"
+        return say("weights_only", wrong=blocks_listed(bad[::-1]))
+    right_ones = blocks_listed(below_right)
+    return say("each_by_itself", wrong=blocks_listed(bad[::-1]), right=right_ones)
 
 
 def _one(
     name: str, order: Sequence[str], right: Collection[str], shapes: Mapping[str, tuple[int, ...]]
 ) -> str:
     if is_vector(shapes[name]):
-        return f"{name} wrong and nothing else: the sum over the batch that gives its gradient"
+        return say("one_bias", name=name)
     first = name == next((each for each in order if each in right or each == name), "")
     after = order[order.index(name) + 1 :]
     own_bias = after and after[0] in right and is_vector(shapes[after[0]])
     kept = f"; {after[0]}, which shares its incoming gradient, is right" if own_bias else ""
-    return (
-        f"{name} wrong and nothing else{kept}: the input that it is multiplied by, the layout of "
-        "its gradient, or a penalty on it" + ("" if first else "; what it passes down is right")
-    )
+    below = "" if first else "; what it passes down is right"
+    return say("one_weight", name=name, kept=kept, below=below)
 
 
 def _entering(
     bad: Sequence[str], above: Sequence[str], shapes: Mapping[str, tuple[int, ...]]
 ) -> str:
-    listed = f"{_listed(bad[::-1])} wrong"
+    wrong = blocks_listed(bad[::-1])
     if not above:
-        return f"{listed}: the fault is at the loss or in the last layer"
+        return say("at_the_loss", wrong=wrong)
     first, last = above[0], bad[-1]
     if is_vector(shapes[first]) and is_vector(shapes[last]):
         formulas = (
@@ -112,10 +99,8 @@ def _entering(
     else:
         turned = f", or {first} transposed" if len(shapes[first]) == 2 else ""
         formulas = f"derivative of that activation{turned}, or a skip that joins there"
-    return (
-        f"{listed}; {_listed(above)} right: the fault enters between {first} and {last} "
-        f"({formulas})"
-    )
+    right = blocks_listed(above)
+    return say("entering", wrong=wrong, right=right, first=first, last=last, formulas=formulas)
 
 
 def _are_one_layer(
@@ -123,10 +108,3 @@ def _are_one_layer(
 ) -> bool:
     near = order.index(pair[1]) == order.index(pair[0]) + 1
     return near and not is_vector(shapes[pair[0]]) and is_vector(shapes[pair[1]])
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = [block_name(name, LONGEST) for name in names]
-    if len(names) <= MANY:
-        return ", ".join(shown)
-    return ", ".join(shown[: MANY - 1]) + f" and {len(names) - MANY + 1} more"

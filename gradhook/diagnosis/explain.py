@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 
 from gradhook._types import MISMATCH, Verdict
 from gradhook.diagnosis.boundary import boundary, forward_order
-from gradhook.diagnosis.case import Scene
+from gradhook.diagnosis.hypotheses.zero_slices import ZeroSlices
+from gradhook.diagnosis.hypothesis import name_cause
+from gradhook.diagnosis.mismatch import Context, Mismatch
 from gradhook.diagnosis.search import diagnose
-from gradhook.diagnosis.zeros import zero_slices
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.objective.switches import BoundSwitch
 from gradhook.options import Options
@@ -26,8 +27,8 @@ from gradhook.verdict.evidence import Location, describe
 
 __all__ = ["Explanation", "explain"]
 
-DIAGNOSIS = 40
-"""Loss evaluations that diagnosis may take in one check."""
+CAUSES, MOST = 160, 400
+"""Loss evaluations that hypotheses may take in one check, and where and why together."""
 
 SPREAD_OUT = 3
 """Blocks in which a fault was found to be spread, after which no further one is searched."""
@@ -93,22 +94,18 @@ def _explain(
 ) -> None:
     order = forward_order(evaluator.workspace.names, options.layers)
     right = frozenset(n for n, v in verdicts.items() if v in (Verdict.PASS, Verdict.KINK))
-    diagnosis = Budget(lambda: evaluator.evaluations, DIAGNOSIS)
+    budget = Budget(lambda: evaluator.evaluations, CAUSES)
+    context = Context(evaluator, options, measured, right, order, budget, free)
     unexplained: list[str] = []
-    scenes: list[Scene] = []
+    mismatches: list[Mismatch] = []
     left = [name for name in wrong if not _take_location(name, measured, found)]
     unexplained += [name for name in wrong if name not in left]
     while left:
         setting = max(measured, key=lambda m: _weight(m, left))
         names = [name for name in left if setting.shows_wrong(name)]
-        elsewhere = [
-            m.gradients
-            for m in measured
-            if m.setting.moves is not setting.setting.moves and set(names) <= set(m.gradients)
-        ]
-        scene = Scene(evaluator, setting, names, right, order, options, diagnosis, free, elsewhere)
-        scenes.append(scene)
-        named = diagnose(scene, measured)
+        mismatch = Mismatch(context, setting, names)
+        mismatches.append(mismatch)
+        named = diagnose(mismatch)
         found.causes += named
         unexplained += [n for n in names if not any(n in cause.blocks for cause in named)]
         left = [name for name in left if name not in names]
@@ -116,7 +113,7 @@ def _explain(
         if cause.where and len(cause.blocks) == 1 and cause.where.startswith(cause.blocks[0]):
             found.where[cause.blocks[0]] = cause.where
     open_ = [n for n in reversed(order) if n in unexplained and n not in found.locations]
-    _search(scenes, open_, found)
+    _search(mismatches, open_, found)
     shapes = {name: array.shape for name, array in evaluator.workspace.arrays.items()}
     # Wrong elements say by themselves where the fault is, and causes explain what they explain.
     single = {n for n, where in found.locations.items() if where.elements and where.complete}
@@ -129,7 +126,7 @@ def _explain(
         said = "; ".join([*also, *([entering] if entering else [])])
         entering = f"something else remains: {said}" if said else ""
     found.boundary = entering
-    ratios = {n: _ratio(n, scenes) for n in wrong}
+    ratios = {n: _ratio(n, mismatches) for n in wrong}
     found.causes.sort(key=lambda cause: -max((ratios[n] for n in cause.blocks), default=0.0))
 
 
@@ -144,20 +141,20 @@ def _take_location(name: str, measured: Sequence[SettingResult], found: Explanat
     return False
 
 
-def _search(scenes: Sequence[Scene], names: Sequence[str], found: Explanation) -> None:
+def _search(mismatches: Sequence[Mismatch], names: Sequence[str], found: Explanation) -> None:
     """Look inside the blocks, those next to the loss first."""
     spread_out = 0
     for name in names:
-        scene = next(scene for scene in scenes if name in scene.blocks)
-        if spread_out >= SPREAD_OUT and not scene.measured.evidence[name].exact:
+        mismatch = next(mismatch for mismatch in mismatches if name in mismatch.blocks)
+        if spread_out >= SPREAD_OUT and not mismatch.measured.evidence[name].exact:
             continue
-        location = scene.located(name)
+        location = mismatch.located(name)
         found.locations[name] = location
         if location.concentrated:
             found.where[name] = describe(location)
-            empty = zero_slices(scene.blocks[name], location)
+            empty = ZeroSlices.located(mismatch.blocks[name], location)
             if empty is not None:
-                found.causes.append(empty)
+                found.causes.append(name_cause(empty, empty.refute(mismatch)))
         elif location.complete:
             spread_out += 1
             found.where[name] = f"all of {name}"
@@ -170,8 +167,8 @@ def _weight(measured: SettingResult, names: Sequence[str]) -> tuple[int, int]:
     return len(failing), len(wrong)
 
 
-def _ratio(name: str, scenes: Sequence[Scene]) -> float:
-    for scene in scenes:
-        if name in scene.blocks:
-            return scene.measured.judgements[name].comparison.ratio
+def _ratio(name: str, mismatches: Sequence[Mismatch]) -> float:
+    for mismatch in mismatches:
+        if name in mismatch.blocks:
+            return mismatch.measured.judgements[name].comparison.ratio
     return 0.0

@@ -1,0 +1,149 @@
+"""Is a 1-D block the bias of a weight?  Measured, because shapes and names do not say.
+
+On one row of a dense layer the gradient of the weight is the outer product of the layer's input
+``x`` with that of its bias.  Then a step ``t·u`` of the bias changes the layer's output exactly as
+the step ``t·x⊗u/‖x‖²`` of the weight does, so that the loss is the same after both, however long
+the step.  Where a weight acts at several positions, as in a convolution or a recurrence, no such
+step exists, and what is asked is whether both stand at one place of the chain of layers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+
+import numpy as np
+
+from gradhook._types import Array
+from gradhook.diagnosis.experiment import changed, with_rows
+from gradhook.diagnosis.hypothesis import Trial
+from gradhook.diagnosis.mismatch import Mismatch
+from gradhook.diagnosis.wrong_block import is_vector
+from gradhook.evaluation.points import typical_scale
+
+__all__ = ["acts_as_bias", "bias_of", "outer_factors"]
+
+RANK_ONE = 1e-9
+"""Relative distance from an outer product, but for rounding."""
+
+SMALL, LARGE = 1e-4, 0.5
+"""Steps, in units of the bias's scale: one that measures slopes, one over which losses bend."""
+
+EQUAL, BENT = 1e-5, 1e-3
+"""Relative difference of two changes of the loss that are one, and the bend that must be there for
+that to mean anything."""
+
+COST = 8
+"""Evaluations that it takes."""
+
+
+def outer_factors(gradient: Array, outputs: int) -> tuple[Array, Array, bool] | None:
+    """``x`` and ``d`` of a weight's gradient ``x ⊗ d``, and whether it is stored transposed.
+
+    Args:
+        gradient: On one row; shape (inputs, outputs), (outputs, inputs) or, for one output,
+            (inputs,).
+        outputs: Length of ``d``.
+
+    Returns:
+        ``None`` where the gradient is no outer product, or has no axis of that length.
+    """
+    if gradient.ndim == 1 and outputs == 1:
+        gradient = gradient[:, None]
+    if gradient.ndim != 2:
+        return None
+    size = float(np.linalg.norm(gradient))
+    if not size or not math.isfinite(size):
+        return None
+    for turned in (False, True):
+        a = gradient.T if turned else gradient
+        if a.shape[1] != outputs:
+            continue
+        d = a[int(np.argmax(np.linalg.norm(a, axis=1)))]
+        d = d / np.linalg.norm(d)
+        x = a @ d
+        if np.linalg.norm(a - np.outer(x, d)) <= RANK_ONE * size:
+            return x, d, turned
+    return None
+
+
+def acts_as_bias(mismatch: Mismatch, bias: str, weight: str) -> Trial | None:
+    """Whether moving one block does what moving the other does; ``None`` where it cannot be told.
+
+    Args:
+        mismatch: The setting.
+        bias: A block with one axis longer than one, or none.
+        weight: The weight, whose analytic gradient is right but for a factor.
+    """
+    batch, evaluator = with_rows(mismatch, [0]), mismatch.evaluator
+    if batch is None or mismatch.budget.left < COST:
+        return None
+    workspace = evaluator.workspace
+    with changed(mismatch, batch=batch), contextlib.suppress(Exception):
+        b, w = workspace.values(bias), workspace.values(weight)
+        loss, gradients = evaluator.loss_and_gradients()
+        factors = outer_factors(gradients[weight], b.size)
+        if factors is None:
+            return None
+        x, d, turned = factors
+        x = x / np.linalg.norm(x)
+        random = np.random.default_rng(mismatch.options.seed)
+        u = d + 0.5 * random.standard_normal(d.shape) / math.sqrt(d.size)
+        outer = np.outer(x, u).T if turned else np.outer(x, u)
+
+        def after(t: float, name: str) -> float:
+            start, along = (b, u) if name == bias else (w, outer)
+            workspace.overwrite({name: start + t * along.reshape(start.shape)})
+            value = evaluator.loss()
+            workspace.overwrite({name: start})
+            return value
+
+        unit = float(np.sqrt(np.mean(b**2))) or typical_scale(b.shape)
+        t = SMALL * unit
+        slopes = [(after(t, n) - after(-t, n)) / (2 * t) for n in (bias, weight)]
+        if not slopes[0] or not slopes[1]:
+            return None
+        length = slopes[1] / slopes[0]
+        far = LARGE * unit
+        moved = after(far, bias) - loss
+        same = after(far / length, weight) - loss
+        noise = 10 * mismatch.measured.prober.noise / (t * min(map(abs, slopes)))
+        if abs(moved - far * slopes[0]) < max(BENT, 10 * noise) * abs(moved):
+            return None
+        off = abs(moved - same) / abs(moved)
+        tried = f"one row: {bias} moved, and {weight} by the outer product that would do the same"
+        out = f"the loss changes alike (to {off:.0e})" if off <= EQUAL + noise else "it differs"
+        return Trial(tried, out, refuted=off > EQUAL + noise)
+    return None
+
+
+def bias_of(mismatch: Mismatch, name: str) -> tuple[str, Trial] | None:
+    """The weight whose bias a block is, with what showed it; ``None`` where none was found.
+
+    Args:
+        mismatch: The setting.
+        name: The block.
+    """
+    size = mismatch.gradients[name].size
+    order = list(mismatch.order)
+    place = order.index(name)
+    near = sorted(order, key=lambda other: abs(order.index(other) - place + 0.5))
+    several = None
+    for weight in near:
+        shape = mismatch.gradients[weight].shape
+        fits = size in (shape[:1] + shape[-1:]) and not is_vector(shape)
+        fits = fits or (size == 1 and len(shape) == 1 and shape[0] > 1)
+        if weight == name or not fits:
+            continue
+        trial = acts_as_bias(mismatch, name, weight)
+        if trial is not None and not trial.refuted:
+            return weight, trial
+        several = several or (weight if trial is None else None)
+    layers = mismatch.context.layers_of(mismatch) if several else None
+    if not layers or not several or several not in layers.beside(name):
+        return None
+    others = [n for n in layers.beside(name) if not is_vector(mismatch.gradients[n].shape)]
+    if others != [several]:
+        return None
+    tried = f"every block set to zero in turn: {name} and {several}"
+    return several, Trial(tried, "their gradients vanish with the same ones")

@@ -1,0 +1,154 @@
+"""Which block lies below which, found by measuring what acts on what.
+
+Where a weight is set to zero nothing is passed down through it, so the gradients of all blocks
+below it vanish, and of no others; and where it is zero, the blocks above it no longer see the
+batch's first item.  Blocks whose gradients vanish with the same weights stand at one place.  If
+these places form one chain they are layers; parallel branches, a product of two weights, residual
+paths and the parameters of a likelihood form none, and then nothing is said about layers.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gradhook._types import Array, Blocks
+from gradhook.diagnosis.experiment import revisit, without
+from gradhook.diagnosis.mismatch import Mismatch
+
+__all__ = ["Layers", "measure_layers", "order_levels"]
+
+MOST = 32
+"""Blocks up to which each is set to zero once."""
+
+SAME = 1e-9
+"""Relative difference below which two gradients are the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """Blocks in forward order, as far as it was measured.
+
+    Args:
+        levels: Blocks at one place of the chain together, the lowest first; empty for no chain.
+    """
+
+    levels: tuple[tuple[str, ...], ...] = ()
+    place: Mapping[str, int] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        place = {name: k for k, level in enumerate(self.levels) for name in level}
+        object.__setattr__(self, "place", place)
+
+    def __bool__(self) -> bool:
+        return bool(self.levels)
+
+    def beside(self, name: str) -> tuple[str, ...]:
+        """The other blocks at a block's place."""
+        if name not in self.place:
+            return ()
+        return tuple(other for other in self.levels[self.place[name]] if other != name)
+
+
+def measure_layers(mismatch: Mismatch) -> Layers:
+    """Find the layers, in one gradient call for each block and one more for each weight."""
+    names = [name for name in mismatch.gradients if mismatch.gradients[name].size]
+    plain = next(without(mismatch, "penalty"), None)
+    if not 1 < len(names) <= MOST or mismatch.budget.left < len(names):
+        return Layers()
+    base = revisit(mismatch, [], switches=plain, probes=0)
+    if base is None:
+        return Layers()
+    values = {name: mismatch.evaluator.workspace.values(name) for name in names}
+    seen = [name for name in names if not _is_nothing(base.gradients[name], values[name])]
+    passes: dict[str, set[str]] = {name: set() for name in seen}
+    for zeroed in names:
+        if not np.any(values[zeroed]):
+            continue
+        zero = {zeroed: np.zeros_like(values[zeroed])}
+        changed = revisit(mismatch, [], switches=plain, values=zero, probes=0)
+        if changed is None:
+            return Layers()
+        for name in seen:
+            if name != zeroed and _is_nothing(changed.gradients[name], values[name]):
+                passes[name].add(zeroed)
+    levels = order_levels(passes, mismatch.order)
+    if not levels or not _is_serial(mismatch, levels, passes, plain):
+        return Layers()
+    return Layers(levels)
+
+
+def order_levels(
+    passes: Mapping[str, set[str]], order: Sequence[str]
+) -> tuple[tuple[str, ...], ...]:
+    """The places of one chain, the lowest first; empty where the blocks form none.
+
+    Args:
+        passes: By block, the others that all of it passes through.
+        order: All blocks, in the order in which those at one place are listed.
+    """
+    groups: dict[frozenset[str], list[str]] = {}
+    for name in sorted(passes, key=list(order).index):
+        groups.setdefault(frozenset(passes[name]), []).append(name)
+    through = sorted(groups, key=len, reverse=True)
+    for lower, upper in itertools.pairwise(through):
+        # All that the upper one passes through, and some block that stands with the upper one.
+        if not upper < lower or not (lower - upper) & set(groups[upper]):
+            return ()
+    for passed, members in groups.items():
+        if passed & set(members):
+            return ()
+    return tuple(tuple(groups[key]) for key in through) if len(through) > 1 else ()
+
+
+def _is_serial(
+    mismatch: Mismatch,
+    levels: Sequence[Sequence[str]],
+    passes: Mapping[str, set[str]],
+    plain: object,
+) -> bool:
+    """Whether no place of the chain but the lowest sees the batch past the places below it."""
+    batch = mismatch.evaluator.batch
+    if not batch or not isinstance(batch[0], np.ndarray) or mismatch.rows < 2:
+        return False
+    axis = mismatch.options.sample_axis
+    if not -batch[0].ndim <= axis < batch[0].ndim:
+        return False
+    other = (np.roll(batch[0], 1, axis=axis), *batch[1:])
+    for lower, upper in itertools.pairwise(levels):
+        gates = [n for n in lower if any(n in passes[b] for b in passes)]
+        zero = {
+            name: np.zeros_like(mismatch.evaluator.workspace.values(name))
+            for name in gates or lower
+            if mismatch.gradients[name].ndim > 1 or name in gates
+        }
+        if not zero:
+            continue
+        here = revisit(mismatch, [], values=zero, probes=0)
+        there = revisit(mismatch, [], values=zero, batch=other, probes=0)
+        if here is None or there is None:
+            return False
+        if not all(_same(here.gradients, there.gradients, name) for name in upper):
+            return False
+    return True
+
+
+def _same(one: Blocks, other: Blocks, name: str) -> bool:
+    size = float(np.linalg.norm(one[name])) + float(np.linalg.norm(other[name]))
+    return float(np.linalg.norm(one[name] - other[name])) <= SAME * size
+
+
+def _is_nothing(gradient: Array, values: Array) -> bool:
+    """Whether a gradient is zero but for a penalty's share: a multiple of the weights or signs."""
+    if not np.any(gradient):
+        return True
+    if gradient.size < 2 or not np.any(values):
+        return False
+    for basis in (values, np.sign(values)):
+        factor = float(np.vdot(basis, gradient) / np.vdot(basis, basis))
+        if np.linalg.norm(gradient - factor * basis) <= SAME * np.linalg.norm(gradient):
+            return True
+    return False
