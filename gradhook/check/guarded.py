@@ -156,7 +156,13 @@ class GuardedCheck:
                     undrawn = None if self._rows.undrawn is None else upcast(self._rows.undrawn)
                     inferred = infer_switches(free, bind)
                     session = Plan(
-                        evaluator, options, switches, other=other, undrawn=undrawn, free=inferred
+                        evaluator,
+                        options,
+                        switches,
+                        other=other,
+                        undrawn=undrawn,
+                        free=inferred,
+                        batch_rows=self._rows.batch_rows,
                     )
                     outcome = self._measured(evaluator, session)
                 finally:

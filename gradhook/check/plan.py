@@ -51,6 +51,7 @@ class Plan:
         other: Another batch, for a call in between; ``None`` if there is none.
         undrawn: Rows of the batch that were not drawn; ``None`` if all were, or they cannot be cut.
         free: Switches that the user did not name, for experiments after a mismatch.
+        batch_rows: Rows of the whole batch, of which some were drawn; 0 where all were.
     """
 
     def __init__(
@@ -62,8 +63,10 @@ class Plan:
         other: Batch | None,
         undrawn: Batch | None = None,
         free: Sequence[BoundSwitch] = (),
+        batch_rows: int = 0,
     ) -> None:
         self._evaluator = evaluator
+        self._batch_rows = batch_rows
         self._free = free
         self._options = options
         self._other = other
@@ -121,6 +124,7 @@ class Plan:
             self._options,
             self._free,
             outcome.coverage,
+            self._batch_rows,
         )
         return outcome
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,7 +23,7 @@ from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.wrong_block import is_vector
 from gradhook.evaluation.points import typical_scale
 
-__all__ = ["acts_as_bias", "bias_of", "outer_factors"]
+__all__ = ["Bias", "acts_as_bias", "bias_of", "may_be_biases", "outer_factors"]
 
 RANK_ONE = 1e-9
 """Relative distance from an outer product, but for rounding."""
@@ -33,7 +35,7 @@ EQUAL, BENT = 1e-5, 1e-3
 """Relative difference of two changes of the loss that are one, and the bend that must be there for
 that to mean anything."""
 
-COST = 8
+COST = 10
 """Evaluations that it takes."""
 
 
@@ -104,12 +106,14 @@ def acts_as_bias(mismatch: Mismatch, bias: str, weight: str) -> Trial | None:
         if not slopes[0] or not slopes[1]:
             return None
         length = slopes[1] / slopes[0]
-        far = LARGE * unit
-        moved = after(far, bias) - loss
-        same = after(far / length, weight) - loss
         noise = 10 * mismatch.measured.prober.noise / (t * min(map(abs, slopes)))
-        if abs(moved - far * slopes[0]) < max(BENT, 10 * noise) * abs(moved):
+        for far in (LARGE * unit, -LARGE * unit, 8 * LARGE * unit):
+            moved = after(far, bias) - loss
+            if abs(moved - far * slopes[0]) >= max(BENT, 10 * noise) * abs(moved):
+                break
+        else:
             return None
+        same = after(far / length, weight) - loss
         off = abs(moved - same) / abs(moved)
         tried = f"one row: {bias} moved, and {weight} by the outer product that would do the same"
         out = f"the loss changes alike (to {off:.0e})" if off <= EQUAL + noise else "it differs"
@@ -117,8 +121,29 @@ def acts_as_bias(mismatch: Mismatch, bias: str, weight: str) -> Trial | None:
     return None
 
 
-def bias_of(mismatch: Mismatch, name: str) -> tuple[str, Trial] | None:
-    """The weight whose bias a block is, with what showed it; ``None`` where none was found.
+@dataclass(frozen=True, slots=True)
+class Bias:
+    """What was found of a block that may be a bias.
+
+    Args:
+        weight: The weight whose bias it is, or may be; empty where there is none.
+        trial: What was measured; ``None`` where it could not be told.
+    """
+
+    weight: str = ""
+    trial: Trial | None = None
+
+    @property
+    def refuted(self) -> bool:
+        """Whether it is the bias of no weight that it fits."""
+        return not self.weight or (self.trial is not None and self.trial.refuted)
+
+
+def bias_of(mismatch: Mismatch, name: str) -> Bias:
+    """The weight whose bias a block is, with what showed it.
+
+    Where no row tells, because weights act at several positions or rows are coupled, both must
+    stand at one place of the chain of layers, if there is one.
 
     Args:
         mismatch: The setting.
@@ -128,7 +153,7 @@ def bias_of(mismatch: Mismatch, name: str) -> tuple[str, Trial] | None:
     order = list(mismatch.order)
     place = order.index(name)
     near = sorted(order, key=lambda other: abs(order.index(other) - place + 0.5))
-    several = None
+    unsure, refuted = "", Bias()
     for weight in near:
         shape = mismatch.gradients[weight].shape
         fits = size in (shape[:1] + shape[-1:]) and not is_vector(shape)
@@ -137,13 +162,22 @@ def bias_of(mismatch: Mismatch, name: str) -> tuple[str, Trial] | None:
             continue
         trial = acts_as_bias(mismatch, name, weight)
         if trial is not None and not trial.refuted:
-            return weight, trial
-        several = several or (weight if trial is None else None)
-    layers = mismatch.context.layers_of(mismatch) if several else None
-    if not layers or not several or several not in layers.beside(name):
-        return None
-    others = [n for n in layers.beside(name) if not is_vector(mismatch.gradients[n].shape)]
-    if others != [several]:
-        return None
-    tried = f"every block set to zero in turn: {name} and {several}"
-    return several, Trial(tried, "their gradients vanish with the same ones")
+            return Bias(weight, trial)
+        if trial is None:
+            unsure = unsure or weight
+        else:
+            refuted = Bias(weight, trial)
+    if not unsure:
+        return refuted
+    layers = mismatch.context.layers_of(mismatch)
+    if not layers:
+        return Bias(unsure)
+    tried = f"every block set to zero in turn: {name} and {unsure}"
+    if unsure in layers.beside(name):
+        return Bias(unsure, Trial(tried, "their gradients vanish with the same ones"))
+    return Bias(unsure, Trial(tried, "they stand at different places", refuted=True))
+
+
+def may_be_biases(mismatch: Mismatch, names: Sequence[str]) -> bool:
+    """Whether nothing speaks against the first of some blocks being a bias."""
+    return is_vector(mismatch.gradients[names[0]].shape) and not bias_of(mismatch, names[0]).refuted

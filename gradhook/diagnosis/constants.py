@@ -55,7 +55,7 @@ class Sizes:
             yield n, f"{n}"
         elif what == "whole" and self.whole > n > 1:
             yield self.whole, f"{self.whole}"
-        elif what == "outputs" and self.outputs > 1:
+        elif what == "outputs" and self.regression and self.outputs > 1:
             yield self.outputs, f"{self.outputs}"
         elif what == "counted":
             yield from ((m, f"{m}") for m in self.counted if 0 < m < n)

@@ -1,22 +1,28 @@
 """Where and why: after a mismatch, the wrong part located and the cause named.
 
-Guesses that the probes already support come first, since they cost nothing until they are
-confirmed along fresh directions; then experiments that each change one thing; then a search inside
-the blocks that are still unexplained.  A fault that nothing explains is said to enter between two
-layers, and no cause is named: a wrong name costs more than none.
+Hypotheses come first, each put to the test before it is named; then a search inside the blocks that
+are still unexplained; then the place at which the fault enters, where layers were found; last, one
+element of every wrong block with both its numbers.  A fault that nothing explains has its blocks
+named and no cause: a wrong name costs more than none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gradhook._types import MISMATCH, Verdict
-from gradhook.diagnosis.boundary import boundary, forward_order
+from gradhook.diagnosis.hints import hints
+from gradhook.diagnosis.hypotheses import IN_A_PART
 from gradhook.diagnosis.hypotheses.zero_slices import ZeroSlices
 from gradhook.diagnosis.hypothesis import name_cause
 from gradhook.diagnosis.mismatch import Context, Mismatch
+from gradhook.diagnosis.parts import WrongPart, find_part
+from gradhook.diagnosis.places import forward_order, place_of_fault
 from gradhook.diagnosis.search import diagnose
+from gradhook.diagnosis.sentences import say
+from gradhook.diagnosis.worst import worst_element
+from gradhook.evaluation.directions import size_of
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.objective.switches import BoundSwitch
 from gradhook.options import Options
@@ -27,11 +33,18 @@ from gradhook.verdict.evidence import Location, describe
 
 __all__ = ["Explanation", "explain"]
 
-CAUSES, MOST = 160, 400
-"""Loss evaluations that hypotheses may take in one check, and where and why together."""
+MOST = 400
+"""Loss evaluations that where and why may take in one check."""
 
-SPREAD_OUT = 3
+FOR_PLACES = 120
+"""Of these, what hypotheses leave for places and parts."""
+
+SPREAD_OUT = 2
 """Blocks in which a fault was found to be spread, after which no further one is searched."""
+
+APART = 0.03
+"""Share of the smallest ratio that is wrong, to which a right block must be resolved to be
+evidence."""
 
 
 @dataclass(slots=True)
@@ -41,7 +54,7 @@ class Explanation:
     Args:
         causes: Confirmed, that of the largest mismatch first.
         boundary: Where the fault enters, in words, as far as no cause explains it.
-        locations: What the search inside blocks found.
+        locations: What the search inside blocks found; of every wrong block at least one element.
         where: Per block, its wrong part in words.
     """
 
@@ -58,6 +71,7 @@ def explain(
     options: Options,
     free: Sequence[BoundSwitch],
     coverage: list[str],
+    batch_rows: int = 0,
 ) -> Explanation:
     """Explain what is wrong.
 
@@ -68,6 +82,7 @@ def explain(
         options: The check's options.
         free: Switches that the user did not name but the functions have.
         coverage: Gets a sentence where an explanation broke off.
+        batch_rows: Rows of the whole batch, of which some were drawn; 0 where all were.
     """
     found = Explanation()
     measured = [each for m in measured for each in (m, *m.retried)]
@@ -77,87 +92,170 @@ def explain(
         return found
     try:
         with evaluator.aside():
-            _explain(evaluator, measured, verdicts, wrong, options, free, found)
+            context = Context(
+                evaluator,
+                options,
+                measured,
+                _resolved_right(measured, verdicts, wrong),
+                forward_order(evaluator.workspace.names, options.layers),
+                Budget(lambda: evaluator.evaluations, MOST),
+                free,
+                batch_rows,
+            )
+            _Explainer(context, wrong, found).run()
     except Exception as error:  # an explanation that fails must not cost the verdict
         coverage.append(f"the mismatch could not be explained ({type(error).__name__}: {error})")
     return found
 
 
-def _explain(
-    evaluator: Evaluator,
-    measured: Sequence[SettingResult],
-    verdicts: Mapping[str, Verdict],
-    wrong: Sequence[str],
-    options: Options,
-    free: Sequence[BoundSwitch],
-    found: Explanation,
-) -> None:
-    order = forward_order(evaluator.workspace.names, options.layers)
-    right = frozenset(n for n, v in verdicts.items() if v in (Verdict.PASS, Verdict.KINK))
-    budget = Budget(lambda: evaluator.evaluations, CAUSES)
-    context = Context(evaluator, options, measured, right, order, budget, free)
-    unexplained: list[str] = []
-    mismatches: list[Mismatch] = []
-    left = [name for name in wrong if not _take_location(name, measured, found)]
-    unexplained += [name for name in wrong if name not in left]
-    while left:
-        setting = max(measured, key=lambda m: _weight(m, left))
-        names = [name for name in left if setting.shows_wrong(name)]
-        mismatch = Mismatch(context, setting, names)
-        mismatches.append(mismatch)
-        named = diagnose(mismatch)
-        found.causes += named
-        unexplained += [n for n in names if not any(n in cause.blocks for cause in named)]
-        left = [name for name in left if name not in names]
-    for cause in found.causes:
-        if cause.where and len(cause.blocks) == 1 and cause.where.startswith(cause.blocks[0]):
-            found.where[cause.blocks[0]] = cause.where
-    open_ = [n for n in reversed(order) if n in unexplained and n not in found.locations]
-    _search(mismatches, open_, found)
-    shapes = {name: array.shape for name, array in evaluator.workspace.arrays.items()}
-    # Wrong elements say by themselves where the fault is, and causes explain what they explain.
-    single = {n for n, where in found.locations.items() if where.elements and where.complete}
-    explained = {name for cause in found.causes for name in cause.blocks}
-    right |= single | explained
-    open_ = [name for name in unexplained if name not in right]
-    entering = boundary(order, open_, right, shapes)
-    if found.causes:
-        also = [f"{found.where[name]} wrong" for name in order if name in single]
-        said = "; ".join([*also, *([entering] if entering else [])])
-        entering = f"something else remains: {said}" if said else ""
-    found.boundary = entering
-    ratios = {n: _ratio(n, mismatches) for n in wrong}
-    found.causes.sort(key=lambda cause: -max((ratios[n] for n in cause.blocks), default=0.0))
-
-
-def _take_location(name: str, measured: Sequence[SettingResult], found: Explanation) -> bool:
-    """Whether the wrong elements of a block are known, which is no matter of factors or layers."""
-    for setting in measured:
-        judgement = setting.judgements.get(name)
-        if judgement is not None and judgement.location and judgement.location.elements:
-            found.locations[name] = judgement.location
-            found.where[name] = describe(judgement.location)
-            return True
-    return False
-
-
-def _search(mismatches: Sequence[Mismatch], names: Sequence[str], found: Explanation) -> None:
-    """Look inside the blocks, those next to the loss first."""
-    spread_out = 0
-    for name in names:
-        mismatch = next(mismatch for mismatch in mismatches if name in mismatch.blocks)
-        if spread_out >= SPREAD_OUT and not mismatch.measured.evidence[name].exact:
+def _resolved_right(
+    measured: Sequence[SettingResult], verdicts: Mapping[str, Verdict], wrong: Sequence[str]
+) -> frozenset[str]:
+    """Blocks that are right, those left out whose error could hide what the wrong ones show."""
+    shown = [m.judgements[n].comparison.ratio for m in measured for n in wrong if m.shows_wrong(n)]
+    enough = APART * min(shown, default=1.0)
+    right = set()
+    for name, verdict in verdicts.items():
+        if verdict not in (Verdict.PASS, Verdict.KINK):
             continue
-        location = mismatch.located(name)
-        found.locations[name] = location
-        if location.concentrated:
-            found.where[name] = describe(location)
-            empty = ZeroSlices.located(mismatch.blocks[name], location)
-            if empty is not None:
-                found.causes.append(name_cause(empty, empty.refute(mismatch)))
-        elif location.complete:
-            spread_out += 1
-            found.where[name] = f"all of {name}"
+        judged = [m for m in measured if name in m.judgements and m.evidence[name].probes]
+        seen = [m.judgements[name].comparison for m in judged]
+        resolution = [
+            c.error_norm / (c.analytic_norm + c.numerical_norm)
+            for c in seen
+            if c.analytic_norm + c.numerical_norm > 0
+        ]
+        if verdict is Verdict.KINK or not judged or min(resolution, default=0.0) <= enough:
+            right.add(name)
+    return frozenset(right)
+
+
+class _Explainer:
+    """The steps of one explanation."""
+
+    def __init__(self, context: Context, wrong: Sequence[str], found: Explanation) -> None:
+        self.context, self.wrong, self.found = context, wrong, found
+        self.mismatches: list[Mismatch] = []
+        self.parts: dict[str, WrongPart] = {}
+
+    def run(self) -> None:
+        """Causes, parts, places, and two numbers of each block."""
+        found = self.found
+        left = [name for name in self.wrong if not self._take_location(name)]
+        unexplained = [name for name in self.wrong if name not in left]
+        while left:
+            setting = max(self.context.measured, key=lambda m: _weight(m, left))
+            names = [name for name in left if setting.shows_wrong(name)]
+            mismatch = Mismatch(self.context, setting, names)
+            self.mismatches.append(mismatch)
+            named = diagnose(mismatch, keep=FOR_PLACES)
+            found.causes += named
+            unexplained += [n for n in names if not any(n in cause.blocks for cause in named)]
+            left = [name for name in left if name not in names]
+        for cause in found.causes:
+            if cause.where and len(cause.blocks) == 1 and cause.where.startswith(cause.blocks[0]):
+                found.where[cause.blocks[0]] = cause.where
+        order = self.context.order
+        self._search([n for n in reversed(order) if n in unexplained and n not in found.locations])
+        self._place(unexplained)
+        for name in self.wrong:
+            self._measure_worst(name)
+        ratios = {name: self._ratio(name) for name in self.wrong}
+        found.causes.sort(key=lambda cause: -max((ratios[n] for n in cause.blocks), default=0.0))
+
+    def _take_location(self, name: str) -> bool:
+        """Whether the wrong elements of a block are known: no matter of factors or layers."""
+        for setting in self.context.measured:
+            judgement = setting.judgements.get(name)
+            if judgement is not None and judgement.location and judgement.location.elements:
+                self.found.locations[name] = judgement.location
+                self.found.where[name] = describe(judgement.location)
+                return True
+        return False
+
+    def _search(self, names: Sequence[str]) -> None:
+        """Look inside the blocks, those next to the loss first."""
+        spread_out = 0
+        for name in names:
+            mismatch = self._mismatch_of(name)
+            if mismatch is None:
+                continue
+            exact = mismatch.measured.evidence[name].exact
+            if spread_out >= SPREAD_OUT and not exact:
+                continue
+            location = mismatch.located(name)
+            covered = sum(map(size_of, location.boxes)) >= mismatch.blocks[name].gradient.size
+            if location.concentrated and not covered:
+                self.found.locations[name] = location
+                self.found.where[name] = describe(location)
+                empty = ZeroSlices.located(mismatch.blocks[name], location)
+                if empty is not None:
+                    self.found.causes.append(name_cause(empty, empty.refute(mismatch)))
+            elif location.complete:
+                spread_out += 1
+                part = find_part(mismatch, name)
+                if part is not None:
+                    self.parts[name] = part
+                    self.found.where[name] = part.words
+                    self._explain_part(mismatch, name, part)
+
+    def _explain_part(self, mismatch: Mismatch, name: str, part: WrongPart) -> None:
+        """Ask for the cause of a part of a block as of a block of its own."""
+        if part.everything or not part.gradient:
+            return
+        alone = Mismatch(self.context, mismatch.measured, [name])
+        alone.blocks[name] = replace(alone.blocks[name], part=part.mask, shown=part.gradient)
+        for cause in diagnose(alone, among=IN_A_PART):
+            self.found.causes.append(replace(cause, where=part.words))
+
+    def _place(self, unexplained: Sequence[str]) -> None:
+        """Say where what no cause explains enters."""
+        found, context = self.found, self.context
+        shapes = {name: array.shape for name, array in context.evaluator.workspace.arrays.items()}
+        # Wrong elements and parts say by themselves where the fault is; causes explain theirs.
+        single = {n for n, where in found.locations.items() if where.boxes and where.complete}
+        single |= {name for name, part in self.parts.items() if not part.everything}
+        explained = {name for cause in found.causes for name in cause.blocks}
+        open_ = [name for name in unexplained if name not in single | explained]
+        said: list[str] = []
+        mismatch = self._mismatch_of(open_[0]) if open_ else None
+        if mismatch is not None:
+            layers = context.layers_of(mismatch)
+            said.append(place_of_fault(layers, open_, context.right, shapes, context.order))
+            said += self._hints(open_)
+        if found.causes:
+            also = [
+                say("part_wrong", part=found.where[name])
+                for name in context.order
+                if name in single and name not in explained
+            ]
+            said = [*also, *said]
+            found.boundary = say("remains", what="; ".join(said)) if said else ""
+        else:
+            found.boundary = "; ".join(said)
+
+    def _hints(self, names: Sequence[str]) -> list[str]:
+        return [line for name in names if (m := self._mismatch_of(name)) for line in hints(m, name)]
+
+    def _measure_worst(self, name: str) -> None:
+        """One element with both its numbers, where nothing else has measured one."""
+        mismatch, where = self._mismatch_of(name), self.found.locations.get(name)
+        if mismatch is None or mismatch.measured.evidence[name].exact:
+            return
+        if where is not None and where.elements:
+            return
+        part = self.parts.get(name)
+        measured = worst_element(mismatch, name, where, None if part is None else part.mask)
+        if measured:
+            where = where or Location(name, mismatch.blocks[name].shape)
+            self.found.locations[name] = replace(where, elements=measured)
+
+    def _mismatch_of(self, name: str) -> Mismatch | None:
+        return next((m for m in self.mismatches if name in m.blocks), None)
+
+    def _ratio(self, name: str) -> float:
+        mismatch = self._mismatch_of(name)
+        return mismatch.measured.judgements[name].comparison.ratio if mismatch else 0.0
 
 
 def _weight(measured: SettingResult, names: Sequence[str]) -> tuple[int, int]:
@@ -165,10 +263,3 @@ def _weight(measured: SettingResult, names: Sequence[str]) -> tuple[int, int]:
     wrong = [name for name in names if measured.shows_wrong(name)]
     failing = [n for n in wrong if measured.judgements[n].finding.verdict is Verdict.FAIL]
     return len(failing), len(wrong)
-
-
-def _ratio(name: str, mismatches: Sequence[Mismatch]) -> float:
-    for mismatch in mismatches:
-        if name in mismatch.blocks:
-            return mismatch.measured.judgements[name].comparison.ratio
-    return 0.0

@@ -221,8 +221,10 @@ def alike(numbers: Mapping[str, Fitted]) -> list[list[str]]:
 
 
 def scaled(block: WrongBlock) -> Prediction:
-    """``n = c · a``."""
-    return Prediction(block, None, (block.gradient,))
+    """``n = c · a`` in the part that is wrong."""
+    a = block.gradient
+    base = None if block.part is None else block.outside(a)
+    return Prediction(block, base, (block.inside(a),))
 
 
 def with_penalty(prediction: Prediction, *, sign: bool = False) -> Prediction:

@@ -34,9 +34,11 @@ class Layers:
 
     Args:
         levels: Blocks at one place of the chain together, the lowest first; empty for no chain.
+        gates: Blocks that all of what lies below them passes through.
     """
 
     levels: tuple[tuple[str, ...], ...] = ()
+    gates: frozenset[str] = frozenset()
     place: Mapping[str, int] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -78,7 +80,7 @@ def measure_layers(mismatch: Mismatch) -> Layers:
     levels = order_levels(passes, mismatch.order)
     if not levels or not _is_serial(mismatch, levels, passes, plain):
         return Layers()
-    return Layers(levels)
+    return Layers(levels, frozenset(gate for through in passes.values() for gate in through))
 
 
 def order_levels(

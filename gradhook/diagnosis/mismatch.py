@@ -134,7 +134,7 @@ class Mismatch:
         self.measured.setting.enter(self.evaluator)
 
     def located(self, name: str) -> Location:
-        """Where in a block the gradient is wrong; searched once, with a budget of its own."""
+        """Where in a block the gradient is wrong; searched once."""
         if name not in self._locations:
             self.enter()
             evidence, tolerance = self.measured.evidence[name], self.options.tolerance
@@ -144,7 +144,7 @@ class Mismatch:
                 self.gradients[name],
                 resolved=tolerance.resolved,
                 rounding=tolerance.rounding,
-                budget=Budget(lambda: self.evaluator.evaluations, SEARCH),
+                budget=Budget(lambda: self.evaluator.evaluations, min(SEARCH, self.budget.left)),
                 seed=self.options.seed + 11,
             )
             # Where most of its gradient lives it is wrong: that is no part.

@@ -25,6 +25,10 @@ DECAY = "where the optimiser applies it (decoupled weight decay), leave it out o
 """What to do about a penalty that the gradient lacks on purpose."""
 
 
+OUTSIDE_RIGHT = "everything outside right along two fresh directions, the part itself wrong"
+"""What every part of a block needs."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wording:
     """A sentence and what must have been measured before it is said.
@@ -204,45 +208,116 @@ SENTENCES: Mapping[str, Wording] = MappingProxyType(
             "another factor there",
         ),
         # Places: where a fault enters that no cause explains.
+        "blocks": Wording("{wrong} wrong", "a mismatch that stands out of its error"),
+        "blocks_beside": Wording(
+            "{wrong} wrong; {right} right",
+            "a mismatch that stands out of its error, and blocks resolved as right",
+        ),
         "nothing_right": Wording(
             "{wrong} wrong, and nothing is right: the fault is at the loss (its derivative, 1/N, "
             "masks, weights) or in the last layer",
-            "a chain of layers",
-        ),
-        "at_the_loss": Wording(
-            "{wrong} wrong: the fault is at the loss or in the last layer",
-            "a chain of layers, the last of them wrong",
+            "a measured chain of layers, every block of which is wrong",
         ),
         "entering": Wording(
             "{wrong} wrong; {right} right: the fault enters between {first} and {last} "
             "({formulas})",
-            "a chain of layers, wrong below and right above one place",
+            "a measured chain of layers, all wrong below one place and all right above",
+        ),
+        "below": Wording(
+            "{wrong} wrong; {right} right: the fault enters between {first} and {last}, or in the "
+            "formula of {last} itself",
+            "a measured chain of layers, and one block at the lowest place that is wrong",
         ),
         "one_layer": Wording(
             "{wrong} wrong; what lies below is right: both take the gradient of the layer's output "
             "without the derivative of its activation, or a wrong input",
-            "a weight and its bias, right blocks below",
+            "a measured chain of layers, of which one place is wrong and all below right",
         ),
         "weights_only": Wording(
             "{wrong} wrong, all weights and no bias: the penalty, or the factor that multiplies "
             "the layers' inputs",
-            "every weight wrong and every bias right",
+            "a measured chain of layers, beside every wrong weight a right block",
         ),
         "one_bias": Wording(
-            "{name} wrong and nothing else: the sum over the batch that gives its gradient",
-            "a bias wrong by itself",
+            "{wrong} wrong and nothing else; {beside}, at the same place, right: what makes the "
+            "gradient of {wrong} out of the one that both share",
+            "a measured chain of layers, and one vector wrong beside a right weight",
         ),
         "one_weight": Wording(
-            "{name} wrong and nothing else{kept}: the input that it is multiplied by, the layout "
-            "of its gradient, or a penalty on it{below}",
-            "a weight wrong by itself, its bias right",
-        ),
-        "each_by_itself": Wording(
-            "{wrong} wrong; {right} below them right: each by itself",
-            "right blocks between wrong ones",
+            "{wrong} wrong and nothing else; {beside}, which shares its incoming gradient, is "
+            "right: the input that it is multiplied by, the layout of its gradient, or a penalty "
+            "on it{below}",
+            "a measured chain of layers, and one weight wrong beside its right bias",
         ),
         "remains": Wording("something else remains: {what}", "a mismatch that no cause explains"),
         "part_wrong": Wording("{part} wrong", "the part was located"),
+        # Hints, which need no cause.
+        "read_as_symmetric": Wording(
+            "{block} is symmetric, and right where it stays so: the code reads it as symmetric, "
+            "and its gradient is wrong beside",
+            "symmetric to the bit; right along symmetric directions, wrong along others",
+        ),
+        "another_gradient": Wording(
+            "{d} {what} {other}: what is missing or too much is that gradient",
+            "fresh directions meet the gradient with the other one added or taken away",
+        ),
+        # Parts of a block.
+        "all_of": Wording(
+            "all of {block}",
+            "natural splits tried, elements drawn all over it wrong",
+        ),
+        "scattered": Wording(
+            "scattered over {block}: {wrong} of {drawn} elements drawn are wrong",
+            "natural splits tried, of the elements drawn some are wrong",
+        ),
+        "where_zero_gradient": Wording(
+            "{block} where its gradient is 0: {count} of {size} elements",
+            OUTSIDE_RIGHT,
+        ),
+        "where_nonzero_gradient": Wording(
+            "{block} where its gradient is not 0: {count} of {size} elements",
+            OUTSIDE_RIGHT,
+        ),
+        "where_negative": Wording(
+            "{block} where it is negative: {count} of {size} elements",
+            OUTSIDE_RIGHT,
+        ),
+        "where_positive": Wording(
+            "{block} where it is positive: {count} of {size} elements",
+            OUTSIDE_RIGHT,
+        ),
+        "where_zero": Wording(
+            "{block} where it is 0: {count} of {size} elements",
+            OUTSIDE_RIGHT,
+        ),
+        "where_nonzero": Wording(
+            "{block} where it is not 0: {count} of {size} elements",
+            OUTSIDE_RIGHT,
+        ),
+        "where_above": Wording(
+            "{block} above its diagonal: {count} of {size} elements",
+            OUTSIDE_RIGHT,
+        ),
+        "where_on_and_above": Wording(
+            "{block} on and above its diagonal: {count} of {size} elements",
+            OUTSIDE_RIGHT,
+        ),
+        "where_under": Wording(
+            "{block} below its diagonal: {count} of {size} elements",
+            OUTSIDE_RIGHT,
+        ),
+        "where_on_and_under": Wording(
+            "{block} on and below its diagonal: {count} of {size} elements",
+            OUTSIDE_RIGHT,
+        ),
+        "where_diagonal": Wording(
+            "{block} on its diagonal: {count} of {size} elements",
+            OUTSIDE_RIGHT,
+        ),
+        "where_off_diagonal": Wording(
+            "{block} off its diagonal: {count} of {size} elements",
+            OUTSIDE_RIGHT,
+        ),
     }
 )
 """By name: the sentence, the evidence that it needs, and what would refute it."""

@@ -40,7 +40,8 @@ def sizes_seen(mismatch: Mismatch, batch: Batch | None = None) -> Sizes:
         regression=any(
             isinstance(item, np.ndarray)
             and item.dtype.kind == "f"
-            and item.shape == (rows, outputs)
+            and item.ndim > 1
+            and item.shape[-1] == outputs
             for item in batch[1:]
         ),
     )

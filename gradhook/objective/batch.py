@@ -35,6 +35,7 @@ class Rows:
             ``None`` where every row is used.
         unchanged: Positions in the batch of what passed unchanged.
         count: How many samples are checked, ``None`` where the batch counts none.
+        batch_rows: Rows of the batch that some were drawn of; 0 where every row is used.
     """
 
     batch: Batch
@@ -43,6 +44,7 @@ class Rows:
     undrawn: Batch | None = None
     unchanged: tuple[int, ...] = ()
     count: int | None = None
+    batch_rows: int = 0
 
 
 def as_batch(batch: Any) -> Batch:
@@ -105,6 +107,7 @@ def draw(
         _other(cut, batch, np.sort(order[samples : 2 * samples])),
         unchanged if subset is None else (),
         samples,
+        count,
     )
 
 

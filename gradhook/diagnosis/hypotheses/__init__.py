@@ -26,7 +26,7 @@ from gradhook.diagnosis.hypotheses.sample_weights import SampleWeights
 from gradhook.diagnosis.hypotheses.zero_slices import ZeroSlices
 from gradhook.diagnosis.hypothesis import Hypothesis
 
-__all__ = ["HYPOTHESES"]
+__all__ = ["HYPOTHESES", "IN_A_PART"]
 
 HYPOTHESES: tuple[type[Hypothesis], ...] = (
     Disconnected,
@@ -51,3 +51,6 @@ HYPOTHESES: tuple[type[Hypothesis], ...] = (
     PathAround,
 )
 """What the search walks, in this order."""
+
+IN_A_PART: tuple[type[Hypothesis], ...] = (MeaningfulFactor, PenaltyForm, PlainFactor)
+"""Those that hold of a part of a block as well, once that was located."""

@@ -68,12 +68,15 @@ class BiasSum(Hypothesis):
     def refute(self, mismatch: Mismatch) -> Refutation:
         (name,) = self.blocks
         found = bias_of(mismatch, name)
-        if found is None or found[0] not in mismatch.right:
-            return NOT_MADE
-        self.weight = found[0]
+        if found.refuted:
+            return NOT_MADE if found.trial is None else Refutation((found.trial,))
+        if found.weight in mismatch.right:
+            self.weight = found.weight
         sums = _oversummed if self.kind == "bias_oversum" else _sum_is_lost
         trial = sums(mismatch, name, self.weight)
-        return NOT_MADE if trial is None else Refutation((found[1], trial))
+        if trial is None:
+            return NOT_MADE
+        return Refutation((trial,) if found.trial is None else (found.trial, trial))
 
     def sentence(self) -> str:
         return say(

@@ -49,7 +49,13 @@ class Clipped(Hypothesis):
             ):
                 cut.setdefault(top, []).append(block.name)
         for top, same in cut.items():
-            yield cls(mismatch, top, same)
+            # A limit found on several elements extends to blocks where one stands at it.
+            more = [n for n in names if n not in same and _stands_at(mismatch.blocks[n], top)]
+            yield cls(mismatch, top, [n for n in names if n in (*same, *more)])
+        for name in names:
+            top = float(np.max(np.abs(mismatch.blocks[name].gradient), initial=0.0))
+            if top not in cut and top > 0 and float(f"{top:.3g}") == top:  # a number someone chose
+                yield cls(mismatch, top, [name])
 
     def predict(self) -> Mapping[str, Array]:
         return {n: g for n, g in self._gradients.items() if not np.all(self.masks[n])}
@@ -81,6 +87,10 @@ class Clipped(Hypothesis):
             many=sum(int(np.count_nonzero(mask)) for mask in self.masks.values()),
             size=sum(mask.size for mask in self.masks.values()),
         )
+
+
+def _stands_at(block: WrongBlock, top: float) -> bool:
+    return float(np.max(np.abs(block.gradient), initial=0.0)) == top
 
 
 def _is_cut(mismatch: Mismatch, block: WrongBlock, top: float) -> bool:

@@ -9,16 +9,19 @@ equals the weights at the point checked; at another point it no longer is.
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from gradhook._types import Array
+from gradhook.diagnosis.acts_as_bias import may_be_biases
 from gradhook.diagnosis.confirm import confirm
+from gradhook.diagnosis.experiment import another_point, revisit
 from gradhook.diagnosis.fit import Fitted, Prediction, alike, fitted
 from gradhook.diagnosis.hypotheses.penalty_switch import told_by_switch
-from gradhook.diagnosis.hypothesis import Hypothesis, Refutation
+from gradhook.diagnosis.hypothesis import NOT_MADE, Hypothesis, Refutation, Trial
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import listed, say, verb
 from gradhook.diagnosis.wrong_block import WrongBlock
@@ -50,7 +53,7 @@ def form(key: str, block: WrongBlock) -> Prediction:
         key: One of ``FORMS``.
         block: The block.
     """
-    return Prediction(block, block.gradient, (FORMS[key](block.values),))
+    return Prediction(block, block.gradient, (block.inside(FORMS[key](block.values)),))
 
 
 class PenaltyForm(Hypothesis):
@@ -63,6 +66,7 @@ class PenaltyForm(Hypothesis):
         first = numbers[self.blocks[0]]
         self.coefficient, self.error = first.value, first.error
         self.biases = all(mismatch.blocks[name].is_vector for name in self.blocks)
+        self.shown = mismatch.blocks[self.blocks[0]].shown
         self.all_blocks = len(self.blocks) == len(mismatch.gradients)
         held = "penalty_lacking" if first.value > 0 else "penalty_held"
         self.said = SENTENCE.get(key, held)
@@ -93,21 +97,36 @@ class PenaltyForm(Hypothesis):
         done = confirm(mismatch, self)
         if not done.survived:
             return done
+        if self.kind == "reg_on_bias" and not may_be_biases(mismatch, self.blocks):
+            plain = copy.copy(self)
+            plain.kind = "reg_coefficient"
+            done = Refutation(done.trials, plain)
         switch = told_by_switch(mismatch, self.blocks)
         if switch.survived:
             return done.then(switch)
         # A multiple of the weights is the same by whatever way it came in.
         if switch.made and self.kind not in ("reg_missing", "reg_coefficient"):
             return done.then(switch)
-        return done
+        seen = revisit(mismatch, self.blocks, moves=another_point(mismatch))
+        if seen is None:
+            return NOT_MADE
+        predicted = {
+            name: seen.gradients[name]
+            + self.coefficient * mismatch.blocks[name].inside(FORMS[self.key](seen.values[name]))
+            for name in self.blocks
+        }
+        same = seen.meets(mismatch, predicted)
+        out = "the same coefficient" if same else "no such multiple of the blocks"
+        return done.then(Refutation((Trial("another point", out, refuted=not same),)))
 
     def sentence(self) -> str:
-        w, size = "b" if self.biases else "W", f"{abs(self.coefficient):.3e}"
+        w = self.blocks[0] if self.shown else "b" if self.biases else "W"
+        size = f"{abs(self.coefficient):.3e}"
         norm, basis = ("L1", f"sign({w})") if self.key == "sign" else ("L2", w)
         patterns = "" if self.all_blocks else "".join(f", {name!r}" for name in self.blocks)
         return say(
             self.said,
-            d=listed(self.blocks),
+            d=self.shown or listed(self.blocks),
             lack=verb(self.blocks, "lacks", "lack"),
             hold=verb(self.blocks, "holds", "hold"),
             differ=verb(self.blocks, "differs", "differ"),

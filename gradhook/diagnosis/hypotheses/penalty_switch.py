@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gradhook._types import Array, Blocks
+from gradhook.diagnosis.acts_as_bias import may_be_biases
 from gradhook.diagnosis.experiment import Turned, revisit, vanishes, without
 from gradhook.diagnosis.hypothesis import NOT_MADE, Hypothesis, Refutation, Trial
 from gradhook.diagnosis.mismatch import Mismatch
@@ -111,7 +112,7 @@ def _told(mismatch: Mismatch, name: str, analytic: Array) -> Told:
             return Told(
                 "reg_ones_on_bias", "switch_ones", {"size": f"{float(analytic.flat[0]):.3e}"}
             )
-        kind = "reg_on_bias" if block.is_vector else "reg_coefficient"
+        kind = "reg_on_bias" if may_be_biases(mismatch, [name]) else "reg_coefficient"
         return Told(kind, "switch_not_in_loss")
     true = float(along @ wanted / (along @ along)) if np.any(along) else 0.0
     if not np.any(analytic):
