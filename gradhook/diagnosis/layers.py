@@ -9,6 +9,7 @@ paths and the parameters of a likelihood form none, and then nothing is said abo
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,13 +17,21 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gradhook._types import Array, Blocks
-from gradhook.diagnosis.experiment import revisit, without
-from gradhook.diagnosis.mismatch import Mismatch
+from gradhook.diagnosis.experiment import Turned, changed, revisit, without
+from gradhook.diagnosis.mismatch import FRESH, Mismatch
+from gradhook.diagnosis.wrong_block import is_vector
+from gradhook.probe.prober import Prober
 
 __all__ = ["Layers", "measure_layers", "order_levels"]
 
 MOST = 32
 """Blocks up to which each is set to zero once."""
+
+GAIN = 0.3
+"""A vector all of whose entries exceed this is a gain, which may stop what passes through it."""
+
+FLAT = 1e-2
+"""Share of a block's mismatch below which its slope is none."""
 
 SAME = 1e-9
 """Relative difference below which two gradients are the same."""
@@ -70,17 +79,61 @@ def measure_layers(mismatch: Mismatch) -> Layers:
     for zeroed in names:
         if not np.any(values[zeroed]):
             continue
-        zero = {zeroed: np.zeros_like(values[zeroed])}
-        changed = revisit(mismatch, [], switches=plain, values=zero, probes=0)
-        if changed is None:
+        stopped = _stopped(mismatch, plain, zeroed, values, seen)
+        if stopped is None:
             return Layers()
-        for name in seen:
-            if name != zeroed and _is_nothing(changed.gradients[name], values[name]):
-                passes[name].add(zeroed)
+        for name in stopped:
+            passes[name].add(zeroed)
     levels = order_levels(passes, mismatch.order)
-    if not levels or not _is_serial(mismatch, levels, passes, plain):
+    if not levels or not _is_serial(mismatch, levels, passes):
         return Layers()
     return Layers(levels, frozenset(gate for through in passes.values() for gate in through))
+
+
+def _stopped(
+    mismatch: Mismatch,
+    plain: Turned | None,
+    zeroed: str,
+    values: Blocks,
+    names: Sequence[str],
+) -> list[str] | None:
+    """The blocks that nothing reaches where one block is zero; ``None`` outside the domain.
+
+    The analytic gradient tells of right blocks.  Of wrong ones it may not vanish for being wrong,
+    and the slope is measured.
+    """
+    evaluator = mismatch.evaluator
+    zero = {zeroed: np.zeros_like(values[zeroed])}
+    others = [name for name in names if name != zeroed]
+    with changed(mismatch, switches=plain, values=zero), contextlib.suppress(Exception):
+        loss, gradients = evaluator.loss_and_gradients()
+        if not all(np.all(np.isfinite(gradients[name])) for name in others):
+            return None
+        stopped = [name for name in others if _is_nothing(gradients[name], values[name])]
+        wrong = [name for name in others if name in mismatch.blocks and name not in stopped]
+        if not wrong or mismatch.budget.left < 4 * len(wrong) + 4:
+            return stopped
+        prober = Prober(
+            evaluator,
+            loss=loss,
+            gradients=gradients,
+            seed=mismatch.options.seed,
+            like=mismatch.measured.prober,
+        )
+        if _is_flat(mismatch, prober, wrong):
+            return [*stopped, *wrong]
+        array = values[zeroed]
+        may_stop = not is_vector(array.shape) or float(np.min(array)) > GAIN
+        if may_stop and len(wrong) > 1:
+            stopped += [name for name in wrong if _is_flat(mismatch, prober, [name])]
+        return stopped
+    return None
+
+
+def _is_flat(mismatch: Mismatch, prober: Prober, names: Sequence[str]) -> bool:
+    """Whether the loss does not depend on some blocks, in units of their mismatch."""
+    probe = mismatch.joint(prober, mismatch.fresh(names, FRESH))
+    return abs(probe.slope.value) <= 3 * probe.slope.error + FLAT and probe.slope.error < FLAT
 
 
 def order_levels(
@@ -110,7 +163,6 @@ def _is_serial(
     mismatch: Mismatch,
     levels: Sequence[Sequence[str]],
     passes: Mapping[str, set[str]],
-    plain: object,
 ) -> bool:
     """Whether no place of the chain but the lowest sees the batch past the places below it."""
     batch = mismatch.evaluator.batch
@@ -129,12 +181,19 @@ def _is_serial(
         }
         if not zero:
             continue
-        here = revisit(mismatch, [], values=zero, probes=0)
-        there = revisit(mismatch, [], values=zero, batch=other, probes=0)
+        # The slope tells of wrong blocks what the analytic gradient tells of right ones.
+        wrong = [name for name in upper if name in mismatch.blocks]
+        right = [name for name in upper if name not in wrong]
+        probed, probes = ([], 0) if right else (wrong, 1)
+        here = revisit(mismatch, probed, values=zero, probes=probes)
+        there = revisit(mismatch, probed, values=zero, batch=other, probes=probes)
         if here is None or there is None:
             return False
-        if not all(_same(here.gradients, there.gradients, name) for name in upper):
+        if not all(_same(here.gradients, there.gradients, name) for name in right):
             return False
+        for one, two in zip(here.probes, there.probes, strict=True):
+            if abs(one.slope.value - two.slope.value) > 3 * (one.slope.error + two.slope.error):
+                return False
     return True
 
 

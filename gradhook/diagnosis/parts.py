@@ -59,7 +59,7 @@ class WrongPart:
         mask: True inside; the block's shape.
         words: The part in words.
         gradient: How its gradient is called.
-        everything: Whether it is all of the block, as far as was seen.
+        everything: Whether it is no part that stands apart: all of the block, or scattered over it.
         boxes: The part as boxes, where it is some.
     """
 
@@ -151,7 +151,9 @@ class _Splits:
             if self.mismatch.budget.left < 8:
                 break
             if self.is_right(~mask) and self.is_right(~mask) and not self.is_right(mask):
-                best = WrongPart(mask, words, gradient)
+                # What has no gradient, and needs none, is no part that is right.
+                alive = np.array_equal(mask, self.block.gradient != 0)
+                best = WrongPart(mask, words, gradient, everything=alive)
         return best
 
     def _natural(self) -> Iterator[tuple[Array, str, str]]:
@@ -270,7 +272,7 @@ class _Splits:
         if all(wrong):
             return WrongPart(everything, say("all_of", block=self._shown), everything=True)
         found = say("scattered", block=self._shown, wrong=sum(wrong), drawn=len(drawn))
-        return WrongPart(everything, found) if any(wrong) else None
+        return WrongPart(everything, found, everything=True) if any(wrong) else None
 
     def is_right(self, mask: Array) -> bool:
         """Whether both derivatives agree along a fresh direction inside a mask."""
