@@ -11,13 +11,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from gradhook._types import MISMATCH, Verdict
+from gradhook.diagnosis.experiment import revisit, vanishes
 from gradhook.diagnosis.hints import hints
 from gradhook.diagnosis.hypotheses import IN_A_PART
 from gradhook.diagnosis.hypotheses.zero_slices import ZeroSlices
 from gradhook.diagnosis.hypothesis import name_cause
 from gradhook.diagnosis.mismatch import Context, Mismatch
-from gradhook.diagnosis.parts import WrongPart, find_part
+from gradhook.diagnosis.parts import WrongPart, find_part, joined
 from gradhook.diagnosis.places import forward_order, place_of_fault
 from gradhook.diagnosis.search import diagnose
 from gradhook.diagnosis.sentences import say
@@ -187,7 +190,8 @@ class _Explainer:
             covered = sum(map(size_of, location.boxes)) >= mismatch.blocks[name].gradient.size
             if location.concentrated and not covered:
                 self.found.locations[name] = location
-                self.found.where[name] = describe(location)
+                together = replace(location, boxes=joined(location.boxes))
+                self.found.where[name] = describe(together)
                 empty = ZeroSlices.located(mismatch.blocks[name], location)
                 if empty is not None:
                     self.found.causes.append(name_cause(empty, empty.refute(mismatch)))
@@ -217,6 +221,7 @@ class _Explainer:
         single |= {name for name, part in self.parts.items() if not part.everything}
         explained = {name for cause in found.causes for name in cause.blocks}
         open_ = [name for name in unexplained if name not in single | explained]
+        open_ = self._no_consequences(open_)
         said: list[str] = []
         mismatch = self._mismatch_of(open_[0]) if open_ else None
         if mismatch is not None:
@@ -233,6 +238,21 @@ class _Explainer:
             found.boundary = say("remains", what="; ".join(said)) if said else ""
         else:
             found.boundary = "; ".join(said)
+
+    def _no_consequences(self, names: list[str]) -> list[str]:
+        """Those blocks that are not wrong by what the blocks of a cause pass down.
+
+        Nothing is passed down through weights of zero: what is right then is no second fault.
+        """
+        for cause in self.found.causes:
+            mismatch = self._mismatch_of(names[0]) if names else None
+            if mismatch is None or not set(cause.blocks) <= set(mismatch.blocks):
+                continue
+            below = [name for name in names if name in mismatch.blocks]
+            zero = {n: np.zeros(mismatch.blocks[n].shape) for n in cause.blocks}
+            if vanishes(mismatch, revisit(mismatch, below, values=zero), below):
+                names = [name for name in names if name not in below]
+        return names
 
     def _hints(self, names: Sequence[str]) -> list[str]:
         return [line for name in names if (m := self._mismatch_of(name)) for line in hints(m, name)]

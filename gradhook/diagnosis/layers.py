@@ -74,7 +74,11 @@ def measure_layers(mismatch: Mismatch) -> Layers:
     if base is None:
         return Layers()
     values = {name: mismatch.evaluator.workspace.values(name) for name in names}
-    seen = [name for name in names if not _is_nothing(base.gradients[name], values[name])]
+    seen = [
+        name
+        for name in names
+        if name in mismatch.blocks or not _is_nothing(base.gradients[name], values[name])
+    ]
     passes: dict[str, set[str]] = {name: set() for name in seen}
     for zeroed in names:
         if not np.any(values[zeroed]):
@@ -85,9 +89,11 @@ def measure_layers(mismatch: Mismatch) -> Layers:
         for name in stopped:
             passes[name].add(zeroed)
     levels = order_levels(passes, mismatch.order)
-    if not levels or not _is_serial(mismatch, levels, passes):
+    gates = frozenset(gate for through in passes.values() for gate in through)
+    weighty = [any(n in gates or not is_vector(values[n].shape) for n in level) for level in levels]
+    if sum(weighty) < 2 or not _is_serial(mismatch, levels, passes):
         return Layers()
-    return Layers(levels, frozenset(gate for through in passes.values() for gate in through))
+    return Layers(levels, gates)
 
 
 def _stopped(
@@ -109,8 +115,9 @@ def _stopped(
         loss, gradients = evaluator.loss_and_gradients()
         if not all(np.all(np.isfinite(gradients[name])) for name in others):
             return None
-        stopped = [name for name in others if _is_nothing(gradients[name], values[name])]
-        wrong = [name for name in others if name in mismatch.blocks and name not in stopped]
+        wrong = [name for name in others if name in mismatch.blocks]
+        right = [name for name in others if name not in wrong]
+        stopped = [name for name in right if _is_nothing(gradients[name], values[name])]
         if not wrong or mismatch.budget.left < 4 * len(wrong) + 4:
             return stopped
         prober = Prober(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,7 +33,7 @@ from gradhook.evaluation.directions import (
 from gradhook.report.format import LONGEST, block_name
 from gradhook.verdict.evidence import Location, Probe, describe
 
-__all__ = ["WrongPart", "find_part"]
+__all__ = ["WrongPart", "find_part", "joined"]
 
 FINE = 0.02
 """Error of a probe that looks for a part, as a share of the block's residual."""
@@ -101,9 +101,12 @@ class _Splits:
         if self.size <= SMALL:
             return self._by_element()
         found = self._mask()
-        if found is not None:
+        # A triangle may hold half of the rows; a mask that code made is what it is.
+        if found is not None and not (self.is_triangle(found.mask) and self.mismatch.budget.left):
             return found
         boxes = self._box()
+        if found is not None and not (boxes and _holds_fewer(boxes, found.mask)):
+            return found
         if boxes is None:
             return None
         if boxes and sum(map(size_of, boxes)) < self.size:
@@ -136,6 +139,7 @@ class _Splits:
 
     def _named(self, boxes: tuple[Box, ...]) -> tuple[str, str]:
         """Boxes in words, of the block and of its gradient."""
+        boxes = joined(boxes)
         block, gradient = self.name, gradient_name(self.name)
         return describe(Location(block, self.shape, boxes)), describe(
             Location(gradient, self.shape, boxes)
@@ -172,6 +176,10 @@ class _Splits:
                 words = {"count": f"{count:,}", "size": f"{self.size:,}"}
                 gradient = say(f"where_{said}", block=gradient_name(self.name), **words)
                 yield mask, say(f"where_{said}", block=self._shown, **words), gradient
+
+    def is_triangle(self, mask: Array) -> bool:
+        """Whether a mask is one of those about the diagonal."""
+        return any(np.array_equal(mask, triangle) for _, triangle in self._triangles())
 
     def _triangles(self) -> Iterator[tuple[str, Array]]:
         if len(self.shape) != 2 or min(self.shape) < 2:
@@ -298,3 +306,23 @@ class _Splits:
     @property
     def _shown(self) -> str:
         return block_name(self.name, LONGEST)
+
+
+def _holds_fewer(boxes: Sequence[Box], mask: Array) -> bool:
+    return sum(map(size_of, boxes)) < int(np.count_nonzero(mask))
+
+
+def joined(boxes: Sequence[Box]) -> tuple[Box, ...]:
+    """The same boxes, those that touch along one axis and are alike along the others as one."""
+    found: list[Box] = []
+    for box in sorted(boxes, key=lambda each: [(part.start, part.stop) for part in each]):
+        for axis in range(len(box)):
+            last = found[-1] if found else None
+            if last is None or last[axis].stop != box[axis].start:
+                continue
+            if all(last[i] == box[i] for i in range(len(box)) if i != axis):
+                found[-1] = cut(last, axis, last[axis].start, box[axis].stop)
+                break
+        else:
+            found.append(box)
+    return tuple(found)

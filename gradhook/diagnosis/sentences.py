@@ -245,8 +245,8 @@ SENTENCES: Mapping[str, Wording] = MappingProxyType(
         ),
         "one_weight": Wording(
             "{wrong} wrong and nothing else; {beside}, which shares its incoming gradient, is "
-            "right: the input that it is multiplied by, the layout of its gradient, or a penalty "
-            "on it{below}",
+            "right: the input that it is multiplied by, the layout of its gradient, or a term "
+            "added to it{below}",
             "a measured chain of layers, and one weight wrong beside its right bias",
         ),
         "remains": Wording("something else remains: {what}", "a mismatch that no cause explains"),

@@ -16,7 +16,7 @@ from typing import TypeGuard
 import numpy as np
 
 from gradhook._types import Array, Batch
-from gradhook.diagnosis.experiment import changed
+from gradhook.diagnosis.experiment import changed, without
 from gradhook.diagnosis.hypothesis import Trial
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.wrong_block import is_vector
@@ -96,6 +96,10 @@ def is_a_product(mismatch: Mismatch, names: Sequence[str]) -> Trial | None:
     biases = [name for name in names if name not in weights]
     shape = shapes[weights[0]]
     trial = None
+    plain = next(without(mismatch, "penalty"), None)  # which is no part of the product
+    base = math.nan
+    with changed(mismatch, switches=plain), contextlib.suppress(Exception):
+        base = mismatch.evaluator.loss()
     for axis in dict.fromkeys((len(shape) - 1, 0)):
         scale = random.choice([-1.0, 1.0], shape[axis]) * random.uniform(0.5, 2.0, shape[axis])
         if any(shapes[name] and max(shapes[name]) != shape[axis] for name in biases):
@@ -109,9 +113,9 @@ def is_a_product(mismatch: Mismatch, names: Sequence[str]) -> Trial | None:
                 name: _scaled(value, scale if sides[name] else 1 / scale, axis)
                 for name, value in values.items()
             }
-            with changed(mismatch, values=moved), contextlib.suppress(Exception):
+            here = changed(mismatch, switches=plain, values=moved)
+            with here, contextlib.suppress(Exception):
                 after = mismatch.evaluator.loss()
-                base = mismatch.measured.prober.loss
                 same = abs(after - base) <= _allowed(mismatch, [after, base])
                 tried = f"units of {weights[0]} multiplied and those of {weights[1]} divided"
                 out = "the loss stays" if same else "the loss changes"
