@@ -20,6 +20,7 @@ from gradhook._types import Array, Blocks
 from gradhook.diagnosis.experiment import Turned, changed, revisit, without
 from gradhook.diagnosis.mismatch import FRESH, Mismatch
 from gradhook.diagnosis.wrong_block import is_vector
+from gradhook.evaluation.directions import Move
 from gradhook.probe.prober import Prober
 
 __all__ = ["Layers", "measure_layers", "order_levels"]
@@ -30,8 +31,8 @@ MOST = 32
 GAIN = 0.3
 """A vector all of whose entries exceed this is a gain, which may stop what passes through it."""
 
-FLAT = 1e-2
-"""Share of a block's mismatch below which its slope is none."""
+FLAT = 1e-4
+"""Error of a slope, as a share of the block's mismatch, at which one of zero means something."""
 
 SAME = 1e-9
 """Relative difference below which two gradients are the same."""
@@ -70,10 +71,14 @@ def measure_layers(mismatch: Mismatch) -> Layers:
     plain = next(without(mismatch, "penalty"), None)
     if not 1 < len(names) <= MOST or mismatch.budget.left < len(names):
         return Layers()
-    base = revisit(mismatch, [], switches=plain, probes=0)
+    # Zero biases stop by themselves what passes through zero weights: a generic point has none.
+    settings = [each.setting for each in mismatch.context.measured]
+    moves = next((setting.moves for setting in settings if setting.moves), None)
+    base = revisit(mismatch, [], switches=plain, moves=moves, probes=0)
     if base is None:
         return Layers()
-    values = {name: mismatch.evaluator.workspace.values(name) for name in names}
+    with changed(mismatch, moves=moves):
+        values = {name: mismatch.evaluator.workspace.values(name) for name in names}
     seen = [
         name
         for name in names
@@ -83,7 +88,7 @@ def measure_layers(mismatch: Mismatch) -> Layers:
     for zeroed in names:
         if not np.any(values[zeroed]):
             continue
-        stopped = _stopped(mismatch, plain, zeroed, values, seen)
+        stopped = _stopped(mismatch, plain, moves, zeroed, values, seen)
         if stopped is None:
             return Layers()
         for name in stopped:
@@ -91,7 +96,7 @@ def measure_layers(mismatch: Mismatch) -> Layers:
     levels = order_levels(passes, mismatch.order)
     gates = frozenset(gate for through in passes.values() for gate in through)
     weighty = [any(n in gates or not is_vector(values[n].shape) for n in level) for level in levels]
-    if sum(weighty) < 2 or not _is_serial(mismatch, levels, passes):
+    if sum(weighty) < 2 or not _is_serial(mismatch, levels, passes, moves):
         return Layers()
     return Layers(levels, gates)
 
@@ -99,6 +104,7 @@ def measure_layers(mismatch: Mismatch) -> Layers:
 def _stopped(
     mismatch: Mismatch,
     plain: Turned | None,
+    moves: Mapping[str, Move] | None,
     zeroed: str,
     values: Blocks,
     names: Sequence[str],
@@ -111,7 +117,8 @@ def _stopped(
     evaluator = mismatch.evaluator
     zero = {zeroed: np.zeros_like(values[zeroed])}
     others = [name for name in names if name != zeroed]
-    with changed(mismatch, switches=plain, values=zero), contextlib.suppress(Exception):
+    here = changed(mismatch, switches=plain, values=zero, moves=moves)
+    with here, contextlib.suppress(Exception):
         loss, gradients = evaluator.loss_and_gradients()
         if not all(np.all(np.isfinite(gradients[name])) for name in others):
             return None
@@ -139,8 +146,8 @@ def _stopped(
 
 def _is_flat(mismatch: Mismatch, prober: Prober, names: Sequence[str]) -> bool:
     """Whether the loss does not depend on some blocks, in units of their mismatch."""
-    probe = mismatch.joint(prober, mismatch.fresh(names, FRESH))
-    return abs(probe.slope.value) <= 3 * probe.slope.error + FLAT and probe.slope.error < FLAT
+    slope = prober.along(mismatch.fresh(names, FRESH), wanted=FLAT / 100).slope
+    return abs(slope.value) <= 3 * slope.error and slope.error < FLAT
 
 
 def order_levels(
@@ -170,6 +177,7 @@ def _is_serial(
     mismatch: Mismatch,
     levels: Sequence[Sequence[str]],
     passes: Mapping[str, set[str]],
+    moves: Mapping[str, Move] | None,
 ) -> bool:
     """Whether no place of the chain but the lowest sees the batch past the places below it."""
     batch = mismatch.evaluator.batch
@@ -192,8 +200,8 @@ def _is_serial(
         wrong = [name for name in upper if name in mismatch.blocks]
         right = [name for name in upper if name not in wrong]
         probed, probes = ([], 0) if right else (wrong, 1)
-        here = revisit(mismatch, probed, values=zero, probes=probes)
-        there = revisit(mismatch, probed, values=zero, batch=other, probes=probes)
+        here = revisit(mismatch, probed, values=zero, moves=moves, probes=probes)
+        there = revisit(mismatch, probed, values=zero, batch=other, moves=moves, probes=probes)
         if here is None or there is None:
             return False
         if not all(_same(here.gradients, there.gradients, name) for name in right):

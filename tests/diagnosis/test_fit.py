@@ -20,7 +20,7 @@ def arrays(seed, number, shape=(7, 6)):
 
 
 def prediction_of(wrong_block, base, terms, planted, *, analytic=None, **measured):
-    """A prediction about a block whose numerical gradient is the base plus the terms, as planted."""
+    """Predict a block whose numerical gradient is the base plus the terms, as planted."""
     numerical = base + sum(c * t for c, t in zip(planted, terms, strict=True))
     analytic = base if analytic is None else analytic
     block = wrong_block(analytic, numerical, **measured)

@@ -1,4 +1,4 @@
-"""Every array that the right gradient may be: the prediction that undoes a mistake is among them."""
+"""Every array that the right gradient may be: what undoes a mistake is among them."""
 
 import numpy as np
 import pytest
