@@ -227,7 +227,7 @@ class _Explainer:
         if mismatch is not None:
             layers = context.layers_of(mismatch)
             said.append(place_of_fault(layers, open_, context.right, shapes, context.order))
-            said += self._hints(open_)
+        said += self._hints([n for n in unexplained if n in open_ or n in self.parts])
         if found.causes:
             also = [
                 say("part_wrong", part=found.where[name])
