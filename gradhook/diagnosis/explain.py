@@ -8,6 +8,7 @@ named and no cause: a wrong name costs more than none.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -217,8 +218,7 @@ class _Explainer:
         found, context = self.found, self.context
         shapes = {name: array.shape for name, array in context.evaluator.workspace.arrays.items()}
         # Wrong elements and parts say by themselves where the fault is; causes explain theirs.
-        single = {n for n, where in found.locations.items() if where.boxes and where.complete}
-        single |= {name for name, part in self.parts.items() if not part.everything}
+        single = {name for name in unexplained if self._stands_apart(name)}
         explained = {name for cause in found.causes for name in cause.blocks}
         open_ = [name for name in unexplained if name not in single | explained]
         open_ = self._no_consequences(open_)
@@ -238,6 +238,15 @@ class _Explainer:
             found.boundary = say("remains", what="; ".join(said)) if said else ""
         else:
             found.boundary = "; ".join(said)
+
+    def _stands_apart(self, name: str) -> bool:
+        """Whether less than half of a block is wrong, so that its fault is its own."""
+        where, part = self.found.locations.get(name), self.parts.get(name)
+        if part is not None and not part.everything:
+            return 2 * int(np.count_nonzero(part.mask)) < part.mask.size
+        if where is None or not where.boxes or not where.complete:
+            return False
+        return 2 * sum(map(size_of, where.boxes)) < math.prod(where.shape)
 
     def _no_consequences(self, names: list[str]) -> list[str]:
         """Those blocks that are not wrong by what the blocks of a cause pass down.
