@@ -160,6 +160,9 @@ class _Explainer:
             if cause.where and len(cause.blocks) == 1 and cause.where.startswith(cause.blocks[0]):
                 found.where[cause.blocks[0]] = cause.where
         order = self.context.order
+        several = [m for n in unexplained if (m := self._mismatch_of(n)) is not None]
+        if len(several) > 1:  # before searches have spent what it takes
+            self.context.layers_of(several[0])
         self._search([n for n in reversed(order) if n in unexplained and n not in found.locations])
         self._place(unexplained)
         for name in self.wrong:

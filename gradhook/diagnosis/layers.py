@@ -18,21 +18,21 @@ import numpy as np
 
 from gradhook._types import Array, Blocks
 from gradhook.diagnosis.experiment import Turned, changed, revisit, without
-from gradhook.diagnosis.mismatch import FRESH, Mismatch
+from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.wrong_block import is_vector
-from gradhook.evaluation.directions import Move
-from gradhook.probe.prober import Prober
+from gradhook.evaluation.directions import Move, seeded
+from gradhook.evaluation.points import typical_scale
 
 __all__ = ["Layers", "measure_layers", "order_levels"]
 
 MOST = 32
 """Blocks up to which each is set to zero once."""
 
-GAIN = 0.3
-"""A vector all of whose entries exceed this is a gain, which may stop what passes through it."""
+FAR = 0.3
+"""How far a block is moved to see whether the loss depends on it, in units of its scale."""
 
-FLAT = 1e-4
-"""Error of a slope, as a share of the block's mismatch, at which one of zero means something."""
+ROUNDING = 1e-13
+"""Change of a loss that is rounding, relative to its size."""
 
 SAME = 1e-9
 """Relative difference below which two gradients are the same."""
@@ -112,7 +112,7 @@ def _stopped(
     """The blocks that nothing reaches where one block is zero; ``None`` outside the domain.
 
     The analytic gradient tells of right blocks.  Of wrong ones it may not vanish for being wrong,
-    and the slope is measured.
+    so they are moved: the loss stays.
     """
     evaluator = mismatch.evaluator
     zero = {zeroed: np.zeros_like(values[zeroed])}
@@ -125,29 +125,26 @@ def _stopped(
         wrong = [name for name in others if name in mismatch.blocks]
         right = [name for name in others if name not in wrong]
         stopped = [name for name in right if _is_nothing(gradients[name], values[name])]
-        if not wrong or mismatch.budget.left < 4 * len(wrong) + 4:
-            return stopped
-        prober = Prober(
-            evaluator,
-            loss=loss,
-            gradients=gradients,
-            seed=mismatch.options.seed,
-            like=mismatch.measured.prober,
-        )
-        if _is_flat(mismatch, prober, wrong):
-            return [*stopped, *wrong]
-        array = values[zeroed]
-        may_stop = not is_vector(array.shape) or float(np.min(array)) > GAIN
-        if may_stop and len(wrong) > 1:
-            stopped += [name for name in wrong if _is_flat(mismatch, prober, [name])]
+        if mismatch.budget.left < len(wrong):
+            return None
+        allowed = 10 * mismatch.measured.prober.noise + ROUNDING * abs(loss)
+        for name in wrong:
+            moved = values[name] + _far(mismatch, values[name], name)
+            evaluator.workspace.overwrite({name: moved})
+            change = abs(evaluator.loss() - loss)
+            evaluator.workspace.overwrite({name: values[name]})
+            if change <= allowed:
+                stopped.append(name)
         return stopped
     return None
 
 
-def _is_flat(mismatch: Mismatch, prober: Prober, names: Sequence[str]) -> bool:
-    """Whether the loss does not depend on some blocks, in units of their mismatch."""
-    slope = prober.along(mismatch.fresh(names, FRESH), wanted=FLAT / 100).slope
-    return abs(slope.value) <= 3 * slope.error and slope.error < FLAT
+def _far(mismatch: Mismatch, values: Array, name: str) -> Array:
+    """A step of a block by a share of its size, along a direction of its own."""
+    order = mismatch.evaluator.workspace.names.index(name)
+    random = np.random.default_rng(seeded(mismatch.options.seed, 21, order))
+    scale = float(np.sqrt(np.mean(values**2))) or typical_scale(values.shape)
+    return FAR * scale * random.standard_normal(values.shape)
 
 
 def order_levels(

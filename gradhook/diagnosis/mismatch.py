@@ -27,7 +27,7 @@ from gradhook.evaluation.evaluator import Evaluator
 from gradhook.objective.parameters import each_leaf
 from gradhook.objective.switches import BoundSwitch
 from gradhook.options import Options
-from gradhook.probe.budget import SEARCH, Budget
+from gradhook.probe.budget import Budget
 from gradhook.probe.localise import locate
 from gradhook.probe.prober import Prober
 from gradhook.probe.result import SettingResult
@@ -49,6 +49,9 @@ SHORT = 8
 
 SLICES = 4
 """Slices of a block that are probed one by one."""
+
+SEARCH = 150
+"""Evaluations that the search inside one block may take, beside its natural splits."""
 
 FRESH = 2
 """Probes that an explanation must meet which it was not fitted on."""

@@ -10,7 +10,7 @@ from gradhook._types import Array, Batch
 from gradhook.diagnosis.constants import Sizes
 from gradhook.diagnosis.mismatch import Mismatch
 
-__all__ = ["rows_of", "sizes_seen"]
+__all__ = ["rows_of", "rows_that_count", "sizes_seen"]
 
 
 def sizes_seen(mismatch: Mismatch, batch: Batch | None = None) -> Sizes:
@@ -45,6 +45,18 @@ def sizes_seen(mismatch: Mismatch, batch: Batch | None = None) -> Sizes:
             for item in batch[1:]
         ),
     )
+
+
+def rows_that_count(mismatch: Mismatch) -> list[int]:
+    """Rows that the first mask of the batch lets count; none where it has no mask."""
+    for item in mismatch.evaluator.batch:
+        if not isinstance(item, np.ndarray) or item.shape != (mismatch.rows,):
+            continue
+        if _is_mask(item):
+            return [int(row) for row in np.flatnonzero(item)]
+        if item.dtype.kind == "i" and np.any(item < 0):
+            return [int(row) for row in np.flatnonzero(item >= 0)]
+    return []
 
 
 def rows_of(mismatch: Mismatch, batch: Batch) -> int:

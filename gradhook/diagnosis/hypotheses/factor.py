@@ -42,7 +42,7 @@ from gradhook.diagnosis.hypotheses.readings import ATTENTION, Reader
 from gradhook.diagnosis.hypothesis import Hypothesis, Refutation, Trial
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import OUT, listed, say, times, verb
-from gradhook.diagnosis.sizes import sizes_seen
+from gradhook.diagnosis.sizes import rows_that_count, sizes_seen
 from gradhook.diagnosis.wrong_block import WrongBlock
 
 __all__ = ["FactorBesidePenalty", "MeaningfulFactor", "PlainFactor", "SharedFactor"]
@@ -104,8 +104,8 @@ class _Factor(Hypothesis):
         """Take fewer rows: a factor that counts rows follows, and no other does."""
         if not any(reading.counts in COUNT_ROWS for reading in readings):
             return readings, []
-        fewer = max(2, mismatch.rows - 3) if mismatch.rows > 2 else 1
-        batch = with_rows(mismatch, range(fewer))
+        rows = _fewer_rows(mismatch, readings)
+        batch = with_rows(mismatch, rows)
         seen = None if batch is None else revisit(mismatch, self.blocks, batch=batch)
         if batch is None or seen is None:
             return [r for r in readings if r.counts not in COUNT_ROWS], []
@@ -118,7 +118,7 @@ class _Factor(Hypothesis):
         }
         kept = [r for r, factor in zip(readings, expected, strict=True) if met.get(factor)]
         stays = seen.meets(mismatch, self._predicted(seen, self.coefficient))
-        tried = f"{fewer} rows in place of {mismatch.rows}"
+        tried = f"{len(rows)} rows in place of {mismatch.rows}"
         if not kept and not stays:
             return [], [Trial(tried, "the factor is another, and not by what it counts", True)]
         out = "the factor follows" if kept and not stays else "the factor stays"
@@ -233,6 +233,16 @@ def is_of_no_account(found: _Factor, mismatch: Mismatch) -> bool:
         return False  # a part of a block is scaled by nothing that lies above
     several = len(found.blocks) > 1 or len(mismatch.blocks) > 1
     return found.kind == "scale" and not found.readings and several and bool(mismatch.right)
+
+
+def _fewer_rows(mismatch: Mismatch, readings: Sequence[Meaning]) -> list[int]:
+    """Rows to see whether a factor follows their number: without one that a mask lets count."""
+    rows = list(range(mismatch.rows))
+    if any(reading.counts == "counted" for reading in readings):
+        counting = rows_that_count(mismatch)
+        if len(counting) > 1:
+            return [row for row in rows if row != counting[-1]]
+    return rows[: max(2, len(rows) - 3)] if len(rows) > 2 else rows[:1]
 
 
 class SharedFactor(_Factor):
