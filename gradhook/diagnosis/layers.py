@@ -16,11 +16,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gradhook._types import Array, Blocks
+from gradhook._types import Array, Batch, Blocks
 from gradhook.diagnosis.experiment import Turned, changed, revisit, without
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.wrong_block import is_vector
 from gradhook.evaluation.directions import Move, seeded
+from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.points import typical_scale
 
 __all__ = ["Layers", "measure_layers", "order_levels"]
@@ -112,7 +113,7 @@ def _stopped(
     """The blocks that nothing reaches where one block is zero; ``None`` outside the domain.
 
     The analytic gradient tells of right blocks.  Of wrong ones it may not vanish for being wrong,
-    so they are moved: the loss stays.
+    so they are moved: the loss stays, or changes by the same on other data, as a penalty does.
     """
     evaluator = mismatch.evaluator
     zero = {zeroed: np.zeros_like(values[zeroed])}
@@ -128,15 +129,37 @@ def _stopped(
         if mismatch.budget.left < len(wrong):
             return None
         allowed = 10 * mismatch.measured.prober.noise + ROUNDING * abs(loss)
+        other = _other_data(mismatch)
         for name in wrong:
             moved = values[name] + _far(mismatch, values[name], name)
-            evaluator.workspace.overwrite({name: moved})
-            change = abs(evaluator.loss() - loss)
-            evaluator.workspace.overwrite({name: values[name]})
-            if change <= allowed:
+            change = _change(evaluator, name, values[name], moved)
+            if abs(change) > allowed and other is not None:
+                batch, evaluator.batch = evaluator.batch, other
+                change -= _change(evaluator, name, values[name], moved)
+                evaluator.batch = batch
+            if abs(change) <= allowed:
                 stopped.append(name)
         return stopped
     return None
+
+
+def _change(evaluator: Evaluator, name: str, values: Array, moved: Array) -> float:
+    """By how much the loss changes where one block is moved."""
+    before = evaluator.loss()
+    evaluator.workspace.overwrite({name: moved})
+    after = evaluator.loss()
+    evaluator.workspace.overwrite({name: values})
+    return after - before
+
+
+def _other_data(mismatch: Mismatch) -> Batch | None:
+    """The batch with its first item's rows in another order; ``None`` where that cannot be had."""
+    batch, axis = mismatch.evaluator.batch, mismatch.options.sample_axis
+    if not batch or not isinstance(batch[0], np.ndarray) or mismatch.rows < 2:
+        return None
+    if not -batch[0].ndim <= axis < batch[0].ndim:
+        return None
+    return (np.roll(batch[0], 1, axis=axis), *batch[1:])
 
 
 def _far(mismatch: Mismatch, values: Array, name: str) -> Array:
@@ -177,13 +200,9 @@ def _is_serial(
     moves: Mapping[str, Move] | None,
 ) -> bool:
     """Whether no place of the chain but the lowest sees the batch past the places below it."""
-    batch = mismatch.evaluator.batch
-    if not batch or not isinstance(batch[0], np.ndarray) or mismatch.rows < 2:
+    other = _other_data(mismatch)
+    if other is None:
         return False
-    axis = mismatch.options.sample_axis
-    if not -batch[0].ndim <= axis < batch[0].ndim:
-        return False
-    other = (np.roll(batch[0], 1, axis=axis), *batch[1:])
     for lower, upper in itertools.pairwise(levels):
         gates = [n for n in lower if any(n in passes[b] for b in passes)]
         zero = {
