@@ -17,23 +17,20 @@ LIBRARY = Library(
     conventions=(
         (
             "`AbsoluteError` and `PinballLoss` return a Hessian of ones and `HuberLoss` one of "
-            "ones "
-            "and zeros: approximations that the solvers ask for, so stated; not derivatives."
+            "ones and zeros: approximations that the solvers ask for, so stated; not derivatives."
         ),
         (
             "`HalfTweedieLossIdentity`, `HalfPoissonLoss` and others leave out terms that do not "
             "depend on the prediction: `constant_to_optimal_zero` holds them."
         ),
         (
-            "`_kl_divergence_bh` of t-SNE returns the gradient of the tree's approximation, not of "
-            "the "
-            "divergence that it returns: an approximation by design."
+            "`_kl_divergence_bh` of t-SNE returns the gradient of the tree's approximation, not "
+            "of the divergence that it returns: an approximation by design."
         ),
     ),
     left_out="`PairwiseKernel` (its derivative is a numerical one); `CompoundKernel` (no `theta` "
     "of its own to clone with); t-SNE's Barnes-Hut gradient (approximate by design); trees and "
-    "SVMs (compiled "
-    "solvers without a callable gradient).",
+    "SVMs (compiled solvers without a callable gradient).",
 )
 
 FAULTS = (

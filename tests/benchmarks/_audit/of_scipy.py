@@ -15,23 +15,19 @@ LIBRARY = Library(
     conventions=(
         (
             "`rv_continuous.pdf` is checked as the derivative of `cdf`; where either is an "
-            "integral "
-            "or "
-            "a series cut off (`genhyperbolic`, `levy_stable`, `studentized_range`, ...) the pair "
-            "is "
-            "left out."
+            "integral or a series cut off (`genhyperbolic`, `levy_stable`, `studentized_range`, "
+            "...) the pair is left out."
         ),
         "Integer orders only: `jvp(v, z)` and the like are derivatives in `z`, never in `v`.",
     ),
     left_out="ends of domains, where only one side can be seen (`assoc_legendre_p` at z = -1, "
     "[#26229](https://github.com/scipy/scipy/issues/26229)); distributions whose `cdf` SciPy "
-    "integrates numerically; derivatives that SciPy "
-    "itself takes by differences.",
+    "integrates numerically; derivatives that SciPy itself takes by differences.",
     seen=(
         (
             "Values of `pro_rad2` and `obl_rad2` with m > 0 do not satisfy the Wronskian near the "
-            "origin: "
-            "`c (x² - 1) (R1 R2' - R1' R2)` for `pro_rad2(1, 1, 5, 1.2)` is -23.5 and must be 1."
+            "origin: `c (x² - 1) (R1 R2' - R1' R2)` for `pro_rad2(1, 1, 5, 1.2)` is -23.5 and "
+            "must be 1."
         ),
         ("`obl_rad2(0, 1, 1.3, 1.2)` returns -5e-321."),
     ),
@@ -42,9 +38,8 @@ FAULTS = (
         "`obl_rad2` with odd n - m and m > 0 near the origin: the derivative",
         ("obl_rad2(1, 2, 1.3, x)", "obl_rad2(2, 3, 1.3, x)"),
         "Value and derivative are not of one function. Neither satisfies the Wronskian: for m, n, "
-        "c, "
-        "x = 1, 2, 1.3, 1.2 the expression on the right is -9.1, and 0.58 with the derivative of "
-        "the value returned.",
+        "c, x = 1, 2, 1.3, 1.2 the expression on the right is -9.1, and 0.58 with the derivative "
+        "of the value returned.",
         "`c (x² + 1) (R1 R2' - R1' R2) = 1` (Abramowitz and Stegun 21.9, DLMF 30.11).",
         "The Wronskian; central differences of every element.",
         "",

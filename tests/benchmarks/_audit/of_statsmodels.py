@@ -34,8 +34,8 @@ FAULTS = (
         "`d²l/dβ dγ = Σ_{y=0} w (1 - w) μ exp(-μ) / p0² · x zᵀ` with `p0 = w + (1 - w) exp(-μ)`; "
         "`_hessian_logit` has `w (1 - w) μ / p0`.",
         "Algebra; differences of `score` (agree with the formula to 1e-9).",
-        "[#7632](https://github.com/statsmodels/statsmodels/issues/7632), open, says that the code "
-        "does not look correct.",
+        "[#7632](https://github.com/statsmodels/statsmodels/issues/7632), open, says that the "
+        "code does not look correct.",
         """\
 import numpy as np; from statsmodels.discrete.count_model import ZeroInflatedPoisson
 y, x = np.array([0, 0, 1, 0, 2, 3.0]), np.ones((6, 1)); b = np.array([-0.4, 0.3])
@@ -48,8 +48,8 @@ print(m.hessian(b)[0, 1], (m.score(b + e)[0] - m.score(b - e)[0]) / 2e-6)""",
         "`TruncatedLFGeneric.score_obs` makes `model_main.__class__(...)` anew without `p`: the "
         "term of the truncation belongs to `p=2` (negative binomial) or `p=1` (generalized "
         "Poisson) whatever `p` is. `p=2` is the default of `TruncatedLFGeneralizedPoisson`.",
-        "The model in the loop needs the `p` of `model_main` "
-        "(`model_main._get_init_kwds()` holds it).",
+        "The model in the loop needs the `p` of `model_main` (`model_main._get_init_kwds()` holds "
+        "it).",
         "Differences of `loglike`; with `p` handed on the two agree to 1e-8.",
         "",
         """\
