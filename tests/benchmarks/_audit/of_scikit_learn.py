@@ -75,8 +75,7 @@ def derivatives() -> Iterator[Derivative]:
 def _losses() -> Iterator[Derivative]:
     from sklearn._loss import loss as losses
 
-    random = np.random.default_rng(0)
-    n = 30
+    random, n = np.random.default_rng(0), 30
     reals, positive = random.normal(size=n), random.gamma(2, size=n)
     binary, raw = random.integers(0, 2, n).astype(float), random.normal(size=n)
     weights = random.uniform(0.5, 2, n)
@@ -355,8 +354,7 @@ def _networks() -> Iterator[Derivative]:
 
     random = np.random.default_rng(5)
     X, w = random.normal(size=(12, 4)), random.uniform(0.5, 2, 12)
-    one = random.gamma(2, size=12)
-    several = random.gamma(2, size=(12, 3))
+    one, several = random.gamma(2, size=12), random.gamma(2, size=(12, 3))
     two, many = random.integers(0, 2, 12), np.arange(12) % 3
     labels = random.integers(0, 2, (12, 3))
     for activation in ("identity", "logistic", "tanh", "relu"):

@@ -349,8 +349,7 @@ def _adjoints() -> Iterator[Derivative]:
     from scipy.sparse import linalg as sl
 
     random = np.random.default_rng(3)
-    A = random.normal(size=(4, 4))
-    Z = random.normal(size=(3, 5)) + 1j * random.normal(size=(3, 5))
+    A, Z = random.normal(size=(4, 4)), random.normal(size=(3, 5)) + 1j * random.normal(size=(3, 5))
     operators = {
         "MatrixLinearOperator": sl.aslinearoperator(A),
         "MatrixLinearOperator complex": sl.aslinearoperator(Z),
