@@ -64,6 +64,7 @@ class WholeBatch:
         options: The check's options.
         batch: The whole batch.
         rows: How many rows were drawn.
+        total: How many the batch holds; 0 where that is not known.
         copied: Whether the functions write to a batch, so that they get a copy.
     """
 
@@ -71,6 +72,7 @@ class WholeBatch:
     options: Options
     batch: Batch
     rows: int
+    total: int = 0
     copied: bool = False
 
     def every_row(self) -> Batch:
@@ -185,11 +187,11 @@ def merged(rows: CheckRecord, every: CheckRecord, whole: WholeBatch) -> CheckRec
             taken_back.append(name)
         elif now in MISMATCH and before not in MISMATCH:
             found.append(name)
-    count = whole.rows
+    count, of = whole.rows, f" of {whole.total}" if whole.total else ""
     if taken_back:
         every.notes.append(
-            f"{', '.join(taken_back)}: right on the whole batch, wrong on {count} rows of it: the "
-            "objective uses something of the whole batch (a constant 1/n, precomputed sums, a "
+            f"{', '.join(taken_back)}: right on the whole batch{of}, wrong on {count} rows of it: "
+            "the objective uses something of the whole batch (a constant 1/n, precomputed sums, a "
             "parameter per row); pass samples=None to check on every row from the start"
         )
     if found:

@@ -19,7 +19,7 @@ from typing import Any, Self
 import numpy as np
 
 from gradhook._types import Blocks
-from gradhook.difference import Backward, Forward, Method
+from gradhook.difference import Backward, ComplexStep, Forward, Method
 from gradhook.difference.base import Estimate
 from gradhook.difference.formulas import Formula, Pair, Sharp
 from gradhook.difference.long_steps import LongSteps
@@ -415,7 +415,9 @@ class Prober:
                 )
                 slope = search(line, self.loss, Pair(), options, noise=self.noise)
             analytic = direction.dot(self.gradients[name])
-            if self._rounds(name, slope.step) and math.isfinite(slope.value):
+            complex_step = isinstance(self._method, ComplexStep)  # moves nothing that is real
+            rounds = not complex_step and self._rounds(name, slope.step)
+            if rounds and math.isfinite(slope.value):
                 analytic = line.slope_taken({name: self.gradients[name]}, slope.step)
         self.steps.learn(name, slope)
         return Probe(analytic, slope)
