@@ -131,7 +131,7 @@ def test_an_epsilon_inside_the_logarithm_of_three_layers_passes_and_costs_no_sea
     assert report.passed
     assert report.verdict == "PASS"
     notes = [f.note for block in report.blocks.values() for f in block.findings]
-    assert any("typical of log(y + eps)" in note for note in notes)
+    assert any("as a log(y + eps)" in note for note in notes)
     # Three times what right code costs: 16 evaluations for each of six blocks, and 24.
     assert report.evaluations <= 3 * (16 * 6 + 24)
 

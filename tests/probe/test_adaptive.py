@@ -36,9 +36,7 @@ def test_long_steps_see_small_mistakes_through_noise_and_pass_right_code(level, 
 
 
 def test_without_long_steps_that_mistake_would_pass_unseen(monkeypatch):
-    monkeypatch.setattr(
-        adaptive.AdaptiveProbing, "_from_afar", lambda self, evidence: evidence
-    )
+    monkeypatch.setattr(adaptive.AdaptiveProbing, "_from_afar", lambda self, evidence: evidence)
     assert noisy(1e-6, factor=1.001).blocks["W"].verdict != "FAIL"
 
 

@@ -17,7 +17,16 @@ TOLERANCE = Tolerance()
 
 
 def judged(
-    analytic, numerical, error, *, norm=None, ordinary=1.0, arithmetic="", kink=False, gap=0.0, **fields
+    analytic,
+    numerical,
+    error,
+    *,
+    norm=None,
+    ordinary=1.0,
+    arithmetic="",
+    kink=False,
+    gap=0.0,
+    **fields,
 ):
     """One block of a hundred elements, three directions with equal numbers."""
     probe = Probe(analytic, Estimate(numerical, error, 1e-6, kink=kink, gap=gap))
