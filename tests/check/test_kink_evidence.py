@@ -26,7 +26,7 @@ def box_cox(wrong):
         z = p["k"] * log
         near = np.abs(z) < 1e-4
         safe = np.where(near, 1.0, z)
-        unit = np.where(near, 1 + z / 2, np.expm1(safe) / safe)
+        unit = np.where(near, 1 + z / 2 + z * z / 6, np.expm1(safe) / safe)
         slope = np.where(near, 0.5 + z / 3, (np.exp(z) - unit) / safe)
         loss, d = squares(log * unit - y)
         gradient = d @ (log * log * slope)
