@@ -20,7 +20,7 @@ from gradhook.probe.budget import Budget
 from gradhook.probe.measure import enter, measure
 from gradhook.probe.result import EarlierResults, SettingResult
 from gradhook.probe.setting import Setting
-from gradhook.verdict.judge import Judgement, judge_kink
+from gradhook.verdict.judge import Judgement, is_worse_here, judge_kink
 
 __all__ = ["measure_off_the_tie"]
 
@@ -88,10 +88,15 @@ def measure_off_the_tie(
                 if name not in judged or said.finding.verdict is not Verdict.INCONCLUSIVE:
                     judged[name] = said
             left = [n for n in left if judged[n].finding.verdict not in MISMATCH]
-    alone = [name for name in judged if judged[name].finding.verdict is Verdict.KINK]
+    off = {name: _nearby(retried, name) for name in judged}
+    alone = {
+        name: there
+        for name, there in off.items()
+        if judged[name].finding.verdict is Verdict.KINK
+        or (there.comparison.resolved and is_worse_here(current.judgements[name], there))
+    }
     if alone:
-        search = KinkSearch(evaluator, current, options, earlier, budget)
-        judged |= search.judged({name: _nearby(retried, name) for name in alone})
+        judged |= KinkSearch(evaluator, current, options, earlier, budget).judged(alone)
     if not retried:
         coverage.append(
             "a mismatch at the current point could not be measured again off a possible tie"

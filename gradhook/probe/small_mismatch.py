@@ -12,6 +12,7 @@ of ``log(y + 1e-7)`` in the loss alone, and passes with its number.
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -82,6 +83,9 @@ def judge_small(
             judged[name] = _by_rule(judgement, "", tolerance, shared=True)
             continue
         block, size = evidence[name], judgement.comparison.residual_norm
+        if _is_alike(judgement, [judgements[other] for other in spread], tolerance):
+            spread.append(name)
+            continue
         worth = _search_worth(prober, block, size, tolerance, seeded(seed, 10, index))
         if not worth:
             spread.append(name)
@@ -114,6 +118,17 @@ def judge_small(
     for name in spread:
         judged[name] = _by_rule(judgements[name], rules.get(name, ""), tolerance, shared=shared)
     return judged
+
+
+def _is_alike(judgement: Judgement, spread: Sequence[Judgement], tolerance: Tolerance) -> bool:
+    """Whether some blocks have a mismatch all over them already, and this one's is no larger.
+
+    What enters at the loss shows in every block, and about alike.
+    """
+    ratios = [other.finding.ratio for other in spread]
+    return len(
+        ratios
+    ) >= SHARED_BLOCKS and judgement.finding.ratio <= tolerance.unlike * statistics.median(ratios)
 
 
 def _search_worth(

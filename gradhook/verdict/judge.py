@@ -17,7 +17,17 @@ from gradhook.report import Finding
 from gradhook.verdict.compare import Comparison, compare
 from gradhook.verdict.evidence import BlockEvidence, Location
 
-__all__ = ["Further", "Judgement", "combine", "doubt", "judge", "judge_kink", "overall", "passes"]
+__all__ = [
+    "Further",
+    "Judgement",
+    "combine",
+    "doubt",
+    "is_worse_here",
+    "judge",
+    "judge_kink",
+    "overall",
+    "passes",
+]
 
 PRECEDENCE = (
     Verdict.FAIL,
@@ -159,6 +169,12 @@ def doubt(judgement: Judgement, noise: float) -> Judgement:
     return replace(judgement, finding=finding, further=Further.NOTHING)
 
 
+def is_worse_here(here: Judgement, nearby: Judgement) -> bool:
+    """Whether a mismatch at the current point is another than the one a step away, if any."""
+    wrong, beside = here.finding.verdict in MISMATCH, nearby.finding.verdict
+    return wrong and beside is not Verdict.FAIL and here.finding.ratio > nearby.finding.ratio
+
+
 def judge_kink(here: Judgement, nearby: Judgement, *, kink: bool | None = True) -> Judgement:
     """Judge a mismatch at the current point by what a point nearby, off every tie, says of it.
 
@@ -171,6 +187,12 @@ def judge_kink(here: Judgement, nearby: Judgement, *, kink: bool | None = True) 
     """
     verdict = nearby.finding.verdict
     small = verdict is Verdict.PASS and nearby.comparison.resolved
+    if kink is False and verdict is not Verdict.FAIL:
+        ratios = f"ratio {here.finding.ratio:.1e} here, {nearby.finding.ratio:.1e} a step away"
+        note = f"wrong exactly here, where the loss is smooth: {ratios}"
+        said = here.finding.verdict if here.finding.verdict in MISMATCH else Verdict.FAIL
+        finding = replace(here.finding, verdict=said, note=note)
+        return replace(here, finding=finding, further=Further.NOTHING)
     if verdict in MISMATCH or small:
         # Still there off the tie: the number measured there counts, since no kink can have spoiled
         # it.
@@ -199,12 +221,9 @@ def judge_kink(here: Judgement, nearby: Judgement, *, kink: bool | None = True) 
             "cannot be traced: either ties cancel here, which is no mistake, or the gradient "
             "treats this point as a special case, which is one"
         )
-        verdict = Verdict.WARN
-    else:
-        note = f"wrong exactly here, where the loss is smooth: {ratios}"
-        verdict = Verdict.FAIL
-    finding = replace(here.finding, verdict=verdict, note=note)
-    return replace(here, finding=finding, further=Further.NOTHING)
+        finding = replace(here.finding, verdict=Verdict.WARN, note=note)
+        return replace(here, finding=finding, further=Further.NOTHING)
+    return here
 
 
 def _at_a_tie(here: Judgement, nearby: Judgement, verdict: Verdict, note: str) -> Judgement:

@@ -95,7 +95,7 @@ def test_a_coarse_pass_takes_no_mismatch_back(whole):
     assert [f.verdict for f in every.kept["W"]] == ["FAIL"]
     sharp = merged(record("FAIL", 5e-3), record("PASS", 1e-8, 1e-7), whole)
     assert not sharp.kept
-    assert "right on the whole batch, wrong on 7 rows" in sharp.notes[0]
+    assert "right on the whole batch of 20, wrong on 7 rows" in sharp.notes[0]
 
 
 def test_a_joint_mismatch_that_is_noise_says_nothing(monkeypatch):
