@@ -12,16 +12,23 @@ __all__ = ["hook_methods"]
 
 
 def hook_methods(
-    trainer: Any, check: GradCheckCallback, *, step: str, train: str, steps_made: Callable[[], int]
+    trainer: Any,
+    check: GradCheckCallback,
+    *,
+    step: str | None = None,
+    train: str | None = None,
+    steps_made: Callable[[], int | None] = lambda: None,
+    batch: Callable[..., Any] = lambda *_, **__: None,
 ) -> None:
     """Let a trainer's own methods call a callback's hooks; a disabled callback is not hooked.
 
     Args:
         trainer: The object whose methods are wrapped; its class stays as it is.
-        check: The callback, which has its batch already.
-        step: Name of the method that makes one update.
-        train: Name of the method that makes them all.
-        steps_made: Number of finished updates.
+        check: The callback.
+        step: Name of the method that makes one update; ``None`` for none.
+        train: Name of the method that makes them all; ``None`` for none.
+        steps_made: Number of finished updates; ``None`` lets the callback count.
+        batch: Makes the batch of the arguments of ``step``; ``None`` is what the callback has.
 
     Example:
         >>> from types import SimpleNamespace
@@ -36,19 +43,24 @@ def hook_methods(
     """
     if not check.enabled:
         return
-    make_step, make_all = getattr(trainer, step), getattr(trainer, train)
+    if step is not None:
+        make_step = getattr(trainer, step)
 
-    @functools.wraps(make_step)
-    def checked_step(*args: Any, **keywords: Any) -> Any:
-        check.on_train_begin()  # does nothing once the check at the start is made
-        returned = make_step(*args, **keywords)
-        check.on_step_end(steps_made())
-        return returned
+        @functools.wraps(make_step)
+        def checked_step(*args: Any, **keywords: Any) -> Any:
+            found = batch(*args, **keywords)
+            check.on_train_begin(batch=found)  # does nothing once the check at the start is made
+            returned = make_step(*args, **keywords)
+            check.on_step_end(steps_made(), batch=found)
+            return returned
 
-    @functools.wraps(make_all)
-    def checked_train(*args: Any, **keywords: Any) -> Any:
-        with check:
-            return make_all(*args, **keywords)
+        setattr(trainer, step, checked_step)
+    if train is not None:
+        make_all = getattr(trainer, train)
 
-    setattr(trainer, step, checked_step)
-    setattr(trainer, train, checked_train)
+        @functools.wraps(make_all)
+        def checked_train(*args: Any, **keywords: Any) -> Any:
+            with check:
+                return make_all(*args, **keywords)
+
+        setattr(trainer, train, checked_train)

@@ -32,15 +32,12 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-import numpy as np
-
 from gradhook import GradCheckCallback, Objective, Switch
 
+from ._cross_entropy import NOTE, left_out
 from ._method_hooks import hook_methods
 
 __all__ = ["attach"]
-
-NOTE = "cross-entropy checked as -log(y): the book's adds 1e-7 to y, and its gradient does not"
 
 
 def attach(trainer: Any, **callback_keywords: Any) -> GradCheckCallback:
@@ -90,7 +87,7 @@ def attach(trainer: Any, **callback_keywords: Any) -> GradCheckCallback:
     last = getattr(network, "last_layer", getattr(network, "lastLayer", None))
     objective = Objective(
         parameters=lambda: network.params,
-        loss=lambda x, t: network.loss(x, t, **mode) + _left_out(last),
+        loss=lambda x, t: network.loss(x, t, **mode) + left_out(last, getattr(last, "loss", None)),
         gradients=network.gradient,
         form="in_place",
         model=network,
@@ -105,15 +102,3 @@ def attach(trainer: Any, **callback_keywords: Any) -> GradCheckCallback:
         steps_made=lambda: int(trainer.current_iter),
     )
     return check
-
-
-def _left_out(last: Any) -> float:
-    """``-log(y)`` less the book's cross-entropy where the last layer computed just that, else 0."""
-    y, t, loss = (getattr(last, name, None) for name in ("y", "t", "loss"))
-    if y is None or t is None or not isinstance(loss, float) or not np.all(np.isfinite(y)):
-        return 0.0
-    chosen = y[np.arange(len(y)), np.argmax(t, axis=1) if np.size(t) == np.size(y) else t]
-    books = -np.log(chosen + 1e-7).sum() / len(y)
-    if not np.isclose(loss, books, rtol=1e-12, atol=0) or not np.all(chosen > 0):
-        return 0.0
-    return float(-np.log(chosen).sum() / len(y) - books)

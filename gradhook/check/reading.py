@@ -166,7 +166,7 @@ def _run_of(objective: Objective) -> Callable[..., Any]:
     def run(*batch: Any, **keywords: Any) -> Any:
         __tracebackhide__ = True
         value = loss(*batch, **keywords)
-        gradients(*batch, **keywords)
-        return value
+        found = gradients(*batch, **keywords)
+        return (value, found) if isinstance(found, Mapping) else value
 
     return run

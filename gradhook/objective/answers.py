@@ -6,7 +6,7 @@ One sentence each: what was passed, what it has, and the line to write.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,13 +14,15 @@ import numpy as np
 from gradhook._types import with_article
 from gradhook.errors import ObjectiveError, ParameterTypeError
 from gradhook.objective.calls import name_of, positional_names
-from gradhook.objective.holders import find_pairs, holds, is_numbers, is_tensor, slots
+from gradhook.objective.holders import Pair, find_pairs, holds, is_numbers, is_tensor, slots
 
 __all__ = [
+    "found_on",
     "is_function",
     "misplaced_batch",
     "names_needed",
     "no_objective",
+    "nothing_found",
     "refuse_class",
     "refuse_parameters",
     "without_parameters",
@@ -32,18 +34,17 @@ FORMS = (
     "(loss, gradients); or a network with .params, .loss(x, t) and .gradient(x, t)"
 )
 
-OF_MODELS = ("forward", "backward", "params", "parameters", "layers")
-"""Attributes of models and layers, by which one that can be called is told from a function."""
-
-SHOWN = 4
-"""Names that a sentence lists."""
+SHOWN, NAMED = 4, 8
+"""Names that a sentence lists, and those that the note on an object does."""
 
 
 def is_function(thing: Any) -> bool:
     """Whether a thing is a function to be called, and no model or layer."""
-    if not callable(thing) or inspect.isclass(thing):
+    if inspect.isroutine(thing) or not callable(thing) or inspect.isclass(thing):
+        return inspect.isroutine(thing)
+    if hasattr(thing, "backward") or _is_torch(thing, "Module"):
         return False
-    return inspect.isroutine(thing) or not any(hasattr(thing, name) for name in OF_MODELS)
+    return not (holds(thing) and any(is_tensor(slot.get()) for slot in slots(thing)))
 
 
 def refuse_class(thing: Any) -> None:
@@ -148,6 +149,60 @@ def names_needed(parameters: Any) -> str:
         f"an update tells no weights from activations, and the parameters are "
         f"{with_article(type(parameters).__name__)}: write parameters=lambda: {{{shown}}}"
     )
+
+
+def found_on(how: str, root: Any, pairs: Sequence[Pair], out: Mapping[str, str]) -> str:
+    """How weights and gradients were found, for the report.
+
+    Args:
+        how: What the user's function does.
+        root: The object that holds them.
+        pairs: What was found.
+        out: What was left out, and why.
+    """
+    found = [f"{p.weight.name} ({p.gradient.name.rpartition('.')[2]})" for p in pairs]
+    more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
+    left = ", ".join(f"{name} ({why})" for name, why in list(out.items())[:NAMED])
+    return (
+        f"{how}; weights and gradients found on {_called(root)}: {', '.join(found[:NAMED])}{more}"
+        f"{f'; left out: {left}' if left else ''}"
+    )
+
+
+def nothing_found(run: Callable[..., Any], root: Any, out: Mapping[str, str]) -> str:
+    """What was seen on an object on which no weight has a gradient, and what to write instead.
+
+    Args:
+        run: The user's function.
+        root: The object.
+        out: What looked like a weight and is none, and why.
+    """
+    seen = {s.name: np.shape(s.get()) for s in slots(root) if is_numbers(s.get())}
+    arrays = [name for name, shape in seen.items() if shape] or list(seen)
+    shown = [f"{n} {seen[n]}" + (f" ({out[n]})" if n in out else "") for n in arrays[:NAMED]]
+    shown += [f"{name} ({why})" for name, why in out.items() if name not in arrays[:NAMED]]
+    chosen = [name for name in arrays if name not in out][:2] or ["W1"]
+    owner = "" if isinstance(root, (list, tuple, Mapping)) else "net."
+    weights = ", ".join(f"{name!r}: {owner}{name}" for name in chosen)
+    gradients = ", ".join(f"{name!r}: ..." for name in chosen)
+    changed = any(out.get(name, "").startswith(("written", "replaced")) for name in seen)
+    update = " If the run also updates the weights, use Objective.from_update." if changed else ""
+    return (
+        f"no weight with a gradient was found on {_called(root)} after a run.  Arrays seen: "
+        f"{', '.join(shown) or 'none'}.{update}  Write instead:\n"
+        f"    def loss_and_gradients(*batch):\n"
+        f"        return {name_of(run)}(*batch), {{{gradients}}}\n"
+        f"    check_gradients(loss_and_gradients, {{{weights}}}, batch=...)"
+    )
+
+
+def _called(root: Any) -> str:
+    kind = type(root).__name__
+    if isinstance(root, (list, tuple, dict)):
+        items = list(root.values() if isinstance(root, dict) else root)
+        kinds = list(dict.fromkeys(type(item).__name__ for item in items))
+        return f"the {kind} of {len(items)} ({', '.join(kinds[:3])})"
+    return f"the {kind}"
 
 
 def _having(thing: Any) -> str:

@@ -9,22 +9,27 @@ one that shares memory with the batch; a gradient that no run writes is none.
 At each evaluation the gradients are zeroed, so that code which adds to them and code which
 overwrites them are both right.  Weights are moved where they are; numbers, read-only arrays and
 float32 arrays that are to be finer for a while are put into every attribute that held them.
+
+A ``run`` that returns ``(loss, gradients by name)`` names its weights so.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from gradhook._types import Array, Batch, with_article
 from gradhook.errors import GradientNameError, LossTypeError, ObjectiveError
+from gradhook.objective.answers import found_on, nothing_found
 from gradhook.objective.calls import batch_of, by_name, name_of, signature_of, takes
-from gradhook.objective.gradients import shape_of
+from gradhook.objective.gradients import RULES, shape_of
 from gradhook.objective.holders import (
+    ABSENT,
     Pair,
+    ReturnedSlot,
     Slot,
     find_pairs,
     is_numbers,
@@ -32,15 +37,12 @@ from gradhook.objective.holders import (
     number_slot,
     slots,
 )
-from gradhook.objective.parameters import each_leaf, rms
+from gradhook.objective.parameters import Tree, each_leaf, rms
 
 __all__ = ["Held"]
 
 MOVED = 1e-3
 """Distance, in scales of each array, by which candidates are moved before the second run."""
-
-NAMED = 8
-"""Pairs that the note names one by one."""
 
 
 class Held:
@@ -61,6 +63,7 @@ class Held:
         self._whole = root
         self._run = run
         self._pairs: list[Pair] = []
+        self._given: dict[str, Any] = {}
         self._original: dict[str, Any] = {}
         self._places: dict[str, list[Slot]] = {}
         self.weights: dict[str, Array] = {}
@@ -89,7 +92,7 @@ class Held:
         for pair in find_pairs(self._root):
             before[pair.weight.path] = pair.weight.get()
         self._loss_of(call())
-        pairs = find_pairs(self._root)
+        pairs = self._named_by_gradients() if self._given else find_pairs(self._root)
         out: dict[str, str] = {}
         arrays = [item for item in each_leaf([batch, data]) if isinstance(item, np.ndarray)]
         for pair in pairs:
@@ -117,17 +120,24 @@ class Held:
             )
         rewind()
         if not pairs:
-            raise ObjectiveError(self._nothing(out))
+            raise ObjectiveError(nothing_found(self._user_run, self._whole, out))
         self._take(pairs)
-        self.note = self._found(out)
+        how = "returns the gradients" if self._given else "makes both passes"
+        self.note = found_on(f"{name_of(self._user_run)} {how}", self._whole, pairs, out)
 
     def loss_and_gradients(self, *batch: Any, **keywords: Any) -> tuple[Any, dict[str, Any]]:
         """Run forward and backward, and read the gradients."""
         __tracebackhide__ = True
         self._install()
         self._zero()
+        before = [pair.gradient.again(self._root).get(ABSENT) for pair in self._pairs]
         loss = self._loss_of(self._run(*batch, **keywords))
-        return loss, {pair.weight.name: self._read(pair) for pair in self._pairs}
+        found = {pair.weight.name: self._read(pair) for pair in self._pairs}
+        # What was None is None again, for code that adds to whatever else is there.
+        for pair, value in zip(self._pairs, before, strict=True):
+            if value is None or value is ABSENT:
+                pair.gradient.again(self._root).put(value)
+        return loss, found
 
     @property
     def function(self) -> Callable[..., Any]:
@@ -238,7 +248,23 @@ class Held:
         weight = self.weights[pair.weight.name]
         return np.reshape(gradient, weight.shape) if weight.ndim == 0 else gradient
 
+    def _named_by_gradients(self) -> list[Pair]:
+        """The weights whose gradients ``run`` has returned by name."""
+        places = {slot.name: slot for slot in reversed(list(slots(self._root)))}
+        pairs = []
+        for key in self._given:
+            called = [n for n in places if any(form.replace("{}", n) == key for form in RULES)]
+            name = next(
+                (n for n in (key, *called) if n in places and is_numbers(places[n].get())), None
+            )
+            if name is not None:
+                pairs.append(
+                    Pair(places[name], ReturnedSlot(key, self._given, key, ((False, key),)))
+                )
+        return pairs
+
     def _zero(self) -> None:
+        self._given.clear()
         for pair in self._pairs:
             slot = pair.gradient.again(self._root)
             held = slot.get()
@@ -255,53 +281,20 @@ class Held:
     def _loss_of(self, returned: Any) -> Any:
         """The loss; a tensor of a tape holds it as its numbers."""
         name = name_of(self._user_run)
+        if isinstance(returned, tuple) and len(returned) == 2 and isinstance(returned[1], Mapping):
+            returned, gradients = returned
+            self._given.update(Tree.unchecked(gradients).leaves)
         if isinstance(returned, (tuple, list)):
             raise LossTypeError(
                 f"{name} returned {with_article(type(returned).__name__)} of {len(returned)}: with "
-                "an object that holds weights and gradients it returns the loss alone; where it "
-                "returns the gradients too, pass the weights by name, such as "
+                "an object that holds the weights it returns the loss alone, or (loss, gradients) "
+                "with gradients by name; else pass the weights by name, such as "
                 "check_gradients(..., {'W1': net.W1}, batch=...)"
             )
         if is_numbers(returned) or returned is None:
             return returned
         inside = number_slot(returned, "", ())
         return returned if inside is None else inside.get()
-
-    def _found(self, out: dict[str, str]) -> str:
-        pairs = [f"{p.weight.name} ({_last(p.gradient.name)})" for p in self._pairs]
-        more = f" and {len(pairs) - NAMED} more" if len(pairs) > NAMED else ""
-        first = ", ".join(pairs[:NAMED])
-        left = f"; left out: {_listed(out)}" if out else ""
-        return (
-            f"{name_of(self._user_run)} makes both passes; weights and gradients found on "
-            f"{_called(self._whole)}: {first}{more}{left}"
-        )
-
-    def _nothing(self, out: dict[str, str]) -> str:
-        seen = {
-            slot.name: np.shape(slot.get()) for slot in slots(self._root) if is_numbers(slot.get())
-        }
-        arrays = [name for name, shape in seen.items() if shape] or list(seen)
-        shown = [f"{n} {seen[n]}" + (f" ({out[n]})" if n in out else "") for n in arrays[:NAMED]]
-        shown += [f"{name} ({why})" for name, why in out.items() if name not in arrays[:NAMED]]
-        chosen = [name for name in arrays if name not in out][:2] or ["W1"]
-        owner = "net" if not isinstance(self._whole, (list, tuple, dict)) else "net..."
-        weights = ", ".join(f"{name!r}: {owner}.{name}" for name in chosen)
-        gradients = ", ".join(f"{name!r}: ..." for name in chosen)
-        run = name_of(self._user_run)
-        written = [name for name, why in out.items() if why.startswith(("written", "replaced"))]
-        update = (
-            " If the run also updates the weights, use Objective.from_update."
-            if any(name in seen for name in written)
-            else ""
-        )
-        return (
-            f"no weight with a gradient was found on {_called(self._whole)} after a run.  Arrays "
-            f"seen: {', '.join(shown) or 'none'}.{update}  Write instead:\n"
-            f"    def loss_and_gradients(*batch):\n"
-            f"        return {run}(*batch), {{{gradients}}}\n"
-            f"    check_gradients(loss_and_gradients, {{{weights}}}, batch=...)"
-        )
 
 
 class _Moved:
@@ -366,20 +359,3 @@ def _like(original: Any, array: Array) -> Any:
 
 def _equal(first: Any, second: Any) -> bool:
     return shape_of(first) == shape_of(second) and bool(np.array_equal(first, second))
-
-
-def _last(name: str) -> str:
-    return name.rpartition(".")[2]
-
-
-def _listed(out: dict[str, str]) -> str:
-    return ", ".join(f"{name} ({why})" for name, why in list(out.items())[:NAMED])
-
-
-def _called(root: Any) -> str:
-    kind = type(root).__name__
-    if isinstance(root, (list, tuple, dict)):
-        items = list(root.values() if isinstance(root, dict) else root)
-        kinds = list(dict.fromkeys(type(item).__name__ for item in items))
-        return f"the {kind} of {len(items)} ({', '.join(kinds[:3])})"
-    return f"the {kind}"

@@ -24,8 +24,10 @@ from gradhook.objective.gradients import RULES
 from gradhook.objective.parameters import LISTED
 
 __all__ = [
+    "ABSENT",
     "PARAMETERS",
     "Pair",
+    "ReturnedSlot",
     "Slot",
     "find_pairs",
     "holds",
@@ -40,6 +42,9 @@ PARAMETERS, GRADIENTS = ("params", "parameters"), ("grads", "gradients")
 
 NUMBERS = ("data", "cached_data", "value")
 """Attributes in which tensors keep their numbers; the first that holds some counts."""
+
+ABSENT: Any = object()
+"""Stands for a place that does not exist."""
 
 MOST = 50_000
 """Values looked at."""
@@ -61,13 +66,18 @@ class Slot:
     key: Any
     path: tuple[tuple[bool, Any], ...]
 
-    def get(self) -> Any:
-        """What hangs there now; ``None`` for nothing."""
-        return _at(self.holder, *self.path[-1]) if self.path else self.holder
+    def get(self, otherwise: Any = None) -> Any:
+        """What hangs there now; ``otherwise`` where nothing does."""
+        return _at(self.holder, *self.path[-1], otherwise) if self.path else self.holder
 
     def put(self, value: Any) -> None:
-        """Hang something else there."""
-        if self.path[-1][0]:
+        """Hold something else there, or nothing at all if that is ``ABSENT``."""
+        if value is ABSENT:
+            if self.path[-1][0]:
+                vars(self.holder).pop(self.key, None)
+            elif isinstance(self.holder, dict):
+                self.holder.pop(self.key, None)
+        elif self.path[-1][0]:
             setattr(self.holder, self.key, value)
         else:
             self.holder[self.key] = value
@@ -78,6 +88,15 @@ class Slot:
         for step in self.path[:-1]:
             holder = _at(holder, *step)
         return Slot(self.name, holder, self.key, self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnedSlot(Slot):
+    """A place in what a function returned, which no root leads to."""
+
+    def again(self, root: Any) -> Slot:
+        """The same place."""
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,14 +191,14 @@ def _pairs_among(space: Mapping[Any, Slot]) -> Iterator[Pair]:
                 yield from _matched(slot, space[other])
         if beside is not None and not words and key not in GRADIENTS:
             inside = beside.get()
-            if isinstance(inside, Mapping) and is_numbers(slot.get()):
+            if isinstance(inside, Mapping):
                 yield from _matched_by_key(slot, beside, key)
 
 
 def _names_of_gradient(name: str) -> list[str]:
     bare = name.lstrip("_")
     lead = name[: len(name) - len(bare)]
-    words = GRADIENTS if bare in PARAMETERS else ()
+    words = GRADIENTS if bare in (*PARAMETERS, "weights") else ()
     return [lead + other for other in (*(form.replace("{}", bare) for form in RULES), *words)]
 
 
@@ -259,14 +278,16 @@ def _is_entered(value: Any, *, within: bool = False) -> bool:
         getattr(value, "__array__", None)
     ):
         return isinstance(value, SimpleNamespace)
-    top = type(value).__module__.partition(".")[0]
+    module = type(value).__module__
+    top = module.partition(".")[0]
     foreign = top in sys.stdlib_module_names or top in ("builtins", "numpy", "scipy", "gradhook")
+    foreign = foreign and not module.startswith("gradhook.integrations")  # models of its examples
     known = hasattr(value, "__dict__") or hasattr(type(value), "__slots__")
     return known and (top == "__main__" or not foreign)
 
 
-def _at(holder: Any, attribute: bool, key: Any) -> Any:
+def _at(holder: Any, attribute: bool, key: Any, otherwise: Any = None) -> Any:
     try:
-        return getattr(holder, key, None) if attribute else holder[key]
+        return getattr(holder, key, otherwise) if attribute else holder[key]
     except (LookupError, TypeError):
-        return None
+        return otherwise

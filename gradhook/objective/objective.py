@@ -10,7 +10,6 @@ holds weights and gradients, is told from what was passed as parameters, at each
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
@@ -21,7 +20,7 @@ from gradhook.errors import ObjectiveError
 from gradhook.objective.answers import is_function, no_objective, refuse_class, without_parameters
 from gradhook.objective.calls import Calls, Form, form_of, name_of, positional_names, takes_names
 from gradhook.objective.functions import join
-from gradhook.objective.holders import PARAMETERS
+from gradhook.objective.models import live_parameters, methods_of, owner_of
 from gradhook.objective.updates import Updater
 
 __all__ = ["FromUpdate", "Objective"]
@@ -230,7 +229,7 @@ class Objective:
             parameters=parameters,
             loss=loss,
             gradients=update,
-            model=_owner_of(update),
+            model=owner_of(update),
             roots=(update, loss),
             reading=updater.reading,
             notes=(f"the gradient is what {name_of(update)} changes, over {learning_rate:g}",),
@@ -304,16 +303,16 @@ class Objective:
                     f"{with_article(type(thing).__name__)} was passed: leave it out, or pass the "
                     "function"
                 )
-            return _Function(loss=thing, gradients=gradient, model=_owner_of(thing))
+            return _Function(loss=thing, gradients=gradient, model=owner_of(thing))
         if isinstance(thing, Objective):
             return thing
         refuse_class(thing)
         if not inspect.isroutine(thing):
-            functions = _methods_of(thing)
+            functions = methods_of(thing)
             if functions:
-                return cls(parameters=_live(thing), model=thing, **functions)
+                return cls(parameters=live_parameters(thing), model=thing, **functions)
         if is_function(thing):
-            return _Function(loss_and_gradients=thing, model=_owner_of(thing))
+            return _Function(loss_and_gradients=thing, model=owner_of(thing))
         raise ObjectiveError(no_objective(thing))
 
 
@@ -360,47 +359,3 @@ class FromUpdate(_Function):
 
         gradients.__name__ = name_of(updater.update)
         return replace(plain, gradients=gradients, rounding=lambda: updater.rounding)
-
-
-@dataclass(frozen=True, slots=True)
-class _ParametersOf:
-    """A model's ``.params``, read anew at every check; a copied model takes it along."""
-
-    model: Any
-    name: str = "params"
-
-    def __call__(self) -> Any:
-        found = getattr(self.model, self.name)
-        return found() if callable(found) else found
-
-
-def _live(model: Any) -> _ParametersOf | None:
-    name = next((name for name in PARAMETERS if hasattr(model, name)), None)
-    return None if name is None else _ParametersOf(model, name)
-
-
-def _methods_of(model: Any) -> dict[str, Any]:
-    """The functions of a model, as ``Objective`` takes them; empty where it has none."""
-    both, loss = (getattr(model, name, None) for name in ("loss_and_gradients", "loss"))
-    if callable(both):
-        return {"loss_and_gradients": both}
-    gradient = next(
-        (g for n in ("gradient", "gradients") if callable(g := getattr(model, n, None))), None
-    )
-    if not callable(loss):
-        return {}
-    if gradient is not None:
-        return {"loss": loss, "gradients": gradient, "form": "in_place"}
-    if _live(model) is None:
-        return {}
-    return {"loss_and_gradients": loss, "form": "in_place"}
-
-
-def _owner_of(function: Any) -> Any:
-    """The object whose method, or which itself, is called; ``None`` for a plain function."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    if inspect.isroutine(function):
-        owner = getattr(function, "__self__", None)
-        return None if inspect.ismodule(owner) else owner
-    return function

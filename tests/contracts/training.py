@@ -180,6 +180,8 @@ class Loop:
         step: Makes one update on a batch and returns the loss.
         now: The parameters to hand to each hook, ``None`` for none.
         blocks: The parameters by name, for comparing.
+        batch: A batch as the objective takes it.
+        options: Further keywords of the callback.
     """
 
     objective: Any
@@ -187,6 +189,8 @@ class Loop:
     step: Callable[[Any, Any], float]
     blocks: Callable[[], dict[str, Any]]
     now: Callable[[], Any] = lambda: None
+    batch: Callable[[Any, Any], Any] = lambda X, y: (X, y)
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 STATE: State  # A module global, as in a notebook.
@@ -402,6 +406,162 @@ def separate(state: State, optimiser: Optimiser) -> Loop:
     return Loop(objective, parameters, step, lambda: parameters)
 
 
+# The doors: forms in which people hand over what they have.
+
+
+class Holder:
+    """An object with weights and, after a run, gradients beside them."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        for name, array in initial().items():
+            setattr(self, name, array)
+
+    @property
+    def weights(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("W1", "b1", "W2", "b2")}
+
+    def run(self, X: Any, y: Any) -> float:
+        self.inputs = X
+        loss, gradients = network(self.weights, self.state, X, y)
+        for name, gradient in gradients.items():
+            setattr(self, f"d{name}", gradient)
+        return loss
+
+
+def attributes(state: State, optimiser: Optimiser) -> Loop:
+    """A run and the object that holds W1 and dW1; its attributes are bound anew each step."""
+    net = Holder(state)
+
+    def step(X: Any, y: Any) -> float:
+        loss = net.run(X, y)
+        for name, array in net.weights.items():
+            setattr(net, name, array - optimiser.step(name, getattr(net, f"d{name}")))
+        return loss
+
+    return Loop(net.run, net, step, lambda: net.weights)
+
+
+class ListsLayer:
+    """A layer with lists ``params`` and ``grads``."""
+
+    def __init__(self, *params: Any) -> None:
+        self.params = list(params)
+        self.grads = [np.zeros_like(param) for param in params]
+
+
+def lists(state: State, optimiser: Optimiser) -> Loop:
+    """A run and a list of layers, whose gradients are added to buffers."""
+    flat = initial()
+    layers = [ListsLayer(flat["W1"], flat["b1"]), ListsLayer(flat["W2"], flat["b2"])]
+
+    def run(X: Any, y: Any) -> float:
+        (W1, b1), (W2, b2) = (layer.params for layer in layers)
+        loss, g = network({"W1": W1, "b1": b1, "W2": W2, "b2": b2}, state, X, y)
+        buffers = [buffer for layer in layers for buffer in layer.grads]
+        for buffer, name in zip(buffers, ("W1", "b1", "W2", "b2"), strict=True):
+            buffer += g[name]
+        return loss
+
+    def step(X: Any, y: Any) -> float:
+        loss = run(X, y)
+        for index, layer in enumerate(layers):
+            for kind, param, grad in zip("Wb", layer.params, layer.grads, strict=True):
+                param -= optimiser.step(f"{kind}{index + 1}", grad)
+                grad[...] = 0
+        return loss
+
+    return Loop(run, layers, step, lambda: flat)
+
+
+class TapeTensor:
+    """Numbers and a gradient."""
+
+    def __init__(self, data: Any) -> None:
+        self.data, self.grad = data, None
+
+
+def tape(state: State, optimiser: Optimiser) -> Loop:
+    """A run and a list of tensors with ``.data`` and ``.grad``."""
+    tensors = {name: TapeTensor(array) for name, array in initial().items()}
+
+    def run(X: Any, y: Any) -> float:
+        loss, g = network({n: tensor.data for n, tensor in tensors.items()}, state, X, y)
+        for name, tensor in tensors.items():
+            tensor.grad = g[name] if tensor.grad is None else tensor.grad + g[name]
+        return loss
+
+    def step(X: Any, y: Any) -> float:
+        loss = run(X, y)
+        for name, tensor in tensors.items():
+            tensor.data = tensor.data - optimiser.step(name, tensor.grad)
+            tensor.grad = None
+        return loss
+
+    return Loop(run, [*tensors.values()], step, lambda: {n: t.data for n, t in tensors.items()})
+
+
+def flat_tuple(state: State, optimiser: Optimiser) -> Loop:
+    """min-char-rnn's manner: the loss, the gradients in order, and more; the batch by name."""
+    parameters = initial()
+
+    def lossFun(p: Any, X: Any, y: Any) -> tuple[Any, ...]:
+        loss, g = network(p, state, X, y)
+        return loss, g["W1"], g["b1"], g["W2"], g["b2"], state.hidden
+
+    def step(X: Any, y: Any) -> float:
+        loss, *gradients, _ = lossFun(parameters, X, y)
+        for name, gradient in zip(parameters, gradients, strict=True):
+            parameters[name] -= optimiser.step(name, gradient)
+        return loss
+
+    named = lambda X, y: {"y": y, "X": X}  # noqa: E731  # one line, and used once
+    return Loop(lossFun, parameters, step, lambda: parameters, batch=named)
+
+
+SHAPES = {"W1": WIDTHS[:2], "b1": WIDTHS[1], "W2": WIDTHS[1:], "b2": WIDTHS[2]}
+
+
+def theta(state: State, optimiser: Optimiser) -> Loop:
+    """One unrolled vector, and ``(gradient, loss)``."""
+    vector = np.concatenate([array.ravel() for array in initial().values()])
+
+    def cost(theta: Any, X: Any, y: Any) -> tuple[Any, float]:
+        sizes = np.cumsum([int(np.prod(shape)) for shape in SHAPES.values()])[:-1]
+        pieces = zip(SHAPES.items(), np.split(theta, sizes), strict=True)
+        loss, g = network({n: piece.reshape(shape) for (n, shape), piece in pieces}, state, X, y)
+        return np.concatenate([g[name].ravel() for name in SHAPES]), loss
+
+    def step(X: Any, y: Any) -> float:
+        gradient, loss = cost(vector, X, y)
+        vector[...] -= optimiser.step("theta", gradient)
+        return loss
+
+    return Loop(cost, vector, step, lambda: {"theta": vector}, options={"parts": SHAPES})
+
+
+def updates(state: State, optimiser: Optimiser) -> Loop:
+    """A backward pass that updates by itself; the optimiser's moments are the loop's business."""
+    net = Holder(state)
+
+    def train_step(X: Any, y: Any) -> None:
+        _, gradients = network(net.weights, state, X, y)
+        for name, gradient in gradients.items():
+            setattr(net, name, getattr(net, name) - 0.05 * gradient)
+
+    def loss(X: Any, y: Any) -> float:
+        return network(net.weights, state, X, y)[0]
+
+    def step(X: Any, y: Any) -> float:
+        train_step(X, y)
+        return loss(X, y)
+
+    objective = Objective.from_update(
+        train_step, lambda: net.weights, learning_rate=0.05, loss=loss
+    )
+    return Loop(objective, None, step, lambda: net.weights)
+
+
 STYLES: dict[str, Callable[[State, Optimiser], Loop]] = {
     style.__name__: style
     for style in (
@@ -414,6 +574,12 @@ STYLES: dict[str, Callable[[State, Optimiser], Loop]] = {
         partial,
         closure,
         separate,
+        attributes,
+        lists,
+        tape,
+        flat_tuple,
+        theta,
+        updates,
     )
 }
 
@@ -444,13 +610,14 @@ def train(
         schedule=schedules.every(every),
         on_fail="record",
         enabled=enabled,
+        **loop.options,
     )
     losses = []
     for number, (X, y) in enumerate(batches(state, steps), start=1):
         if number == 1:
-            check.on_train_begin(batch=(X, y), parameters=loop.now())
+            check.on_train_begin(batch=loop.batch(X, y), parameters=loop.now())
         losses.append(loop.step(X, y))
-        check.on_step_end(number, batch=(X, y), parameters=loop.now())
+        check.on_step_end(number, batch=loop.batch(X, y), parameters=loop.now())
     check.on_train_end()
     return left_behind(loop, state, optimiser, losses), check.history
 

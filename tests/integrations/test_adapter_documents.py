@@ -12,13 +12,16 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-PLAIN = ["cs231n_solver", "from_scratch_trainer", "scikit_learn_fit", "scipy_optimize"]
-HELPERS = ["_cotangent", "_fit_hooks", "_method_hooks"]
+PLAIN = [
+    *("cs231n_solver", "from_scratch_trainer", "from_scratch_2_trainer", "method"),
+    *("scikit_learn_fit", "scipy_optimize"),
+]
+HELPERS = ["_cotangent", "_cross_entropy", "_fit_hooks", "_method_hooks"]
 ADAPTERS = {
     name: [] if name in PLAIN else [pytest.mark.framework]
-    for name in [*PLAIN, "pytorch_module", "thinc_model"]
+    for name in [*PLAIN, "jax_value_and_grad", "pytorch_module", "thinc_model"]
 }
-FRAMEWORKS = ("scipy", "sklearn", "thinc", "torch")
+FRAMEWORKS = ("jax", "scipy", "sklearn", "thinc", "torch")
 
 # Every program of the folder that attaches to a trainer, and what its planted bug is in.
 PROGRAMS = {
@@ -110,6 +113,17 @@ print(sorted(set({FRAMEWORKS!r}) & set(sys.modules)))
 
 def test_programs_pass_and_find_their_bugs(tmp_path):
     assert_programs_pass_and_find_their_bugs(PROGRAMS, tmp_path)
+
+
+def test_the_program_of_the_six_styles_passes_and_finds_a_bug_in_each(tmp_path):
+    made = re.compile(r"^(\w+): (\w+)(?:, wrong: (.*))?; while training: (.*)$", re.MULTILINE)
+    for arguments, verdict in (((), "PASS"), (("--plant-bug",), "FAIL")):
+        output = run_programs(["six_styles"], *arguments, folder=tmp_path)["six_styles"]
+        found = made.findall(output)
+        assert len(found) == 6, output
+        assert {line[1] for line in found} == {verdict}
+        assert all(bool(line[2]) is (verdict == "FAIL") for line in found)
+        assert all(line[3].count(verdict) == 3 for line in found)
 
 
 @pytest.mark.framework

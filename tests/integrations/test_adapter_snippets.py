@@ -1,5 +1,6 @@
-"""The README's section on trainers: every snippet runs, and every adapter has one."""
+"""What the README and the adapters' page show: every snippet runs, and every adapter has one."""
 
+import importlib
 import re
 from pathlib import Path
 
@@ -8,13 +9,16 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
-SECTION = TEXT.split("\n## Trainers\n")[1].split("\n## ")[0]
+PAGE = (ROOT / "integrations" / "README.md").read_text(encoding="utf-8")
+SECTION = TEXT.split("\n## Trainers\n")[1].split("\n## ")[0] + PAGE
 
 CODE = re.findall(r"^```py\n(.*?)^```$", SECTION, re.MULTILINE | re.DOTALL)
 SNIPPETS = {
     found[1]: code for code in CODE if (found := re.search(r"integrations import (\w+)", code))
 }
-FOR_LAYERS = [code for code in CODE if code not in SNIPPETS.values()]
+OTHER = [code for code in CODE if code not in SNIPPETS.values()]
+FOR_LAYERS = [code for code in OTHER if "layer_check" in code]
+FOREIGN = [code for code in OTHER if code not in FOR_LAYERS]
 
 
 def run(name, names):
@@ -104,6 +108,90 @@ def test_the_snippet_for_pytorch_runs(data):
         "optimiser": torch.optim.SGD(module.parameters(), lr=0.1),
     }
     assert run("pytorch_module", names).last_report.verdict == "PASS"
+
+
+@pytest.fixture
+def network():
+    """Return parameters, and a function of them that returns loss and gradients."""
+
+    def loss_and_gradients(params, X, y):
+        difference = X @ params["W"] - y
+        loss = 0.5 * float(np.sum(difference**2)) / len(y)
+        return loss, {"W": X.T @ difference / len(y)}
+
+    rng = np.random.default_rng(0)
+    return {
+        "params": {"W": rng.normal(size=(3, 2))},
+        "loss_and_gradients": loss_and_gradients,
+        "X": rng.normal(size=(12, 3)),
+        "y": rng.normal(size=(12, 2)),
+    }
+
+
+def test_the_snippet_for_a_method_runs(network):
+    class Trainer:
+        def update(self, X, y):
+            network["params"]["W"] -= (
+                0.1 * network["loss_and_gradients"](network["params"], X, y)[1]["W"]
+            )
+
+        def train(self):
+            self.update(network["X"], network["y"])
+
+    assert run("method", {**network, "trainer": Trainer()}).last_report.verdict == "PASS"
+
+
+def test_the_snippet_for_the_second_book_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    tests = importlib.import_module("test_adapter_method")
+    names = {
+        "Trainer": tests.BookTrainer,
+        "model": tests.TwoLayerNet(),
+        "optimizer": tests.SGD(),
+        "x": tests.X,
+        "t": tests.LABELS,
+    }
+    assert run("from_scratch_2_trainer", names).last_report.verdict == "PASS"
+    assert (tmp_path / "runs" / "from_scratch_2").is_dir()
+
+
+@pytest.mark.framework
+def test_the_snippet_for_jax_runs(network):
+    jax = pytest.importorskip("jax")
+
+    def loss(params, X, y):
+        return jax.numpy.mean((X @ params["W"] - y) ** 2)
+
+    batches = [(network["X"], network["y"])] * 2
+    names = {"jax": jax, "loss": loss, "params": network["params"], "batches": batches}
+    assert run("jax_value_and_grad", names).last_report.verdict == "PASS"
+
+
+class Keras:
+    """A stand-in for whatever calls hooks of other names."""
+
+    def __init__(self, network, callback):
+        self.network, self.callback = network, callback
+
+    def fit(self):
+        self.callback.on_train_begin()
+        for batch in range(2):
+            gradient = self.network["loss_and_gradients"](
+                self.network["params"], self.network["X"], self.network["y"]
+            )[1]["W"]
+            self.network["params"]["W"] -= 0.1 * gradient
+            self.callback.on_train_batch_end(batch)
+        self.callback.on_train_end()
+
+
+def test_the_snippet_for_a_list_of_callbacks_with_other_hooks_runs(network):
+    assert len(FOREIGN) == 1
+    names = {**network, "Callback": object}
+    exec(compile(FOREIGN[0], "<page: other hooks>", "exec"), names)
+    callback = names["GradientCheck"]()
+    Keras(network, callback).fit()
+    assert [str(report.verdict) for report in callback.check.history] == ["PASS"]
 
 
 def run_for_layer(word, names):

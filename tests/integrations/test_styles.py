@@ -335,6 +335,55 @@ def test_a_list_of_gradients_put_together_from_those_of_the_layers_counts_once()
     assert list(report.blocks) == ["params[0]", "params[1]"]
 
 
+def test_a_buffer_that_becomes_the_first_gradient_is_not_added_to_itself():
+    """``None`` before a run is ``None`` again after it, as the loop has it."""
+    weight, buffer = Tensor(np.ones((3, 2))), np.zeros((3, 2))
+
+    def run(X, y):
+        difference = X @ weight.cached_data - y
+        buffer[...] = X.T @ difference
+        weight.grad = buffer if weight.grad is None else weight.grad + buffer
+        return 0.5 * float(np.sum(difference**2))
+
+    assert check_gradients(run, [weight], batch=(X, Y)).passed
+    assert weight.grad is None
+
+
+@pytest.mark.parametrize("effort", ["quick", "exhaustive"])
+def test_every_effort_checks_an_object(effort):
+    layer = Dense(3, 2)
+    run = dense_run(layer, Eye())
+    assert check_gradients(run, layer, batch=(X, Y), effort=effort).passed
+    layer.sum = np.mean
+    assert not check_gradients(run, layer, batch=(X, Y), effort=effort).passed
+
+
+@pytest.mark.parametrize(
+    ("weights", "gradients", "names"),
+    [
+        (lambda W, b: {"weights": {"W": W, "b": b}}, "grads", ["weights['W']", "weights['b']"]),
+        (lambda W, b: {"W": W, "b": b}, "grads", ["W", "b"]),
+        (lambda W, b: {"_params": {"W": W, "b": b}}, "_grads", ["_params['W']", "_params['b']"]),
+        (lambda W, b: {"parameters": {"W": W, "b": b}}, "gradients", ["W", "b"]),
+    ],
+)
+def test_dictionaries_of_gradients_are_found_beside_the_weights(weights, gradients, names):
+    class Plain:
+        pass
+
+    net, W, b = Plain(), np.ones((3, 2)), np.zeros(2)
+    vars(net).update(weights(W, b))
+
+    def run(X, y):
+        loss, dW, db = computed({"W": W, "b": b}, X, y)
+        setattr(net, gradients, {"dW": dW, "db": db, "dX": X})
+        return loss
+
+    report = check_gradients(run, net, batch=(X, Y))
+    assert report.passed
+    assert list(report.blocks) == names
+
+
 # Updates inside the backward pass.
 
 
@@ -560,6 +609,56 @@ def test_a_models_own_method_that_returns_both_is_called():
     assert list(check_gradients(model, batch=(X, Y)).blocks) == ["W", "b"]
     model.loss = lambda X, y: model.loss_and_gradients(X, y)
     assert check_gradients(model, batch=(X, Y)).passed
+
+
+class Coefficients:
+    """An estimator whose weights are attributes, one of them a number."""
+
+    def __init__(self, factor=1):
+        self.coef_, self.intercept_, self.n_iter_, self.factor = np.ones(3), 0.5, 3.0, factor
+
+    def loss_and_gradients(self, X, y):
+        r = (X @ self.coef_ + self.intercept_ - y[:, 0]) / len(y)
+        loss = 0.5 * float(r @ r) * len(y)
+        return loss, {"coef_": X.T @ r, "intercept_": self.factor * float(r.sum())}
+
+
+class Apart(Coefficients):
+    """The same in two methods."""
+
+    loss = lambda self, X, y: Coefficients.loss_and_gradients(self, X, y)[0]  # noqa: E731
+    gradient = lambda self, X, y: {  # noqa: E731
+        f"d{n}": g for n, g in Coefficients.loss_and_gradients(self, X, y)[1].items()
+    }
+    loss_and_gradients = None
+
+
+class Both(Coefficients):
+    """The same under the name of CS231n's method."""
+
+    loss = Coefficients.loss_and_gradients
+    loss_and_gradients = None
+
+
+@pytest.mark.parametrize("kind", [Coefficients, Apart, Both])
+def test_weights_are_the_attributes_that_the_returned_gradients_name(kind):
+    model = kind()
+    report = check_gradients(model, batch=(X, Y))
+    assert {n: str(b.verdict) for n, b in report.blocks.items()} == {
+        "coef_": "PASS",
+        "intercept_": "PASS",
+    }
+    assert (model.intercept_, type(model.intercept_)) == (0.5, float)
+    assert any("returns the gradients; weights and grad" in note for note in report.notes)
+    assert check_gradients(kind(2), batch=(X, Y)).failing == ("intercept_",)
+
+
+def test_a_model_whose_loss_makes_both_passes_is_an_objective_by_itself():
+    class Whole(Dense):
+        def loss(self, X, y):
+            return dense_run(self, Eye())(X, y)
+
+    assert list(check_gradients(Whole(3, 2), batch=(X, Y)).blocks) == ["weights", "biases"]
 
 
 def test_a_mapping_goes_by_its_names_and_by_its_rows():
