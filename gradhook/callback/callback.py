@@ -21,14 +21,13 @@ from gradhook.callback.observe import observe
 from gradhook.callback.pickling import CopiedWhole, is_picklable
 from gradhook.callback.rebinding import Rebinding
 from gradhook.check.call_line import CallLine, Scope
-from gradhook.check.reading import present_parameters
+from gradhook.check.reading import present_parameters, read
 from gradhook.check.standstill import moving_blocks
 from gradhook.errors import OptionError, warn
 from gradhook.objective.answers import misplaced_batch
 from gradhook.objective.batch import as_batch
 from gradhook.objective.holders import holds
 from gradhook.objective.objective import Objective
-from gradhook.objective.parameters import Tree
 from gradhook.options import BatchKeywords, Options, SignatureOfInit, shows_options
 from gradhook.report import Report
 from gradhook.schedules import as_schedule, logarithmic
@@ -182,6 +181,7 @@ class GradCheckCallback(CopiedWhole):
         Raises:
             HookCallError: Something was passed by position.
         """
+        __tracebackhide__ = True
         if misplaced:
             refuse_misuse("on_train_begin", None, misplaced)
         if not self._enabled:
@@ -215,6 +215,7 @@ class GradCheckCallback(CopiedWhole):
         Raises:
             HookCallError: Something but the step was passed by position.
         """
+        __tracebackhide__ = True
         if misplaced or (step.__class__ is not int and step is not None):
             refuse_misuse("on_step_end", step, misplaced)
         if not self._enabled:
@@ -247,6 +248,7 @@ class GradCheckCallback(CopiedWhole):
         parameters: Any = None,
     ) -> Report | None:
         """The same as ``on_step_end``."""
+        __tracebackhide__ = True
         if misplaced or (step.__class__ is not int and step is not None):
             refuse_misuse("__call__", step, misplaced)
         return self.on_step_end(step, batch=batch, parameters=parameters)
@@ -282,6 +284,7 @@ class GradCheckCallback(CopiedWhole):
 
     def _checked(self, number: int, batch: Any) -> Report | None:
         """Make a check on the hook's batch, else the constructor's, else the last seen."""
+        __tracebackhide__ = True
         known = (b for b in (batch, self._batch, self._seen) if b is not None)
         chosen = next(known, None)
         if chosen is None:
@@ -331,7 +334,7 @@ class GradCheckCallback(CopiedWhole):
             return  # an object is read anew each time
         said = self._rebinding.look(
             number,
-            Tree.of(objective.parameters).blocks,
+            read(objective, self._options, as_batch(batch)).tree.blocks,
             brought=brought,
             moving=lambda: moving_blocks(objective, self._options, as_batch(earlier)),
         )

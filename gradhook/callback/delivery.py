@@ -103,9 +103,14 @@ class Delivery:
         for sink in list(self._sinks):
             self._guarded(sink, sink.close)
 
-    def warn_once(self, message: str) -> None:
-        """Warn, unless the same was said before; numbers aside, which differ from step to step."""
-        reason = re.sub(r"\b\d[\d.]*(e[+-]?\d+)?", "0", message)
+    def warn_once(self, message: str, reason: str = "") -> None:
+        """Warn, unless the same was said before; numbers aside, which differ from step to step.
+
+        Args:
+            message: What to say.
+            reason: What makes it the same; the message by default.
+        """
+        reason = re.sub(r"\b\d[\d.]*(e[+-]?\d+)?", "0", reason or message)
         if reason not in self._told:
             self._told.add(reason)
             warn(message)
@@ -132,7 +137,9 @@ class Delivery:
         elif report.verdict in (Verdict.FAIL, Verdict.WARN):
             warn(self._warning(report))
         elif not unmade:
-            self.warn_once(summary(report))
+            undecided = (b for b in report.blocks.values() if b.verdict is report.verdict)
+            reasons = "; ".join(sorted({block.sentence for block in undecided}))
+            self.warn_once(summary(report), reason=reasons)
 
     def _warning(self, report: Report) -> str:
         """What a warning says: what stands on the screen, or was said before, in short."""

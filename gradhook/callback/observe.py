@@ -55,6 +55,7 @@ def observe(
         RestoreError: Something could not be put back.
         Exception: At the first check: whatever is the user's and no fault of gradhook's.
     """
+    __tracebackhide__ = True
     try:
         if first and (failures := selftest()):
             raise InternalError(f"gradhook's self-test failed: {'; '.join(failures)}")

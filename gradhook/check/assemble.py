@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gradhook._types import Array, Box, Verdict
+from gradhook._types import MISMATCH, Array, Box, Verdict
 from gradhook.check.coverage import idle_part, unjudged
 from gradhook.check.record import CheckRecord
 from gradhook.check.sanity import causes_of_calls
@@ -169,6 +169,7 @@ def _overall_ratio(outcome: CheckRecord) -> tuple[float, float]:
     again = [f for findings in outcome.findings.values() for f in findings]
     spoiled = [m.findings[n] for m in outcome.measured for n, e in m.evidence.items() if e.spoiled]
     again += spoiled
+    again += [f for kept in outcome.kept.values() for f in kept if f.verdict in MISMATCH]
     ratios += [(finding.ratio, finding.ratio_error) for finding in again]
     known = [pair for pair in ratios if not math.isnan(pair[0])]
     return max(known, default=(math.nan, math.nan))

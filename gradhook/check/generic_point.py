@@ -1,18 +1,20 @@
 """Finding a generic point inside the loss's domain, and whether the loss reads its parameters.
 
 The displacement is divided by 4, at most eight times, while the loss there raises, is not finite,
-or explodes.  An exception away from where the user stands means "outside the domain" and never
-leaves the package.  On the way falls the connection test: a loss that does not change by a bit when
-every parameter moves, although its gradient says that it should, works on something else than what
-it is given, which is the commonest first mistake and would otherwise look like a wrong gradient.
-Where the gradient is zero as well the loss is flat, and nothing is wrong.
+or explodes.  Where that, or a gradient that vanishes, comes of one block alone, a location far from
+zero which acts on a scale of its own, that block alone is displaced by less.  An exception away
+from where the user stands means "outside the domain" and never leaves the package.  On the way
+falls the connection test: a loss that does not change by a bit when every parameter moves, although
+its gradient says that it should, works on something else than what it is given, which is the
+commonest first mistake and would otherwise look like a wrong gradient.  Where the gradient is zero
+as well the loss is flat, and nothing is wrong.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,6 +23,7 @@ from gradhook.check.sanity import SanityResult
 from gradhook.evaluation.directions import Move
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.points import generic, nearby, shrunk, typical_scale
+from gradhook.objective.parameters import norm
 from gradhook.probe.setting import outside_domain
 
 __all__ = [
@@ -34,6 +37,13 @@ __all__ = [
 
 ATTEMPTS = 9
 """Points tried: the first, and eight with the displacement divided by 4 each time."""
+
+SHORTER = 11
+"""Lengths of one block's displacement that are tried, each an eighth of the one before."""
+
+COUNTS, VANISHED = 1e-6, 1e-3
+"""Share of an ordinary gradient at the current point that counts, and what of it is left where the
+loss has gone flat."""
 
 
 FAR = (1.0, 100.0)
@@ -98,9 +108,11 @@ def find_generic(
         return None
     # At the bottom of a bowl no size of the loss is suspicious.
     limit = 10 * abs(facts.loss) + (_first_order_change(evaluator, facts) or math.inf)
-    moved = False
+    moved, fallback = False, None
     for attempt in range(ATTEMPTS):
-        moves = first if attempt == 0 else shrunk(first, 4.0**-attempt)
+        if attempt == 1:
+            first = _in_own_units(evaluator, facts, first, limit)
+        moves = shrunk(first, 4.0 ** (1 - attempt)) if attempt > 1 else first
         workspace.move(moves)
         try:
             # Where the loss comes with its gradients anyway, one call gives both.
@@ -117,12 +129,52 @@ def find_generic(
                 loss, gradients = evaluator.loss_and_gradients()
             if outside_domain(loss, gradients) and all(map(math.isfinite, facts.norms.values())):
                 continue
+            if attempt == 0 and _vanishes(evaluator, facts, gradients):
+                fallback = GenericPoint(moves, loss, gradients)
+                continue
             return GenericPoint(moves, loss, gradients)
         except Exception:  # outside the domain; exceptions count where the user stands
             moved = True
+    if fallback is not None:
+        workspace.move(fallback.moves)
+        return fallback
     if not moved:
         _refuse_unmoved(evaluator, facts, fixed, seed)
     return None
+
+
+def _in_own_units(
+    evaluator: Evaluator, facts: SanityResult, moves: Mapping[str, Move], limit: float
+) -> dict[str, Move]:
+    """The displacements, shorter for blocks that alone lead where the loss tells nothing."""
+    found = dict(moves)
+    for name, move in moves.items() if len(moves) > 1 else ():
+        for k in range(SHORTER):
+            unit = 8.0**-k
+            nearer = {name: replace(shrunk({name: move}, unit)[name], unit=unit) if k else move}
+            evaluator.workspace.move(nearer)
+            try:
+                loss, gradients = evaluator.loss_and_gradients()
+            except Exception:  # outside the domain
+                continue
+            if (
+                not outside_domain(loss, gradients)
+                and abs(loss) <= limit
+                and not _vanishes(evaluator, facts, gradients)
+            ):
+                found |= nearer
+                break
+    return found
+
+
+def _vanishes(evaluator: Evaluator, facts: SanityResult, gradients: Blocks) -> bool:
+    """Whether a gradient that counts at the current point is all but zero here."""
+    sizes = {n: evaluator.workspace.scale(n) * size for n, size in facts.norms.items()}
+    ordinary = max((size for size in sizes.values() if math.isfinite(size)), default=0.0)
+    return any(
+        size > COUNTS * ordinary and norm(gradients[name]) < VANISHED * facts.norms[name]
+        for name, size in sizes.items()
+    )
 
 
 def unread_blocks(

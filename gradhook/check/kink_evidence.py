@@ -9,11 +9,15 @@ one by one as far as the budget reaches, lest a smooth mistake hide behind a nei
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from gradhook._types import MISMATCH
+import numpy as np
+
+from gradhook._types import MISMATCH, Array
 from gradhook.diagnosis.branches.ties import look_for_ties
+from gradhook.difference.formulas import Pair
 from gradhook.evaluation.directions import Direction, Element
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.options import Options
@@ -31,8 +35,9 @@ ORDER = 0.1
 """Half the difference of the one-sided slopes, as a share of the mismatch, from which on it is of
 the mismatch's order.  At one kink it is at least the mismatch; several may cancel in part."""
 
-AMONG_KINKS = 60
-"""Evaluations that looking for a smooth mistake among the kinks of a block may take."""
+AMONG_KINKS, TRACED = 60, 5
+"""Evaluations that looking for a smooth mistake among the kinks of a block may take, and elements
+that are traced at most, the most wrong ones first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +134,9 @@ class KinkSearch:
         budget = Budget(lambda: self.evaluator.evaluations, min(AMONG_KINKS, self.budget.left / 2))
         location = self._search(result, name, budget)
         shape = result.prober.shape(name)
-        smooth = {where: p for where, p in location.elements.items() if _is_smooth(p)}
-        for where, probe in smooth.items():
+        smooth = [item for item in location.elements.items() if _is_smooth(item[1])]
+        smooth.sort(key=lambda item: -abs(item[1].residual))
+        for where, probe in smooth[:TRACED]:
             kink = self._kink(name, Element(_flat(where, shape)))
             if kink is False:
                 alone = Location(
@@ -149,8 +155,11 @@ class KinkSearch:
 
     def _search(self, result: SettingResult, name: str, budget: Budget) -> Location:
         tolerance, evidence = self.options.tolerance, result.evidence[name]
-        if evidence.exact or any(probe.z > tolerance.resolved for probe in evidence.probes):
-            result.setting.enter(self.evaluator)
+        result.setting.enter(self.evaluator)
+        alike = _alike(self.evaluator.workspace.arrays[name])
+        if alike.size <= budget.left / Pair.points:
+            return self._one_by_one(result, name, alike)
+        if any(probe.z > tolerance.resolved for probe in evidence.probes):
             return locate(
                 result.prober,
                 evidence,
@@ -161,6 +170,27 @@ class KinkSearch:
                 seed=self.options.seed + 505,
             )
         return Location(name, result.prober.shape(name), complete=False)
+
+    def _one_by_one(self, result: SettingResult, name: str, which: Array) -> Location:
+        """Elements that differ, of those given by their position in the block."""
+        prober, resolved, found = result.prober, self.options.tolerance.resolved, {}
+        shape, wanted = prober.shape(name), self.options.tolerance.fail * prober.norms[name]
+        for index in map(int, which):
+            parts = [(name, Element(index), 1.0)]
+            probe = prober.along(parts, share=1 / math.prod(shape), wanted=wanted)
+            if probe.z > resolved:
+                found[tuple(int(i) for i in np.unravel_index(index, shape))] = probe
+        return Location(name, shape, elements=found, complete=False)
+
+
+def _alike(values: Array) -> Array:
+    """Positions of the elements that hold the block's commonest value; all where none is alike.
+
+    What is special about a point is that several elements are zero there, or all of them equal.
+    """
+    numbers, counts = np.unique(values, return_counts=True)
+    alike = values == numbers[counts.argmax()] if counts.max() > 1 else np.ones(values.shape)
+    return np.flatnonzero(alike)
 
 
 def _is_smooth(probe: Probe) -> bool:

@@ -61,6 +61,8 @@ def measure_off_the_tie(
     )
     if not moves:
         return current
+    units = current.prober.units
+    moves = {name: shrunk({name: m}, units.get(name, 1.0))[name] for name, m in moves.items()}
     judged: dict[str, Judgement] = {}
     retried: list[SettingResult] = []
     for beside in (moves, shrunk(moves, NEARER)):

@@ -32,6 +32,7 @@ from gradhook.check.sanity import (
     findings_of_calls,
 )
 from gradhook.check.saturation import at_ordinary_loss
+from gradhook.check.second_point import measure_untested_again
 from gradhook.check.whole_batch import BatchAnswer, WholeBatch, merged
 from gradhook.diagnosis.branches.trace import trace_branches
 from gradhook.diagnosis.explain import explain
@@ -278,6 +279,8 @@ class Plan:
         del point, entered  # large gradients are let go as soon as they may be
         outcome.measured.append(main)
         if options.effort != "quick":
+            again = measure_untested_again(evaluator, main, options)
+            outcome.measured += [again] if again else []
             outcome.measured += measure_further(
                 evaluator, self._board, main, options, outcome.coverage, self._budget
             )

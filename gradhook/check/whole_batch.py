@@ -23,12 +23,16 @@ from gradhook.evaluation.evaluator import Evaluator
 from gradhook.objective.batch import draw, upcast
 from gradhook.objective.parameters import map_leaves
 from gradhook.options import Options
+from gradhook.probe.analytic_rounding import joint_analytic_error
 from gradhook.probe.budget import Budget
 from gradhook.probe.joint import probe_jointly
 from gradhook.probe.measure import enter, measure
+from gradhook.probe.prober import Prober
 from gradhook.probe.result import EarlierResults, SettingResult
 from gradhook.probe.setting import EnteredSetting, outside_domain
-from gradhook.verdict.judge import judge
+from gradhook.report import Finding
+from gradhook.verdict.evidence import BlockEvidence
+from gradhook.verdict.judge import combine, judge
 
 __all__ = ["BatchAnswer", "WholeBatch", "merged"]
 
@@ -37,6 +41,10 @@ MOST_ROWS = 4096
 
 JOINT_PROBE = 16
 """Loss evaluations that the joint probe may take, the gradients and the noise beside them."""
+
+
+SHARPER = 10.0
+"""How much smaller what is left on the whole batch is than a mismatch that it takes back."""
 
 
 class BatchAnswer(enum.Enum):
@@ -104,12 +112,7 @@ class WholeBatch:
         earlier = EarlierResults.of(measured)
         there = measure(entered, self.options, names=names, probes=1, earlier=earlier)
         # What is left open by the whole batch as well is said already.
-        told = {
-            name: judgement
-            for name, judgement in there.judgements.items()
-            if judgement.finding.verdict in (*MISMATCH, Verdict.PASS)
-        }
-        return replace(there, judgements=told) if told else None
+        return there.judged_only()
 
     def _entered(self, main: SettingResult, most: int | None = None) -> EnteredSetting | None:
         batch = self.every_row()
@@ -135,17 +138,24 @@ class WholeBatch:
             return BatchAnswer.UNKNOWN, str(error)
         if not math.isfinite(joint.probe.slope.value):
             return BatchAnswer.UNKNOWN, "the loss is not finite a small step away"
-        said = judge(
-            joint.evidence,
+        said = self._judged(joint.evidence, entered, prober)
+        if said.verdict in MISMATCH:
+            rounded = joint_analytic_error(entered, prober)
+            evidence = replace(joint.evidence, analytic_error=rounded)
+            said = self._judged(evidence, entered, prober)
+        if said.verdict in MISMATCH:
+            return BatchAnswer.WRONG, said.note
+        right = said.verdict is Verdict.PASS
+        return (BatchAnswer.RIGHT if right else BatchAnswer.UNKNOWN), said.note
+
+    def _judged(self, evidence: BlockEvidence, entered: EnteredSetting, prober: Prober) -> Finding:
+        return judge(
+            evidence,
             entered.setting.name,
             self.options.tolerance,
             ordinary=prober.ordinary,
             arithmetic=prober.arithmetic(),
         ).finding
-        if said.verdict in MISMATCH:
-            return BatchAnswer.WRONG, said.note
-        right = said.verdict is Verdict.PASS
-        return (BatchAnswer.RIGHT if right else BatchAnswer.UNKNOWN), said.note
 
 
 def merged(rows: CheckRecord, every: CheckRecord, whole: WholeBatch) -> CheckRecord:
@@ -165,6 +175,12 @@ def merged(rows: CheckRecord, every: CheckRecord, whole: WholeBatch) -> CheckRec
             every.notes.append(
                 f"{name}: the whole batch is too coarse to judge it; judged on {whole.rows} rows"
             )
+        elif before in MISMATCH and now is Verdict.PASS and not _is_sharper(rows, every, name):
+            every.kept[name] = rows.findings_of(name)
+            every.notes.append(
+                f"{name}: wrong on {whole.rows} rows; the whole batch is seen too coarsely to take "
+                "that back"
+            )
         elif before in MISMATCH and now not in MISMATCH:
             taken_back.append(name)
         elif now in MISMATCH and before not in MISMATCH:
@@ -183,3 +199,12 @@ def merged(rows: CheckRecord, every: CheckRecord, whole: WholeBatch) -> CheckRec
         )
     every.findings = rows.findings
     return every
+
+
+def _is_sharper(rows: CheckRecord, every: CheckRecord, name: str) -> bool:
+    """Whether a PASS on every row excludes the mismatch that the rows have resolved.
+
+    In coarse arithmetic a gradient is right only as far as was seen.
+    """
+    before, now = (combine(record.findings_of(name)) for record in (rows, every))
+    return SHARPER * max(now.ratio, now.ratio_error) < before.ratio

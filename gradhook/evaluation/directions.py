@@ -49,6 +49,7 @@ class Move:
         drawn: Whether each byte of it is drawn: runs from a pool would make rows of a block that
             was zero or constant equal, which sit on a tie then.
         factor: What every entry is multiplied by in the end.
+        unit: What share of the block's size is natural: less than 1 of a location far from zero.
     """
 
     table: Array
@@ -56,6 +57,7 @@ class Move:
     seed: int
     drawn: bool = True
     factor: float = 1.0
+    unit: float = 1.0
 
     def stream(self, size: int) -> Stream:
         """The bytes for a block of ``size`` elements."""

@@ -142,7 +142,7 @@ class Evaluator:
                 parameters = parameters if self.workspace.in_place else dress(parameters)
                 batch = dress(batch)
             value = self.calls.loss(parameters, batch, keywords)
-            self._note_dtype(value)
+            self._note_dtypes(value)
             self.returned = value if dress is not None else None
             return as_loss(value) + self._added(parameters, batch)
 
@@ -170,8 +170,7 @@ class Evaluator:
                 for name, leaf in given.items()
                 if getattr(getattr(leaf, "dtype", None), "kind", "") in ("i", "u")
             }
-            for leaf in (value, *given.values()):
-                self._note_dtype(leaf)
+            self._note_dtypes(value, *given.values())
             del gradients, returned  # arrays that nobody else holds then need no copy
             copies = own_gradients(given, tree)
             for name, error in (self.calls.rounding() if self.calls.rounding else {}).items():
@@ -239,10 +238,9 @@ class Evaluator:
             keywords.update(switch.turn(to))
         return keywords, self.writes.before(kind)
 
-    def _note_dtype(self, returned: Any) -> None:
-        dtype = getattr(returned, "dtype", None)
-        if isinstance(dtype, np.dtype) and dtype.kind == "f":
-            self.dtypes.add(dtype)
+    def _note_dtypes(self, *returned: Any) -> None:
+        dtypes = (getattr(each, "dtype", None) for each in returned)
+        self.dtypes |= {d for d in dtypes if isinstance(d, np.dtype) and d.kind == "f"}
 
     def _added(self, parameters: Any, batch: Batch) -> float:
         if self._penalty is None:

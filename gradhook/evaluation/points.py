@@ -25,6 +25,9 @@ __all__ = ["generic", "mirrored", "nearby", "shrunk", "typical_scale"]
 ZERO_BLOCK_SCALE = 0.3
 """Standard deviation drawn for a zero block with fewer than two axes (a bias)."""
 
+NEAR, CONSTANT = 0.1, 0.5
+"""How far a block moves, in units of its size, and one of equal entries."""
+
 _UNIT = (np.arange(256) + 0.5) / 256
 _NORMAL: Array = np.array([statistics.NormalDist().inv_cdf(float(u)) for u in _UNIT])
 
@@ -40,24 +43,27 @@ def typical_scale(shape: tuple[int, ...]) -> float:
     return 1 / math.sqrt(math.prod(shape) / min(shape[0], shape[-1]))
 
 
-def generic(arrays: Mapping[str, Array], *, fixed: Collection[str], seed: int) -> dict[str, Move]:
+def generic(
+    arrays: Mapping[str, Array], *, fixed: Collection[str], seed: int, spread: float = NEAR
+) -> dict[str, Move]:
     """Displacements to the generic point.
 
     Args:
         arrays: Blocks at the current point.
         fixed: Names of blocks that stay.
         seed: Seed of the draw.
+        spread: How far blocks that are neither zero nor constant move, in units of their size.
 
     Returns:
         One ``Move`` per block that is displaced.  Zero blocks are drawn from N(0, σ²), ``σ =
         typical_scale``; other constant blocks are multiplied entry by entry by 1 + U(-1/2, 1/2),
-        the rest by 1 + U(-1/10, 1/10); blocks of two or more axes with an RMS below σ/3 are brought
-        up to σ.  Where some entries are zero, a factor would leave them on whatever tie they sit,
-        so the block gets N(0, τ²) added, ``τ = RMS/10``, or σ if it was small; no entry of a block
-        without negative ones becomes negative.
+        the rest by 1 + U(-spread, spread); blocks of two or more axes with an RMS below σ/3 are
+        brought up to σ.  Where some entries are zero, a factor would leave them on whatever tie
+        they sit, so the block gets N(0, τ²) added, ``τ = RMS·spread``, or σ if it was small; no
+        entry of a block without negative ones becomes negative.
     """
     return {
-        name: _generic_move(array, seeded(seed, 1, index))
+        name: _generic_move(array, seeded(seed, 1, index), spread)
         for index, (name, array) in enumerate(arrays.items())
         if array.size and name not in fixed
     }
@@ -98,17 +104,17 @@ def is_constant(array: Array) -> bool:
     return all(bool((flat[i : i + PIECE] == first).all()) for i in pieces)
 
 
-def _generic_move(array: Array, seed: int) -> Move:
+def _generic_move(array: Array, seed: int, spread: float) -> Move:
     scale = rms(array)
     typical = typical_scale(array.shape)
     if scale == 0.0:
         return Move(_NORMAL * typical, "add", seed)
     if not array.all():
-        spread = typical if array.ndim >= 2 and scale < typical / 3 else 0.1 * scale
+        deviation = typical if array.ndim >= 2 and scale < typical / 3 else spread * scale
         drawn = np.abs(_NORMAL) if not (array < 0).any() else _NORMAL
-        return Move(drawn * spread, "add", seed)
+        return Move(drawn * deviation, "add", seed)
     constant = is_constant(array)
-    table = 1 + (1.0 if constant else 0.2) * (_UNIT - 0.5)
+    table = 1 + 2 * (CONSTANT if constant else spread) * (_UNIT - 0.5)
     if array.ndim >= 2 and scale < typical / 3:
         table = table * (typical / scale)
     return Move(table, "multiply", seed, drawn=constant)

@@ -27,9 +27,6 @@ FEW = 16
 MANY = 0.25
 """Share of rows that must be zero for a weight, a mask or an indicator to be taken for one."""
 
-SMALL = 1 << 20
-"""Elements up to which an array is searched for rows that are zero."""
-
 
 @dataclass(frozen=True, slots=True)
 class Rows:
@@ -255,12 +252,12 @@ def _classes(item: Array, where: int, count: int) -> Array | None:
         ):
             return column
         return _weightless(column)
-    rows = np.moveaxis(item, where, 0)
-    if rows.ndim == 2 and rows.shape[1] > 1 and _is_one_hot(rows[:32]) and _is_one_hot(rows):
-        return np.asarray((rows == 1).argmax(axis=1))
-    if item.size <= SMALL and item.dtype.kind in "iubf":
-        return _weightless(rows.reshape(count, -1))
-    return None
+    rows = np.moveaxis(item, where, 0).reshape(count, -1)
+    if not (_is_binary(rows[:32]) and _is_binary(rows)):
+        return None
+    # Labels, one a row; else a mask, as of sequences.
+    one_hot = item.ndim == 2 and rows.shape[1] > 1 and bool((rows.sum(axis=1) == 1).all())
+    return rows.argmax(axis=1) if one_hot else _weightless(rows)
 
 
 def _weightless(rows: Array) -> Array | None:
@@ -269,9 +266,8 @@ def _weightless(rows: Array) -> Array | None:
     return zero if MANY * len(zero) <= np.count_nonzero(zero) < len(zero) else None
 
 
-def _is_one_hot(rows: Array) -> bool:
-    ones = rows == 1
-    return bool(((rows == 0) | ones).all()) and bool((ones.sum(axis=1) == 1).all())
+def _is_binary(rows: Array) -> bool:
+    return bool(((rows == 0) | (rows == 1)).all())
 
 
 def _mixed(labels: Array | None, count: int, random: np.random.Generator) -> Array:

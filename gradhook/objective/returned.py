@@ -98,7 +98,7 @@ def _refusal(name: str, returned: Any, items: Sequence[Any], shapes: Sequence[Sh
             f"{must}: return the gradients too, pass the function that computes them as gradient=, "
             "or as parameters the object that holds weights and gradients"
         )
-    if len(items) > 1 + len(shapes) > 1 and _is_number(items[0]):
+    if len(items) >= 1 + len(shapes) > 1 and _is_number(items[0]):
         found = [shape_of(item) for item in items[1 : len(shapes) + 1]]
         return (
             f"{must}, of which {len(shapes)} after the loss should be the gradients, in the order "

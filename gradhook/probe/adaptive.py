@@ -10,6 +10,7 @@ every tie.  After all blocks, a FAIL that noise explains is taken back.
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -71,7 +72,8 @@ class AdaptiveProbing:
             count = min(AT_ONCE, MOST_PROBES - len(evidence.probes))
             evidence = self.prober.more(evidence, count, sharp=alone)
             judgement = self.judge(evidence)
-        if self.earlier.like is None and Further.AFAR in judgement.further:
+        limited = Further.AFAR in judgement.further and math.isfinite(self.prober.noise)
+        if limited and self.earlier.like is None:
             evidence = self._from_afar(evidence)
             judgement = self.judge(evidence)
         return evidence, judgement

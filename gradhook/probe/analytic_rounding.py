@@ -20,7 +20,7 @@ from gradhook.probe.prober import Prober
 from gradhook.probe.setting import EnteredSetting
 from gradhook.verdict.evidence import BlockEvidence
 
-__all__ = ["with_analytic_error"]
+__all__ = ["joint_analytic_error", "with_analytic_error"]
 
 LONGEST, SHORTEST, CALLS = 1e-3, 1e-15, 2
 """Bounds on how far away, in units of the blocks' scales, and how often gradients are called."""
@@ -36,19 +36,31 @@ def with_analytic_error(
         prober: At its point.
         evidence: What was measured there.
     """
-    size = max(abs(prober.loss), prober.ordinary)
-    distance = min(LONGEST, max(SHORTEST, 2 * prober.noise / size if size else 0.0))
-    changes = dict.fromkeys(evidence, 0.0)
-    for call in range(CALLS):
-        there = _gradients_at(entered, prober, distance, seeded(entered.seed, 12, call))
-        for name in evidence:
-            if name in there:
-                change = norm(there[name] - entered.gradients[name])
-                changes[name] = max(changes[name], change if math.isfinite(change) else 0.0)
+    changes = _changes(entered, prober)
     return {
         name: replace(e, analytic_error=max(e.analytic_error, changes[name]))
         for name, e in evidence.items()
     }
+
+
+def joint_analytic_error(entered: EnteredSetting, prober: Prober) -> float:
+    """The same of all blocks together, each in units of its scale."""
+    changes = _changes(entered, prober)
+    return math.hypot(*(prober.scales[name] * change for name, change in changes.items()))
+
+
+def _changes(entered: EnteredSetting, prober: Prober) -> dict[str, float]:
+    """How much each gradient changes a few roundings away, a norm."""
+    size = max(abs(prober.loss), prober.ordinary)
+    distance = min(LONGEST, max(SHORTEST, 2 * prober.noise / size if size else 0.0))
+    changes = dict.fromkeys(entered.gradients, 0.0)
+    for call in range(CALLS):
+        there = _gradients_at(entered, prober, distance, seeded(entered.seed, 12, call))
+        for name in changes:
+            if name in there:
+                change = norm(there[name] - entered.gradients[name])
+                changes[name] = max(changes[name], change if math.isfinite(change) else 0.0)
+    return changes
 
 
 def _gradients_at(entered: EnteredSetting, prober: Prober, distance: float, seed: int) -> Blocks:

@@ -53,6 +53,10 @@ VANISHING = 1e-6
 """Loss, relative to the main setting's, below which no noise is believed below the one there."""
 
 
+STRAIGHT = 1e7
+"""Steps in units of a block's rounding from which on they go where they should."""
+
+
 class Prober:
     """Measures at the workspace's present point, with its present switches.
 
@@ -69,6 +73,7 @@ class Prober:
         most: Evaluations that measuring the noise should keep to.
 
     Attributes:
+        units: What share of a block's size is its scale, where that is not all of it.
         scales: The blocks' scales, in the parameters' units.
         norms: The norms of the analytic gradients.
         steps: Chooses steps, and learns from what they give.
@@ -94,8 +99,12 @@ class Prober:
         self.gradients = gradients
         self._seed = seed
         self._method = method
+        moves = self._workspace.moves
+        self.units: Mapping[str, float]
+        self.units = like.units if like else {name: move.unit for name, move in moves.items()}
         self.scales = {
-            name: self._workspace.scale(name) or typical_scale(array.shape)
+            name: (self._workspace.scale(name) or typical_scale(array.shape))
+            * self.units.get(name, 1.0)
             for name, array in self._workspace.arrays.items()
         }
         self.norms = {name: norm(g) for name, g in gradients.items()}
@@ -377,8 +386,8 @@ class Prober:
             )
             slope = search(line, self.loss, formula, options, noise=self.noise)
             analytic = math.fsum(weight * v.dot(self.gradients[n]) for n, v, weight in parts)
-            coarse = any(self._workspace.arrays[n].dtype.itemsize < 8 for n, _, _ in parts)
-            if coarse and math.isfinite(slope.value):
+            rounded = any(self._rounds(n, weight * slope.step) for n, _, weight in parts)
+            if rounded and math.isfinite(slope.value):
                 analytic = line.slope_taken(self.gradients, slope.step)
         rounding = self.evaluator.rounding
         error = math.hypot(*(weight * rounding.get(name, 0.0) for name, _, weight in parts))
@@ -406,7 +415,7 @@ class Prober:
                 )
                 slope = search(line, self.loss, Pair(), options, noise=self.noise)
             analytic = direction.dot(self.gradients[name])
-            if self._workspace.arrays[name].dtype.itemsize < 8 and math.isfinite(slope.value):
+            if self._rounds(name, slope.step) and math.isfinite(slope.value):
                 analytic = line.slope_taken({name: self.gradients[name]}, slope.step)
         self.steps.learn(name, slope)
         return Probe(analytic, slope)
@@ -431,6 +440,12 @@ class Prober:
             grow=0.0 if self.steps.knows(name) else GROW,
         )
         return search(line, self.loss, Sharp(), options, noise=self.noise)
+
+    def _rounds(self, name: str, step: float) -> bool:
+        """Whether a block's own rounding bends a step: stored in float32, or far from zero."""
+        dtype, size = self._workspace.arrays[name].dtype, self.scales[name]
+        far = sys.float_info.epsilon * size / self.units.get(name, 1.0)
+        return dtype.itemsize < 8 or step < STRAIGHT * far
 
     def _by_method(self, line: Callable[[float], float], scale: float) -> Estimate:
         assert self._method is not None

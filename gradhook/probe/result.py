@@ -102,6 +102,15 @@ class SettingResult:
         self.prober.forget_gradients()
         return replace(self, gradients={})
 
+    def judged_only(self) -> SettingResult | None:
+        """The same with the blocks alone that are right or wrong here; ``None`` if none is."""
+        judged = {
+            name: judgement
+            for name, judgement in self.judgements.items()
+            if judgement.finding.verdict in (*MISMATCH, Verdict.PASS)
+        }
+        return replace(self, judgements=judged) if judged else None
+
     def judged_anew(self, judgements: Mapping[str, Judgement]) -> SettingResult:
         """The same with some judgements replaced."""
         return replace(self, judgements={**self.judgements, **judgements})

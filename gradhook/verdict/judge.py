@@ -30,6 +30,10 @@ PRECEDENCE = (
 """Over the settings of one block: what judged outranks what could not."""
 
 
+LIKE_ROUNDING = 3.0
+"""A mismatch within this multiple of the rounding of a gradient a step away is rounding too."""
+
+
 class Further(enum.Flag):
     """What further measurement could change a verdict.
 
@@ -172,6 +176,12 @@ def judge_kink(here: Judgement, nearby: Judgement, *, kink: bool | None = True) 
         # it.
         finding = replace(nearby.finding, setting=here.finding.setting, kinks=here.finding.kinks)
         return replace(nearby, finding=finding)
+    if verdict is Verdict.UNTESTED and (
+        here.comparison.residual_norm <= LIKE_ROUNDING * nearby.comparison.error_norm
+    ):
+        finding = replace(here.finding, verdict=verdict, note=nearby.finding.note)
+        finding = replace(finding, ratio=math.nan, ratio_error=math.nan)
+        return replace(here, finding=finding, further=Further.NOTHING)
     if verdict is not Verdict.PASS:
         note = (
             f"differs here (ratio {here.finding.ratio:.1e}) and a step away nothing could be told: "

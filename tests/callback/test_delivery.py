@@ -24,11 +24,13 @@ def wrong(x):
 def run(objective, steps=4, **keywords):
     """Check before the first step and after every second one; return the warnings."""
     options = {"schedule": 2, "batch": (), "enabled": True, "effort": "quick"} | keywords
-    check = GradCheckCallback(objective, np.array([0.5, -1.0]), **options)
+    x = np.array([0.5, -1.0])
+    check = GradCheckCallback(objective, x, **options)
     with warnings.catch_warnings(record=True) as caught, check:
         warnings.simplefilter("always")
         check.on_train_begin()
         for step in range(1, steps + 1):
+            x *= 0.99
             check.on_step_end(step)
     assert all(warning.category is GradCheckWarning for warning in caught)
     return [str(warning.message) for warning in caught]

@@ -41,17 +41,24 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("effort", ["quick", "standard"])
-def test_a_flat_loss_with_a_gradient_of_zero_is_untested(name, effort):
+def flat_case(name):
     function, batch = CASES[name]
-    parameters = {"W": W.copy()}
     if name == "satisfied hinge":  # all margins kept, and far from the kink
         keep = np.abs(X @ W[:, 0]) > 0.5
         batch = tuple(item[keep] for item in batch)
+    return function, {"W": W.copy()}, batch
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("effort", ["quick", "standard"])
+def test_a_flat_loss_with_a_gradient_of_zero_is_untested(name, effort):
+    function, parameters, batch = flat_case(name)
     report = check_gradients(function, parameters, batch=batch, effort=effort)
-    assert report.verdict is Verdict.UNTESTED
-    assert report.rows is None  # the whole batch was asked before this was said
+    # A satisfied margin is judged at smaller weights, where it is not satisfied.
+    judged = effort == "standard" and name in ("easy triplets", "satisfied hinge")
+    assert report.verdict is (Verdict.PASS if judged else Verdict.UNTESTED)
+    # The whole batch was asked before it was said that nothing can be told.
+    assert (report.rows is None) is not judged
 
 
 def test_one_flat_block_beside_others_is_untested_alone():

@@ -258,7 +258,11 @@ def test_a_traceback_shows_the_users_frames_and_few_of_gradhooks_own():
     assert names[1:] == ["check_gradients", "check"]
 
 
-@pytest.mark.parametrize("function", [check_gradients, assert_gradients])
+def in_a_loop(function, parameters, *, batch):
+    return GradCheckCallback(function, parameters, enabled=True).on_train_begin(batch=batch)
+
+
+@pytest.mark.parametrize("function", [check_gradients, assert_gradients, in_a_loop])
 def test_pytest_hides_gradhooks_frames(function):
     def broken(p, X, y):
         raise ZeroDivisionError("mine")

@@ -11,19 +11,28 @@ from gradhook import Tolerance, Verdict
 from gradhook.difference.base import Estimate
 from gradhook.report import Finding
 from gradhook.verdict.evidence import BlockEvidence, Probe
-from gradhook.verdict.judge import combine, judge, judge_kink, overall, passes
+from gradhook.verdict.judge import Further, combine, judge, judge_kink, overall, passes
 
 TOLERANCE = Tolerance()
 
 
 def judged(
-    analytic, numerical, error, *, norm=None, ordinary=1.0, coarse=False, kink=False, **fields
+    analytic,
+    numerical,
+    error,
+    *,
+    norm=None,
+    ordinary=1.0,
+    arithmetic="",
+    kink=False,
+    gap=0.0,
+    **fields,
 ):
     """One block of a hundred elements, three directions with equal numbers."""
-    probe = Probe(analytic, Estimate(numerical, error, 1e-6, kink=kink))
+    probe = Probe(analytic, Estimate(numerical, error, 1e-6, kink=kink, gap=gap))
     size = norm if norm is not None else abs(analytic)
     evidence = BlockEvidence("W", 100, size, 1.0, (probe,) * 3, **fields)
-    return judge(evidence, "generic point", TOLERANCE, ordinary=ordinary, coarse=coarse)
+    return judge(evidence, "generic point", TOLERANCE, ordinary=ordinary, arithmetic=arithmetic)
 
 
 def verdict(*args, **keywords):
@@ -84,25 +93,64 @@ def test_a_block_whose_loss_is_nowhere_finite_is_inconclusive():
 
 
 def test_coarse_arithmetic_passes_with_its_resolution_and_not_above_a_hundredth():
-    found = judged(1.0, 1.0, 1e-3, coarse=True)
+    found = judged(1.0, 1.0, 1e-3, arithmetic="float32")
     assert found.finding.verdict == "PASS"
-    assert "right to 5e-04" in found.finding.note
-    assert verdict(1.0, 1.0, 0.1, coarse=True) == "INCONCLUSIVE"
-    assert verdict(1.0, 1.3, 1e-3, coarse=True) == "FAIL"
+    assert "right to 5e-04, as far as float32 lets see" in found.finding.note
+    assert verdict(1.0, 1.0, 0.1, arithmetic="float32") == "INCONCLUSIVE"
+    assert verdict(1.0, 1.3, 1e-3, arithmetic="float32") == "FAIL"
 
 
 def test_coarse_arithmetic_excuses_no_mismatch_that_it_resolves():
     # 0.3 %, measured to 1e-6: three directions tell the size to 40 %, and that it is there at all.
-    found = judged(1.0, 1.0 + 6e-3, 1e-6, coarse=True).finding
+    found = judged(1.0, 1.0 + 6e-3, 1e-6, arithmetic="float32").finding
     assert found.verdict == "FAIL"
     assert found.ratio_error > 1e-3
-    assert verdict(1.0, 1.0 + 1e-5, 1e-6, coarse=True) == "PASS"
+    assert verdict(1.0, 1.0 + 1e-5, 1e-6, arithmetic="float32") == "WARN"
 
 
 def test_a_ratio_near_a_threshold_asks_for_more_directions():
-    assert judged(1.0, 1.0 + 2e-4, 1e-9).doubtful
-    assert not judged(1.0, 1.5, 1e-9).doubtful
-    assert not judged(1.0, 1.0, 1e-9).doubtful
+    assert Further.DIRECTIONS in judged(1.0, 1.0 + 2e-4, 1e-9).further
+    assert Further.DIRECTIONS not in judged(1.0, 1.5, 1e-9).further
+    assert judged(1.0, 1.0, 1e-9).further is Further.NOTHING
+
+
+def test_one_probe_that_stands_out_alone_asks_for_more_directions():
+    probes = [Probe(1.0, Estimate(n, 1e-9, 1e-6)) for n in (1.0, 1.1, 1.0, 1.0, 1.0)]
+    evidence = BlockEvidence("W", 100, 1.0, 1.0, tuple(probes))
+    found = judge(evidence, "generic point", TOLERANCE, ordinary=1.0)
+    assert Further.DIRECTIONS in found.further
+
+
+def test_a_small_resolved_mismatch_asks_for_the_part_that_it_sits_in():
+    assert Further.PART in judged(1.0, 1.0 + 1e-5, 1e-9).further
+    assert Further.PART in judged(1.0, 1.0 + 1e-7, 1e-10).further
+    assert Further.PART not in judged(1.0, 1.5, 1e-9).further
+
+
+def test_a_failure_among_kinks_asks_for_another_step():
+    assert Further.AGAIN in judged(1.0, 1.5, 1e-3, kink=True, gap=1e-3).further
+    assert Further.AGAIN not in judged(1.0, 1.5, 1e-3).further
+
+
+def test_noise_that_limits_asks_for_longer_steps_unless_kinks_do():
+    assert Further.AFAR in judged(1.0, 1.0, 1e-2).further
+    assert Further.AFAR in judged(1.0, 1.0, 1e-3, arithmetic="float32").further
+    assert Further.AFAR not in judged(1.0, 1.0, 1e-2, kink=True).further
+    assert Further.AFAR not in judged(1.0, 1.0, 1e-5).further
+
+
+def test_a_mismatch_or_an_unclear_kink_asks_for_a_point_nearby():
+    assert judged(1.0, 1.5, 1e-9).suspect
+    assert judged(1.0, 1.0, 1e-1, kink=True).suspect
+    assert not judged(1.0, 1.0, 1e-1).suspect
+    assert not judged(1.0, 1.0, 1e-9, kink=True).suspect
+
+
+def test_a_gradient_that_is_rounding_is_untested_where_the_numerical_one_is_no_larger():
+    found = judged(1e-3, 1e-5, 1e-9, analytic_error=1e-3, ordinary=1.0)
+    assert found.finding.verdict == "UNTESTED"
+    assert "gradient is rounding" in found.finding.note
+    assert verdict(1e-3, 1.0, 1e-9, analytic_error=1e-3, ordinary=1.0) == "FAIL"
 
 
 def test_a_mismatch_that_vanishes_a_step_away_is_a_kink():
@@ -110,7 +158,31 @@ def test_a_mismatch_that_vanishes_a_step_away_is_a_kink():
     found = judge_kink(here, away)
     assert found.finding.verdict == "KINK"
     assert found.finding.ratio == away.finding.ratio
-    assert "one-sided slopes differ" in found.finding.note
+    assert "at a tie the loss has no derivative" in found.finding.note
+
+
+def test_a_mismatch_here_alone_without_a_kink_is_wrong_exactly_here():
+    here, away = judged(0.0, 1.0, 1e-9, norm=1.0), judged(1.0, 1.0, 1e-9)
+    found = judge_kink(here, away, kink=False).finding
+    assert found.verdict == "FAIL"
+    assert "wrong exactly here, where the loss is smooth" in found.note
+    assert found.ratio == here.finding.ratio
+
+
+def test_where_nothing_can_be_traced_both_readings_are_told():
+    here, away = judged(0.0, 1.0, 1e-9, norm=1.0), judged(1.0, 1.0, 1e-9)
+    found = judge_kink(here, away, kink=None).finding
+    assert found.verdict == "WARN"
+    assert "cannot be traced" in found.note
+    assert "special case" in found.note
+
+
+def test_a_mismatch_no_larger_than_the_rounding_of_the_gradient_nearby_is_untested():
+    away = judged(1e-3, 1e-5, 1e-9, analytic_error=1e-3, ordinary=1.0)
+    near = judge_kink(judged(2e-3, 1e-5, 1e-9), away).finding
+    assert near.verdict == "UNTESTED"
+    assert math.isnan(near.ratio)
+    assert judge_kink(judged(0.5, 1e-5, 1e-9), away).finding.verdict == "INCONCLUSIVE"
 
 
 def test_a_mismatch_that_stays_a_step_away_counts():

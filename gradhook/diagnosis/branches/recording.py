@@ -86,6 +86,7 @@ class Recording:
     floats: set[float] = field(default_factory=set)
     _bytes: int = 0
     _extremes: list[tuple[Array, Any, int]] = field(default_factory=list)
+    _sizes: list[tuple[Any, int]] = field(default_factory=list)
 
     def note(self, operation: str, arguments: Any, keywords: dict[str, Any]) -> None:
         """Note what an operation is about to choose; what cannot be told is left out."""
@@ -106,9 +107,11 @@ class Recording:
                 self.choices.append(choice)
 
     def note_result(self, operation: str, arguments: Any, result: Any) -> None:
-        """Note a maximum that is subtracted from what it is the maximum of: no tie of it counts.
+        """Note what makes a tie no evidence of a kink.
 
-        The shift of a softmax leaves the loss as it is, and always ties at zero-initialised heads.
+        A maximum that is subtracted from what it is the maximum of, the shift of a softmax, leaves
+        the loss as it is, and always ties at zero-initialised heads.  An absolute value that is
+        held against a threshold, as before a series near zero, only chooses a formula.
         """
         if operation in EXTREMES and self.choices and self.choices[-1].operation == operation:
             if isinstance(arguments[0], np.ndarray):
@@ -116,10 +119,20 @@ class Recording:
         elif operation == "subtract" and len(arguments) >= 2:
             for array, extreme, index in self._extremes:
                 if _same_memory(arguments[0], array) and _same_number(arguments[1], extreme):
-                    self.choices[index] = replace(self.choices[index], ties=None)
+                    self._no_evidence(index)
+        elif operation in SIZES and self.choices and self.choices[-1].operation == operation:
+            self._sizes.append((result, len(self.choices) - 1))
+        elif operation in ORDERINGS:
+            for size, index in self._sizes:
+                if any(_same_number(argument, size) for argument in arguments[:2]):
+                    self._no_evidence(index)
+
+    def _no_evidence(self, index: int) -> None:
+        self.choices[index] = replace(self.choices[index], ties=None)
 
 
 EXTREMES = ("max", "amax", "maximum.reduce", "min", "amin", "minimum.reduce")
+SIZES, ORDERINGS = ("absolute", "fabs"), ("less", "less_equal", "greater", "greater_equal")
 
 
 def _same_memory(one: Any, other: Array) -> bool:
@@ -130,12 +143,12 @@ def _same_memory(one: Any, other: Array) -> bool:
     )
 
 
-def _same_number(one: Any, extreme: Any) -> bool:
-    """Whether an operand is the extreme found, maybe with another shape."""
-    if isinstance(one, np.ndarray) and isinstance(extreme, np.ndarray):
-        places = (a.__array_interface__["data"][0] for a in (one, extreme))
-        return one.size == extreme.size and len(set(places)) == 1
-    return np.size(one) == 1 and np.size(extreme) == 1 and float(one) == float(extreme)
+def _same_number(one: Any, found: Any) -> bool:
+    """Whether an operand is the result found, maybe with another shape."""
+    if isinstance(one, np.ndarray) and isinstance(found, np.ndarray):
+        places = (a.__array_interface__["data"][0] for a in (one, found))
+        return one.size == found.size and len(set(places)) == 1
+    return np.size(one) == 1 and np.size(found) == 1 and float(one) == float(found)
 
 
 @contextlib.contextmanager

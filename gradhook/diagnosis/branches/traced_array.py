@@ -140,7 +140,9 @@ def _operator(name: str, operation: str) -> Callable[..., Any]:
         if seen is None or result is NotImplemented:
             return result
         if operation and type(result) in (np.float64, np.bool_):
-            seen.note(operation, (float(self), *map(_bare, others)), {})
+            operands = (float(self), *map(_bare, others))
+            seen.note(operation, operands, {})
+            seen.note_result(operation, operands, result)
         return _dressed(result, {})
 
     operator.__name__ = name

@@ -1,0 +1,97 @@
+"""Where weights hang, and what is called their gradient."""
+
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+
+from gradhook.objective.holders import ABSENT, find_pairs, holds, is_tensor, slots
+
+
+class Thing:
+    """An object with attributes."""
+
+    def __init__(self, **attributes):
+        vars(self).update(attributes)
+
+
+class Slotted:
+    __slots__ = ("W", "dW")
+
+
+W, G = np.ones((2, 3)), np.zeros((2, 3))
+
+
+def named(root):
+    return {pair.weight.name: pair.gradient.name for pair in find_pairs(root)}
+
+
+def slotted():
+    thing = Slotted()
+    thing.W, thing.dW = W, G
+    return thing
+
+
+@pytest.mark.parametrize(
+    ("root", "pairs"),
+    [
+        (Thing(W1=W, dW1=G, z=W), {"W1": "dW1"}),
+        (Thing(W=W, grad_W=G), {"W": "grad_W"}),
+        (Thing(W=W, W_grad=None), {"W": "W_grad"}),
+        (Thing(_W=W, _gW=G), {"_W": "_gW"}),
+        (Thing(weights=[W, W], dweights=[G, G]), {"weights[0]": "dweights[0]"}),
+        (Thing(params=[W], grads=[G]), {"params[0]": "grads[0]"}),
+        (Thing(params={"W": W}, grads={"dW": G}), {"W": "grads['dW']"}),
+        (Thing(layers=[Thing(W=W, dW=G)]), {"layers[0].W": "layers[0].dW"}),
+        (Thing(layers=OrderedDict(a=Thing(W=W, dW=G))), {"layers['a'].W": "layers['a'].dW"}),
+        ({"first": Thing(W=W, dW=G)}, {"first.W": "first.dW"}),
+        ([Thing(W=W, dW=G)], {"layers[0].W": "layers[0].dW"}),
+        (Thing(w=Thing(data=W, grad=None)), {"w": "w.grad"}),
+        (Thing(x=Thing(data=W, grad=None, requires_grad=False)), {}),
+        (Thing(b=0.0, db=0.3), {"b": "db"}),
+        (Thing(n=3, dn=1, flag=True, dflag=True), {}),
+        (Thing(t=W, dt=0.01), {}),
+        (Thing(params=[W], grads=[G, G]), {}),
+        (slotted(), {"W": "dW"}),
+    ],
+)
+def test_pairs_are_found_by_their_names(root, pairs):
+    found = named(root)
+    assert pairs.items() <= found.items()
+    assert len(found) <= max(len(pairs), 2)
+
+
+def test_a_loop_of_references_is_entered_once():
+    thing = Thing(W=W, dW=G)
+    thing.me = [thing, {"again": thing}]
+    assert named(thing) == {"W": "dW"}
+
+
+def test_a_place_is_read_written_emptied_and_found_anew():
+    root = Thing(layers=[Thing(W=W)])
+    (slot,) = [slot for slot in slots(root) if slot.name == "layers[0].W"]
+    slot.put(G)
+    assert root.layers[0].W is G
+    root.layers = [Thing(W=W)]
+    assert slot.get() is G
+    assert slot.again(root).get() is W
+    slot.again(root).put(ABSENT)
+    assert slot.again(root).get(ABSENT) is ABSENT
+
+
+@pytest.mark.parametrize(
+    ("value", "held"),
+    [
+        (W, False),
+        ([W, W], False),
+        ({"W": W}, False),
+        (None, False),
+        ("W", False),
+        (np.random.default_rng(0), False),
+        (Thing(), True),
+        ([W, Thing()], True),
+    ],
+)
+def test_arrays_are_no_holders_and_objects_are(value, held):
+    assert holds(value) is held
+    assert not is_tensor(value)
