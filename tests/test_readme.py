@@ -209,6 +209,14 @@ def test_the_two_commands_are_the_first_that_are_to_be_typed():
     assert next(block for block in blocks(README) if block.language == "sh").code == commands
 
 
+def test_the_first_screen_counts_as_the_audit_does():
+    first = README.read_text(encoding="utf-8").splitlines()[2]
+    audit = (ROOT / "tests" / "benchmarks" / "AUDIT.md").read_text(encoding="utf-8")
+    counts = re.findall(r"[\d,]+ (?:derivatives|released libraries|faults)", first)
+    assert len(counts) == 3
+    assert all(count in " ".join(audit.split()) for count in counts)
+
+
 def test_the_pages_are_short():
     sizes = {page: len(page.read_bytes()) for page in PAGES}
     assert sizes[README] <= 12_288
