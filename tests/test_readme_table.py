@@ -291,3 +291,5 @@ def test_the_same_arguments_are_taken_by_the_callback():
     assert check.on_train_begin(batch=names["batch"]).failing == ("b",)
     by_keyword = dict(zip(("X", "y"), names["batch"], strict=True))
     assert check.on_step_end(100, batch=by_keyword).failing == ("b",)
+    report = gradhook.check_gradients(names["f"], names["params"], batch=by_keyword)
+    assert report.failing == ("b",)
