@@ -76,6 +76,7 @@ class Plan:
         part: bool = False,
     ) -> None:
         self._evaluator = evaluator
+        self._batch_rows = 0 if rows.rows is None else rows.total or 0
         self._free = free
         self._options = options
         self._other = None if rows.other is None else upcast(rows.other)
@@ -141,6 +142,7 @@ class Plan:
             self._options,
             self._free,
             outcome.coverage,
+            self._batch_rows,
         )
         return outcome
 

@@ -1,23 +1,18 @@
 """What a constant factor between two gradients may mean.
 
 Rows are few and their number unlike other sizes, so that a factor that counts rows is recognised.
-Where a constant has several meanings all are named.
+``TABLE`` lists every reading: what it counts, its value, its kind and its words.  Where a constant
+has several readings all are named.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
-import numpy as np
-
-from gradhook._types import Array
-from gradhook.diagnosis.case import Scene
-
-__all__ = ["Circumstance", "Meaning", "circumstance", "meanings", "nice"]
+__all__ = ["TABLE", "Meaning", "Reading", "Sizes", "meanings", "nice"]
 
 SNAP = 1e-6
 """Relative distance at which a factor counts as the constant, where its own error is smaller."""
@@ -30,7 +25,7 @@ LARGEST_DENOMINATOR = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Circumstance:
+class Sizes:
     """The numbers that a factor may come from.
 
     Args:
@@ -39,6 +34,7 @@ class Circumstance:
         counted: Rows that a mask lets count, for each mask of the batch.
         widths: Lengths of the blocks' axes.
         kept: Probability that dropout keeps a unit, where it is on; else 0.
+        whole: Rows of the whole batch, of which some were drawn; 0 where all were.
         regression: Whether the batch holds a real number for every output.
     """
 
@@ -47,30 +43,162 @@ class Circumstance:
     counted: tuple[int, ...] = ()
     widths: frozenset[int] = frozenset()
     kept: float = 0.0
+    whole: int = 0
     regression: bool = False
+
+    def counts(self, what: str) -> Iterator[tuple[float, str]]:
+        """What a row of the table counts, with how it is written."""
+        n, kept = self.rows, self.kept
+        if what == "nothing":
+            yield 1.0, ""
+        elif what == "rows" and n > 1:
+            yield n, f"{n}"
+        elif what == "whole" and self.whole > n > 1:
+            yield self.whole, f"{self.whole}"
+        elif what == "outputs" and self.regression and self.outputs > 1:
+            yield self.outputs, f"{self.outputs}"
+        elif what == "counted":
+            yield from ((m, f"{m}") for m in self.counted if 0 < m < n)
+        elif what == "widths":
+            yield from ((width, f"{width}") for width in sorted(self.widths) if width > 1)
+        elif what == "kept" and 0 < kept < 1:
+            names = ["keep_prob", *(f"keep_prob**{k}" for k in range(2, LAYERS + 1))]
+            yield from ((kept**k, name) for k, name in enumerate(names, start=1))
 
 
 @dataclass(frozen=True, slots=True)
-class Meaning:
-    """One reading of a factor.
+class Reading:
+    """A row of the table.
 
     Args:
+        counts: What ``Sizes`` must hold for it.
+        value: The factor, of what is counted and of the rows.
         kind: One of ``CAUSE_KINDS``.
         shown: The constant as a user would write it.
         words: What happened.
         alone: Whether it can befall one block; otherwise all are concerned.
     """
 
+    counts: str
+    value: Callable[[float, int], float]
     kind: str
     shown: str
     words: str
     alone: bool = False
 
 
-def meanings(factor: float, error: float, seen: Circumstance) -> list[Meaning]:
+TABLE: tuple[Reading, ...] = (
+    Reading("nothing", lambda c, n: -1.0, "sign_one", "-1", "the sign is wrong", True),
+    Reading(
+        "rows", lambda c, n: c, "no_1_over_N", "{c}",
+        "the loss is a mean over the {c} rows, the gradient a sum",
+    ),
+    Reading(
+        "rows", lambda c, n: 1 / c, "extra_1_over_N", "1/{c}",
+        "divided by the number of rows ({c}) once too often",
+    ),
+    Reading(
+        "outputs", lambda c, n: 1 / c, "mse_mean_outputs", "1/{c}",
+        "the loss sums over the {c} outputs, the gradient averages",
+    ),
+    Reading(
+        "outputs", lambda c, n: c, "mse_mean_outputs", "{c}",
+        "the loss averages over the {c} outputs, the gradient sums",
+    ),
+    Reading(
+        "counted", lambda c, n: c, "no_1_over_N", "{c}",
+        "the loss is a mean over the {c} rows that count, the gradient a sum",
+    ),
+    Reading(
+        "counted", lambda c, n: 1 / c, "extra_1_over_N", "1/{c}",
+        "divided by the {c} rows that count once too often",
+    ),
+    Reading(
+        "counted", lambda c, n: c / n, "mask_denominator", "{c}/{n}",
+        "divided by all {n} rows, where the loss divides by the {c} that the mask lets count",
+    ),
+    Reading(
+        "counted", lambda c, n: n / c, "mask_denominator", "{n}/{c}",
+        "divided by the {c} rows that the mask lets count, where the loss divides by all {n}",
+    ),
+    Reading(
+        "whole", lambda c, n: n / c, "scale", "{n}/{c}",
+        "divided by {c}, the rows of the whole batch, where {n} were drawn: pass samples=None",
+    ),
+    Reading(
+        "whole", lambda c, n: c / n, "scale", "{c}/{n}",
+        "the loss divides by {c}, the rows of the whole batch, where {n} were drawn: pass "
+        "samples=None",
+    ),
+    Reading(
+        "nothing", lambda c, n: 0.5, "mse_no_two", "1/2",
+        "the 2 of the derivative of a square is missing",
+    ),
+    Reading(
+        "nothing", lambda c, n: 2.0, "factor_two", "2",
+        "it is counted twice, or a 1/2 of the loss is missing", True,
+    ),
+    Reading(
+        "kept", lambda c, n: c, "dropout_scale_missing", "{c}",
+        "dropout scales forward and not backward", True,
+    ),
+    Reading(
+        "kept", lambda c, n: 1 / c, "dropout_scale_missing", "1/{c}",
+        "dropout scales forward and not backward", True,
+    ),
+    Reading(
+        "widths", lambda c, n: math.sqrt(c), "attention_scale_missing", "sqrt({c})",
+        "1/sqrt({c}) stands in one of both passes only", True,
+    ),
+    Reading(
+        "widths", lambda c, n: 1 / math.sqrt(c), "attention_scale_missing", "1/sqrt({c})",
+        "1/sqrt({c}) stands in one of both passes only", True,
+    ),
+)  # fmt: skip
+"""Every reading of a factor, the likeliest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """One reading of a factor where its circumstance was seen.
+
+    Args:
+        kind: One of ``CAUSE_KINDS``.
+        shown: The constant as a user would write it.
+        words: What happened.
+        alone: Whether it can befall one block; otherwise all are concerned.
+        counts: What it counts.
+        reading: The row of the table.
+        place: Which of the numbers of that kind it is.
+    """
+
+    kind: str
+    shown: str
+    words: str
+    alone: bool = False
+    counts: str = "nothing"
+    reading: Reading | None = None
+    place: int = 0
+
+    def expected(self, seen: Sizes) -> float:
+        """The factor that it predicts with other sizes; ``nan`` where these have none."""
+        counted = list(seen.counts(self.counts))
+        if self.reading is None or self.place >= len(counted):
+            return math.nan
+        return self.reading.value(counted[self.place][0], seen.rows)
+
+
+def meanings(factor: float, error: float, seen: Sizes) -> list[Meaning]:
     """Every meaning of ``a = factor · n``, likeliest first."""
     allowed = max(3 * error, SNAP * abs(factor))
-    return [m for value, m in _known(seen) if abs(factor - value) <= allowed]
+    found = []
+    for row in TABLE:
+        for place, (counted, written) in enumerate(seen.counts(row.counts)):
+            if abs(factor - row.value(counted, seen.rows)) <= allowed:
+                fill = {"c": written, "n": seen.rows}
+                shown, words = row.shown.format(**fill), row.words.format(**fill)
+                found.append(Meaning(row.kind, shown, words, row.alone, row.counts, row, place))
+    return found
 
 
 def nice(factor: float, error: float) -> str:
@@ -79,155 +207,3 @@ def nice(factor: float, error: float) -> str:
     if abs(factor - float(fraction)) <= max(3 * error, SNAP * abs(factor)):
         return str(fraction)
     return f"{factor:.6g}"
-
-
-def _outputs(c: int) -> Iterator[tuple[float, Meaning]]:
-    if c > 1:
-        yield (
-            1 / c,
-            Meaning(
-                "mse_mean_outputs",
-                f"1/{c}",
-                f"the loss sums over the {c} outputs, the gradient averages",
-            ),
-        )
-        yield (
-            float(c),
-            Meaning(
-                "mse_mean_outputs",
-                f"{c}",
-                f"the loss averages over the {c} outputs, the gradient sums",
-            ),
-        )
-
-
-def _known(seen: Circumstance) -> Iterator[tuple[float, Meaning]]:
-    yield -1.0, Meaning("sign_one", "-1", "the sign is wrong", alone=True)
-    n, c = seen.rows, seen.outputs
-    if n > 1:
-        yield (
-            float(n),
-            Meaning(
-                "no_1_over_N", f"{n}", f"the loss is a mean over the {n} rows, the gradient a sum"
-            ),
-        )
-        yield (
-            1 / n,
-            Meaning(
-                "extra_1_over_N", f"1/{n}", f"divided by the number of rows ({n}) once too often"
-            ),
-        )
-    if seen.regression:
-        yield from _outputs(c)
-    for m in seen.counted:
-        if 0 < m < n:
-            yield (
-                float(m),
-                Meaning(
-                    "no_1_over_N",
-                    f"{m}",
-                    f"the loss is a mean over the {m} rows that count, the gradient a sum",
-                ),
-            )
-            yield (
-                1 / m,
-                Meaning(
-                    "extra_1_over_N", f"1/{m}", f"divided by the {m} rows that count once too often"
-                ),
-            )
-            yield (
-                m / n,
-                Meaning(
-                    "mask_denominator",
-                    f"{m}/{n}",
-                    f"divided by all {n} rows, where the loss divides by the {m} that the mask "
-                    "lets count",
-                ),
-            )
-            yield (
-                n / m,
-                Meaning(
-                    "mask_denominator",
-                    f"{n}/{m}",
-                    f"divided by the {m} rows that the mask lets count, where the loss divides by "
-                    f"all {n}",
-                ),
-            )
-    if not seen.regression:
-        yield from _outputs(c)
-    yield 0.5, Meaning("mse_no_two", "1/2", "the 2 of the derivative of a square is missing")
-    yield (
-        2.0,
-        Meaning("factor_two", "2", "it is counted twice, or a 1/2 of the loss is missing", True),
-    )
-    if 0 < seen.kept < 1:
-        for times in range(1, LAYERS + 1):
-            shown = "keep_prob" + (f"**{times}" if times > 1 else "")
-            for value, words in (
-                (seen.kept**times, shown),
-                (seen.kept**-times, f"1/{shown}"),
-            ):
-                yield (
-                    value,
-                    Meaning(
-                        "dropout_scale_missing",
-                        words,
-                        "dropout scales forward and not backward",
-                        alone=True,
-                    ),
-                )
-    for width in sorted(seen.widths):
-        if width > 1:
-            for value, shown in (
-                (math.sqrt(width), f"sqrt({width})"),
-                (1 / math.sqrt(width), f"1/sqrt({width})"),
-            ):
-                yield (
-                    value,
-                    Meaning(
-                        "attention_scale_missing",
-                        shown,
-                        f"1/sqrt({width}) stands in one of both passes only",
-                        alone=True,
-                    ),
-                )
-
-
-def circumstance(scene: Scene) -> Circumstance:
-    """Where a constant factor may come from in a scene."""
-    rows, batch = scene.rows, scene.evaluator.batch
-    shapes = [scene.gradients[name].shape for name in scene.order]
-    outputs = next((shape[-1] for shape in reversed(shapes) if shape), 0)
-    arrays = [item for item in batch if isinstance(item, np.ndarray)]
-    masks = [item for item in arrays if item.shape == (rows,) and _is_mask(item)]
-    labels = [item for item in arrays if item.dtype.kind == "i" and np.any(item < 0)]
-    return Circumstance(
-        rows,
-        outputs,
-        counted=(
-            *(int(np.count_nonzero(item)) for item in masks),
-            *(int(np.count_nonzero(item >= 0)) for item in labels),
-        ),
-        widths=frozenset(length for shape in shapes for length in shape),
-        kept=_kept(scene),
-        regression=any(
-            isinstance(item, np.ndarray)
-            and item.dtype.kind == "f"
-            and item.shape == (rows, outputs)
-            for item in batch[1:]
-        ),
-    )
-
-
-def _is_mask(item: Array) -> bool:
-    return item.dtype.kind == "b" or (item.dtype.kind == "f" and set(np.unique(item)) <= {0, 1})
-
-
-def _kept(scene: Scene) -> float:
-    """Probability that dropout keeps a unit, where a switch says so and it is on."""
-    for switch, state in scene.measured.setting.switches:
-        value: Any = switch.on
-        is_on = switch.role == "dropout" and state == "on"
-        if is_on and isinstance(value, (int, float)) and 0 < value < 1:
-            return float(value if switch.off_values[:1] == (1.0,) else 1 - value)
-    return 0.0

@@ -1,4 +1,4 @@
-"""A scene seen again with something changed: a switch off, other rows, one block replaced.
+"""A mismatch seen again with something changed: a switch off, other rows, one block replaced.
 
 Both derivatives are measured anew along directions that would show the fault.  Where they agree the
 fault lies in what was changed; where they do not, or where the change leaves the loss's domain,
@@ -10,17 +10,37 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from gradhook._types import Array, Batch, Blocks
-from gradhook.diagnosis.case import FRESH, Scene
+from gradhook.diagnosis.mismatch import FRESH, Mismatch
+from gradhook.evaluation.directions import Move, RandomDirection, seeded
+from gradhook.evaluation.points import nearby
+from gradhook.objective.parameters import map_leaves
 from gradhook.objective.switches import BoundSwitch, Role, SwitchState
 from gradhook.probe.prober import Prober
 from gradhook.verdict.evidence import Probe
 
-__all__ = ["Changed", "revisit", "vanishes", "without"]
+__all__ = [
+    "Changed",
+    "Turned",
+    "another_point",
+    "changed",
+    "revisit",
+    "vanishes",
+    "with_rows",
+    "without",
+]
+
+Turned: TypeAlias = Sequence[tuple[BoundSwitch, SwitchState]]
+
+Parts: TypeAlias = Sequence[tuple[str, RandomDirection, float]]
+
+APART = 0.05
+"""How far another point lies, in units of each block's scale, where none was drawn."""
 
 TELLING = 30.0
 """How far a derivative must stand out of its error for a vanished fault to mean anything."""
@@ -33,35 +53,65 @@ class Changed:
     Args:
         gradients: The analytic gradients there.
         probes: Joint probes over the wrong blocks, along fresh directions.
+        parts: What each probe moved: block, direction, weight.
+        values: The blocks there, those that the probes moved.
+        loss: The loss there.
     """
 
     gradients: Blocks
     probes: tuple[Probe, ...]
+    parts: tuple[Parts, ...] = ()
+    values: Blocks = field(default_factory=dict)
+    loss: float = math.nan
+
+    def meets(self, mismatch: Mismatch, predicted: Mapping[str, Array]) -> bool:
+        """Whether the numerical gradients are these, along every probe.
+
+        Args:
+            mismatch: The setting, whose residuals give the unit.
+            predicted: By block.
+        """
+        tolerance = mismatch.options.tolerance
+        for probe, parts in zip(self.probes, self.parts, strict=True):
+            expected = math.fsum(w * v.dot(predicted[n]) for n, v, w in parts)
+            size = math.fsum(abs(w) * float(np.linalg.norm(predicted[n])) for n, _, w in parts)
+            off, allowed = abs(probe.slope.value - expected), probe.slope.error + 1e-13 * size
+            # Each block counts one, by the weights, at the mismatch itself.
+            here = max(1.0, abs(probe.residual) / math.sqrt(len(parts)))
+            most = tolerance.explained * 3 * math.sqrt(len(parts)) * here
+            if not (off <= tolerance.resolved * allowed and off + allowed <= most):
+                return False
+        return bool(self.probes)
 
 
 def revisit(
-    scene: Scene,
+    mismatch: Mismatch,
     names: Sequence[str],
     *,
-    switches: Sequence[tuple[BoundSwitch, SwitchState]] | None = None,
+    switches: Turned | None = None,
     batch: Batch | None = None,
     values: Mapping[str, Array] | None = None,
+    moves: Mapping[str, Move] | None = None,
     probes: int = FRESH,
 ) -> Changed | None:
     """Measure blocks with something changed; ``None`` where that is outside the domain.
 
     Args:
-        scene: The setting, to which the evaluator comes back.
+        mismatch: The setting, to which the evaluator comes back.
         names: Blocks that the joint probes move.
         switches: Other switches.
         batch: Another batch.
         values: Blocks that are replaced, none of ``names``.
+        moves: Displacements from the current point, to another point.
         probes: How many.
     """
-    evaluator = scene.evaluator
-    if scene.budget.left < 1 + 4 * probes:
+    evaluator = mismatch.evaluator
+    if mismatch.budget.left < 1 + 4 * probes:
         return None
-    with _changed(scene, switches, batch, values or {}), contextlib.suppress(Exception):
+    with (
+        changed(mismatch, switches=switches, batch=batch, values=values, moves=moves),
+        contextlib.suppress(Exception),
+    ):
         loss, gradients = evaluator.loss_and_gradients()
         finite = all(np.all(np.isfinite(gradients[name])) for name in names)
         if not (math.isfinite(loss) and finite):
@@ -70,53 +120,60 @@ def revisit(
             evaluator,
             loss=loss,
             gradients=gradients,
-            seed=scene.options.seed,
-            like=scene.measured.prober,
+            seed=mismatch.options.seed,
+            like=mismatch.measured.prober,
         )
-        seen = [scene.joint(prober, scene.fresh(names, FRESH + k)) for k in range(probes)]
-        return Changed(gradients, tuple(seen))
+        parts = [mismatch.fresh(names, FRESH + k) for k in range(probes)]
+        seen = [mismatch.joint(prober, each) for each in parts]
+        there = {name: evaluator.workspace.values(name) for name in names} if moves else {}
+        return Changed(gradients, tuple(seen), tuple(parts), there, loss)
     return None
 
 
 @contextlib.contextmanager
-def _changed(
-    scene: Scene,
-    switches: Sequence[tuple[BoundSwitch, SwitchState]] | None,
-    batch: Batch | None,
-    values: Mapping[str, Array],
+def changed(
+    mismatch: Mismatch,
+    *,
+    switches: Turned | None = None,
+    batch: Batch | None = None,
+    values: Mapping[str, Array] | None = None,
+    moves: Mapping[str, Move] | None = None,
 ) -> Iterator[None]:
-    evaluator = scene.evaluator
+    """Stand in the setting with something changed, and come back to it."""
+    evaluator = mismatch.evaluator
     try:
+        if moves is not None:
+            evaluator.workspace.move(moves)
         if switches is not None:
             evaluator.switches = list(switches)
         if batch is not None:
             evaluator.batch = batch
-        for name, array in values.items():
+        for name, array in (values or {}).items():
             evaluator.workspace.overwrite({name: array})
         yield
     finally:
-        for name in values:
+        for name in values or {}:
             evaluator.workspace.write(name)
-        scene.enter()
+        mismatch.enter()
 
 
 def vanishes(
-    scene: Scene, changed: Changed | None, names: Sequence[str], *, additive: bool = False
+    mismatch: Mismatch, seen: Changed | None, names: Sequence[str], *, additive: bool = False
 ) -> bool:
     """Whether both derivatives agree there, along directions that would show the fault.
 
     Args:
-        scene: The setting, where they do not.
-        changed: What was measured with something changed, if anything was.
+        mismatch: The setting, where they do not.
+        seen: What was measured with something changed, if anything was.
         names: The blocks that moved.
         additive: Whether the change takes a term away and leaves the others as they were; then the
             fault would show with its own size, and else in proportion to the derivative.
     """
-    if changed is None:
+    if seen is None:
         return False
-    tolerance = scene.options.tolerance
-    share = min(_share(scene, name) for name in names)
-    for probe in changed.probes:
+    tolerance = mismatch.options.tolerance
+    share = min(_share(mismatch, name) for name in names)
+    for probe in seen.probes:
         value, error = probe.slope.value, probe.slope.error
         if abs(probe.residual) > tolerance.resolved * error + 1e-12 * abs(value):
             return False
@@ -126,25 +183,51 @@ def vanishes(
                 return False
         elif not abs(value) > max(TELLING, 1 / (10 * tolerance.explained * share)) * error:
             return False
-    return bool(changed.probes)
+    return bool(seen.probes)
 
 
-def _share(scene: Scene, name: str) -> float:
+def _share(mismatch: Mismatch, name: str) -> float:
     """``‖r‖ / (‖a‖ + ‖n‖)``, at most 1."""
-    return max(1e-12, min(1.0, scene.measured.judgements[name].comparison.ratio or 1.0))
+    return max(1e-12, min(1.0, mismatch.measured.judgements[name].comparison.ratio or 1.0))
 
 
-def without(scene: Scene, role: Role) -> Iterator[list[tuple[BoundSwitch, SwitchState]]]:
-    """The scene's switches with those of a role turned off, one after the other.
+def without(mismatch: Mismatch, role: Role) -> Iterator[Turned]:
+    """The mismatch's switches with those of a role turned off, one after the other.
 
     Args:
-        scene: The setting.
+        mismatch: The setting.
         role: What is turned off.
     """
-    turned = list(scene.measured.setting.switches)
+    turned = list(mismatch.measured.setting.switches)
     for k, (switch, state) in enumerate(turned):
         if switch.role == role and state != "off" and not switch.always_off:
             yield [*turned[:k], (switch, "off"), *turned[k + 1 :]]
-    for switch in scene.free:
+    for switch in mismatch.free:
         if switch.role == role and not switch.always_off:
             yield [*turned, (switch, "off")]
+
+
+def another_point(mismatch: Mismatch) -> dict[str, Move]:
+    """Displacements to a point as far from the user's as the mismatch's own, drawn anew."""
+    moves, seed = mismatch.measured.setting.moves, mismatch.options.seed
+    if not moves:
+        arrays = mismatch.evaluator.workspace.arrays
+        return nearby(arrays, distance=APART, fixed=mismatch.options.fixed, seed=seeded(seed, 14))
+    return {name: replace(move, seed=seeded(move.seed, 14)) for name, move in moves.items()}
+
+
+def with_rows(mismatch: Mismatch, rows: Sequence[int]) -> Batch | None:
+    """The batch cut to some of its rows, or with rows repeated; ``None`` where it cannot be cut."""
+    count, axis = mismatch.rows, mismatch.options.sample_axis
+    if count < 2 or mismatch.options.subset is not None:
+        return None
+    index = np.asarray(rows)
+
+    def taken(item: Any) -> Any:
+        shape = getattr(item, "shape", ())
+        if -len(shape) <= axis < len(shape) and shape[axis] == count:
+            return np.take(item, index, axis=axis)
+        return item[index] if shape == (count,) else item
+
+    cut: Batch = map_leaves(mismatch.evaluator.batch, taken)
+    return cut

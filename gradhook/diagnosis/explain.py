@@ -1,21 +1,32 @@
 """Where and why: after a mismatch, the wrong part located and the cause named.
 
-Guesses that the probes already support come first, since they cost nothing until they are
-confirmed along fresh directions; then experiments that each change one thing; then a search inside
-the blocks that are still unexplained.  A fault that nothing explains is said to enter between two
-layers, and no cause is named: a wrong name costs more than none.
+Hypotheses come first, each put to the test before it is named; then a search inside the blocks that
+are still unexplained; then the place at which the fault enters, where layers were found; last, one
+element of every wrong block with both its numbers.  A fault that nothing explains has its blocks
+named and no cause: a wrong name costs more than none.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from gradhook._types import MISMATCH, Verdict
-from gradhook.diagnosis.boundary import boundary, forward_order
-from gradhook.diagnosis.case import Scene
+from gradhook.diagnosis.experiment import revisit, vanishes
+from gradhook.diagnosis.hints import hints
+from gradhook.diagnosis.hypotheses import IN_A_PART
+from gradhook.diagnosis.hypotheses.zero_slices import ZeroSlices
+from gradhook.diagnosis.hypothesis import name_cause
+from gradhook.diagnosis.mismatch import Context, Mismatch
+from gradhook.diagnosis.parts import WrongPart, find_part, joined
+from gradhook.diagnosis.places import forward_order, place_of_fault
 from gradhook.diagnosis.search import diagnose
-from gradhook.diagnosis.zeros import zero_slices
+from gradhook.diagnosis.sentences import say
+from gradhook.diagnosis.worst import worst_element
+from gradhook.evaluation.directions import size_of
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.objective.switches import BoundSwitch
 from gradhook.options import Options
@@ -26,11 +37,18 @@ from gradhook.verdict.evidence import Location, describe
 
 __all__ = ["Explanation", "explain"]
 
-DIAGNOSIS = 40
-"""Loss evaluations that diagnosis may take in one check."""
+MOST = 400
+"""Loss evaluations that where and why may take in one check."""
 
-SPREAD_OUT = 3
+FOR_PLACES = 120
+"""Of these, what hypotheses leave for places and parts."""
+
+SPREAD_OUT = 2
 """Blocks in which a fault was found to be spread, after which no further one is searched."""
+
+APART = 0.03
+"""Share of the smallest ratio that is wrong, to which a right block must be resolved to be
+evidence."""
 
 
 @dataclass(slots=True)
@@ -40,7 +58,7 @@ class Explanation:
     Args:
         causes: Confirmed, that of the largest mismatch first.
         boundary: Where the fault enters, in words, as far as no cause explains it.
-        locations: What the search inside blocks found.
+        locations: What the search inside blocks found; of every wrong block at least one element.
         where: Per block, its wrong part in words.
     """
 
@@ -57,6 +75,7 @@ def explain(
     options: Options,
     free: Sequence[BoundSwitch],
     coverage: list[str],
+    batch_rows: int = 0,
 ) -> Explanation:
     """Explain what is wrong.
 
@@ -67,6 +86,7 @@ def explain(
         options: The check's options.
         free: Switches that the user did not name but the functions have.
         coverage: Gets a sentence where an explanation broke off.
+        batch_rows: Rows of the whole batch, of which some were drawn; 0 where all were.
     """
     found = Explanation()
     measured = [each for m in measured for each in (m, *m.retried)]
@@ -76,91 +96,198 @@ def explain(
         return found
     try:
         with evaluator.aside():
-            _explain(evaluator, measured, verdicts, wrong, options, free, found)
+            context = Context(
+                evaluator,
+                options,
+                measured,
+                _resolved_right(measured, verdicts, wrong),
+                forward_order(evaluator.workspace.names, options.layers),
+                Budget(lambda: evaluator.evaluations, MOST),
+                free,
+                batch_rows,
+            )
+            _Explainer(context, wrong, found).run()
     except Exception as error:  # an explanation that fails must not cost the verdict
         coverage.append(f"the mismatch could not be explained ({type(error).__name__}: {error})")
     return found
 
 
-def _explain(
-    evaluator: Evaluator,
-    measured: Sequence[SettingResult],
-    verdicts: Mapping[str, Verdict],
-    wrong: Sequence[str],
-    options: Options,
-    free: Sequence[BoundSwitch],
-    found: Explanation,
-) -> None:
-    order = forward_order(evaluator.workspace.names, options.layers)
-    right = frozenset(n for n, v in verdicts.items() if v in (Verdict.PASS, Verdict.KINK))
-    diagnosis = Budget(lambda: evaluator.evaluations, DIAGNOSIS)
-    unexplained: list[str] = []
-    scenes: list[Scene] = []
-    left = [name for name in wrong if not _take_location(name, measured, found)]
-    unexplained += [name for name in wrong if name not in left]
-    while left:
-        setting = max(measured, key=lambda m: _weight(m, left))
-        names = [name for name in left if setting.shows_wrong(name)]
-        elsewhere = [
-            m.gradients
-            for m in measured
-            if m.setting.moves is not setting.setting.moves and set(names) <= set(m.gradients)
-        ]
-        scene = Scene(evaluator, setting, names, right, order, options, diagnosis, free, elsewhere)
-        scenes.append(scene)
-        named = diagnose(scene, measured)
-        found.causes += named
-        unexplained += [n for n in names if not any(n in cause.blocks for cause in named)]
-        left = [name for name in left if name not in names]
-    for cause in found.causes:
-        if cause.where and len(cause.blocks) == 1 and cause.where.startswith(cause.blocks[0]):
-            found.where[cause.blocks[0]] = cause.where
-    open_ = [n for n in reversed(order) if n in unexplained and n not in found.locations]
-    _search(scenes, open_, found)
-    shapes = {name: array.shape for name, array in evaluator.workspace.arrays.items()}
-    # Wrong elements say by themselves where the fault is, and causes explain what they explain.
-    single = {n for n, where in found.locations.items() if where.elements and where.complete}
-    explained = {name for cause in found.causes for name in cause.blocks}
-    right |= single | explained
-    open_ = [name for name in unexplained if name not in right]
-    entering = boundary(order, open_, right, shapes)
-    if found.causes:
-        also = [f"{found.where[name]} wrong" for name in order if name in single]
-        said = "; ".join([*also, *([entering] if entering else [])])
-        entering = f"something else remains: {said}" if said else ""
-    found.boundary = entering
-    ratios = {n: _ratio(n, scenes) for n in wrong}
-    found.causes.sort(key=lambda cause: -max((ratios[n] for n in cause.blocks), default=0.0))
-
-
-def _take_location(name: str, measured: Sequence[SettingResult], found: Explanation) -> bool:
-    """Whether the wrong elements of a block are known, which is no matter of factors or layers."""
-    for setting in measured:
-        judgement = setting.judgements.get(name)
-        if judgement is not None and judgement.location and judgement.location.elements:
-            found.locations[name] = judgement.location
-            found.where[name] = describe(judgement.location)
-            return True
-    return False
-
-
-def _search(scenes: Sequence[Scene], names: Sequence[str], found: Explanation) -> None:
-    """Look inside the blocks, those next to the loss first."""
-    spread_out = 0
-    for name in names:
-        scene = next(scene for scene in scenes if name in scene.blocks)
-        if spread_out >= SPREAD_OUT and not scene.measured.evidence[name].exact:
+def _resolved_right(
+    measured: Sequence[SettingResult], verdicts: Mapping[str, Verdict], wrong: Sequence[str]
+) -> frozenset[str]:
+    """Blocks that are right, those left out whose error could hide what the wrong ones show."""
+    shown = [m.judgements[n].comparison.ratio for m in measured for n in wrong if m.shows_wrong(n)]
+    enough = APART * min(shown, default=1.0)
+    right = set()
+    for name, verdict in verdicts.items():
+        if verdict not in (Verdict.PASS, Verdict.KINK):
             continue
-        location = scene.located(name)
-        found.locations[name] = location
-        if location.concentrated:
-            found.where[name] = describe(location)
-            empty = zero_slices(scene.blocks[name], location)
-            if empty is not None:
-                found.causes.append(empty)
-        elif location.complete:
-            spread_out += 1
-            found.where[name] = f"all of {name}"
+        judged = [m for m in measured if name in m.judgements and m.evidence[name].probes]
+        seen = [m.judgements[name].comparison for m in judged]
+        resolution = [
+            c.error_norm / (c.analytic_norm + c.numerical_norm)
+            for c in seen
+            if c.analytic_norm + c.numerical_norm > 0
+        ]
+        if verdict is Verdict.KINK or not judged or min(resolution, default=0.0) <= enough:
+            right.add(name)
+    return frozenset(right)
+
+
+class _Explainer:
+    """The steps of one explanation."""
+
+    def __init__(self, context: Context, wrong: Sequence[str], found: Explanation) -> None:
+        self.context, self.wrong, self.found = context, wrong, found
+        self.mismatches: list[Mismatch] = []
+        self.parts: dict[str, WrongPart] = {}
+
+    def run(self) -> None:
+        """Causes, parts, places, and two numbers of each block."""
+        found = self.found
+        left = [name for name in self.wrong if not self._take_location(name)]
+        unexplained = [name for name in self.wrong if name not in left]
+        while left:
+            setting = max(self.context.measured, key=lambda m: _weight(m, left))
+            names = [name for name in left if setting.shows_wrong(name)]
+            mismatch = Mismatch(self.context, setting, names)
+            self.mismatches.append(mismatch)
+            named = diagnose(mismatch, keep=FOR_PLACES)
+            found.causes += named
+            unexplained += [n for n in names if not any(n in cause.blocks for cause in named)]
+            left = [name for name in left if name not in names]
+        for cause in found.causes:
+            if cause.where and len(cause.blocks) == 1 and cause.where.startswith(cause.blocks[0]):
+                found.where[cause.blocks[0]] = cause.where
+        order = self.context.order
+        several = [m for n in unexplained if (m := self._mismatch_of(n)) is not None]
+        if len(several) > 1:  # before searches have spent what it takes
+            self.context.layers_of(several[0])
+        self._search([n for n in reversed(order) if n in unexplained and n not in found.locations])
+        self._place(unexplained)
+        for name in self.wrong:
+            self._measure_worst(name)
+        ratios = {name: self._ratio(name) for name in self.wrong}
+        found.causes.sort(key=lambda cause: -max((ratios[n] for n in cause.blocks), default=0.0))
+
+    def _take_location(self, name: str) -> bool:
+        """Whether the wrong elements of a block are known: no matter of factors or layers."""
+        for setting in self.context.measured:
+            judgement = setting.judgements.get(name)
+            if judgement is not None and judgement.location and judgement.location.elements:
+                self.found.locations[name] = judgement.location
+                self.found.where[name] = describe(judgement.location)
+                return True
+        return False
+
+    def _search(self, names: Sequence[str]) -> None:
+        """Look inside the blocks, those next to the loss first."""
+        spread_out = 0
+        for name in names:
+            mismatch = self._mismatch_of(name)
+            if mismatch is None:
+                continue
+            exact = mismatch.measured.evidence[name].exact
+            if spread_out >= SPREAD_OUT and not exact:
+                continue
+            location = mismatch.located(name)
+            covered = sum(map(size_of, location.boxes)) >= mismatch.blocks[name].gradient.size
+            if location.concentrated and not covered:
+                self.found.locations[name] = location
+                together = replace(location, boxes=joined(location.boxes))
+                self.found.where[name] = describe(together)
+                empty = ZeroSlices.located(mismatch.blocks[name], location)
+                if empty is not None:
+                    self.found.causes.append(name_cause(empty, empty.refute(mismatch)))
+            elif location.complete:
+                spread_out += 1
+                part = find_part(mismatch, name)
+                if part is not None:
+                    self.parts[name] = part
+                    self.found.where[name] = part.words
+                    self._explain_part(mismatch, name, part)
+
+    def _explain_part(self, mismatch: Mismatch, name: str, part: WrongPart) -> None:
+        """Ask for the cause of a part of a block as of a block of its own."""
+        if part.everything or not part.gradient:
+            return
+        alone = Mismatch(self.context, mismatch.measured, [name])
+        alone.blocks[name] = replace(alone.blocks[name], part=part.mask, shown=part.gradient)
+        for cause in diagnose(alone, among=IN_A_PART):
+            self.found.causes.append(replace(cause, where=part.words))
+
+    def _place(self, unexplained: Sequence[str]) -> None:
+        """Say where what no cause explains enters."""
+        found, context = self.found, self.context
+        shapes = {name: array.shape for name, array in context.evaluator.workspace.arrays.items()}
+        # Wrong elements and parts say by themselves where the fault is; causes explain theirs.
+        single = {name for name in unexplained if self._stands_apart(name)}
+        explained = {name for cause in found.causes for name in cause.blocks}
+        open_ = [name for name in unexplained if name not in single | explained]
+        open_ = self._no_consequences(open_)
+        said: list[str] = []
+        mismatch = self._mismatch_of(open_[0]) if open_ else None
+        if mismatch is not None:
+            layers = context.layers_of(mismatch)
+            said.append(place_of_fault(layers, open_, context.right, shapes, context.order))
+        said += self._hints([n for n in unexplained if n in open_ or n in self.parts])
+        if found.causes:
+            also = [
+                say("part_wrong", part=found.where[name])
+                for name in context.order
+                if name in single and name not in explained
+            ]
+            said = [*also, *said]
+            found.boundary = say("remains", what="; ".join(said)) if said else ""
+        else:
+            found.boundary = "; ".join(said)
+
+    def _stands_apart(self, name: str) -> bool:
+        """Whether less than half of a block is wrong, so that its fault is its own."""
+        where, part = self.found.locations.get(name), self.parts.get(name)
+        if part is not None and not part.everything:
+            return 2 * int(np.count_nonzero(part.mask)) < part.mask.size
+        if where is None or not where.boxes or not where.complete:
+            return False
+        return 2 * sum(map(size_of, where.boxes)) < math.prod(where.shape)
+
+    def _no_consequences(self, names: list[str]) -> list[str]:
+        """Those blocks that are not wrong by what the blocks of a cause pass down.
+
+        Nothing is passed down through weights of zero: what is right then is no second fault.
+        """
+        for cause in self.found.causes:
+            mismatch = self._mismatch_of(names[0]) if names else None
+            if mismatch is None or not set(cause.blocks) <= set(mismatch.blocks):
+                continue
+            below = [name for name in names if name in mismatch.blocks]
+            zero = {n: np.zeros(mismatch.blocks[n].shape) for n in cause.blocks}
+            if vanishes(mismatch, revisit(mismatch, below, values=zero), below):
+                names = [name for name in names if name not in below]
+        return names
+
+    def _hints(self, names: Sequence[str]) -> list[str]:
+        return [line for name in names if (m := self._mismatch_of(name)) for line in hints(m, name)]
+
+    def _measure_worst(self, name: str) -> None:
+        """One element with both its numbers, where nothing else has measured one."""
+        mismatch, where = self._mismatch_of(name), self.found.locations.get(name)
+        if mismatch is None or mismatch.measured.evidence[name].exact:
+            return
+        if where is not None and where.elements:
+            return
+        part = self.parts.get(name)
+        measured = worst_element(mismatch, name, where, None if part is None else part.mask)
+        if measured:
+            where = where or Location(name, mismatch.blocks[name].shape)
+            self.found.locations[name] = replace(where, elements=measured)
+
+    def _mismatch_of(self, name: str) -> Mismatch | None:
+        return next((m for m in self.mismatches if name in m.blocks), None)
+
+    def _ratio(self, name: str) -> float:
+        mismatch = self._mismatch_of(name)
+        return mismatch.measured.judgements[name].comparison.ratio if mismatch else 0.0
 
 
 def _weight(measured: SettingResult, names: Sequence[str]) -> tuple[int, int]:
@@ -168,10 +295,3 @@ def _weight(measured: SettingResult, names: Sequence[str]) -> tuple[int, int]:
     wrong = [name for name in names if measured.shows_wrong(name)]
     failing = [n for n in wrong if measured.judgements[n].finding.verdict is Verdict.FAIL]
     return len(failing), len(wrong)
-
-
-def _ratio(name: str, scenes: Sequence[Scene]) -> float:
-    for scene in scenes:
-        if name in scene.blocks:
-            return scene.measured.judgements[name].comparison.ratio
-    return 0.0

@@ -1,6 +1,6 @@
 """Is the numerical gradient a known array, or a combination of a few?  Fitted, and held to account.
 
-A *guess* says ``n = base + c_1 T_1 + … + c_q T_q`` with known arrays; blocks may share the
+A *prediction* says ``n = base + c_1 T_1 + … + c_q T_q`` with known arrays; blocks may share the
 coefficients.  It is fitted by least squares, weighted by the errors of the slopes, on at least
 ``q + 2`` numbers, and holds if it misses none of them by more than three times its error and leaves
 at most a hundredth of the residual.
@@ -14,18 +14,31 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gradhook._types import Array, Tolerance
-from gradhook.diagnosis.case import Scene
+from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.wrong_block import WrongBlock
-from gradhook.diagnosis.zeros import SAME
 
-__all__ = ["OUT", "Fit", "Fitted", "Guess", "alike", "fit", "fitted", "is_vague"]
+__all__ = [
+    "SAME",
+    "Fit",
+    "Fitted",
+    "Prediction",
+    "alike",
+    "fit",
+    "fitted",
+    "is_vague",
+    "scaled",
+    "with_penalty",
+]
+
+SAME = 1e-6
+"""Relative difference below which two fitted coefficients are one."""
 
 ROUNDING = 1e-12
 """Rounding of the products, relative to the numbers summed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Guess:
+class Prediction:
     """What the numerical gradient of one block may be.
 
     Args:
@@ -48,7 +61,7 @@ class Guess:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """A guess that holds.
+    """A prediction that holds.
 
     Args:
         coefficients: One for each term.
@@ -61,24 +74,24 @@ class Fit:
     misfit: float
 
 
-def fit(guesses: Sequence[Guess], tolerance: Tolerance, *, spare: int = 2) -> Fit | None:
+def fit(predictions: Sequence[Prediction], tolerance: Tolerance, *, spare: int = 2) -> Fit | None:
     """Fit the coefficients that several blocks share.
 
     Args:
-        guesses: One for each block, all with as many terms.
+        predictions: One for each block, all with as many terms.
         tolerance: The constants of judging.
         spare: How many numbers there must be beyond the coefficients.
 
     Returns:
         The fit, or ``None`` where it does not hold or too little was measured.
     """
-    blocks = [guess.block for guess in guesses]
+    blocks = [prediction.block for prediction in predictions]
     slopes = np.concatenate([block.slopes for block in blocks])
-    terms = len(guesses[0].terms)
+    terms = len(predictions[0].terms)
     if len(slopes) < terms + spare or not len(slopes):
         return None
     base = np.concatenate(
-        [np.zeros(g.block.count) if g.base is None else g.block.along(g.base) for g in guesses]
+        [np.zeros(g.block.count) if g.base is None else g.block.along(g.base) for g in predictions]
     )
     errors = np.concatenate([block.errors for block in blocks])
     # Every block counts alike, whatever the size of its gradient.
@@ -87,7 +100,10 @@ def fit(guesses: Sequence[Guess], tolerance: Tolerance, *, spare: int = 2) -> Fi
     )
     columns = (
         np.stack(
-            [np.concatenate([g.block.along(g.terms[j]) for g in guesses]) for j in range(terms)],
+            [
+                np.concatenate([g.block.along(g.terms[j]) for g in predictions])
+                for j in range(terms)
+            ],
             axis=1,
         )
         if terms
@@ -127,30 +143,27 @@ def fit(guesses: Sequence[Guess], tolerance: Tolerance, *, spare: int = 2) -> Fi
 ZERO = 1e-9
 """A coefficient below which the numerical gradient is zero, and no multiple of the analytic one."""
 
-OUT = " once the penalty is taken out"
-"""Said of what was fitted together with a penalty that is right."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fitted:
     """A number fitted to one block.
 
     Args:
-        guess: What the numerical gradient may be.
+        prediction: What the numerical gradient may be.
         found: The fit that holds.
         value: The number.
         error: Its error estimate.
     """
 
-    guess: Guess
+    prediction: Prediction
     found: Fit
     value: float
     error: float
 
     @classmethod
-    def of(cls, guess: Guess, found: Fit) -> Fitted:
-        """The guess's first coefficient."""
-        return cls(guess, found, found.coefficients[0], found.errors[0])
+    def of(cls, prediction: Prediction, found: Fit) -> Fitted:
+        """The prediction's first coefficient."""
+        return cls(prediction, found, found.coefficients[0], found.errors[0])
 
     def inverted(self) -> Fitted:
         """The factor of ``a = factor · n``, where ``n = value · a`` was fitted."""
@@ -160,7 +173,7 @@ class Fitted:
     @property
     def predicted(self) -> Array:
         """The numerical gradient that the fit predicts; the block's shape."""
-        return self.guess.at(self.found.coefficients)
+        return self.prediction.at(self.found.coefficients)
 
     def equals(self, other: Fitted) -> bool:
         """Whether both numbers are one, within their errors."""
@@ -169,20 +182,20 @@ class Fitted:
 
 
 def fitted(
-    scene: Scene, guess: Callable[[WrongBlock], Guess], *, spare: int = 2
+    mismatch: Mismatch, prediction: Callable[[WrongBlock], Prediction], *, spare: int = 2
 ) -> dict[str, Fitted]:
     """A number that all blocks share, else one for each block that has one.
 
     Args:
-        scene: The setting.
-        guess: Makes the guess for a block.
+        mismatch: The setting.
+        prediction: Makes the prediction for a block.
         spare: How many numbers a block by itself must have beyond the coefficients.
     """
-    tolerance = scene.options.tolerance
-    guesses = {name: guess(block) for name, block in scene.blocks.items()}
-    shared = fit(list(guesses.values()), tolerance)
+    tolerance = mismatch.options.tolerance
+    predictions = {name: prediction(block) for name, block in mismatch.blocks.items()}
+    shared = fit(list(predictions.values()), tolerance)
     numbers = {}
-    for name, made in guesses.items():
+    for name, made in predictions.items():
         found = shared or fit([made], tolerance, spare=spare)
         if found is not None and not is_vague(found):
             numbers[name] = Fitted.of(made, found)
@@ -205,3 +218,22 @@ def alike(numbers: Mapping[str, Fitted]) -> list[list[str]]:
         else:
             group.append(name)
     return groups
+
+
+def scaled(block: WrongBlock) -> Prediction:
+    """``n = c · a`` in the part that is wrong."""
+    a = block.gradient
+    base = None if block.part is None else block.outside(a)
+    return Prediction(block, base, (block.inside(a),))
+
+
+def with_penalty(prediction: Prediction, *, sign: bool = False) -> Prediction:
+    """The same prediction for the data term, with a penalty added rightly to it.
+
+    Args:
+        prediction: A scale.
+        sign: Whether the penalty is L1.
+    """
+    values = prediction.block.values
+    penalised = np.sign(values) if sign else values
+    return replace(prediction, terms=(*prediction.terms, penalised))

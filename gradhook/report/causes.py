@@ -3,7 +3,8 @@
 A cause has a *family*, one letter for a class of bugs (a lost factor is ``S``, a bias summed over
 the wrong axis ``B``), and a *kind*, the particular mistake.  Kinds are the names of small edits
 that turn a right backward pass into a wrong one, so that what a report says and what the
-catalogue of known bugs injects can be compared word for word.
+catalogue of known bugs injects can be compared word for word.  A bug that no measurement can name
+has no kind: its blocks and its place are said, and no cause.
 
 Example:
     >>> from gradhook.report import CAUSE_FAMILIES, CAUSE_KINDS
@@ -55,33 +56,23 @@ CAUSE_KINDS: tuple[str, ...] = (
     "reg_unsquared", "reg_l1_form", "reg_on_bias", "reg_ones_on_bias", "reg_coefficient",
     # B
     "bias_mean", "bias_first_sample", "bias_oversum", "bias_wrong_axis",
-    # L
-    "act_deriv_missing", "upstream_not_local", "act_deriv_at_output", "act_deriv_uses_z",
-    "leaky_slope_ignored", "elu_wrong", "relu_mask_on_grad", "wrong_layer_act", "pool_as_mean",
-    "local_derivative",
-    # J, M
-    "softmax_diag_only", "ce_forgot_minus1", "hinge_no_correct", "hinge_count1", "bn_stats_const",
-    "bn_no_mean", "bn_no_var", "bn_gamma_missing", "layernorm_mean_only",
-    "attention_softmax_diag", "clipped",
+    # M
+    "clipped",
     # W
-    "bn_swapped", "dropout_mask_missing", "dropout_scale_missing", "dropout_new_mask",
-    "mask_ignored", "W_not_transposed", "dW_transposed", "rolled_rows", "last_row_missing",
-    "last_column_missing", "wrong_cached_input", "rnn_wrong_h", "conv_no_flip",
-    "conv_stride_missing", "conv_pad_offset", "conv_bias_nospatial", "conv_channel_swap",
-    "blocks_swapped", "rows_swapped", "columns_swapped", "flipped",
+    "bn_swapped", "dropout_mask_missing", "dropout_scale_missing", "mask_ignored",
+    "W_not_transposed", "dW_transposed", "rolled_rows", "last_row_missing", "last_column_missing",
+    "conv_no_flip", "conv_bias_nospatial", "conv_channel_swap", "blocks_swapped", "flipped",
     # A
-    "loop_overwrite", "early_return", "skip_missing", "skip_overwrite", "double_count",
-    "accumulated", "bptt_no_dhnext", "bptt_truncated", "rnn_overwrite_t", "emb_fancy_iadd",
-    "pool_overlap_overwrite",
+    "loop_overwrite", "early_return", "skip_missing", "double_count", "accumulated",
+    "emb_fancy_iadd",
     # C
-    "stale_cache", "uses_updated_W", "writes_parameters", "writes_batch",
+    "stale_cache", "writes_parameters", "writes_batch",
     # D, G
-    "disconnected", "integer_buffer", "sign_one", "ce_sign", "unread",
-    # U, K, P
-    "upstream_ignored", "pool_all_ties", "pool_first_wins", "log_epsilon",
+    "disconnected", "integer_buffer", "sign_one", "ce_sign",
+    # U, K
+    "upstream_ignored", "pool_all_ties",
 )  # fmt: skip
-"""Every ``Cause.kind`` that a report may carry: the operator names of the bug catalogue, and
-general forms of them."""
+"""Every ``Cause.kind`` that a report may carry: those that some code can confirm, and no others."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

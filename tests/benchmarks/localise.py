@@ -9,9 +9,13 @@
 A tanh layer of any size, and an embedding of which a batch uses 64 rows, with one fault in the
 gradient, the place of which is drawn: one element off by a hundredth, two elements exchanged, ten
 elements off by a hundredth, a column that is zero, a row of the embedding that is zero, and one
-that is everywhere (the derivative of tanh left out).  Counted is the whole check.  Exit status 1
+that is everywhere (the derivative of tanh left out).  Counted is the whole check.
+
+Then parts of 3 to 50 % of a block, ``PARTS`` of each kind: a mask whose gradient is zero, weights
+of one sign, a triangle, half of an axis, a range of rows and of one unrolled vector.  Exit status 1
 if a place is named that is not the fault's, or after more evaluations than ``LIMITS`` in a block of
-up to ``JUDGED`` weights.
+up to ``JUDGED`` weights, if fewer than ``EXACT`` of the parts are named exactly, or if a part is
+named that holds no wrong element.
 """
 
 from __future__ import annotations
@@ -49,6 +53,10 @@ LIMITS = {
 """Loss evaluations of a check in which the fault is located."""
 
 
+PARTS, EXACT = 34, 0.9
+"""Parts of each kind, and the share of all that must be named exactly."""
+
+
 @dataclass(frozen=True)
 class Planted:
     """A loss with a fault in the gradient of ``W``, and where it is.
@@ -79,7 +87,105 @@ def main(arguments: list[str] | None = None) -> int:
         for fault in LIMITS:
             draws = chosen.draws if size <= JUDGED else 1
             wrong += measured(round(size), fault, draws)
-    return int(wrong > 0)
+    parts_hold = measure_parts(6 if chosen.quick else PARTS)
+    return int(wrong > 0 or not parts_hold)
+
+
+def measure_parts(each: int) -> bool:
+    """Print how many parts of each kind are named exactly; whether the claim holds."""
+    print(f"\n{'part':<22}{'cases':>7}{'exact':>7}{'empty':>7}{'evaluations':>13}")
+    cases = exact = empty = 0
+    for kind in PART_KINDS:
+        hits = misses = 0
+        counts: list[int] = []
+        for k in range(each):
+            mask, report = asked_part(kind, np.random.default_rng([90, PART_KINDS.index(kind), k]))
+            counts.append(report.evaluations)
+            named = named_part(report, mask)
+            hits += named is not None and np.array_equal(named, mask)
+            misses += named is not None and not np.any(named & mask)
+            if named is None or not np.array_equal(named, mask):
+                said = report.blocks["W"].where
+                print(f"  {kind} {k}: {int(mask.sum())} of {mask.size}, said {said}")
+        cases, exact, empty = cases + each, exact + hits, empty + misses
+        span = f"{np.median(counts):.0f}, most {max(counts)}"
+        print(f"{kind:<22}{each:>7}{hits:>7}{misses:>7}{span:>16}", flush=True)
+    print(f"{'all':<22}{cases:>7}{exact:>7}{empty:>7}   needs {EXACT:.0%} exact, none empty")
+    return exact >= EXACT * cases and not empty
+
+
+PART_KINDS = ("zero mask", "sign", "triangle", "half", "rows", "range of a vector")
+
+
+def asked_part(kind: str, random: np.random.Generator) -> tuple[Any, gradhook.Report]:
+    """Spoil a part of a layer's gradient and check it; the part and the report."""
+    shape: tuple[int, ...] = tuple(int(n) for n in random.integers(6, 60, size=2))
+    if kind == "triangle":
+        shape = (shape[0], shape[0])
+    W = random.standard_normal(shape)
+    size, share = W.size, random.uniform(0.03, 0.5)
+    mask = np.zeros(shape, dtype=bool)
+    if kind == "zero mask":
+        mask = random.random(shape) < share
+    elif kind == "sign":
+        W = np.where(random.random(shape) < share, -np.abs(W), np.abs(W))
+        mask = W < 0
+    elif kind == "triangle":
+        mask = random.choice([np.triu, np.tril])(np.ones(shape, dtype=bool), 0)
+        mask = ~mask if random.random() < 0.5 else mask
+    elif kind == "half":
+        axis, upper = int(random.integers(2)), bool(random.integers(2))
+        middle = shape[axis] // 2
+        part = slice(middle, None) if upper else slice(0, middle)
+        mask[(slice(None),) * axis + (part,)] = True
+    elif kind == "rows":
+        length = max(2, round(share * shape[0]))
+        first = int(random.integers(shape[0] - length + 1))
+        mask[first : first + length] = True
+    else:
+        length = max(2, round(share * size))
+        first = int(random.integers(size - length + 1))
+        mask.reshape(-1)[first : first + length] = True
+    how = "zero" if kind == "zero mask" else str(random.choice(["factor", "sign", "penalty"]))
+    flat = kind == "range of a vector"
+
+    def function(p: Any, X: Any, T: Any) -> tuple[float, dict[str, Any]]:
+        V = p["W"].reshape(shape)
+        Z = np.tanh(X @ V)
+        error = Z - T
+        g = X.T @ (error * (1 - Z * Z)) / len(X)
+        bad = {"zero": 0.0, "factor": 1.5 * g, "sign": -g, "penalty": g + 0.1 * V}[how]
+        g = np.where(mask, bad, g)
+        loss = float(0.5 * np.sum(error**2) / len(X))
+        return loss, {"W": g.reshape(p["W"].shape)}
+
+    batch = (random.standard_normal((30, shape[0])), random.standard_normal((30, shape[1])))
+    parameters = {"W": W.reshape(-1) if flat else W}
+    report = gradhook.check_gradients(function, parameters, batch=batch, progress=False)
+    return (mask.reshape(-1) if flat else mask), report
+
+
+def named_part(report: gradhook.Report, mask: Any) -> Any:
+    """The part that a report names, as a mask; ``None`` where it names none or a word unknown."""
+    where = report.blocks["W"].where or ""
+    counted = re.search(r": ([\d,]+) of ", where)
+    if counted:  # a part with words: of as many elements, and what the words say is what was spoilt
+        count = int(counted[1].replace(",", ""))
+        return mask if count == int(mask.sum()) else np.ones_like(mask)
+    if where in ("", "all of W") or where.startswith("scattered") or " more" in where:
+        return None if not where or where.startswith("scattered") else np.ones_like(mask)
+    named = np.zeros_like(mask)
+    for index in re.findall(r"W\[([^\]]*)\]", where):
+        axes = [part.strip() for part in index.split(",")]
+        named[tuple(_as_index(part) for part in axes)] = True
+    return named
+
+
+def _as_index(part: str) -> Any:
+    if ":" not in part:
+        return int(part)
+    first, last = (int(n) if n else None for n in part.split(":"))
+    return slice(first, last)
 
 
 def measured(size: int, fault: str, draws: int) -> int:

@@ -11,10 +11,21 @@ from tests.catalogue.alarms import ALARMS
 from tests.catalogue.alarms.precision import Model
 from tests.catalogue.networks.architectures import ARCHITECTURES
 
+GENERAL = frozenset(
+    (
+        *("scale", "reg_coefficient", "last_column_missing", "blocks_swapped", "flipped"),
+        *("writes_parameters", "writes_batch", "upstream_ignored"),
+    )
+)
+"""Kinds of causes that are no operator: general forms of several, and faults of calls."""
 
-def test_operators_carry_the_names_and_letters_that_reports_use():
-    assert {each.name for each in catalogue.operators()} <= set(CAUSE_KINDS)
+
+def test_operators_carry_the_letters_that_reports_use():
     assert {each.family for each in catalogue.operators()} <= set(CAUSE_FAMILIES)
+
+
+def test_every_kind_of_cause_is_an_operator_of_that_name_or_a_general_form():
+    assert set(CAUSE_KINDS) - {each.name for each in catalogue.operators()} == GENERAL
 
 
 def test_every_operator_fits_an_architecture_and_every_need_is_offered():

@@ -7,9 +7,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gradhook import CAUSE_KINDS
-from gradhook.diagnosis.constants import Circumstance, meanings, nice
+from gradhook.diagnosis.constants import Sizes, meanings, nice
 
-SEEN = Circumstance(rows=7, outputs=10, counted=(5,), widths=frozenset({11, 13}), kept=0.8)
+SEEN = Sizes(
+    rows=7, outputs=10, counted=(5,), widths=frozenset({11, 13}), kept=0.8, regression=True
+)
 
 READINGS = [
     (-1.0, "sign_one", "-1"),
@@ -49,7 +51,7 @@ def test_a_factor_away_from_every_constant_has_no_meaning(factor, error):
 
 @given(st.integers(2, 64), st.integers(2, 64), st.integers(2, 64))
 def test_all_constants_that_match_are_named(rows, outputs, counted):
-    seen = Circumstance(rows=rows, outputs=outputs, counted=(min(counted, rows),))
+    seen = Sizes(rows=rows, outputs=outputs, counted=(min(counted, rows),), regression=True)
     kinds = {meaning.kind for meaning in meanings(1 / rows, 1e-9, seen)}
     expected = {"extra_1_over_N"}
     expected |= {"mse_mean_outputs"} if outputs == rows else set()
@@ -58,27 +60,29 @@ def test_all_constants_that_match_are_named(rows, outputs, counted):
 
 
 def test_a_factor_less_sure_is_given_every_meaning_within_three_errors():
-    seen = Circumstance(rows=100, outputs=99)
+    seen = Sizes(rows=100, outputs=99, regression=True)
     assert [m.shown for m in meanings(99.4, 0.01, seen)] == []
     assert {m.shown for m in meanings(99.4, 0.25, seen)} == {"100", "99"}
 
 
 def test_a_factor_that_is_sure_must_be_the_constant_to_a_millionth():
-    seen = Circumstance(rows=7)
+    seen = Sizes(rows=7)
     assert meanings(7 * (1 + 5e-7), 0.0, seen)
     assert not meanings(7 * (1 + 5e-6), 0.0, seen)
 
 
 def test_without_rows_outputs_masks_or_dropout_only_sign_and_two_have_a_meaning():
-    kinds = [
-        meaning.kind for value, *_ in READINGS for meaning in meanings(value, 1e-9, Circumstance())
-    ]
+    kinds = [meaning.kind for value, *_ in READINGS for meaning in meanings(value, 1e-9, Sizes())]
     assert kinds == ["sign_one", "mse_no_two", "factor_two"]
 
 
+def test_without_targets_for_every_output_their_number_means_nothing():
+    assert meanings(10.0, 1e-9, Sizes(rows=7, outputs=10)) == []
+
+
 def test_a_single_row_or_output_and_a_mask_of_all_rows_are_no_constants():
-    assert meanings(1.0, 1e-9, Circumstance(rows=1, outputs=1, counted=(1,), kept=1.0)) == []
-    assert [m.kind for m in meanings(1.0, 1e-9, Circumstance(rows=7, counted=(7,)))] == []
+    assert meanings(1.0, 1e-9, Sizes(rows=1, outputs=1, counted=(1,), kept=1.0)) == []
+    assert [m.kind for m in meanings(1.0, 1e-9, Sizes(rows=7, counted=(7,)))] == []
 
 
 @pytest.mark.parametrize("kind", ["sign_one", "factor_two", "dropout_scale_missing"])

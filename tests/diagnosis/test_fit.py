@@ -6,7 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gradhook import Tolerance
-from gradhook.diagnosis.fit import Guess, fit
+from gradhook.diagnosis.fit import Prediction, fit
 
 TOLERANCE = Tolerance()
 
@@ -19,19 +19,19 @@ def arrays(seed, number, shape=(7, 6)):
     return np.random.default_rng(seed).standard_normal((number, *shape))
 
 
-def guess_of(wrong_block, base, terms, planted, *, analytic=None, **measured):
-    """A guess about a block whose numerical gradient is the base plus the terms, as planted."""
+def prediction_of(wrong_block, base, terms, planted, *, analytic=None, **measured):
+    """Predict a block whose numerical gradient is the base plus the terms, as planted."""
     numerical = base + sum(c * t for c, t in zip(planted, terms, strict=True))
     analytic = base if analytic is None else analytic
     block = wrong_block(analytic, numerical, **measured)
-    return Guess(block, base, tuple(terms))
+    return Prediction(block, base, tuple(terms))
 
 
 @given(seeds, coefficients, counts)
 def test_a_planted_coefficient_is_found_within_its_error(wrong_block, seed, planted, count):
     base, term = arrays(seed, 2)
-    guess = guess_of(wrong_block, base, [term], [planted], count=count, seed=seed)
-    found = fit([guess], TOLERANCE)
+    prediction = prediction_of(wrong_block, base, [term], [planted], count=count, seed=seed)
+    found = fit([prediction], TOLERANCE)
     # A residual a thousandth of the numerical gradient is known to a millionth, below a hundredth.
     assert found is not None
     assert found.coefficients[0] == pytest.approx(planted, abs=3 * found.errors[0])
@@ -42,8 +42,10 @@ def test_a_planted_coefficient_is_found_within_its_error(wrong_block, seed, plan
 def test_two_planted_coefficients_are_told_apart(wrong_block, seed, first, second):
     assume(1e-2 < abs(first / second) < 1e2)
     base, *terms = arrays(seed, 3)
-    guess = guess_of(wrong_block, base, terms, [first, second], count=8, seed=seed, error=1e-12)
-    found = fit([guess], TOLERANCE)
+    prediction = prediction_of(
+        wrong_block, base, terms, [first, second], count=8, seed=seed, error=1e-12
+    )
+    found = fit([prediction], TOLERANCE)
     assert found is not None
     np.testing.assert_allclose(found.coefficients, [first, second], atol=3 * max(found.errors))
 
@@ -54,15 +56,17 @@ def test_no_fit_holds_on_a_random_residual(wrong_block, seed, count, terms):
     block = wrong_block(base, numerical, count=count, seed=seed)
     # Three numbers that one coefficient meets to a hundredth by chance: one in ten thousand, and
     # these also to a billionth.
-    assert fit([Guess(block, base, tuple(known))], TOLERANCE) is None
-    assert fit([Guess(block, None, tuple(known))], TOLERANCE) is None
+    assert fit([Prediction(block, base, tuple(known))], TOLERANCE) is None
+    assert fit([Prediction(block, None, tuple(known))], TOLERANCE) is None
 
 
 @given(seeds, st.floats(1e-6, 1e6))
 def test_the_unit_of_the_loss_does_not_matter(wrong_block, seed, unit):
     base, term = arrays(seed, 2)
-    one = fit([guess_of(wrong_block, base, [term], [0.5], seed=seed)], TOLERANCE)
-    other = fit([guess_of(wrong_block, unit * base, [unit * term], [0.5], seed=seed)], TOLERANCE)
+    one = fit([prediction_of(wrong_block, base, [term], [0.5], seed=seed)], TOLERANCE)
+    other = fit(
+        [prediction_of(wrong_block, unit * base, [unit * term], [0.5], seed=seed)], TOLERANCE
+    )
     assert one is not None
     assert other is not None
     assert other.coefficients == pytest.approx(one.coefficients, rel=1e-9)
@@ -72,54 +76,54 @@ def test_the_unit_of_the_loss_does_not_matter(wrong_block, seed, unit):
 def test_as_many_numbers_as_coefficients_prove_nothing(wrong_block):
     base, term = arrays(0, 2)
     for count, spare, enough in ((1, 2, False), (2, 2, False), (3, 2, True), (1, 0, True)):
-        guess = guess_of(wrong_block, base, [term], [2.0], count=count)
-        assert (fit([guess], TOLERANCE, spare=spare) is not None) is enough
+        prediction = prediction_of(wrong_block, base, [term], [2.0], count=count)
+        assert (fit([prediction], TOLERANCE, spare=spare) is not None) is enough
 
 
 def test_a_guess_without_coefficients_holds_or_not(wrong_block):
     base, right, other = arrays(0, 3)
     block = wrong_block(base, right)
-    found = fit([Guess(block, right)], TOLERANCE)
+    found = fit([Prediction(block, right)], TOLERANCE)
     assert found is not None
     assert found.coefficients == ()
-    assert fit([Guess(block, other)], TOLERANCE) is None
+    assert fit([Prediction(block, other)], TOLERANCE) is None
 
 
 def test_one_number_that_is_missed_by_more_than_its_error_refutes(wrong_block):
     base, term = arrays(0, 2)
-    guess = guess_of(wrong_block, base, [term], [2.0], count=9)
-    assert fit([guess], TOLERANCE) is not None
+    prediction = prediction_of(wrong_block, base, [term], [2.0], count=9)
+    assert fit([prediction], TOLERANCE) is not None
     # An error is a billionth of the norm, and the largest miss that passes is three of them.
-    guess.block.slopes[4] += 10 * guess.block.errors[4]
-    assert fit([guess], TOLERANCE) is None
+    prediction.block.slopes[4] += 10 * prediction.block.errors[4]
+    assert fit([prediction], TOLERANCE) is None
 
 
 def test_numbers_too_coarse_to_leave_a_hundredth_prove_nothing(wrong_block):
     base, term = arrays(0, 2)
     for error, holds in ((1e-4, True), (3e-2, False)):
-        guess = guess_of(wrong_block, base, [term], [2.0], count=9, error=error)
-        assert (fit([guess], TOLERANCE) is not None) is holds
+        prediction = prediction_of(wrong_block, base, [term], [2.0], count=9, error=error)
+        assert (fit([prediction], TOLERANCE) is not None) is holds
 
 
 def test_a_coarse_number_counts_less_than_a_sharp_one(wrong_block):
     base, term = arrays(0, 2)
-    guess = guess_of(wrong_block, base, [term], [2.0], count=9)
-    block = guess.block
+    prediction = prediction_of(wrong_block, base, [term], [2.0], count=9)
+    block = prediction.block
     # Off by two of its errors, and so allowed; at full weight it would shift the coefficient by
     # about a thousandth.
     block.errors[4] = 2e-3 * abs(block.slopes[4])
     block.slopes[4] += 2 * block.errors[4]
-    found = fit([guess], TOLERANCE)
+    found = fit([prediction], TOLERANCE)
     assert found is not None
     assert found.coefficients == pytest.approx((2.0,), rel=1e-6)
 
 
 def test_blocks_share_a_coefficient_or_there_is_none(wrong_block):
     base, term = arrays(0, 2)
-    here = guess_of(wrong_block, base, [term], [2.0], name="W1")
+    here = prediction_of(wrong_block, base, [term], [2.0], name="W1")
     # A gradient a million times smaller has the same say.
-    there = guess_of(wrong_block, 1e-6 * base, [1e-6 * term], [2.0], name="W2", seed=1)
-    apart = guess_of(wrong_block, 1e-6 * base, [1e-6 * term], [2.1], name="W2", seed=1)
+    there = prediction_of(wrong_block, 1e-6 * base, [1e-6 * term], [2.0], name="W2", seed=1)
+    apart = prediction_of(wrong_block, 1e-6 * base, [1e-6 * term], [2.1], name="W2", seed=1)
     found = fit([here, there], TOLERANCE)
     assert found is not None
     assert found.coefficients == pytest.approx((2.0,), rel=1e-6)
@@ -128,34 +132,36 @@ def test_blocks_share_a_coefficient_or_there_is_none(wrong_block):
 
 def test_a_known_array_of_zeros_has_no_coefficient(wrong_block):
     base, term = arrays(0, 2)
-    block = guess_of(wrong_block, base, [term], [2.0]).block
-    assert fit([Guess(block, base, (np.zeros_like(term),))], TOLERANCE) is None
+    block = prediction_of(wrong_block, base, [term], [2.0]).block
+    assert fit([Prediction(block, base, (np.zeros_like(term),))], TOLERANCE) is None
 
 
 def test_arrays_that_are_multiples_of_each_other_are_not_told_apart(wrong_block):
     base, term = arrays(0, 2)
-    block = guess_of(wrong_block, base, [term], [2.0]).block
-    assert fit([Guess(block, base, (term, 3 * term))], TOLERANCE) is None
+    block = prediction_of(wrong_block, base, [term], [2.0]).block
+    assert fit([Prediction(block, base, (term, 3 * term))], TOLERANCE) is None
 
 
 def test_an_array_that_is_not_finite_fits_nothing(wrong_block):
     base, term = arrays(0, 2)
-    block = guess_of(wrong_block, base, [term], [2.0]).block
+    block = prediction_of(wrong_block, base, [term], [2.0]).block
     spoiled = term.copy()
     spoiled[0, 0] = np.nan
-    assert fit([Guess(block, base, (spoiled,))], TOLERANCE) is None
+    assert fit([Prediction(block, base, (spoiled,))], TOLERANCE) is None
 
 
 def test_where_nothing_is_wrong_nothing_is_explained(wrong_block):
     base, term = arrays(0, 2)
     block = wrong_block(base, base, count=None, error=0.0)
-    assert fit([Guess(block, base, (term,))], TOLERANCE) is None
+    assert fit([Prediction(block, base, (term,))], TOLERANCE) is None
 
 
 def test_a_guess_predicts_its_base_and_its_terms(wrong_block):
     base, first, second = arrays(0, 3)
     block = wrong_block(base, first)
     np.testing.assert_allclose(
-        Guess(block, base, (first, second)).at([2.0, -1.0]), base + 2 * first - second, atol=1e-14
+        Prediction(block, base, (first, second)).at([2.0, -1.0]),
+        base + 2 * first - second,
+        atol=1e-14,
     )
-    np.testing.assert_array_equal(Guess(block, None).at([]), np.zeros(base.shape))
+    np.testing.assert_array_equal(Prediction(block, None).at([]), np.zeros(base.shape))

@@ -1,4 +1,4 @@
-"""Every array that the right gradient may be: the guess that undoes a mistake is among them."""
+"""Every array that the right gradient may be: what undoes a mistake is among them."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradhook import CAUSE_KINDS
-from gradhook.diagnosis.layout import form, layouts, scaled, with_penalty
+from gradhook.diagnosis.fit import scaled, with_penalty
+from gradhook.diagnosis.hypotheses.layout import layouts
+from gradhook.diagnosis.hypotheses.penalty import form
 
 shapes = st.lists(st.integers(1, 5), min_size=1, max_size=4).map(tuple)
 
@@ -34,7 +36,7 @@ def test_a_layout_moves_numbers_and_changes_none(wrong_block, shape):
         np.testing.assert_array_equal(np.sort(moved, axis=None), np.sort(a, axis=None))
         assert not np.array_equal(moved, a)
         assert layout.kind in CAUSE_KINDS
-        assert layout.words
+        assert layout.how
 
 
 @given(shapes, st.data())
@@ -83,8 +85,8 @@ def test_the_gradient_of_any_other_block_of_that_shape_is_tried(wrong_block):
 
 def test_a_scale_multiplies_the_analytic_gradient(wrong_block):
     a = random((3, 4))
-    guess = scaled(wrong_block(a, 7 * a))
-    np.testing.assert_allclose(guess.at([7.0]), 7 * a, rtol=1e-15)
+    prediction = scaled(wrong_block(a, 7 * a))
+    np.testing.assert_allclose(prediction.at([7.0]), 7 * a, rtol=1e-15)
 
 
 @pytest.mark.parametrize("sign", [False, True])
@@ -92,9 +94,9 @@ def test_a_penalty_beside_a_wrong_scale_is_one_more_term(wrong_block, sign):
     data, w = random((3, 4)), random((3, 4), 1)
     added = 0.1 * (np.sign(w) if sign else w)
     a, n = data / 7 + added, data + added
-    guess = with_penalty(scaled(wrong_block(a, n, w)), sign=sign)
+    prediction = with_penalty(scaled(wrong_block(a, n, w)), sign=sign)
     # n = 7 (a - 0.1 w) + 0.1 w.
-    np.testing.assert_allclose(guess.at([7.0, 0.1 - 0.7]), n, atol=1e-14)
+    np.testing.assert_allclose(prediction.at([7.0, 0.1 - 0.7]), n, atol=1e-14)
 
 
 @pytest.mark.parametrize(
@@ -112,5 +114,5 @@ def test_each_form_of_a_penalty_gives_back_the_right_gradient(
 ):
     data, w = random((3, 4)), random((3, 4), 1)
     a, n = data + 0.1 * in_gradient(w), data + 0.1 * in_loss(w)
-    guess = form(key, wrong_block(a, n, w))
-    np.testing.assert_allclose(guess.at([0.1]), n, atol=1e-14)
+    prediction = form(key, wrong_block(a, n, w))
+    np.testing.assert_allclose(prediction.at([0.1]), n, atol=1e-14)

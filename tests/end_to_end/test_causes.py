@@ -28,6 +28,14 @@ def network(sizes=(6, 8, 8, 3), seed=0):
     return parameters, (rng.normal(size=(ROWS, sizes[0])), rng.normal(size=(ROWS, sizes[-1])))
 
 
+class Gradients(dict):
+    """Gradients that know of how many rows they are."""
+
+    def __init__(self, rows):
+        super().__init__()
+        self.rows = rows
+
+
 def backward(p, X, T, *, l2, l1, in_gradient=1.0, edit=None, spoil=None):
     """Mean squares and their gradients; ``edit(site, delta)`` and ``spoil(gradients)`` plant bugs.
 
@@ -44,7 +52,7 @@ def backward(p, X, T, *, l2, l1, in_gradient=1.0, edit=None, spoil=None):
     weights = [name for name in p if name[0] == "W"]
     loss = 0.5 * np.sum(error**2) / len(X)
     loss += sum(l2 / 2 * np.sum(p[w] ** 2) + l1 * np.sum(np.abs(p[w])) for w in weights)
-    gradients = {}
+    gradients = Gradients(len(X))
     delta = edit("loss", error / len(X))
     for k in range(layers, 0, -1):
         gradients[f"W{k}"] = hidden[k - 1].T @ delta
@@ -98,7 +106,7 @@ def no_seventh_column(gradients):
 
 
 def mean_of_the_bias(gradients):
-    gradients["b1"] /= ROWS
+    gradients["b1"] /= gradients.rows
 
 
 # Sentences.
@@ -257,13 +265,13 @@ def test_an_exhaustive_check_names_the_cause_too(spoil):
 
 
 def test_everything_by_the_rows_is_a_loss_that_is_a_mean():
-    cause = only(checked(planted(edit=lambda site, d: d * ROWS if site == "loss" else d)))
+    cause = only(checked(planted(edit=lambda site, d: d * len(d) if site == "loss" else d)))
     assert (cause.family, cause.kind, len(cause.blocks)) == ("S", "no_1_over_N", 6)
     assert "the loss is a mean over the 7 rows, the gradient a sum" in cause.sentence
 
 
 def test_everything_by_the_rows_is_seen_through_a_penalty_that_is_right():
-    function = planted(l2=0.1, edit=lambda site, d: d / ROWS if site == "loss" else d)
+    function = planted(l2=0.1, edit=lambda site, d: d / len(d) if site == "loss" else d)
     cause = only(checked(function))
     assert (cause.kind, len(cause.blocks)) == ("extra_1_over_N", 6)
     assert "once the penalty is taken out" in cause.sentence
@@ -400,9 +408,9 @@ def test_a_fault_without_a_cause_beside_one_with_is_said_to_remain():
     noise = np.random.default_rng(1).normal(size=(ROWS, 8))
 
     def spoil(gradients):
-        gradients["b3"] /= ROWS
+        gradients["b3"] /= gradients.rows
 
-    edit = lambda site, d: d + 0.02 * noise if site == "act1" else d  # noqa: E731
+    edit = lambda site, d: d + 0.02 * noise[: len(d)] if site == "act1" else d  # noqa: E731
     report = checked(planted(edit=edit, spoil=spoil))
     assert only(report).kind == "bias_mean"
     assert only(report).blocks == ("b3",)
@@ -595,7 +603,7 @@ def test_a_channel_a_filter_and_a_position_of_a_kernel_are_located(spoil, where)
 
 def test_the_order_given_is_the_order_of_the_boundary():
     noise = np.random.default_rng(1).normal(size=(ROWS, 8))
-    function = planted(edit=lambda site, d: d + 0.1 * noise if site == "act1" else d)
+    function = planted(edit=lambda site, d: d + 0.1 * noise[: len(d)] if site == "act1" else d)
     parameters, batch = network()
     names = {"W1": "in_w", "b1": "in_b", "W2": "mid_w", "b2": "mid_b", "W3": "out_w", "b3": "out_b"}
 
@@ -792,9 +800,9 @@ def explained():
 
     def spoil(gradients):
         gradients["W3"][:, 2] = 0
-        gradients["b3"] /= ROWS
+        gradients["b3"] /= gradients.rows
 
-    edit = lambda site, d: d + 0.02 * noise if site == "act1" else d  # noqa: E731
+    edit = lambda site, d: d + 0.02 * noise[: len(d)] if site == "act1" else d  # noqa: E731
     return checked(planted(edit=edit, spoil=spoil))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import gradhook
+from tests import catalogue
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "examples" / "digits_mlp.py"
@@ -234,11 +234,11 @@ def test_backward_pass_agrees_with_central_differences_in_every_element(svm, dro
 
 
 @pytest.mark.parametrize("name", digits_network.BUGS)
-def test_planted_bug_is_one_line_of_the_source_and_a_kind_of_cause(name):
+def test_planted_bug_is_one_line_of_the_source_and_an_operator_of_the_catalogue(name):
     network = Path(digits_network.__file__).read_text(encoding="utf-8")
     code, _ = network.split("MISTAKES: dict")
     assert code.count(digits_network.BUGS[name].right) == 1
-    assert name in gradhook.CAUSE_KINDS
+    assert name in {operator.name for operator in catalogue.operators()}
 
 
 @pytest.mark.parametrize("name", digits_network.BUGS)

@@ -450,7 +450,7 @@ def test_a_scalar_block_is_its_own_worst_element():
     [("exact", "cause: "), ("family", "likely cause: ")],
 )
 def test_a_cause_says_how_far_it_reaches(confidence, opening):
-    cause = Cause("L", "local_derivative", ("w",), "look below fc2", confidence=confidence)
+    cause = Cause("M", "clipped", ("w",), "look below fc2", confidence=confidence)
     report = report_of(causes=(cause,))
     assert f"\n{opening}look below fc2\n" in str(report)
     assert f"\n{opening}look below fc2\n  blocks: w\n" in report.details()

@@ -1,6 +1,6 @@
-"""One setting revisited, to find out why blocks are wrong there.
+"""The blocks that are wrong in one setting, revisited to find out why.
 
-A scene holds what was measured of the wrong blocks and can measure more: sharper probes of one
+A mismatch holds what was measured of the wrong blocks and can measure more: sharper probes of one
 block, its elements or slices one by one, and fresh probes along which an explanation must hold.
 """
 
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,13 +27,16 @@ from gradhook.evaluation.evaluator import Evaluator
 from gradhook.objective.parameters import each_leaf
 from gradhook.objective.switches import BoundSwitch
 from gradhook.options import Options
-from gradhook.probe.budget import SEARCH, Budget
+from gradhook.probe.budget import Budget
 from gradhook.probe.localise import locate
 from gradhook.probe.prober import Prober
 from gradhook.probe.result import SettingResult
+
+if TYPE_CHECKING:
+    from gradhook.diagnosis.layers import Layers
 from gradhook.verdict.evidence import Location, Probe, is_apart
 
-__all__ = ["FRESH", "Scene"]
+__all__ = ["FRESH", "Context", "Mismatch"]
 
 SHARPER = 5
 """Probes drawn of a block whose first ones are too coarse to tell one cause from another."""
@@ -45,56 +50,94 @@ SHORT = 8
 SLICES = 4
 """Slices of a block that are probed one by one."""
 
+SEARCH = 150
+"""Evaluations that the search inside one block may take, beside its natural splits."""
+
 FRESH = 2
 """Probes that an explanation must meet which it was not fitted on."""
 
 
-class Scene:
-    """A setting with wrong blocks.
+@dataclass(slots=True)
+class Context:
+    """What all mismatches of a check share.
 
     Args:
         evaluator: Calls the objective.
-        measured: What was measured there.
-        wrong: Names of the wrong blocks.
-        right: Names of those judged right, there or elsewhere.
-        order: All blocks in forward order.
         options: The check's options.
+        measured: What every setting said.
+        right: Names of the blocks judged right, as far as the wrong ones were resolved.
+        order: All blocks in forward order.
         budget: What may be spent.
         free: Switches that the user did not name but the functions have.
-        elsewhere: The analytic gradients at other points, where they are kept.
+        batch_rows: Rows of the whole batch, of which some were drawn; 0 where all were.
+        layers: What lies below what, once it was measured.
     """
 
-    def __init__(
-        self,
-        evaluator: Evaluator,
-        measured: SettingResult,
-        wrong: Sequence[str],
-        right: frozenset[str],
-        order: Sequence[str],
-        options: Options,
-        budget: Budget,
-        free: Sequence[BoundSwitch] = (),
-        elsewhere: Sequence[Blocks] = (),
-    ) -> None:
-        self.evaluator = evaluator
+    evaluator: Evaluator
+    options: Options
+    measured: Sequence[SettingResult]
+    right: frozenset[str]
+    order: Sequence[str]
+    budget: Budget
+    free: Sequence[BoundSwitch] = ()
+    batch_rows: int = 0
+    layers: Layers | None = None
+
+    def layers_of(self, mismatch: Mismatch) -> Layers:
+        """The layers, measured once in a check."""
+        if self.layers is None:
+            from gradhook.diagnosis.layers import measure_layers  # which takes a mismatch
+
+            self.layers = measure_layers(mismatch)
+        return self.layers
+
+
+class Mismatch:
+    """Blocks that are wrong in one setting.
+
+    Args:
+        context: What all mismatches of the check share.
+        measured: What was measured in the setting.
+        wrong: Names of the wrong blocks.
+    """
+
+    def __init__(self, context: Context, measured: SettingResult, wrong: Sequence[str]) -> None:
+        self.context = context
+        self.evaluator = context.evaluator
+        self.options = context.options
+        self.right = context.right
+        self.order = context.order
+        self.budget = context.budget
+        self.free = context.free
         self.measured = measured
         self.gradients = measured.gradients
-        self.right = right
-        self.order = order
-        self.options = options
-        self.budget = budget
-        self.free = free
-        self.elsewhere = elsewhere
         self._locations: dict[str, Location] = {}
         self.enter()
         self.blocks = {name: self._block(name) for name in wrong}
+
+    @property
+    def elsewhere(self) -> list[Blocks]:
+        """The analytic gradients at other points, where they are kept."""
+        return [
+            m.gradients
+            for m in self.context.measured
+            if m.setting.moves is not self.measured.setting.moves
+            and set(self.blocks) <= set(m.gradients)
+        ]
+
+    def seen_at_another_point(self, names: Sequence[str]) -> Mismatch | None:
+        """The same blocks where another setting shows all of them wrong; ``None`` if none does."""
+        moves = self.measured.setting.moves
+        others = (m for m in self.context.measured if m.setting.moves is not moves)
+        other = next((m for m in others if all(map(m.shows_wrong, names))), None)
+        return None if other is None else Mismatch(self.context, other, names)
 
     def enter(self) -> None:
         """Go to the setting."""
         self.measured.setting.enter(self.evaluator)
 
     def located(self, name: str) -> Location:
-        """Where in a block the gradient is wrong; searched once, with a budget of its own."""
+        """Where in a block the gradient is wrong; searched once."""
         if name not in self._locations:
             self.enter()
             evidence, tolerance = self.measured.evidence[name], self.options.tolerance
@@ -104,7 +147,7 @@ class Scene:
                 self.gradients[name],
                 resolved=tolerance.resolved,
                 rounding=tolerance.rounding,
-                budget=Budget(lambda: self.evaluator.evaluations, SEARCH),
+                budget=Budget(lambda: self.evaluator.evaluations, min(SEARCH, self.budget.left)),
                 seed=self.options.seed + 11,
             )
             # Where most of its gradient lives it is wrong: that is no part.
@@ -125,8 +168,10 @@ class Scene:
 
     def confirms(
         self, predicted: Mapping[str, Array], inside: Mapping[str, Array] | None = None
-    ) -> bool:
+    ) -> bool | None:
         """Whether fresh probes are met by the numerical gradients predicted.
+
+        ``None`` where the budget does not allow them.
 
         Args:
             predicted: By block.
@@ -136,7 +181,7 @@ class Scene:
         outside = {n: ~mask for n, mask in (inside or {}).items()}
         tolerance, count = self.options.tolerance, math.sqrt(len(predicted))
         if self.budget.left < 4 * FRESH:
-            return False
+            return None
         for k in range(FRESH):
             parts = self.fresh(list(predicted), k, outside)
             probe = self.joint(self.measured.prober, parts)

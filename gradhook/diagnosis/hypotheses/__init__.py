@@ -1,0 +1,56 @@
+"""Every kind of mistake that a report can name, in the order in which the search tries them.
+
+What the probes alone support comes first, since it costs nothing until it is put to the test; then
+what needs an experiment of its own, the likeliest first.  A new kind of bug is a new class with the
+four steps of ``Hypothesis``, and a line here.
+"""
+
+from gradhook.diagnosis.hypotheses.bias_sum import BiasSum
+from gradhook.diagnosis.hypotheses.clipped import Clipped
+from gradhook.diagnosis.hypotheses.disconnected import CutToIntegers, Disconnected
+from gradhook.diagnosis.hypotheses.dropout import Dropout
+from gradhook.diagnosis.hypotheses.equal_inputs import EqualInputs
+from gradhook.diagnosis.hypotheses.factor import (
+    FactorBesidePenalty,
+    MeaningfulFactor,
+    PlainFactor,
+    SharedFactor,
+)
+from gradhook.diagnosis.hypotheses.layer_above import PathAround, Symmetric
+from gradhook.diagnosis.hypotheses.layout import Misplaced, MisplacedBesidePenalty
+from gradhook.diagnosis.hypotheses.one_row import OneRow
+from gradhook.diagnosis.hypotheses.penalty import PenaltyForm
+from gradhook.diagnosis.hypotheses.penalty_switch import PenaltySwitch
+from gradhook.diagnosis.hypotheses.repeated_rows import RepeatedRows
+from gradhook.diagnosis.hypotheses.sample_weights import SampleWeights
+from gradhook.diagnosis.hypotheses.zero_slices import ZeroSlices
+from gradhook.diagnosis.hypothesis import Hypothesis
+
+__all__ = ["HYPOTHESES", "IN_A_PART"]
+
+HYPOTHESES: tuple[type[Hypothesis], ...] = (
+    Disconnected,
+    SharedFactor,
+    MeaningfulFactor,
+    CutToIntegers,
+    Misplaced,
+    PenaltyForm,
+    PlainFactor,
+    ZeroSlices,
+    Clipped,
+    FactorBesidePenalty,
+    MisplacedBesidePenalty,
+    Dropout,
+    PenaltySwitch,
+    SampleWeights,
+    EqualInputs,
+    OneRow,
+    BiasSum,
+    RepeatedRows,
+    Symmetric,
+    PathAround,
+)
+"""What the search walks, in this order."""
+
+IN_A_PART: tuple[type[Hypothesis], ...] = (MeaningfulFactor, PenaltyForm, PlainFactor)
+"""Those that hold of a part of a block as well, once that was located."""

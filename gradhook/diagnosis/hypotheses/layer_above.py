@@ -1,0 +1,124 @@
+"""The layer above the wrong blocks, tried with its block made symmetric or zero.
+
+What a layer passes down depends on its own block.  A transpose or a flip that was forgotten does
+nothing to a block that is symmetric under it, so the fault vanishes there.  At a block of zeros
+only the path around the layer is left, whose gradient may be lost or counted twice.
+"""
+
+# ruff: noqa: D102  # the four steps are described once, in Hypothesis
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from gradhook._types import Array
+from gradhook.diagnosis.experiment import revisit, vanishes, without
+from gradhook.diagnosis.hypothesis import NOT_MADE, Hypothesis, Refutation, Trial
+from gradhook.diagnosis.mismatch import Mismatch
+from gradhook.diagnosis.sentences import listed, say
+from gradhook.diagnosis.wrong_block import is_vector
+
+__all__ = ["PathAround", "Symmetric"]
+
+FORGOTTEN = {
+    "W_not_transposed": "multiplied by it where its transpose belongs (or the reverse)",
+    "conv_no_flip": "the kernel is flipped on the way back, or not flipped where it should be",
+}
+"""What a block that is right once it is symmetric says of the way back."""
+
+AROUND = {
+    0.0: ("skip_missing", "the gradient of the path around it is lost"),
+    2.0: ("double_count", "the gradient of the path around it is counted twice"),
+}
+"""Kind and words by the factor that is left where the layer's own block is zero."""
+
+
+def _above(mismatch: Mismatch, names: Sequence[str]) -> str | None:
+    """The right block next above the wrong ones; ``None`` where a right weight lies below them."""
+    order = list(mismatch.order)
+    last = max(order.index(name) for name in names)
+    right_below = [
+        n
+        for n in order[:last]
+        if n in mismatch.right and not is_vector(mismatch.gradients[n].shape)
+    ]
+    above = [n for n in order[last + 1 :] if n in mismatch.right]
+    return above[0] if above and not right_below else None
+
+
+class Symmetric(Hypothesis):
+    """Blocks that are right once the block above them is made symmetric."""
+
+    family, said = "W", "symmetric"
+
+    def __init__(self, names: Sequence[str], above: str, kind: str, mirrored: Array) -> None:
+        self.blocks, self.above, self.kind = tuple(names), above, kind
+        self.where = f"what the layer of {above} passes down"
+        self._mirrored = mirrored
+
+    @classmethod
+    def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
+        above = _above(mismatch, names)
+        if above is None:
+            return
+        values = mismatch.evaluator.workspace.values(above)
+        if values.ndim == 2 and values.shape[0] == values.shape[1]:
+            yield cls(names, above, "W_not_transposed", values.T)
+        elif values.ndim == 4:
+            yield cls(names, above, "conv_no_flip", values[:, :, ::-1, ::-1])
+
+    def refute(self, mismatch: Mismatch) -> Refutation:
+        values = mismatch.evaluator.workspace.values(self.above)
+        half = {self.above: (values + self._mirrored) / 2}
+        seen = revisit(mismatch, self.blocks, values=half)
+        if seen is None:
+            return NOT_MADE
+        gone = vanishes(mismatch, seen, self.blocks)
+        out = "the difference vanishes" if gone else "the difference stays"
+        return Refutation((Trial(f"{self.above} made symmetric", out, refuted=not gone),))
+
+    def sentence(self) -> str:
+        return say(self.said, d=listed(self.blocks), above=self.above, how=FORGOTTEN[self.kind])
+
+
+class PathAround(Hypothesis):
+    """Blocks below a path around a layer, whose gradient is lost or counted twice."""
+
+    family, kind, said, confidence = "A", "skip_missing", "path_around", "family"
+
+    def __init__(self, names: Sequence[str], above: str, factor: float = 0.0) -> None:
+        self.blocks, self.above, self.coefficient = tuple(names), above, factor
+        self.kind, self._how = AROUND[factor]
+        self.where = f"the join below {above}"
+
+    @classmethod
+    def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
+        above = _above(mismatch, names)
+        if above is not None and np.any(mismatch.evaluator.workspace.values(above)):
+            yield cls(names, above)
+
+    def refute(self, mismatch: Mismatch) -> Refutation:
+        # A penalty would add the same to both.
+        plain = next(without(mismatch, "penalty"), None)
+        zero = np.zeros_like(mismatch.evaluator.workspace.values(self.above))
+        seen = revisit(mismatch, self.blocks, switches=plain, values={self.above: zero})
+        if seen is None:
+            return NOT_MADE
+        tried = f"{self.above} set to zero"
+        slopes = [probe.slope for probe in seen.probes]
+        if any(abs(slope.value) <= 100 * slope.error for slope in slopes):
+            return Refutation((Trial(tried, "nothing passes around it", refuted=True),))
+        factors = [probe.analytic / probe.slope.value for probe in seen.probes]
+        errors = [abs(slope.error / slope.value) for slope in slopes]
+        for factor in AROUND:
+            pairs = zip(factors, errors, strict=True)
+            if all(abs(f - factor) <= 1e-9 + 5 * e for f, e in pairs):
+                out = f"the gradient is {factor:g} times the numerical one"
+                sharper = PathAround(self.blocks, self.above, factor)
+                return Refutation((Trial(tried, out),), sharper)
+        return Refutation((Trial(tried, "the gradient is neither lost nor doubled", True),))
+
+    def sentence(self) -> str:
+        return say(self.said, d=listed(self.blocks), above=self.above, how=self._how)

@@ -1,0 +1,155 @@
+"""Sample weights or a mask that the loss uses and the gradient ignores.
+
+Many columns of a batch are not negative, and many a bug vanishes when a column is set to one.  A
+column weighs rows only if a row whose entry is off has no say in the loss.
+"""
+
+# ruff: noqa: D102  # the four steps are described once, in Hypothesis
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gradhook._types import Array, Batch
+from gradhook.diagnosis.experiment import changed, revisit, vanishes
+from gradhook.diagnosis.hypothesis import NOT_MADE, Hypothesis, Refutation, Trial
+from gradhook.diagnosis.mismatch import Mismatch
+from gradhook.diagnosis.sentences import listed, say
+
+__all__ = ["SampleWeights"]
+
+SAME = 1e-9
+"""Relative difference of two losses that are one, but for rounding."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Column:
+    """An item of the batch that may weigh its rows.
+
+    Args:
+        position: Its place in the batch.
+        given: As it is.
+        on: With all rows counting alike.
+        off: What stands for a row that does not count.
+        mask: Whether rows count or do not.
+    """
+
+    position: int
+    given: Array
+    on: Array
+    off: Any
+    mask: bool
+
+    @classmethod
+    def of(cls, position: int, item: Any, rows: int) -> Column | None:
+        """The item as a column of weights; ``None`` where it cannot be one."""
+        if not isinstance(item, np.ndarray) or item.size != rows or rows < 2:
+            return None
+        if item.dtype.kind == "b":
+            return cls(position, item, np.ones_like(item), False, True)
+        if item.dtype.kind == "f" and np.all(item >= 0) and np.ptp(item) > 0:
+            mask = bool(set(np.unique(item)) <= {0.0, 1.0})
+            return cls(position, item, np.ones_like(item), 0.0, mask)
+        if item.dtype.kind == "i" and np.any(item < 0) and np.any(item >= 0):
+            on = np.where(item < 0, np.max(item), item)
+            return cls(position, item, on, np.min(item), True)
+        return None
+
+
+class SampleWeights(Hypothesis):
+    """Blocks that are wrong unless every row counts alike."""
+
+    said, confidence = "sample_weights", "family"
+
+    def __init__(self, names: Sequence[str], column: Column) -> None:
+        self.blocks, self._column = tuple(names), column
+        self.family = "W" if column.mask else "S"
+        self.kind = "mask_ignored" if column.mask else "sample_weight_ignored"
+
+    @classmethod
+    def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
+        for position, item in enumerate(mismatch.evaluator.batch):
+            column = Column.of(position, item, mismatch.rows)
+            if column is not None:
+                yield cls(names, column)
+
+    def refute(self, mismatch: Mismatch) -> Refutation:
+        batch = mismatch.evaluator.batch
+        seen = revisit(mismatch, self.blocks, batch=_replaced(batch, self._column, self._column.on))
+        if seen is None:
+            return NOT_MADE
+        item = f"item {self._column.position}"
+        gone = vanishes(mismatch, seen, self.blocks)
+        out = "the difference vanishes" if gone else "the difference stays"
+        first = Trial(f"{item} the same for every row", out, refuted=not gone)
+        if not gone:
+            return Refutation((first,))
+        say_in_loss = weighs_rows(mismatch, self._column)
+        if say_in_loss is None:
+            return NOT_MADE
+        return Refutation((first, say_in_loss))
+
+    def sentence(self) -> str:
+        what = "the mask" if self._column.mask else "the sample weights"
+        return say(self.said, d=listed(self.blocks), what=what, position=self._column.position)
+
+
+def weighs_rows(mismatch: Mismatch, column: Column) -> Trial | None:
+    """Whether a row whose entry is off has no say in the loss, and one that is on has.
+
+    With some entries off, the other columns of those rows are exchanged for those of other rows:
+    the loss stays.  With all entries on it changes.  Right for sums and for weights that are
+    normalised; a label fails it.
+
+    Returns:
+        ``None`` where it could not be measured.
+    """
+    batch, rows = mismatch.evaluator.batch, mismatch.rows
+    some = np.arange(0, rows - 1, 2)[: max(1, rows // 2)]
+    exchanged = _exchanged(mismatch, batch, column.position, some)
+    if mismatch.budget.left < 4 or exchanged is None:
+        return None
+    off = column.on.copy()
+    off.reshape(-1)[some] = column.off
+    losses = []
+    for values in (off, column.on):
+        for other in (batch, exchanged):
+            here = _replaced(other, column, values)
+            with changed(mismatch, batch=here), contextlib.suppress(Exception):
+                losses.append(mismatch.evaluator.loss())
+    if len(losses) < 4 or not all(map(math.isfinite, losses)):
+        return None
+    noise = 10 * mismatch.measured.prober.noise
+    limit = [noise + SAME * abs(losses[k]) for k in (0, 2)]
+    stays = abs(losses[1] - losses[0]) <= limit[0]
+    moves = abs(losses[3] - losses[2]) > limit[1]
+    tried = f"other data in {len(some)} rows, their entries of item {column.position} off, then on"
+    out = f"the loss {'stays' if stays else 'changes'}, then {'changes' if moves else 'stays'}"
+    return Trial(tried, out, refuted=not (stays and moves))
+
+
+def _replaced(batch: Batch, column: Column, values: Array) -> Batch:
+    return (*batch[: column.position], values, *batch[column.position + 1 :])
+
+
+def _exchanged(mismatch: Mismatch, batch: Batch, position: int, rows: Array) -> Batch | None:
+    """The batch with every other item of some rows taken from their neighbours."""
+    axis, count, found = mismatch.options.sample_axis, mismatch.rows, False
+    items = []
+    for k, item in enumerate(batch):
+        shape = getattr(item, "shape", ())
+        if k != position and isinstance(item, np.ndarray) and count in shape:
+            along = axis if -len(shape) <= axis < len(shape) and shape[axis] == count else 0
+            if shape[along] == count:
+                moved = np.moveaxis(item.copy(), along, 0)
+                moved[rows] = np.moveaxis(item, along, 0)[rows + 1]
+                found = found or not np.array_equal(moved, np.moveaxis(item, along, 0))
+                item = np.moveaxis(moved, 0, along)
+        items.append(item)
+    return tuple(items) if found else None

@@ -1,0 +1,246 @@
+"""Which block lies below which, found by measuring what acts on what.
+
+Where a weight is set to zero nothing is passed down through it, so the gradients of all blocks
+below it vanish, and of no others; and where it is zero, the blocks above it no longer see the
+batch's first item.  Blocks whose gradients vanish with the same weights stand at one place.  If
+these places form one chain they are layers; parallel branches, a product of two weights, residual
+paths and the parameters of a likelihood form none, and then nothing is said about layers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gradhook._types import Array, Batch, Blocks
+from gradhook.diagnosis.experiment import Turned, changed, revisit, without
+from gradhook.diagnosis.mismatch import Mismatch
+from gradhook.diagnosis.wrong_block import is_vector
+from gradhook.evaluation.directions import Move, seeded
+from gradhook.evaluation.evaluator import Evaluator
+from gradhook.evaluation.points import typical_scale
+
+__all__ = ["Layers", "measure_layers", "order_levels"]
+
+MOST = 32
+"""Blocks up to which each is set to zero once."""
+
+FAR = 0.3
+"""How far a block is moved to see whether the loss depends on it, in units of its scale."""
+
+ROUNDING = 1e-13
+"""Change of a loss that is rounding, relative to its size."""
+
+SAME = 1e-9
+"""Relative difference below which two gradients are the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """Blocks in forward order, as far as it was measured.
+
+    Args:
+        levels: Blocks at one place of the chain together, the lowest first; empty for no chain.
+        gates: Blocks that all of what lies below them passes through.
+    """
+
+    levels: tuple[tuple[str, ...], ...] = ()
+    gates: frozenset[str] = frozenset()
+    place: Mapping[str, int] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        place = {name: k for k, level in enumerate(self.levels) for name in level}
+        object.__setattr__(self, "place", place)
+
+    def __bool__(self) -> bool:
+        return bool(self.levels)
+
+    def beside(self, name: str) -> tuple[str, ...]:
+        """The other blocks at a block's place."""
+        if name not in self.place:
+            return ()
+        return tuple(other for other in self.levels[self.place[name]] if other != name)
+
+
+def measure_layers(mismatch: Mismatch) -> Layers:
+    """Find the layers, in one gradient call for each block and one more for each weight."""
+    names = [name for name in mismatch.gradients if mismatch.gradients[name].size]
+    plain = next(without(mismatch, "penalty"), None)
+    if not 1 < len(names) <= MOST or mismatch.budget.left < len(names):
+        return Layers()
+    # Zero biases stop by themselves what passes through zero weights: a generic point has none.
+    settings = [each.setting for each in mismatch.context.measured]
+    moves = next((setting.moves for setting in settings if setting.moves), None)
+    base = revisit(mismatch, [], switches=plain, moves=moves, probes=0)
+    if base is None:
+        return Layers()
+    with changed(mismatch, moves=moves):
+        values = {name: mismatch.evaluator.workspace.values(name) for name in names}
+    seen = [
+        name
+        for name in names
+        if name in mismatch.blocks or not _is_nothing(base.gradients[name], values[name])
+    ]
+    passes: dict[str, set[str]] = {name: set() for name in seen}
+    for zeroed in names:
+        if not np.any(values[zeroed]):
+            continue
+        stopped = _stopped(mismatch, plain, moves, zeroed, values, seen)
+        if stopped is None:
+            return Layers()
+        for name in stopped:
+            passes[name].add(zeroed)
+    levels = order_levels(passes, mismatch.order)
+    gates = frozenset(gate for through in passes.values() for gate in through)
+    weighty = [any(n in gates or not is_vector(values[n].shape) for n in level) for level in levels]
+    if sum(weighty) < 2 or not _is_serial(mismatch, levels, passes, moves):
+        return Layers()
+    return Layers(levels, gates)
+
+
+def _stopped(
+    mismatch: Mismatch,
+    plain: Turned | None,
+    moves: Mapping[str, Move] | None,
+    zeroed: str,
+    values: Blocks,
+    names: Sequence[str],
+) -> list[str] | None:
+    """The blocks that nothing reaches where one block is zero; ``None`` outside the domain.
+
+    The analytic gradient tells of right blocks.  Of wrong ones it may not vanish for being wrong,
+    so they are moved: the loss stays, or changes by the same on other data, as a penalty does.
+    """
+    evaluator = mismatch.evaluator
+    zero = {zeroed: np.zeros_like(values[zeroed])}
+    others = [name for name in names if name != zeroed]
+    here = changed(mismatch, switches=plain, values=zero, moves=moves)
+    with here, contextlib.suppress(Exception):
+        loss, gradients = evaluator.loss_and_gradients()
+        if not all(np.all(np.isfinite(gradients[name])) for name in others):
+            return None
+        wrong = [name for name in others if name in mismatch.blocks]
+        right = [name for name in others if name not in wrong]
+        stopped = [name for name in right if _is_nothing(gradients[name], values[name])]
+        if mismatch.budget.left < len(wrong):
+            return None
+        allowed = 10 * mismatch.measured.prober.noise + ROUNDING * abs(loss)
+        other = _other_data(mismatch)
+        for name in wrong:
+            moved = values[name] + _far(mismatch, values[name], name)
+            change = _change(evaluator, name, values[name], moved)
+            if abs(change) > allowed and other is not None:
+                batch, evaluator.batch = evaluator.batch, other
+                change -= _change(evaluator, name, values[name], moved)
+                evaluator.batch = batch
+            if abs(change) <= allowed:
+                stopped.append(name)
+        return stopped
+    return None
+
+
+def _change(evaluator: Evaluator, name: str, values: Array, moved: Array) -> float:
+    """By how much the loss changes where one block is moved."""
+    before = evaluator.loss()
+    evaluator.workspace.overwrite({name: moved})
+    after = evaluator.loss()
+    evaluator.workspace.overwrite({name: values})
+    return after - before
+
+
+def _other_data(mismatch: Mismatch) -> Batch | None:
+    """The batch with its first item's rows in another order; ``None`` where that cannot be had."""
+    batch, axis = mismatch.evaluator.batch, mismatch.options.sample_axis
+    if not batch or not isinstance(batch[0], np.ndarray) or mismatch.rows < 2:
+        return None
+    if not -batch[0].ndim <= axis < batch[0].ndim:
+        return None
+    return (np.roll(batch[0], 1, axis=axis), *batch[1:])
+
+
+def _far(mismatch: Mismatch, values: Array, name: str) -> Array:
+    """A step of a block by a share of its size, along a direction of its own."""
+    order = mismatch.evaluator.workspace.names.index(name)
+    random = np.random.default_rng(seeded(mismatch.options.seed, 21, order))
+    scale = float(np.sqrt(np.mean(values**2))) or typical_scale(values.shape)
+    return FAR * scale * random.standard_normal(values.shape)
+
+
+def order_levels(
+    passes: Mapping[str, set[str]], order: Sequence[str]
+) -> tuple[tuple[str, ...], ...]:
+    """The places of one chain, the lowest first; empty where the blocks form none.
+
+    Args:
+        passes: By block, the others that all of it passes through.
+        order: All blocks, in the order in which those at one place are listed.
+    """
+    groups: dict[frozenset[str], list[str]] = {}
+    for name in sorted(passes, key=list(order).index):
+        groups.setdefault(frozenset(passes[name]), []).append(name)
+    through = sorted(groups, key=len, reverse=True)
+    for lower, upper in itertools.pairwise(through):
+        # All that the upper one passes through, and some block that stands with the upper one.
+        if not upper < lower or not (lower - upper) & set(groups[upper]):
+            return ()
+    for passed, members in groups.items():
+        if passed & set(members):
+            return ()
+    return tuple(tuple(groups[key]) for key in through) if len(through) > 1 else ()
+
+
+def _is_serial(
+    mismatch: Mismatch,
+    levels: Sequence[Sequence[str]],
+    passes: Mapping[str, set[str]],
+    moves: Mapping[str, Move] | None,
+) -> bool:
+    """Whether no place of the chain but the lowest sees the batch past the places below it."""
+    other = _other_data(mismatch)
+    if other is None:
+        return False
+    for lower, upper in itertools.pairwise(levels):
+        gates = [n for n in lower if any(n in passes[b] for b in passes)]
+        zero = {
+            name: np.zeros_like(mismatch.evaluator.workspace.values(name))
+            for name in gates or lower
+            if mismatch.gradients[name].ndim > 1 or name in gates
+        }
+        if not zero:
+            continue
+        # The slope tells of wrong blocks what the analytic gradient tells of right ones.
+        wrong = [name for name in upper if name in mismatch.blocks]
+        right = [name for name in upper if name not in wrong]
+        probed, probes = ([], 0) if right else (wrong, 1)
+        here = revisit(mismatch, probed, values=zero, moves=moves, probes=probes)
+        there = revisit(mismatch, probed, values=zero, batch=other, moves=moves, probes=probes)
+        if here is None or there is None:
+            return False
+        if not all(_same(here.gradients, there.gradients, name) for name in right):
+            return False
+        for one, two in zip(here.probes, there.probes, strict=True):
+            if abs(one.slope.value - two.slope.value) > 3 * (one.slope.error + two.slope.error):
+                return False
+    return True
+
+
+def _same(one: Blocks, other: Blocks, name: str) -> bool:
+    size = float(np.linalg.norm(one[name])) + float(np.linalg.norm(other[name]))
+    return float(np.linalg.norm(one[name] - other[name])) <= SAME * size
+
+
+def _is_nothing(gradient: Array, values: Array) -> bool:
+    """Whether a gradient is zero but for a penalty's share: a multiple of the weights or signs."""
+    if not np.any(gradient):
+        return True
+    if gradient.size < 2 or not np.any(values):
+        return False
+    for basis in (values, np.sign(values)):
+        factor = float(np.vdot(basis, gradient) / np.vdot(basis, basis))
+        if np.linalg.norm(gradient - factor * basis) <= SAME * np.linalg.norm(gradient):
+            return True
+    return False

@@ -1,0 +1,143 @@
+"""Where a fault enters, read off which blocks of a measured chain of layers are wrong.
+
+A wrong derivative somewhere in a network spoils every gradient from there towards the input and
+none above, so that the last wrong block and the first right one enclose the fault.  One block
+wrong by itself points to the formula of that block.  This is reading, not a cause; and it is read
+only where layers were found by measuring.  Elsewhere the blocks are named, and nothing is added.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+
+from gradhook.diagnosis.layers import Layers
+from gradhook.diagnosis.sentences import blocks_listed, say
+from gradhook.diagnosis.wrong_block import is_vector
+
+__all__ = ["forward_order", "place_of_fault"]
+
+
+def forward_order(names: Sequence[str], given: Sequence[str] | None) -> list[str]:
+    """Blocks in the order in which they are listed, and tried where nothing was measured.
+
+    The user's order where one is given; else the order of the names as they stand, sorted by the
+    layer's number if every name ends in one.
+    """
+    if given:
+        return [*given, *(name for name in names if name not in given)]
+    numbers = [re.search(r"(\d+)\D*$", name) for name in names]
+    if any(number is None for number in numbers):
+        return list(names)
+    layer = {n: int(found[1]) for n, found in zip(names, numbers, strict=True) if found}
+    return sorted(names, key=lambda name: layer[name])
+
+
+def place_of_fault(
+    layers: Layers,
+    wrong: Collection[str],
+    right: Collection[str],
+    shapes: Mapping[str, tuple[int, ...]],
+    order: Sequence[str],
+) -> str:
+    """Say where the fault enters, in words; empty where nothing is wrong.
+
+    Args:
+        layers: What was measured of the chain; false where there is none.
+        wrong: Blocks that are wrong, and have no cause.
+        right: Blocks that are right, those left out that were too coarse to judge.
+        shapes: Every block's shape.
+        order: All blocks, as they are listed.
+    """
+    bad = [name for name in order if name in wrong]
+    good = [name for name in order if name in right]
+    if not bad:
+        return ""
+    if layers and all(name in layers.place for name in [*bad, *good]):
+        place = layers.place
+        found = _Chain(layers, sorted(bad, key=place.__getitem__), good, shapes).read()
+        if found:
+            return found
+    said = blocks_listed(bad[::-1])
+    return (
+        say("blocks_beside", wrong=said, right=blocks_listed(good))
+        if good
+        else (say("blocks", wrong=said))
+    )
+
+
+class _Chain:
+    """A chain of layers with its wrong and right blocks."""
+
+    def __init__(
+        self,
+        layers: Layers,
+        bad: Sequence[str],
+        good: Sequence[str],
+        shapes: Mapping[str, tuple[int, ...]],
+    ) -> None:
+        self.layers, self.bad, self.shapes = layers, bad, shapes
+        place = layers.place
+        self.top, self.bottom = place[bad[-1]], place[bad[0]]
+        self.listed = blocks_listed(bad[::-1])
+        self.below = [name for name in good if place[name] < self.top]
+        self.beside = [name for name in good if place[name] == self.top]
+        self.above = sorted((n for n in good if place[n] > self.top), key=place.__getitem__)
+        self.good = good
+
+    def read(self) -> str:
+        """The sentence, empty where the pattern has no reading."""
+        vectors = [is_vector(self.shapes[name]) for name in self.bad]
+        if len(self.bad) == 1:
+            return self._one(self.bad[0])
+        if not any(vectors) and all(self._has_right_bias(name) for name in self.bad):
+            if all(is_vector(self.shapes[name]) for name in self.good):
+                return say("weights_only", wrong=self.listed)
+            return ""
+        if self.beside:
+            return ""
+        if not self.below:
+            return self._entering() if self.above else say("nothing_right", wrong=self.listed)
+        if self.top == self.bottom and len(self.bad) == 2 and sorted(vectors) == [False, True]:
+            return say("one_layer", wrong=self.listed)
+        return ""
+
+    def _has_right_bias(self, name: str) -> bool:
+        beside = self.layers.beside(name)
+        return any(other in self.good and is_vector(self.shapes[other]) for other in beside)
+
+    def _one(self, name: str) -> str:
+        vector = is_vector(self.shapes[name])
+        beside = [n for n in self.beside if is_vector(self.shapes[n]) != vector]
+        if len(beside) == 1 and len(self.layers.beside(name)) == 1:
+            if vector:
+                return say("one_bias", wrong=name, beside=beside[0])
+            lowest = self.top == 0
+            below = "; what it passes down is right" if self.below and not lowest else ""
+            return say("one_weight", wrong=name, beside=beside[0], below=below)
+        if self.above and not self.below and not self.beside and not self.layers.beside(name):
+            first = self.above[0]
+            right = blocks_listed(self.above)
+            return say("below", wrong=self.listed, right=right, first=first, last=name)
+        return ""
+
+    def _entering(self) -> str:
+        gate = [name for name in self.above if name in self.layers.gates]
+        first, last = (gate or self.above)[0], self.bad[-1]
+        beside = self.layers.beside(first)
+        # A gain and a shift are of one shape, a weight and its bias are not.
+        gain = is_vector(self.shapes[first]) and any(
+            self.shapes[other] == self.shapes[first] for other in beside
+        )
+        if gain and is_vector(self.shapes[last]):
+            formulas = f"the gradient that the layer of {first} passes down: for a normalisation, "
+            formulas += "the paths through mean and variance, and its gain"
+        elif gain:
+            formulas = f"what {last} is multiplied by, or what the layer of {first} passes down"
+        else:
+            turned = f", or {first} transposed" if len(self.shapes[first]) == 2 else ""
+            formulas = f"derivative of that activation{turned}, or a skip that joins there"
+        right = blocks_listed(self.above)
+        return say(
+            "entering", wrong=self.listed, right=right, first=first, last=last, formulas=formulas
+        )

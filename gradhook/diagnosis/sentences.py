@@ -1,0 +1,355 @@
+"""Every sentence that a report says about where and why, each with the evidence that it needs.
+
+Hypotheses and places choose a sentence by its name and fill in what was found; the words stand here
+and nowhere else, and nobody searches or replaces them afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from gradhook.diagnosis.wrong_block import gradient_name
+from gradhook.report.format import LONGEST, block_name
+
+__all__ = ["OUT", "SENTENCES", "Wording", "blocks_listed", "listed", "say", "times", "verb"]
+
+MANY = 6
+"""Blocks that are listed one by one."""
+
+OUT = " once the penalty is taken out"
+"""Said of what was fitted together with a penalty that is right."""
+
+DECAY = "where the optimiser applies it (decoupled weight decay), leave it out of the loss that is checked"  # noqa: E501  # one sentence
+"""What to do about a penalty that the gradient lacks on purpose."""
+
+
+OUTSIDE_RIGHT = "everything outside right along two fresh directions, the part itself wrong"
+"""What every part of a block needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """A sentence and what must have been measured before it is said.
+
+    Args:
+        text: The sentence, with names in braces for what was found.
+        needs: The evidence that it needs.
+        refuted_by: What would show that it is something else; empty for places.
+    """
+
+    text: str
+    needs: str
+    refuted_by: str = ""
+
+
+SENTENCES: Mapping[str, Wording] = MappingProxyType(
+    {
+        # Causes: what the gradient is instead.
+        "disconnected": Wording(
+            "{d} is zero, and the loss depends on the block: it is never written, or what is "
+            "written is thrown away",
+            "zero to the bit at this point and at another, the slope is not",
+            "an element that is not zero",
+        ),
+        "integer_buffer": Wording(
+            "{d} is cut to whole numbers: written into an integer array",
+            "an integer dtype, or whole numbers at two points, off by less than one each",
+            "an element that is not whole",
+        ),
+        "factor": Wording(
+            "{d} {is_} {times} the numerical gradient{besides}: {meaning}",
+            "one factor along fresh directions or at another point; what it is said to count, "
+            "changed: the factor follows",
+            "a factor that differs between directions or points",
+        ),
+        "laid_out": Wording(
+            "{d} is the numerical gradient {how}{besides}",
+            "fresh directions meet the analytic gradient, put right",
+            "a direction along which the rearranged gradient differs",
+        ),
+        "returned_for_another": Wording(
+            "{d} is wrong, and the gradient returned for {other} is right for it",
+            "fresh directions meet the other block's gradient",
+            "a direction along which the other block's gradient differs",
+        ),
+        "exchanged": Wording(
+            "{d} are exchanged: each is the numerical gradient of the other",
+            "fresh directions in both blocks meet the exchanged gradients",
+            "a direction along which the exchanged gradients differ",
+        ),
+        "penalty_lacking": Wording(
+            "{d} {lack} {size} * {basis} (fit {error}): the {norm} term is in the loss and not, "
+            "or not wholly, in the gradient; " + DECAY,
+            "the residual is one multiple of the block along fresh directions and after the block "
+            "moved",
+            "a difference that stays when the penalty is off",
+        ),
+        "penalty_held": Wording(
+            "{d} {hold} {size} * {basis} (fit {error}) more than the loss: the {norm} term is in "
+            "the gradient and not, or not as large, in the loss; if it is applied outside the loss "
+            "on purpose (weight decay), pass penalty={norm}({option})",
+            "the residual is one multiple of the block along fresh directions and after the block "
+            "moved",
+            "a difference that stays when the penalty is off",
+        ),
+        "penalty_constant": Wording(
+            "{d} {differ} by the constant {size} in every element: a penalty's coefficient added "
+            "as a number, to blocks that the loss does not penalise",
+            "the residual is constant along fresh directions and after the block moved",
+            "a difference that stays when the penalty is off",
+        ),
+        "penalty_square": Wording(
+            "{d} {hold} {size} * {w}**2 where the loss needs {size} * {w}: the penalty itself in "
+            "place of its derivative",
+            "the residual is one multiple of W - W**2, also after the block moved",
+            "a difference that stays when the penalty is off",
+        ),
+        "penalty_l1": Wording(
+            "{d} {hold} {size} * sign({w}) where the loss needs {size} * {w}: the gradient of an "
+            "L1 term, the loss of an L2 term",
+            "the residual is one multiple of W - sign(W), also after the block moved",
+            "a difference that stays when the penalty is off",
+        ),
+        "switch_missing": Wording(
+            "{d} {lack} {size} * {basis} (fit {error}): the penalty is in the loss and not in the "
+            "gradient; " + DECAY,
+            "the difference vanishes when the penalty's switch is off",
+            "a difference that stays when the penalty is off",
+        ),
+        "switch_not_in_loss": Wording(
+            "{d} {have} a penalty's gradient, and the loss no penalty on it",
+            "the difference vanishes when the penalty's switch is off",
+            "a difference that stays when the penalty is off",
+        ),
+        "switch_ones": Wording(
+            "{d} {have} {size} added to every element, by a penalty that the loss does not have "
+            "on it",
+            "the difference vanishes when the penalty's switch is off, and is constant",
+            "a difference that stays when the penalty is off",
+        ),
+        "switch_coefficient": Wording(
+            "{d} {have} {share}: {size} * {basis} where the loss has {wanted}",
+            "the difference vanishes when the penalty's switch is off",
+            "a difference that stays when the penalty is off",
+        ),
+        "switch_form": Wording(
+            "{d} {have} a penalty's gradient that is a multiple of {form}",
+            "the difference vanishes when the penalty's switch is off",
+            "a difference that stays when the penalty is off",
+        ),
+        "switch_other_form": Wording(
+            "{d} {have} a penalty's gradient of another form than the loss's penalty",
+            "the difference vanishes when the penalty's switch is off",
+            "a difference that stays when the penalty is off",
+        ),
+        "switch_several": Wording(
+            "{d} have a penalty that differs from that of the loss",
+            "the difference vanishes when the penalty's switch is off",
+            "a difference that stays when the penalty is off",
+        ),
+        "zero_slices": Wording(
+            "{part} wrong, and nothing else: {what} zero. {likely}",
+            "these slices are wrong one by one, all others right along fresh directions",
+            "a wrong element elsewhere",
+        ),
+        "clipped": Wording(
+            "{d} cut off at ±{top}: {many} of {size} elements stand at that size, and the others "
+            "are right; clip after the check, not in the function that it checks",
+            "the same size to the bit at another point; elements of another size are right",
+            "a wrong element of another size",
+        ),
+        "dropout": Wording(
+            "{d} wrong with dropout on and right with it off: its backward pass lacks the mask, "
+            "its scale, or draws another mask",
+            "the difference vanishes when dropout is turned off",
+            "a difference that stays with dropout off",
+        ),
+        "sample_weights": Wording(
+            "{d} wrong unless {what} (item {position} of the batch) let every row count alike: "
+            "the loss uses them and the gradient does not",
+            "a row whose entry is off has no say in the loss, and has one as given; the difference "
+            "vanishes when all count alike",
+            "a difference that stays then",
+        ),
+        "equal_inputs": Wording(
+            "{d} wrong where inputs are equal (padding, black pixels), and right once they are "
+            "moved apart: every one of several largest values gets the gradient, or none",
+            "the difference vanishes for inputs that do not tie, and stays where they are moved "
+            "and tie",
+            "a difference that stays",
+        ),
+        "one_row": Wording(
+            "{d} is that of the {which} row alone: {how}",
+            "equal to that row's gradient; follows that row's data and no other's, and the loss "
+            "depends on several rows",
+            "a batch of which the other rows change it",
+        ),
+        "bias_sum": Wording(
+            "{d} wrong, {weight} right: {how}",
+            "on one row the block acts as the bias of that weight, whose gradient is right",
+            "a wrong weight gradient in the same layer",
+        ),
+        "repeated_rows": Wording(
+            "{d} wrong only in rows that the batch uses more than once: `dE[index] += g` adds "
+            "once per index; use np.add.at",
+            "rows used once or never are right along fresh directions, those used more often wrong",
+            "a wrong row that is used once",
+        ),
+        "symmetric": Wording(
+            "{d} wrong, and right once {above} is made symmetric: {how}",
+            "the difference vanishes for a symmetric block above",
+            "a difference that stays",
+        ),
+        "path_around": Wording(
+            "{d} wrong where a path around {above} joins: {how}",
+            "with the block above at zero the gradient is this multiple of the numerical one",
+            "another factor there",
+        ),
+        # Places: where a fault enters that no cause explains.
+        "blocks": Wording("{wrong} wrong", "a mismatch that stands out of its error"),
+        "blocks_beside": Wording(
+            "{wrong} wrong; {right} right",
+            "a mismatch that stands out of its error, and blocks resolved as right",
+        ),
+        "nothing_right": Wording(
+            "{wrong} wrong, and nothing is right: the fault is at the loss (its derivative, 1/N, "
+            "masks, weights) or in the last layer",
+            "a measured chain of layers, every block of which is wrong",
+        ),
+        "entering": Wording(
+            "{wrong} wrong; {right} right: the fault enters between {first} and {last} "
+            "({formulas})",
+            "a measured chain of layers, all wrong below one place and all right above",
+        ),
+        "below": Wording(
+            "{wrong} wrong; {right} right: the fault enters between {first} and {last}, or in the "
+            "formula of {last} itself",
+            "a measured chain of layers, and one block at the lowest place that is wrong",
+        ),
+        "one_layer": Wording(
+            "{wrong} wrong; what lies below is right: both take the gradient of the layer's output "
+            "without the derivative of its activation, or a wrong input",
+            "a measured chain of layers, of which one place is wrong and all below right",
+        ),
+        "weights_only": Wording(
+            "{wrong} wrong, all weights and no bias: the penalty, or the factor that multiplies "
+            "the layers' inputs",
+            "a measured chain of layers, beside every wrong weight a right block",
+        ),
+        "one_bias": Wording(
+            "{wrong} wrong and nothing else; {beside}, at the same place, right: what makes the "
+            "gradient of {wrong} out of the one that both share",
+            "a measured chain of layers, and one vector wrong beside a right weight",
+        ),
+        "one_weight": Wording(
+            "{wrong} wrong and nothing else; {beside}, which shares its incoming gradient, is "
+            "right: the input that it is multiplied by, the layout of its gradient, or a term "
+            "added to it{below}",
+            "a measured chain of layers, and one weight wrong beside its right bias",
+        ),
+        "remains": Wording("something else remains: {what}", "a mismatch that no cause explains"),
+        "part_wrong": Wording("{part} wrong", "the part was located"),
+        # Hints, which need no cause.
+        "read_as_symmetric": Wording(
+            "{block} is symmetric, and right where it stays so: the code reads it as symmetric, "
+            "and its gradient is wrong beside",
+            "symmetric to the bit; right along symmetric directions, wrong along others",
+        ),
+        "another_gradient": Wording(
+            "{d} {what} {other}: what is missing or too much is that gradient",
+            "fresh directions meet the gradient with the other one added or taken away",
+        ),
+        # Parts of a block.
+        "all_of": Wording(
+            "all of {block}",
+            "natural splits tried, elements drawn all over it wrong",
+        ),
+        "scattered": Wording(
+            "scattered over {block}: {wrong} of {drawn} elements drawn are wrong",
+            "natural splits tried, of the elements drawn some are wrong",
+        ),
+        "where_zero_gradient": Wording(
+            "{block} where its gradient is 0: {count} of {size} elements",
+            OUTSIDE_RIGHT,
+        ),
+        "where_nonzero_gradient": Wording(
+            "{block} where its gradient is not 0: {count} of {size} elements",
+            OUTSIDE_RIGHT,
+        ),
+        "where_negative": Wording(
+            "{block} where it is negative: {count} of {size} elements",
+            OUTSIDE_RIGHT,
+        ),
+        "where_positive": Wording(
+            "{block} where it is positive: {count} of {size} elements",
+            OUTSIDE_RIGHT,
+        ),
+        "where_zero": Wording(
+            "{block} where it is 0: {count} of {size} elements",
+            OUTSIDE_RIGHT,
+        ),
+        "where_nonzero": Wording(
+            "{block} where it is not 0: {count} of {size} elements",
+            OUTSIDE_RIGHT,
+        ),
+        "where_above": Wording(
+            "{block} above its diagonal: {count} of {size} elements",
+            OUTSIDE_RIGHT,
+        ),
+        "where_on_and_above": Wording(
+            "{block} on and above its diagonal: {count} of {size} elements",
+            OUTSIDE_RIGHT,
+        ),
+        "where_under": Wording(
+            "{block} below its diagonal: {count} of {size} elements",
+            OUTSIDE_RIGHT,
+        ),
+        "where_on_and_under": Wording(
+            "{block} on and below its diagonal: {count} of {size} elements",
+            OUTSIDE_RIGHT,
+        ),
+        "where_diagonal": Wording(
+            "{block} on its diagonal: {count} of {size} elements",
+            OUTSIDE_RIGHT,
+        ),
+        "where_off_diagonal": Wording(
+            "{block} off its diagonal: {count} of {size} elements",
+            OUTSIDE_RIGHT,
+        ),
+    }
+)
+"""By name: the sentence, the evidence that it needs, and what would refute it."""
+
+
+def say(sentence: str, /, **found: object) -> str:
+    """A sentence with what was found filled in."""
+    return SENTENCES[sentence].text.format(**found)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Gradients of blocks in a sentence: ``"dW1, dW2"``."""
+    return ", ".join(map(gradient_name, names))
+
+
+def blocks_listed(names: Sequence[str]) -> str:
+    """Blocks in a sentence, the last of many counted: ``"b2, W2, b1 and 4 more"``."""
+    shown = [block_name(name, LONGEST) for name in names]
+    if len(names) <= MANY:
+        return ", ".join(shown)
+    return ", ".join(shown[: MANY - 1]) + f" and {len(names) - MANY + 1} more"
+
+
+def verb(names: Sequence[str], one: str, many: str) -> str:
+    """The verb that agrees with the names."""
+    return one if len(names) == 1 else many
+
+
+def times(factor: float, shown: str) -> str:
+    """``"7 times"``, ``"0.142857 = 1/7 of"``, ``"minus"``."""
+    if shown == "-1":
+        return "minus"
+    number = f"{factor:.6g}"
+    number = shown if shown == number else f"{number} = {shown}"
+    return f"{number} of" if abs(factor) < 1 else f"{number} times"

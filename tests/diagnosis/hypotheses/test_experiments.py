@@ -1,0 +1,233 @@
+"""Hypotheses that an experiment decides: named where it holds, and not where a decoy is near."""
+
+import numpy as np
+import pytest
+
+from gradhook import check_gradients
+
+RNG = np.random.default_rng(11)
+X, Y = RNG.normal(size=(40, 5)), RNG.normal(size=(40, 3))
+
+
+def kinds(function, parameters, batch, **options):
+    report = check_gradients(function, parameters, batch=batch, **options)
+    assert report.verdict == "FAIL"
+    assert not [line for line in report.coverage if "could not be explained" in line]
+    for cause in report.causes:
+        assert cause.evidence
+    return [cause.kind for cause in report.causes]
+
+
+def weighted(normalised):
+    """Sample weights in the loss, summed or normalised, and none in the gradient."""
+
+    def function(p, X, Y, w):
+        r = X @ p["W"] - Y
+        total = w.sum() if normalised else len(w)
+        loss = 0.5 * np.sum(w[:, None] * r * r) / total
+        return loss, {"W": X.T @ r / len(w)}
+
+    return function
+
+
+@pytest.mark.parametrize("normalised", [False, True])
+def test_weights_that_the_gradient_ignores_are_named(normalised):
+    w = RNG.uniform(0.1, 2.0, 40)
+    parameters = {"W": RNG.normal(size=(5, 3))}
+    assert kinds(weighted(normalised), parameters, (X, Y, w)) == ["sample_weight_ignored"]
+
+
+def test_the_evidence_says_what_was_tried_and_what_came_out():
+    w = RNG.uniform(0.1, 2.0, 40)
+    report = check_gradients(weighted(True), {"W": RNG.normal(size=(5, 3))}, batch=(X, Y, w))
+    (cause,) = report.causes
+    assert cause.evidence == (
+        "item 2 the same for every row: the difference vanishes; other data in 3 rows, their "
+        "entries of item 2 off, then on: the loss stays, then changes"
+    )
+
+
+def test_a_mask_that_the_gradient_ignores_is_named():
+    mask = RNG.random(40) < 0.6
+    names = kinds(weighted(False), {"W": RNG.normal(size=(5, 3))}, (X, Y, mask))
+    assert names == ["mask_ignored"]
+
+
+def test_positive_targets_are_no_weights_though_the_fault_vanishes_when_they_are_one():
+    def gamma(p, X, y):
+        m = np.exp(X @ p["w"])
+        return np.mean(y / m + np.log(m)), {"w": X.T @ (1 - 1 / m) / len(y)}  # y is missing
+
+    assert kinds(gamma, {"w": 0.3 * RNG.normal(size=5)}, (X, RNG.gamma(2.0, 1.0, 40))) == []
+
+
+def test_labels_of_one_and_minus_one_are_no_mask():
+    def logistic(p, X, y):
+        m = -y * (X @ p["w"])
+        return np.mean(np.log1p(np.exp(m))), {"w": -X.T @ (1 / (1 + np.exp(-m))) / len(y)}
+
+    y = RNG.choice([-1, 1], 40)
+    assert kinds(logistic, {"w": 0.3 * RNG.normal(size=5)}, (X, y)) == []
+
+
+@pytest.mark.parametrize(("row", "kind"), [(0, "early_return"), (-1, "loop_overwrite")])
+def test_the_gradient_of_one_row_alone_is_named(row, kind):
+    def function(p, X, Y):
+        r = X @ p["W"] - Y
+        return 0.5 * np.sum(r * r) / len(X), {"W": np.outer(X[row], r[row]) / len(X)}
+
+    assert kinds(function, {"W": RNG.normal(size=(5, 3))}, (X, Y)) == [kind]
+
+
+def test_a_gradient_that_depends_on_no_row_is_not_that_of_the_first():
+    def overwritten(p, X, Y):
+        r = X @ p["W"] - Y
+        loss = 0.5 * np.sum(r * r) / len(X) + 0.05 * np.sum(p["W"] ** 2)
+        return loss, {"W": 0.1 * p["W"]}
+
+    assert kinds(overwritten, {"W": RNG.normal(size=(5, 3))}, (X, Y)) == []
+
+
+def test_where_one_row_alone_carries_loss_it_is_no_return_in_the_loop():
+    def first(p, X, Y):
+        r = (X[:1] @ p["W"] - Y[:1]) ** 1
+        return 0.5 * np.sum(r * r), {"W": np.sign(X[:1].T @ r) * np.abs(X[:1].T @ r) ** 1.5}
+
+    assert kinds(first, {"W": RNG.normal(size=(5, 3))}, (X, Y)) == []
+
+
+def layer(spoil, activation="tanh"):
+    """A layer with a bias under fixed weights; ``spoil(dZ, db)`` makes the bias's gradient."""
+    u = np.random.default_rng(12).normal(size=(4, 3))
+
+    def function(p, X, Y):
+        z = X @ p["W"] + p["b"]
+        h = np.tanh(z)
+        r = h @ u - Y
+        d = (r / len(X) @ u.T) * (1 - h * h)
+        return 0.5 * np.sum(r * r) / len(X), {"W": X.T @ d, "b": spoil(d, d.sum(0))}
+
+    return function
+
+
+LAYER = {"W": RNG.normal(size=(5, 4)) / 2, "b": 0.2 * RNG.normal(size=4)}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "kind"),
+    [
+        (lambda d, db: d.mean(0), "bias_mean"),
+        (lambda d, db: np.full(4, d.sum()), "bias_oversum"),
+        (lambda d, db: np.resize(d.sum(1), 4), "bias_wrong_axis"),
+        (lambda d, db: d[1:].sum(0), "bias_wrong_axis"),
+        (lambda d, db: d[0], "bias_first_sample"),
+    ],
+)
+def test_a_bias_that_lost_something_in_its_sum_is_named(spoil, kind):
+    assert kinds(layer(spoil), LAYER, (X, Y)) == [kind]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda d, db: db**2,
+        lambda d, db: np.sign(db) * np.sqrt(np.abs(db)),
+        lambda d, db: np.sort(db),
+    ],
+)
+def test_a_bias_that_is_wrong_in_another_way_is_not_said_to_be_summed_wrongly(spoil):
+    assert kinds(layer(spoil), LAYER, (X, Y)) == []
+
+
+def test_a_vector_behind_a_matrix_is_no_bias_of_it():
+    def function(p, X, Y):
+        z = X @ p["W"]
+        h = np.tanh(z)
+        r = h @ p["v"] - Y[:, 0]
+        d = np.outer(r, p["v"]) / len(X) * (1 - h * h)
+        return 0.5 * np.mean(r * r), {"W": X.T @ d, "v": z.T @ r / len(X)}
+
+    parameters = {"W": RNG.normal(size=(5, 4)), "v": 0.2 * RNG.normal(size=4)}
+    assert kinds(function, parameters, (X, Y)) == []
+
+
+def regression(factor, scale=1.0, squares=True):
+    def function(p, X, Y):
+        r = np.tanh(X @ p["W"]) - Y
+        f = 0.5 * r * r if squares else np.log(np.cosh(r))
+        d = (r if squares else np.tanh(r)) * (1 - np.tanh(X @ p["W"]) ** 2)
+        by = factor(len(X), Y.shape[1])
+        return scale * np.sum(f) / len(X), {"W": by * scale * X.T @ d / len(X)}
+
+    return function
+
+
+REGRESSION = {"W": RNG.normal(size=(5, 3))}
+
+
+@pytest.mark.parametrize(
+    ("factor", "kind"),
+    [
+        (lambda n, c: n, "no_1_over_N"),
+        (lambda n, c: 1 / n, "extra_1_over_N"),
+        (lambda n, c: 1 / c, "mse_mean_outputs"),
+        (lambda n, c: c, "mse_mean_outputs"),
+        (lambda n, c: 0.5, "mse_no_two"),
+        (lambda n, c: 7.0, "scale"),  # as many as rows are drawn, and no count of them
+        (lambda n, c: 1 / 7, "scale"),
+        (lambda n, c: n / 40, "scale"),
+    ],
+)
+def test_a_factor_means_what_it_follows(factor, kind):
+    assert kinds(regression(factor), REGRESSION, (X, Y)) == [kind]
+
+
+def test_the_rows_of_the_whole_batch_are_named_where_some_were_drawn():
+    report = check_gradients(regression(lambda n, c: n / 40), REGRESSION, batch=(X, Y))
+    assert "divided by 40, the rows of the whole batch, where 7 were drawn" in (
+        report.causes[0].sentence
+    )
+
+
+def test_a_half_of_a_loss_without_squares_is_no_lost_two():
+    assert kinds(regression(lambda n, c: 0.5, squares=False), REGRESSION, (X, Y)) == ["scale"]
+
+
+def test_two_weights_off_by_the_root_of_a_width_are_no_attention():
+    def function(p, X, Y):
+        h = np.tanh(X @ p["A"])
+        r = np.tanh(h @ p["B"]) @ p["C"] - Y
+        d = (r / len(X) @ p["C"].T) * (1 - np.tanh(h @ p["B"]) ** 2)
+        e = (d @ p["B"].T) * (1 - h * h)
+        g = {"A": 2 * X.T @ e, "B": 2 * h.T @ d, "C": np.tanh(h @ p["B"]).T @ r / len(X)}
+        return 0.5 * np.sum(r * r) / len(X), g
+
+    p = {"A": RNG.normal(size=(5, 4)), "B": RNG.normal(size=(4, 4)), "C": RNG.normal(size=(4, 3))}
+    assert "attention_scale_missing" not in kinds(function, p, (X, Y))
+
+
+def test_a_buffer_that_equals_the_weights_here_is_no_penalty():
+    anchor = RNG.normal(size=(5, 3))
+
+    def function(p, X, Y):
+        r = X @ p["W"] - Y
+        return 0.5 * np.sum(r * r) / len(X), {"W": X.T @ r / len(X) + 0.1 * anchor}
+
+    assert kinds(function, {"W": anchor.copy()}, (X, Y), points=("current",)) == []
+
+
+def test_of_one_unrolled_vector_the_range_and_its_penalty_are_named():
+    def function(x, X, Y):
+        W, V = x[:15].reshape(5, 3), x[15:].reshape(5, 3)
+        r = np.tanh(X @ W) + np.sin(X @ V) - Y
+        loss = 0.5 * np.sum(r * r) / len(X) + 0.05 * np.sum(x * x)
+        d = r / len(X)
+        dW, dV = X.T @ (d * (1 - np.tanh(X @ W) ** 2)), X.T @ (d * np.cos(X @ V))
+        return loss, np.concatenate([dW.ravel(), dV.ravel() + 0.1 * x[15:]])
+
+    report = check_gradients(function, RNG.normal(size=30), batch=(X, Y))
+    (block,) = report.blocks.values()
+    assert block.where == f"{block.name}[0:15]"
+    (cause,) = report.causes
+    assert (cause.kind, cause.where) == ("reg_missing", block.where)
+    assert "[0:15] lacks 1.000e-01 * " in cause.sentence

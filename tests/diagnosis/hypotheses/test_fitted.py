@@ -1,0 +1,218 @@
+"""Hypotheses that need no experiment to be proposed: what fits is, and nothing else is."""
+
+import numpy as np
+import pytest
+
+from gradhook.diagnosis.hypotheses import clipped, disconnected, factor, layout, penalty
+from gradhook.diagnosis.hypotheses.zero_slices import ZeroSlices
+from gradhook.diagnosis.hypothesis import name_cause
+
+
+def random(shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
+def proposed(family, mismatch, names=None):
+    return list(family.propose(mismatch, names or list(mismatch.blocks)))
+
+
+def kinds(family, mismatch):
+    return [each.kind for each in proposed(family, mismatch)]
+
+
+FAMILIES = (
+    disconnected.Disconnected,
+    disconnected.CutToIntegers,
+    factor.SharedFactor,
+    factor.MeaningfulFactor,
+    factor.PlainFactor,
+    factor.FactorBesidePenalty,
+    layout.Misplaced,
+    layout.MisplacedBesidePenalty,
+    penalty.PenaltyForm,
+    ZeroSlices,
+    clipped.Clipped,
+)
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda each: each.__name__)
+@pytest.mark.parametrize("seed", range(5))
+def test_nothing_is_proposed_for_two_gradients_that_have_nothing_in_common(synthetic, family, seed):
+    mismatch = synthetic(random((6, 5), seed), random((6, 5), seed + 100))
+    assert proposed(family, mismatch) == []
+
+
+def test_a_gradient_of_zero_is_disconnected_until_another_point_shows_otherwise(synthetic, stays):
+    n = random((6, 5))
+    mismatch = synthetic(np.zeros((6, 5)), n)
+    (found,) = proposed(disconnected.Disconnected, mismatch)
+    assert found.kind == "disconnected"
+    stays(disconnected, gradients={"W": np.zeros((6, 5))})
+    assert name_cause(found, found.refute(mismatch)).evidence.endswith("zero to the bit there too")
+    stays(disconnected, gradients={"W": n})
+    assert not found.refute(mismatch).survived
+
+
+def test_whole_numbers_at_two_points_are_an_integer_buffer(synthetic, stays):
+    n = 10 * random((6, 5))
+    mismatch = synthetic(np.trunc(n), n)
+    (found,) = proposed(disconnected.CutToIntegers, mismatch)
+    stays(disconnected, gradients={"W": np.trunc(n) + 1})
+    assert found.refute(mismatch).survived
+    stays(disconnected, gradients={"W": n})
+    assert not found.refute(mismatch).survived
+
+
+def test_a_factor_that_is_another_at_another_point_is_no_factor(synthetic, stays):
+    n = random((6, 5))
+    mismatch = synthetic(1.3 * n, n)
+    (found,) = proposed(factor.PlainFactor, mismatch)
+    assert found.coefficient == pytest.approx(1.3)
+    stays(factor, meets=True)
+    assert found.refute(mismatch).survived
+    stays(factor, meets=False)
+    refuted = found.refute(mismatch)
+    assert str(refuted.trials[-1]) == "another point: another factor"
+    assert not refuted.survived
+
+
+def test_one_factor_is_seen_through_a_penalty_on_some_blocks(synthetic):
+    shapes = {"W1": (6, 5), "b1": (5,), "W2": (5, 3), "b2": (3,)}
+    data = {name: random(shape, k) for k, (name, shape) in enumerate(shapes.items())}
+    w = {name: random(shape, k + 9) for k, (name, shape) in enumerate(shapes.items())}
+    added = {name: 0.1 * w[name] if name in ("W1", "b1") else 0.0 for name in shapes}
+    numerical = {name: data[name] + added[name] for name in shapes}
+    analytic = {name: -data[name] + added[name] for name in shapes}
+    mismatch = synthetic(analytic, numerical, w, count=6)
+    (found,) = proposed(factor.SharedFactor, mismatch)
+    assert set(found.blocks) == shapes.keys()
+    assert found.kind == "ce_sign"
+    assert "once the penalty is taken out" in found.sentence()
+
+
+def test_a_factor_on_some_blocks_beside_right_ones_means_nothing_without_a_meaning(synthetic):
+    n = {"W1": random((6, 5)), "W2": random((5, 4), 1)}
+    mismatch = synthetic(
+        {name: 1.3 * g for name, g in n.items()}, n, right=["W3"], gradients={"W3": random((4, 3))}
+    )
+    assert proposed(factor.PlainFactor, mismatch) == []
+
+
+@pytest.mark.parametrize(
+    ("move", "kind"),
+    [
+        (np.transpose, "dW_transposed"),
+        (lambda g: np.roll(g, 1, axis=0), "rolled_rows"),
+        (lambda g: np.flip(g, 1), "flipped"),
+    ],
+)
+def test_numbers_in_the_wrong_place_are_found_there(synthetic, move, kind):
+    n = random((5, 5))
+    mismatch = synthetic(move(n), n)
+    (found,) = proposed(layout.Misplaced, mismatch)
+    assert found.kind == kind
+    np.testing.assert_array_equal(found.predict()["W"], n)
+    assert found.refute(mismatch).survived
+
+
+def test_two_exchanged_gradients_are_one_hypothesis(synthetic):
+    n = {"gamma": random(9), "beta": random(9, 1)}
+    mismatch = synthetic({"gamma": n["beta"], "beta": n["gamma"]}, n)
+    (found,) = proposed(layout.Misplaced, mismatch)
+    assert (found.kind, set(found.blocks)) == ("bn_swapped", {"gamma", "beta"})
+
+
+def test_a_layout_is_seen_through_a_penalty(synthetic):
+    data, w = random((5, 5)), random((5, 5), 1)
+    mismatch = synthetic(data.T + 0.1 * w, data + 0.1 * w, w, count=6)
+    (found,) = proposed(layout.MisplacedBesidePenalty, mismatch)
+    assert found.kind == "dW_transposed"
+    assert found.refute(mismatch).survived
+
+
+@pytest.mark.parametrize(
+    ("in_loss", "in_gradient", "kind"),
+    [
+        (lambda w: w, np.zeros_like, "reg_missing"),
+        (np.zeros_like, lambda w: w, "reg_coefficient"),
+        (np.sign, np.zeros_like, "reg_missing"),
+        (lambda w: w, np.square, "reg_square"),
+        (lambda w: w, np.sign, "reg_l1_form"),
+        (np.zeros_like, np.ones_like, "reg_ones_on_bias"),
+    ],
+)
+def test_a_multiple_of_the_weights_is_a_penalty_while_it_stays_one(
+    synthetic, stays, monkeypatch, in_loss, in_gradient, kind
+):
+    data, w = random((6, 5)), random((6, 5), 1)
+    mismatch = synthetic(data + 0.1 * in_gradient(w), data + 0.1 * in_loss(w), w)
+    (found,) = proposed(penalty.PenaltyForm, mismatch)
+    assert found.kind == kind
+    stays(penalty, meets=True)
+    assert found.refute(mismatch).survived
+    stays(penalty, meets=False)  # a buffer that equals the weights here, and not there
+    refuted = found.refute(mismatch)
+    assert str(refuted.trials[-1]) == "another point: no such multiple of the blocks"
+    assert not refuted.survived
+
+
+def test_a_penalty_that_no_other_point_could_show_is_not_named(synthetic, stays, monkeypatch):
+    data, w = random((6, 5)), random((6, 5), 1)
+    mismatch = synthetic(data, data + 0.1 * w, w)
+    (found,) = proposed(penalty.PenaltyForm, mismatch)
+    monkeypatch.setattr(penalty, "revisit", lambda *args, **changed: None)
+    monkeypatch.setattr(penalty, "another_point", lambda mismatch: {})
+    assert not found.refute(mismatch).made
+
+
+def test_zero_slices_that_are_wrong_are_named_and_those_that_are_rightly_zero_are_not(synthetic):
+    n = random((6, 5))
+    n[1] = 0.0
+    a = n.copy()
+    a[4] = 0.0
+    mismatch = synthetic(a, n)
+    (found,) = proposed(ZeroSlices, mismatch)
+    assert (found.where, found.kind) == ("W[4, :]", "last_row_missing")
+    assert found.refute(mismatch).survived
+
+
+def test_a_wrong_element_beside_a_zero_slice_rules_it_out(synthetic):
+    n = random((6, 5))
+    a = n.copy()
+    a[4], a[0, 0] = 0.0, 3.0
+    mismatch = synthetic(a, n)
+    (found,) = proposed(ZeroSlices, mismatch)
+    assert not found.refute(mismatch).survived
+
+
+def clip_of(synthetic, n, limit):
+    return synthetic({k: np.clip(g, -limit, limit) for k, g in n.items()}, n)
+
+
+def test_a_limit_found_on_several_elements_extends_to_a_block_with_one(synthetic):
+    n = {"W": random((8, 8)), "V": np.concatenate([[5.0], 0.1 * random(9)])}
+    mismatch = clip_of(synthetic, n, 0.7)
+    found = proposed(clipped.Clipped, mismatch)[0]
+    assert set(found.blocks) == {"W", "V"}
+
+
+@pytest.mark.parametrize(
+    ("there", "survives"),
+    [(0.7, True), (0.9, False), (0.6, False)],
+    ids=["the same limit", "beyond it", "below it"],
+)
+def test_a_limit_must_be_the_same_at_another_point(synthetic, stays, there, survives):
+    n = {"W": random((8, 8))}
+    mismatch = clip_of(synthetic, n, 0.7)
+    found = proposed(clipped.Clipped, mismatch)[0]
+    other = np.clip(random((8, 8), 5), -there, there)
+    stays(clipped, gradients={"W": other})
+    assert found.refute(mismatch).survived is survives
+
+
+def test_a_gradient_that_is_the_same_everywhere_is_not_taken_for_a_clipped_one(synthetic, stays):
+    n = {"W": random((8, 8))}
+    mismatch = clip_of(synthetic, n, 0.7)
+    found = proposed(clipped.Clipped, mismatch)[0]
+    stays(clipped, gradients=mismatch.gradients)  # as that of a hinge
+    assert not found.refute(mismatch).made

@@ -1,0 +1,88 @@
+"""What was not put to the test cannot be named."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import gradhook.diagnosis
+from gradhook import CAUSE_KINDS
+from gradhook.diagnosis.hypotheses import HYPOTHESES
+from gradhook.diagnosis.hypothesis import NOT_MADE, Hypothesis, Refutation, Trial, name_cause
+from gradhook.diagnosis.sentences import SENTENCES, say
+
+ROOM = Path(gradhook.diagnosis.__file__).parent
+
+
+class Lost(Hypothesis):
+    """A block that is never written."""
+
+    family, kind, said = "D", "disconnected", "disconnected"
+    blocks, support = ("W",), "zero to the bit"
+
+    @classmethod
+    def propose(cls, mismatch, names):
+        yield cls()
+
+    def refute(self, mismatch):
+        return NOT_MADE
+
+    def sentence(self):
+        return say(self.said, d="dW")
+
+
+HELD = Trial("another point", "zero there too")
+BROKEN = Trial("another point", "not zero", refuted=True)
+
+
+def test_a_refutation_that_was_not_made_does_not_survive():
+    assert not NOT_MADE.made
+    assert not NOT_MADE.survived
+
+
+def test_one_trial_that_rules_it_out_is_enough():
+    assert Refutation((HELD,)).survived
+    assert not Refutation((HELD, BROKEN)).survived
+    assert not Refutation((HELD,)).then(Refutation((BROKEN,))).survived
+
+
+def test_what_was_not_put_to_the_test_cannot_be_named():
+    with pytest.raises(ValueError, match="disconnected cannot be named: it was not put to the tes"):
+        name_cause(Lost(), NOT_MADE)
+
+
+def test_what_was_ruled_out_cannot_be_named():
+    with pytest.raises(ValueError, match="disconnected cannot be named: it was ruled out"):
+        name_cause(Lost(), Refutation((HELD, BROKEN)))
+
+
+def test_the_evidence_says_what_was_tried_and_what_came_out():
+    cause = name_cause(Lost(), Refutation((HELD,)))
+    assert cause.evidence == "zero to the bit; another point: zero there too"
+    assert cause.refuted_by == SENTENCES["disconnected"].refuted_by
+    assert cause.sentence.startswith("dW is zero, and the loss depends on the block")
+
+
+def test_what_the_trials_taught_is_what_is_named():
+    class Sharper(Lost):
+        blocks = ("W", "V")
+
+    cause = name_cause(Lost(), Refutation((HELD,), Sharper()))
+    assert cause.blocks == ("W", "V")
+
+
+def test_no_module_of_the_room_makes_a_cause_but_the_one_that_asks_for_a_refutation():
+    makers = set()
+    for path in ROOM.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Cause":
+                makers.add(path.name)
+    assert makers == {"hypothesis.py"}
+
+
+@pytest.mark.parametrize("family", HYPOTHESES, ids=lambda each: each.__name__)
+def test_every_kind_of_hypothesis_has_its_own_refutation_and_a_sentence_in_the_list(family):
+    assert family.refute is not Hypothesis.refute
+    assert getattr(family, "kind", "scale") in CAUSE_KINDS
+    if "said" in vars(family):
+        assert family.said in SENTENCES

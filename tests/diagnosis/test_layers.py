@@ -1,0 +1,136 @@
+"""Layers are found by what acts on what; branches, products and likelihoods are none."""
+
+import numpy as np
+import pytest
+
+from gradhook import check_gradients
+from gradhook.diagnosis import layers as module
+from gradhook.diagnosis.layers import Layers, order_levels
+
+ORDER = ["A", "a", "B", "b", "C", "c"]
+
+
+def test_blocks_that_pass_through_ever_fewer_weights_form_a_chain():
+    passes = {"A": {"B", "C"}, "a": {"B", "C"}, "B": {"C"}, "b": {"C"}, "C": set(), "c": set()}
+    assert order_levels(passes, ORDER) == (("A", "a"), ("B", "b"), ("C", "c"))
+
+
+@pytest.mark.parametrize(
+    "passes",
+    [
+        {"A": {"B", "C"}, "B": {"A", "C"}, "C": set()},  # a product of A and B
+        {"A": {"C"}, "B": {"D"}, "C": set(), "D": set()},  # two towers
+        {"A": set(), "B": set()},  # parameters of a likelihood
+        {"A": {"X"}, "B": set()},  # through what stands with nothing of the next place
+        {"A": set()},
+        {},
+    ],
+)
+def test_products_towers_and_lone_blocks_form_none(passes):
+    assert order_levels(passes, sorted(passes)) == ()
+
+
+def test_what_stands_beside_a_block_is_found_by_its_place():
+    layers = Layers((("A", "a"), ("B",)))
+    assert layers.beside("A") == ("a",)
+    assert layers.beside("unknown") == ()
+    assert not Layers()
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """Return the layers that a check measures for a spoiled function."""
+    seen = []
+    inner = module.measure_layers
+
+    def spy(mismatch):
+        seen.append(inner(mismatch))
+        return seen[-1]
+
+    monkeypatch.setattr(module, "measure_layers", spy)
+
+    def check(function, parameters, batch):
+        report = check_gradients(function, parameters, batch=batch)
+        assert report.verdict == "FAIL"
+        return seen[-1].levels
+
+    return check
+
+
+def names_of(levels):
+    return [set(level) for level in levels]
+
+
+RNG = np.random.default_rng(0)
+X, Y = RNG.normal(size=(20, 5)), RNG.normal(size=(20, 3))
+NOISE = RNG.normal(size=(20, 6))
+
+
+def network(order):
+    """Two tanh layers, the derivative of the first wrong, blocks in any order."""
+    shapes = {"in": (5, 6), "shift": (6,), "out": (6, 3), "last": (3,)}
+    parameters = {name: RNG.normal(size=shapes[name]) / 2 for name in order}
+
+    def function(p, X, Y):
+        h = np.tanh(X @ p["in"] + p["shift"])
+        d = (h @ p["out"] + p["last"] - Y) / len(X)
+        e = d @ p["out"].T * (1 - h)
+        g = {"in": X.T @ e, "shift": e.sum(0), "out": h.T @ d, "last": d.sum(0)}
+        return 0.5 * len(X) * np.sum(d * d), g
+
+    return function, parameters
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        ("in", "shift", "out", "last"),
+        ("last", "out", "shift", "in"),
+        ("in", "out", "last", "shift"),
+    ],
+)
+def test_the_order_of_the_names_does_not_matter(measured, order):
+    levels = measured(*network(order), (X, Y))
+    assert names_of(levels) == [{"in", "shift"}, {"out", "last"}]
+
+
+def test_a_gate_and_what_it_gates_are_no_chain(measured):
+    p = {"A": RNG.normal(size=(5, 4)), "B": RNG.normal(size=(5, 4)), "v": RNG.normal(size=4)}
+
+    def function(p, X, Y):
+        a, s = np.tanh(X @ p["A"]), 1 / (1 + np.exp(-X @ p["B"]))
+        r = (a * s) @ p["v"] - Y[:, 0]
+        d = np.outer(r, p["v"]) / len(X)
+        g = {"A": X.T @ (d * s * (1 - a * a)), "B": X.T @ (d * a * s)}
+        return 0.5 * np.mean(r * r), {**g, "v": (a * s).T @ r / len(X)}
+
+    assert measured(function, p, (X, Y)) == ()
+
+
+def test_queries_and_keys_are_no_chain(measured):
+    Z = RNG.normal(size=(10, 4, 5))
+    p = {name: 0.5 * RNG.normal(size=(5, 3)) for name in ("Wq", "Wk", "Wv")}
+
+    def function(p, Z, T):
+        Q, K, V = (Z @ p[name] for name in p)
+        S = np.exp(Q @ K.swapaxes(1, 2))
+        A = S / S.sum(-1, keepdims=True)
+        d = (A @ V - T) / len(Z)
+        e = A * (d @ V.swapaxes(1, 2))
+        down = lambda t: np.einsum("ntd,nth->dh", Z, t)  # noqa: E731  # one line
+        g = {"Wq": down(e @ K), "Wk": down(e.swapaxes(1, 2) @ Q), "Wv": down(A.swapaxes(1, 2) @ d)}
+        return 0.5 * len(Z) * np.sum(d * d), g
+
+    assert measured(function, p, (Z, RNG.normal(size=(10, 4, 3)))) == ()
+
+
+def test_a_path_around_a_layer_leaves_no_chain(measured):
+    p = {"W": RNG.normal(size=(5, 5)), "V": RNG.normal(size=(5, 3))}
+
+    def function(p, X, Y):
+        h = X + np.tanh(X @ p["W"])
+        d = (h @ p["V"] - Y) / len(X)
+        g = {"W": X.T @ (d @ p["V"].T), "V": h.T @ d}  # the derivative of tanh is missing
+        return 0.5 * len(X) * np.sum(d * d), g
+
+    assert measured(function, p, (X, Y)) == ()

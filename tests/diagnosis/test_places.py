@@ -1,0 +1,156 @@
+"""Where a fault enters: read off a measured chain of layers, and not said where there is none."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gradhook.diagnosis.layers import Layers
+from gradhook.diagnosis.places import forward_order, place_of_fault
+
+LEVELS = (("W1", "b1"), ("W2", "b2"), ("W3", "b3"))
+SHAPES = {"W1": (5, 4), "b1": (4,), "W2": (4, 4), "b2": (4,), "W3": (4, 3), "b3": (3,)}
+
+
+def said(*wrong, levels=LEVELS, shapes=SHAPES, right=None, chain=True):
+    order = [name for level in levels for name in level]
+    gates = frozenset(name for name in order if name[0] in "Wg")
+    layers = Layers(levels, gates) if chain else Layers()
+    right = [name for name in order if name not in wrong] if right is None else right
+    return place_of_fault(layers, wrong, right, shapes, order)
+
+
+def layered(count):
+    levels = tuple((f"W{k}", f"b{k}") for k in range(1, count + 1))
+    return levels, {name: (4, 4) if name[0] == "W" else (4,) for pair in levels for name in pair}
+
+
+def test_where_nothing_is_wrong_nothing_is_said():
+    assert said() == ""
+
+
+def test_without_a_chain_the_blocks_are_named_and_nothing_is_added():
+    assert said("W1", "b1", chain=False) == "b1, W1 wrong; W2, b2, W3, b3 right"
+    assert said(*SHAPES, chain=False) == "b3, W3, b2, W2, b1, W1 wrong"
+
+
+def test_a_block_outside_of_the_chain_keeps_the_sentence_to_names():
+    levels = (("W1", "b1"), ("W2", "b2"))
+    layers = Layers(levels, frozenset({"W1", "W2"}))
+    sentence = place_of_fault(layers, ["W1", "t"], ["W2"], {**SHAPES, "t": ()}, ["W1", "W2", "t"])
+    assert sentence == "t, W1 wrong; W2 right"
+
+
+def test_a_fault_between_two_layers_is_enclosed():
+    assert said("W1", "b1", "W2", "b2") == (
+        "b2, W2, b1, W1 wrong; W3, b3 right: the fault enters between W3 and b2 "
+        "(derivative of that activation, or W3 transposed, or a skip that joins there)"
+    )
+
+
+@given(st.integers(2, 8), st.data())
+def test_the_last_wrong_block_and_the_weight_above_are_named(layers, data):
+    levels, shapes = layered(layers)
+    faulty = data.draw(st.integers(1, layers - 1))
+    wrong = [name for level in levels[:faulty] for name in level]
+    sentence = said(*wrong, levels=levels, shapes=shapes)
+    assert f"the fault enters between W{faulty + 1} and b{faulty} " in sentence
+
+
+@given(st.integers(2, 8), st.sets(st.integers(0, 15)), st.sets(st.integers(0, 15)), st.booleans())
+def test_any_blocks_wrong_and_any_left_open_give_a_sentence(layers, bad, unsure, chain):
+    levels, shapes = layered(layers)
+    order = [name for level in levels for name in level]
+    wrong = [name for k, name in enumerate(order) if k in bad]
+    right = [n for k, n in enumerate(order) if k not in bad and k not in unsure]
+    sentence = said(*wrong, levels=levels, shapes=shapes, right=right, chain=chain)
+    assert bool(sentence) is bool(wrong)
+
+
+def test_everything_wrong_points_to_the_loss():
+    sentence = said(*SHAPES)
+    assert "nothing is right: the fault is at the loss" in sentence
+    assert "1/N" in sentence
+
+
+def test_one_bias_alone_points_to_its_own_formula():
+    assert said("b2") == (
+        "b2 wrong and nothing else; W2, at the same place, right: what makes the gradient of b2 "
+        "out of the one that both share"
+    )
+
+
+def test_one_weight_alone_points_to_its_own_formula_where_its_bias_is_right():
+    assert said("W2") == (
+        "W2 wrong and nothing else; b2, which shares its incoming gradient, is right: the input "
+        "that it is multiplied by, the layout of its gradient, or a term added to it; what it "
+        "passes down is right"
+    )
+
+
+def test_the_first_layer_passes_nothing_down():
+    assert "passes down" not in said("W1")
+
+
+def test_a_weight_without_a_bias_is_blamed_on_nothing_of_its_own_alone():
+    sentence = said("W1", levels=(("W1",), ("W2",)), right=["W2"])
+    assert sentence == (
+        "W1 wrong; W2 right: the fault enters between W2 and W1, or in the formula of W1 itself"
+    )
+
+
+def test_a_weight_and_its_bias_above_right_ones_share_a_wrong_incoming_gradient():
+    assert "without the derivative of its activation" in said("W2", "b2")
+
+
+def test_all_weights_and_no_bias_point_to_the_penalty():
+    assert "all weights and no bias: the penalty" in said("W1", "W2", "W3")
+
+
+def test_wrong_blocks_with_right_ones_between_them_are_named_and_no_more():
+    assert said("b1", "W3") == "W3, b1 wrong; W1, W2, b2, b3 right"
+
+
+def test_what_was_not_judged_is_neither_right_nor_wrong():
+    sentence = said("W1", "b1", right=["W3", "b3"])
+    assert "the fault enters between W3 and b1" in sentence
+    assert "W2" not in sentence
+
+
+def test_a_normalisation_above_points_to_its_statistics():
+    levels = (("W1", "b1"), ("gamma1", "beta1"), ("W2",))
+    shapes = {"W1": (4, 4), "b1": (4,), "gamma1": (4,), "beta1": (4,), "W2": (4, 3)}
+    sentence = said("W1", "b1", levels=levels, shapes=shapes)
+    assert "between gamma1 and b1" in sentence
+    assert "mean and variance" in sentence
+
+
+def test_a_weight_of_one_output_is_no_normalisation():
+    levels = (("W1", "b1"), ("W2", "b2"))
+    shapes = {"W1": (5, 3), "b1": (3,), "W2": (3, 1), "b2": (1,)}
+    sentence = said("W1", "b1", levels=levels, shapes=shapes)
+    assert "derivative of that activation, or W2 transposed" in sentence
+
+
+def test_many_blocks_are_counted_and_not_listed():
+    levels, shapes = layered(10)
+    wrong = [name for level in levels[:7] for name in level]
+    assert "b7, W7, b6, W6, b5 and 9 more wrong" in said(*wrong, levels=levels, shapes=shapes)
+
+
+def test_names_that_end_in_a_number_are_ordered_by_it():
+    names = ["W10", "b2", "W1", "b10", "W2", "b1"]
+    layers = [int(name[1:]) for name in forward_order(names, None)]
+    assert layers == sorted(layers)
+
+
+def test_within_a_layer_the_order_stays_as_it_stood():
+    assert forward_order(["b2", "W2", "b1", "W1"], None) == ["b1", "W1", "b2", "W2"]
+
+
+@pytest.mark.parametrize("names", [["W2", "b", "W1"], ["out", "in"], []])
+def test_names_without_numbers_stay_as_they_stand(names):
+    assert forward_order(names, None) == names
+
+
+def test_the_order_given_wins_and_what_it_leaves_out_follows():
+    assert forward_order(["W1", "b1", "W2"], ["W2", "W1"]) == ["W2", "W1", "b1"]

@@ -1,0 +1,49 @@
+"""The numbers that a factor may come from, as a batch and blocks show them."""
+
+import types
+
+import numpy as np
+import pytest
+
+from gradhook.diagnosis.sizes import rows_of, rows_that_count, sizes_seen
+
+
+def seen_in(*batch, shapes=((5, 4), (4, 3)), switches=(), whole=0):
+    gradients = {f"W{k}": np.zeros(shape) for k, shape in enumerate(shapes)}
+    return types.SimpleNamespace(
+        evaluator=types.SimpleNamespace(batch=batch),
+        options=types.SimpleNamespace(sample_axis=0),
+        gradients=gradients,
+        order=list(gradients),
+        rows=len(batch[0]),
+        context=types.SimpleNamespace(batch_rows=whole),
+        measured=types.SimpleNamespace(setting=types.SimpleNamespace(switches=switches)),
+    )
+
+
+X = np.ones((7, 5))
+
+
+def test_rows_outputs_widths_and_the_whole_batch_are_seen():
+    sizes = sizes_seen(seen_in(X, np.ones((7, 3)), whole=200))
+    assert (sizes.rows, sizes.outputs, sizes.whole) == (7, 3, 200)
+    assert sizes.widths == {3, 4, 5}
+    assert sizes.regression
+
+
+def test_labels_are_no_targets_for_every_output():
+    assert not sizes_seen(seen_in(X, np.arange(7))).regression
+
+
+@pytest.mark.parametrize(
+    "mask", [np.arange(7) < 4, (np.arange(7) < 4).astype(float), np.where(np.arange(7) < 4, 2, -1)]
+)
+def test_a_mask_counts_the_rows_that_it_lets_count(mask):
+    mismatch = seen_in(X, mask)
+    assert sizes_seen(mismatch).counted == (4,)
+    assert rows_that_count(mismatch) == [0, 1, 2, 3]
+
+
+def test_a_batch_without_rows_has_none():
+    assert rows_of(seen_in(X), (3.0,)) == 0
+    assert rows_that_count(seen_in(X)) == []
