@@ -139,7 +139,7 @@ def test_the_test_of_the_guide_runs_with_the_plugin(tmp_path):
     (test,) = (piece.code for piece in pieces if piece.page.parent.name == "examples")
     # The first screen's network, wrong as it stands there and put right.
     wrong = next(blocks(README)).code.replace("print(", "(")
-    right = wrong.replace("dhidden.mean(axis=0)", "dhidden.sum(axis=0)")
+    right = wrong.replace("hidden.T @ error", "hidden.T @ derror")
     (tmp_path / "test_network.py").write_text(test, encoding="utf-8")
     anywhere = ["-c", os.devnull, f"--rootdir={tmp_path}", str(tmp_path)]
     for code, passes in ((right, True), (wrong, False)):
@@ -156,7 +156,7 @@ def test_the_test_of_the_guide_runs_with_the_plugin(tmp_path):
             check=False,
         )
         assert done.returncode == (0 if passes else 1), done.stdout + done.stderr
-        assert ("gradcheck: FAIL, b1 wrong" in done.stdout) is not passes
+        assert ("gradcheck: FAIL, W2 wrong" in done.stdout) is not passes
 
 
 def check_command(command: list[str], folder: Path) -> None:
@@ -195,7 +195,7 @@ def check_command(command: list[str], folder: Path) -> None:
 def test_a_wrong_gradient_and_its_whole_report_stand_on_the_first_screen():
     first = next(blocks(README))
     text = README.read_text(encoding="utf-8").splitlines()[:40]
-    assert first.output.startswith("gradcheck: FAIL, b1 wrong")
+    assert first.output.startswith("gradcheck: FAIL, W2 wrong")
     assert first.output.splitlines()[-1] in text
     # The function with the wrong backward pass, as long as the issue of it asks.
     assert len(first.code.split("\n\n\n")[1].splitlines()) == 10
