@@ -214,7 +214,9 @@ class Plan:
         main = outcome.measured[0]
         evaluator = self._evaluator
         copied = outcome.facts.writes_batch
-        whole = WholeBatch(evaluator, self._options, batch, self._rows, copied=copied)
+        whole = WholeBatch(
+            evaluator, self._options, batch, self._rows, total=self._batch_rows, copied=copied
+        )
         with evaluator.aside():
             told = whole.untested(outcome.measured)
             answer = whole.ask(main, outcome.coverage)

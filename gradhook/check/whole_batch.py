@@ -25,7 +25,7 @@ from gradhook.objective.parameters import map_leaves
 from gradhook.options import Options
 from gradhook.probe.analytic_rounding import joint_analytic_error
 from gradhook.probe.budget import Budget
-from gradhook.probe.joint import probe_jointly
+from gradhook.probe.joint import is_noise, probe_jointly
 from gradhook.probe.measure import enter, measure
 from gradhook.probe.prober import Prober
 from gradhook.probe.result import EarlierResults, SettingResult
@@ -64,6 +64,7 @@ class WholeBatch:
         options: The check's options.
         batch: The whole batch.
         rows: How many rows were drawn.
+        total: How many the batch holds; 0 where that is not known.
         copied: Whether the functions write to a batch, so that they get a copy.
     """
 
@@ -71,6 +72,7 @@ class WholeBatch:
     options: Options
     batch: Batch
     rows: int
+    total: int = 0
     copied: bool = False
 
     def every_row(self) -> Batch:
@@ -144,6 +146,8 @@ class WholeBatch:
             evidence = replace(joint.evidence, analytic_error=rounded)
             said = self._judged(evidence, entered, prober)
         if said.verdict in MISMATCH:
+            if is_noise(prober, joint):
+                return BatchAnswer.UNKNOWN, "over a longer step the slope is another one (noise?)"
             return BatchAnswer.WRONG, said.note
         right = said.verdict is Verdict.PASS
         return (BatchAnswer.RIGHT if right else BatchAnswer.UNKNOWN), said.note
@@ -185,11 +189,11 @@ def merged(rows: CheckRecord, every: CheckRecord, whole: WholeBatch) -> CheckRec
             taken_back.append(name)
         elif now in MISMATCH and before not in MISMATCH:
             found.append(name)
-    count = whole.rows
+    count, of = whole.rows, f" of {whole.total}" if whole.total else ""
     if taken_back:
         every.notes.append(
-            f"{', '.join(taken_back)}: right on the whole batch, wrong on {count} rows of it: the "
-            "objective uses something of the whole batch (a constant 1/n, precomputed sums, a "
+            f"{', '.join(taken_back)}: right on the whole batch{of}, wrong on {count} rows of it: "
+            "the objective uses something of the whole batch (a constant 1/n, precomputed sums, a "
             "parameter per row); pass samples=None to check on every row from the start"
         )
     if found:

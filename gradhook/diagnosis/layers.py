@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gradhook._types import Array, Batch, Blocks
-from gradhook.diagnosis.experiment import Turned, changed, revisit, without
+from gradhook.diagnosis.experiment import Turned, changed, revisit, with_rows, without
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.wrong_block import is_vector
 from gradhook.evaluation.directions import Move, seeded
@@ -113,7 +113,7 @@ def _stopped(
     """The blocks that nothing reaches where one block is zero; ``None`` outside the domain.
 
     The analytic gradient tells of right blocks.  Of wrong ones it may not vanish for being wrong,
-    so they are moved: the loss stays, or changes by the same on other data, as a penalty does.
+    so they are moved: the loss stays, or changes by the same on fewer rows, as a penalty does.
     """
     evaluator = mismatch.evaluator
     zero = {zeroed: np.zeros_like(values[zeroed])}
@@ -129,12 +129,12 @@ def _stopped(
         if mismatch.budget.left < len(wrong):
             return None
         allowed = 10 * mismatch.measured.prober.noise + ROUNDING * abs(loss)
-        other = _other_data(mismatch)
+        fewer = with_rows(mismatch, range(max(1, mismatch.rows - 1)))
         for name in wrong:
             moved = values[name] + _far(mismatch, values[name], name)
             change = _change(evaluator, name, values[name], moved)
-            if abs(change) > allowed and other is not None:
-                batch, evaluator.batch = evaluator.batch, other
+            if abs(change) > allowed and fewer is not None:
+                batch, evaluator.batch = evaluator.batch, fewer
                 change -= _change(evaluator, name, values[name], moved)
                 evaluator.batch = batch
             if abs(change) <= allowed:

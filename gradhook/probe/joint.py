@@ -14,10 +14,12 @@ from dataclasses import dataclass
 
 from gradhook._types import Verdict
 from gradhook.difference.formulas import Pair
+from gradhook.evaluation.directions import Direction
 from gradhook.evaluation.line import Line
 from gradhook.options import Options
 from gradhook.probe.budget import QUICK, Budget
 from gradhook.probe.measure import measure
+from gradhook.probe.noise_level import hidden_noise
 from gradhook.probe.prober import Prober
 from gradhook.probe.result import EarlierResults, SettingResult
 from gradhook.probe.setting import EnteredSetting
@@ -27,7 +29,7 @@ from gradhook.verdict.compare import compare
 from gradhook.verdict.evidence import BlockEvidence, Probe
 from gradhook.verdict.judge import Judgement, judge
 
-__all__ = ["JointProbe", "measure_quickly", "probe_jointly"]
+__all__ = ["JointProbe", "is_noise", "measure_quickly", "probe_jointly"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,7 @@ def probe_jointly(prober: Prober, budget: Budget) -> JointProbe:
         prober: At the point.
         budget: Evaluations that may be made; at least a pair is.
     """
-    gradients, scales = prober.gradients, prober.scales
-    parts = [(n, prober.direction(n, 0), s) for n, s in scales.items() if gradients[n].size]
+    gradients, scales, parts = prober.gradients, prober.scales, _parts(prober)
     shares = {n: s * v.dot(gradients[n]) for n, v, s in parts}
     with Line(prober.evaluator.workspace, parts, prober.evaluator.loss) as line:
         if budget.left < 4:  # the noise was dear to measure
@@ -69,6 +70,18 @@ def probe_jointly(prober: Prober, budget: Budget) -> JointProbe:
     error = math.hypot(*(scale * rounding.get(name, 0.0) for name, scale in scales.items()))
     evidence = BlockEvidence("all blocks", count, size, 1.0, (probe,), analytic_error=error)
     return JointProbe(probe, shares, evidence)
+
+
+def is_noise(prober: Prober, joint: JointProbe) -> bool:
+    """Whether a joint mismatch is noise that was not reckoned with: a longer step takes it back."""
+    with Line(prober.evaluator.workspace, _parts(prober), prober.evaluator.loss) as line:
+        found = hidden_noise(line, joint.probe, at_zero=prober.loss, scale=1.0, noise=prober.noise)
+    return found is not None
+
+
+def _parts(prober: Prober) -> list[tuple[str, Direction, float]]:
+    sizes = prober.gradients
+    return [(n, prober.direction(n, 0), s) for n, s in prober.scales.items() if sizes[n].size]
 
 
 def measure_quickly(

@@ -19,7 +19,7 @@ from typing import Any, Self
 import numpy as np
 
 from gradhook._types import Blocks
-from gradhook.difference import Backward, Forward, Method
+from gradhook.difference import Backward, ComplexStep, Forward, Method
 from gradhook.difference.base import Estimate
 from gradhook.difference.formulas import Formula, Pair, Sharp
 from gradhook.difference.long_steps import LongSteps
@@ -99,7 +99,7 @@ class Prober:
         self.gradients = gradients
         self._seed = seed
         self._method = method
-        moves = self._workspace.moves
+        self._moves = moves = self._workspace.moves
         self.units: Mapping[str, float]
         self.units = like.units if like else {name: move.unit for name, move in moves.items()}
         self.scales = {
@@ -126,7 +126,8 @@ class Prober:
             # counts, the larger one where they are too large.
             steepness = self.ordinary / (like.ordinary or math.inf)
             # A loss of zero is not exact: it is made of terms of the size that it has elsewhere.
-            vanishing = growth < VANISHING
+            # At the same point it is another loss, as one without its penalty.
+            vanishing = growth < VANISHING and moves is not like._moves
             self._least_ordinary = like.ordinary if vanishing else 0.0
             self._further = vanishing or max(growth, steepness) >= SMALLER
             if self._further:
@@ -162,7 +163,7 @@ class Prober:
     @property
     def state(self) -> dict[str, Any]:
         """Everything but the evaluator, its arrays, the gradients and elements measured."""
-        without = ("evaluator", "_workspace", "gradients", "_elements")
+        without = ("evaluator", "_workspace", "_moves", "gradients", "_elements")
         return {name: value for name, value in vars(self).items() if name not in without}
 
     @property
@@ -415,7 +416,9 @@ class Prober:
                 )
                 slope = search(line, self.loss, Pair(), options, noise=self.noise)
             analytic = direction.dot(self.gradients[name])
-            if self._rounds(name, slope.step) and math.isfinite(slope.value):
+            complex_step = isinstance(self._method, ComplexStep)  # moves nothing that is real
+            rounds = not complex_step and self._rounds(name, slope.step)
+            if rounds and math.isfinite(slope.value):
                 analytic = line.slope_taken({name: self.gradients[name]}, slope.step)
         self.steps.learn(name, slope)
         return Probe(analytic, slope)

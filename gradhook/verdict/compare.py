@@ -3,8 +3,9 @@
 ``ratio = ‖a - n‖ / (‖a‖ + ‖n‖)``.  ``‖a‖`` is known exactly.  For random directions with ``E v vᵀ =
 I`` the mean square of ``⟨v, r⟩`` estimates ``‖r‖²`` and that of ``⟨v, n⟩`` estimates ``‖n‖²``;
 where the residual is small, ``‖n‖² = ‖a‖² + mean(⟨v, n⟩² - ⟨v, a⟩²)`` does so with hardly any
-spread.  With K probes a root mean square spreads by about ``1/√(2K)``, and ``K·estimate²/truth²``
-follows a chi-squared distribution with K degrees of freedom.
+spread.  Where it is not small, all three are root mean squares over the same probes, so that the
+ratio lies in [0, 1].  With K probes a root mean square spreads by about ``1/√(2K)``, and
+``K·estimate²/truth²`` follows a chi-squared distribution with K degrees of freedom.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ __all__ = ["Comparison", "chi_squared", "compare", "compare_all", "ratio_of"]
 
 EPS = sys.float_info.epsilon
 
+SMALL = 0.5
+"""Residual, in units of the analytic norm, up to which it is small."""
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -28,7 +32,7 @@ class Comparison:
 
     Args:
         residual_norm: ``‖a - n‖``.
-        analytic_norm: ``‖a‖``.
+        analytic_norm: ``‖a‖``; along the probes where the residual is not small.
         numerical_norm: ``‖n‖``.
         error_norm: What ``‖a - n‖`` would be from errors of measurement alone.
         ratio: The textbook ratio.
@@ -70,7 +74,11 @@ def compare(evidence: BlockEvidence, tolerance: Tolerance) -> Comparison:
     error = math.sqrt(per_probe) * math.hypot(*errors)
     measured = math.sqrt(per_probe) * math.hypot(*(p.slope.value for p in probes))
     numerical = measured if evidence.exact else _numerical_norm(evidence, probes, measured)
-    ratio = ratio_of(residual, evidence.analytic_norm, numerical)
+    analytic = evidence.analytic_norm
+    if not evidence.exact and residual > SMALL * analytic:
+        analytic = math.sqrt(per_probe) * math.hypot(*(p.analytic for p in probes))
+        numerical = measured
+    ratio = ratio_of(residual, analytic, numerical)
     used = {id(probe) for probe in probes}
     positions = [i for i, probe in enumerate(evidence.probes) if id(probe) in used]
     standing_out = tuple(
@@ -88,12 +96,12 @@ def compare(evidence: BlockEvidence, tolerance: Tolerance) -> Comparison:
         ratio, error = math.nan, math.inf
     return Comparison(
         residual,
-        evidence.analytic_norm,
+        analytic,
         numerical,
         error,
         ratio,
         math.hypot(
-            ratio_of(error, evidence.analytic_norm, numerical),
+            ratio_of(error, analytic, numerical),
             ratio * relative_spread if resolved else 0.0,
         ),
         ratio * low,

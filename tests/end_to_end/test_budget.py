@@ -80,8 +80,8 @@ def test_a_check_among_ties_keeps_its_budget(seed):
 
     report = check_gradients(loss_and_gradients, parameters, batch=(X, Y), seed=seed)
     assert report.passed
-    # Beside the passing settings, two gradients and two probes a block a step off the ties.
-    assert report.evaluations <= 16 * 4 + 24
+    # Ties are looked into: two gradients and probes a step off them, and elements one by one.
+    assert report.evaluations <= 40 * 4 + 100
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -128,27 +128,13 @@ def test_stairs_leave_a_passing_check_within_its_budget():
     assert not any(report.verdict == "FAIL" for report in reports)
     spent = [report.evaluations for report in reports if report.passed]
     assert len(spent) > 30
-    # Where stairs take long to find some checks take a probe more.
-    assert sum(count > 16 * 4 + 24 for count in spent) <= len(spent) // 5
-    assert max(spent) <= 1.2 * (16 * 4 + 24)
+    # At most two long probes a block come on top, of sixty evaluations each.
+    assert max(spent) <= 40 * 4 + 100 + 2 * 60 * 4
 
 
 def test_a_block_that_is_wrong_beside_stairs_fails_all_the_same():
     verdicts = [half_in_float32(seed, factor=1.2).blocks["W1"].verdict for seed in range(10)]
     assert verdicts == ["FAIL"] * 10
-
-
-def test_where_evaluations_have_run_out_the_current_point_is_seen_jointly():
-    reports = [half_in_float32(seed) for seed in range(20)]
-    notes = [
-        finding.note
-        for report in reports
-        for block in report.blocks.values()
-        for finding in block.findings
-        if finding.setting == "current point"
-    ]
-    assert any("jointly with the other blocks" in note for note in notes)
-    assert any("jointly" not in note for note in notes)
 
 
 def test_calls_that_return_both_serve_both_tests_of_repetition():

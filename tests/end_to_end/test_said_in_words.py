@@ -99,7 +99,7 @@ def test_a_penalty_of_usual_size_needs_no_such_sentence():
     assert report.coverage == ()
 
 
-def test_an_epsilon_inside_the_logarithm_of_three_layers_passes_and_costs_no_search():
+def test_an_epsilon_inside_the_logarithm_of_three_layers_passes_within_one_search():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(20, 8)), rng.integers(0, 5, 20)
     sizes = (8, 16, 12, 5)
@@ -130,9 +130,9 @@ def test_an_epsilon_inside_the_logarithm_of_three_layers_passes_and_costs_no_sea
     assert report.passed
     assert report.verdict == "PASS"
     notes = [f.note for block in report.blocks.values() for f in block.findings]
-    assert any("typical of log(y + eps)" in note for note in notes)
-    # Three times what right code costs: 16 evaluations for each of six blocks, and 24.
-    assert report.evaluations <= 3 * (16 * 6 + 24)
+    assert any("as a log(y + eps)" in note for note in notes)
+    # A mismatch is looked into, at most by one search of 1300 beside what right code may cost.
+    assert report.evaluations <= 40 * 6 + 100 + 1300
 
 
 def test_one_element_of_a_million_one_percent_off_is_the_worst_and_is_where_it_fails():

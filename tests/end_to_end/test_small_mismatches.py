@@ -68,7 +68,7 @@ def test_a_missing_multiple_of_the_weights_warns_however_small():
     assert factor == pytest.approx(1e-9, rel=1e-2)
 
 
-def test_an_epsilon_inside_the_logarithm_passes_with_its_note():
+def test_an_epsilon_inside_the_logarithm_of_the_only_block_warns():
     rng = np.random.default_rng(0)
     parameters = {"w": 0.5 * rng.standard_normal((20, 10))}
     X, y = rng.standard_normal((7, 20)), rng.integers(0, 10, 7)
@@ -84,13 +84,15 @@ def test_an_epsilon_inside_the_logarithm_passes_with_its_note():
 
     report = check_gradients(softmax_with_epsilon, parameters, batch=(X, y))
     block = report.blocks["w"]
-    assert report.verdict == "PASS"
+    # Of one block alone nothing tells such a loss from a mistake in that block.
+    assert report.verdict == "WARN"
     assert 1e-9 < block.ratio < 1e-5
-    assert any("typical of log(y + eps)" in finding.note for finding in block.findings)
 
 
-@pytest.mark.parametrize(("ratio", "passing"), [(3e-6, (20, 20)), (4e-5, (0, 0))])
-def test_an_unexplained_mismatch_passes_below_a_hundred_thousandth_and_warns_above(ratio, passing):
+@pytest.mark.parametrize(("ratio", "passing"), [(3e-7, (20, 20)), (3e-6, (0, 2)), (4e-5, (0, 0))])
+def test_an_unexplained_mismatch_of_the_only_block_passes_below_warn_and_warns_above(
+    ratio, passing
+):
     verdicts = []
     for seed in range(20):
         rng = np.random.default_rng(seed)

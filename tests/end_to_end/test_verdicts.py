@@ -181,7 +181,7 @@ def test_a_check_at_a_tie_keeps_the_budget_of_a_passing_check(seed):
     report = check_gradients(absolute, parameters, batch=(X, y), penalty="reg", seed=seed)
     assert report.passed
     assert any(f.verdict == "KINK" for f in report.blocks["W1"].findings)
-    assert report.evaluations <= 24 * 2 + 32
+    assert report.evaluations <= 40 * 2 + 100
 
 
 def test_a_tie_with_opposite_kinks_is_no_bug():
@@ -428,7 +428,7 @@ def test_code_that_computes_in_float32_passes_with_its_resolution():
 
     report = check_gradients(coarse, parameters, batch=(X, y))
     assert report.passed
-    assert "the resolution of the loss's dtype" in report.blocks["W1"].sentence
+    assert "as far as float32 lets see" in report.blocks["W1"].sentence
 
 
 def test_a_nan_loss_is_inconclusive_and_a_nan_gradient_is_wrong():

@@ -90,7 +90,7 @@ def test_the_program_prints_each_room_and_finds_no_fault():
 
 # Tested by way of what calls them, and still without a test of their own.  Only ever shorter.
 TESTED_FROM_OUTSIDE = {
-    "check": "assemble further_settings generic_point layer_check record",
+    "check": "assemble further_settings layer_check record",
     "diagnosis.branches": "winners",
     "diagnosis": "case experiment experiments explain penalty row_sums scale search "
     "upstream_layer zeros",
@@ -98,8 +98,7 @@ TESTED_FROM_OUTSIDE = {
     "evaluation": "containers writes",
     "guard": "neighbours objects saved",
     "objective": "layer",
-    "probe": "adaptive budget elements joint localise measure noise_level residuals result "
-    "setting small_mismatch steps",
+    "probe": "elements localise measure noise_level residuals setting steps",
     "report": "causes json runs",
     "sinks": "base",
     "sinks.tensorboard": "events sink",

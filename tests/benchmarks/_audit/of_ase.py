@@ -17,16 +17,12 @@ LIBRARY = Library(
     conventions=(
         (
             "Forces are minus the gradient of `get_potential_energy()`; for `EMT` and others with "
-            "a "
-            "cut-off the energy jumps where a pair crosses it."
+            "a cut-off the energy jumps where a pair crosses it."
         ),
         "Stress is the derivative of the energy in the symmetric strain divided by the volume.",
-        (
-            "`UnitCellFilter` and `ExpCellFilter` scale the cell's degrees of freedom by "
-            "`cell_factor`."
-        ),
     ),
-    left_out="calculators that run an external program; machine-learned potentials.",
+    left_out="filters of the cell; calculators that run an external program; machine-learned "
+    "potentials.",
 )
 
 FAULTS: tuple[Fault, ...] = ()

@@ -16,9 +16,7 @@ LIBRARY = Library(
     conventions=(
         (
             "`fit_deriv` of a series returns the matrix of its terms, one column a coefficient; "
-            "that "
-            "of "
-            "other models a list, one array a parameter."
+            "that of other models a list, one array a parameter."
         ),
     ),
     left_out="models without `fit_deriv`; compound models; derivatives with units.",
@@ -28,13 +26,12 @@ FAULTS = (
     Fault(
         "`Drude1D.fit_deriv`: the derivative in `x_0`",
         ("Drude1D.fit_deriv",),
-        "The inner derivative is written `(-x / x_0 - 1 / x) * (x / x_0 - x_0 / x) - 2 * fwhm**2 / "
-        "x_0**3`.",
+        "The inner derivative is written `(-x / x_0 - 1 / x) * (x / x_0 - x_0 / x) - 2 * fwhm**2 "
+        "/ x_0**3`.",
         "`(-x / x_0**2 - 1 / x) * (x / x_0 - x_0 / x) - fwhm**2 / x_0**3`.",
         "Algebra; complex step of `evaluate` (agrees with the formula to 1e-15).",
         "Not found; [#16828](https://github.com/astropy/astropy/issues/16828), open, asks to "
-        "verify "
-        "the derivatives of all models.",
+        "verify the derivatives of all models.",
         """\
 import numpy as np; from astropy.modeling.physical_models import Drude1D
 x = np.array([0.7])
@@ -44,9 +41,9 @@ print(Drude1D.fit_deriv(x, 1.3, 1.1, 0.7)[1][0],
     Fault(
         "`Hermite2D.evaluate`: the polynomials in y from degree 2 on",
         ("Hermite2D degrees 2, 3.fit_deriv",),
-        "`_fcache` keeps the terms in x and in y in one dictionary and uses the index there, which "
-        "starts at `x_degree + 1` for y, as the degree: `2 * (n - 1)`. `fit_deriv` is right, "
-        "and so disagrees with the function.",
+        "`_fcache` keeps the terms in x and in y in one dictionary and uses the index there, "
+        "which starts at `x_degree + 1` for y, as the degree: `2 * (n - 1)`. `fit_deriv` is "
+        "right, and so disagrees with the function.",
         "`2 * (n - x_terms - 1)` in the loop over y: `H_n(y) = 2 y H_{n-1}(y) - 2 (n - 1) "
         "H_{n-2}(y)`.",
         "`numpy.polynomial.hermite`: `H_2(0.7) = -0.04`, `evaluate` has -2.04.",

@@ -16,8 +16,7 @@ LIBRARY = Library(
     conventions=(
         (
             "`grad` maps a variable to a sparse matrix of shape (variable.size, expression.size), "
-            "both "
-            "flattened column by column."
+            "both flattened column by column."
         ),
         "Where an atom has a kink, `grad` is one subgradient.",
     ),

@@ -22,8 +22,7 @@ FAULTS = (
         ("kernel ExpSquared full metric get_gradient*",),
         "`GeneralMetric` keeps `1 / L_ii = exp(-p)` for a parameter `p = log L_ii`; its gradient "
         "multiplies by `exp(vector_[k])`, the exponential of the number kept. From three "
-        "dimensions on "
-        "the elements are also written column by column and read row by row.",
+        "dimensions on the elements are also written column by column and read row by row.",
         "`-2 r_i Lir_i / vector_[k]`, at the place where `set_parameter` keeps the element.",
         "Algebra (`metrics.h`); differences of `get_value`.",
         "",

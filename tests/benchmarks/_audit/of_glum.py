@@ -15,10 +15,9 @@ LIBRARY = Library(
     "glum",
     conventions=(
         (
-            "`rowwise_gradient_hessian` returns the gradient of the log-likelihood, minus half the "
-            "deviance's, and as Hessian the expected one (Fisher information) where the link is "
-            "not "
-            "canonical."
+            "`rowwise_gradient_hessian` returns the gradient of the log-likelihood, minus half "
+            "the deviance's, and as Hessian the expected one (Fisher information) where the link "
+            "is not canonical."
         ),
     ),
     left_out="the solvers; formulas.",

@@ -17,14 +17,11 @@ LIBRARY = Library(
     conventions=(
         (
             "`gradfactor(f, df)` of paramz takes the derivative in the model's parameter and "
-            "returns "
-            "the one in the optimiser's."
+            "returns the one in the optimiser's."
         ),
         (
             "`gradients_X(dL_dK, X)` counts both arguments of a kernel matrix of one set of "
-            "inputs; "
-            "with "
-            "one set, `dL_dK` must be symmetric."
+            "inputs; with one set, `dL_dK` must be symmetric."
         ),
     ),
     left_out="psi statistics, ODE and latent-force kernels, whole models.",
@@ -49,8 +46,7 @@ print(t.gradfactor(t.f(x), np.ones(1))[0], (t.f(x + 1e-6)[0] - t.f(x - 1e-6)[0])
         "The second term takes `dL_dK` untransposed (it raises unless both sets are of one size), "
         "and the variance multiplies the first term alone.",
         "`variance * (einsum('ij,iq,jq->q', dL_dK, phi1, dphi2) + einsum('ij,iq,jq->q', dL_dK.T, "
-        "phi2, "
-        "dphi1))`.",
+        "phi2, dphi1))`.",
         "Algebra; differences of `K(X, X2)`.",
         "Not looked for.",
         """\
@@ -64,8 +60,7 @@ print(m.slope.gradient[0], np.sum(c * (k(1.4 + 1e-6).K(X, Z) - k(1.4 - 1e-6).K(X
         "`LogisticBasisFuncKernel.update_gradients_diag` leaves out the slope",
         ("kernel LogisticBasisFuncKernel update_gradients_diag",),
         "The method is inherited and sets the gradient of the variance alone; that of the slope "
-        "stays "
-        "what it was.",
+        "stays what it was.",
         "`slope.gradient = 2 * variance * einsum('i,iq,iq->q', dL_dKdiag, phi, dphi)`.",
         "Algebra; differences of `Kdiag`.",
         "Not looked for.",

@@ -15,17 +15,15 @@ LIBRARY = Library(
     conventions=(
         (
             "MMC adds 1e-6 under roots and logarithms, in value and gradient at different places: "
-            "the "
-            "two agree to 1e-6 only."
+            "the two agree to 1e-6 only."
         ),
         "LMNN's objective counts active triplets: it is piecewise smooth.",
     ),
     left_out="LFDA, ITML, SDML, SCML, RCA (no gradient of their own).",
     seen=(
         (
-            "`MMC._fit_diag` searches along the line of the gradient of `s·w - c log D(w)` for the "
-            "minimum of "
-            "`s·w + c log D(w)`."
+            "`MMC._fit_diag` searches along the line of the gradient of `s·w - c log D(w)` for "
+            "the minimum of `s·w + c log D(w)`."
         ),
     ),
 )

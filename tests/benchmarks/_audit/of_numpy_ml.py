@@ -19,15 +19,14 @@ LIBRARY = Library(
     conventions=(
         (
             "Version 0.1.2 does not import on Python 3.10 and later as it stands: `Hashable` "
-            "moved to "
-            "`collections.abc`; the audit lends it the old name."
+            "moved to `collections.abc`; the audit lends it the old name."
         ),
         "`CrossEntropy.grad` and `SquaredError.grad` are in the input of the last nonlinearity.",
     ),
     left_out="`RNN` and `LSTM` (cannot be built: their base class sets a property; the cells are "
     "checked); `Pool2D` with padding (raises); `SparseEvolution` (does not run with NumPy 2); "
-    "RBM, NCE and WGAN-GP losses (no plain loss beside the gradient); the modules built "
-    "of these layers.",
+    "RBM, NCE and WGAN-GP losses (no plain loss beside the gradient); the modules built of these "
+    "layers.",
     seen=(
         (
             "`RNN` and `LSTM` cannot be built, `SparseEvolution` does not run with NumPy 2, "
@@ -40,8 +39,8 @@ FAULTS = (
     Fault(
         "`LogisticRegression._NLL_grad`: the sign of the penalty",
         ("LogisticRegression l? gamma=0.7",),
-        "The minus in front of the data term covers the penalty too: `-(X.T (y - p) + d_penalty) / "
-        "N`; `fit` descends away from small coefficients.",
+        "The minus in front of the data term covers the penalty too: `-(X.T (y - p) + d_penalty) "
+        "/ N`; `fit` descends away from small coefficients.",
         "`(d_penalty - X.T (y - p)) / N`.",
         "Algebra; differences of `_NLL`.",
         "",
@@ -59,7 +58,7 @@ b = np.array([0.7]); print(f(b)[2][0], (f(b + 1e-6)[1] - f(b - 1e-6)[1]) / 2e-6)
         "(NumPy's buffered `+=` with an index array).",
         "`np.add.at(dW, v_ids, dLdy[ix])`.",
         "Algebra; without repeats, and without pooling, the gradient is right.",
-        "",
+        "Not looked for.",
         """\
 import collections, collections.abc; collections.Hashable = collections.abc.Hashable
 import numpy as np; from numpy_ml.neural_nets.layers import Embedding

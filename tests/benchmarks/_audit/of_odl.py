@@ -22,8 +22,7 @@ LIBRARY = Library(
         "With `pad_mode` other than constant the adjoint of a difference is another difference.",
     ),
     left_out="`Resampling` (its adjoint is said to be approximate); `MoreauEnvelope` (cannot be "
-    "called); "
-    "tomography (needs ASTRA), deformations, wavelets, complex spaces.",
+    "called); tomography (needs ASTRA), deformations, wavelets, complex spaces.",
     seen=(("`Huber` on a space weighted by an array raises; `MoreauEnvelope` cannot be called."),),
 )
 
@@ -51,8 +50,7 @@ print(x.inner(A.adjoint(y)), A(x).inner(y))""",
         "`SamplingOperator` and `WeightedSumSamplingOperator`: adjoints in weighted `rn`",
         ("SamplingOperator*, rn weighted*", "WeightedSumSamplingOperator*, rn weighted*"),
         "The weights of the space do not enter (for `uniform_discr`, whose weight is the cell's "
-        "volume, "
-        "the adjoints are right).",
+        "volume, the adjoints are right).",
         "The value put at a sampling point is divided by the point's weight.",
         "The definition, with ODL's own `inner`: both sides are printed.",
         "[#1068](https://github.com/odlgroup/odl/issues/1068), open, on weighted spaces at large.",
@@ -69,8 +67,7 @@ print(x.inner(A.adjoint(y)), A(x).inner(y))""",
             "functional RosenbrockFunctional, uniform_discr",
         ),
         "The gradient is the vector of partial derivatives; in a weighted space `<gradient, v>` "
-        "is then "
-        "not the derivative along `v`. ODL's other functionals divide by the weight.",
+        "is then not the derivative along `v`. ODL's other functionals divide by the weight.",
         "Partial derivatives divided by the weights.",
         "Differences of the functional along a vector; ODL's `NumericalGradient`.",
         "[#1068](https://github.com/odlgroup/odl/issues/1068), open, on weighted spaces at large.",

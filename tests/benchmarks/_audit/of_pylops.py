@@ -15,9 +15,8 @@ LIBRARY = Library(
     "pylops",
     conventions=(
         (
-            "`Real`, `Imag` and `Conj` are linear over the reals only: their adjoints hold for the "
-            "real "
-            "part of the inner product, which is what is checked."
+            "`Real`, `Imag` and `Conj` are linear over the reals only: their adjoints hold for "
+            "the real part of the inner product, which is what is checked."
         ),
     ),
     left_out="operators that need devito, numba, astra, mkl or a GPU; solvers.",

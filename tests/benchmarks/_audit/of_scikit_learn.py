@@ -15,25 +15,12 @@ LIBRARY = Library(
     "scikit-learn",
     "sklearn",
     conventions=(
-        (
-            "`AbsoluteError` and `PinballLoss` return a Hessian of ones and `HuberLoss` one of "
-            "ones "
-            "and zeros: approximations that the solvers ask for, so stated; not derivatives."
-        ),
-        (
-            "`HalfTweedieLossIdentity`, `HalfPoissonLoss` and others leave out terms that do not "
-            "depend on the prediction: `constant_to_optimal_zero` holds them."
-        ),
-        (
-            "`_kl_divergence_bh` of t-SNE returns the gradient of the tree's approximation, not of "
-            "the "
-            "divergence that it returns: an approximation by design."
-        ),
+        "`AbsoluteError`, `PinballLoss` and `HuberLoss` return approximate Hessians, so stated.",
+        "Losses leave out what does not depend on the prediction: `constant_to_optimal_zero`.",
+        "`_kl_divergence_bh` of t-SNE returns the gradient of the tree's approximation.",
     ),
     left_out="`PairwiseKernel` (its derivative is a numerical one); `CompoundKernel` (no `theta` "
-    "of its own to clone with); t-SNE's Barnes-Hut gradient (approximate by design); trees and "
-    "SVMs (compiled "
-    "solvers without a callable gradient).",
+    "of its own); trees and SVMs (compiled solvers without a callable gradient).",
 )
 
 FAULTS = (
@@ -88,8 +75,7 @@ def derivatives() -> Iterator[Derivative]:
 def _losses() -> Iterator[Derivative]:
     from sklearn._loss import loss as losses
 
-    random = np.random.default_rng(0)
-    n = 30
+    random, n = np.random.default_rng(0), 30
     reals, positive = random.normal(size=n), random.gamma(2, size=n)
     binary, raw = random.integers(0, 2, n).astype(float), random.normal(size=n)
     weights = random.uniform(0.5, 2, n)
@@ -368,8 +354,7 @@ def _networks() -> Iterator[Derivative]:
 
     random = np.random.default_rng(5)
     X, w = random.normal(size=(12, 4)), random.uniform(0.5, 2, 12)
-    one = random.gamma(2, size=12)
-    several = random.gamma(2, size=(12, 3))
+    one, several = random.gamma(2, size=12), random.gamma(2, size=(12, 3))
     two, many = random.integers(0, 2, 12), np.arange(12) % 3
     labels = random.integers(0, 2, (12, 3))
     for activation in ("identity", "logistic", "tanh", "relu"):
@@ -377,29 +362,26 @@ def _networks() -> Iterator[Derivative]:
             "hidden_layer_sizes": (5, 3), "activation": activation, "alpha": 0.5, "max_iter": 1,
             "random_state": 0, "solver": "lbfgs",
         }  # fmt: skip
-        for name, network, y in (
-            ("MLPRegressor {} squared_error loss, outputs 1", MLPRegressor(**keywords), one),
-            ("MLPRegressor {} squared_error loss, outputs 3", MLPRegressor(**keywords), several),
+        cases = [
             (
-                "MLPRegressor {} poisson loss, outputs 1",
-                MLPRegressor(loss="poisson", **keywords),
-                one,
-            ),
-            (
-                "MLPRegressor {} poisson loss, outputs 3",
-                MLPRegressor(loss="poisson", **keywords),
-                several,
-            ),
-            ("MLPClassifier {} two classes", MLPClassifier(**keywords), two),
-            ("MLPClassifier {} three classes", MLPClassifier(**keywords), many),
-            ("MLPClassifier {} multilabel", MLPClassifier(**keywords), labels),
-        ):
+                f"MLPRegressor {activation} {loss} loss, outputs {n}",
+                MLPRegressor(loss, **keywords),
+                y,
+            )
+            for loss in ("squared_error", "poisson")
+            for n, y in ((1, one), (3, several))
+        ]
+        cases += [
+            (f"MLPClassifier {activation} {kind}", MLPClassifier(**keywords), y)
+            for kind, y in (("two classes", two), ("three classes", many), ("multilabel", labels))
+        ]
+        for name, network, y in cases:
             network.fit(X, y)
             target = np.reshape(y, (12, -1)).astype(float)
             if isinstance(network, MLPClassifier):
                 target = network._label_binarizer.transform(y).astype(float)
             for weights, by in ((None, ""), (w, " weighted")):
-                yield _network(f"{name.format(activation)}{by}", network, X, target, weights)
+                yield _network(f"{name}{by}", network, X, target, weights)
 
 
 def _network(name, network, X, y, weights) -> Derivative:

@@ -15,8 +15,7 @@ LIBRARY = Library(
     conventions=(
         (
             "`gradient` of the boosting losses is the negative gradient; that of "
-            "`IPCWLeastSquaresError` "
-            "leaves the weights to the tree that is fitted to it."
+            "`IPCWLeastSquaresError` leaves the weights to the tree that is fitted to it."
         ),
     ),
     left_out="`IPCWLeastSquaresError`; kernel survival SVMs; coordinate-descent solvers.",

@@ -13,27 +13,18 @@ LIBRARY = Library(
     "scipy",
     "scipy",
     conventions=(
-        (
-            "`rv_continuous.pdf` is checked as the derivative of `cdf`; where either is an "
-            "integral "
-            "or "
-            "a series cut off (`genhyperbolic`, `levy_stable`, `studentized_range`, ...) the pair "
-            "is "
-            "left out."
-        ),
-        "Integer orders only: `jvp(v, z)` and the like are derivatives in `z`, never in `v`.",
+        "`rv_continuous.pdf` is checked as the derivative of `cdf` where neither is integrated.",
+        "`jvp(v, z)` and the like are derivatives in `z`, never in the order `v`.",
     ),
     left_out="ends of domains, where only one side can be seen (`assoc_legendre_p` at z = -1, "
     "[#26229](https://github.com/scipy/scipy/issues/26229)); distributions whose `cdf` SciPy "
-    "integrates numerically; derivatives that SciPy "
-    "itself takes by differences.",
+    "integrates numerically; derivatives that SciPy itself takes by differences.",
     seen=(
         (
-            "Values of `pro_rad2` and `obl_rad2` with m > 0 do not satisfy the Wronskian near the "
-            "origin: "
+            "`pro_rad2` and `obl_rad2` with m > 0 do not satisfy the Wronskian near the origin: "
             "`c (x² - 1) (R1 R2' - R1' R2)` for `pro_rad2(1, 1, 5, 1.2)` is -23.5 and must be 1."
         ),
-        ("`obl_rad2(0, 1, 1.3, 1.2)` returns -5e-321."),
+        "`obl_rad2(0, 1, 1.3, 1.2)` returns -5e-321.",
     ),
 )
 
@@ -42,10 +33,9 @@ FAULTS = (
         "`obl_rad2` with odd n - m and m > 0 near the origin: the derivative",
         ("obl_rad2(1, 2, 1.3, x)", "obl_rad2(2, 3, 1.3, x)"),
         "Value and derivative are not of one function. Neither satisfies the Wronskian: for m, n, "
-        "c, "
-        "x = 1, 2, 1.3, 1.2 the expression on the right is -9.1, and 0.58 with the derivative of "
-        "the value returned.",
-        "`c (x² + 1) (R1 R2' - R1' R2) = 1` (Abramowitz and Stegun 21.9, DLMF 30.11).",
+        "c, x = 1, 2, 1.3, 1.2 the expression on the right is -9.1, and 0.58 with the derivative "
+        "of the value returned.",
+        "`c (x² + 1) (R1 R2' - R1' R2) = 1`, the Wronskian.",
         "The Wronskian; central differences of every element.",
         "",
         """\
@@ -103,12 +93,10 @@ def _special() -> Iterator[Derivative]:
             lambda x, k=k: sp.kelvin(x)[k + 2].real, x,
         )  # fmt: skip
     signed = np.array([-4.2, -1.3, -0.4, 0.6, 1.1, 2.9])
-    for f, first in ((sp.airy, "Ai"), (sp.airye, "scaled Ai")):
-        if f is sp.airy:
-            yield _of_pair(
-                f"airy {first}p", lambda x: sp.airy(x)[0], lambda x: sp.airy(x)[1], signed
-            )
-            yield _of_pair("airy Bip", lambda x: sp.airy(x)[2], lambda x: sp.airy(x)[3], signed)
+    for k, name in ((0, "Ai"), (2, "Bi")):
+        yield _of_pair(
+            f"airy {name}p", lambda x, k=k: sp.airy(x)[k], lambda x, k=k: sp.airy(x)[k + 1], signed
+        )
     for order in (-1.5, 0.5, 2.0):
         for name in ("pbdv", "pbvv"):
             f = getattr(sp, name)
@@ -163,21 +151,9 @@ def _special() -> Iterator[Derivative]:
             jacobian(lambda x, f=f: f(4, float(x))[1]),
             np.array(1.7),
         )
-    for name in ("ellipj sn", "ellipj cn", "ellipj dn"):
-        which = ("sn", "cn", "dn").index(name[-2:])
-
-        def slope(u: np.ndarray, which: int = which) -> np.ndarray:
-            sn, cn, dn, _ = sp.ellipj(u, 0.6)
-            return np.asarray((cn * dn, -sn * dn, -0.6 * sn * cn)[which])
-
-        yield _of_pair(name, lambda u, k=which: sp.ellipj(u, 0.6)[k], slope, signed)
-    yield _of_pair(
-        "huber (its gradient)", lambda r: sp.huber(0.7, r), lambda r: np.clip(r, -0.7, 0.7), signed
-    )
     yield Derivative(
         "softmax as gradient of logsumexp", sp.logsumexp, lambda x, c: c * sp.softmax(x), signed
     )
-    yield _of_pair("boxcox1p inverse", lambda x: sp.boxcox1p(x, 0.4), lambda x: (1 + x) ** -0.6, x)
 
 
 def _of_pair(name, function, derivative, at) -> Derivative:
@@ -373,8 +349,7 @@ def _adjoints() -> Iterator[Derivative]:
     from scipy.sparse import linalg as sl
 
     random = np.random.default_rng(3)
-    A = random.normal(size=(4, 4))
-    Z = random.normal(size=(3, 5)) + 1j * random.normal(size=(3, 5))
+    A, Z = random.normal(size=(4, 4)), random.normal(size=(3, 5)) + 1j * random.normal(size=(3, 5))
     operators = {
         "MatrixLinearOperator": sl.aslinearoperator(A),
         "MatrixLinearOperator complex": sl.aslinearoperator(Z),

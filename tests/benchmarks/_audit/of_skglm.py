@@ -20,8 +20,7 @@ LIBRARY = Library(
         ),
         (
             "`derivative` of `L0_5`, `L2_3` and `LogSumPenalty` is that of the penalty without "
-            "`alpha`, "
-            "in `|w|`: the weights that `IterativeReweightedL1` needs."
+            "`alpha`, in `|w|`: the weights that `IterativeReweightedL1` needs."
         ),
     ),
     left_out="penalties without a derivative (their proximal operators are no derivatives).",
@@ -71,6 +70,8 @@ def derivatives() -> Iterator[Derivative]:
     columns = sparse.csc_array(X)
     arrays = (columns.data, columns.indptr, columns.indices)
     for name, (fit, y) in fits.items():
+        if hasattr(fit, "initialize"):
+            fit.initialize(X, y)
         for form, gradient in _forms(fit, X, arrays, y).items():
 
             def value(w: np.ndarray, fit: Any = fit, y: np.ndarray = y) -> float:
@@ -112,49 +113,36 @@ def derivatives() -> Iterator[Derivative]:
     yield Derivative("L2 gradient", ridge.value, elementwise(ridge.gradient), w)
 
 
+FORMS = ("gradient", "gradient_sparse", "full_grad_sparse", "gradient_scalar",
+         "gradient_scalar_sparse")  # fmt: skip
+
+
 def _forms(fit: Any, X: np.ndarray, arrays: Any, y: np.ndarray) -> dict[str, Any]:
     """Every way in which a datafit offers its gradient in ``w``."""
-    dense, coordinates = ("initialize", "gradient"), range(X.shape[1])
-    own = {
-        name: getattr(fit, name)
-        for name in ("gradient", "gradient_sparse", "full_grad_sparse", "gradient_scalar",
-                     "gradient_scalar_sparse")
-        if hasattr(fit, name)
-    }  # fmt: skip
-
-    def started(name: str) -> None:
-        if name in ("gradient", "gradient_scalar"):
-            fit.initialize(X, y) if hasattr(fit, dense[0]) else None
-        elif hasattr(fit, "initialize_sparse"):
-            fit.initialize_sparse(*arrays, y)
 
     def of(name: str) -> Any:
-        call = own[name]
+        call = getattr(fit, name)
 
-        def gradient(w: np.ndarray) -> np.ndarray:
-            started(name)
+        def gradient(w: np.ndarray) -> Any:
+            # Some datafits keep products of the data, dense or sparse.
+            if "sparse" in name and hasattr(fit, "initialize_sparse"):
+                fit.initialize_sparse(*arrays, y)
+            elif hasattr(fit, "initialize"):
+                fit.initialize(X, y)
             if name == "gradient":
                 return call(X, y, X @ w)
             if name == "gradient_scalar":
-                return np.array([call(X, y, w, X @ w, j) for j in coordinates])
+                return np.array([call(X, y, w, X @ w, j) for j in range(w.size)])
             if name == "gradient_scalar_sparse":
-                return np.array([call(*arrays, y, X @ w, j) for j in coordinates])
+                return np.array([call(*arrays, y, X @ w, j) for j in range(w.size)])
             return call(*arrays, y, X @ w)
 
         return gradient
 
-    w = np.zeros(X.shape[1])
-    forms = {}
-    for name in own:
-        try:
-            if of(name)(w) is not None and of(name)(w)[0] is not None:
-                forms[name] = of(name)
-        except NotImplementedError:
-            continue
-    for name in ("initialize", "initialize_sparse"):
-        if name == "initialize":
-            fit.initialize(X, y) if hasattr(fit, name) else None
-    return forms
+    def offered(name: str) -> bool:
+        return hasattr(fit, name) and not (type(fit).__name__ == "Cox" and "scalar" in name)
+
+    return {name: of(name) for name in FORMS if offered(name)}
 
 
 def _machines_and_groups(random, X, arrays, reals, signs, counts, w) -> Iterator[Derivative]:

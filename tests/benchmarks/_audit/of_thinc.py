@@ -16,14 +16,11 @@ LIBRARY = Library(
     conventions=(
         (
             "`L2Distance` and the cross-entropies return as loss the sum of squares of the "
-            "gradient, "
-            "a "
-            "number to watch and not the function that the gradient belongs to."
+            "gradient, a number to watch and not the function that the gradient belongs to."
         ),
         (
             "The backward pass of the layers `Softmax` and `MultiSoftmax` takes the gradient in "
-            "the "
-            "logits, `guesses - truths`, as Thinc's cross-entropies return it."
+            "the logits, `guesses - truths`, as Thinc's cross-entropies return it."
         ),
         "Weights are float32; the audit puts float64 in their place.",
         "`backprop_softmax` and `backprop_sigmoid` take the layer's output.",
@@ -32,8 +29,7 @@ LIBRARY = Library(
     seen=(
         (
             "`MultiSoftmax` does not apply its softmax: it relies on `ops.softmax(..., "
-            "inplace=True)`, "
-            "which returns a new array; the rows of its output do not sum to one."
+            "inplace=True)`, which returns a new array; the rows of its output do not sum to one."
         ),
     ),
 )
@@ -43,8 +39,7 @@ FAULTS = (
         "`Dish`: the derivative at the layer's input",
         ("Dish",),
         "The backward pass calls `backprop_dish(dY, X)` with the layer's input `X`; the "
-        "activation was "
-        "applied to `X Wᵀ + b`. (Where the widths differ it raises.)",
+        "activation was applied to `X Wᵀ + b`. (Where the widths differ it raises.)",
         "`backprop_dish(dY, Y_preact)`; `Swish`, `Gelu` and others do so.",
         "Algebra; differences of the forward pass in float64; `backprop_dish` by itself is right.",
         "",

@@ -1,0 +1,81 @@
+"""A network trained to zero loss is judged where its loss has its ordinary size."""
+
+import numpy as np
+import pytest
+
+from gradhook import check_gradients
+from gradhook.check import saturation
+
+
+def trained(grown, *, factor=1.0):
+    """Softmax regression that is sure and right: labels are its own, weights ``grown`` times."""
+    rng = np.random.default_rng(2)
+    X = rng.standard_normal((40, 5))
+    parameters = {"W": rng.standard_normal((5, 3)), "b": 0.1 * rng.standard_normal(3)}
+    y = (X @ parameters["W"] + parameters["b"]).argmax(axis=1)
+
+    def loss_and_gradients(p, X, y):
+        z = X @ p["W"] + p["b"]
+        z = z - z.max(axis=1, keepdims=True)
+        q = np.exp(z)
+        q /= q.sum(axis=1, keepdims=True)
+        rows = np.arange(len(y))
+        loss = (np.log(np.exp(z).sum(axis=1)) - z[rows, y]).mean()
+        q[rows, y] -= 1
+        q /= len(y)
+        return float(loss), {"W": factor * X.T @ q, "b": q.sum(axis=0)}
+
+    sure = {name: grown * p for name, p in parameters.items()}
+    return check_gradients(loss_and_gradients, sure, batch=(X, y), progress=False)
+
+
+@pytest.mark.parametrize("grown", [1.0, 30.0, 1e3, 1e4])
+def test_a_right_softmax_passes_however_sure_it_is(grown):
+    report = trained(grown)
+    assert report.passed
+    assert report.blocks["W"].verdict == "PASS"
+
+
+@pytest.mark.parametrize("grown", [1.0, 30.0, 1e3, 1e4])
+def test_a_block_off_by_a_third_is_found_in_a_saturated_network(grown):
+    report = trained(grown, factor=1.3)
+    assert report.blocks["W"].verdict == "FAIL"
+    assert report.blocks["b"].verdict != "FAIL"
+
+
+def test_losses_of_legitimately_tiny_scale_are_judged_where_they_are():
+    def tiny(p, factor=1.0):
+        return 1e-300 * float((p["w"] ** 2).sum()), {"w": factor * 2e-300 * p["w"]}
+
+    w = {"w": np.linspace(1, 2, 9)}
+    assert check_gradients(tiny, w, progress=False).passed
+    assert check_gradients(lambda p: tiny(p, 1.1), w, progress=False).verdict == "FAIL"
+
+
+def test_a_noiseless_optimum_is_judged_as_any_other_point():
+    target = np.linspace(1, 2, 9)
+
+    def bowl(p):
+        r = p["w"] - target
+        return float(r @ r), {"w": 2 * r}
+
+    report = check_gradients(bowl, {"w": target.copy()}, progress=False)
+    assert report.passed
+    assert report.settings[0] == "generic point"
+
+
+def test_no_more_losses_are_spent_than_named():
+    calls = []
+
+    class Workspace:
+        def move(self, moves):
+            calls.append(moves)
+
+    class Evaluator:
+        workspace = Workspace()
+
+        def loss(self):
+            return 1.0
+
+    assert saturation.at_ordinary_loss(Evaluator(), None, {}, 1.0) is None
+    assert len(calls) <= saturation.MOST
