@@ -81,7 +81,7 @@ def record(verdict, ratio, error=0.0):
 def whole():
     """A batch of one block, judged on seven rows before."""
     workspace = SimpleNamespace(names=["W"])
-    return SimpleNamespace(evaluator=SimpleNamespace(workspace=workspace), rows=7)
+    return SimpleNamespace(evaluator=SimpleNamespace(workspace=workspace), rows=7, total=20)
 
 
 def test_what_the_whole_batch_cannot_judge_keeps_what_the_rows_said(whole):

