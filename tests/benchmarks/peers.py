@@ -14,8 +14,8 @@ the parameters where the user is; each of them a fresh function that has not bee
 not the checker's own verdict counts as undecided.  Every call of the user's function, for a loss or
 for gradients, is one loss evaluation.
 
-After the table, for the README in Markdown, come what each peer gets wrong by kind of false alarm
-and by class of bug, and examples of it that gradhook gets right.
+After the table, in Markdown for the page beside, come what each peer gets wrong by kind of false
+alarm and by class of bug, and examples of it that gradhook gets right.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the README and the adapters' page show: every snippet runs, and every adapter has one."""
+"""What the adapters' page shows: every snippet runs, and every adapter has one."""
 
 import importlib
 import re
@@ -8,11 +8,9 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGE = (ROOT / "integrations" / "README.md").read_text(encoding="utf-8")
-SECTION = TEXT.split("\n## Trainers\n")[1].split("\n## ")[0] + PAGE
 
-CODE = re.findall(r"^```py\n(.*?)^```$", SECTION, re.MULTILINE | re.DOTALL)
+CODE = re.findall(r"^```py\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 SNIPPETS = {
     found[1]: code for code in CODE if (found := re.search(r"integrations import (\w+)", code))
 }
@@ -23,7 +21,7 @@ FOREIGN = [code for code in OTHER if code not in FOR_LAYERS]
 
 def run(name, names):
     """Run a snippet with the names that its reader has, and return the callback."""
-    exec(compile(SNIPPETS[name], f"<README: {name}>", "exec"), names)
+    exec(compile(SNIPPETS[name], f"<page: {name}>", "exec"), names)
     return names["check"]
 
 
@@ -35,7 +33,7 @@ def data(example):
 def test_every_adapter_has_a_row_and_a_snippet():
     adapters = {path.stem for path in (ROOT / "integrations").glob("[!_]*.py")} - {"__init__"}
     assert set(SNIPPETS) == adapters
-    rows = re.findall(r"^\| .* \|$", SECTION, re.MULTILINE)
+    rows = re.findall(r"^\| .* \|$", PAGE, re.MULTILINE)
     for adapter in adapters:
         assert sum(f"`{adapter}." in row or f"={adapter}." in row for row in rows) == 1, adapter
 
@@ -197,7 +195,7 @@ def test_the_snippet_for_a_list_of_callbacks_with_other_hooks_runs(network):
 def run_for_layer(word, names):
     """Run the snippet for a single layer that names a word, and return the report."""
     (code,) = (code for code in FOR_LAYERS if word in code)
-    exec(compile(code, f"<README: {word}>", "exec"), names)
+    exec(compile(code, f"<page: {word}>", "exec"), names)
     return names["report"]
 
 
