@@ -153,9 +153,10 @@ def _details(report: Report) -> str:
     for cause in report.causes:
         below = _list(say.cause_details(cause, report.blocks))
         parts.append(_tag("p", escaped(say.cause_title(cause))) + below)
+    names = block_names(report.blocks, LONGEST_NAME)
     for block, details in say.rows(report):
         if details:
-            parts.append(_tag("p", escaped(block.name), "name") + _list(details))
+            parts.append(_tag("p", escaped(names[block.name]), "name") + _list(details))
     parts += [_tag("p", escaped(said)) for said in (say.thresholds(report), *say.facts(report))]
     if unseen := say.coverage(report):
         parts += [_tag("p", "not exercised here:"), _list(unseen)]

@@ -171,8 +171,9 @@ def doubt(judgement: Judgement, noise: float) -> Judgement:
 
 def is_worse_here(here: Judgement, nearby: Judgement) -> bool:
     """Whether a mismatch at the current point is another than the one a step away, if any."""
-    wrong, beside = here.finding.verdict in MISMATCH, nearby.finding.verdict
-    return wrong and beside is not Verdict.FAIL and here.finding.ratio > nearby.finding.ratio
+    worse = here.finding.verdict.severity > nearby.finding.verdict.severity
+    apart = here.comparison.low > nearby.comparison.high
+    return here.finding.verdict in MISMATCH and worse and apart
 
 
 def judge_kink(here: Judgement, nearby: Judgement, *, kink: bool | None = True) -> Judgement:

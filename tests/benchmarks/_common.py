@@ -124,7 +124,7 @@ def ask(case: Case, **options: Any) -> Checked:
     kept = (case.name, case.kind, case.operator)
     switches = case.dropout is not None or case.penalty is not None
     blocks = len(case.parameters)
-    limit = 24 * blocks + 32 if switches else 16 * blocks + 24
+    limit = 40 * blocks + 100
     started = time.perf_counter()
     try:
         with warnings.catch_warnings():

@@ -90,7 +90,7 @@ def print_costs(checked: list[Checked], wall: float, workers: int) -> None:
     """Print loss evaluations against the budget, and time."""
     passing = [row for row in checked if row.outcome.answer == "pass" and not row.outcome.wrong]
     print("\nloss evaluations of passing checks of right code (T blocks)")
-    for switches, budget in ((False, "16 T + 24"), (True, "24 T + 32")):
+    for switches, budget in ((False, "40 T + 100"), (True, "40 T + 100")):
         rows = [row for row in passing if row.switches is switches]
         if rows:
             shares = np.array([row.evaluations / row.limit for row in rows])

@@ -70,9 +70,7 @@ def test_a_passing_check_of_right_code_keeps_to_its_budget(share, checked):
     for case in share:
         report = reports[case.name]
         if case.clean and report.passed:
-            switches = case.dropout is not None or case.penalty is not None
-            blocks = len(case.parameters)
-            limit = 24 * blocks + 32 if switches else 16 * blocks + 24
+            limit = 40 * len(case.parameters) + 100
             if report.evaluations > limit:
                 over[case.name] = (report.evaluations, limit)
     assert over == {}

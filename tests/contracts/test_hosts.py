@@ -358,7 +358,7 @@ def test_an_interrupt_at_any_line_of_gradhook_leaves_no_trace():
         rng, interrupted = random.Random(5), 0
         for _ in range(60):
             try:
-                run(rng.randrange(1, total * 3 // 4))  # what is cached makes a later run shorter
+                run(rng.randrange(1, total // 2))  # what is cached makes a later run shorter
             except KeyboardInterrupt:
                 interrupted += 1
             assert model.left() == before
@@ -400,7 +400,8 @@ def test_the_interpreter_ends_quietly_with_a_callback_still_open(tmp_path):
         check.on_train_begin(batch=np.ones((4, 3)))
         atexit.register(lambda: check.on_step_end(10, batch=np.ones((4, 3))))
     """
-    assert python(code, FOLDER=str(tmp_path)).stderr == ""
+    (said,) = python(code, FOLDER=str(tmp_path)).stderr.splitlines()
+    assert said == "gradhook checks the gradients of this run: PASS at step 0, next at step 10"
     (run,) = runs_below(tmp_path)
     assert len(EventAccumulator(str(run)).Reload().Scalars("gradcheck/ratio")) == 2
 

@@ -90,7 +90,7 @@ def test_a_point_that_the_gradient_treats_apart_is_wrong_and_no_kink_of_the_loss
     report = check_gradients(
         lambda w: (float(np.sin(w).sum()), np.cos(w) * (w != 0)), w, points=points
     )
-    (finding,) = [f for f in report.blocks["x"].findings if f.setting == "current point"]
+    (finding,) = [f for f in report.blocks["w"].findings if f.setting == "current point"]
     assert finding.verdict == "FAIL"
     assert "wrong exactly here, where the loss is smooth" in finding.note
     said = " ".join([finding.note, *report.coverage, *report.notes, str(report)])
@@ -116,6 +116,6 @@ def test_a_true_kink_is_called_one():
     report = check_gradients(
         lambda w: (float(np.abs(w).sum()), np.where(w >= 0, 1.0, -1.0)), w, points=("current",)
     )
-    (finding,) = report.blocks["x"].findings
+    (finding,) = report.blocks["w"].findings
     assert finding.verdict == "KINK"
     assert "no derivative" in finding.note

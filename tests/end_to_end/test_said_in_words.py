@@ -146,9 +146,9 @@ def test_one_element_of_a_million_one_percent_off_is_the_worst_and_is_where_it_f
         return float(np.mean(np.sin(w + phase))), g
 
     report = check_gradients(loss_and_gradients, w, points=("generic",))
-    block = report.blocks["x"]
+    block = report.blocks["w"]
     assert report.verdict == "FAIL"
-    assert block.where == f"x[{wrong}]"
+    assert block.where == f"w[{wrong}]"
     assert block.worst.index == (wrong,)
     # Of the larger of both, 1.01 times the true one.
     assert block.worst.relative_error == pytest.approx(0.01 / 1.01, rel=0.01)

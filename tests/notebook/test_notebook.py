@@ -44,6 +44,7 @@ check = GradCheckCallback(
     loss_and_gradients, parameters, schedule=schedules.every(5), enabled=True
 )
 for step in range(1, 11):
+    parameters["w"] *= 0.9
     check(step, batch=(X, y))
 """,
     "check.history",

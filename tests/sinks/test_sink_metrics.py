@@ -85,10 +85,10 @@ def test_a_report_without_a_step_follows_the_last_one(make_report):
 
 
 def test_a_callback_logs_every_check():
-    tracker = Tracker()
+    tracker, parameters = Tracker(), {"theta": np.array([1.0, 2.0])}
     check = GradCheckCallback(
         lambda p: (float(p["theta"] @ p["theta"]), {"theta": 2 * p["theta"]}),
-        {"theta": np.array([1.0, 2.0])},
+        parameters,
         schedule=schedules.every(2),
         batch=(),
         sinks=[Metrics(tracker.trackio_log)],
@@ -96,6 +96,7 @@ def test_a_callback_logs_every_check():
     )
     check.on_train_begin()
     for step in range(1, 5):
+        parameters["theta"] *= 0.9
         check.on_step_end(step)
     assert [step for step, _ in tracker.rows] == [0, 2, 4]
     assert {row["gradcheck/0 wrong blocks"] for _, row in tracker.rows} == {0}
