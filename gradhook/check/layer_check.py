@@ -12,7 +12,7 @@ tried along one direction.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Unpack
 
@@ -132,7 +132,7 @@ def _with_cause(report: Report, layer: Layer) -> Report:
     deaf = [
         name
         for name in report.failing
-        if both and all(_same_and_not_zero(first[at].get(name), other[at].get(name)) for at in both)
+        if _same_and_not_zero([(first[at].get(name), other[at].get(name)) for at in both])
     ]
     if not deaf:
         return report
@@ -147,8 +147,10 @@ def _with_cause(report: Report, layer: Layer) -> Report:
     return replace(report, causes=(cause, *report.causes))
 
 
-def _same_and_not_zero(first: Any, other: Any) -> bool:
-    return first is not None and bool(np.any(first)) and np.array_equal(first, other)
+def _same_and_not_zero(pairs: Sequence[tuple[Any, Any]]) -> bool:
+    """Whether two gradients are the same at every point, and somewhere not zero."""
+    known = all(first is not None and np.array_equal(first, other) for first, other in pairs)
+    return known and any(bool(np.any(first)) for first, _ in pairs)
 
 
 def _call(options: Options, *, parameters: bool, gradients: bool) -> str:
