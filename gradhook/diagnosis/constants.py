@@ -91,11 +91,11 @@ TABLE: tuple[Reading, ...] = (
     Reading("nothing", lambda c, n: -1.0, "sign_one", "-1", "the sign is wrong", True),
     Reading(
         "rows", lambda c, n: c, "no_1_over_N", "{c}",
-        "the loss is a mean over the {c} rows, the gradient a sum",
+        "the loss is a mean over the {c} rows, the gradient a sum", True,
     ),
     Reading(
         "rows", lambda c, n: 1 / c, "extra_1_over_N", "1/{c}",
-        "divided by the number of rows ({c}) once too often",
+        "divided by the number of rows ({c}) once too often", True,
     ),
     Reading(
         "outputs", lambda c, n: 1 / c, "mse_mean_outputs", "1/{c}",

@@ -35,7 +35,8 @@ def test_a_bias_averaged_over_rows_and_pixels_is_a_mean_as_well():
 
 
 def test_a_weight_that_is_a_whole_fraction_is_no_mean_of_a_bias():
-    assert read(["W1"], 1 / 7).kind == "scale"
+    assert read(["W1"], 1 / 7).kind == "extra_1_over_N"
+    assert read(["W1"], 1 / 6).kind == "scale"
 
 
 def test_everything_by_the_number_of_rows_is_the_loss_that_lost_it():
@@ -44,10 +45,11 @@ def test_everything_by_the_number_of_rows_is_the_loss_that_lost_it():
     assert "the loss is a mean over the 7 rows, the gradient a sum" in found.words
 
 
-def test_one_block_by_the_number_of_rows_is_a_factor_without_a_meaning():
+def test_one_block_by_the_number_of_rows_has_lost_it_too():
     found = read(["W1"], 7.0)
-    assert (found.family, found.kind) == ("S", "scale")
-    assert found.words == "a constant factor"
+    assert (found.family, found.kind) == ("S", "no_1_over_N")
+    assert "the gradient a sum" in found.words
+    assert read(["W1"], 6.0).words == "a constant factor"
 
 
 def test_a_wrong_sign_of_one_block_and_of_all_are_told_apart():
