@@ -68,8 +68,8 @@ def named(report: Report) -> str:
         return ", ".join(dict.fromkeys(cause.kind for cause in report.causes))
     if not report.boundary:
         return ""
-    _, _, place = report.boundary.partition(": ")
-    return f"({place.removeprefix('the fault ').partition(' (')[0]})"
+    _, enters, place = report.boundary.partition(": the fault ")
+    return f"({place.partition(' (')[0]})" if enters else ""
 
 
 def line(cells: Sequence[str]) -> str:
