@@ -80,6 +80,7 @@ def assemble(outcome: CheckRecord, tree: Tree, options: Options, seen: Circumsta
         step=seen.step,
         rows=seen.rows,
         batch_rows=seen.batch_rows,
+        whole_batch=outcome.whole_batch,
         textbook_ratio=textbook,
         seconds=seen.seconds,
         call=seen.call,

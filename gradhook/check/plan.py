@@ -220,6 +220,7 @@ class Plan:
         with evaluator.aside():
             told = whole.untested(outcome.measured)
             answer = whole.ask(main, outcome.coverage)
+        outcome.whole_batch = answer is not BatchAnswer.UNKNOWN
         if told is not None:
             outcome.measured.append(told)
         judged = [judgement.finding.verdict for judgement in main.judgements.values()]

@@ -29,6 +29,7 @@ class CheckRecord:
         explanation: Where and why blocks are wrong.
         kept: What other rows said of blocks that could not be judged on these.
         notes: What a reader must know before the verdict.
+        whole_batch: Whether the whole batch was asked, and could tell.
     """
 
     facts: SanityResult
@@ -40,6 +41,7 @@ class CheckRecord:
     explanation: Explanation = field(default_factory=Explanation)
     kept: dict[str, list[Finding]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    whole_batch: bool = False
 
     def findings_of(self, name: str) -> list[Finding]:
         """What every setting said of a block."""

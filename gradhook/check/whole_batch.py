@@ -202,6 +202,7 @@ def merged(rows: CheckRecord, every: CheckRecord, whole: WholeBatch) -> CheckRec
             "the mistake is made on other rows, or on several together"
         )
     every.findings = rows.findings
+    every.whole_batch = True
     return every
 
 

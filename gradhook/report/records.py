@@ -66,6 +66,7 @@ class Report(Record):
         seconds: Wall time.
         call: The line of code that repeats this check.
         batch_rows: Rows that the batch holds, ``None`` where it counts none.
+        whole_batch: Whether what few rows said was held against the whole batch.
 
     Example:
         >>> from gradhook import Verdict
@@ -109,6 +110,7 @@ class Report(Record):
     seconds: float = math.nan
     call: str = ""
     batch_rows: int | None = None
+    whole_batch: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "blocks", types.MappingProxyType(dict(self.blocks)))

@@ -367,6 +367,8 @@ def fine_print(report: Report) -> str:
     if report.rows is not None:
         of = "" if report.batch_rows is None else f" of {report.batch_rows}"
         cost.append(f"{len(report.rows)}{of} rows")
+        if report.whole_batch and report.batch_rows is not None:
+            cost[-1] += f", then all {report.batch_rows} once"
     elif report.batch_rows is not None:
         cost.append(f"all {count(report.batch_rows, 'row')}")
     cost.append(count(report.evaluations, "evaluation"))
