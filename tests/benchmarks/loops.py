@@ -282,10 +282,9 @@ def untrue(loop, run):
 def explained(loop, run, step):
     """Whether the callback has said by a step why the code was not looked at."""
     at = next((r for r in run.reports if r.step == step), None)
-    name = loop.block
-    if loop.style in ("vector", "list"):
-        name = "x" if loop.style == "vector" else str(NAMES.index(name))
-    blocks = () if at is None else [b for n, b in at.blocks.items() if n == name]
+    blocks = [] if at is None else list(at.blocks.values())
+    if loop.style != "vector":
+        blocks = blocks[NAMES.index(loop.block) :][:1]  # in the order of NAMES, under any names
     open_ = any(b.verdict in ("INCONCLUSIVE", "UNTESTED") for b in blocks)
     rebound = any("moved" in said for at, said in run.notes if at <= step)
     unread = any("no longer reads" in str(r) for r in run.reports if r.step <= step)
