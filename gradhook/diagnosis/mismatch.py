@@ -50,7 +50,7 @@ SHORT = 8
 SLICES = 4
 """Slices of a block that are probed one by one."""
 
-SEARCH = 150
+SEARCH = 300
 """Evaluations that the search inside one block may take, beside its natural splits."""
 
 FRESH = 2

@@ -82,4 +82,4 @@ def _gradients_at(entered: EnteredSetting, prober: Prober, distance: float, seed
             line(distance)
     except Exception:  # the end of the domain is that near
         return {}
-    return found[0]
+    return found[0] if found else {}

@@ -3,7 +3,7 @@
 ::
 
     python tests/benchmarks/catalogue.py                  # seeds 1000-1049, some half an hour
-    python tests/benchmarks/catalogue.py --quick          # one seed
+    python tests/benchmarks/catalogue.py --quick          # a third of one seed
     python tests/benchmarks/catalogue.py --seeds 0-4 --workers 4
 
 A false alarm is right code that FAILs, a miss a bug that passes; anything else that is not an
@@ -33,17 +33,18 @@ def main(arguments: list[str] | None = None) -> int:
     """Score gradhook and print what was found."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seeds", type=seed_range, default=seed_range(REPORTED_ON))
-    parser.add_argument("--quick", action="store_true", help="the first of the seeds only")
+    parser.add_argument("--quick", action="store_true", help="every third case of the first seed")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--tables", action="store_true", help="also by kind and by operator")
     chosen = parser.parse_args(arguments)
     seeds = chosen.seeds[:1] if chosen.quick else chosen.seeds
+    tasks = [(seed, 3 if chosen.quick else 1) for seed in seeds]
     print(machine())
     print(f"seeds {shown(seeds)}; developed on {DEVELOPED_ON}")
     started = time.perf_counter()
     checked: list[Checked] = []
     excluded: list[str] = []
-    for seed, (rows, lines) in zip(seeds, spread(one_seed, seeds, chosen.workers), strict=True):
+    for seed, (rows, lines) in zip(seeds, spread(one_seed, tasks, chosen.workers), strict=True):
         checked += rows
         excluded += lines
         progress(f"seed {seed}: {len(rows)} cases in {sum(row.seconds for row in rows):.0f} s")
@@ -58,9 +59,11 @@ def main(arguments: list[str] | None = None) -> int:
     return 1 if score.false_alarms or score.misses or score.errors else 0
 
 
-def one_seed(seed: int) -> tuple[list[Checked], list[str]]:
-    """Check every case of a seed; return what was said, and the mutants left out."""
-    return [ask(case) for case in catalogue.cases([seed])], catalogue.exclusions([seed])
+def one_seed(task: tuple[int, int]) -> tuple[list[Checked], list[str]]:
+    """Check the cases of a seed; return what was said, and the mutants left out."""
+    seed, every = task
+    cases = list(catalogue.cases([seed]))[::every]
+    return [ask(case) for case in cases], catalogue.exclusions([seed])
 
 
 def shown(seeds: list[int]) -> str:

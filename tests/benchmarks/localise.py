@@ -212,10 +212,24 @@ def measured(size: int, fault: str, draws: int) -> int:
 
 
 def is_named(where: frozenset[str], said: str) -> bool:
-    """Whether a report names all of these places, some of them by their number, and no other."""
-    named = set(re.findall(r"W(\[[^\]]*\])", said))
+    """Whether a report names all of these places, some of them by their number, and no other.
+
+    Neighbours are named as one range, and count as one among those that are not listed.
+    """
+    named = {place for each in re.findall(r"W(\[[^\]]*\])", said) for place in apart(each)}
     more = re.search(r"and (\d+) more$", said)
-    return named <= where and len(named) + int(more[1] if more else 0) == len(where)
+    unlisted = len(where) - len(named)
+    fewest = 1 if unlisted else 0
+    return named <= where and (fewest <= int(more[1]) <= unlisted if more else not unlisted)
+
+
+def apart(place: str) -> list[str]:
+    """The elements of a range such as ``[6, 14:16]``; a whole slice ``[:, 3]`` stays as it is."""
+    found = re.search(r"(\d+):(\d+)", place)
+    if found is None:
+        return [place]
+    first, end = map(int, found.groups())
+    return [place.replace(found[0], str(index)) for index in range(first, end)]
 
 
 def shown(where: frozenset[str]) -> str:

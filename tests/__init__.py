@@ -1,0 +1,1 @@
+"""The tests; ``tests.catalogue`` is a package that other programs import too."""
