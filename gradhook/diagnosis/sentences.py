@@ -21,7 +21,10 @@ MANY = 6
 OUT = " once the penalty is taken out"
 """Said of what was fitted together with a penalty that is right."""
 
-DECAY = "where the optimiser applies it (decoupled weight decay), leave it out of the loss that is checked"  # noqa: E501  # one sentence
+DECAY = (
+    "where the optimiser applies it (decoupled weight decay), leave it out of the loss that is "
+    "checked"
+)
 """What to do about a penalty that the gradient lacks on purpose."""
 
 

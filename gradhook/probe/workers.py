@@ -118,7 +118,7 @@ def _mapped(workers: Any, job: Array, bundles: list[list[Task]]) -> Iterable[Mea
         count = os.cpu_count() or 1 if workers == -1 else workers
         joblib = _need("joblib", f"workers={workers}")
         pool = joblib.Parallel(n_jobs=count, return_as="generator", max_nbytes=1 << 16)
-        return pool(joblib.delayed(_run)(job, bundle) for bundle in bundles)  # type: ignore[no-any-return]
+        return pool(joblib.delayed(_run)(job, bundle) for bundle in bundles)  # type: ignore[no-any-return]  # untyped
     if hasattr(workers, "scatter"):  # a client of dask.distributed
         shared = workers.scatter(job, broadcast=True)
         futures = workers.map(_run, [shared] * len(bundles), bundles, pure=False)
@@ -169,7 +169,7 @@ def _prober_of(job: Array) -> Prober | None:
     prober, streams = _here.built
     np.random.set_state(streams[0])
     random.setstate(streams[1])
-    return prober  # type: ignore[no-any-return]
+    return prober  # type: ignore[no-any-return]  # of a thread-local
 
 
 def _built(job: Array) -> tuple[Prober | None, tuple[Any, Any]]:

@@ -17,21 +17,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gradhook._types import Effort, Tolerance, Verdict
-from gradhook.report.blocks import BlockReport, Branch, Element, Finding, Record, freeze
-from gradhook.report.causes import CAUSE_FAMILIES, CAUSE_KINDS, Cause
+from gradhook.report.blocks import BlockReport, Record, freeze
+from gradhook.report.causes import Cause
 from gradhook.report.json import ReportFormatError, from_plain, parse_json, refuse, to_plain
 
-__all__ = [
-    "CAUSE_FAMILIES",
-    "CAUSE_KINDS",
-    "BlockReport",
-    "Branch",
-    "Cause",
-    "Element",
-    "Finding",
-    "Report",
-    "ReportFormatError",
-]
+__all__ = ["Report"]
 
 FORMAT = 1
 """Version of the dictionary form; raised when an old reader would misread the new one."""

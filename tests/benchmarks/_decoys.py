@@ -235,7 +235,10 @@ def parallel_branches(rng: Any, k: int) -> Decoy:
         dA = d @ V.swapaxes(-1, -2)
         dZ = A * dA if k % 2 else A * (dA - (A * dA).sum(-1, keepdims=True)) + 0.1 * A * A
         dZ = dZ / H**0.5
-        down = lambda e: np.einsum("ntd,nth->dh", X, e)  # noqa: E731  # one line
+
+        def down(e):
+            return np.einsum("ntd,nth->dh", X, e)
+
         g = {"Wq": down(dZ @ K), "Wk": down(dZ.swapaxes(-1, -2) @ Q)}
         g["Wv"] = down(A.swapaxes(-1, -2) @ d)
         return 0.5 * np.sum((A @ V - Y) ** 2) / len(X), g

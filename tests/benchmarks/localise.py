@@ -32,6 +32,9 @@ import numpy as np
 from _common import machine
 
 import gradhook
+from gradhook._types import Box
+from gradhook.diagnosis.parts import joined
+from gradhook.verdict.evidence import Location, describe
 
 ROWS = 8
 """Of the batch; the embedding's has eight times as many."""
@@ -212,24 +215,25 @@ def measured(size: int, fault: str, draws: int) -> int:
 
 
 def is_named(where: frozenset[str], said: str) -> bool:
-    """Whether a report names all of these places, some of them by their number, and no other.
+    """Whether a report names exactly these places, some of them by their number.
 
-    Neighbours are named as one range, and count as one among those that are not listed.
+    Neighbours in a row or a column are named as one range.
     """
-    named = {place for each in re.findall(r"W(\[[^\]]*\])", said) for place in apart(each)}
+    places = {described(box) for box in joined([box_of(place) for place in where])}
+    named = set(re.findall(r"W\[[^\]]*\]", said))
     more = re.search(r"and (\d+) more$", said)
-    unlisted = len(where) - len(named)
-    fewest = 1 if unlisted else 0
-    return named <= where and (fewest <= int(more[1]) <= unlisted if more else not unlisted)
+    return named <= places and len(named) + int(more[1] if more else 0) == len(places)
 
 
-def apart(place: str) -> list[str]:
-    """The elements of a range such as ``[6, 14:16]``; a whole slice ``[:, 3]`` stays as it is."""
-    found = re.search(r"(\d+):(\d+)", place)
-    if found is None:
-        return [place]
-    first, end = map(int, found.groups())
-    return [place.replace(found[0], str(index)) for index in range(first, end)]
+def box_of(place: str) -> Box:
+    """``[2, 5]`` or ``[:, 5]`` as slices of an array as long as can be."""
+    parts = place.strip("[]").split(", ")
+    return tuple(slice(0, sys.maxsize) if p == ":" else slice(int(p), int(p) + 1) for p in parts)
+
+
+def described(box: Box) -> str:
+    """The box as a report writes it."""
+    return describe(Location("W", (sys.maxsize,) * len(box), (box,)))
 
 
 def shown(where: frozenset[str]) -> str:
