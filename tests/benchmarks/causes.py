@@ -142,7 +142,7 @@ def print_claims(answers: list[Any]) -> bool:
     holds = True
     for title, good, of, least in claims:
         share = good / of if of else 1.0
-        met = of - good <= round((1 - least) * of)  # in whole cases
+        met = share >= least
         holds = holds and met
         print(
             f"{title:<28}{good:>6} of {of:<6}{100 * share:7.2f} %   needs {100 * least:.1f} %"
