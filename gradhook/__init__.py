@@ -67,8 +67,8 @@ __all__ = [
 ]
 
 HOMES = {
-    "CAUSE_KINDS": "report.records",
-    "Cause": "report.records",
+    "CAUSE_KINDS": "report.causes",
+    "Cause": "report.causes",
     "GradCheckCallback": "callback.callback",
     "GradCheckWarning": "errors",
     "GradhookError": "errors",
