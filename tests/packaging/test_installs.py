@@ -3,6 +3,7 @@
 The source distribution brings all else too, so that its own tests can be run.
 """
 
+import tomllib
 import zipfile
 
 IMPORT_EACH = """
@@ -12,6 +13,16 @@ for name in sys.argv[2:]:
     assert origin.startswith(sys.argv[1]), f"{name} comes from {origin}"
     print(name)
 """
+
+
+def test_every_package_is_listed(bare_checkout, shipped):
+    settings = tomllib.loads((bare_checkout / "pyproject.toml").read_text(encoding="utf-8"))
+    folders = {
+        name.removesuffix("/__init__.py") for name in shipped if name.endswith("__init__.py")
+    }
+    # Setuptools ships an unlisted one as data of the package above it, and deprecates that.
+    listed = settings["tool"]["setuptools"]["packages"]
+    assert listed == sorted(folder.replace("/", ".") for folder in folders)
 
 
 def test_the_wheel_holds_every_file_of_the_tree_and_nothing_else(wheel_names, shipped):
