@@ -16,8 +16,8 @@ audit = importlib.util.module_from_spec(_spec)
 sys.modules["audit"] = audit  # Dataclasses look their module up.
 _spec.loader.exec_module(audit)
 
-from _audit import _page  # noqa: E402  # audit.py has made the package known.
-from _audit._harness import (  # noqa: E402
+from _audit import _page  # noqa: E402 - audit.py has made the package known
+from _audit._harness import (  # noqa: E402 - as above
     Checked,
     Derivative,
     Fault,

@@ -410,7 +410,9 @@ def test_a_fault_without_a_cause_beside_one_with_is_said_to_remain():
     def spoil(gradients):
         gradients["b3"] /= gradients.rows
 
-    edit = lambda site, d: d + 0.02 * noise[: len(d)] if site == "act1" else d  # noqa: E731
+    def edit(site, d):
+        return d + 0.02 * noise[: len(d)] if site == "act1" else d
+
     report = checked(planted(edit=edit, spoil=spoil))
     assert only(report).kind == "bias_mean"
     assert only(report).blocks == ("b3",)
@@ -802,7 +804,9 @@ def explained():
         gradients["W3"][:, 2] = 0
         gradients["b3"] /= gradients.rows
 
-    edit = lambda site, d: d + 0.02 * noise[: len(d)] if site == "act1" else d  # noqa: E731
+    def edit(site, d):
+        return d + 0.02 * noise[: len(d)] if site == "act1" else d
+
     return checked(planted(edit=edit, spoil=spoil))
 
 

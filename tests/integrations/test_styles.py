@@ -626,10 +626,13 @@ class Coefficients:
 class Apart(Coefficients):
     """The same in two methods."""
 
-    loss = lambda self, X, y: Coefficients.loss_and_gradients(self, X, y)[0]  # noqa: E731
-    gradient = lambda self, X, y: {  # noqa: E731
-        f"d{n}": g for n, g in Coefficients.loss_and_gradients(self, X, y)[1].items()
-    }
+    def loss(self, X, y):
+        return Coefficients.loss_and_gradients(self, X, y)[0]
+
+    def gradient(self, X, y):
+        gradients = Coefficients.loss_and_gradients(self, X, y)[1]
+        return {f"d{name}": gradient for name, gradient in gradients.items()}
+
     loss_and_gradients = None
 
 

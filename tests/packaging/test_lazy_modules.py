@@ -23,4 +23,4 @@ gradhook.testing.assert_gradients
 
 def test_a_misspelt_attribute_of_testing_is_an_attribute_error():
     with pytest.raises(AttributeError, match=r"'gradhook\.testing' has no attribute 'katalogue'"):
-        gradhook.testing.katalogue  # noqa: B018
+        gradhook.testing.katalogue  # noqa: B018 - the lookup is the test
