@@ -94,8 +94,6 @@ TESTED_FROM_OUTSIDE = {
     "check": "assemble further_settings layer_check record",
     "diagnosis.branches": "winners",
     "diagnosis": "experiment hints mismatch",
-    "diagnosis.hypotheses": "bias_sum dropout equal_inputs layer_above one_row penalty_switch "
-    "repeated_rows sample_weights",
     "evaluation": "containers writes",
     "guard": "neighbours objects saved",
     "objective": "layer",
