@@ -5,7 +5,8 @@ import types
 import numpy as np
 import pytest
 
-from gradhook import Tolerance
+from gradhook import Tolerance, check_gradients
+from gradhook.diagnosis import explain
 from gradhook.diagnosis.experiment import Changed
 from gradhook.diagnosis.hypothesis import name_cause
 from gradhook.diagnosis.wrong_block import WrongBlock
@@ -244,3 +245,22 @@ def switch():
         return types.SimpleNamespace(role=role, always_off=always_off, name=role)
 
     return made
+
+
+@pytest.fixture
+def inside(monkeypatch):
+    """Return what ``ask(mismatch)`` returns amid the explanation of a gradient that is wrong."""
+
+    def asked(function, parameters, batch, ask, **options):
+        answers = []
+
+        def diagnose(mismatch, **keywords):
+            answers.append(ask(mismatch))
+            return []
+
+        monkeypatch.setattr(explain, "diagnose", diagnose)
+        report = check_gradients(function, parameters, batch=batch, **options)
+        assert answers, report.coverage
+        return answers[0]
+
+    return asked

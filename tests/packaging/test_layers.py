@@ -92,8 +92,6 @@ def test_the_program_prints_each_room_and_finds_no_fault():
 TESTED_FROM_OUTSIDE = {
     "callback": "misuse",
     "check": "assemble further_settings layer_check record",
-    "diagnosis.branches": "winners",
-    "diagnosis": "experiment hints mismatch",
     "evaluation": "containers writes",
     "guard": "neighbours objects saved",
     "objective": "layer",
