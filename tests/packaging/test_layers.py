@@ -90,10 +90,6 @@ def test_the_program_prints_each_room_and_finds_no_fault():
 
 # Tested by way of what calls them, and still without a test of their own.  Only ever shorter.
 TESTED_FROM_OUTSIDE = {
-    "callback": "misuse",
-    "check": "assemble further_settings layer_check record",
-    "evaluation": "containers writes",
-    "guard": "neighbours objects saved",
     "objective": "layer",
     "probe": "elements localise measure noise_level residuals steps",
     "report": "causes json markdown rows",
