@@ -1,7 +1,6 @@
 """From findings to a report; nothing is evaluated."""
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,9 +13,10 @@ from gradhook.diagnosis.explain import Explanation
 from gradhook.difference.base import Estimate
 from gradhook.objective.parameters import Tree
 from gradhook.options import Options
+from gradhook.probe.localise import locate_by_element
 from gradhook.probe.result import SettingResult
 from gradhook.probe.setting import Setting
-from gradhook.verdict.evidence import BlockEvidence, Location, Probe
+from gradhook.verdict.evidence import BlockEvidence, Probe
 from gradhook.verdict.judge import judge
 
 TREE = Tree.of({"W": np.ones((2, 2)), "b": np.ones(1, dtype=np.float32)})
@@ -90,18 +90,28 @@ def test_layers_come_in_the_order_given_and_other_blocks_after_them():
     assert list(report_of(A, options=Options(layers=("b",))).blocks) == ["b", "W"]
 
 
-def test_wrong_parts_have_the_errors_of_their_elements_or_of_all_together():
-    row, element = (slice(0, 1), slice(0, 2)), (slice(1, 2), slice(0, 1))
-    location = Location(
-        "W", (2, 2), (row, element), 2.0, 4.0, 5.0, elements={(1, 0): probe(3.0, 5.0)}
-    )
-    explained = Explanation(locations={"W": location}, where={"W": "W[1, 0]"})
-    W = report_of(WRONG, explanation=explained).blocks["W"]
-    assert W.where == "W[1, 0]"
-    assert W.wrong_parts == ((row, 0.4), (element, 0.4))
-    apart = replace(location, elements={(1, 0): probe(3.0, 4.0)})
-    W = report_of(WRONG, explanation=Explanation(locations={"W": apart})).blocks["W"]
-    assert W.wrong_parts == ((row, 0.4), (element, 0.25))
+@pytest.mark.parametrize(
+    ("wrong", "parts"),
+    [
+        ([[0.0, 0.0], [2.0, 0.0]], {(1, 0): 0.4}),
+        # Several elements have the error of all of them together.
+        ([[0.0, 0.0], [2.0, 5.0]], {(1, ...): math.hypot(2, 5) / math.hypot(5, 9)}),
+    ],
+)
+def test_wrong_parts_have_the_errors_of_their_elements_or_of_all_together(wrong, parts):
+    numerical = {**A, "W": A["W"] + wrong}
+    evidence = measured(numerical).evidence["W"]
+    location = locate_by_element(evidence, A["W"], resolved=3.0, rounding=0.0)
+    explained = Explanation(locations={"W": location}, where={"W": "a part"})
+    W = report_of(numerical, explanation=explained).blocks["W"]
+    assert W.where == "a part"
+    picture = np.zeros((2, 2))
+    for box, error in W.wrong_parts:
+        picture[box] = error
+    expected = np.zeros((2, 2))
+    for index, error in parts.items():
+        expected[index] = error
+    np.testing.assert_allclose(picture, expected)
 
 
 def test_the_textbook_ratio_is_that_of_the_plain_differences():

@@ -12,6 +12,7 @@ from gradhook.diagnosis.hypothesis import name_cause
 from gradhook.diagnosis.wrong_block import WrongBlock
 from gradhook.difference.base import Estimate
 from gradhook.evaluation.directions import random_direction, seeded
+from gradhook.probe.setting import Setting
 from gradhook.verdict.evidence import Location, Probe
 
 ERROR = 1e-9
@@ -81,6 +82,7 @@ class SyntheticMismatch:
         )
         known = {**{b.name: b.values for b in blocks}, **(values or {})}
         workspace = types.SimpleNamespace(
+            move=lambda moves: None,
             names=self.order,
             values=lambda name: known[name].copy(),
             tree=types.SimpleNamespace(blocks=known),
@@ -93,11 +95,11 @@ class SyntheticMismatch:
         )
         self.context = types.SimpleNamespace(batch_rows=0, layers_of=lambda m: None)
         self.measured = types.SimpleNamespace(
-            setting=types.SimpleNamespace(switches=[(switch, "on") for switch in switches]),
+            setting=Setting("here", {}, batch, tuple((switch, "on") for switch in switches)),
             prober=types.SimpleNamespace(noise=1e-15, loss=loss(*batch)),
             judgements={b.name: self._judgement(b.name) for b in blocks},
         )
-        self.batch, self.rows = batch, len(batch[0]) if batch else 0
+        self.rows = len(batch[0]) if batch else 0
         self.elsewhere, self.free = [], ()
         self.budget = types.SimpleNamespace(left=1000)
 
@@ -108,7 +110,7 @@ class SyntheticMismatch:
 
     def enter(self):
         """Come back to all rows."""
-        self.evaluator.batch = self.batch
+        self.measured.setting.enter(self.evaluator)
 
     def located(self, name):
         """The wrong elements, where they are few."""

