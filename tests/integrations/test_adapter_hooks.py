@@ -108,7 +108,9 @@ def test_a_fit_is_checked_from_when_there_are_parameters_at_tasks_without_subtas
 def test_a_clone_and_a_copy_in_another_process_are_not_checked():
     estimator, check = SimpleNamespace(), Check()
     hooks, leaf = FitHooks(check, estimator), SimpleNamespace(max_subtasks=0)
-    for each, whose in ((hooks, SimpleNamespace()), (pickle.loads(pickle.dumps(hooks)), estimator)):
+    copy = pickle.loads(pickle.dumps(hooks))
+    assert vars(copy) == vars(FitHooks())
+    for each, whose in ((hooks, SimpleNamespace()), (copy, estimator)):
         each.on_fit_task_begin(whose, leaf, X=1)
         each.on_fit_task_end(whose, leaf, X=1)
         each.teardown(whose, leaf)

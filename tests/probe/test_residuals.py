@@ -34,13 +34,16 @@ def residuals_of(wrong, error=1e-9):
 
 
 def test_the_half_that_is_not_measured_is_what_is_left():
-    prober, residuals, everything = residuals_of(np.s_[25, 2])
+    prober, residuals, everything = residuals_of(([5, 25], [2, 2]))
     prober.moved.clear()
     left, right = residuals.halves(DIRECTION, everything, 0)
     assert prober.moved == [0.5]
     assert (left.box[0], right.box[0]) == (slice(0, 20), slice(20, 40))
-    assert right.seen.residual == everything.seen.residual - left.seen.residual
-    assert [residuals.stands_out(each.seen) for each in (left, right)] == [False, True]
+    v = DIRECTION.table[DIRECTION.codes].reshape(SHAPE)
+    seen = [left.seen.residual, right.seen.residual]
+    np.testing.assert_allclose(seen, [v[5, 2], v[25, 2]], rtol=1e-12)
+    assert right.seen.error == pytest.approx(2e-9)
+    assert not residuals.stands_out(residuals.halves(DIRECTION, left, 0)[1].seen)
 
 
 def test_a_difference_that_says_too_little_is_measured_itself():
@@ -57,13 +60,15 @@ def test_a_difference_that_says_too_little_is_measured_itself():
         (np.s_[:, 2], True, False, False),
         (np.s_[25], False, True, False),
         (np.s_[:], True, True, True),
+        # Those that a sample draws first, and no others.
+        ((slice(None), np.random.default_rng(0).permutation(6)[:2]), True, False, False),
     ],
-    ids=["element", "column", "row", "all"],
+    ids=["element", "column", "row", "all", "two columns"],
 )
 def test_a_sample_of_slices_tells_whether_a_fault_is_spread(wrong, rows, columns, everywhere):
     _, residuals, everything = residuals_of(wrong)
-    assert residuals.is_spread(DIRECTION, everything, 0) is rows
     assert residuals.is_spread(DIRECTION, everything, 1) is columns
+    assert residuals.is_spread(DIRECTION, everything, 0) is rows
     assert residuals.is_everywhere(DIRECTION, everything) is everywhere
 
 

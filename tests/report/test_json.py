@@ -59,6 +59,7 @@ def test_a_record_becomes_plain_types_and_comes_back_by_its_hints():
         ({"flag": 1}, "record.flag: expected true or false, got 1"),
         ({"how": "c"}, "record.how: expected one of a, b, got 'c'"),
         ({"several": [{"size": 1}, {"size": 1.0}]}, "record.several[1].size: expected an integer"),
+        ({"several": [{"size": True}]}, "record.several[0].size: expected an integer"),
         ({"several": "no"}, "record.several: expected a list, got 'no'"),
         ({"table": {1: 2.0}}, "a key of record.table: expected a string, got 1"),
         ({"perhaps": 3}, "record.perhaps: expected a string, got 3"),
