@@ -2,8 +2,9 @@
 
 import pytest
 
-from gradhook.sinks import JsonLines, Logging, Memory, Metrics, TensorBoard, Terminal
+from gradhook.sinks import JsonLines, Logging, Memory, Metrics, Terminal
 from gradhook.sinks.base import Sink
+from gradhook.sinks.tensorboard.sink import TensorBoard
 
 
 class Whole:

@@ -17,10 +17,9 @@ import pytest
 from gradhook._types import Tolerance, Verdict
 from gradhook.errors import OptionError
 from gradhook.report import Cause, Element, Report
-from gradhook.sinks import Sink
+from gradhook.sinks import Sink, TensorBoard
 from gradhook.sinks import files as _files
 from gradhook.sinks.tensorboard.heat_map import png
-from gradhook.sinks.tensorboard.sink import TensorBoard
 
 with warnings.catch_warnings():
     # The message classes warn on some pairs of Python and protobuf when they are loaded.
