@@ -70,10 +70,10 @@ def test_a_wrong_penalty_shows_once_it_weighs_as_much_as_the_data(further):
         (
             penalised(1e3, without=False),
             {"penalty": "reg"},
-            "reg could not be looked at alone: the loss is not finite then (ZeroDivisionError: 1",
+            "(ZeroDivisionError: 1 / reg)",
         ),
         (penalised(0.0), {"penalty": L2(1e-9)}, "of the loss: a mistake in its gradient would not"),
-        (penalised(0.0), {"dropout": "reg"}, "dropout was not exercised: its value in training is"),
+        (penalised(0.0), {"dropout": "reg"}, "dropout was not exercised: "),
     ],
     ids=["off", "outside the domain", "given and small", "dropout off"],
 )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gradhook.evaluation.directions import Element
+from gradhook.evaluation.directions import random_direction
 from gradhook.evaluation.workspace import Workspace
 from gradhook.evaluation.writes import Writes
 from gradhook.guard.guard import Guard
@@ -43,7 +43,7 @@ def test_only_one_call_of_each_kind_is_watched_at_a_point(workspace):
     assert writes.before("loss").marks is None
     assert writes.before("gradients").marks is not None
     writes.watch()
-    workspace.write("W", Element(0), 0.1)  # a step along a line is no point
+    workspace.write("W", random_direction(3, 1), 0.1)  # a step along a line is no point
     assert writes.before("loss").marks is None
     workspace.write("W")
     assert writes.before("loss").marks is not None

