@@ -5,11 +5,17 @@ import types
 import numpy as np
 import pytest
 
-from gradhook import Tolerance
+from gradhook import Tolerance, check_gradients
+from gradhook.diagnosis import explain
+from gradhook.diagnosis.experiment import Changed
+from gradhook.diagnosis.hypothesis import name_cause
 from gradhook.diagnosis.wrong_block import WrongBlock
 from gradhook.difference.base import Estimate
 from gradhook.evaluation.directions import random_direction, seeded
-from gradhook.verdict.evidence import Probe
+from gradhook.probe.setting import Setting
+from gradhook.verdict.evidence import Location, Probe
+
+ERROR = 1e-9
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +26,7 @@ def wrong_block():
     by less than it.
     """
 
-    def measured(analytic, numerical, values=None, *, count=5, error=1e-9, seed=0, name="W"):
+    def measured(analytic, numerical, values=None, *, count=5, error=ERROR, seed=0, name="W"):
         rng = np.random.default_rng([seed, analytic.size])
         if values is None:
             values = rng.standard_normal(analytic.shape)
@@ -49,9 +55,23 @@ class SyntheticMismatch:
         numerical: Their numerical gradients.
         gradients: All analytic gradients, those of right blocks included.
         right: Names of right blocks.
+        values: The blocks, right ones included.
+        batch: The rows.
+        switches: Switches that are on.
+        loss: The loss of a batch, where an experiment evaluates it.
     """
 
-    def __init__(self, blocks, numerical, gradients=None, right=()):
+    def __init__(
+        self,
+        blocks,
+        numerical,
+        gradients=None,
+        right=(),
+        values=None,
+        batch=(),
+        switches=(),
+        loss=lambda *batch: 1.0,
+    ):
         self.blocks = {block.name: block for block in blocks}
         self.numerical = numerical
         self.gradients = {**{b.name: b.gradient for b in blocks}, **(gradients or {})}
@@ -60,14 +80,44 @@ class SyntheticMismatch:
         self.options = types.SimpleNamespace(
             tolerance=Tolerance(), sample_axis=0, subset=None, seed=0, fixed=()
         )
-        workspace = types.SimpleNamespace(names=self.order)
+        known = {**{b.name: b.values for b in blocks}, **(values or {})}
+        workspace = types.SimpleNamespace(
+            move=lambda moves: None,
+            names=self.order,
+            values=lambda name: known[name].copy(),
+            tree=types.SimpleNamespace(blocks=known),
+        )
         self.evaluator = types.SimpleNamespace(
-            batch=(), integer_gradients=set(), workspace=workspace
+            batch=batch,
+            integer_gradients=set(),
+            workspace=workspace,
+            loss=lambda: loss(*self.evaluator.batch),
         )
         self.context = types.SimpleNamespace(batch_rows=0, layers_of=lambda m: None)
-        self.measured = types.SimpleNamespace(setting=types.SimpleNamespace(switches=()))
-        self.elsewhere, self.rows, self.free = [], 0, ()
+        self.measured = types.SimpleNamespace(
+            setting=Setting("here", {}, batch, tuple((switch, "on") for switch in switches)),
+            prober=types.SimpleNamespace(noise=1e-15, loss=loss(*batch)),
+            judgements={b.name: self._judgement(b.name) for b in blocks},
+        )
+        self.rows = len(batch[0]) if batch else 0
+        self.elsewhere, self.free = [], ()
         self.budget = types.SimpleNamespace(left=1000)
+
+    def _judgement(self, name):
+        a, n = self.blocks[name].gradient, self.numerical[name]
+        ratio = np.linalg.norm(a - n) / (np.linalg.norm(a) + np.linalg.norm(n))
+        return types.SimpleNamespace(comparison=types.SimpleNamespace(ratio=ratio))
+
+    def enter(self):
+        """Come back to all rows."""
+        self.measured.setting.enter(self.evaluator)
+
+    def located(self, name):
+        """The wrong elements, where they are few."""
+        apart = np.argwhere(np.abs(self.blocks[name].gradient - self.numerical[name]) > 1e-9)
+        few = 2 * len(apart) < self.numerical[name].size
+        boxes = tuple(tuple(slice(i, i + 1) for i in index) for index in apart if few)
+        return Location(name, self.numerical[name].shape, boxes)
 
     def confirms(self, predicted, inside=None):
         """Whether a prediction is the numerical gradient outside of what it leaves open."""
@@ -96,16 +146,16 @@ class SyntheticMismatch:
 def synthetic(wrong_block):
     """Return a function that makes a mismatch of one block, or of several by name."""
 
-    def made(analytic, numerical, values=None, *, right=(), gradients=None, **measured):
+    def made(analytic, numerical, values=None, *, count=5, **given):
         if not isinstance(analytic, dict):
             analytic, numerical = {"W": analytic}, {"W": numerical}
             values = {"W": values} if values is not None else {}
         values = values or {}
         blocks = [
-            wrong_block(analytic[name], numerical[name], values.get(name), name=name, **measured)
+            wrong_block(analytic[name], numerical[name], values.get(name), name=name, count=count)
             for name in analytic
         ]
-        return SyntheticMismatch(blocks, numerical, gradients, right)
+        return SyntheticMismatch(blocks, numerical, values=values, **given)
 
     return made
 
@@ -134,3 +184,85 @@ def stays(monkeypatch):
         monkeypatch.setattr(module, "another_point", lambda mismatch: {})
 
     return patched
+
+
+@pytest.fixture
+def experiments(monkeypatch):
+    """Let the experiments of a module see gradients that are known for whatever is changed.
+
+    ``gradients(**changed)`` returns the analytic ones, the numerical ones and, where it matters,
+    the loss; nothing where the functions cannot be called so.
+    """
+
+    def patched(module, gradients):
+        def revisit(mismatch, names, *, probes=2, **changed):
+            changed.setdefault("batch", mismatch.evaluator.batch)
+            seen = gradients(**changed)
+            if seen is None:
+                return None
+            analytic, numerical, *loss = seen
+            parts = [
+                [
+                    (name, random_direction(analytic[name].size, seeded(7, k, i)), 1.0)
+                    for i, name in enumerate(names)
+                ]
+                for k in range(probes)
+            ]
+            measured = []
+            for moved in parts:
+                a = sum(v.dot(analytic[name]) for name, v, _ in moved)
+                n = sum(v.dot(numerical[name]) for name, v, _ in moved)
+                size = sum(float(np.linalg.norm(numerical[name])) for name, _, _ in moved)
+                measured.append(Probe(a, Estimate(n, ERROR * size, 1e-6)))
+            return Changed(analytic, tuple(measured), tuple(parts), loss=loss[0] if loss else 2.0)
+
+        monkeypatch.setattr(module, "revisit", revisit)
+
+    return patched
+
+
+@pytest.fixture
+def named():
+    """Return a function that proposes one hypothesis, tries it, and names what survives.
+
+    What was tried and came out is returned where something rules it out, ``None`` where nothing
+    could be tried.
+    """
+
+    def tried(family, mismatch):
+        (found,) = family.propose(mismatch, list(mismatch.blocks))
+        refutation = found.refute(mismatch)
+        if refutation.survived:
+            return name_cause(found, refutation)
+        return [str(trial) for trial in refutation.trials if trial.refuted] or None
+
+    return tried
+
+
+@pytest.fixture
+def switch():
+    """Return a function that makes a switch of a role."""
+
+    def made(role, *, always_off=False):
+        return types.SimpleNamespace(role=role, always_off=always_off, name=role)
+
+    return made
+
+
+@pytest.fixture
+def inside(monkeypatch):
+    """Return what ``ask(mismatch)`` returns amid the explanation of a gradient that is wrong."""
+
+    def asked(function, parameters, batch, ask, **options):
+        answers = []
+
+        def diagnose(mismatch, **keywords):
+            answers.append(ask(mismatch))
+            return []
+
+        monkeypatch.setattr(explain, "diagnose", diagnose)
+        report = check_gradients(function, parameters, batch=batch, **options)
+        assert answers, report.coverage
+        return answers[0]
+
+    return asked

@@ -1,0 +1,108 @@
+"""Settings beside the main one: which are made, what they show, and what is said in their place."""
+
+import numpy as np
+import pytest
+
+from gradhook import L2, check_gradients
+from gradhook.check import plan
+from gradhook.check.further_settings import measure_further
+
+W = np.random.default_rng(0).normal(size=(4, 3))
+X = np.random.default_rng(1).normal(size=(7, 4))
+
+
+@pytest.fixture
+def further(monkeypatch):
+    """Return what the further settings of a check find wrong, by name, and what is said."""
+
+    def made(function, **options):
+        seen = []
+
+        def spy(evaluator, board, main, given, coverage, budget):
+            said = []
+            measured = measure_further(evaluator, board, main, given, said, budget)
+            assert evaluator.switches == list(main.setting.switches)
+            seen.append(({m.setting.name: m.shows_wrong("W") for m in measured}, said))
+            return measured
+
+        monkeypatch.setattr(plan, "measure_further", spy)
+        check_gradients(function, {"W": W}, batch=X, progress=False, **options)
+        return seen[0]
+
+    return made
+
+
+def penalised(share, *, wrong=1.0, without=True):
+    """A data term of about 20 and a penalty of that share of it; ``wrong`` is its gradient's."""
+
+    def function(p, X, reg=share):
+        h = np.tanh(X @ p["W"])
+        data = np.sum(2 + h) ** 2 / 100
+        if reg == 0 and not without:
+            raise ZeroDivisionError("1 / reg")
+        g = 2 * np.sum(2 + h) / 100 * X.T @ (1 - h * h)
+        return data + reg * np.sum(p["W"] ** 2), {"W": g + 2 * wrong * reg * p["W"]}
+
+    return function
+
+
+@pytest.mark.parametrize(
+    ("share", "begins"), [(1e-3, "reg × "), (1.0, None), (1e3, "reg off"), (1e-20, "reg × 1e+03")]
+)
+def test_a_small_penalty_is_scaled_up_and_a_large_one_turned_off(further, share, begins):
+    settings, said = further(penalised(share), penalty="reg")
+    assert [name.startswith(f"generic point, {begins}") for name in settings] == [True] * (
+        begins is not None
+    )
+    assert not any(settings.values())
+    assert said == []
+
+
+def test_a_wrong_penalty_shows_once_it_weighs_as_much_as_the_data(further):
+    settings, _ = further(penalised(1e-9, wrong=3.0), penalty="reg")
+    assert list(settings.values()) == [True]
+
+
+@pytest.mark.parametrize(
+    ("function", "options", "said"),
+    [
+        (penalised(0.0), {"penalty": "reg"}, "the penalty was not exercised: reg is off in train"),
+        (
+            penalised(1e3, without=False),
+            {"penalty": "reg"},
+            "(ZeroDivisionError: 1 / reg)",
+        ),
+        (penalised(0.0), {"penalty": L2(1e-9)}, "of the loss: a mistake in its gradient would not"),
+        (penalised(0.0), {"dropout": "reg"}, "dropout was not exercised: "),
+    ],
+    ids=["off", "outside the domain", "given and small", "dropout off"],
+)
+def test_what_cannot_be_seen_is_said(further, function, options, said):
+    settings, coverage = further(function, **options)
+    assert settings == {}
+    assert said in coverage[0]
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_dropout_is_run_once_with_its_mask_replayed(further, wrong):
+    random = np.random.default_rng(5)
+
+    def function(p, X, rate=0.5):
+        keep = random.random((len(X), 3)) >= rate
+        h = X @ p["W"] * keep
+        return np.sum(h * h), {"W": X.T @ (2 * h * (1.0 if wrong else keep) + wrong * rate)}
+
+    settings, said = further(function, dropout="rate")
+    assert (settings, said) == ({"generic point, dropout replayed": wrong}, [])
+
+
+def test_a_mask_that_cannot_be_replayed_is_said_with_the_remedy(further):
+    stream = iter(np.random.default_rng(5).random((10_000, 7, 3)))
+
+    def function(p, X, rate=0.5):
+        h = X @ p["W"] * (next(stream)[: len(X)] >= rate)
+        return np.sum(h * h), {"W": X.T @ (2 * h)}
+
+    settings, said = further(function, dropout="rate")
+    assert settings == {}
+    assert said[0].endswith("its mask cannot be replayed; pass state= the generator that draws it")

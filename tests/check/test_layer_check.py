@@ -1,0 +1,64 @@
+"""A layer by itself: two cotangents, one report."""
+
+import numpy as np
+import pytest
+
+from gradhook.check import layer_check as module
+from gradhook.check.check import check
+from gradhook.check.layer_check import layer_check
+
+RNG = np.random.default_rng(0)
+X, W, B = RNG.normal(size=(5, 4)), RNG.normal(size=(4, 3)), RNG.normal(size=3)
+
+
+def forward(x, W, b):
+    return x @ W + b, (x, W)
+
+
+def checked(backward, **options):
+    return layer_check(forward, backward, X, {"W": W, "b": B}, progress=False, **options)
+
+
+def right(dy, cache):
+    x, W = cache
+    return dy @ W.T, x.T @ dy, dy.sum(0)
+
+
+def test_both_cotangents_are_paid_for_in_one_report(monkeypatch):
+    made = []
+    monkeypatch.setattr(module, "check", lambda *args: made.append(check(*args)) or made[-1])
+    report = checked(right, seed=3)
+    assert report.passed
+    assert [each.effort for each in made] == ["standard", "quick"]
+    assert list(report.blocks) == ["x", "W", "b"]
+    assert report.boundary == ""
+    assert report.evaluations == sum(each.evaluations for each in made)
+    assert report.gradient_evaluations == sum(each.gradient_evaluations for each in made)
+    assert report.call == "gradhook.layer_check(forward, backward, x, parameters, seed=3)"
+
+
+def test_what_is_the_same_for_both_ignores_what_comes_from_above():
+    report = checked(lambda dy, cache: (dy @ cache[1].T, np.ones_like(W), 0 * B))
+    cause = report.causes[0]
+    assert (cause.kind, cause.blocks) == ("upstream_ignored", ("W",))  # zeros may be lost
+    assert report.failing == ("W", "b")
+
+
+@pytest.mark.parametrize(
+    "backward",
+    [
+        lambda dy, cache: right(np.clip(dy, -5, 5), cache),
+        lambda dy, cache: right(np.where(np.abs(dy).max() > 5, np.abs(dy), dy), cache),
+    ],
+    ids=["clipped", "by its sign"],
+)
+def test_what_is_right_for_one_cotangent_alone_is_not_linear(backward):
+    report = checked(backward)
+    assert set(report.failing) == {"x", "W", "b"}
+    assert report.notes[0].startswith("backward is not linear in dy: it is right for one gradient")
+
+
+@pytest.mark.parametrize("name", ["samples", "sample_axis", "subset", "gradient", "parts"])
+def test_options_of_which_a_layer_knows_nothing_are_refused_with_the_reason(name):
+    with pytest.raises(TypeError, match=f"layer_check has no option '{name}': "):
+        checked(right, **{name: 1})

@@ -1,0 +1,109 @@
+"""The layer above made symmetric, or zero: what it passes down, and what passes around it."""
+
+import numpy as np
+import pytest
+
+from gradhook.diagnosis.hypotheses import layer_above
+from gradhook.diagnosis.hypotheses.layer_above import PathAround, Symmetric
+
+RNG = np.random.default_rng(5)
+V, K = RNG.standard_normal((4, 4)), RNG.standard_normal((3, 4, 2, 2))
+D, S = RNG.standard_normal((6, 4)), RNG.standard_normal((6, 4))
+DOWN = RNG.standard_normal((3, 2, 2, 24))
+
+
+def flipped(K):
+    return K[:, :, ::-1, ::-1]
+
+
+def through(K):
+    """What a convolution passes down, of the shape of the block below."""
+    return np.einsum("oihw,ohwk->ik", K, DOWN)
+
+
+@pytest.fixture
+def mismatch(synthetic, experiments):
+    """Return a mismatch of W below a right V, with both its gradients as functions of V."""
+
+    def made(analytic, numerical, above=V, right=("V",), order=("W", "V")):
+        def gradients(*, values, batch, switches=None):
+            return {"W": analytic(values["V"])}, {"W": numerical(values["V"])}
+
+        experiments(layer_above, gradients)
+        here = {"W": analytic(above)}, {"W": numerical(above)}
+        beside = {"V": above, "U": np.ones((4, 4))}
+        found = synthetic(*here, {"V": above}, right=right, gradients=beside)
+        found.order = list(order)
+        return found
+
+    return made
+
+
+@pytest.mark.parametrize(
+    ("analytic", "numerical", "above", "kind"),
+    [
+        (lambda V: D @ V, lambda V: D @ V.T, V, "W_not_transposed"),
+        (through, lambda K: through(flipped(K)), K, "conv_no_flip"),
+    ],
+)
+def test_a_forgotten_transpose_or_flip_is_named(mismatch, named, analytic, numerical, above, kind):
+    cause = named(Symmetric, mismatch(analytic, numerical, above))
+    assert (cause.kind, cause.where) == (kind, "what the layer of V passes down")
+    assert cause.evidence == "V made symmetric: the difference vanishes"
+    assert cause.sentence.startswith("dW wrong, and right once V is made symmetric: ")
+
+
+@pytest.mark.parametrize(
+    ("factor", "kind", "words"),
+    [(0.0, "skip_missing", "lost"), (2.0, "double_count", "counted twice")],
+)
+def test_a_path_around_that_is_lost_or_counted_twice_is_named(mismatch, named, factor, kind, words):
+    cause = named(PathAround, mismatch(lambda V: D @ V.T + factor * S, lambda V: D @ V.T + S))
+    assert (cause.family, cause.kind, cause.where) == ("A", kind, "the join below V")
+    assert cause.evidence == (f"V set to zero: the gradient is {factor:g} times the numerical one")
+    assert cause.sentence.endswith(f"the gradient of the path around it is {words}")
+
+
+@pytest.mark.parametrize(
+    ("family", "analytic", "numerical", "said"),
+    [
+        (
+            *(Symmetric, lambda V: 1.1 * D @ V.T, lambda V: D @ V.T),
+            "V made symmetric: the difference stays",
+        ),
+        (
+            *(PathAround, lambda V: 1.1 * D @ V.T, lambda V: D @ V.T),
+            "V set to zero: nothing passes around it",
+        ),
+        (
+            *(PathAround, lambda V: D @ V.T + 1.5 * S, lambda V: D @ V.T + S),
+            "V set to zero: the gradient is neither lost nor doubled",
+        ),
+        (
+            *(PathAround, lambda V: D @ V.T + np.roll(S, 1), lambda V: D @ V.T + S),
+            "V set to zero: the gradient is neither lost nor doubled",
+        ),
+    ],
+)
+def test_what_does_not_go_with_the_layer_above_is_not(
+    mismatch, named, family, analytic, numerical, said
+):
+    assert named(family, mismatch(analytic, numerical)) == [said]
+
+
+@pytest.mark.parametrize(
+    ("options", "proposed"),
+    [
+        ({}, [True, True]),
+        ({"above": RNG.standard_normal((4, 5))}, [False, True]),
+        ({"above": np.zeros((4, 4))}, [True, False]),
+        ({"right": ()}, [False, False]),
+        ({"order": ("V", "W")}, [False, False]),
+        ({"right": ("U", "V"), "order": ("U", "W", "V")}, [False, False]),  # U lies below
+    ],
+)
+def test_a_right_block_above_and_no_right_weight_below_is_what_it_takes(
+    mismatch, options, proposed
+):
+    made = mismatch(lambda V: D, lambda V: S, **options)
+    assert [bool(list(f.propose(made, ["W"]))) for f in (Symmetric, PathAround)] == proposed

@@ -1,0 +1,94 @@
+"""A gradient that is that of one row, told by exchanging that row and the others."""
+
+import numpy as np
+import pytest
+
+from gradhook.diagnosis.hypotheses import one_row
+from gradhook.diagnosis.hypotheses.one_row import OneRow
+
+RNG = np.random.default_rng(2)
+X, D = RNG.standard_normal((7, 5)), RNG.standard_normal((7, 3))
+
+
+def whole(X, D):
+    return {"W": X.T @ D / len(X), "b": D.mean(0)}
+
+
+def of_row(row):
+    return lambda X, D: {name: g / len(X) for name, g in whole(X[[row]], D[[row]]).items()}
+
+
+@pytest.fixture
+def found(synthetic, experiments, named):
+    """Return what is found where some blocks have the gradients that ``wrong(X, D)`` returns."""
+
+    def tried(wrong, names="Wb", loss=lambda X, D: D.sum()):
+        def gradients(*, batch, switches=None):
+            analytic = {**whole(*batch), **{n: wrong(*batch)[n] for n in names}}
+            return analytic, whole(*batch), loss(*batch)
+
+        experiments(one_row, gradients)
+        here, right = gradients(batch=(X, D))[0], [n for n in "Wb" if n not in names]
+        mismatch = synthetic(
+            {n: here[n] for n in names}, whole(X, D), batch=(X, D), right=right, loss=loss
+        )
+        mismatch.order = ["W", "b"]
+        proposed = bool(list(OneRow.propose(mismatch, list(names))))
+        return named(OneRow, mismatch) if proposed else "nothing"
+
+    return tried
+
+
+@pytest.mark.parametrize(
+    ("row", "names", "kind", "how"),
+    [
+        (0, "Wb", "early_return", "a return inside the loop over the rows"),
+        (-1, "Wb", "loop_overwrite", "overwritten in the loop over the rows instead of added to"),
+        (0, "b", "bias_first_sample", "taken from the first row instead of summed"),
+    ],
+)
+def test_the_gradient_of_the_first_or_the_last_row_is_named(found, row, names, kind, how):
+    cause = found(of_row(row), names)
+    which = "last" if row else "first"
+    assert (cause.kind, cause.blocks) == (kind, tuple(names))
+    assert cause.sentence.endswith(f" is that of the {which} row alone: {how}")
+    assert cause.evidence == (
+        f"proportional to the gradient of the {which} row; the {which} row exchanged for another: "
+        "the gradient follows; the other rows exchanged: the gradient stays"
+    )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "loss", "said"),
+    [
+        (lambda X, D: of_row(len(X) // 2)(X, D), None, "nothing"),
+        (lambda X, D: whole(X[: len(X) // 2 + 1], D[: len(X) // 2 + 1]), None, "nothing"),
+        # Multiples of all elements alike are proportional to anything like them.
+        (lambda X, D: {n: np.sign(g) for n, g in whole(X, D).items()}, None, "nothing"),
+        (
+            lambda X, D: {"W": np.arange(15.0).reshape(5, 3), "b": np.arange(3.0)},
+            None,
+            ["the first row exchanged for another: the gradient stays"],
+        ),
+        (
+            of_row(0),
+            lambda X, D: D[0].sum(),
+            ["the other rows exchanged: the loss stays: only that row counts"],
+        ),
+    ],
+    ids=["a middle row", "the first four", "signs", "no row at all", "a loss of one row"],
+)
+def test_what_follows_other_rows_or_none_is_not(found, wrong, loss, said):
+    assert found(wrong, **({"loss": loss} if loss else {})) == said
+
+
+def test_a_bias_beside_a_wrong_weight_is_left_to_others(synthetic, experiments):
+    experiments(one_row, lambda *, batch, switches=None: (of_row(0)(*batch), whole(*batch)))
+    wrong = {"b": of_row(0)(X, D)["b"]}
+    mismatch = synthetic(wrong, whole(X, D), gradients=whole(X, D) | wrong, batch=(X, D))
+    mismatch.order = ["W", "b"]
+    assert list(OneRow.propose(mismatch, ["b"])) == []
+
+
+def test_without_rows_to_cut_there_is_nothing_to_compare(synthetic):
+    assert list(OneRow.propose(synthetic(of_row(0)(X, D)["W"], whole(X, D)["W"]), ["W"])) == []

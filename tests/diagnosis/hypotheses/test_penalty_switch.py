@@ -1,0 +1,91 @@
+"""A penalty turned off: whether the fault goes with it, and what was wrong with its gradient."""
+
+import numpy as np
+import pytest
+
+from gradhook.diagnosis.hypotheses import penalty_switch
+from gradhook.diagnosis.hypotheses.penalty_switch import PenaltySwitch, told_by_switch
+
+RNG = np.random.default_rng(6)
+W, DATA = RNG.standard_normal((6, 5)), RNG.standard_normal((6, 5))
+ROWS = np.zeros((7, 1))
+
+
+@pytest.fixture
+def mismatch(synthetic, experiments, switch, monkeypatch):
+    """Return a mismatch by the penalty's gradients, as the code has it and as the loss has it."""
+    monkeypatch.setattr(penalty_switch, "may_be_biases", lambda mismatch, names: names == ["b"])
+
+    def made(held, needed, *, off=0.0, name="W"):
+        held = held if isinstance(held, dict) else {name: held}
+        needed = needed if isinstance(needed, dict) else {name: needed}
+        without = dict.fromkeys(held, DATA + off), dict.fromkeys(held, DATA)
+        experiments(penalty_switch, lambda *, batch, switches: without)
+        return synthetic(
+            {n: DATA + off + held[n](W) for n in held},
+            {n: DATA + needed[n](W) for n in held},
+            dict.fromkeys(held, W),
+            batch=(ROWS,),
+            switches=[switch("dropout"), switch("penalty")],
+        )
+
+    return made
+
+
+def times(factor):
+    return lambda w: factor * w
+
+
+@pytest.mark.parametrize(
+    ("held", "needed", "kind", "said"),
+    [
+        (np.zeros_like, times(0.1), "reg_missing", "dW lacks "),
+        (np.zeros_like, np.sign, "reg_missing", " * sign(W)"),
+        (times(0.2), times(0.1), "reg_double", "dW has twice the penalty's gradient: "),
+        (times(0.05), times(0.1), "reg_half", "dW has half of the penalty's gradient"),
+        (times(-0.1), times(0.1), "reg_sign", "dW has the penalty's gradient with the wrong sign"),
+        (times(0.7), times(4.9), "reg_over_N", "the penalty's gradient over the 7 rows: "),
+        (times(1 / np.linalg.norm(W)), times(1), "reg_unsquared", "over the block's norm"),
+        (times(0.3), times(0.1), "reg_coefficient", "dW has 3 times the penalty's gradient"),
+        (np.square, times(1.0), "reg_square", "a multiple of W**2 where"),
+        (np.sign, times(1.0), "reg_l1_form", "a multiple of sign(W), and the loss the square"),
+        (times(1.0), np.sign, "reg_coefficient", "a multiple of W, and the loss its absolute"),
+        (np.cos, times(1.0), "reg_coefficient", "of another form than the loss's penalty"),
+        (np.ones_like, np.zeros_like, "reg_ones_on_bias", "added to every element"),
+        (times(0.1), np.zeros_like, "reg_coefficient", "dW has a penalty's gradient, and the los"),
+    ],
+)
+def test_a_fault_that_goes_with_the_penalty_is_told_by_its_form(
+    mismatch, named, held, needed, kind, said
+):
+    cause = named(PenaltySwitch, mismatch(held, needed))
+    assert (cause.family, cause.kind, cause.blocks) == ("R", kind, ("W",))
+    assert said in cause.sentence
+    assert cause.evidence == "the penalty turned off: the difference vanishes"
+
+
+def test_a_penalty_that_the_loss_lacks_on_a_bias_is_one_on_the_bias(mismatch, named):
+    assert named(PenaltySwitch, mismatch(times(0.1), np.zeros_like, name="b")).kind == "reg_on_bias"
+
+
+def test_blocks_that_differ_in_different_ways_are_told_together(mismatch, named):
+    held, needed = {"W": times(0.2), "V": np.zeros_like}, {"W": times(0.1), "V": times(0.1)}
+    cause = named(PenaltySwitch, mismatch(held, needed))
+    assert (cause.kind, cause.blocks) == ("reg_coefficient", ("W", "V"))
+    assert cause.sentence == "dW, dV have a penalty that differs from that of the loss"
+
+
+def test_a_fault_that_stays_without_the_penalty_is_none_of_it(mismatch, named, synthetic):
+    stays = mismatch(times(0.2), times(0.1), off=1e-3)
+    assert named(PenaltySwitch, stays) == ["the penalty turned off: the difference stays"]
+    assert not told_by_switch(stays, ["W"]).survived
+    assert told_by_switch(stays, ["W"]).made
+    without = synthetic(DATA + W, DATA, W)
+    assert list(PenaltySwitch.propose(without, ["W"])) == []
+    assert not told_by_switch(without, ["W"]).made
+
+
+def test_what_the_switch_tells_is_what_a_penalty_found_otherwise_is_called(mismatch):
+    told = told_by_switch(mismatch(times(0.2), times(0.1)), ["W"])
+    assert told.survived
+    assert told.sharper.kind == "reg_double"

@@ -1,0 +1,65 @@
+"""Rows of an embedding that the batch uses more than once, each looked at alone."""
+
+import numpy as np
+import pytest
+
+from gradhook.diagnosis.hypotheses.repeated_rows import RepeatedRows
+
+N = np.random.default_rng(3).standard_normal((6, 4))
+INDEX = np.array([0, 1, 1, 3, 3, 3, 5])  # 1 and 3 more than once, 2 and 4 never
+
+
+def spoiled(*rows):
+    a = N.copy()
+    a[list(rows)] *= 0.5
+    return a
+
+
+def test_rows_used_more_than_once_are_named_and_left_out_of_what_is_predicted(synthetic, named):
+    mismatch = synthetic(spoiled(1, 3), N, batch=(INDEX,))
+    (found,) = RepeatedRows.propose(mismatch, ["W"])
+    np.testing.assert_array_equal(found.predict()["W"], spoiled(1, 3))
+    assert np.flatnonzero(found.inside()["W"].all(axis=1)).tolist() == [1, 3]
+    assert np.count_nonzero(found.inside()["W"]) == 8
+    cause = named(RepeatedRows, mismatch)
+    assert (cause.kind, cause.where) == ("emb_fancy_iadd", "W[rows used more than once]")
+    rows, fresh = cause.evidence.split("; ")
+    assert rows == "2 rows used more than once, one by one: all wrong"
+    assert "directions: " in fresh
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ((1,), "2 rows used more than once, one by one: 1 wrong"),
+        ((0, 1, 3), "directions: "),
+        ((1, 3, 4), "directions: "),
+    ],
+    ids=["one of them alone", "one used once too", "one never used too"],
+)
+def test_other_wrong_rows_rule_it_out(synthetic, named, rows, said):
+    (broken,) = named(RepeatedRows, synthetic(spoiled(*rows), N, batch=(INDEX,)))
+    assert said in broken
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        np.array([0, 1, 2, 3, 4, 5, 5]),  # a single row: that may be any fault of one row
+        np.array([1, 1, 3, 3]),  # none that is used once tells them apart
+        np.array([0, 1, 1, 3, 3, 6]),
+        np.array([0, -1, 1, 3, 3, 1]),
+        INDEX.astype(float),
+        INDEX[:0],
+        INDEX.tolist(),
+    ],
+    ids=["one row", "none once", "beyond", "negative", "floats", "empty", "list"],
+)
+def test_what_is_no_index_with_repetitions_suggests_nothing(synthetic, item):
+    assert list(RepeatedRows.propose(synthetic(spoiled(1, 3), N, batch=(item,)), ["W"])) == []
+
+
+def test_without_the_budget_for_fresh_directions_it_is_not_named(synthetic, named):
+    mismatch = synthetic(spoiled(1, 3), N, batch=(INDEX,))
+    mismatch.confirms = lambda predicted, inside: None
+    assert named(RepeatedRows, mismatch) is None

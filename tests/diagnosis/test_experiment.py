@@ -1,0 +1,134 @@
+"""Something changed, both derivatives measured anew, and all put back."""
+
+import types
+
+import numpy as np
+import pytest
+
+from gradhook.diagnosis.experiment import (
+    Changed,
+    another_point,
+    changed,
+    revisit,
+    vanishes,
+    with_rows,
+    without,
+)
+from gradhook.difference.base import Estimate
+from gradhook.verdict.evidence import Probe
+
+RNG = np.random.default_rng(0)
+X, y = RNG.normal(size=(7, 5)), RNG.normal(size=7)
+PARAMETERS = {"w": RNG.normal(size=5), "c": np.array([2.0, 1.0])}
+
+
+def function(p, X, y, *, reg=0.1):
+    """Right but for the penalty, which the gradient counts twice."""
+    if not np.all(X < 100):
+        raise ValueError("outside the domain")
+    r = X @ p["w"] - y
+    loss = 0.5 * r @ r + 0.5 * reg * p["w"] @ p["w"] + np.sin(p["c"]).sum()
+    return loss, {"w": X.T @ r + 2 * reg * p["w"], "c": np.cos(p["c"])}
+
+
+def test_what_is_changed_is_measured_and_then_everything_is_as_it_was(inside):
+    def ask(mismatch):
+        workspace = mismatch.evaluator.workspace
+        before = workspace.copies(), mismatch.evaluator.batch, list(mismatch.evaluator.switches)
+        (off,) = without(mismatch, "penalty")
+        settings = [
+            {},
+            {"switches": off},
+            {"batch": with_rows(mismatch, [0, 1])},
+            {"moves": another_point(mismatch)},
+            {"values": {"c": np.zeros(2)}, "probes": 0},
+            {"batch": (np.full((7, 5), 1e9), y)},
+        ]
+        seen = [revisit(mismatch, ["w"], **setting) for setting in settings]
+        for name, array in before[0].items():
+            np.testing.assert_array_equal(workspace.arrays[name], array)
+        assert (mismatch.evaluator.batch, mismatch.evaluator.switches) == before[1:]
+        gone = [vanishes(mismatch, each, ["w"], additive=True) for each in seen]
+        here = seen[0].gradients["c"], seen[4].gradients["c"]
+        return gone, here, [each and len(each.probes) for each in seen], seen[3].values["w"]
+
+    gone, (c, zero), probes, moved = inside(function, PARAMETERS, (X, y), ask, penalty="reg")
+    assert gone == [False, True, False, False, False, False]
+    np.testing.assert_array_equal(zero, np.ones(2))
+    assert not np.array_equal(c, zero)
+    assert probes == [2, 2, 2, 2, 0, None]
+    assert not np.array_equal(moved, PARAMETERS["w"])
+
+
+def test_it_comes_back_when_the_functions_raise_too(inside):
+    def ask(mismatch):
+        batch = mismatch.evaluator.batch
+        with pytest.raises(ValueError, match="outside"), changed(mismatch, batch=(X + 1e3, y)):
+            mismatch.evaluator.loss()
+        return mismatch.evaluator.batch is batch
+
+    assert inside(function, PARAMETERS, (X, y), ask, penalty="reg")
+
+
+def test_nothing_is_measured_beyond_the_budget(inside):
+    def ask(mismatch):  # the gradients, and two probes of four evaluations
+        seen = []
+        for left in (8, 9):
+            mismatch.budget = types.SimpleNamespace(left=left)
+            seen.append(revisit(mismatch, ["w"]) is not None)
+        return seen
+
+    assert inside(function, PARAMETERS, (X, y), ask, penalty="reg") == [False, True]
+
+
+def test_switches_of_a_role_are_turned_off_one_by_one(synthetic, switch):
+    first, second, other = switch("penalty"), switch("penalty"), switch("dropout")
+    mismatch = synthetic(X[0], X[1], switches=[first, other, switch("penalty", always_off=True)])
+    mismatch.free = (second, switch("dropout"))
+    turned = list(without(mismatch, "penalty"))
+    assert turned[0][:2] == [(first, "off"), (other, "on")]
+    assert turned[1][-1] == (second, "off")
+    assert len(turned) == 2
+
+
+def test_a_batch_is_cut_along_the_axis_of_its_rows(synthetic):
+    mismatch = synthetic(X[0], X[1], batch=(X, {"y": y}, X.T, 3.0, "text"))
+    cut = with_rows(mismatch, [6, 0, 0])
+    np.testing.assert_array_equal(cut[0], X[[6, 0, 0]])
+    np.testing.assert_array_equal(cut[1]["y"], y[[6, 0, 0]])
+    assert cut[2] is mismatch.evaluator.batch[2]
+    assert cut[3:] == (3.0, "text")
+    mismatch.options.subset = lambda batch, rows: batch
+    assert with_rows(mismatch, [0]) is None
+    assert with_rows(synthetic(X[0], X[1]), [0]) is None
+
+
+def seen(analytic, slope, error=1e-9, **fields):
+    return Changed({}, (Probe(analytic, Estimate(slope, error, 1e-6)),), **fields)
+
+
+@pytest.mark.parametrize(
+    ("here", "plain", "additive"),
+    [
+        (seen(2.0, 2.0), True, True),
+        (seen(2.0, 2.0 + 1e-6), False, False),
+        (seen(2.0, 2.0, error=0.1), False, False),  # the fault could hide in the error
+        (seen(0.0, 0.0), False, True),  # nothing is left that could show a share of it
+        (Changed({}, ()), False, False),
+        (None, False, False),
+    ],
+    ids=["equal", "apart", "coarse", "zero", "no probe", "outside the domain"],
+)
+def test_a_fault_has_vanished_only_where_it_would_show(synthetic, here, plain, additive):
+    mismatch = synthetic(X, 1.5 * X)
+    assert vanishes(mismatch, here, ["W"]) is plain
+    assert vanishes(mismatch, here, ["W"], additive=True) is additive
+
+
+def test_gradients_are_met_along_every_probe_or_not(wrong_block, synthetic):
+    v = wrong_block(X, X).directions[0]
+    mismatch = synthetic(X, 1.5 * X)
+    here = seen(0.0, v.dot(X), parts=([("W", v, 1.0)],))
+    assert here.meets(mismatch, {"W": X})
+    assert not here.meets(mismatch, {"W": 1.001 * X})
+    assert not Changed({}, ()).meets(mismatch, {"W": X})

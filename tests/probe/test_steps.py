@@ -1,0 +1,79 @@
+"""The step of the next probe, from what earlier ones have taught."""
+
+import math
+
+import pytest
+
+from gradhook.difference.base import Estimate
+from gradhook.difference.noise_table import Noise
+from gradhook.probe.steps import JOINT, SHARP, Knowledge, Steps
+
+SCALES = {"W": 2.0, "b": 0.5}
+
+
+def steps_of(noise=1e-14, loss=1.0):
+    return Steps(Noise(noise, coarse=False, contrast=1.0), loss=loss, scales=SCALES)
+
+
+def slope(value=3.0, *, error=1e-9, step=1e-3, curvature=4.0, gap=1.0, **more):
+    return Estimate(value, error, step, curvature=curvature, gap=gap, **more)
+
+
+def test_a_pair_balances_the_noise_against_the_curvature_seen():
+    steps = steps_of()
+    steps.learn("W", slope())
+    h = steps.pair_step("W")
+    assert h == pytest.approx(math.sqrt(4 * 1e-14 / 4.0))
+    assert 2 * steps.noise / h == pytest.approx(h * 4.0 / 2)
+    assert steps.step("W", sharp=False) == h
+    assert steps.step("W", sharp=True) == steps.first("W", 2.0) == 1e-3
+    flat = steps_of()
+    flat.learn("W", slope(curvature=0.0))
+    assert flat.pair_step("W") == 1e-3  # never longer than the step that was sharp
+
+
+def test_a_block_begins_where_the_last_one_ended_in_units_of_its_scale():
+    steps = steps_of()
+    steps.pass_on(slope(step=4e-4), SCALES["W"])
+    assert steps.first("b", SCALES["b"]) == pytest.approx(1e-4)
+    before = steps.first("b", 1.0)
+    steps.pass_on(slope(step=2e-10, kink=True), SCALES["W"])  # driven down: half way in powers
+    assert steps.first("b", 1.0) == pytest.approx(math.sqrt(1e-10 * before))
+
+
+def test_along_several_blocks_the_shortest_step_suits_all():
+    steps = steps_of()
+    steps.learn("W", slope(step=2e-3))
+    steps.learn("b", slope(step=2e-4))
+    assert steps.first(JOINT, 1.0) == pytest.approx(4e-4)
+
+
+def test_the_noise_grows_with_the_loss_and_what_was_learned_stays():
+    steps = steps_of()
+    steps.learn("W", slope())
+    larger, smaller = (steps.carried_on(growth=by, scales=SCALES) for by in (5.0, 0.1))
+    assert (larger.noise, smaller.noise) == (5e-14, 1e-14)
+    assert larger.knows("W")
+    assert larger.knowledge.typical == 0.0
+    assert steps.knowledge.typical == 6.0  # the slope in units of the scale
+
+
+def test_an_estimate_is_good_by_its_own_slope_or_the_largest_seen():
+    steps = steps_of()
+    assert steps.good("W", 2.0, SHARP)(slope(1.0, error=9e-8))
+    assert not steps.good("W", 2.0, SHARP)(slope(1.0, error=2e-7))
+    steps.learn("W", slope(10.0))
+    assert steps.good("W", 2.0, SHARP)(slope(1.0, error=9e-7))
+    assert steps_of(noise=1e-6).good("W", 2.0, SHARP)(slope(1.0, error=2e-4))  # noise allows less
+
+
+def test_what_several_have_learned_is_joined_by_the_largest_slopes():
+    first, second = steps_of(), steps_of()
+    first.learn("W", slope(1.0))
+    second.learn("W", slope(-7.0, step=9e-3))
+    joined = Knowledge.joined([first.knowledge, second.knowledge])
+    assert (joined.learned["W"].slope, joined.learned["W"].step, joined.typical) == (7.0, 1e-3, 14)
+    first.knowledge = joined
+    assert first.has_moved("W")
+    first.learn("b", slope(math.nan))
+    assert not first.knows("b")

@@ -1,0 +1,37 @@
+"""What counts as a sink."""
+
+import pytest
+
+from gradhook.sinks import JsonLines, Logging, Memory, Metrics, Terminal
+from gradhook.sinks.base import Sink
+from gradhook.sinks.tensorboard.sink import TensorBoard
+
+
+class Whole:
+    def write(self, report): ...
+
+    def close(self): ...
+
+
+class WithoutClose:
+    def write(self, report): ...
+
+
+@pytest.mark.parametrize(
+    ("thing", "is_sink"),
+    [(Whole(), True), (WithoutClose(), False), (print, False), (None, False)],
+)
+def test_a_sink_is_whatever_writes_and_closes(thing, is_sink):
+    assert isinstance(thing, Sink) is is_sink
+
+
+def test_ours_may_be_closed_before_any_report_and_twice(tmp_path):
+    ours = [
+        *(JsonLines(tmp_path / "a.jsonl"), Logging(), Memory(), Terminal()),
+        *(Metrics(lambda values, step: None), TensorBoard(tmp_path)),
+    ]
+    for sink in ours:
+        assert isinstance(sink, Sink)
+        sink.close()
+        sink.close()
+    assert list(tmp_path.iterdir()) == []
