@@ -7,10 +7,11 @@ another class whose methods are empty, so that it costs a method call and nothin
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
-from dataclasses import fields, replace
+from dataclasses import replace
 from types import TracebackType
-from typing import Any, Self, SupportsIndex, Unpack
+from typing import Any, Self, Unpack
 
 from gradhook._types import Batch
 from gradhook.callback.clock import Clock
@@ -18,7 +19,6 @@ from gradhook.callback.debug_flag import is_enabled
 from gradhook.callback.delivery import Delivery, OnFail
 from gradhook.callback.misuse import refuse_misuse
 from gradhook.callback.observe import observe
-from gradhook.callback.pickling import CopiedWhole, is_picklable
 from gradhook.callback.rebinding import Rebinding
 from gradhook.check.call_line import CallLine, Scope
 from gradhook.check.reading import present_parameters, read
@@ -38,7 +38,7 @@ __all__ = ["GradCheckCallback"]
 OWN_OPTIONS = ("schedule", "at_start", "batch", "on_fail", "logdir", "sinks", "enabled")
 
 
-class GradCheckCallback(CopiedWhole):
+class GradCheckCallback:
     """Checks gradients at the start of training and at scheduled steps; an opt-in debug flag.
 
     Args:
@@ -59,6 +59,9 @@ class GradCheckCallback(CopiedWhole):
         enabled: Explicit flag; ``None`` asks ``with gradhook.debug():``, then the environment's
             ``GRADHOOK``, else off.
         **options: The keywords of ``check_gradients``.
+
+    A copy checks as the original does.  What comes back from a pickle is disabled and keeps the
+    history: build a new callback for the model that was loaded.
 
     Attributes:
         history: Reports, oldest first.
@@ -132,7 +135,6 @@ class GradCheckCallback(CopiedWhole):
         self._last_batch: Any = None
         self._brought = False
         self._waits_for_batch = False
-        self._told_of_pickling = False
         self._start_due = bool(at_start)
         self._clock = Clock(logarithmic() if schedule is None else as_schedule(schedule))
         self._delivery = Delivery(sinks, on_fail)
@@ -141,23 +143,19 @@ class GradCheckCallback(CopiedWhole):
 
             self._delivery.add(TensorBoard(logdir))
 
-    def __getnewargs_ex__(self) -> tuple[tuple[()], dict[str, bool]]:
-        # A copy, or what comes back from a pickle, is what the original was decided to be.
-        return (), {"enabled": self._enabled}
+    def __copy__(self) -> Self:
+        twin: Self = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        return twin
 
-    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        twin: Self = object.__new__(type(self))
+        memo[id(self)] = twin
+        twin.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        return twin
+
+    def __reduce__(self) -> tuple[Any, ...]:
         # A model that holds its callback must not become one that cannot be saved.
-        chosen = [getattr(self._options, option.name) for option in fields(self._options)]
-        parts = [*self._objective.functions, self._objective.parameters, self._parameters, *chosen]
-        if is_picklable(parts):
-            return super().__reduce_ex__(protocol)
-        if self._enabled and not self._told_of_pickling:
-            self._told_of_pickling = True
-            warn(
-                "the pickled callback is disabled and keeps its history alone: a lambda, or a "
-                "function defined inside another, cannot be pickled; give the objective, its "
-                "parameters and the options by functions that stand in a module"
-            )
         return _switched_off, (self.history,)
 
     @property
@@ -384,7 +382,7 @@ class _Disabled(GradCheckCallback):
 
 
 def _switched_off(history: list[Report]) -> GradCheckCallback:
-    """What a copy is of a callback whose functions have no name by which to be found again."""
+    """What comes back from a pickle, which cannot hold functions without a name."""
     check = GradCheckCallback(_nothing, enabled=False)
     check.history = history
     check.last_report = history[-1] if history else None

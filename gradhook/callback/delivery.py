@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, TypeAlias, get_args
 
 from gradhook._types import Verdict, nearest_name
-from gradhook.callback.pickling import is_picklable
 from gradhook.errors import GradientMismatchError, OptionError, warn
 from gradhook.report import Report, overview
 from gradhook.report.text import repeated, summary
@@ -60,12 +59,8 @@ class Delivery:
         self._told_of_end = 0
         self._first_wrong: Report | None = None
 
-    def __getstate__(self) -> dict[str, Any]:
-        # A copy has no sinks: two that write to one run would mix, and an open one does not copy.
-        on_fail = self._on_fail if is_picklable(self._on_fail) else "warn"
-        return {**self.__dict__, "_sinks": [], "_on_fail": on_fail}
-
     def __deepcopy__(self, memo: dict[int, Any]) -> Delivery:
+        # A copy has no sinks: two that write to one run would mix, and an open one does not copy.
         twin = Delivery([], copy.deepcopy(self._on_fail, memo))
         twin._told = set(self._told)
         return twin

@@ -138,12 +138,6 @@ def refuse_unwritable(tree: Tree) -> None:
                 f"parameter {name!r} overlaps itself (strides {leaf.strides}), so that no entry "
                 "can be moved alone; give the array that it is a view of"
             )
-    for tie in tree.ties:
-        if not tie.movable:
-            raise ParameterError(
-                f"parameters {' and '.join(map(repr, tie.names))} overlap in a pattern that no "
-                "view spans; give the array that holds them all"
-            )
 
 
 def _owner(leaf: Any) -> Any:

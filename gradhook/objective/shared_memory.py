@@ -1,9 +1,10 @@
 """Parameters that share memory, joined into blocks that can be moved.
 
-Tied weights are one array under two names; views of one buffer may overlap.  No name can then be
-moved without moving the others, so the question is asked of the *storage* that they share: one
-block, named for all of them (``W_in = W_out``), whose gradient is the sum of the gradients given
-under its names, each added where its array lies in the storage.
+Tied weights are one array under two names, or an array and views of it.  No name can then be moved
+without moving the others, so the question is asked of the *storage* that they share: one block,
+named for all of them (``W_in = W_out``), whose gradient is the sum of the gradients given under its
+names, each added where its array lies in the storage.  Arrays none of which holds all the others
+are refused.
 """
 
 from __future__ import annotations
@@ -30,17 +31,14 @@ class Tie:
 
     Args:
         names: Their names, in the user's order.
-        storage: Every element that they hold, once: one of the arrays, a view across them, or,
-            where no view spans them, a copy.
+        storage: The array that holds every element of the others.
         positions: Where each array's elements lie in the flat storage, shaped like the array;
             empty where every array is the whole storage.
-        movable: Whether writing to ``storage`` writes to the arrays.
     """
 
     names: tuple[str, ...]
     storage: Any
     positions: Mapping[str, Array] = field(default_factory=dict)
-    movable: bool = True
 
     @property
     def block(self) -> str:
@@ -81,7 +79,7 @@ def find_ties(leaves: Mapping[str, Any]) -> list[Tie]:
         leaves: Arrays by name.
 
     Raises:
-        ParameterError: Arrays of different dtypes, or offset by part of an element, overlap.
+        ParameterError: Arrays of different dtypes overlap, or none of several holds the others.
     """
     group: dict[str, set[str]] = {}
     for first, second in _overlapping(leaves):
@@ -159,24 +157,16 @@ def _tie(names: tuple[str, ...], arrays: list[Any]) -> Tie:
             f"({', '.join(str(array.dtype) for array in arrays)}): give the memory under one name"
         )
     addresses = [_addresses(array) for array in arrays]
-    cells = np.unique(np.concatenate([a.reshape(-1) for a in addresses]))
-    steps = np.diff(cells)
-    if (steps % first.itemsize).any():
+    count = np.unique(np.concatenate([a.reshape(-1) for a in addresses])).size
+    whole = next((i for i, a in enumerate(addresses) if a.size == count), None)
+    if whole is None:
         raise ParameterError(
-            f"parameters {called} overlap by part of an element: give the memory under one name"
+            f"parameters {called} overlap in part: give the array that holds them all instead"
         )
-    whole = next((i for i, a in enumerate(addresses) if a.size == cells.size), None)
-    if whole is not None:
-        storage, order, movable = arrays[whole], np.argsort(addresses[whole], axis=None), True
-    else:
-        order, movable = np.arange(cells.size), bool((steps == steps[0]).all())
-        storage = _along(arrays, addresses, cells) if movable else None
+    order = np.argsort(addresses[whole], axis=None)
+    cells = addresses[whole].reshape(-1)[order]
     positions = {n: order[np.searchsorted(cells, a)] for n, a in zip(names, addresses, strict=True)}
-    if storage is None:
-        storage = np.empty(cells.size, first.dtype)
-        for name, array in zip(names, arrays, strict=True):
-            storage[positions[name]] = array
-    return Tie(names, storage, positions, movable)
+    return Tie(names, arrays[whole], positions)
 
 
 def _same_view(first: Any, second: Any) -> bool:
@@ -194,10 +184,3 @@ def _addresses(array: Array) -> Array:
     start = np.asarray(array.__array_interface__["data"][0], dtype=np.int64)
     axes = [np.arange(n) * s for n, s in zip(array.shape, array.strides, strict=True)]
     return np.asarray(functools.reduce(np.add.outer, axes, start))
-
-
-def _along(arrays: list[Array], addresses: list[Array], cells: Array) -> Array:
-    """A view of equally spaced cells, made from the array that holds the first of them."""
-    lowest = next(a for a, where in zip(arrays, addresses, strict=True) if where.min() == cells[0])
-    upwards = lowest[tuple(slice(None, None, -1 if s < 0 else 1) for s in lowest.strides)]
-    return np.lib.stride_tricks.as_strided(upwards, cells.shape, (int(cells[1] - cells[0]),))

@@ -392,9 +392,7 @@ assert (np.random.get_state()[1] == before[0]).all() and random.getstate() == be
 class TestCopies:
     @pytest.mark.parametrize("enabled", [True, False])
     @pytest.mark.parametrize("kind", [GradCheckCallback, Counting])
-    @pytest.mark.parametrize(
-        "duplicate", [copy.deepcopy, copy.copy, lambda check: pickle.loads(pickle.dumps(check))]
-    )
+    @pytest.mark.parametrize("duplicate", [copy.deepcopy, copy.copy])
     def test_a_copy_is_what_the_original_was_decided_to_be(
         self, duplicate, kind, enabled, monkeypatch
     ):
@@ -428,23 +426,14 @@ class TestCopies:
         twin = copy.deepcopy(model)
         assert twin["check"]._parameters is twin["x"]
 
-    def test_a_pickle_that_cannot_hold_the_objective_says_so_once(self):
-        check = GradCheckCallback(lambda x: (x @ x, 2 * x), np.ones(2), batch=(), enabled=True)
+    @pytest.mark.parametrize("enabled", [True, False])
+    def test_what_comes_back_from_a_pickle_is_disabled_and_keeps_its_history(self, enabled):
+        check = GradCheckCallback(lambda x: (x @ x, 2 * x), np.ones(2), batch=(), enabled=enabled)
         check.on_train_begin()
-        with pytest.warns(GradCheckWarning, match=r"disabled .* history .* cannot be pickled"):
-            twin = pickle.loads(pickle.dumps(check))
-        pickle.dumps(check)  # A second warning would be an error here.
+        twin = pickle.loads(pickle.dumps(check))
         assert not twin.enabled
         assert twin.history == check.history
-
-    def test_a_pickle_that_cannot_hold_an_option_says_so_too(self):
-        check = GradCheckCallback(cube, np.ones(2), penalty=[lambda x: 0.0], enabled=True)
-        with pytest.warns(GradCheckWarning, match="the pickled callback is disabled"):
-            assert not pickle.loads(pickle.dumps(check)).enabled
-
-    def test_a_disabled_callback_is_pickled_without_a_word(self):
-        check = GradCheckCallback(lambda x: (x @ x, 2 * x), np.ones(2), enabled=False)
-        assert not pickle.loads(pickle.dumps(check)).enabled
+        assert twin.last_report == check.last_report
 
 
 def test_the_class_takes_an_objective_of_any_form():

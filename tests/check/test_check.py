@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from gradhook import GradCheckCallback, check_gradients
-from gradhook.callback.pickling import is_picklable
 from gradhook.errors import GradCheckWarning, InternalError, LossTypeError
 from gradhook.objective.validation import as_complex, as_loss
 
@@ -139,23 +138,6 @@ def test_a_complex_loss_is_one_number_too():
     for value in (np.ones(2), "1", None):
         with pytest.raises(LossTypeError, match="must be one real number"):
             as_complex(value)
-
-
-class Model:
-    def loss(self):
-        return 0.0
-
-
-def test_functions_that_a_pickle_can_hold_are_told_from_others():
-    import functools
-
-    def local():
-        return 0.0
-
-    held = [square, Model().loss, np.sum, functools.partial(square, None), Model()]
-    assert all(map(is_picklable, held))
-    lost = [local, lambda: 0.0, functools.partial(square, local), functools.partial(local)]
-    assert not any(map(is_picklable, lost))
 
 
 def squares(theta, X, y):

@@ -32,48 +32,30 @@ def in_place(parameters):
 slices = st.slices(12).filter(lambda s: len(range(*s.indices(12))) > 0)
 
 
-@given(slices, slices)
-def test_views_of_one_buffer_are_one_block_exactly_if_they_share_an_element(first, second):
-    buffer = memory()
-    shared = set(range(12)[first]) & set(range(12)[second])
-    ties = find_ties({"a": buffer[first], "b": buffer[second]})
-    assert [tie.names for tie in ties] == ([("a", "b")] if shared else [])
+@given(slices)
+def test_an_array_and_a_view_of_it_are_one_block_that_gives_each_back_and_adds_up(part):
+    buffer, whole = memory(), np.ones(12)
+    arrays = {"part": buffer[part], "back": buffer[::-1]}
+    (tie,) = find_ties(arrays)
+    assert tie.names == ("part", "back")
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(tie.part(name, tie.storage), array)
+    gradients = {"part": 10 * np.ones_like(arrays["part"]), "back": np.ones(12)}
+    whole[part] += 10
+    total = tie.total(gradients, gradients)
+    assert dict(zip(tie.storage, total, strict=True)) == dict(zip(buffer, whole, strict=True))
 
 
 @given(slices, slices)
-def test_the_storage_holds_every_element_once_and_gives_each_array_back(first, second):
+def test_views_of_which_none_holds_the_other_are_refused_if_they_share_an_element(first, second):
     buffer = memory()
+    one, two = set(range(12)[first]), set(range(12)[second])
     arrays = {"a": buffer[first], "b": buffer[second]}
-    for tie in find_ties(arrays):
-        storage = np.asarray(tie.storage)
-        wanted = set(buffer[first]) | set(buffer[second])
-        assert sorted(storage.reshape(-1)) == sorted(wanted)
-        for name, array in arrays.items():
-            np.testing.assert_array_equal(tie.part(name, storage), array)
-
-
-@given(slices, slices)
-def test_writing_to_a_movable_storage_writes_to_the_arrays(first, second):
-    buffer = memory()
-    arrays = {"a": buffer[first], "b": buffer[second]}
-    for tie in find_ties(arrays):
-        if tie.movable:
-            tie.storage[...] = np.arange(tie.storage.size).reshape(tie.storage.shape)
-            for name, array in arrays.items():
-                np.testing.assert_array_equal(tie.part(name, tie.storage), array)
-
-
-@given(slices, slices)
-def test_the_gradient_of_the_storage_adds_each_array_where_it_lies(first, second):
-    buffer, whole = memory(), np.zeros(12)
-    gradients = {"a": np.ones_like(buffer[first]), "b": 10 * np.ones_like(buffer[second])}
-    whole[first] += 1
-    whole[second] += 10
-    for tie in find_ties({"a": buffer[first], "b": buffer[second]}):
-        total = dict(
-            zip(tie.storage.reshape(-1), tie.total(gradients, gradients).reshape(-1), strict=True)
-        )
-        assert total == {x: t for x, t in zip(buffer, whole, strict=True) if t}
+    if one & two and not (one <= two or two <= one):
+        with pytest.raises(ParameterError, match="'a' and 'b' overlap in part: give the array"):
+            find_ties(arrays)
+    else:
+        assert [tie.names for tie in find_ties(arrays)] == ([("a", "b")] if one & two else [])
 
 
 def test_arrays_that_only_lie_between_each_other_are_not_tied():
@@ -81,11 +63,9 @@ def test_arrays_that_only_lie_between_each_other_are_not_tied():
     assert find_ties({"left": matrix[:, :2], "right": matrix[:, 2:], "own": memory()}) == []
 
 
-def test_a_chain_of_overlaps_is_one_block_at_the_place_of_its_first_name():
+def test_a_whole_and_parts_that_do_not_meet_are_one_block_at_the_place_of_its_first_name():
     buffer = memory()
-    tree = Tree.of(
-        {"z": memory(2), "a": buffer[:5], "m": memory(3), "b": buffer[8:], "c": buffer[3:9]}
-    )
+    tree = Tree.of({"z": memory(2), "a": buffer[:5], "m": memory(3), "b": buffer[8:], "c": buffer})
     assert list(tree.blocks) == ["z", "a = b = c", "m"]
     assert tree.notes == [
         "a, b and c share memory: checked as one block, against the sum of their gradients"
@@ -111,8 +91,7 @@ def test_a_whole_and_its_part_take_the_shape_of_the_whole():
         lambda m: {"W_in": m, "W_out": m},
         lambda m: {"W_in": m, "W_out": m[:]},
         lambda m: {"all": m, "row": m[1]},
-        lambda m: {"head": m[:2], "tail": m[1:]},
-        lambda m: {"forth": m.reshape(-1)[:7], "back": m.reshape(-1)[:4:-1]},
+        lambda m: {"forth": m, "back": m.reshape(-1)[::-1]},
     ],
 )
 def test_right_gradients_of_shared_memory_pass_and_wrong_ones_fail(form, cut):
@@ -174,15 +153,11 @@ def test_gradients_that_overlap_as_their_parameters_do_count_once_where_they_ove
     buffer = memory()
 
     def loss_and_gradients(parameters):
-        gradient = np.zeros(12)
-        for weight, part in ((1, slice(0, 8)), (2, slice(4, 12))):
-            gradient[part] += 3 * weight * buffer_of(parameters)[part] ** 2
-        return cubes(parameters)[0], {"a": gradient[:8], "b": gradient[4:]}
+        gradient = 3 * parameters["a"] ** 2
+        gradient[4:] += 6 * parameters["b"] ** 2
+        return cubes(parameters)[0], {"a": gradient, "b": gradient[4:]}
 
-    def buffer_of(parameters):
-        return np.concatenate([parameters["a"], parameters["b"][4:]])
-
-    report = check_gradients(loss_and_gradients, {"a": buffer[:8], "b": buffer[4:]})
+    report = check_gradients(loss_and_gradients, {"a": buffer, "b": buffer[4:]})
     assert report.verdict is Verdict.PASS
 
 
@@ -199,20 +174,6 @@ def test_options_know_a_tied_block_by_any_of_its_names(name):
     assert report.verdict is Verdict.PASS
 
 
-def windows():
-    matrix = memory(16).reshape(4, 4)
-    return {"a": matrix[:3, :3], "b": matrix[1:, 1:]}
-
-
-def test_windows_that_no_view_spans_are_checked_in_copies():
-    assert check_gradients(cubes, windows()).verdict is Verdict.PASS
-
-
-def test_windows_that_no_view_spans_are_refused_in_place():
-    with pytest.raises(ParameterError, match="'a' and 'b' overlap in a pattern that no view spans"):
-        check_gradients(in_place(windows()))
-
-
 def test_memory_of_two_dtypes_is_refused():
     buffer = memory()
     with pytest.raises(ParameterError, match=r"of different dtypes \(float64, float32\)"):
@@ -222,7 +183,7 @@ def test_memory_of_two_dtypes_is_refused():
 def test_memory_shared_by_part_of_an_element_is_refused():
     raw = np.zeros(40, dtype=np.uint8)
     shifted = {"a": raw[:32].view(float), "b": raw[4:36].view(float)}
-    with pytest.raises(ParameterError, match="'a' and 'b' overlap by part of an element"):
+    with pytest.raises(ParameterError, match="'a' and 'b' overlap in part"):
         Tree.of(shifted)
 
 

@@ -80,15 +80,15 @@ def test_a_pool_of_processes_says_the_same():
         assert repr(report(executor.map)) == alone
 
 
-@pytest.mark.parametrize("overlapping", [False, True])
-def test_parameters_that_share_memory_still_do_so_elsewhere(overlapping):
+@pytest.mark.parametrize("part", [False, True])
+def test_parameters_that_share_memory_still_do_so_elsewhere(part):
     def loss_and_gradients(p):
         loss = float(np.sum(np.sin(p["a"])) + np.sum(p["b"] ** 2))
         return loss, {"a": np.cos(p["a"]), "b": 2 * p["b"]}
 
     def found(workers):
         memory = np.linspace(0.1, 1.0, 12)
-        tied = {"a": memory[::2], "b": memory[::3]} if overlapping else {"a": memory, "b": memory}
+        tied = {"a": memory, "b": memory[::3] if part else memory}
         made = check_gradients(loss_and_gradients, tied, effort="exhaustive", workers=workers)
         return repr({**made.to_dict(), "seconds": 0})
 

@@ -12,7 +12,7 @@ import linecache
 import sys
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -77,50 +77,22 @@ def flips(before: Recording, after: Recording) -> tuple[Branch, ...]:
         after: The other.
 
     Returns:
-        One ``Branch`` per operation and line, in call order.  A comparison on the same line as the
-        ``where`` that it steers is told once.
+        One ``Branch`` per operation and line, in call order.
     """
     theirs = _by_place(after)
-    found: list[_Line] = []
+    found: list[Branch] = []
     for place, choices in _by_place(before).items():
-        line = _Line(*place)
-        for here, there in zip(choices, theirs.get(place, ()), strict=False):
-            line.add(here, there)
-        if line.flips:
-            found = [earlier for earlier in found if not earlier.steers(line)]
-            found.append(line)
-    return tuple(line.branch() for line in found)
-
-
-@dataclass(slots=True)
-class _Line:
-    """An operation at a line, over all of its executions."""
-
-    operation: str
-    path: str
-    line: int
-    flips: int = 0
-    size: int = 0
-    flipped: list[tuple[tuple[int, ...], bytes]] = field(default_factory=list)
-
-    def add(self, here: Choice, there: Choice) -> None:
-        flipped = here.flips(there)
-        if flipped is None:
-            return
-        self.size += flipped.size
-        if flipped.any():
-            positions = np.flatnonzero(flipped)
-            self.flips += positions.size
-            self.flipped.append((here.shape, positions.tobytes()))
-
-    def steers(self, later: _Line) -> bool:
-        """Whether another operation on the same line flips the very same elements."""
-        place = (self.path, self.line) == (later.path, later.line)
-        return place and self.flipped == later.flipped
-
-    def branch(self) -> Branch:
-        source = linecache.getline(self.path, self.line).strip()
-        return Branch(self.operation, _shown(self.path), self.line, source, self.flips, self.size)
+        pairs = zip(choices, theirs.get(place, ()), strict=False)
+        flipped = [
+            each for each in (here.flips(there) for here, there in pairs) if each is not None
+        ]
+        count = sum(int(np.count_nonzero(each)) for each in flipped)
+        if count:
+            operation, path, line = place
+            source = linecache.getline(path, line).strip()
+            size = sum(each.size for each in flipped)
+            found.append(Branch(operation, _shown(path), line, source, count, size))
+    return tuple(found)
 
 
 def _by_place(seen: Recording) -> dict[tuple[str, str, int], list[Choice]]:

@@ -47,7 +47,8 @@ class Choice:
         line: Line in that file.
         shape: Shape of the pattern.
         sides: The pattern, truth values packed eight to the byte.
-        ties: Where operands are equal to the bit, packed; ``None`` of operations without kinks.
+        ties: Where operands are equal to the bit, packed; ``None`` where that tells of no
+            kink.
     """
 
     operation: str
@@ -93,7 +94,7 @@ class Recording:
         if not chooses(operation):
             return
         with contextlib.suppress(Exception):  # the operation itself may refuse these arguments
-            if _extent(operation, arguments) > LARGEST or self._bytes > MOST_BYTES:
+            if _extent(arguments) > LARGEST or self._bytes > MOST_BYTES:
                 self.left_out += 1
                 return
             with np.errstate(all="ignore"):
@@ -101,8 +102,7 @@ class Recording:
             if sides and sides[0].size:
                 packed = tuple(map(_packed, sides))
                 self._bytes += sum(side.nbytes for side in packed)
-                equal = tied(operation, *arguments, **keywords)
-                ties = None if equal is None else _packed(equal)
+                ties = _packed(tied(operation, *arguments, **keywords))
                 choice = Choice(operation, *_asked_at(), sides[0].shape, packed, ties)
                 self.choices.append(choice)
 
@@ -180,10 +180,8 @@ def now_recording() -> Recording | None:
 _active: ContextVar[Recording | None] = ContextVar("gradhook_branches", default=None)
 
 
-def _extent(operation: str, arguments: Any) -> int:
+def _extent(arguments: Any) -> int:
     shapes = [np.shape(a) for a in arguments if isinstance(a, np.ndarray)]
-    if operation.endswith(".outer"):
-        return math.prod(map(math.prod, shapes))
     try:
         return math.prod(np.broadcast_shapes(*shapes))
     except ValueError:  # they are not combined element by element

@@ -65,8 +65,7 @@ class Traced(np.ndarray[Any, Any]):
         return _apply_ufunc(ufunc, method, inputs, keywords)
 
     def __array_function__(self, function: Any, types: Any, arguments: Any, keywords: Any) -> Any:
-        family = "linalg." if function.__module__ == "numpy.linalg" else ""
-        return _applied(f"{family}{function.__name__}", function, arguments, keywords)
+        return _applied(function.__name__, function, arguments, keywords)
 
     def __getitem__(self, index: Any) -> Any:
         found = super().__getitem__(index)
@@ -98,12 +97,8 @@ def _method(name: str) -> Callable[..., Any]:
 
 
 # Methods that choose, and are not carried out by a ufunc or would lose their name on the way.
-for _name in (
-    *("max", "min", "argmax", "argmin", "clip", "sort", "argsort", "partition", "argpartition"),
-    *("searchsorted", "ptp", "dot"),
-):
-    if hasattr(np.ndarray, _name):
-        setattr(Traced, _name, _method(_name))
+for _name in ("max", "min", "argmax", "argmin", "clip", "sort", "argsort", "dot"):
+    setattr(Traced, _name, _method(_name))
 
 
 class _Number(np.float64):

@@ -4,7 +4,9 @@ A *pattern* is a list of equally shaped arrays of truth values or small integers
 operation's arguments before it runs.  An element takes the same branch twice when every array of
 the pattern says the same of it.  ``np.maximum(a, b)`` has the pattern ``[a > b, a < b]``, so that a
 tie is a branch of its own; ``np.max`` has the position of the winner, a sort the order, a median
-the side on which each element lies.  Operations that choose nothing have no pattern.
+the side on which each element lies.  Told are maximum, minimum, ``<``, ``<=``, ``>``, ``>=``, abs,
+sign, clip, median, max, min, argmax, argmin, sort and argsort; ``where`` and masks show in the
+comparison that steers them, and other operations have no pattern.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ def chooses(operation: str) -> bool:
         >>> chooses("maximum"), chooses("maximum.reduce"), chooses("add")
         (True, True, False)
     """
-    return operation in _PATTERNS
+    return operation in _RULES
 
 
 def pattern(operation: str, *arguments: Any, **keywords: Any) -> Pattern:
@@ -55,16 +57,16 @@ def pattern(operation: str, *arguments: Any, **keywords: Any) -> Pattern:
         ... ]
         [[1, 0]]
     """
-    sides = _PATTERNS[operation](*arguments, **keywords)
+    sides = _RULES[operation][0](*arguments, **keywords)
     return [np.atleast_1d(side) for side in sides]
 
 
-def tied(operation: str, *arguments: Any, **keywords: Any) -> Array | None:
-    """Where an operation orders or selects among operands that are equal to the bit.
+def tied(operation: str, *arguments: Any, **keywords: Any) -> Array:
+    """Where an operation that chooses does so among operands that are equal to the bit.
 
-    Only of operations that have a kink there: maximum, minimum, ``<``, ``<=``, ``>``, ``>=``, abs,
-    sign, clip, median, max, min, argmax, argmin, sort and argsort; ``None`` for any other.  ``==``,
-    ``!=`` and ``where`` itself tell of no kink: code that asks for equality treats the point apart.
+    Raises:
+        KeyError: The operation chooses nothing: not ``==``, ``!=`` and ``where`` itself either, for
+            code that asks for equality treats the point apart.
 
     Example:
         >>> import numpy as np
@@ -73,11 +75,8 @@ def tied(operation: str, *arguments: Any, **keywords: Any) -> Array | None:
         [False, True, False]
         >>> tied("max", np.array([[1.0, 1.0], [4.0, 3.0]]), axis=1).tolist()
         [True, False]
-        >>> tied("where", np.array([True])) is None
-        True
     """
-    rule = _TIES.get(operation)
-    return None if rule is None else np.atleast_1d(rule(*arguments, **keywords))
+    return np.atleast_1d(_RULES[operation][1](*arguments, **keywords))
 
 
 def _equal(a: Any, b: Any, *_: Any, **__: Any) -> Array:
@@ -122,34 +121,11 @@ def _sign(a: Any, *_: Any, **__: Any) -> Pattern:
     return _sides(a, 0)
 
 
-def _outer(a: Any, b: Any, **_: Any) -> Pattern:
-    return _sides(np.reshape(a, np.shape(a) + (1,) * np.ndim(b)), b)
-
-
 def _clip(
     a: Any, a_min: Any = None, a_max: Any = None, out: Any = None, **keywords: Any
 ) -> Pattern:
     low, high = keywords.get("min", a_min), keywords.get("max", a_max)
     return [side for bound in (low, high) if bound is not None for side in _sides(a, bound)]
-
-
-def _where(condition: Any, x: Any = None, y: Any = None) -> Pattern:
-    chosen = np.asarray(condition).astype(bool)
-    shape = np.broadcast_shapes(chosen.shape, np.shape(x), np.shape(y))
-    return [np.broadcast_to(chosen, shape)]
-
-
-def _conditions(conditions: Any) -> Pattern:
-    return [np.asarray(c).astype(bool) for c in np.broadcast_arrays(*conditions)]
-
-
-def _select(condlist: Any, *_: Any, **__: Any) -> Pattern:
-    return _conditions(condlist)
-
-
-def _piecewise(x: Any, condlist: Any, *_: Any, **__: Any) -> Pattern:
-    single = np.ndim(condlist) == np.ndim(x) and not isinstance(condlist, (list, tuple))
-    return _conditions([condlist] if single else condlist)
 
 
 def _extreme(upwards: bool, axis: int | None = None) -> Callable[..., Pattern]:
@@ -171,85 +147,30 @@ def _extreme(upwards: bool, axis: int | None = None) -> Callable[..., Pattern]:
     return winner
 
 
-def _spread(a: Any, axis: Any = None, *_: Any, **__: Any) -> Pattern:
-    return _extreme(True)(a, axis) + _extreme(False)(a, axis)
-
-
-def _running(ufunc: np.ufunc) -> Callable[..., Pattern]:
-    return lambda a, axis=0, **_: [np.not_equal(a, ufunc.accumulate(a, axis=axis))]
-
-
 def _order(a: Any, axis: Any = -1, *_: Any, **__: Any) -> Pattern:
     return [np.argsort(a, axis=axis, kind="stable")]
 
 
-def _partition(a: Any, kth: Any, axis: Any = -1, *_: Any, **__: Any) -> Pattern:
-    values, along = (np.ravel(a), 0) if axis is None else (a, axis)
-    apart = np.partition(values, kth, axis=along)
-    return [s for k in np.ravel(kth) for s in _sides(values, np.take(apart, [k], axis=along))]
+def _median(a: Any, axis: Any = None, *_: Any, **__: Any) -> Pattern:
+    return _sides(a, np.median(a, axis=axis, keepdims=True))
 
-
-def _median(function: Callable[..., Any]) -> Callable[..., Pattern]:
-    return lambda a, axis=None, *_, **__: _sides(a, function(a, axis=axis, keepdims=True))
-
-
-def _quantile(function: Callable[..., Any]) -> Callable[..., Pattern]:
-    def sides(a: Any, q: Any, axis: Any = None, *_: Any, **__: Any) -> Pattern:
-        cuts = [function(a, one, axis=axis, keepdims=True) for one in np.ravel(q)]
-        return [side for cut in cuts for side in _sides(a, cut)]
-
-    return sides
-
-
-def _norm(x: Any, ord: Any = None, *_: Any, **__: Any) -> Pattern:
-    return _sign(x) if ord in (1, np.inf, -np.inf) else []
-
-
-_COMPARISONS = (
-    *(np.greater, np.greater_equal, np.less),
-    *(np.less_equal, np.equal, np.not_equal),
-)
 
 _EXTREMES = {np.maximum: True, np.fmax: True, np.minimum: False, np.fmin: False}
 
-_PATTERNS: dict[str, Callable[..., Pattern]] = {
-    **dict.fromkeys((u.__name__ for u in _EXTREMES), _sides),
-    **{f"{u.__name__}.outer": _outer for u in _EXTREMES},
-    **{f"{u.__name__}.reduce": _extreme(up, axis=0) for u, up in _EXTREMES.items()},
-    **{f"{u.__name__}.accumulate": _running(u) for u in _EXTREMES},
-    **{u.__name__: lambda a, b, u=u, **_: [u(a, b)] for u in _COMPARISONS},
-    **{f"{u.__name__}.outer": lambda a, b, u=u, **_: [u.outer(a, b)] for u in _COMPARISONS},
-    **dict.fromkeys(("absolute", "fabs", "sign", "signbit", "heaviside"), _sign),
-    "copysign": lambda a, b, **_: _sign(b),
-    "clip": _clip,
-    "where": _where,
-    "select": _select,
-    "piecewise": _piecewise,
-    **dict.fromkeys(("max", "amax", "nanmax", "argmax", "nanargmax"), _extreme(True)),
-    **dict.fromkeys(("min", "amin", "nanmin", "argmin", "nanargmin"), _extreme(False)),
-    "ptp": _spread,
-    **dict.fromkeys(("sort", "argsort"), _order),
-    **dict.fromkeys(("partition", "argpartition"), _partition),
-    **{f.__name__: _median(f) for f in (np.median, np.nanmedian)},
-    **{
-        f.__name__: _quantile(f)
-        for f in (np.quantile, np.percentile, np.nanquantile, np.nanpercentile)
-    },
-    "searchsorted": lambda a, v, *_, **__: [np.searchsorted(a, v)],
-    "digitize": lambda x, bins, *_, **__: [np.digitize(x, bins)],
-    "interp": lambda x, xp, *_, **__: [np.searchsorted(xp, x)],
-    "linalg.norm": _norm,
-}
-
 _ORDERINGS = (np.greater, np.greater_equal, np.less, np.less_equal)
 
-_TIES: dict[str, Callable[..., Array]] = {
-    **dict.fromkeys((u.__name__ for u in (*_EXTREMES, *_ORDERINGS)), _equal),
-    **dict.fromkeys(("absolute", "fabs", "sign"), _zero),
-    "clip": _at_a_bound,
-    "median": _middles,
-    **{f"{u.__name__}.reduce": _winners(up, axis=0) for u, up in _EXTREMES.items()},
-    **dict.fromkeys(("max", "amax", "argmax"), _winners(True)),
-    **dict.fromkeys(("min", "amin", "argmin"), _winners(False)),
-    **dict.fromkeys(("sort", "argsort"), _neighbours),
+_RULES: dict[str, tuple[Callable[..., Pattern], Callable[..., Array]]] = {
+    **dict.fromkeys((u.__name__ for u in _EXTREMES), (_sides, _equal)),
+    **{
+        f"{u.__name__}.reduce": (_extreme(up, axis=0), _winners(up, axis=0))
+        for u, up in _EXTREMES.items()
+    },
+    **{u.__name__: (lambda a, b, u=u, **_: [u(a, b)], _equal) for u in _ORDERINGS},
+    **dict.fromkeys(("absolute", "fabs", "sign"), (_sign, _zero)),
+    "clip": (_clip, _at_a_bound),
+    "median": (_median, _middles),
+    **dict.fromkeys(("max", "amax", "argmax"), (_extreme(True), _winners(True))),
+    **dict.fromkeys(("min", "amin", "argmin"), (_extreme(False), _winners(False))),
+    **dict.fromkeys(("sort", "argsort"), (_order, _neighbours)),
 }
+"""By the operation's name: its pattern, and where its operands are equal."""
