@@ -163,6 +163,12 @@ SENTENCES: Mapping[str, Wording] = MappingProxyType(
             "the same size to the bit at another point; elements of another size are right",
             "a wrong element of another size",
         ),
+        "scaled_to_norm": Wording(
+            "{d} right but for the norm, {which}scaled to {limit}, as {how} does: scale after the "
+            "check, not in the function that it checks",
+            "a multiple along fresh directions; at another point the same norm, or right below it",
+            "a larger norm at another point",
+        ),
         "dropout": Wording(
             "{d} wrong with dropout on and right with it off: its backward pass lacks the mask, "
             "its scale, or draws another mask",

@@ -208,6 +208,14 @@ def another_gradient():
     return asked(function, drawn({"A": (6, 3), "B": (6, 3)}))
 
 
+def scaled_to_norm(limit=0.1):
+    def scale(g, p):
+        size = np.sqrt(sum(np.sum(each * each) for each in g.values()))
+        return {name: limit / size * each for name, each in g.items()}
+
+    return spoiled(scale)
+
+
 def noise_on(*names):
     """Noise of their own on some blocks."""
     rng = np.random.default_rng(8)
@@ -248,6 +256,7 @@ REPORTS = {
     "switch_several": lambda: switched(lambda w: w if w.shape != (8, 8) else 2 * w, biased=True),
     "zero_slices": lambda: spoiled(lambda g, p: {"W2": g["W2"] * (np.arange(8) < 7)}),
     "clipped": lambda: spoiled(lambda g, p: {"W2": np.clip(g["W2"], -0.05, 0.05)}),
+    "scaled_to_norm": scaled_to_norm,
     "dropout": dropout,
     "sample_weights": weights_of_rows,
     "equal_inputs": pooled,

@@ -23,6 +23,7 @@ from gradhook.diagnosis.hypotheses.penalty import PenaltyForm
 from gradhook.diagnosis.hypotheses.penalty_switch import PenaltySwitch
 from gradhook.diagnosis.hypotheses.repeated_rows import RepeatedRows
 from gradhook.diagnosis.hypotheses.sample_weights import SampleWeights
+from gradhook.diagnosis.hypotheses.scaled_to_norm import ScaledToNorm
 from gradhook.diagnosis.hypotheses.zero_slices import ZeroSlices
 from gradhook.diagnosis.hypothesis import Hypothesis
 
@@ -30,6 +31,7 @@ __all__ = ["HYPOTHESES", "IN_A_PART"]
 
 HYPOTHESES: tuple[type[Hypothesis], ...] = (
     Disconnected,
+    ScaledToNorm,
     SharedFactor,
     MeaningfulFactor,
     CutToIntegers,
