@@ -127,7 +127,7 @@ def test_a_command_prints_what_stands_below(block, tmp_path):
     assert words(output) == words(block.output), output
 
 
-@pytest.mark.parametrize("block", cases("sh"))
+@pytest.mark.parametrize("block", [case for case in cases("sh") if not case.values[0].output])
 def test_every_command_exists_and_knows_its_options(block, tmp_path):
     for line in block.code.splitlines():
         for command in line.split("&&"):

@@ -4,9 +4,9 @@
 
 For every style of objective with every kind of state that an evaluation changes, a fault is put in
 at the end of the k-th call of the user's network, for every k: an exception, a real SIGINT, or a
-loss of NaN from there on, in turns.  ``--quick`` takes every 37th of these checks.  Prints how
-often each was put in and how the check ended; exits with status 1 if a byte differed afterwards, an
-exception came out changed, or a right gradient failed.
+loss of NaN from there on, in turns.  ``--quick`` takes every fifth objective and every 13th of its
+checks.  Prints how often each was put in and how the check ended; exits with status 1 if a byte
+differed afterwards, an exception came out changed, or a right gradient failed.
 """
 
 import argparse
@@ -90,15 +90,20 @@ def ended(scene: Scene, spy) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="every 37th check")
-    stride = 37 if parser.parse_args().quick else 1
+    parser.add_argument(
+        "--quick", action="store_true", help="every 13th check of every fifth objective"
+    )
+    quick = parser.parse_args().quick
+    stride = 13 if quick else 1
     signal.signal(signal.SIGINT, signal.default_int_handler)
     training = load(Path(__file__).resolve().parents[1] / "contracts" / "training.py")
     spy = Mock(calls=0, fail_at=0, fault=None)
     training.network = failing(training.network, spy)
     print(f"{platform.platform()}, Python {platform.python_version()}, NumPy {np.__version__}")
     started, number, broken = time.perf_counter(), 0, 0
+    # Five has no divisor in common with the number of features: each of them is met.
     scenes = [(style, feature) for style in training.STYLES for feature in training.FEATURES]
+    scenes = scenes[:: 5 if quick else 1]
     ends: collections.Counter[tuple[str, str]] = collections.Counter()
     for style, feature in scenes:
         spy.fault = None

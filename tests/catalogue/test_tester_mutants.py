@@ -1,8 +1,6 @@
-"""The tester, tested: with a bug planted in gradhook itself, its score on the catalogue drops."""
+"""The tester, tested: with a bug planted in gradhook itself, it errs on the catalogue."""
 
 from dataclasses import replace
-
-import pytest
 
 import gradhook
 from gradhook.difference import search as steps
@@ -20,32 +18,28 @@ def checker(case):
     return "pass" if report.passed else "fail" if report.verdict == "FAIL" else "undecided"
 
 
-@pytest.fixture(scope="module")
-def sample():
-    """Every eighth case of a seed, and every right one near a kink or a large constant."""
-    cases = list(catalogue.cases([0]))
-    near = [c for c in cases if c.clean and any(word in c.name for word in KINKED)]
-    return [*cases[::8], *near]
+def errs(seed_zero):
+    """Whether a fault is found on right code near a kink or a large constant, or on other cases.
+
+    Without a bug in gradhook there is none on the whole seed: ``tests/golden``.
+    """
+    near = [c for c in seed_zero if c.clean and any(word in c.name for word in KINKED)]
+    for case in (*near, *seed_zero[::8]):
+        found = catalogue.score(checker, [replace(case)])
+        if found.false_alarms or found.misses or found.errors:
+            return True
+    return False
 
 
-def faults(cases):
-    found = catalogue.score(checker, cases)
-    return len(found.false_alarms) + len(found.misses) + len(found.errors)
-
-
-def test_as_it_is_it_makes_no_fault(sample):
-    assert faults(sample) == 0
-
-
-def test_errors_set_to_zero_make_false_alarms(sample, monkeypatch):
+def test_errors_set_to_zero_make_false_alarms(seed_zero, monkeypatch):
     def without_error(*args, **keywords):
         return replace(steps.search(*args, **keywords), error=0.0)
 
     monkeypatch.setattr(lines, "search", without_error)
-    assert faults(sample) > 0
+    assert errs(seed_zero)
 
 
-def test_parameters_not_put_back_between_probes_make_false_alarms(sample, monkeypatch):
+def test_parameters_not_put_back_between_probes_make_false_alarms(seed_zero, monkeypatch):
     write = Workspace.write
 
     def forgetful(workspace, name, direction=None, step=0.0):
@@ -53,4 +47,4 @@ def test_parameters_not_put_back_between_probes_make_false_alarms(sample, monkey
             write(workspace, name, direction, step)
 
     monkeypatch.setattr(Workspace, "write", forgetful)
-    assert faults(sample) > 0
+    assert errs(seed_zero)

@@ -6,7 +6,7 @@ import pytest
 from gradhook import L2, check_gradients
 from gradhook.difference import noise_table as noise
 
-SEEDS = range(20)
+SEEDS = range(10)
 LAM = 1e-2
 
 
@@ -69,13 +69,13 @@ def test_a_right_gradient_of_a_loss_with_stairs_never_fails(how):
     reports = [classifier(seed, **how) for seed in SEEDS]
     assert [r.seed for r in reports if r.verdict == "FAIL"] == []
     # Nor is it bought by saying nothing: one in ten may stay undecided.
-    assert sum(r.passed for r in reports) >= 18
+    assert sum(r.passed for r in reports) >= 9
 
 
 @pytest.mark.parametrize("how", COARSE.values(), ids=COARSE.keys())
 def test_five_percent_on_one_block_fails_beside_stairs_and_never_passes(how):
     reports = [classifier(seed, factor=1.05, **how) for seed in SEEDS]
-    assert sum(r.blocks["W1"].verdict == "FAIL" for r in reports) >= 18
+    assert sum(r.blocks["W1"].verdict == "FAIL" for r in reports) >= 9
     assert not any(r.passed for r in reports)
 
 
@@ -96,7 +96,7 @@ def test_a_right_gradient_of_a_loss_rounded_to_decimals_does_not_fail(seed, how)
 
 @pytest.mark.parametrize("how", [np.float16, fourth_decimal])
 def test_stairs_that_lie_flat_along_the_first_table_are_found_along_a_mismatch(how):
-    reports = [classifier(seed, cast=how, lam=LAM) for seed in range(200, 230)]
+    reports = [classifier(seed, cast=how, lam=LAM) for seed in range(200, 208)]
     assert {r.verdict for r in reports} <= {"INCONCLUSIVE", "PASS"}
 
 
@@ -105,7 +105,7 @@ def test_without_a_look_along_the_mismatch_stairs_would_convict_right_code(monke
     assert classifier(10, cast=sixth_decimal, lam=LAM).verdict == "FAIL"
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(3))
 def test_a_wrong_gradient_of_a_smooth_loss_has_no_hidden_noise(seed):
     report = classifier(seed, factor=1.05)
     assert report.verdict == "FAIL"
@@ -114,10 +114,10 @@ def test_a_wrong_gradient_of_a_smooth_loss_has_no_hidden_noise(seed):
 
 
 @pytest.mark.parametrize("lam", [0.0, LAM])
-def test_five_percent_hardly_ever_pass_as_the_resolution_of_a_loss_with_five_decimals(lam):
-    reports = [classifier(s, cast=fifth_decimal, lam=lam, factor=1.05) for s in range(200, 230)]
-    # Two long probes a block may both lie nearly across the mistake: one in a hundred blocks.
-    assert sum(r.passed for r in reports) <= 1
+def test_five_percent_do_not_pass_as_the_resolution_of_a_loss_with_five_decimals(lam):
+    # Two long probes may both lie nearly across the mistake, in one of a hundred blocks: not here.
+    reports = [classifier(s, cast=fifth_decimal, lam=lam, factor=1.05) for s in range(200, 208)]
+    assert not any(r.passed for r in reports)
 
 
 def apart(seed, *, step_a, step_b, factor=1.0):
@@ -145,12 +145,12 @@ def test_terms_rounded_each_in_its_own_way_convict_no_right_code(seed, steps):
 
 
 def test_a_wrong_block_of_a_fine_term_fails_beside_a_rounded_one():
-    reports = [apart(seed, step_a=1e-4, step_b=0, factor=1.05) for seed in range(25)]
+    reports = [apart(seed, step_a=1e-4, step_b=0, factor=1.05) for seed in range(10)]
     assert not any(report.passed for report in reports)
-    assert sum(report.blocks["b"].verdict == "FAIL" for report in reports) >= 12
+    assert sum(report.blocks["b"].verdict == "FAIL" for report in reports) >= 5
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(5))
 def test_a_fast_wave_that_the_gradient_forgets_is_not_taken_for_stairs(seed):
     rng = np.random.default_rng(seed)
     parameters = {"a": rng.normal(size=30), "b": rng.normal(size=30)}
@@ -231,6 +231,6 @@ def test_an_edge_of_a_stair_inside_a_step_is_not_taken_for_a_line_that_bends(see
 
 
 def test_five_percent_fail_beside_one_layer_in_float32():
-    reports = [one_layer_in_float32(seed, factor=1.05) for seed in range(30)]
+    reports = [one_layer_in_float32(seed, factor=1.05) for seed in range(10)]
     assert not any(report.passed for report in reports)
-    assert sum(report.blocks["W1"].verdict == "FAIL" for report in reports) >= 24
+    assert sum(report.blocks["W1"].verdict == "FAIL" for report in reports) >= 8

@@ -11,9 +11,7 @@ import numpy as np
 import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 
-import gradhook
-from gradhook import L1, L2, GradCheckCallback, Objective, check_gradients
-from gradhook.report import Report
+from gradhook import L1, L2, Objective, check_gradients
 
 ROWS = 7
 
@@ -144,14 +142,6 @@ def test_a_row_that_is_rightly_zero_is_not_named_beside_the_wrong_one():
     assert "row 5 is zero" in only(report).sentence
 
 
-def test_a_bias_averaged_over_the_batch_is_told_so():
-    cause = only(spoiled(mean_of_the_bias))
-    assert (cause.family, cause.kind, cause.blocks) == ("B", "bias_mean", ("b1",))
-    assert cause.sentence == (
-        "db1 is 0.142857 = 1/7 of the numerical gradient: averaged over the batch instead of summed"
-    )
-
-
 @pytest.mark.parametrize("shape", [(), (1,)])
 def test_the_scalar_bias_of_a_logistic_regression_is_told_so(shape):
     rng = np.random.default_rng(0)
@@ -173,29 +163,6 @@ def test_the_scalar_bias_of_a_logistic_regression_is_told_so(shape):
     cause = only(check(True))
     assert (cause.kind, cause.blocks) == ("bias_mean", ("b",))
     assert check(False).causes == ()
-
-
-def test_where_the_fault_enters_is_said_in_words():
-    turned = np.random.default_rng(1).normal(size=(8, 8))
-    report = checked(planted(edit=lambda site, d: d @ turned if site == "up3" else d))
-    assert report.causes == ()
-    assert report.boundary.startswith(
-        "b2, W2, b1, W1 wrong; W3, b3 right: the fault enters between W3 and b2 "
-        "(derivative of that activation, or W3 transposed"
-    )
-
-
-def test_a_square_weight_that_is_not_transposed_on_the_way_back_is_found():
-    def loss_and_gradients(p, X, T):
-        def edit(site, delta):
-            # What came down is delta @ W2.T, and W2 is square and has an inverse.
-            return delta @ np.linalg.inv(p["W2"].T) @ p["W2"] if site == "up2" else delta
-
-        return backward(p, X, T, l2=0.0, l1=0.0, edit=edit)
-
-    cause = only(checked(loss_and_gradients))
-    assert (cause.kind, set(cause.blocks)) == ("W_not_transposed", {"W1", "b1"})
-    assert "right once W2 is made symmetric" in cause.sentence
 
 
 # Causes that need no experiment.
@@ -225,7 +192,6 @@ def doubled(gradients):
     gradients["W1"] *= 2
 
 
-@pytest.mark.parametrize("effort", ["quick", "standard"])
 @pytest.mark.parametrize(
     ("spoil", "family", "kind", "blocks"),
     [
@@ -239,8 +205,8 @@ def doubled(gradients):
         (no_seventh_column, "W", "last_column_missing", {"W2"}),
     ],
 )
-def test_a_cause_is_named_at_any_effort(spoil, family, kind, blocks, effort):
-    report = spoiled(spoil, effort=effort)
+def test_a_quick_check_names_the_cause_too(spoil, family, kind, blocks):
+    report = spoiled(spoil, effort="quick")
     cause = only(report)
     assert (cause.family, cause.kind, set(cause.blocks)) == (family, kind, blocks)
     assert set(report.failing) == blocks
@@ -264,26 +230,11 @@ def test_an_exhaustive_check_names_the_cause_too(spoil):
     assert only(report).kind == only(spoiled(spoil)).kind
 
 
-def test_everything_by_the_rows_is_a_loss_that_is_a_mean():
-    cause = only(checked(planted(edit=lambda site, d: d * len(d) if site == "loss" else d)))
-    assert (cause.family, cause.kind, len(cause.blocks)) == ("S", "no_1_over_N", 6)
-    assert "the loss is a mean over the 7 rows, the gradient a sum" in cause.sentence
-
-
 def test_everything_by_the_rows_is_seen_through_a_penalty_that_is_right():
     function = planted(l2=0.1, edit=lambda site, d: d / len(d) if site == "loss" else d)
     cause = only(checked(function))
     assert (cause.kind, len(cause.blocks)) == ("extra_1_over_N", 6)
     assert "once the penalty is taken out" in cause.sentence
-
-
-def test_a_factor_without_a_meaning_is_given_as_it_is():
-    def spoil(gradients):
-        gradients["W2"] *= 1.3
-
-    cause = only(spoiled(spoil))
-    assert (cause.family, cause.kind) == ("S", "scale")
-    assert "1.3 = 13/10" in cause.sentence
 
 
 # Penalties, and what is added outside the loss.
@@ -302,27 +253,13 @@ def test_without_a_switch_a_missing_penalty_is_fitted_and_both_readings_are_offe
     assert "decoupled weight decay" in cause.sentence
 
 
-@pytest.mark.parametrize("named", [{"penalty": "lam"}, {}])
-@pytest.mark.parametrize(
-    ("share", "kind", "words"),
-    [
-        (0.0, "reg_missing", "decoupled weight decay"),
-        (
-            0.5,
-            "reg_half",
-            "half of the penalty's gradient: 5.000e-03 * W where the loss has 1.000e-02",
-        ),
-        (2.0, "reg_double", "twice the penalty's gradient"),
-        (-1.0, "reg_sign", "with the wrong sign"),
-        (1 / ROWS, "reg_over_N", "over the 7 rows"),
-    ],
-)
-def test_with_a_switch_the_wrong_coefficient_is_told_by_name(share, kind, words, named):
-    # A switch that nobody named is found all the same: lam is a common name of it.
-    cause = only(checked(switched(in_gradient=share), **named))
-    assert (cause.family, cause.kind) == ("R", kind)
+def test_a_switch_that_nobody_named_is_found_and_the_wrong_coefficient_told_by_name():
+    cause = only(checked(switched(in_gradient=0.5)))
+    assert (cause.family, cause.kind) == ("R", "reg_half")
     assert set(cause.blocks) == {"W1", "W2", "W3"}
-    assert words in cause.sentence
+    assert "half of the penalty's gradient: 5.000e-03 * W where the loss has 1.000e-02" in (
+        cause.sentence
+    )
 
 
 def decayed(coefficient=1e-2, form=lambda w: w):
@@ -367,30 +304,6 @@ def test_a_penalty_passed_with_the_wrong_coefficient_leaves_the_difference():
     assert "2.000e-02 * W" in cause.sentence
 
 
-@pytest.mark.parametrize("effort", ["quick", "standard"])
-def test_an_l1_term_in_the_loss_alone_is_one_cause_for_all_weights(effort):
-    cause = only(checked(planted(l1=1e-3, in_gradient=0.0), effort=effort))
-    assert (cause.family, cause.kind) == ("R", "reg_missing")
-    assert set(cause.blocks) == {"W1", "W2", "W3"}
-    assert "1.000e-03 * sign(W)" in cause.sentence
-
-
-def test_the_sign_of_the_weights_for_an_l2_term_is_its_own_kind():
-    def spoil_with(parameters):
-        def spoil(gradients):
-            for name in ("W1", "W2", "W3"):
-                gradients[name] += 1e-2 * np.sign(parameters[name])
-
-        return spoil
-
-    def loss_and_gradients(p, X, T):
-        return backward(p, X, T, l2=1e-2, l1=0.0, in_gradient=0.0, spoil=spoil_with(p))
-
-    causes = checked(loss_and_gradients).causes
-    assert {cause.kind for cause in causes} == {"reg_l1_form"}
-    assert {name for cause in causes for name in cause.blocks} == {"W1", "W2", "W3"}
-
-
 # Several faults at once.
 
 
@@ -421,17 +334,6 @@ def test_a_fault_without_a_cause_beside_one_with_is_said_to_remain():
     assert "something else remains" in str(report)
 
 
-def test_a_wrong_element_beside_a_cause_is_said_to_remain():
-    def spoil(gradients):
-        gradients["W2"] *= 2
-        gradients["W1"][2, 3] *= 1.5
-
-    report = spoiled(spoil)
-    assert only(report).blocks == ("W2",)
-    assert report.blocks["W1"].where == "W1[2, 3]"
-    assert "something else remains" in report.boundary
-
-
 def test_two_faults_in_one_block_get_no_cause():
     def spoil(gradients):
         gradients["W2"] = 1.5 * gradients["W2"].T
@@ -444,31 +346,6 @@ def test_two_faults_in_one_block_get_no_cause():
 
 
 # Where.
-
-
-def test_one_wrong_element_is_located_and_shown_with_both_numbers():
-    right = {}
-
-    def spoil(gradients):
-        right["value"] = gradients["W2"][3, 4]
-        gradients["W2"][3, 4] *= 1.01
-
-    report = spoiled(spoil)
-    block = report.blocks["W2"]
-    assert report.causes == ()
-    assert block.where == "W2[3, 4]"
-    assert block.worst.index == (3, 4)
-    # The two numbers of one point; a hundredth is more than either's error.
-    assert block.worst.analytic / block.worst.numerical == pytest.approx(1.01, rel=1e-4)
-
-
-def test_an_exchanged_pair_is_located():
-    def spoil(gradients):
-        g = gradients["W2"]
-        g[3, 4], g[5, 1] = g[5, 1], g[3, 4]
-
-    where = spoiled(spoil).blocks["W2"].where
-    assert set(re.findall(r"W2\[\d, \d\]", where)) == {"W2[3, 4]", "W2[5, 1]"}
 
 
 def test_a_wrong_row_is_located_whatever_is_wrong_with_it():
@@ -514,24 +391,16 @@ def looked_up(words=60, **bugs):
     return report, index
 
 
-def test_an_embedding_row_that_is_not_written_is_located():
-    row = int(looked_up()[1][3, 1])
+@pytest.mark.parametrize("words", [12, 60])
+def test_an_embedding_row_that_is_not_written_is_located(words):
+    row = int(looked_up(words)[1][3, 1])
 
     def spoil(gradient):
         gradient[row] = 0
 
-    report, _ = looked_up(spoil=spoil)
+    report, _ = looked_up(words, spoil=spoil)
     assert report.failing == ("E",)
     assert report.blocks["E"].where == f"E[{row}, :]"
-
-
-def test_of_a_small_table_too_in_which_few_rows_are_unused():
-    row = int(looked_up(12)[1][3, 1])
-
-    def spoil(gradient):
-        gradient[row] = 0
-
-    assert looked_up(12, spoil=spoil)[0].blocks["E"].where == f"E[{row}, :]"
 
 
 @pytest.mark.parametrize("words", [12, 60])
@@ -603,21 +472,6 @@ def test_a_channel_a_filter_and_a_position_of_a_kernel_are_located(spoil, where)
     assert report.blocks["K"].where == where
 
 
-def test_the_order_given_is_the_order_of_the_boundary():
-    noise = np.random.default_rng(1).normal(size=(ROWS, 8))
-    function = planted(edit=lambda site, d: d + 0.1 * noise[: len(d)] if site == "act1" else d)
-    parameters, batch = network()
-    names = {"W1": "in_w", "b1": "in_b", "W2": "mid_w", "b2": "mid_b", "W3": "out_w", "b3": "out_b"}
-
-    def renamed(p, X, T):
-        loss, gradients = function({old: p[new] for old, new in names.items()}, X, T)
-        return loss, {names[old]: g for old, g in gradients.items()}
-
-    shuffled = {names[old]: parameters[old] for old in ("b2", "W3", "W1", "b3", "W2", "b1")}
-    report = check_gradients(renamed, shuffled, batch=batch, layers=list(names.values()))
-    assert "the fault enters between mid_w and in_b" in report.boundary
-
-
 # Faults that no sentence fits: nothing is named, rather than something wrong.
 
 
@@ -667,7 +521,7 @@ def rectified_on_the_way_back(rng, shapes):
     return {"edit": lambda site, d: np.maximum(d, 0) if site == "act2" else d}
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize(
     "fault",
     [
@@ -688,7 +542,7 @@ def test_a_fault_that_no_sentence_fits_gets_no_cause(fault, seed):
     assert report.boundary or any("[" in (b.where or "") for b in report.blocks.values())
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_the_weights_of_a_single_output_are_no_bias_of_the_layer_below(seed):
     parameters, batch = network((5, 4, 6, 1), seed=seed)
     noise = 1 + 0.1 * np.random.default_rng(seed).normal(size=(6, 1))
@@ -710,7 +564,7 @@ def test_one_wrong_element_of_a_bias_is_located_and_not_taken_for_its_sum():
 # Right code, and code of which nothing can be said.
 
 
-@pytest.mark.parametrize("effort", ["quick", "standard", "exhaustive"])
+@pytest.mark.parametrize("effort", ["quick", "exhaustive"])
 def test_right_code_has_neither_cause_nor_boundary(effort):
     parameters, batch = network((4, 5, 5, 2))
     report = check_gradients(switched(), parameters, batch=batch, effort=effort, penalty="lam")
@@ -737,15 +591,6 @@ def test_a_loss_that_draws_from_where_nobody_can_see_has_no_cause():
         return loss * (1 + 0.1 * next(hidden)), gradients
 
     report = checked(noisy)
-    assert report.verdict == "INCONCLUSIVE"
-    assert (report.causes, report.boundary) == ((), "")
-
-
-def test_a_loss_that_is_not_a_number_has_no_cause():
-    def diverged(p):
-        return float("nan"), {"w": np.ones(3)}
-
-    report = check_gradients(diverged, {"w": np.ones(3)})
     assert report.verdict == "INCONCLUSIVE"
     assert (report.causes, report.boundary) == ((), "")
 
@@ -786,12 +631,6 @@ def test_a_search_through_blocks_leaves_no_byte_changed():
     assert {name: value.tobytes() for name, value in parameters.items()} == before
 
 
-def test_equal_checks_give_equal_explanations():
-    reports = [spoiled(mean_of_the_bias) for _ in range(2)]
-    assert reports[0].causes == reports[1].causes
-    assert reports[0].evaluations == reports[1].evaluations
-
-
 # What becomes of them.
 
 
@@ -810,19 +649,6 @@ def explained():
     return checked(planted(edit=edit, spoil=spoil))
 
 
-def test_causes_and_boundary_survive_the_dictionary_and_json(explained):
-    assert len(explained.causes) == 2
-    assert explained.boundary
-    for back in (
-        Report.from_dict(explained.to_dict()),
-        Report.from_json(explained.to_json()),
-    ):
-        assert back == explained
-        assert back.causes == explained.causes
-        assert back.boundary == explained.boundary
-        assert back.blocks["W3"].where == "W3[:, 2]"
-
-
 def flat(text):
     """The words of a text, whatever it is wrapped or marked up with."""
     text = re.sub(r"<[^>]*>|\\|[|]", "", text)
@@ -835,20 +661,3 @@ def test_causes_and_boundary_stand_in_text_and_html(explained):
             assert flat(cause.sentence) in shown
             assert flat(cause.evidence) in shown
         assert flat(explained.boundary) in shown
-
-
-def test_causes_and_boundary_stand_in_the_text_for_tensorboard(explained):
-    from gradhook.sinks.tensorboard.markdown import markdown
-
-    shown = flat(markdown(explained))
-    for sentence in (*(cause.sentence for cause in explained.causes), explained.boundary):
-        assert flat(sentence) in shown
-
-
-def test_the_callback_warns_with_the_cause():
-    parameters, batch = network()
-    function = planted(spoil=mean_of_the_bias)
-    check = GradCheckCallback(function, parameters, batch=batch, enabled=True)
-    with pytest.warns(gradhook.GradCheckWarning, match="averaged over the batch"):
-        check.on_train_begin()
-    assert check.last_report.causes[0].kind == "bias_mean"

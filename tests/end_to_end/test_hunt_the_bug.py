@@ -67,7 +67,8 @@ FAMILY_ONLY = {"dropout_new_mask"}
 @pytest.fixture(scope="module")
 def reports():
     X, _, y, _ = hunt_the_bug.digits_mlp.digits()
-    return {bug: hunt_the_bug.hunt(bug, X, y) for bug in ("", *BUGS)}
+    # A tenth of the rows, which takes a tenth of the time: the batch has the last word.
+    return {bug: hunt_the_bug.hunt(bug, X[:150], y[:150]) for bug in ("", *BUGS)}
 
 
 def test_every_bug_is_expected_to_be_named_or_placed():

@@ -148,6 +148,7 @@ def test_one_element_of_a_million_one_percent_off_is_the_worst_and_is_where_it_f
     report = check_gradients(loss_and_gradients, w, points=("generic",))
     block = report.blocks["w"]
     assert report.verdict == "FAIL"
+    assert block.ratio < 1e-4  # by its size alone it would have passed
     assert block.where == f"w[{wrong}]"
     assert block.worst.index == (wrong,)
     # Of the larger of both, 1.01 times the true one.

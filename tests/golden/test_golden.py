@@ -1,8 +1,10 @@
-"""One seed of what gradhook is known to say; ``golden.py compare`` makes the other two."""
+"""What gradhook is known to say of one seed of the catalogue and more, each check made once."""
 
 import importlib.util
 import sys
 from pathlib import Path
+
+import pytest
 
 _path = Path(__file__).with_name("golden.py")
 _spec = importlib.util.spec_from_file_location("golden", _path)
@@ -11,16 +13,48 @@ sys.modules["golden"] = golden
 _spec.loader.exec_module(golden)
 
 
-def test_verdicts_blocks_causes_and_places_are_as_stored():
-    kept = golden.stored()
-    lines = {answer["name"]: golden.line(answer) for answer in golden.answers([0])}
-    assert len(lines) > 300
-    changed = golden.changes({name: kept[name] for name in lines if name in kept}, lines)
+@pytest.fixture(scope="module")
+def answers():
+    return {answer["name"]: answer for answer in golden.answers()}
+
+
+@pytest.fixture(scope="module")
+def catalogued(answers):
+    """Answers on the catalogue, right code and wrong."""
+    own = [a for name, a in answers.items() if not name.startswith(("generated/", "network/"))]
+    right = [a for a in own if a["name"].split("/")[1].startswith("clean")]
+    assert len(right) == len(own) / 2 > 190
+    return right, [a for a in own if a not in right]
+
+
+def test_verdicts_blocks_causes_and_places_are_as_stored(answers):
+    lines = {name: golden.line(answer) for name, answer in answers.items()}
+    changed = golden.changes(golden.stored(lines), lines)
     assert not changed, "\n".join(changed)
 
 
-def test_a_changed_verdict_is_found():
-    kept = {"case": "case\tPASS\tW:PASS\t\t"}
-    assert golden.changes(kept, {"case": "case\tFAIL\tW:PASS\t\t"}) == [
-        "case: verdict: PASS -> FAIL"
+def test_no_right_code_fails_or_gets_a_cause_and_no_bug_passes(catalogued):
+    right, wrong = catalogued
+    assert [a["name"] for a in right if a["verdict"] == "FAIL" or a["causes"] or a["places"]] == []
+    assert [a["name"] for a in wrong if a["verdict"] == "PASS"] == []
+    unsure = [a["name"] for a in right if a["verdict"] not in ("PASS", "KINK", "UNTESTED")]
+    unsure += [a["name"] for a in wrong if a["verdict"] != "FAIL"]
+    assert len(unsure) <= 0.02 * len(right + wrong), unsure
+
+
+def test_a_passing_check_of_right_code_keeps_to_its_budget(catalogued):
+    blocks = {a["name"]: len(golden.VERDICT.findall(a["blocks"])) for a in catalogued[0]}
+    over = {
+        a["name"]: a["evaluations"]
+        for a in catalogued[0]
+        if a["verdict"] == "PASS" and a["evaluations"] > 40 * blocks[a["name"]] + 100
+    }
+    assert over == {}
+
+
+def test_a_changed_verdict_is_found_and_a_case_without_a_line_was_one_that_passed():
+    lines = {"case": "case\tFAIL\tW = v:FAIL b:PASS\t\t"}
+    assert golden.changes(golden.stored(lines), lines) == [
+        "case: verdict: PASS -> FAIL",
+        "case: blocks: W = v:PASS b:PASS -> W = v:FAIL b:PASS",
     ]

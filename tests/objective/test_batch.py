@@ -290,8 +290,3 @@ def test_columns_that_look_like_samples_are_pointed_out(shapes, axis, said):
     assert columns_hint(batch, axis) == (
         "; are the columns samples? Then pass sample_axis=1" if said else ""
     )
-
-
-def test_the_logs_of_a_trainer_are_no_batch():
-    with pytest.raises(BatchError, match="the batch is an empty dict: is it the logs"):
-        as_batch({})

@@ -283,13 +283,6 @@ def test_parameters_given_beside_an_objective_count_more_than_its_own():
     assert Objective.of(objective).parameters is objective.parameters
 
 
-def test_a_models_parameters_are_read_anew_at_every_check():
-    model = Course()
-    objective = Objective.of(model)
-    model.params = {"w": np.zeros(3), "unused": np.zeros(1)}
-    assert objective.parameters() is model.params
-
-
 def test_the_gradients_are_called_right_after_the_loss_at_the_same_point():
     cache = {}
 
@@ -367,19 +360,3 @@ def test_a_plain_number_is_welcome_as_a_copy_and_refused_in_place():
     assert check_gradients(lambda x: (math.sin(x), math.cos(x)), 0.5).passed
     with pytest.raises(ParameterError, match="'x' is a float, which cannot be written in place"):
         check_gradients(Objective(parameters=0.5, loss=lambda: 0.0, gradients=lambda: 0.0))
-
-
-def test_a_loss_that_raises_on_rows_is_checked_on_the_whole_batch_with_the_reason():
-    report = check_gradients(loss_and_gradients, weights(), batch=(X, list(Y)))
-    assert report.passed
-    assert "on the 7 rows drawn first the functions raise ValueError" in report.notes[-1]
-    assert "item 1 (a list) of the batch passed unchanged" in report.notes[-1]
-
-
-def test_an_exception_of_the_objective_propagates_with_a_note():
-    def broken(parameters, x, y):
-        raise ZeroDivisionError("mine")
-
-    with pytest.raises(ZeroDivisionError, match="mine") as caught:
-        check_gradients(broken, weights(), batch=(X, Y))
-    assert "inside a gradient check" in caught.value.__notes__[0]

@@ -8,6 +8,7 @@ the floors to readers.
 """
 
 import ast
+import functools
 import re
 import sys
 from dataclasses import dataclass
@@ -50,6 +51,7 @@ class Import:
     typing: bool  # For type checkers alone.
 
 
+@functools.cache
 def imports(source: str, package: str) -> list[Import]:
     """Return the imports in the source of a module; ``from a import b`` gives ``a.b``."""
     found = []

@@ -144,16 +144,6 @@ def test_the_details_tell_all_there_is():
     ]
 
 
-INTERNAL = ("generic point", "setting", "refuted by", " × ", "current point", "probe")
-
-
-def test_the_default_text_has_no_internal_words_and_the_details_have_them():
-    said = str(dataclasses.replace(failing(), notes=()))
-    spoken = said.replace("slopes differ in 3 of 3 probes", "")
-    assert [word for word in INTERNAL if word in spoken] == []
-    assert "generic point" in failing().details()
-
-
 def story_of(*blocks, **more):
     report = report_of(*blocks, verdict=more.pop("verdict", Verdict.FAIL), **more)
     return str(report).split("\n\n")[1:-2]
@@ -235,12 +225,6 @@ def test_the_header_names_the_block_of_the_worst_ratio():
     wrong = [block("W1", Verdict.FAIL, 0.2), block("W2", Verdict.FAIL, 0.4), block("b")]
     first = str(report_of(*wrong, verdict=Verdict.FAIL)).splitlines()[0]
     assert first == "gradcheck: FAIL, W1, W2 wrong; worst ratio 0.4 in W2; 1 of 3 right"
-
-
-@pytest.mark.parametrize("blocks", [1, 2, 4])
-def test_a_check_that_passed_takes_its_first_line_a_row_a_block_and_the_fine_print(blocks):
-    report = report_of(*(block(f"W{i}") for i in range(blocks)), evaluations=60)
-    assert len(str(report).splitlines()) == 1 + blocks + 1
 
 
 def test_the_same_failure_later_is_one_line():
@@ -357,13 +341,6 @@ def test_a_passing_block_keeps_its_note_once_and_drops_what_each_setting_found()
     text = report_of(block("w", findings=findings)).details()
     assert text.count("jointly") == 1
     assert "generic point:" not in text
-
-
-def test_a_passing_block_of_a_real_check_is_one_line():
-    report = check_gradients(lambda x: (np.sum(x**3), 3 * x**2), np.array([1.0, 2.0]))
-    assert report.blocks["x"].sentence == ""
-    assert len(str(report).splitlines()) == 3
-    assert len(report.details().split("\n\n")[1].splitlines()) == 2
 
 
 def test_a_failing_block_of_a_real_check_says_once_what_every_setting_found():
@@ -513,11 +490,11 @@ def test_a_block_without_a_name_is_still_a_row():
     assert re.search(r"PASS  ''  \(20, 10\)", str(report_of(block(""))))
 
 
-ANYTHING = st.text(st.characters(exclude_categories=()), max_size=300)
+ANYTHING = st.text(st.characters(exclude_categories=()), max_size=100)
 NAMES = st.one_of(
     ANYTHING,
     st.tuples(
-        st.sampled_from(["x", "ab ", "漢", "\x1b[31m", "\n", "<b>"]), st.integers(1, 2500)
+        st.sampled_from(["x", "ab ", "漢", "\x1b[31m", "\n", "<b>"]), st.integers(1, 400)
     ).map(lambda pair: pair[0] * pair[1]),
 )
 NUMBERS = st.floats()
@@ -568,27 +545,6 @@ REPORTS = st.builds(
     seconds=NUMBERS,
     call=NAMES,
 )
-
-
-@given(REPORTS, st.integers(0, 130), st.booleans())
-@settings(max_examples=80, deadline=None)
-@example(report_of(block("x" * 10_000, sentence="y" * 10_000)), 80, False)
-def test_text_never_raises_overflows_or_sends_a_control_character(report, width, colour):
-    for render in (_render.text, _render.details):
-        text = render(report, width, colour=colour)
-        plain = re.sub(r"\x1b\[[0-9;]*m", "", text) if colour else text
-        for line in plain.split("\n"):
-            assert breadth(line) <= max(width, 72)
-            assert line.isprintable()
-            assert line == line.rstrip()
-        plain.encode("utf-8")
-
-
-@given(REPORTS)
-@settings(max_examples=40, deadline=None)
-def test_a_summary_is_one_printable_line(report):
-    assert _render.summary(report).isprintable()
-    assert repr(report).isprintable()
 
 
 @pytest.mark.parametrize(
@@ -672,14 +628,25 @@ TAGS = {
 }  # fmt: skip
 
 
-@given(REPORTS)
-@settings(max_examples=40, deadline=None)
+@given(REPORTS, st.integers(0, 130), st.booleans())
+@settings(max_examples=60)
+@example(report_of(block("x" * 10_000, sentence="y" * 10_000)), 80, False)
 @example(
-    report_of(
-        block("<script>alert(1)</script>"), block("\"'><img src=x onerror=y>"), block("../../x")
-    )
+    report_of(block("<script>alert(1)</script>"), block("\"'><img src=x onerror=y>")), 80, True
 )
-def test_html_is_made_of_our_tags_alone(report):
+def test_nothing_shown_raises_overflows_or_sends_a_control_character_or_a_tag(
+    report, width, colour
+):
+    for render in (_render.text, _render.details):
+        text = render(report, width, colour=colour)
+        plain = re.sub(r"\x1b\[[0-9;]*m", "", text) if colour else text
+        for line in plain.split("\n"):
+            assert breadth(line) <= max(width, 72)
+            assert line.isprintable()
+            assert line == line.rstrip()
+        plain.encode("utf-8")
+    assert _render.summary(report).isprintable()
+    assert repr(report).isprintable()
     page = Page(report._repr_html_())
     assert page.tags <= TAGS
     assert page.attributes <= {"class", "style", "scope", "colspan"}

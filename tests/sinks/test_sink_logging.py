@@ -4,7 +4,7 @@ import pytest
 
 from gradhook._types import Verdict
 from gradhook.errors import OptionError
-from gradhook.sinks import Logging, Sink
+from gradhook.sinks import Logging
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,3 @@ def test_a_level_that_is_off_logs_nothing(caplog, make_report):
 def test_what_is_no_logger_is_refused():
     with pytest.raises(OptionError, match=r"logger must be a logging\.Logger or the name of one"):
         Logging(print)
-
-
-def test_it_is_a_sink():
-    assert isinstance(Logging(), Sink)

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from gradhook.errors import OptionError
-from gradhook.options import ProgressLike
 from gradhook.sinks import Progress
 from gradhook.sinks import progress as progress_module
 
@@ -239,7 +238,3 @@ def test_a_missing_package_is_named(monkeypatch, screen):
     monkeypatch.setitem(sys.modules, "tqdm", None)
     with pytest.raises(ImportError, match="a progress bar needs tqdm: pip install tqdm"):
         Progress().start(10, "gradient check")
-
-
-def test_it_is_what_a_check_asks_for():
-    assert isinstance(Progress(), ProgressLike)

@@ -5,7 +5,7 @@ import pytest
 
 from gradhook._types import Verdict
 from gradhook.errors import OptionError
-from gradhook.sinks import Sink, Terminal
+from gradhook.sinks import Terminal
 
 
 class Screen(io.StringIO):
@@ -107,7 +107,3 @@ def test_what_is_no_stream_or_colour_is_refused():
         Terminal(3)
     with pytest.raises(OptionError, match="colour must be True, False or None, got 'red'"):
         Terminal(colour="red")
-
-
-def test_it_is_a_sink():
-    assert isinstance(Terminal(), Sink)
