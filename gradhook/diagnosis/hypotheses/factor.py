@@ -41,7 +41,7 @@ from gradhook.diagnosis.hypotheses.circumstances import (
 from gradhook.diagnosis.hypotheses.readings import ATTENTION, Reader
 from gradhook.diagnosis.hypothesis import Hypothesis, Refutation, Trial
 from gradhook.diagnosis.mismatch import Mismatch
-from gradhook.diagnosis.sentences import OUT, listed, say, times, verb
+from gradhook.diagnosis.sentences import ELSEWHERE, OUT, listed, say, times, verb, with_error
 from gradhook.diagnosis.sizes import rows_that_count, sizes_seen
 from gradhook.diagnosis.wrong_block import WrongBlock
 
@@ -70,7 +70,7 @@ class _Factor(Hypothesis):
         first = numbers[self.blocks[0]]
         self.shown = mismatch.blocks[self.blocks[0]].shown
         self.coefficient, self.error = first.value, first.error
-        self.support = f"factor {first.value:.9g} ± {first.error:.1g}, the same in every direction"
+        self.support = f"factor {with_error(first.value, first.error)} in every direction"
         everything = not mismatch.right and len(self.blocks) == len(mismatch.blocks)
         reader = Reader(self.blocks, everything, [mismatch.blocks[n].shape for n in self.blocks])
         self.reader = reader
@@ -185,7 +185,7 @@ class _Factor(Hypothesis):
             return readings, []
         same = seen.meets(mismatch, self._predicted(seen, self.coefficient))
         out = "the same factor" if same else "another factor"
-        return readings, [Trial("another point", out, refuted=not same)]
+        return readings, [Trial(ELSEWHERE, out, refuted=not same)]
 
     def _predicted(self, seen: Changed, factor: float) -> dict[str, Array]:
         """The numerical gradient where something was changed, if the factor is this there.
