@@ -57,9 +57,9 @@ REMEDIES: Mapping[str, str] = types.MappingProxyType(
         "factor_two": "take the 2 out of the gradient, or put the 1/2 of the loss into it",
         "mse_no_two": "multiply the gradient by the 2 that the square leaves behind",
         "mse_mean_outputs": "sum over the outputs, or average, in the loss and in the gradient",
-        "sample_weight_ignored": "multiply what each row gives to the gradient by its weight",
+        "sample_weight_ignored": "multiply what each row gives to the gradient by its sample weight",
         "mask_denominator": "divide by the same number of rows in the loss and in the gradient",
-        "scale": "look for a constant that stands in the loss or in the gradient alone",
+        "scale": "look for a number, as of rows or units, that the loss or the gradient alone has",
         "attention_scale_missing": "write the square root into both passes",
         # R
         "reg_missing": "add it to the gradient; if the optimiser applies it (decoupled weight "
@@ -112,8 +112,8 @@ REMEDIES: Mapping[str, str] = types.MappingProxyType(
         # D, G
         "disconnected": "write the gradient, and return the array that was written",
         "integer_buffer": "make the array one of floats, as np.zeros(shape) does",
-        "sign_one": "turn the gradient's sign",
-        "ce_sign": "turn the gradients' sign, or that of the loss",
+        "sign_one": "change the sign of the gradient",
+        "ce_sign": "change the sign of the gradients, or that of the loss",
         # U, K
         "upstream_ignored": "multiply by dy, the gradient that comes from above",
         "pool_all_ties": "give the gradient to one of several equal values",

@@ -13,6 +13,7 @@ factor that counts rows follows, one that counts anything else stays.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -121,7 +122,8 @@ class _Factor(Hypothesis):
         tried = f"{len(rows)} rows in place of {mismatch.rows}"
         if not kept and not stays:
             return [], [Trial(tried, "the factor is another, and not by what it counts", True)]
-        out = "the factor follows" if kept and not stays else "the factor stays"
+        then = next((factor for factor, is_met in met.items() if is_met), math.nan)
+        out = f"the factor is {then:.4g}" if kept and not stays else "the factor stays"
         return kept, [Trial(tried, out)]
 
     def _expected(self, reading: Meaning, rows: int, sizes: Sizes) -> float:
