@@ -57,7 +57,7 @@ REMEDIES: Mapping[str, str] = types.MappingProxyType(
         "factor_two": "take the 2 out of the gradient, or put the 1/2 of the loss into it",
         "mse_no_two": "multiply the gradient by the 2 that the square leaves behind",
         "mse_mean_outputs": "sum over the outputs, or average, in the loss and in the gradient",
-        "sample_weight_ignored": "multiply what each row gives to the gradient by its sample weight",
+        "sample_weight_ignored": "multiply what each row adds to the gradient by its sample weight",
         "mask_denominator": "divide by the same number of rows in the loss and in the gradient",
         "scale": "look for a number, as of rows or units, that the loss or the gradient alone has",
         "attention_scale_missing": "write the square root into both passes",
@@ -85,7 +85,7 @@ REMEDIES: Mapping[str, str] = types.MappingProxyType(
         "bn_swapped": "return each of the two for its own block",
         "dropout_mask_missing": "multiply by the forward pass's mask and scale on the way back",
         "dropout_scale_missing": "multiply by the same mask and scale in both passes",
-        "mask_ignored": "multiply what each row gives to the gradient by its mask",
+        "mask_ignored": "multiply what each row adds to the gradient by its mask",
         "W_not_transposed": "compare the line that takes the gradient through that layer with the "
         "layer's forward pass",
         "dW_transposed": "transpose the gradient before it is returned",
