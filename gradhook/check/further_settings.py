@@ -63,9 +63,8 @@ def measure_further(
             )
     if board.dropouts:
         if all(switch.always_off for switch in board.dropouts):
-            coverage.append(
-                "dropout was not exercised: its value in training is the one that turns it off"
-            )
+            names = ", ".join(switch.name for switch in board.dropouts)
+            coverage.append(f"dropout was not exercised: {names} turns it off in training")
         else:
             name = "generic point, dropout replayed"
             setting = replace(main.setting, name=name, switches=board.states(dropout="on"))
@@ -86,7 +85,7 @@ def measure_further(
             coverage.append(why_not)
             continue
         if loss == 0.0 and not any(gradient.any() for gradient in gradients.values()):
-            coverage.append(f"{setting.name}: loss and gradients are zero there, nothing to see")
+            coverage.append(f"{why_not}: loss and gradients are zero then")
             continue
         entered = EnteredSetting(evaluator, setting, options.seed + 1 + index, loss, gradients)
         part = budget.share(len(settings) - index + 1)  # one more for the current point
@@ -105,7 +104,7 @@ def _penalty_settings(
     if switch.always_off:
         coverage.append(f"the penalty was not exercised: {switch.name} is off in training")
         return []
-    why = f"{switch.name} could not be looked at alone: the loss is not finite then"
+    why = f"{switch.name} could not be looked at by itself, which needs a finite loss"
     off = board.states(penalty={switch.name: "off"})
     evaluator.switches = list(off)
     try:

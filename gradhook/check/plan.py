@@ -271,7 +271,9 @@ class Plan:
             return
         if point is None:
             if wanted:
-                outcome.coverage.append(f"no generic point: {self._why_no_generic_point()}")
+                outcome.coverage.append(
+                    f"checked at these weights alone: {self._why_no_generic_point()}"
+                )
             return
         setting = Setting("generic point", point.moves, evaluator.batch, self._board.states())
         entered = EnteredSetting(evaluator, setting, options.seed, point.loss, point.gradients)

@@ -10,15 +10,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from gradhook._types import Array, Batch, Blocks, Tolerance, Verdict
+from gradhook.diagnosis.wrong_block import gradient_name
 from gradhook.evaluation.evaluator import Evaluator, Rewind
 from gradhook.objective.gradients import is_large
 from gradhook.objective.parameters import norm
 from gradhook.report import Cause, Finding
+from gradhook.report.format import told_apart
 
 __all__ = [
     "Returned",
@@ -39,6 +41,19 @@ ADDED_UP = range(3, 7)
 """Calls whose gradients may have been added up by the third that is compared."""
 
 
+class Change(NamedTuple):
+    """How a gradient differed between two calls at one point.
+
+    Args:
+        ratio: ``‖a₂ - a₁‖ / (‖a₂‖ + ‖a₁‖)``.
+        numbers: The element that changed most with what both calls gave, in words; empty where the
+            gradient was compressed.
+    """
+
+    ratio: float
+    numbers: str
+
+
 @dataclass(frozen=True, slots=True)
 class SanityResult:
     """How the functions behaved at the current point.
@@ -56,10 +71,9 @@ class SanityResult:
             rounding.
         writes_parameters: Blocks that a call changed.
         writes_batch: Whether a call changed the batch.
-        accumulated: Blocks whose second gradient was twice the first, with ``‖a₂ - a₁‖ / (‖a₂‖ +
-            ‖a₁‖)``.
+        accumulated: Blocks whose second gradient was twice the first, with how it changed.
         stale: Blocks whose gradient depends otherwise on what was called before, although the loss
-            does not, with the same ratio.
+            does not, with how it changed.
     """
 
     loss: float
@@ -72,8 +86,8 @@ class SanityResult:
     disagreement: float = 0.0
     writes_parameters: tuple[str, ...] = ()
     writes_batch: bool = False
-    accumulated: Mapping[str, float] = field(default_factory=dict)
-    stale: Mapping[str, float] = field(default_factory=dict)
+    accumulated: Mapping[str, Change] = field(default_factory=dict)
+    stale: Mapping[str, Change] = field(default_factory=dict)
 
 
 Returned: TypeAlias = tuple[float, Blocks]
@@ -218,16 +232,25 @@ def _sketch(gradient: Array) -> Array:
     return np.asarray(sketch)
 
 
-def _changes(now: Blocks, before: Blocks, tolerance: Tolerance) -> dict[str, float]:
-    """Blocks that differ by more than rounding, with the ratio of their difference."""
+def _changes(now: Blocks, before: Blocks, tolerance: Tolerance) -> dict[str, Change]:
+    """Blocks that differ by more than rounding, with how they do."""
     changes = {}
     for name, old in before.items():
         with np.errstate(all="ignore"):
             distance = float(np.linalg.norm(now[name] - old))
             size = float(np.linalg.norm(now[name]) + np.linalg.norm(old))
         if math.isfinite(distance) and distance > tolerance.same_gradient * size:
-            changes[name] = distance / size
+            changes[name] = Change(distance / size, _numbers(name, now[name], old))
     return changes
+
+
+def _numbers(name: str, now: Array, before: Array) -> str:
+    if now.shape == (SKETCH,):
+        return ""  # sums of its rows
+    index = tuple(map(int, np.unravel_index(int(np.argmax(np.abs(now - before))), now.shape)))
+    at = f"[{', '.join(map(str, index))}]" if index else ""
+    first, second = told_apart(float(before[index]), float(now[index]))
+    return f"{gradient_name(name)}{at} is {first} in one call and {second} in another"
 
 
 def _same(a: float, b: float, tolerance: Tolerance) -> bool:
@@ -246,7 +269,7 @@ def findings_of_calls(facts: SanityResult) -> dict[str, list[Finding]]:
             "called again at the same point, after another batch, it returns another gradient",
         ),
     ):
-        for name, ratio in ratios.items():
+        for name, (ratio, _) in ratios.items():
             finding = Finding("called twice", Verdict.FAIL, ratio=ratio, ratio_error=0.0, note=note)
             findings.setdefault(name, []).append(finding)
     return findings
@@ -272,10 +295,11 @@ def causes_of_calls(facts: SanityResult) -> Iterator[Cause]:
     if names := tuple(facts.accumulated):
         yield Cause(
             "A", "accumulated", names,
-            f"the gradient of {', '.join(names)} is added to what the last call left: set the "
-            "buffer to zero first",
-            evidence="a second call at the same point returns twice the gradient, a third three "
-            "times",
+            f"the gradient of {', '.join(names)} is added to what the last call left",
+            evidence=_evidence(
+                facts.accumulated,
+                "a second call at the same point returns twice the gradient, a third three times",
+            ),
             refuted_by="equal gradients from two calls at one point",
         )  # fmt: skip
     if names := tuple(facts.stale):
@@ -283,6 +307,14 @@ def causes_of_calls(facts: SanityResult) -> Iterator[Cause]:
             "C", "stale_cache", names,
             f"the gradient of {', '.join(names)} depends on what was called before: a value "
             "cached by an earlier call is used",
-            evidence="the gradient changes after another call, the loss does not",
+            evidence=_evidence(
+                facts.stale, "the gradient changes after another call, the loss does not"
+            ),
             refuted_by="equal gradients whatever was called in between",
         )  # fmt: skip
+
+
+def _evidence(changes: Mapping[str, Change], said: str) -> str:
+    """The numbers of the block that changed most, then the reason in words."""
+    numbers = max(changes.values()).numbers
+    return f"{numbers}, at the same weights; {said}" if numbers else said

@@ -115,8 +115,8 @@ def acts_as_bias(mismatch: Mismatch, bias: str, weight: str) -> Trial | None:
             return None
         same = after(far / length, weight) - loss
         off = abs(moved - same) / abs(moved)
-        tried = f"one row: {bias} moved, and {weight} by the outer product that would do the same"
-        out = f"the loss changes alike (to {off:.0e})" if off <= EQUAL + noise else "it differs"
+        tried = f"{bias} moved, and {weight} so that one row would see the same"
+        out = f"the loss changes {'alike' if off <= EQUAL + noise else 'otherwise'}"
         return Trial(tried, out, refuted=off > EQUAL + noise)
     return None
 
@@ -172,10 +172,11 @@ def bias_of(mismatch: Mismatch, name: str) -> Bias:
     layers = mismatch.context.layers_of(mismatch)
     if not layers:
         return Bias(unsure)
-    tried = f"every block set to zero in turn: {name} and {unsure}"
+    tried = "each block set to zero in turn"
+    both = f"the gradients of {name} and {unsure} vanish"
     if unsure in layers.beside(name):
-        return Bias(unsure, Trial(tried, "their gradients vanish with the same ones"))
-    return Bias(unsure, Trial(tried, "they stand at different places", refuted=True))
+        return Bias(unsure, Trial(tried, f"{both} together"))
+    return Bias(unsure, Trial(tried, f"{both} apart", refuted=True))
 
 
 def may_be_biases(mismatch: Mismatch, names: Sequence[str]) -> bool:

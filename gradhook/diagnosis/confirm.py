@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from gradhook.diagnosis.hypothesis import NOT_MADE, Hypothesis, Refutation, Trial
 from gradhook.diagnosis.mismatch import FRESH, Mismatch
+from gradhook.diagnosis.sentences import ELSEWHERE
 
 __all__ = ["confirm"]
 
@@ -36,8 +37,8 @@ def confirm(mismatch: Mismatch, hypothesis: Hypothesis) -> Refutation:
     holds = mismatch.confirms(predicted, hypothesis.inside())
     if holds is None:
         return NOT_MADE
-    out = "met to their errors" if holds else "missed"
-    return Refutation((Trial(f"{FRESH} fresh directions", out, refuted=not holds),))
+    out = "it holds" if holds else "it does not hold"
+    return Refutation((Trial(f"{FRESH} new random directions", out, refuted=not holds),))
 
 
 def _seen_again(mismatch: Mismatch, hypothesis: Hypothesis) -> Refutation:
@@ -47,12 +48,12 @@ def _seen_again(mismatch: Mismatch, hypothesis: Hypothesis) -> Refutation:
         # Where no other point was measured a number must mean something.
         if hypothesis.kind in ANYTHING:
             return NOT_MADE
-        return Refutation((Trial("every element", "met to its error"),))
+        return Refutation((Trial("every element", "it holds"),))
     for name in hypothesis.blocks:  # a short block's directions are too few to tell
         there.blocks[name] = there.by_element(name)
     same = any(_is_same(each, hypothesis) for each in hypothesis.alike(there))
     mismatch.enter()
-    return Refutation((Trial("another point", "the same" if same else "not so", not same),))
+    return Refutation((Trial(ELSEWHERE, "the same" if same else "not so", not same),))
 
 
 def _is_same(one: Hypothesis, other: Hypothesis) -> bool:

@@ -136,7 +136,7 @@ TABLE: tuple[Reading, ...] = (
     ),
     Reading(
         "nothing", lambda c, n: 2.0, "factor_two", "2",
-        "it is counted twice, or a 1/2 of the loss is missing", True,
+        "counted twice, or the loss has a 1/2 that the gradient lacks", True,
     ),
     Reading(
         "kept", lambda c, n: c, "dropout_scale_missing", "{c}",

@@ -6,6 +6,7 @@ and nowhere else, and nobody searches or replaces them afterwards.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -13,20 +14,28 @@ from types import MappingProxyType
 from gradhook.diagnosis.wrong_block import gradient_name
 from gradhook.report.format import LONGEST, block_name
 
-__all__ = ["OUT", "SENTENCES", "Wording", "blocks_listed", "listed", "say", "times", "verb"]
+__all__ = [
+    "ELSEWHERE",
+    "OUT",
+    "SENTENCES",
+    "Wording",
+    "blocks_listed",
+    "listed",
+    "own_name",
+    "say",
+    "times",
+    "verb",
+    "with_error",
+]
 
 MANY = 6
 """Blocks that are listed one by one."""
 
-OUT = " once the penalty is taken out"
+OUT = " (but for the penalty's term, which is right)"
 """Said of what was fitted together with a penalty that is right."""
 
-DECAY = (
-    "where the optimiser applies it (decoupled weight decay), leave it out of the loss that is "
-    "checked"
-)
-"""What to do about a penalty that the gradient lacks on purpose."""
-
+ELSEWHERE = "at other weights"
+"""Where a second measurement was made."""
 
 OUTSIDE_RIGHT = "everything outside right along two fresh directions, the part itself wrong"
 """What every part of a block needs."""
@@ -83,16 +92,16 @@ SENTENCES: Mapping[str, Wording] = MappingProxyType(
             "a direction along which the exchanged gradients differ",
         ),
         "penalty_lacking": Wording(
-            "{d} {lack} {size} * {basis} (fit {error}): the {norm} term is in the loss and not, "
-            "or not wholly, in the gradient; " + DECAY,
+            "{d} {lack} {size} * {basis}: the {norm} term is in the loss and not, or not wholly, "
+            "in the gradient",
             "the residual is one multiple of the block along fresh directions and after the block "
             "moved",
             "a difference that stays when the penalty is off",
         ),
         "penalty_held": Wording(
-            "{d} {hold} {size} * {basis} (fit {error}) more than the loss: the {norm} term is in "
-            "the gradient and not, or not as large, in the loss; if it is applied outside the loss "
-            "on purpose (weight decay), pass penalty={norm}({option})",
+            "{d} {hold} {size} * {basis} too much: the {norm} term is in the gradient and not, or "
+            "not as large, in the loss; if it is applied outside the loss on purpose (weight "
+            "decay), pass penalty={norm}({option})",
             "the residual is one multiple of the block along fresh directions and after the block "
             "moved",
             "a difference that stays when the penalty is off",
@@ -116,8 +125,7 @@ SENTENCES: Mapping[str, Wording] = MappingProxyType(
             "a difference that stays when the penalty is off",
         ),
         "switch_missing": Wording(
-            "{d} {lack} {size} * {basis} (fit {error}): the penalty is in the loss and not in the "
-            "gradient; " + DECAY,
+            "{d} {lack} {size} * {basis}: the penalty is in the loss and not in the gradient",
             "the difference vanishes when the penalty's switch is off",
             "a difference that stays when the penalty is off",
         ),
@@ -159,7 +167,7 @@ SENTENCES: Mapping[str, Wording] = MappingProxyType(
         ),
         "clipped": Wording(
             "{d} cut off at ±{top}: {many} of {size} elements stand at that size, and the others "
-            "are right; clip after the check, not in the function that it checks",
+            "are right",
             "the same size to the bit at another point; elements of another size are right",
             "a wrong element of another size",
         ),
@@ -202,7 +210,7 @@ SENTENCES: Mapping[str, Wording] = MappingProxyType(
         ),
         "repeated_rows": Wording(
             "{d} wrong only in rows that the batch uses more than once: `dE[index] += g` adds "
-            "once per index; use np.add.at",
+            "once per index",
             "rows used once or never are right along fresh directions, those used more often wrong",
             "a wrong row that is used once",
         ),
@@ -348,6 +356,17 @@ def blocks_listed(names: Sequence[str]) -> str:
     if len(names) <= MANY:
         return ", ".join(shown)
     return ", ".join(shown[: MANY - 1]) + f" and {len(names) - MANY + 1} more"
+
+
+def own_name(names: Sequence[str], several: str) -> str:
+    """What a block is called in a formula, and what several are."""
+    return block_name(names[0], LONGEST) if len(names) == 1 else several
+
+
+def with_error(value: float, error: float) -> str:
+    """``"2 ± 1e-07"``: a number to the digits that its error leaves."""
+    digits = -math.floor(math.log10(error)) if 0 < error < math.inf else 9
+    return f"{float(round(value, digits)):.9g} ± {error:.1g}"
 
 
 def verb(names: Sequence[str], one: str, many: str) -> str:

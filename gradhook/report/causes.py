@@ -27,6 +27,8 @@ __all__ = ["CAUSE_FAMILIES", "CAUSE_KINDS", "Cause", "Confidence"]
 Confidence: TypeAlias = Literal["exact", "family"]
 """How far the evidence for a cause reaches."""
 
+SAME_PENALTY = "give the penalty the same form and strength in the loss and in the gradient"
+
 CAUSE_FAMILIES: Mapping[str, str] = types.MappingProxyType(
     {
         "S": "scale",
@@ -47,31 +49,79 @@ CAUSE_FAMILIES: Mapping[str, str] = types.MappingProxyType(
 )
 """The letter of each class of gradient bug, and what it stands for."""
 
-CAUSE_KINDS: tuple[str, ...] = (
-    # S
-    "no_1_over_N", "extra_1_over_N", "factor_two", "mse_no_two", "mse_mean_outputs",
-    "sample_weight_ignored", "mask_denominator", "scale", "attention_scale_missing",
-    # R
-    "reg_missing", "reg_half", "reg_double", "reg_over_N", "reg_sign", "reg_square",
-    "reg_unsquared", "reg_l1_form", "reg_on_bias", "reg_ones_on_bias", "reg_coefficient",
-    # B
-    "bias_mean", "bias_first_sample", "bias_oversum", "bias_wrong_axis",
-    # M
-    "clipped",
-    # W
-    "bn_swapped", "dropout_mask_missing", "dropout_scale_missing", "mask_ignored",
-    "W_not_transposed", "dW_transposed", "rolled_rows", "last_row_missing", "last_column_missing",
-    "conv_no_flip", "conv_bias_nospatial", "conv_channel_swap", "blocks_swapped", "flipped",
-    # A
-    "loop_overwrite", "early_return", "skip_missing", "double_count", "accumulated",
-    "emb_fancy_iadd",
-    # C
-    "stale_cache", "writes_parameters", "writes_batch",
-    # D, G
-    "disconnected", "integer_buffer", "sign_one", "ce_sign",
-    # U, K
-    "upstream_ignored", "pool_all_ties",
-)  # fmt: skip
+REMEDIES: Mapping[str, str] = types.MappingProxyType(
+    {
+        # S
+        "no_1_over_N": "divide the gradient by the number of rows, as the loss does",
+        "extra_1_over_N": "take one division by the number of rows out of the gradient",
+        "factor_two": "take the 2 out of the gradient, or put the 1/2 of the loss into it",
+        "mse_no_two": "multiply the gradient by the 2 that the square leaves behind",
+        "mse_mean_outputs": "sum over the outputs, or average, in the loss and in the gradient",
+        "sample_weight_ignored": "multiply what each row adds to the gradient by its sample weight",
+        "mask_denominator": "divide by the same number of rows in the loss and in the gradient",
+        "scale": "look for a number, as of rows or units, that the loss or the gradient alone has",
+        "attention_scale_missing": "write the square root into both passes",
+        # R
+        "reg_missing": "add it to the gradient; if the optimiser applies it (decoupled weight "
+        "decay), take it out of the loss that is checked",
+        "reg_half": SAME_PENALTY,
+        "reg_double": SAME_PENALTY,
+        "reg_over_N": SAME_PENALTY,
+        "reg_sign": "add the penalty's derivative to the gradient instead of taking it away",
+        "reg_square": "put the derivative in place of the penalty itself",
+        "reg_unsquared": SAME_PENALTY,
+        "reg_l1_form": "take L1 or L2 in the loss and in the gradient",
+        "reg_on_bias": "penalise the block in the loss and in the gradient, or in neither",
+        "reg_ones_on_bias": "take the constant out of the gradient",
+        "reg_coefficient": SAME_PENALTY,
+        # B
+        "bias_mean": "sum over the batch; the gradient that comes in is divided already",
+        "bias_first_sample": "sum over all rows of the batch",
+        "bias_oversum": "sum over the axis of the batch alone",
+        "bias_wrong_axis": "sum over the axis of the batch, every row once",
+        # M
+        "clipped": "clip after the check, not in the function that is checked",
+        # W
+        "bn_swapped": "return each of the two for its own block",
+        "dropout_mask_missing": "multiply by the forward pass's mask and scale on the way back",
+        "dropout_scale_missing": "multiply by the same mask and scale in both passes",
+        "mask_ignored": "multiply what each row adds to the gradient by its mask",
+        "W_not_transposed": "compare the line that takes the gradient through that layer with the "
+        "layer's forward pass",
+        "dW_transposed": "transpose the gradient before it is returned",
+        "rolled_rows": "look at the indices by which the gradient is filled",
+        "last_row_missing": "look at the bounds of the loop or slice that fills the gradient",
+        "last_column_missing": "look at the bounds of the loop or slice that fills the gradient",
+        "conv_no_flip": "compare the line that takes the gradient through that layer with the "
+        "layer's forward pass",
+        "conv_bias_nospatial": "sum over the rows and over both axes of the picture",
+        "conv_channel_swap": "put the axes of the gradient into the order of the block's",
+        "blocks_swapped": "return each gradient for its own block",
+        "flipped": "look at the order in which the gradient is filled",
+        # A
+        "loop_overwrite": "add to the gradient in the loop over the rows: += in place of =",
+        "early_return": "return after the loop over the rows, not inside it",
+        "skip_missing": "add the gradient of the path around that layer where it joins",
+        "double_count": "add the gradient of the path around that layer once",
+        "accumulated": "set the gradient to zero at the start of every call",
+        "emb_fancy_iadd": "add with np.add.at(dE, index, g)",
+        # C
+        "stale_cache": "let every forward pass store anew what its backward pass reads",
+        "writes_parameters": "update the parameters outside of the function that is checked",
+        "writes_batch": "copy the batch before you write to it",
+        # D, G
+        "disconnected": "write the gradient, and return the array that was written",
+        "integer_buffer": "make the array one of floats, as np.zeros(shape) does",
+        "sign_one": "change the sign of the gradient",
+        "ce_sign": "change the sign of the gradients, or that of the loss",
+        # U, K
+        "upstream_ignored": "multiply by dy, the gradient that comes from above",
+        "pool_all_ties": "give the gradient to one of several equal values",
+    }
+)
+"""Every kind of cause that a report may name, and what to do about it."""
+
+CAUSE_KINDS: tuple[str, ...] = tuple(REMEDIES)
 """Every ``Cause.kind`` that a report may carry: those that some code can confirm, and no others."""
 
 
@@ -106,6 +156,11 @@ class Cause(Record):
     evidence: str = ""
     refuted_by: str = ""
     confidence: Confidence = "exact"
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it, in words."""
+        return REMEDIES[self.kind]
 
     def __post_init__(self) -> None:
         freeze(self, "blocks")

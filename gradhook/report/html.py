@@ -88,7 +88,7 @@ def html(report: Report, *, styled: bool = True) -> str:
         *(_paragraph(paragraph) for paragraph in say.story(report)),
         _table(report),
         *(_tag("p", escaped(said)) for said in say.asides(report)),
-        _tag("p", escaped(say.fine_print(report)), "small"),
+        *(_tag("p", escaped(said), "small") for said in say.fine_print(report)),
     ]
     if call := say.again(report):
         parts += [_tag("p", "see it again:", "small"), _tag("pre", escaped(call))]
@@ -125,7 +125,7 @@ def _table(report: Report) -> str:
     with_textbook = say.has_textbook(report)
     names = block_names(report.blocks, LONGEST_NAME)
     wheres = {row.block.name: say.where_cell(report, row.block) for row in shown}
-    head = ["verdict", "block", "shape", say.ratio_title(report)]
+    head = ["verdict", "block", "shape", "ratio"]
     head += ["textbook"] * with_textbook + ["where"] * any(wheres.values())
     titles = "".join(f'<th scope="col">{name}</th>' for name in head)
     lines = [_tag("tr", titles, "titles")]

@@ -46,16 +46,13 @@ def text(report: Report, width: int = 80, *, colour: bool = False) -> str:
         story += wrap("", first, width, "  ")
         for line in rest:
             story += wrap("  ", line, width, "    ")
-    titles = dict.fromkeys(("verdict", "block", "shape", "ratio"), "")
-    if not report.passed or say.has_textbook(report):
-        titles = {name: name for name in titles}
-        if say.has_textbook(report):
-            titles["textbook"] = "textbook"
-        else:
-            titles["ratio"] = say.ratio_title(report)
+    names = ["verdict", "block", "shape", "ratio"] + ["textbook"] * say.has_textbook(report)
+    titled = not report.passed or say.has_textbook(report)
+    titles = {name: name * titled for name in names}
     where = {name: say.where_cell(report, block) for name, block in report.blocks.items()}
     beside = {name: [said] for name, said in where.items() if said}
-    below = [line for said in say.asides(report) for line in wrap("", said, width, "  ")]
+    small = [*say.asides(report), *say.fine_print(report)]
+    below = [line for said in small for line in wrap("", said, width, "  ")]
     below += _again(report, width)
     rows = table(report, beside, width, colour=colour, titles=titles)
     parts = [_header(report, width, colour), story, rows, below]
@@ -89,7 +86,8 @@ def details(report: Report, width: int = 80, *, colour: bool = False) -> str:
             for line in wrap("", sentence, width, "  ")
         ],
         _coverage(report, width),
-        [] if report.passed else _again(report, width)[1:],
+        [line for said in say.next_step(report) for line in wrap("", said, width, "  ")],
+        _again(report, width),
     ]
     return "\n\n".join("\n".join(lines) for lines in sections if lines)
 
@@ -157,7 +155,7 @@ def _header(report: Report, width: int, colour: bool) -> list[str]:
 
 def _cause(cause: Cause, report: Report, width: int) -> list[str]:
     lines = list(wrap("", say.cause_title(cause), width, "  "))
-    for detail in say.cause_details(cause, report.blocks):
+    for detail in [*say.cause_details(cause, report.blocks), say.remedy(cause)]:
         lines += wrap("  ", detail, width, "    ")
     return lines
 
@@ -171,8 +169,8 @@ def _coverage(report: Report, width: int) -> list[str]:
 
 
 def _again(report: Report, width: int) -> list[str]:
-    """Return the fine print: how much was measured and, of a failure, the call that repeats it."""
-    lines = list(wrap("", say.fine_print(report), width, "  "))
+    """Return the call that repeats a failure."""
+    lines: list[str] = []
     if call := say.again(report):
         # A call that does not fit starts a line of its own, so that it can be pasted into a prompt.
         line = f"see it again: {call}".rstrip()

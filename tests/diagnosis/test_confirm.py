@@ -44,4 +44,4 @@ def test_every_element_of_a_short_block_may_say_where_its_numbers_stand(syntheti
     n = np.array([1.0, -2.0, 0.5])
     mismatch = synthetic(np.flip(n), n, count=None)
     (trial,) = confirm(mismatch, only(Misplaced, mismatch)).trials
-    assert str(trial) == "every element: met to its error"
+    assert str(trial) == "every element: it holds"

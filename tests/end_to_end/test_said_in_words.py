@@ -56,7 +56,7 @@ def test_where_every_block_is_fixed_the_coverage_says_so():
         lambda p: (float(p["a"] @ p["a"]), {"a": 2 * p["a"]}), {"a": np.ones(4)}, fixed=["a"]
     )
     assert report.verdict == "PASS"
-    assert "no generic point: every block is fixed" in report.coverage
+    assert "checked at these weights alone: every block is fixed" in report.coverage
 
 
 def test_a_loss_that_reads_no_block_is_refused_although_every_block_is_fixed():
@@ -71,7 +71,7 @@ def test_where_no_block_has_elements_the_coverage_says_so():
     report = check_gradients(lambda p: (1.0, {"a": p["a"]}), {"a": np.zeros((0, 3))})
     assert report.verdict == "UNTESTED"
     assert not report.passed
-    assert "no generic point: the blocks have no elements" in report.coverage
+    assert "checked at these weights alone: the blocks have no elements" in report.coverage
 
 
 def ridge(lam):

@@ -31,9 +31,9 @@ BIAS = 0.3
 """A vector all of whose entries exceed this is a gain and no bias."""
 
 HOW = {
-    "bias_oversum": "every element is the same: summed over all axes",
-    "conv_bias_nospatial": "the sum over rows, height and width",
-    "bias_wrong_axis": "the sum over the batch: its axis, or the rows it takes",
+    "bias_oversum": "every element is the same, a sum over all axes",
+    "conv_bias_nospatial": "it is not the sum over rows, height and width",
+    "bias_wrong_axis": "it is summed over the wrong axis, or not over every row",
 }
 """What went wrong with the sum."""
 
@@ -53,7 +53,7 @@ class BiasSum(Hypothesis):
         else:
             self.kind = "bias_wrong_axis"
         self.confidence = "exact" if self.kind == "bias_oversum" else "family"
-        self.support = "the gradient that both share is right, since the weights are"
+        self.support = f"{weight} is right, made from the same gradient of the layer's output"
 
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
@@ -106,7 +106,7 @@ def _sum_is_lost(mismatch: Mismatch, name: str, weight: str) -> Trial | None:
     if not _alike(here.gradients[weight], seen.gradients[weight]):
         return None  # the order of the rows means something
     if not _alike(here.gradients[name], seen.gradients[name]):
-        return Trial("the rows in another order", f"{name} alone changes")
+        return Trial("the rows in another order", f"{listed([name])} alone changes")
     if mismatch.gradients[weight].ndim < 3:
         return Trial("the rows in another order", "the gradient stays", refuted=True)
     parts = [

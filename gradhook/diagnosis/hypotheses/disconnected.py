@@ -12,7 +12,7 @@ from gradhook.diagnosis.experiment import another_point, revisit
 from gradhook.diagnosis.fit import Prediction, fit
 from gradhook.diagnosis.hypothesis import NOT_MADE, Hypothesis, Refutation, Trial
 from gradhook.diagnosis.mismatch import Mismatch
-from gradhook.diagnosis.sentences import listed, say
+from gradhook.diagnosis.sentences import ELSEWHERE, listed, say
 from gradhook.diagnosis.wrong_block import WrongBlock, is_vector
 
 __all__ = ["CutToIntegers", "Disconnected"]
@@ -50,15 +50,15 @@ class Disconnected(_OneBlock):
             integers = name in mismatch.evaluator.integer_gradients
             if not integers and not _may_cancel(mismatch, block):
                 norm = np.linalg.norm(block.slopes)
-                yield cls(block, f"norm of the numerical gradient {norm:.1e}")
+                yield cls(block, f"the numerical gradient has the norm {norm:.1e}")
 
     def refute(self, mismatch: Mismatch) -> Refutation:
         changed = revisit(mismatch, self.blocks, moves=another_point(mismatch), probes=0)
         if changed is None:
             return NOT_MADE
         written = bool(np.any(changed.gradients[self.blocks[0]]))
-        out = "not zero" if written else "zero to the bit there too"
-        return Refutation((Trial("another point", out, refuted=written),))
+        out = "not zero" if written else "exactly zero there too"
+        return Refutation((Trial(ELSEWHERE, out, refuted=written),))
 
 
 def _may_cancel(mismatch: Mismatch, block: WrongBlock) -> bool:
@@ -106,4 +106,4 @@ class CutToIntegers(_OneBlock):
         typed = name in mismatch.evaluator.integer_gradients
         broken = not typed and not np.all(a == np.rint(a))
         out = "not whole" if broken else "an integer dtype" if typed else "whole there too"
-        return Refutation((Trial("another point", out, refuted=broken),))
+        return Refutation((Trial(ELSEWHERE, out, refuted=broken),))

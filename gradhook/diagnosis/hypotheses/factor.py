@@ -13,6 +13,7 @@ factor that counts rows follows, one that counts anything else stays.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -41,7 +42,7 @@ from gradhook.diagnosis.hypotheses.circumstances import (
 from gradhook.diagnosis.hypotheses.readings import ATTENTION, Reader
 from gradhook.diagnosis.hypothesis import Hypothesis, Refutation, Trial
 from gradhook.diagnosis.mismatch import Mismatch
-from gradhook.diagnosis.sentences import OUT, listed, say, times, verb
+from gradhook.diagnosis.sentences import ELSEWHERE, OUT, listed, say, times, verb, with_error
 from gradhook.diagnosis.sizes import rows_that_count, sizes_seen
 from gradhook.diagnosis.wrong_block import WrongBlock
 
@@ -70,7 +71,7 @@ class _Factor(Hypothesis):
         first = numbers[self.blocks[0]]
         self.shown = mismatch.blocks[self.blocks[0]].shown
         self.coefficient, self.error = first.value, first.error
-        self.support = f"factor {first.value:.9g} ± {first.error:.1g}, the same in every direction"
+        self.support = f"factor {with_error(first.value, first.error)} in every direction"
         everything = not mismatch.right and len(self.blocks) == len(mismatch.blocks)
         reader = Reader(self.blocks, everything, [mismatch.blocks[n].shape for n in self.blocks])
         self.reader = reader
@@ -121,7 +122,8 @@ class _Factor(Hypothesis):
         tried = f"{len(rows)} rows in place of {mismatch.rows}"
         if not kept and not stays:
             return [], [Trial(tried, "the factor is another, and not by what it counts", True)]
-        out = "the factor follows" if kept and not stays else "the factor stays"
+        then = next((factor for factor, is_met in met.items() if is_met), math.nan)
+        out = f"the factor is {then:.4g}" if kept and not stays else "the factor stays"
         return kept, [Trial(tried, out)]
 
     def _expected(self, reading: Meaning, rows: int, sizes: Sizes) -> float:
@@ -185,7 +187,7 @@ class _Factor(Hypothesis):
             return readings, []
         same = seen.meets(mismatch, self._predicted(seen, self.coefficient))
         out = "the same factor" if same else "another factor"
-        return readings, [Trial("another point", out, refuted=not same)]
+        return readings, [Trial(ELSEWHERE, out, refuted=not same)]
 
     def _predicted(self, seen: Changed, factor: float) -> dict[str, Array]:
         """The numerical gradient where something was changed, if the factor is this there.

@@ -23,7 +23,7 @@ from gradhook.diagnosis.fit import Fitted, Prediction, alike, fitted
 from gradhook.diagnosis.hypotheses.penalty_switch import told_by_switch
 from gradhook.diagnosis.hypothesis import NOT_MADE, Hypothesis, Refutation, Trial
 from gradhook.diagnosis.mismatch import Mismatch
-from gradhook.diagnosis.sentences import listed, say, verb
+from gradhook.diagnosis.sentences import ELSEWHERE, listed, own_name, say, verb, with_error
 from gradhook.diagnosis.wrong_block import WrongBlock
 
 __all__ = ["FORMS", "PenaltyForm", "form"]
@@ -75,9 +75,7 @@ class PenaltyForm(Hypothesis):
             on_bias = self.biases and key == "weights"
             more = "reg_on_bias" if on_bias else "reg_coefficient"
             self.kind = "reg_missing" if first.value > 0 else more
-        self.support = (
-            f"coefficient {first.value:.6e} ± {first.error:.1g}, the same in every direction"
-        )
+        self.support = f"coefficient {with_error(abs(first.value), first.error)} in every direction"
 
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
@@ -117,11 +115,11 @@ class PenaltyForm(Hypothesis):
         }
         same = seen.meets(mismatch, predicted)
         out = "the same coefficient" if same else "no such multiple of the blocks"
-        return done.then(Refutation((Trial("another point", out, refuted=not same),)))
+        return done.then(Refutation((Trial(ELSEWHERE, out, refuted=not same),)))
 
     def sentence(self) -> str:
-        w = self.blocks[0] if self.shown else "b" if self.biases else "W"
-        size = f"{abs(self.coefficient):.3e}"
+        w = own_name(self.blocks, "b" if self.biases else "W")
+        size = f"{abs(self.coefficient):.4g}"
         norm, basis = ("L1", f"sign({w})") if self.key == "sign" else ("L2", w)
         patterns = "" if self.all_blocks else "".join(f", {name!r}" for name in self.blocks)
         return say(
@@ -130,10 +128,9 @@ class PenaltyForm(Hypothesis):
             lack=verb(self.blocks, "lacks", "lack"),
             hold=verb(self.blocks, "holds", "hold"),
             differ=verb(self.blocks, "differs", "differ"),
-            size=f"{-self.coefficient:.3e}" if self.key == "constant" else size,
+            size=f"{-self.coefficient:.4g}" if self.key == "constant" else size,
             basis=basis,
             w=w,
             norm=norm,
-            error=f"{self.error:.1e}",
             option=f"{-self.coefficient:.6g}{patterns}",
         )

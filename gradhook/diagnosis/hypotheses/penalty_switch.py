@@ -19,7 +19,7 @@ from gradhook.diagnosis.acts_as_bias import may_be_biases
 from gradhook.diagnosis.experiment import Turned, revisit, vanishes, without
 from gradhook.diagnosis.hypothesis import NOT_MADE, Hypothesis, Refutation, Trial
 from gradhook.diagnosis.mismatch import Mismatch
-from gradhook.diagnosis.sentences import listed, say
+from gradhook.diagnosis.sentences import listed, own_name, say
 
 __all__ = ["PenaltySwitch", "told_by_switch"]
 
@@ -90,39 +90,40 @@ def _told_of_all(mismatch: Mismatch, names: Sequence[str], off: Blocks) -> Told:
         names: The blocks.
         off: The analytic gradients without it.
     """
-    told = [_told(mismatch, name, mismatch.gradients[name] - off[name]) for name in names]
+    w = own_name(names, "W")
+    told = [_told(mismatch, name, mismatch.gradients[name] - off[name], w) for name in names]
     if len({each.kind for each in told}) > 1:
         return Told("reg_coefficient", "switch_several")
     return told[0]
 
 
-def _told(mismatch: Mismatch, name: str, analytic: Array) -> Told:
+def _told(mismatch: Mismatch, name: str, analytic: Array, shown: str) -> Told:
     """What is wrong with the penalty of one block, of which this is the analytic gradient."""
     block = mismatch.blocks[name]
     w = block.values
     wanted = block.along(analytic) - block.residuals
     size = float(np.linalg.norm(w)) or 1.0
-    basis, shape = min(
-        ((w, "W"), (np.sign(w), "sign(W)")), key=lambda item: _left(wanted, block.along(item[0]))
+    basis, term = min(
+        ((w, shown), (np.sign(w), f"sign({shown})")),
+        key=lambda item: _left(wanted, block.along(item[0])),
     )
     along = block.along(basis)
     noise = 3 * float(np.linalg.norm(block.errors))
     if float(np.linalg.norm(wanted)) <= max(noise, 1e-6 * float(np.linalg.norm(block.residuals))):
         if np.ptp(analytic) <= 1e-9 * np.max(np.abs(analytic)) and analytic.size > 1:
             return Told(
-                "reg_ones_on_bias", "switch_ones", {"size": f"{float(analytic.flat[0]):.3e}"}
+                "reg_ones_on_bias", "switch_ones", {"size": f"{float(analytic.flat[0]):.4g}"}
             )
         kind = "reg_on_bias" if may_be_biases(mismatch, [name]) else "reg_coefficient"
         return Told(kind, "switch_not_in_loss")
     true = float(along @ wanted / (along @ along)) if np.any(along) else 0.0
     if not np.any(analytic):
-        error = float(np.linalg.norm(block.errors)) / (float(np.linalg.norm(along)) or 1.0)
-        found = {"size": f"{true:.3e}", "basis": shape, "error": f"{error:.1e}"}
+        found = {"size": f"{true:.4g}", "basis": term}
         return Told("reg_missing", "switch_missing", found)
     factor = float(np.vdot(basis, analytic) / np.vdot(basis, basis))
     if np.linalg.norm(analytic - factor * basis) <= 1e-6 * np.linalg.norm(analytic):
         kind, share = _coefficient(factor / true if true else 0.0, mismatch.rows, size)
-        found = {"size": f"{factor:.3e}", "basis": shape, "wanted": f"{true:.3e}"}
+        found = {"size": f"{factor:.4g}", "basis": term, "wanted": f"{true:.4g}"}
         return Told(kind, "switch_coefficient", {**found, "share": share})
     for other, kind, words in (
         (w * w, "reg_square", "W**2 where the derivative of the loss's penalty is that of W"),

@@ -84,7 +84,7 @@ class SampleWeights(Hypothesis):
         seen = revisit(mismatch, self.blocks, batch=_replaced(batch, self._column, self._column.on))
         if seen is None:
             return NOT_MADE
-        item = f"item {self._column.position}"
+        item = f"item {self._column.position} of the batch"
         gone = vanishes(mismatch, seen, self.blocks)
         out = "the difference vanishes" if gone else "the difference stays"
         first = Trial(f"{item} the same for every row", out, refuted=not gone)

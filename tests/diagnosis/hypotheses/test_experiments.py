@@ -42,8 +42,8 @@ def test_the_evidence_says_what_was_tried_and_what_came_out():
     report = check_gradients(weighted(True), {"W": RNG.normal(size=(5, 3))}, batch=(X, Y, w))
     (cause,) = report.causes
     assert cause.evidence == (
-        "item 2 the same for every row: the difference vanishes; other data in 3 rows, their "
-        "entries of item 2 off, then on: the loss stays, then changes"
+        "item 2 of the batch the same for every row: the difference vanishes; other data in 3 "
+        "rows, their entries of item 2 off, then on: the loss stays, then changes"
     )
 
 
@@ -229,4 +229,4 @@ def test_of_one_unrolled_vector_the_range_and_its_penalty_are_named():
     assert block.where == f"{block.name}[0:15]"
     (cause,) = report.causes
     assert (cause.kind, cause.where) == ("reg_missing", block.where)
-    assert "[0:15] lacks 1.000e-01 * " in cause.sentence
+    assert "[0:15] lacks 0.1 * " in cause.sentence

@@ -56,7 +56,7 @@ def test_a_gradient_of_zero_is_disconnected_until_another_point_shows_otherwise(
     (found,) = proposed(disconnected.Disconnected, mismatch)
     assert found.kind == "disconnected"
     stays(disconnected, gradients={"W": np.zeros((6, 5))})
-    assert name_cause(found, found.refute(mismatch)).evidence.endswith("zero to the bit there too")
+    assert name_cause(found, found.refute(mismatch)).evidence.endswith("exactly zero there too")
     stays(disconnected, gradients={"W": n})
     assert not found.refute(mismatch).survived
 
@@ -80,7 +80,7 @@ def test_a_factor_that_is_another_at_another_point_is_no_factor(synthetic, stays
     assert found.refute(mismatch).survived
     stays(factor, meets=False)
     refuted = found.refute(mismatch)
-    assert str(refuted.trials[-1]) == "another point: another factor"
+    assert str(refuted.trials[-1]) == "at other weights: another factor"
     assert not refuted.survived
 
 
@@ -95,7 +95,7 @@ def test_one_factor_is_seen_through_a_penalty_on_some_blocks(synthetic):
     (found,) = proposed(factor.SharedFactor, mismatch)
     assert set(found.blocks) == shapes.keys()
     assert found.kind == "ce_sign"
-    assert "once the penalty is taken out" in found.sentence()
+    assert "(but for the penalty's term, which is right)" in found.sentence()
 
 
 def test_a_factor_on_some_blocks_beside_right_ones_means_nothing_without_a_meaning(synthetic):
@@ -160,7 +160,7 @@ def test_a_multiple_of_the_weights_is_a_penalty_while_it_stays_one(
     assert found.refute(mismatch).survived
     stays(penalty, meets=False)  # a buffer that equals the weights here, and not there
     refuted = found.refute(mismatch)
-    assert str(refuted.trials[-1]) == "another point: no such multiple of the blocks"
+    assert str(refuted.trials[-1]) == "at other weights: no such multiple of the blocks"
     assert not refuted.survived
 
 
