@@ -21,6 +21,7 @@ from gradhook.difference.formulas import Pair
 from gradhook.evaluation.directions import Direction, Element
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.options import Options
+from gradhook.probe.block_evidence import directions_of
 from gradhook.probe.budget import Budget
 from gradhook.probe.localise import locate
 from gradhook.probe.measure import measure
@@ -106,7 +107,7 @@ class KinkSearch:
             return self._among_kinks(name, there)
         evidence = result.evidence[name]
         worst = max(unexcused, key=lambda k: abs(evidence.probes[k].residual))
-        direction = result.prober.directions(evidence)[worst]
+        direction = directions_of(result.prober, evidence)[worst]
         said = judge_kink(here, there, kink=self._kink(name, direction))
         return self._located(result, name, said) if said.finding.verdict in MISMATCH else said
 

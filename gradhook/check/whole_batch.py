@@ -132,7 +132,8 @@ class WholeBatch:
         return entered
 
     def _asked(self, entered: EnteredSetting, main: SettingResult) -> tuple[BatchAnswer, str]:
-        prober = entered.prober(self.options, like=main.prober, most=self.evaluator.evaluations)
+        like, method, most = main.prober, self.options.method, self.evaluator.evaluations
+        prober = Prober(entered, method=method, like=like, most=most)
         budget = Budget(lambda: self.evaluator.evaluations, JOINT_PROBE)
         try:
             joint = probe_jointly(prober, budget)

@@ -22,6 +22,7 @@ from gradhook.evaluation.points import nearby
 from gradhook.objective.parameters import map_leaves
 from gradhook.objective.switches import BoundSwitch, Role, SwitchState
 from gradhook.probe.prober import Prober
+from gradhook.probe.setting import EnteredSetting, Setting
 from gradhook.verdict.evidence import Probe
 
 __all__ = [
@@ -109,20 +110,15 @@ def revisit(
     if mismatch.budget.left < 1 + 4 * probes:
         return None
     with (
-        changed(mismatch, switches=switches, batch=batch, values=values, moves=moves),
+        changed(mismatch, switches=switches, batch=batch, values=values, moves=moves) as setting,
         contextlib.suppress(Exception),
     ):
         loss, gradients = evaluator.loss_and_gradients()
         finite = all(np.all(np.isfinite(gradients[name])) for name in names)
         if not (math.isfinite(loss) and finite):
             return None
-        prober = Prober(
-            evaluator,
-            loss=loss,
-            gradients=gradients,
-            seed=mismatch.options.seed,
-            like=mismatch.measured.prober,
-        )
+        entered = EnteredSetting(evaluator, setting, mismatch.options.seed, loss, gradients)
+        prober = Prober(entered, like=mismatch.measured.prober)
         parts = [mismatch.fresh(names, FRESH + k) for k in range(probes)]
         seen = [mismatch.joint(prober, each) for each in parts]
         there = {name: evaluator.workspace.values(name) for name in names} if moves else {}
@@ -138,19 +134,20 @@ def changed(
     batch: Batch | None = None,
     values: Mapping[str, Array] | None = None,
     moves: Mapping[str, Move] | None = None,
-) -> Iterator[None]:
+) -> Iterator[Setting]:
     """Stand in the setting with something changed, and come back to it."""
-    evaluator = mismatch.evaluator
+    evaluator, setting = mismatch.evaluator, mismatch.measured.setting
+    setting = replace(
+        setting,
+        moves=setting.moves if moves is None else moves,
+        batch=setting.batch if batch is None else batch,
+        switches=setting.switches if switches is None else tuple(switches),
+    )
     try:
-        if moves is not None:
-            evaluator.workspace.move(moves)
-        if switches is not None:
-            evaluator.switches = list(switches)
-        if batch is not None:
-            evaluator.batch = batch
+        setting.enter(evaluator)
         for name, array in (values or {}).items():
             evaluator.workspace.overwrite({name: array})
-        yield
+        yield setting
     finally:
         for name in values or {}:
             evaluator.workspace.write(name)

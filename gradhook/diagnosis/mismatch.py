@@ -27,6 +27,7 @@ from gradhook.evaluation.evaluator import Evaluator
 from gradhook.objective.parameters import each_leaf
 from gradhook.objective.switches import BoundSwitch
 from gradhook.options import Options
+from gradhook.probe.block_evidence import directions_of
 from gradhook.probe.budget import Budget
 from gradhook.probe.localise import locate
 from gradhook.probe.prober import Prober
@@ -269,7 +270,7 @@ class Mismatch:
         evidence, prober = self.measured.evidence[name], self.measured.prober
         gradient = self.gradients[name]
         values = self.evaluator.workspace.values(name)
-        directions = prober.directions(evidence)
+        directions = directions_of(prober, evidence)
         block = WrongBlock.of(
             name, gradient, values, directions, evidence.probes, exact=evidence.exact
         )

@@ -31,6 +31,7 @@ from gradhook.evaluation.directions import (
     within,
     without,
 )
+from gradhook.probe.block_evidence import directions_of
 from gradhook.probe.budget import Budget
 from gradhook.probe.prober import Prober
 from gradhook.probe.residuals import MARGIN, SAMPLE, Piece, Residuals, Seen
@@ -71,7 +72,7 @@ def locate(
     residuals = Residuals(
         prober, evidence.name, gradient, resolved=resolved, rounding=rounding, seed=seed
     )
-    directions = prober.directions(evidence)
+    directions = directions_of(prober, evidence)
     best = max(range(len(directions)), key=lambda k: evidence.probes[k].z)
     direction = directions[best]
     assert isinstance(direction, RandomDirection)

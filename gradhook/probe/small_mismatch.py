@@ -28,6 +28,7 @@ from gradhook.evaluation.directions import (
     seeded,
     whole,
 )
+from gradhook.probe.block_evidence import directions_of
 from gradhook.probe.budget import SEARCH, Budget
 from gradhook.probe.localise import locate
 from gradhook.probe.prober import Prober
@@ -264,7 +265,7 @@ def _rule(
     """The rule that the residual of all these blocks follows; empty if none does."""
     if len(blocks) == 1 and blocks[0].exact:
         probes: Sequence[Probe] = blocks[0].probes
-        drawn = [[(blocks[0].name, v, 1.0)] for v in prober.directions(blocks[0])]
+        drawn = [[(blocks[0].name, v, 1.0)] for v in directions_of(prober, blocks[0])]
     else:
         # Sharp enough to tell a rule from an accident: a few probes agree with many to 10 %.
         wanted = tolerance.explained * math.sqrt(len(blocks)) / 3
