@@ -11,6 +11,7 @@ import functools
 import inspect
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from gradhook.check.coverage import remarks
@@ -172,6 +173,7 @@ class GuardedCheck:
         names = keywords_of(objective.functions, positional)
         free = [name for name in names if name not in turned]
         batch, other = upcast(self.rows.batch), self.rows.other
+        penalty = sum_of(added, self._tree, self._calls.names) if added else None
         roots = [
             *objective.functions,
             objective.model,
@@ -199,11 +201,10 @@ class GuardedCheck:
                     )
                 try:
                     evaluator = Evaluator(
-                        self._calls,
+                        replace(self._calls, penalty=penalty),
                         workspace,
                         guard,
                         batch,
-                        penalty=sum_of(added, self._tree, self._calls.names) if added else None,
                         gradient_name=options.gradient_name,
                         advance=self._advance,
                         gate=gate,

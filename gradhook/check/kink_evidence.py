@@ -27,7 +27,7 @@ from gradhook.probe.localise import locate
 from gradhook.probe.measure import measure
 from gradhook.probe.result import EarlierResults, SettingResult
 from gradhook.probe.setting import EnteredSetting
-from gradhook.verdict.evidence import Location, Probe, describe
+from gradhook.verdict.evidence import Location, Norms, Probe, describe
 from gradhook.verdict.judge import Judgement, judge_kink
 
 __all__ = ["KinkSearch"]
@@ -144,9 +144,7 @@ class KinkSearch:
                     name,
                     shape,
                     (tuple(slice(i, i + 1) for i in where),),
-                    residual_norm=abs(probe.residual),
-                    analytic_norm=abs(probe.analytic),
-                    numerical_norm=abs(probe.slope.value),
+                    Norms(abs(probe.residual), abs(probe.analytic), abs(probe.slope.value)),
                     elements={where: probe},
                 )
                 said = judge_kink(here, there, kink=False)

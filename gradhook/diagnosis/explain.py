@@ -30,15 +30,11 @@ from gradhook.evaluation.directions import size_of
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.objective.switches import BoundSwitch
 from gradhook.options import Options
-from gradhook.probe.budget import Budget
 from gradhook.probe.result import SettingResult
 from gradhook.report import Cause
 from gradhook.verdict.evidence import Location, describe
 
 __all__ = ["Explanation", "explain"]
-
-MOST = 400
-"""Loss evaluations that where and why may take in one check."""
 
 FOR_PLACES = 120
 """Of these, what hypotheses leave for places and parts."""
@@ -102,7 +98,6 @@ def explain(
                 measured,
                 _resolved_right(measured, verdicts, wrong),
                 forward_order(evaluator.workspace.names, options.layers),
-                Budget(lambda: evaluator.evaluations, MOST),
                 free,
                 batch_rows,
             )
@@ -125,9 +120,9 @@ def _resolved_right(
         judged = [m for m in measured if name in m.judgements and m.evidence[name].probes]
         seen = [m.judgements[name].comparison for m in judged]
         resolution = [
-            c.error_norm / (c.analytic_norm + c.numerical_norm)
+            c.error_norm / (c.norms.analytic + c.norms.numerical)
             for c in seen
-            if c.analytic_norm + c.numerical_norm > 0
+            if c.norms.analytic + c.norms.numerical > 0
         ]
         if verdict is Verdict.KINK or not judged or min(resolution, default=0.0) <= enough:
             right.add(name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,6 +54,9 @@ SLICES = 4
 SEARCH = 300
 """Evaluations that the search inside one block may take, beside its natural splits."""
 
+MOST = 400
+"""Loss evaluations that where and why may take in one check."""
+
 FRESH = 2
 """Probes that an explanation must meet which it was not fitted on."""
 
@@ -68,9 +71,11 @@ class Context:
         measured: What every setting said.
         right: Names of the blocks judged right, as far as the wrong ones were resolved.
         order: All blocks in forward order.
-        budget: What may be spent.
         free: Switches that the user did not name but the functions have.
         batch_rows: Rows of the whole batch, of which some were drawn; 0 where all were.
+
+    Attributes:
+        budget: What may be spent.
         layers: What lies below what, once it was measured.
     """
 
@@ -79,10 +84,13 @@ class Context:
     measured: Sequence[SettingResult]
     right: frozenset[str]
     order: Sequence[str]
-    budget: Budget
     free: Sequence[BoundSwitch] = ()
     batch_rows: int = 0
-    layers: Layers | None = None
+    budget: Budget = field(init=False)
+    layers: Layers | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.budget = Budget(lambda: self.evaluator.evaluations, MOST)
 
     def layers_of(self, mismatch: Mismatch) -> Layers:
         """The layers, measured once in a check."""

@@ -41,8 +41,6 @@ class Evaluator:
         workspace: The arrays that they read.
         guard: What puts state back before each call.
         batch: The rows to check on.
-        penalty: Added to the loss only, a function of the parameters and the batch; ``None`` for
-            nothing.
         gradient_name: How gradients are named.
         advance: Called after each evaluation, for a progress bar.
         gate: Lets signals through while the user's code runs.
@@ -71,7 +69,6 @@ class Evaluator:
         guard: Guard,
         batch: tuple[Any, ...],
         *,
-        penalty: Callable[[Any, Batch], Any] | None = None,
         gradient_name: GradientName | None = None,
         advance: Callable[[], object] = lambda: None,
         gate: Gate | None = None,
@@ -94,7 +91,6 @@ class Evaluator:
         self.raised_by: Kind = "loss"
         self.raised_at: tuple[str, ...] = ()
         self.own_fault: Exception | None = None
-        self._penalty = penalty
         self._gradient_name = gradient_name
         self._advance = advance
         self._gate = gate or Gate()
@@ -125,7 +121,7 @@ class Evaluator:
     @property
     def penalty(self) -> Callable[[Any, Batch], Any] | None:
         """What is added to the loss."""
-        return self._penalty
+        return self.calls.penalty
 
     def loss(self, *, rewind: Rewind = "all", dress: Callable[[Any], Any] | None = None) -> float:
         """The loss at the present point.
@@ -186,7 +182,7 @@ class Evaluator:
 
         def call(_: Any, keywords: dict[str, Any]) -> complex:
             value = as_complex(self.calls.loss(parameters, self.batch, keywords))
-            return value if self._penalty is None else value + self._penalty(parameters, self.batch)
+            return value if self.penalty is None else value + self.penalty(parameters, self.batch)
 
         return self._evaluate("loss", "all", call)
 
@@ -243,6 +239,6 @@ class Evaluator:
         self.dtypes |= {d for d in dtypes if isinstance(d, np.dtype) and d.kind == "f"}
 
     def _added(self, parameters: Any, batch: Batch) -> float:
-        if self._penalty is None:
+        if self.penalty is None:
             return 0.0
-        return as_loss(self._penalty(parameters, batch), "penalty")
+        return as_loss(self.penalty(parameters, batch), "penalty")

@@ -35,7 +35,7 @@ from gradhook.probe.block_evidence import directions_of
 from gradhook.probe.budget import Budget
 from gradhook.probe.prober import Prober
 from gradhook.probe.residuals import MARGIN, SAMPLE, Piece, Residuals, Seen
-from gradhook.verdict.evidence import BlockEvidence, Location, Probe
+from gradhook.verdict.evidence import BlockEvidence, Location, Norms, Probe
 
 __all__ = ["locate", "locate_by_element"]
 
@@ -194,9 +194,11 @@ class _Search:
             self._residuals.name,
             shape,
             tuple(piece.box for piece in found),
-            residual_norm=math.sqrt(squares[0]),
-            analytic_norm=float(np.linalg.norm(np.concatenate(inside))),
-            numerical_norm=math.sqrt(squares[1]),
+            Norms(
+                math.sqrt(squares[0]),
+                float(np.linalg.norm(np.concatenate(inside))),
+                math.sqrt(squares[1]),
+            ),
             elements=elements,
             complete=complete,
         )
@@ -228,9 +230,7 @@ def locate_by_element(
         evidence.name,
         shape,
         boxes,
-        residual_norm=float(np.linalg.norm(residual[inside])),
-        analytic_norm=float(np.linalg.norm(gradient[inside])),
-        numerical_norm=float(np.linalg.norm(numerical[inside])),
+        Norms(*(float(np.linalg.norm(each[inside])) for each in (residual, gradient, numerical))),
         elements=elements,
     )
 

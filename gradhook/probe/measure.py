@@ -7,7 +7,6 @@ whatever that costs.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from gradhook._types import MISMATCH, Array
@@ -44,7 +43,6 @@ def measure(
     names: Sequence[str] | None = None,
     probes: int | None = None,
     confirm: bool = False,
-    elsewhere: float = math.nan,
 ) -> SettingResult:
     """Probe and judge every block, or those named, in one setting.
 
@@ -56,12 +54,12 @@ def measure(
         names: Blocks to probe; all by default.
         probes: Directions per block; by default 3 at the main setting and 2 at further ones.
         confirm: Whether mismatches at the current point are probed as thoroughly as elsewhere.
-        elsewhere: The loss at another point.
     """
     earlier = earlier or EarlierResults()
     evaluator, tolerance = entered.evaluator, options.tolerance
     exhaustive = options.effort == "exhaustive"
-    prober = Prober(entered, method=options.method, like=earlier.like, elsewhere=elsewhere)
+    like, elsewhere = earlier.like, earlier.elsewhere
+    prober = Prober(entered, method=options.method, like=like, elsewhere=elsewhere)
     probes = probes or (FURTHER if earlier.like else MAIN)
     names = list(evaluator.workspace.names if names is None else names)
     thorough = confirm or earlier.like is None or bool(entered.setting.moves)

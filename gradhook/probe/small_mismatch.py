@@ -83,7 +83,7 @@ def judge_small(
         if judgement.finding.ratio <= dense:
             judged[name] = _by_rule(judgement, "", tolerance, shared=True)
             continue
-        block, size = evidence[name], judgement.comparison.residual_norm
+        block, size = evidence[name], judgement.comparison.norms.residual
         if _is_alike(judgement, [judgements[other] for other in spread], tolerance):
             spread.append(name)
             continue
@@ -100,9 +100,9 @@ def judge_small(
             budget=Budget(lambda: prober.evaluations, worth),
             seed=seed,
         )
-        if is_apart(found, block, tolerance.few) and found.ratio > tolerance.warn:
-            verdict = Verdict.FAIL if found.ratio > tolerance.fail else Verdict.WARN
-            note = f"{describe(found)} wrong: ratio {found.ratio:.1e} there"
+        if is_apart(found, block, tolerance.few) and found.norms.ratio > tolerance.warn:
+            verdict = Verdict.FAIL if found.norms.ratio > tolerance.fail else Verdict.WARN
+            note = f"{describe(found)} wrong: ratio {found.norms.ratio:.1e} there"
             note += ", and nothing else stands out" if found.complete else ""
             judged[name] = _revised(judgement, verdict, note, found)
         else:
@@ -110,7 +110,7 @@ def judge_small(
     rules = find_rules(
         prober,
         [evidence[name] for name in spread],
-        {name: judgements[name].comparison.residual_norm for name in spread},
+        {name: judgements[name].comparison.norms.residual for name in spread},
         values=lambda name: arrays[name],
         tolerance=tolerance,
         seed=seed,

@@ -95,7 +95,6 @@ def _packed(evaluator: Evaluator, prober: Prober) -> Array:
         "calls": evaluator.calls,
         "tree": evaluator.workspace.tree,  # not its root: a copy shares no memory between leaves
         "batch": evaluator.batch,
-        "penalty": evaluator.penalty,
         "switches": evaluator.switches,
         "moves": dict(evaluator.workspace.moves),
         "streams": (np.random.get_state(legacy=False), random.getstate()),
@@ -178,9 +177,9 @@ def _built(job: Array) -> tuple[Prober | None, tuple[Any, Any]]:
     random.setstate(parts["streams"][1])
     calls, batch = parts["calls"], parts["batch"]
     workspace = Workspace(parts["tree"], in_place=False)
-    functions = [calls.separate, calls.gradients, calls.both, parts["penalty"]]
+    functions = [calls.separate, calls.gradients, calls.both, calls.penalty]
     guard = Guard([*functions, batch, [s for s, _ in parts["switches"]]])
-    evaluator = Evaluator(calls, workspace, guard, batch, penalty=parts["penalty"])
+    evaluator = Evaluator(calls, workspace, guard, batch)
     evaluator.switches = parts["switches"]
     workspace.move(parts["moves"])
     same = evaluator.loss() == parts["loss"] == evaluator.loss()
