@@ -18,7 +18,7 @@ import numpy as np
 from gradhook._types import MISMATCH, Array
 from gradhook.diagnosis.branches.ties import look_for_ties
 from gradhook.difference.formulas import Pair
-from gradhook.evaluation.directions import Direction, Element
+from gradhook.evaluation.directions import Coordinate, Direction
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.options import Options
 from gradhook.probe.block_evidence import directions_of
@@ -138,7 +138,7 @@ class KinkSearch:
         smooth = [item for item in location.elements.items() if _is_smooth(item[1])]
         smooth.sort(key=lambda item: -abs(item[1].residual))
         for where, probe in smooth[:TRACED]:
-            kink = self._kink(name, Element(_flat(where, shape)))
+            kink = self._kink(name, Coordinate(_flat(where, shape)))
             if kink is False:
                 alone = Location(
                     name,
@@ -175,7 +175,7 @@ class KinkSearch:
         prober, resolved, found = result.prober, self.options.tolerance.resolved, {}
         shape, wanted = prober.shape(name), self.options.tolerance.fail * prober.norms[name]
         for index in map(int, which):
-            parts = [(name, Element(index), 1.0)]
+            parts = [(name, Coordinate(index), 1.0)]
             probe = prober.along(parts, share=1 / math.prod(shape), wanted=wanted)
             if probe.z > resolved:
                 found[tuple(int(i) for i in np.unravel_index(index, shape))] = probe

@@ -26,6 +26,7 @@ from gradhook.probe.setting import EnteredSetting, Setting
 from gradhook.verdict.evidence import Probe
 
 __all__ = [
+    "SAME_GRADIENT",
     "Changed",
     "Turned",
     "another_point",
@@ -40,10 +41,13 @@ Turned: TypeAlias = Sequence[tuple[BoundSwitch, SwitchState]]
 
 Parts: TypeAlias = Sequence[tuple[str, RandomDirection, float]]
 
-APART = 0.05
+SAME_GRADIENT = 1e-9
+"""Relative difference below which two analytic gradients are the same."""
+
+ANOTHER_POINT = 0.05
 """How far another point lies, in units of each block's scale, where none was drawn."""
 
-TELLING = 30.0
+TELLING_DERIVATIVE = 30.0
 """How far a derivative must stand out of its error for a vanished fault to mean anything."""
 
 
@@ -178,7 +182,9 @@ def vanishes(
             # By the weights of a joint probe each block's residual is one.
             if not error <= 3 * tolerance.explained * math.sqrt(len(names)):
                 return False
-        elif not abs(value) > max(TELLING, 1 / (10 * tolerance.explained * share)) * error:
+        elif (
+            not abs(value) > max(TELLING_DERIVATIVE, 1 / (10 * tolerance.explained * share)) * error
+        ):
             return False
     return bool(seen.probes)
 
@@ -209,7 +215,9 @@ def another_point(mismatch: Mismatch) -> dict[str, Move]:
     moves, seed = mismatch.measured.setting.moves, mismatch.options.seed
     if not moves:
         arrays = mismatch.evaluator.workspace.arrays
-        return nearby(arrays, distance=APART, fixed=mismatch.options.fixed, seed=seeded(seed, 14))
+        return nearby(
+            arrays, distance=ANOTHER_POINT, fixed=mismatch.options.fixed, seed=seeded(seed, 14)
+        )
     return {name: replace(move, seed=seeded(move.seed, 14)) for name, move in moves.items()}
 
 

@@ -39,10 +39,10 @@ __all__ = ["Explanation", "explain"]
 FOR_PLACES = 120
 """Of these, what hypotheses leave for places and parts."""
 
-SPREAD_OUT = 2
+SPREAD_BLOCKS = 2
 """Blocks in which a fault was found to be spread, after which no further one is searched."""
 
-APART = 0.03
+RESOLVED_SHARE = 0.03
 """Share of the smallest ratio that is wrong, to which a right block must be resolved to be
 evidence."""
 
@@ -112,7 +112,7 @@ def _resolved_right(
 ) -> frozenset[str]:
     """Blocks that are right, those left out whose error could hide what the wrong ones show."""
     shown = [m.judgements[n].comparison.ratio for m in measured for n in wrong if m.shows_wrong(n)]
-    enough = APART * min(shown, default=1.0)
+    enough = RESOLVED_SHARE * min(shown, default=1.0)
     right = set()
     for name, verdict in verdicts.items():
         if verdict not in (Verdict.PASS, Verdict.KINK):
@@ -183,7 +183,7 @@ class _Explainer:
             if mismatch is None:
                 continue
             exact = mismatch.measured.evidence[name].exact
-            if spread_out >= SPREAD_OUT and not exact:
+            if spread_out >= SPREAD_BLOCKS and not exact:
                 continue
             location = mismatch.located(name)
             covered = sum(map(size_of, location.boxes)) >= mismatch.blocks[name].gradient.size

@@ -16,7 +16,7 @@ import numpy as np
 from gradhook._types import Array, Blocks
 from gradhook.diagnosis.wrong_block import WrongBlock
 from gradhook.evaluation.directions import (
-    Element,
+    Coordinate,
     Part,
     RandomDirection,
     masked,
@@ -39,22 +39,22 @@ from gradhook.verdict.evidence import Location, Probe, is_apart
 
 __all__ = ["FRESH", "Context", "Mismatch"]
 
-SHARPER = 5
+SHARPER_PROBES = 5
 """Probes drawn of a block whose first ones are too coarse to tell one cause from another."""
 
-FEW = 3
+FEW_PARTS = 3
 """Wrong parts that are named wherever most of the gradient lives."""
 
-SHORT = 8
+SHORT_BLOCK = 8
 """Elements up to which a block is measured one by one."""
 
 SLICES = 4
 """Slices of a block that are probed one by one."""
 
-SEARCH = 300
+LOCATING = 300
 """Evaluations that the search inside one block may take, beside its natural splits."""
 
-MOST = 400
+EXPLAINING = 400
 """Loss evaluations that where and why may take in one check."""
 
 FRESH = 2
@@ -90,7 +90,7 @@ class Context:
     layers: Layers | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        self.budget = Budget(lambda: self.evaluator.evaluations, MOST)
+        self.budget = Budget(lambda: self.evaluator.evaluations, EXPLAINING)
 
     def layers_of(self, mismatch: Mismatch) -> Layers:
         """The layers, measured once in a check."""
@@ -156,11 +156,11 @@ class Mismatch:
                 self.gradients[name],
                 resolved=tolerance.resolved,
                 rounding=tolerance.rounding,
-                budget=Budget(lambda: self.evaluator.evaluations, min(SEARCH, self.budget.left)),
+                budget=Budget(lambda: self.evaluator.evaluations, min(LOCATING, self.budget.left)),
                 seed=self.options.seed + 11,
             )
             # Where most of its gradient lives it is wrong: that is no part.
-            if len(found.boxes) > FEW and not is_apart(found, evidence, tolerance.few):
+            if len(found.boxes) > FEW_PARTS and not is_apart(found, evidence, tolerance.few):
                 found = Location(name, found.shape)
             self._locations[name] = found
         return self._locations[name]
@@ -257,12 +257,12 @@ class Mismatch:
         """A short block measured element by element; the block as it is where that costs much."""
         block = self.blocks[name]
         size = block.gradient.size
-        if block.exact or size > SHORT or self.budget.left < 4 * size:
+        if block.exact or size > SHORT_BLOCK or self.budget.left < 4 * size:
             return block
         self.enter()  # the caller may stand elsewhere
         wanted = self.options.tolerance.explained * block.residual_norm / 3
         along = self.measured.prober.along
-        elements = [Element(i) for i in range(size)]
+        elements = [Coordinate(i) for i in range(size)]
         probes = [along([(name, e, 1.0)], share=1 / size, wanted=wanted) for e in elements]
         return WrongBlock.of(name, block.gradient, block.values, elements, probes, exact=True)
 
@@ -287,9 +287,9 @@ class Mismatch:
         coarse = np.sqrt(np.mean(block.errors**2)) if block.count else math.inf
         if evidence.exact or coarse <= tolerance.explained * typical / 3:
             return block
-        if self.budget.left < 4 * SHARPER:
+        if self.budget.left < 4 * SHARPER_PROBES:
             return block
-        return self._probed(block, SHARPER, keep=False)
+        return self._probed(block, SHARPER_PROBES, keep=False)
 
     def _probed(self, block: WrongBlock, count: int, *, keep: bool) -> WrongBlock:
         """A block with fresh probes, beside those that it has or in their place."""

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from gradhook.diagnosis.wrong_block import gradient_name
-from gradhook.report.format import LONGEST, block_name
+from gradhook.report.format import LONGEST_NAME, block_name
 
 __all__ = ["OUT", "SENTENCES", "Wording", "blocks_listed", "listed", "say", "times", "verb"]
 
-MANY = 6
+LISTED_BLOCKS = 6
 """Blocks that are listed one by one."""
 
 OUT = " once the penalty is taken out"
@@ -338,10 +338,10 @@ def listed(names: Sequence[str]) -> str:
 
 def blocks_listed(names: Sequence[str]) -> str:
     """Blocks in a sentence, the last of many counted: ``"b2, W2, b1 and 4 more"``."""
-    shown = [block_name(name, LONGEST) for name in names]
-    if len(names) <= MANY:
+    shown = [block_name(name, LONGEST_NAME) for name in names]
+    if len(names) <= LISTED_BLOCKS:
         return ", ".join(shown)
-    return ", ".join(shown[: MANY - 1]) + f" and {len(names) - MANY + 1} more"
+    return ", ".join(shown[: LISTED_BLOCKS - 1]) + f" and {len(names) - LISTED_BLOCKS + 1} more"
 
 
 def verb(names: Sequence[str], one: str, many: str) -> str:

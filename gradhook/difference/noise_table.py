@@ -23,7 +23,7 @@ __all__ = ["Noise", "measure_noise"]
 SPACING = 1e-8
 """Shortest distance of neighbouring points, in units of the blocks' scales."""
 
-LONGEST, LONGEST_GUESSED = 0.03, 1e-3
+LONGEST_SPACING, LONGEST_GUESSED = 0.03, 1e-3
 """Longest distance at first, and where only another point tells of the noise."""
 
 HOPELESS = 0.03
@@ -101,7 +101,7 @@ def measure_noise(
     if known is not None and known > HOPELESS * contrast:
         return Noise(known, known > COARSE * max(abs(at_zero), contrast), contrast)
     spacing = math.sqrt(grain(values) / contrast) if contrast else SPACING
-    spacing = min(max(spacing, SPACING), LONGEST)
+    spacing = min(max(spacing, SPACING), LONGEST_SPACING)
     if known and contrast:
         spacing = max(spacing, min(math.sqrt(known / contrast), LONGEST_GUESSED))
     first = spacing

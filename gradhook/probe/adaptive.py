@@ -28,7 +28,7 @@ from gradhook.verdict.judge import Further, Judgement, doubt, judge
 
 __all__ = ["AdaptiveProbing"]
 
-MOST_PROBES, AT_ONCE = 12, 3
+MOST_PROBES, PROBES_AT_ONCE = 12, 3
 """Directions drawn at most where a verdict is doubtful, and how many between two looks at it."""
 
 
@@ -70,7 +70,7 @@ class AdaptiveProbing:
             if alone:
                 worst = max(range(len(evidence.probes)), key=lambda k: evidence.probes[k].z)
                 evidence = measure_again(self.prober, evidence, (worst,))
-            count = min(AT_ONCE, MOST_PROBES - len(evidence.probes))
+            count = min(PROBES_AT_ONCE, MOST_PROBES - len(evidence.probes))
             evidence = add_probes(self.prober, evidence, count, sharp=alone)
             judgement = self.judge(evidence)
         limited = Further.AFAR in judgement.further and math.isfinite(self.prober.noise)

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from gradhook.difference import Backward, Forward
-from gradhook.evaluation.directions import Direction, Element, random_direction, seeded
+from gradhook.evaluation.directions import Coordinate, Direction, random_direction, seeded
 from gradhook.probe.budget import UNLIMITED, Budget
 from gradhook.probe.prober import Prober
 from gradhook.verdict.evidence import BlockEvidence, Probe
@@ -66,7 +66,7 @@ def gather(
         spent = calm and budget.left < prober.cost(name)
         if spent and not exact and 0 < len(found) >= probes - 1:
             break
-        direction = Element(k) if exact else direction_of(prober, name, k)
+        direction = Coordinate(k) if exact else direction_of(prober, name, k)
         allowed = budget if calm else UNLIMITED
         found.append(prober.probe(name, direction, sharp=False, budget=allowed))
         if found[-1].slope.kink and prober.carried_on and not exact:
@@ -89,7 +89,7 @@ def directions_of(prober: Prober, evidence: BlockEvidence) -> list[Direction]:
     """The directions along which a block's probes were measured, in order."""
     count = len(evidence.probes)
     if evidence.exact:
-        return [Element(i) for i in range(count)]
+        return [Coordinate(i) for i in range(count)]
     return [direction_of(prober, evidence.name, k) for k in range(count)]
 
 

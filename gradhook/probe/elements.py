@@ -15,14 +15,14 @@ from typing import TypeAlias
 import numpy as np
 
 from gradhook._types import Array
-from gradhook.evaluation.directions import Element
+from gradhook.evaluation.directions import Coordinate
 from gradhook.probe.prober import Prober
 from gradhook.probe.steps import Knowledge
 from gradhook.verdict.evidence import Probe
 
 __all__ = ["Distribute", "Measurements", "Task", "measure_elements", "run_task"]
 
-ELEMENTS = 16
+CHUNK_ELEMENTS = 16
 """Elements in a chunk: some hundred evaluations, so that sending it costs little beside them, and
 few enough that the last worker to finish is not waited for long."""
 
@@ -87,9 +87,9 @@ def measure_elements(
     first = [run_task(prober, Task(name, 0, 1, eps)) for name in sizes]
     known = prober.knowledge
     tasks = [
-        Task(name, start, min(start + ELEMENTS, sizes[name]), eps)
+        Task(name, start, min(start + CHUNK_ELEMENTS, sizes[name]), eps)
         for name in sizes
-        for start in range(1, sizes[name], ELEMENTS)
+        for start in range(1, sizes[name], CHUNK_ELEMENTS)
     ]
     found = dict(zip(sizes, ([each] for each in first), strict=True))
     elsewhere = distribute(prober, tasks) if distribute and tasks else iter([None] * len(tasks))
@@ -134,5 +134,5 @@ def run_task(prober: Prober, task: Task) -> Measurements:
 
 def _textbook(prober: Prober, name: str, index: int, eps: float) -> float:
     """The plain two-sided difference of one element, at a fixed ``eps``."""
-    with prober.line(name, Element(index)) as line:
+    with prober.line(name, Coordinate(index)) as line:
         return float((line(eps) - line(-eps)) / (2 * eps))

@@ -21,7 +21,7 @@ import numpy as np
 
 from gradhook._types import Array, Box
 from gradhook.evaluation.directions import (
-    Element,
+    Coordinate,
     RandomDirection,
     cut,
     random_direction,
@@ -39,7 +39,7 @@ from gradhook.verdict.evidence import BlockEvidence, Location, Norms, Probe
 
 __all__ = ["locate", "locate_by_element"]
 
-PIECES = 64
+MOST_SLICES = 64
 """Wrong slices beyond which a fault counts as spread along an axis."""
 
 ROUNDS = 4
@@ -161,7 +161,7 @@ class _Search:
             if again and self._residuals.is_spread(direction, piece, axis):
                 return [piece]
             open_ += wrong
-            if len(found) + len(open_) > PIECES:
+            if len(found) + len(open_) > MOST_SLICES:
                 return [piece]
         return found
 
@@ -177,7 +177,7 @@ class _Search:
             index = int(np.ravel_multi_index(where, shape))
             wanted = abs(piece.seen.residual) / MARGIN**2
             share = 1 / self._gradient.size
-            probe = self._residuals.probe(Element(index), share=share, wanted=wanted)
+            probe = self._residuals.probe(Coordinate(index), share=share, wanted=wanted)
             elements[where] = probe
             squares += np.square([probe.residual, probe.slope.value])
         if larger:

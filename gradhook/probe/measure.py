@@ -30,7 +30,7 @@ __all__ = ["enter", "measure"]
 TEXTBOOK_EPS = 1e-7
 """The epsilon of the plain textbook check."""
 
-MAIN, FURTHER = 3, 2
+MAIN_DIRECTIONS, FURTHER_DIRECTIONS = 3, 2
 """Directions per block at the main setting and at each further one."""
 
 
@@ -60,7 +60,7 @@ def measure(
     exhaustive = options.effort == "exhaustive"
     like, elsewhere = earlier.like, earlier.elsewhere
     prober = Prober(entered, method=options.method, like=like, elsewhere=elsewhere)
-    probes = probes or (FURTHER if earlier.like else MAIN)
+    probes = probes or (FURTHER_DIRECTIONS if earlier.like else MAIN_DIRECTIONS)
     names = list(evaluator.workspace.names if names is None else names)
     thorough = confirm or earlier.like is None or bool(entered.setting.moves)
     adaptive = AdaptiveProbing(entered, prober, tolerance, earlier, thorough)

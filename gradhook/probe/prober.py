@@ -21,7 +21,7 @@ from gradhook.difference.formulas import Formula, Pair, Sharp
 from gradhook.difference.long_steps import LongSteps
 from gradhook.difference.search import GROW, SearchOptions, search
 from gradhook.errors import NonFiniteLossError
-from gradhook.evaluation.directions import Direction, Element
+from gradhook.evaluation.directions import Coordinate, Direction
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.line import Line
 from gradhook.evaluation.points import typical_scale
@@ -227,7 +227,7 @@ class Prober:
 
     def element(self, name: str, index: int) -> Probe:
         """A sharp probe of one element."""
-        return self.probe(name, Element(index), sharp=True)
+        return self.probe(name, Coordinate(index), sharp=True)
 
     def from_afar(self, name: str, direction: Direction, goal: float) -> Probe:
         """A probe from long steps, where noise limits what short ones see.

@@ -15,7 +15,7 @@ from gradhook._types import MISMATCH, Verdict
 from gradhook.report.blocks import branch_sentences
 from gradhook.report.format import block_names, count, number, printable
 from gradhook.report.rows import (
-    NAMED,
+    HEADLINE_BLOCKS,
     SHORT_NAME,
     Row,
     cause_details,
@@ -88,7 +88,7 @@ ONLY_AT = {
 }
 """What it means that of all settings one alone shows a block to be wrong, by the setting's name."""
 
-ROUNDING = 1e-9
+ZERO_ROUNDING = 1e-9
 """Share of the largest gradient's norm below which another is zero but for rounding."""
 
 
@@ -126,7 +126,9 @@ def headline(report: Report, *, right: bool = True) -> str:
     for verdict in reversed(Verdict):
         alike = [block for block in worst_first(report) if block.verdict is verdict]
         if alike and verdict is not Verdict.PASS:
-            names = _in_order(report, alike[:NAMED]) + ["…"] * (len(alike) > NAMED)
+            names = _in_order(report, alike[:HEADLINE_BLOCKS]) + ["…"] * (
+                len(alike) > HEADLINE_BLOCKS
+            )
             why = _reason(report, alike)
             said.append(
                 f"{', '.join(shown.get(name, name) for name in names)} {OF_A_BLOCK[verdict]}"
@@ -186,7 +188,7 @@ def _reason(report: Report, untested: Sequence[BlockReport]) -> str:
 
     def rounding(block: BlockReport) -> bool:
         seen = [finding.analytic_norm for finding in block.findings]
-        return bool(seen) and all(0 < norm < ROUNDING * largest for norm in seen)
+        return bool(seen) and all(0 < norm < ZERO_ROUNDING * largest for norm in seen)
 
     if not all(map(rounding, untested)):
         return ""
@@ -266,7 +268,7 @@ def _grouped(
             groups.setdefault(said, []).append(block.name)
     shown = block_names(report.blocks, SHORT_NAME)
     lines = [
-        f"{few([shown[name] for name in names], NAMED)}{word}: {said}"
+        f"{few([shown[name] for name in names], HEADLINE_BLOCKS)}{word}: {said}"
         if len(names) < len(report.blocks) or len(names) == 1
         else f"all blocks{word}: {said}"
         for said, names in groups.items()

@@ -12,17 +12,15 @@ from __future__ import annotations
 
 import functools
 import math
-import sys
 from dataclasses import dataclass
 
 from gradhook._types import Tolerance
+from gradhook.difference.base import EPS
 from gradhook.verdict.evidence import BlockEvidence, Norms, Probe, ratio_of
 
 __all__ = ["Comparison", "chi_squared", "compare", "compare_all"]
 
-EPS = sys.float_info.epsilon
-
-SMALL = 0.5
+SMALL_RESIDUAL = 0.5
 """Residual, in units of the analytic norm, up to which it is small."""
 
 
@@ -66,7 +64,7 @@ def compare(evidence: BlockEvidence, tolerance: Tolerance) -> Comparison:
     measured = math.sqrt(per_probe) * math.hypot(*(p.slope.value for p in probes))
     numerical = measured if evidence.exact else _numerical_norm(evidence, probes, measured)
     analytic = evidence.analytic_norm
-    if not evidence.exact and residual > SMALL * analytic:
+    if not evidence.exact and residual > SMALL_RESIDUAL * analytic:
         analytic = math.sqrt(per_probe) * math.hypot(*(p.analytic for p in probes))
         numerical = measured
     norms = Norms(residual, analytic, numerical)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from gradhook._types import Array, Box
 from gradhook.difference.base import Estimate
-from gradhook.report.format import LONGEST, block_name
+from gradhook.report.format import LONGEST_NAME, block_name
 
 __all__ = ["BlockEvidence", "Location", "Norms", "Probe", "describe", "is_apart", "ratio_of"]
 
@@ -135,7 +135,7 @@ class Location:
         return bool(self.boxes)
 
 
-NAMED = 3
+NAMED_PARTS = 3
 """Parts of a block that are named one by one."""
 
 
@@ -159,9 +159,9 @@ def is_apart(found: Location, evidence: BlockEvidence, few: float) -> bool:
 def describe(location: Location) -> str:
     """The wrong parts as a user would index them: ``"W2[:, 7]"``."""
     parts = [
-        block_name(location.name, LONGEST)
+        block_name(location.name, LONGEST_NAME)
         + ("[" + ", ".join(map(_index, box, location.shape)) + "]" if box else "")
-        for box in location.boxes[:NAMED]
+        for box in location.boxes[:NAMED_PARTS]
     ]
     more = len(location.boxes) - len(parts)
     return ", ".join(parts) + (f" and {more} more" if more else "")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gradhook.evaluation.directions import Element
+from gradhook.evaluation.directions import Coordinate
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.workspace import Workspace
 from gradhook.guard.guard import Guard
@@ -33,7 +33,7 @@ def prober():
 def test_a_block_of_no_more_elements_than_directions_is_probed_element_by_element(prober):
     evidence = gather(prober, "b", probes=3)
     assert evidence.exact
-    assert directions_of(prober, evidence) == [Element(0), Element(1)]
+    assert directions_of(prober, evidence) == [Coordinate(0), Coordinate(1)]
     found = [probe.slope.value for probe in evidence.probes]
     assert found == pytest.approx(np.cos(PARAMETERS["b"]), rel=1e-7)
 
