@@ -20,7 +20,6 @@ from gradhook.check.generic_point import UnreadError, UnusableRowsError
 from gradhook.check.plan import Plan
 from gradhook.check.reading import Read
 from gradhook.check.record import CheckRecord
-from gradhook.difference import ComplexStep
 from gradhook.errors import (
     GradientShapeError,
     LossTypeError,
@@ -127,7 +126,7 @@ class GuardedCheck:
     def _on_rows(self) -> CheckRecord:
         """Make the check; functions that do not read their copies are tried in place."""
         in_place = not self._calls.takes_parameters
-        is_complex = isinstance(self._options.method, ComplexStep)
+        is_complex = self._options.is_complex
         if in_place and is_complex:
             raise OptionError(
                 "method=ComplexStep() needs an objective that takes the parameters as an argument: "

@@ -17,7 +17,6 @@ import numpy as np
 
 from gradhook._types import MISMATCH, Array
 from gradhook.diagnosis.branches.ties import look_for_ties
-from gradhook.difference.formulas import Pair
 from gradhook.evaluation.directions import Coordinate, Direction
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.options import Options
@@ -156,7 +155,7 @@ class KinkSearch:
         tolerance, evidence = self.options.tolerance, result.evidence[name]
         result.setting.enter(self.evaluator)
         alike = _alike(self.evaluator.workspace.arrays[name])
-        if alike.size <= budget.left / Pair.points:
+        if alike.size <= budget.pairs:
             return self._one_by_one(result, name, alike)
         if any(probe.z > tolerance.resolved for probe in evidence.probes):
             return locate(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, Self, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -96,6 +96,29 @@ class Evaluator:
         self._gate = gate or Gate()
         # The point, the rows and the switches of the last call.
         self._before: tuple[Any, ...] = (workspace.moves, batch, [])
+
+    @classmethod
+    def resumed(cls, state: dict[str, Any]) -> Self:
+        """An evaluator with parameters of its own where another's ``state`` has it stand."""
+        calls, batch, switches = state["calls"], state["batch"], state["switches"]
+        workspace = Workspace(state["tree"], in_place=False)
+        functions = [calls.separate, calls.gradients, calls.both, calls.penalty]
+        guard = Guard([*functions, batch, [switch for switch, _ in switches]])
+        evaluator = cls(calls, workspace, guard, batch)
+        evaluator.switches = switches
+        workspace.move(state["moves"])
+        return evaluator
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What an evaluator in another process needs to find the same loss."""
+        return {
+            "calls": self.calls,
+            "tree": self.workspace.tree,  # not its root: a copy shares no memory between leaves
+            "batch": self.batch,
+            "switches": self.switches,
+            "moves": dict(self.workspace.moves),
+        }
 
     @contextlib.contextmanager
     def aside(self) -> Iterator[None]:
