@@ -15,7 +15,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Protocol, TypedDict, TypeVar, get_args, get_type_hints, runtime_checkable
 
 from gradhook._types import Effort, Tolerance, as_integer, nearest_name, with_article
-from gradhook.difference import Method
+from gradhook.difference import ComplexStep, Method
 from gradhook.errors import OptionError
 from gradhook.objective.binding import as_switches
 from gradhook.objective.calls import takes
@@ -187,6 +187,11 @@ class Options:
             shape = [as_integer(n) for n in (part if isinstance(part, (tuple, list)) else (part,))]
             if not isinstance(name, str) or any(n is None or n < 1 for n in shape):
                 raise OptionError(f"{must}{example}; the shape of {name!r} is {part!r}")
+
+    @property
+    def is_complex(self) -> bool:
+        """Whether slopes are taken at complex parameters."""
+        return isinstance(self.method, ComplexStep)
 
     @property
     def switch_names(self) -> list[str]:

@@ -27,7 +27,7 @@ from ._method_hooks import hook_methods
 
 __all__ = ["attach"]
 
-PARAMETERS = ("params", "parameters", "p", "w", "weights", "theta")
+PARAMETER_NAMES = ("params", "parameters", "p", "w", "weights", "theta")
 
 
 def attach(
@@ -101,7 +101,7 @@ def _finder(
     if not named:
         function = inspect.signature(Objective.of(objective, parameters).functions[0])
         names = [n for n, p in function.parameters.items() if p.default is p.empty]
-        if names[:1] and (names[0] in PARAMETERS or names[0] not in signature.parameters):
+        if names[:1] and (names[0] in PARAMETER_NAMES or names[0] not in signature.parameters):
             del names[0]
     missing = [each for each in names if each not in signature.parameters]
     if missing or not names:

@@ -12,15 +12,31 @@ from gradhook._types import MISMATCH, Array, Box, Verdict
 from gradhook.check.coverage import idle_part, unjudged
 from gradhook.check.record import CheckRecord
 from gradhook.check.sanity import causes_of_calls
+from gradhook.objective.batch import Rows
 from gradhook.objective.parameters import Tree
 from gradhook.options import Options
 from gradhook.probe.result import SettingResult
 from gradhook.report import BlockReport, Element, Finding, Report
-from gradhook.verdict.compare import compare_all, ratio_of
-from gradhook.verdict.evidence import BlockEvidence, Location
+from gradhook.verdict.compare import compare_all
+from gradhook.verdict.evidence import BlockEvidence, Location, ratio_of
 from gradhook.verdict.judge import combine, overall, passes
 
-__all__ = ["Circumstances", "assemble"]
+__all__ = ["Circumstances", "Spent", "assemble"]
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a check cost.
+
+    Args:
+        evaluations: Loss evaluations made.
+        gradient_evaluations: Calls that returned gradients.
+        seconds: Wall time.
+    """
+
+    evaluations: int
+    gradient_evaluations: int
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,23 +44,17 @@ class Circumstances:
     """What the report says besides the findings.
 
     Args:
-        evaluations: Loss evaluations made.
-        gradient_evaluations: Calls that returned gradients.
-        seconds: Wall time.
+        spent: What the check cost.
         step: Training step, ``None`` outside a loop.
-        rows: Rows checked, ``None`` for all.
-        batch_rows: Rows that the batch holds, ``None`` where it counts none.
+        rows: The rows checked.
         notes: What a reader must know before the verdict.
         coverage: What was not exercised, known before measuring.
         call: The line of code that repeats the check.
     """
 
-    evaluations: int
-    gradient_evaluations: int
-    seconds: float
+    spent: Spent
     step: int | None
-    rows: tuple[int, ...] | None
-    batch_rows: int | None
+    rows: Rows
     notes: tuple[str, ...]
     coverage: tuple[str, ...]
     call: str
@@ -59,7 +69,7 @@ def assemble(outcome: CheckRecord, tree: Tree, options: Options, seen: Circumsta
     verdict = overall(verdicts)
     ratio, error = _overall_ratio(outcome)
     textbook = _textbook_ratio(outcome.measured)
-    where = "here" if seen.rows is None else "on these rows of data"
+    where = "here" if seen.rows.rows is None else "on these rows of data"
     return Report(
         verdict=verdict,
         passed=passes(verdict, verdicts),
@@ -71,18 +81,18 @@ def assemble(outcome: CheckRecord, tree: Tree, options: Options, seen: Circumsta
         coverage=(*outcome.coverage, *unjudged(blocks, outcome, where), *seen.coverage),
         notes=seen.notes,
         settings=tuple(measured.setting.name for measured in outcome.measured),
-        evaluations=seen.evaluations,
-        gradient_evaluations=seen.gradient_evaluations,
+        evaluations=seen.spent.evaluations,
+        gradient_evaluations=seen.spent.gradient_evaluations,
         loss=outcome.facts.loss,
         seed=options.seed,
         effort=options.effort,
         tolerance=options.tolerance,
         step=seen.step,
-        rows=seen.rows,
-        batch_rows=seen.batch_rows,
+        rows=seen.rows.rows,
+        batch_rows=seen.rows.total,
         whole_batch=outcome.whole_batch,
         textbook_ratio=textbook,
-        seconds=seen.seconds,
+        seconds=seen.spent.seconds,
         call=seen.call,
     )
 
@@ -140,8 +150,9 @@ def _worst(
 
 def _wrong_parts(location: Location) -> tuple[tuple[Box, float], ...]:
     """The wrong parts; those of several elements have the relative error of all parts together."""
-    size = max(location.analytic_norm, location.numerical_norm)
-    together = location.residual_norm / size if size else 0.0
+    norms = location.norms
+    size = max(norms.analytic, norms.numerical)
+    together = norms.residual / size if size else 0.0
     parts = []
     for box in location.boxes:
         single = all(each.stop - each.start == 1 for each in box)

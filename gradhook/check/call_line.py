@@ -21,7 +21,7 @@ from gradhook.options import Options, code_of
 
 __all__ = ["CallLine", "Scope", "written"]
 
-FEW = 1000
+SEARCHED_ENTRIES = 1000
 """Entries up to which a container is searched for what was passed."""
 
 
@@ -95,7 +95,7 @@ class Scope:
             if not name.isidentifier() or name.startswith("__") or inspect.ismodule(value):
                 continue
             if type(value) is dict:
-                if len(value) <= FEW:
+                if len(value) <= SEARCHED_ENTRIES:
                     yield from ((f"{name}[{k!r}]", v) for k, v in value.items() if type(k) is str)
             elif not (isinstance(value, type) or inspect.isroutine(value)):
                 public = (key for key in _attributes(value) if not key.startswith("_"))
@@ -160,7 +160,7 @@ def _attributes(value: Any) -> dict[str, Any]:
         held = vars(value)
     except Exception:
         return {}
-    return held if type(held) is dict and len(held) <= FEW else {}
+    return held if type(held) is dict and len(held) <= SEARCHED_ENTRIES else {}
 
 
 def _is_own(frame: types.FrameType) -> bool:

@@ -14,7 +14,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from gradhook._types import nearest_name
-from gradhook.check.assemble import Circumstances, assemble
+from gradhook.check.assemble import Circumstances, Spent, assemble
 from gradhook.check.call_line import CallLine, Scope
 from gradhook.check.coverage import unexercised
 from gradhook.check.faults import is_users, own_faults, without_own_frames
@@ -174,13 +174,15 @@ def _report(
     call: str,
 ) -> Report:
     tree = given.tree
+    spent = Spent(
+        run.evaluations + given.runs,
+        run.gradient_evaluations + given.runs,
+        time.perf_counter() - started,
+    )
     seen = Circumstances(
-        evaluations=run.evaluations + given.runs,
-        gradient_evaluations=run.gradient_evaluations + given.runs,
-        seconds=time.perf_counter() - started,
+        spent,
         step=step,
-        rows=run.rows.rows,
-        batch_rows=run.rows.total,
+        rows=run.rows,
         notes=tuple(run.notes),
         coverage=unexercised(
             outcome, run.rows, {name: np.asarray(leaf) for name, leaf in tree.blocks.items()}

@@ -35,10 +35,10 @@ __all__ = [
     "unread_blocks",
 ]
 
-ATTEMPTS = 9
+GENERIC_ATTEMPTS = 9
 """Points tried: the first, and eight with the displacement divided by 4 each time."""
 
-SHORTER = 11
+LENGTHS_TRIED = 11
 """Lengths of one block's displacement that are tried, each an eighth of the one before."""
 
 COUNTS, VANISHED = 1e-6, 1e-3
@@ -46,10 +46,10 @@ COUNTS, VANISHED = 1e-6, 1e-3
 loss has gone flat."""
 
 
-FAR = (1.0, 100.0)
+FAR_AWAY = (1.0, 100.0)
 """Distances, in scales of each block, at which a loss is given up that has not moved nearby."""
 
-ROUNDING = 1e3
+READ_ROUNDINGS = 1e3
 """Multiples of a loss's rounding up to which a gradient says nothing of whether it is read."""
 
 
@@ -109,7 +109,7 @@ def find_generic(
     # At the bottom of a bowl no size of the loss is suspicious.
     limit = 10 * abs(facts.loss) + (_first_order_change(evaluator, facts) or math.inf)
     moved, fallback = False, None
-    for attempt in range(ATTEMPTS):
+    for attempt in range(GENERIC_ATTEMPTS):
         if attempt == 1:
             first = _in_own_units(evaluator, facts, first, limit)
         moves = shrunk(first, 4.0 ** (1 - attempt)) if attempt > 1 else first
@@ -149,7 +149,7 @@ def _in_own_units(
     """The displacements, shorter for blocks that alone lead where the loss tells nothing."""
     found = dict(moves)
     for name, move in moves.items() if len(moves) > 1 else ():
-        for k in range(SHORTER):
+        for k in range(LENGTHS_TRIED):
             unit = 8.0**-k
             nearer = {name: replace(shrunk({name: move}, unit)[name], unit=unit) if k else move}
             evaluator.workspace.move(nearer)
@@ -202,7 +202,7 @@ def _refuse_unmoved(
     facts: SanityResult,
     fixed: Collection[str],
     seed: int,
-    distances: Sequence[float] = FAR,
+    distances: Sequence[float] = FAR_AWAY,
 ) -> None:
     """Say of a loss that a moderate step leaves alone what that means."""
     if not _should_move(evaluator, facts):
@@ -222,7 +222,7 @@ def _should_move(evaluator: Evaluator, facts: SanityResult) -> bool:
     coarse = not evaluator.workspace.is_float64 or facts.loss == float(np.float32(facts.loss)) != 0
     eps = float(np.finfo(np.float32 if coarse else np.float64).eps)
     evaluator.workspace.move({})
-    return _first_order_change(evaluator, facts) > ROUNDING * eps * (abs(facts.loss) or 1.0)
+    return _first_order_change(evaluator, facts) > READ_ROUNDINGS * eps * (abs(facts.loss) or 1.0)
 
 
 def _first_order_change(evaluator: Evaluator, facts: SanityResult) -> float:
@@ -240,7 +240,7 @@ def _moves_far_away(
     facts: SanityResult,
     fixed: Collection[str],
     seed: int,
-    distances: Sequence[float] = FAR,
+    distances: Sequence[float] = FAR_AWAY,
 ) -> bool:
     """Whether a loss that a moderate step leaves alone, being flat, reacts to a large one."""
     workspace = evaluator.workspace

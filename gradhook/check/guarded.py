@@ -11,6 +11,7 @@ import functools
 import inspect
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from gradhook.check.coverage import remarks
@@ -19,7 +20,6 @@ from gradhook.check.generic_point import UnreadError, UnusableRowsError
 from gradhook.check.plan import Plan
 from gradhook.check.reading import Read
 from gradhook.check.record import CheckRecord
-from gradhook.difference import ComplexStep
 from gradhook.errors import (
     GradientShapeError,
     LossTypeError,
@@ -126,7 +126,7 @@ class GuardedCheck:
     def _on_rows(self) -> CheckRecord:
         """Make the check; functions that do not read their copies are tried in place."""
         in_place = not self._calls.takes_parameters
-        is_complex = isinstance(self._options.method, ComplexStep)
+        is_complex = self._options.is_complex
         if in_place and is_complex:
             raise OptionError(
                 "method=ComplexStep() needs an objective that takes the parameters as an argument: "
@@ -172,6 +172,7 @@ class GuardedCheck:
         names = keywords_of(objective.functions, positional)
         free = [name for name in names if name not in turned]
         batch, other = upcast(self.rows.batch), self.rows.other
+        penalty = sum_of(added, self._tree, self._calls.names) if added else None
         roots = [
             *objective.functions,
             objective.model,
@@ -199,11 +200,10 @@ class GuardedCheck:
                     )
                 try:
                     evaluator = Evaluator(
-                        self._calls,
+                        replace(self._calls, penalty=penalty),
                         workspace,
                         guard,
                         batch,
-                        penalty=sum_of(added, self._tree, self._calls.names) if added else None,
                         gradient_name=options.gradient_name,
                         advance=self._advance,
                         gate=gate,

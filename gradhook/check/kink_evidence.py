@@ -17,16 +17,16 @@ import numpy as np
 
 from gradhook._types import MISMATCH, Array
 from gradhook.diagnosis.branches.ties import look_for_ties
-from gradhook.difference.formulas import Pair
-from gradhook.evaluation.directions import Direction, Element
+from gradhook.evaluation.directions import Coordinate, Direction
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.options import Options
+from gradhook.probe.block_evidence import directions_of
 from gradhook.probe.budget import Budget
 from gradhook.probe.localise import locate
 from gradhook.probe.measure import measure
 from gradhook.probe.result import EarlierResults, SettingResult
 from gradhook.probe.setting import EnteredSetting
-from gradhook.verdict.evidence import Location, Probe, describe
+from gradhook.verdict.evidence import Location, Norms, Probe, describe
 from gradhook.verdict.judge import Judgement, judge_kink
 
 __all__ = ["KinkSearch"]
@@ -106,7 +106,7 @@ class KinkSearch:
             return self._among_kinks(name, there)
         evidence = result.evidence[name]
         worst = max(unexcused, key=lambda k: abs(evidence.probes[k].residual))
-        direction = result.prober.directions(evidence)[worst]
+        direction = directions_of(result.prober, evidence)[worst]
         said = judge_kink(here, there, kink=self._kink(name, direction))
         return self._located(result, name, said) if said.finding.verdict in MISMATCH else said
 
@@ -137,15 +137,13 @@ class KinkSearch:
         smooth = [item for item in location.elements.items() if _is_smooth(item[1])]
         smooth.sort(key=lambda item: -abs(item[1].residual))
         for where, probe in smooth[:TRACED]:
-            kink = self._kink(name, Element(_flat(where, shape)))
+            kink = self._kink(name, Coordinate(_flat(where, shape)))
             if kink is False:
                 alone = Location(
                     name,
                     shape,
                     (tuple(slice(i, i + 1) for i in where),),
-                    residual_norm=abs(probe.residual),
-                    analytic_norm=abs(probe.analytic),
-                    numerical_norm=abs(probe.slope.value),
+                    Norms(abs(probe.residual), abs(probe.analytic), abs(probe.slope.value)),
                     elements={where: probe},
                 )
                 said = judge_kink(here, there, kink=False)
@@ -157,7 +155,7 @@ class KinkSearch:
         tolerance, evidence = self.options.tolerance, result.evidence[name]
         result.setting.enter(self.evaluator)
         alike = _alike(self.evaluator.workspace.arrays[name])
-        if alike.size <= budget.left / Pair.points:
+        if alike.size <= budget.pairs:
             return self._one_by_one(result, name, alike)
         if any(probe.z > tolerance.resolved for probe in evidence.probes):
             return locate(
@@ -176,7 +174,7 @@ class KinkSearch:
         prober, resolved, found = result.prober, self.options.tolerance.resolved, {}
         shape, wanted = prober.shape(name), self.options.tolerance.fail * prober.norms[name]
         for index in map(int, which):
-            parts = [(name, Element(index), 1.0)]
+            parts = [(name, Coordinate(index), 1.0)]
             probe = prober.along(parts, share=1 / math.prod(shape), wanted=wanted)
             if probe.z > resolved:
                 found[tuple(int(i) for i in np.unravel_index(index, shape))] = probe

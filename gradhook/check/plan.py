@@ -282,7 +282,9 @@ class Plan:
             main = measure_quickly(entered, options, elsewhere=elsewhere)
         else:
             share = self._budget.share(2)
-            main = measure(entered, options, budget=share, elsewhere=elsewhere)
+            main = measure(
+                entered, options, budget=share, earlier=EarlierResults(elsewhere=elsewhere)
+            )
         del point, entered  # large gradients are let go as soon as they may be
         outcome.measured.append(main)
         if options.effort != "quick":

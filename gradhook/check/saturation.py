@@ -3,7 +3,7 @@
 A softmax that is sure and right has a loss of zero to the bit and a gradient of 1e-20: rounding,
 of which nothing can be told.  With all weights smaller it is unsure again.  One loss at a quarter
 of the weights says whether the loss is tiny: where it is, weights go on being divided by 4, at most
-``MOST`` losses in all, until the loss settles at its ordinary size.
+``MOST_LOSSES`` losses in all, until the loss settles at its ordinary size.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from gradhook.probe.setting import outside_domain
 
 __all__ = ["at_ordinary_loss"]
 
-FACTOR, MOST = 0.25, 5
+FACTOR, MOST_LOSSES = 0.25, 5
 """By what weights are multiplied from one loss to the next, and losses at most."""
 
-TINY = 1e6
+TINY_LOSS = 1e6
 """A loss is tiny where the one at smaller weights exceeds it by this factor."""
 
 SETTLED, FEWEST = 10.0, 3
@@ -49,19 +49,19 @@ def at_ordinary_loss(
     """
     largest = max(abs(current), abs(point.loss) if point else 0.0)
     losses: list[float] = []
-    for count in range(1, MOST + 1):
+    for count in range(1, MOST_LOSSES + 1):
         evaluator.workspace.move(_scaled(moves, FACTOR**count))
         try:
             losses.append(abs(evaluator.loss()))
         except Exception:  # outside the domain there
             losses.append(math.nan)
-        if count == 1 and point is not None and not losses[0] > TINY * largest:
+        if count == 1 and point is not None and not losses[0] > TINY_LOSS * largest:
             break
         if count >= FEWEST and losses[0] / SETTLED < losses[-1] < SETTLED * losses[-2]:
             break
     # Of a loss that falls with the weights the first one, which explodes, was odd, and not tiny.
     rises = len(losses) > 1 and losses[-1] > losses[0] / SETTLED
-    if rises and losses[-1] > TINY * largest:
+    if rises and losses[-1] > TINY_LOSS * largest:
         ordinary = next(k for k, loss in enumerate(losses, 1) if loss > ORDINARY * losses[-1])
         found = _point(evaluator, _scaled(moves, FACTOR**ordinary))
         if found is not None:

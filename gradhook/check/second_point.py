@@ -24,7 +24,7 @@ __all__ = ["measure_untested_again"]
 SPREAD = 0.5
 """How far, in units of each scale, the second point lies at most."""
 
-ATTEMPTS, EXPLODED = 3, 10.0
+SECOND_ATTEMPTS, EXPLODED = 3, 10.0
 """Points tried, each a quarter as far as the one before, and how many times the loss at the first
 point, and its slope over all scales, one may have."""
 
@@ -60,7 +60,7 @@ def measure_untested_again(
 def _entered(evaluator: Evaluator, main: SettingResult, options: Options) -> EnteredSetting | None:
     moves = _moves(evaluator.workspace.arrays, main.setting.moves, options)
     limit = EXPLODED * (abs(main.prober.loss) + main.prober.ordinary)
-    for attempt in range(ATTEMPTS):
+    for attempt in range(SECOND_ATTEMPTS):
         nearer = shrunk(moves, 4.0**-attempt) if attempt else moves
         setting = replace(main.setting, name="second generic point", moves=nearer)
         entered = enter(evaluator, setting, seed=options.seed + 606)

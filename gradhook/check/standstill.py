@@ -21,7 +21,7 @@ from gradhook.options import Options
 
 __all__ = ["moving_blocks"]
 
-ROUNDING = 1e4
+STANDSTILL_ROUNDINGS = 1e4
 """Multiples of the epsilon of a block's dtype, of the block's norm and of that of its gradient on a
 few rows, up to which the gradient of the whole batch is rounding, or an update is lost in the
 block's own."""
@@ -47,7 +47,7 @@ def moving_blocks(objective: Objective, options: Options, batch: Batch) -> set[s
         name
         for name, array in arrays.items()
         if whole.get(name, 0.0)
-        > ROUNDING * np.finfo(array.dtype).eps * (norm(array) + few.get(name, 0.0))
+        > STANDSTILL_ROUNDINGS * np.finfo(array.dtype).eps * (norm(array) + few.get(name, 0.0))
     }
 
 

@@ -43,7 +43,7 @@ JOINT_PROBE = 16
 """Loss evaluations that the joint probe may take, the gradients and the noise beside them."""
 
 
-SHARPER = 10.0
+TAKEN_BACK = 10.0
 """How much smaller what is left on the whole batch is than a mismatch that it takes back."""
 
 
@@ -132,7 +132,8 @@ class WholeBatch:
         return entered
 
     def _asked(self, entered: EnteredSetting, main: SettingResult) -> tuple[BatchAnswer, str]:
-        prober = entered.prober(self.options, like=main.prober, most=self.evaluator.evaluations)
+        like, method, most = main.prober, self.options.method, self.evaluator.evaluations
+        prober = Prober(entered, method=method, like=like, most=most)
         budget = Budget(lambda: self.evaluator.evaluations, JOINT_PROBE)
         try:
             joint = probe_jointly(prober, budget)
@@ -212,4 +213,4 @@ def _is_sharper(rows: CheckRecord, every: CheckRecord, name: str) -> bool:
     In coarse arithmetic a gradient is right only as far as was seen.
     """
     before, now = (combine(record.findings_of(name)) for record in (rows, every))
-    return SHARPER * max(now.ratio, now.ratio_error) < before.ratio
+    return TAKEN_BACK * max(now.ratio, now.ratio_error) < before.ratio

@@ -28,14 +28,14 @@ __all__ = ["Bias", "acts_as_bias", "bias_of", "may_be_biases", "outer_factors"]
 RANK_ONE = 1e-9
 """Relative distance from an outer product, but for rounding."""
 
-SMALL, LARGE = 1e-4, 0.5
+SLOPE_STEP, BEND_STEP = 1e-4, 0.5
 """Steps, in units of the bias's scale: one that measures slopes, one over which losses bend."""
 
-EQUAL, BENT = 1e-5, 1e-3
+EQUAL_BENDS, BENT = 1e-5, 1e-3
 """Relative difference of two changes of the loss that are one, and the bend that must be there for
 that to mean anything."""
 
-COST = 10
+BIAS_TEST_COST = 10
 """Evaluations that it takes."""
 
 
@@ -78,7 +78,7 @@ def acts_as_bias(mismatch: Mismatch, bias: str, weight: str) -> Trial | None:
         weight: The weight, whose analytic gradient is right but for a factor.
     """
     batch, evaluator = with_rows(mismatch, [0]), mismatch.evaluator
-    if batch is None or mismatch.budget.left < COST:
+    if batch is None or mismatch.budget.left < BIAS_TEST_COST:
         return None
     workspace = evaluator.workspace
     with changed(mismatch, batch=batch), contextlib.suppress(Exception):
@@ -101,13 +101,13 @@ def acts_as_bias(mismatch: Mismatch, bias: str, weight: str) -> Trial | None:
             return value
 
         unit = float(np.sqrt(np.mean(b**2))) or typical_scale(b.shape)
-        t = SMALL * unit
+        t = SLOPE_STEP * unit
         slopes = [(after(t, n) - after(-t, n)) / (2 * t) for n in (bias, weight)]
         if not slopes[0] or not slopes[1]:
             return None
         length = slopes[1] / slopes[0]
         noise = 10 * mismatch.measured.prober.noise / (t * min(map(abs, slopes)))
-        for far in (LARGE * unit, -LARGE * unit, 8 * LARGE * unit):
+        for far in (BEND_STEP * unit, -BEND_STEP * unit, 8 * BEND_STEP * unit):
             moved = after(far, bias) - loss
             if abs(moved - far * slopes[0]) >= max(BENT, 10 * noise) * abs(moved):
                 break
@@ -116,8 +116,8 @@ def acts_as_bias(mismatch: Mismatch, bias: str, weight: str) -> Trial | None:
         same = after(far / length, weight) - loss
         off = abs(moved - same) / abs(moved)
         tried = f"{bias} moved, and {weight} so that one row would see the same"
-        out = f"the loss changes {'alike' if off <= EQUAL + noise else 'otherwise'}"
-        return Trial(tried, out, refuted=off > EQUAL + noise)
+        out = f"the loss changes {'alike' if off <= EQUAL_BENDS + noise else 'otherwise'}"
+        return Trial(tried, out, refuted=off > EQUAL_BENDS + noise)
     return None
 
 

@@ -12,10 +12,10 @@ from gradhook.diagnosis.sentences import ELSEWHERE
 
 __all__ = ["confirm"]
 
-TINY = 4
+TINY_BLOCK = 4
 """Blocks of up to so many elements have too few of them to confirm a fit at one point."""
 
-SAME = 1e-4
+SAME_COEFFICIENT = 1e-4
 """Relative difference below which a coefficient is the same at two points."""
 
 ANYTHING = frozenset({"scale", "reg_ones_on_bias", "reg_coefficient"})
@@ -32,7 +32,7 @@ def confirm(mismatch: Mismatch, hypothesis: Hypothesis) -> Refutation:
     predicted = hypothesis.predict()
     if not predicted:
         return NOT_MADE
-    if all(mismatch.blocks[name].gradient.size <= TINY for name in predicted):
+    if all(mismatch.blocks[name].gradient.size <= TINY_BLOCK for name in predicted):
         return _seen_again(mismatch, hypothesis)
     holds = mismatch.confirms(predicted, hypothesis.inside())
     if holds is None:
@@ -61,4 +61,4 @@ def _is_same(one: Hypothesis, other: Hypothesis) -> bool:
         return False
     if one.family == "R" or one.coefficient != one.coefficient:
         return True
-    return abs(one.coefficient - other.coefficient) <= SAME * abs(other.coefficient)
+    return abs(one.coefficient - other.coefficient) <= SAME_COEFFICIENT * abs(other.coefficient)

@@ -1,8 +1,8 @@
 """What a constant factor between two gradients may mean.
 
 Rows are few and their number unlike other sizes, so that a factor that counts rows is recognised.
-``TABLE`` lists every reading: what it counts, its value, its kind and its words.  Where a constant
-has several readings all are named.
+``READINGS`` lists them: what each counts, its value, its kind and its words.  Where a constant has
+several readings all are named.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-__all__ = ["TABLE", "Meaning", "Reading", "Sizes", "meanings", "nice"]
+__all__ = ["READINGS", "Meaning", "Reading", "Sizes", "meanings", "nice"]
 
 SNAP = 1e-6
 """Relative distance at which a factor counts as the constant, where its own error is smaller."""
@@ -87,7 +87,7 @@ class Reading:
     alone: bool = False
 
 
-TABLE: tuple[Reading, ...] = (
+READINGS: tuple[Reading, ...] = (
     Reading("nothing", lambda c, n: -1.0, "sign_one", "-1", "the sign is wrong", True),
     Reading(
         "rows", lambda c, n: c, "no_1_over_N", "{c}",
@@ -192,7 +192,7 @@ def meanings(factor: float, error: float, seen: Sizes) -> list[Meaning]:
     """Every meaning of ``a = factor · n``, likeliest first."""
     allowed = max(3 * error, SNAP * abs(factor))
     found = []
-    for row in TABLE:
+    for row in READINGS:
         for place, (counted, written) in enumerate(seen.counts(row.counts)):
             if abs(factor - row.value(counted, seen.rows)) <= allowed:
                 fill = {"c": written, "n": seen.rows}

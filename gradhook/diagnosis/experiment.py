@@ -22,9 +22,11 @@ from gradhook.evaluation.points import nearby
 from gradhook.objective.parameters import map_leaves
 from gradhook.objective.switches import BoundSwitch, Role, SwitchState
 from gradhook.probe.prober import Prober
+from gradhook.probe.setting import EnteredSetting, Setting
 from gradhook.verdict.evidence import Probe
 
 __all__ = [
+    "SAME_GRADIENT",
     "Changed",
     "Turned",
     "another_point",
@@ -39,10 +41,13 @@ Turned: TypeAlias = Sequence[tuple[BoundSwitch, SwitchState]]
 
 Parts: TypeAlias = Sequence[tuple[str, RandomDirection, float]]
 
-APART = 0.05
+SAME_GRADIENT = 1e-9
+"""Relative difference below which two analytic gradients are the same."""
+
+ANOTHER_POINT = 0.05
 """How far another point lies, in units of each block's scale, where none was drawn."""
 
-TELLING = 30.0
+TELLING_DERIVATIVE = 30.0
 """How far a derivative must stand out of its error for a vanished fault to mean anything."""
 
 
@@ -109,20 +114,15 @@ def revisit(
     if mismatch.budget.left < 1 + 4 * probes:
         return None
     with (
-        changed(mismatch, switches=switches, batch=batch, values=values, moves=moves),
+        changed(mismatch, switches=switches, batch=batch, values=values, moves=moves) as setting,
         contextlib.suppress(Exception),
     ):
         loss, gradients = evaluator.loss_and_gradients()
         finite = all(np.all(np.isfinite(gradients[name])) for name in names)
         if not (math.isfinite(loss) and finite):
             return None
-        prober = Prober(
-            evaluator,
-            loss=loss,
-            gradients=gradients,
-            seed=mismatch.options.seed,
-            like=mismatch.measured.prober,
-        )
+        entered = EnteredSetting(evaluator, setting, mismatch.options.seed, loss, gradients)
+        prober = Prober(entered, like=mismatch.measured.prober)
         parts = [mismatch.fresh(names, FRESH + k) for k in range(probes)]
         seen = [mismatch.joint(prober, each) for each in parts]
         there = {name: evaluator.workspace.values(name) for name in names} if moves else {}
@@ -138,19 +138,20 @@ def changed(
     batch: Batch | None = None,
     values: Mapping[str, Array] | None = None,
     moves: Mapping[str, Move] | None = None,
-) -> Iterator[None]:
+) -> Iterator[Setting]:
     """Stand in the setting with something changed, and come back to it."""
-    evaluator = mismatch.evaluator
+    evaluator, setting = mismatch.evaluator, mismatch.measured.setting
+    setting = replace(
+        setting,
+        moves=setting.moves if moves is None else moves,
+        batch=setting.batch if batch is None else batch,
+        switches=setting.switches if switches is None else tuple(switches),
+    )
     try:
-        if moves is not None:
-            evaluator.workspace.move(moves)
-        if switches is not None:
-            evaluator.switches = list(switches)
-        if batch is not None:
-            evaluator.batch = batch
+        setting.enter(evaluator)
         for name, array in (values or {}).items():
             evaluator.workspace.overwrite({name: array})
-        yield
+        yield setting
     finally:
         for name in values or {}:
             evaluator.workspace.write(name)
@@ -181,7 +182,9 @@ def vanishes(
             # By the weights of a joint probe each block's residual is one.
             if not error <= 3 * tolerance.explained * math.sqrt(len(names)):
                 return False
-        elif not abs(value) > max(TELLING, 1 / (10 * tolerance.explained * share)) * error:
+        elif (
+            not abs(value) > max(TELLING_DERIVATIVE, 1 / (10 * tolerance.explained * share)) * error
+        ):
             return False
     return bool(seen.probes)
 
@@ -212,7 +215,9 @@ def another_point(mismatch: Mismatch) -> dict[str, Move]:
     moves, seed = mismatch.measured.setting.moves, mismatch.options.seed
     if not moves:
         arrays = mismatch.evaluator.workspace.arrays
-        return nearby(arrays, distance=APART, fixed=mismatch.options.fixed, seed=seeded(seed, 14))
+        return nearby(
+            arrays, distance=ANOTHER_POINT, fixed=mismatch.options.fixed, seed=seeded(seed, 14)
+        )
     return {name: replace(move, seed=seeded(move.seed, 14)) for name, move in moves.items()}
 
 

@@ -30,23 +30,19 @@ from gradhook.evaluation.directions import size_of
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.objective.switches import BoundSwitch
 from gradhook.options import Options
-from gradhook.probe.budget import Budget
 from gradhook.probe.result import SettingResult
 from gradhook.report import Cause
 from gradhook.verdict.evidence import Location, describe
 
 __all__ = ["Explanation", "explain"]
 
-MOST = 400
-"""Loss evaluations that where and why may take in one check."""
-
 FOR_PLACES = 120
 """Of these, what hypotheses leave for places and parts."""
 
-SPREAD_OUT = 2
+SPREAD_BLOCKS = 2
 """Blocks in which a fault was found to be spread, after which no further one is searched."""
 
-APART = 0.03
+RESOLVED_SHARE = 0.03
 """Share of the smallest ratio that is wrong, to which a right block must be resolved to be
 evidence."""
 
@@ -102,7 +98,6 @@ def explain(
                 measured,
                 _resolved_right(measured, verdicts, wrong),
                 forward_order(evaluator.workspace.names, options.layers),
-                Budget(lambda: evaluator.evaluations, MOST),
                 free,
                 batch_rows,
             )
@@ -117,7 +112,7 @@ def _resolved_right(
 ) -> frozenset[str]:
     """Blocks that are right, those left out whose error could hide what the wrong ones show."""
     shown = [m.judgements[n].comparison.ratio for m in measured for n in wrong if m.shows_wrong(n)]
-    enough = APART * min(shown, default=1.0)
+    enough = RESOLVED_SHARE * min(shown, default=1.0)
     right = set()
     for name, verdict in verdicts.items():
         if verdict not in (Verdict.PASS, Verdict.KINK):
@@ -125,9 +120,9 @@ def _resolved_right(
         judged = [m for m in measured if name in m.judgements and m.evidence[name].probes]
         seen = [m.judgements[name].comparison for m in judged]
         resolution = [
-            c.error_norm / (c.analytic_norm + c.numerical_norm)
+            c.error_norm / (c.norms.analytic + c.norms.numerical)
             for c in seen
-            if c.analytic_norm + c.numerical_norm > 0
+            if c.norms.analytic + c.norms.numerical > 0
         ]
         if verdict is Verdict.KINK or not judged or min(resolution, default=0.0) <= enough:
             right.add(name)
@@ -188,7 +183,7 @@ class _Explainer:
             if mismatch is None:
                 continue
             exact = mismatch.measured.evidence[name].exact
-            if spread_out >= SPREAD_OUT and not exact:
+            if spread_out >= SPREAD_BLOCKS and not exact:
                 continue
             location = mismatch.located(name)
             covered = sum(map(size_of, location.boxes)) >= mismatch.blocks[name].gradient.size

@@ -18,7 +18,7 @@ from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.wrong_block import WrongBlock
 
 __all__ = [
-    "SAME",
+    "SAME_FIT",
     "Fit",
     "Fitted",
     "Prediction",
@@ -30,10 +30,10 @@ __all__ = [
     "with_penalty",
 ]
 
-SAME = 1e-6
+SAME_FIT = 1e-6
 """Relative difference below which two fitted coefficients are one."""
 
-ROUNDING = 1e-12
+PRODUCT_ROUNDING = 1e-12
 """Rounding of the products, relative to the numbers summed."""
 
 
@@ -111,8 +111,8 @@ def fit(predictions: Sequence[Prediction], tolerance: Tolerance, *, spare: int =
     )
     sizes = np.abs(slopes) + np.abs(base)
     with np.errstate(all="ignore"):
-        allowed = errors + ROUNDING * sizes
-        weights = 1 / np.maximum(allowed, ROUNDING * typical)
+        allowed = errors + PRODUCT_ROUNDING * sizes
+        weights = 1 / np.maximum(allowed, PRODUCT_ROUNDING * typical)
     if not (np.all(np.isfinite(weights)) and np.all(np.isfinite(columns)) and np.all(typical > 0)):
         return None
     wanted = slopes - base
@@ -131,7 +131,8 @@ def fit(predictions: Sequence[Prediction], tolerance: Tolerance, *, spare: int =
         spread = np.sqrt(np.sum((inverse * (allowed * weights)) ** 2, axis=1)) / lengths
     left = np.abs(wanted - columns @ coefficients)
     if np.any(
-        left > tolerance.resolved * allowed + ROUNDING * np.abs(columns) @ np.abs(coefficients)
+        left
+        > tolerance.resolved * allowed + PRODUCT_ROUNDING * np.abs(columns) @ np.abs(coefficients)
     ):
         return None
     misfit = float(np.sqrt(np.mean(((left + allowed) / typical) ** 2)))
@@ -177,7 +178,7 @@ class Fitted:
 
     def equals(self, other: Fitted) -> bool:
         """Whether both numbers are one, within their errors."""
-        allowed = max(SAME * abs(self.value), 3 * (self.error + other.error))
+        allowed = max(SAME_FIT * abs(self.value), 3 * (self.error + other.error))
         return abs(self.value - other.value) <= allowed
 
 

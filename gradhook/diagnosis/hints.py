@@ -14,11 +14,11 @@ from gradhook.diagnosis.fit import Prediction, fit
 from gradhook.diagnosis.mismatch import FRESH, Mismatch
 from gradhook.diagnosis.sentences import listed, say
 from gradhook.evaluation.directions import RandomDirection, random_direction, seeded
-from gradhook.report.format import LONGEST, block_name
+from gradhook.report.format import LONGEST_NAME, block_name
 
 __all__ = ["hints"]
 
-LARGE = 300
+LARGEST_SYMMETRIC = 300
 """Rows of a matrix up to which symmetric directions are made."""
 
 
@@ -41,9 +41,9 @@ def hints(mismatch: Mismatch, name: str) -> Iterator[str]:
                 yield say("another_gradient", d=listed([name]), what=what, other=listed([other]))
                 return
     given = np.asarray(mismatch.evaluator.workspace.tree.blocks[name])
-    is_square = given.ndim == 2 and 1 < given.shape[0] == given.shape[1] <= LARGE
+    is_square = given.ndim == 2 and 1 < given.shape[0] == given.shape[1] <= LARGEST_SYMMETRIC
     if is_square and np.array_equal(given, given.T) and _right_where_symmetric(mismatch, name):
-        yield say("read_as_symmetric", block=block_name(name, LONGEST))
+        yield say("read_as_symmetric", block=block_name(name, LONGEST_NAME))
 
 
 def _right_where_symmetric(mismatch: Mismatch, name: str) -> bool:

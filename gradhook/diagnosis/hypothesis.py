@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NOT_MADE", "Hypothesis", "Refutation", "Trial", "name_cause"]
 
-NOTHING: Mapping[str, Array] = MappingProxyType({})
+NO_ARRAYS: Mapping[str, Array] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +120,11 @@ class Hypothesis(ABC):
 
     def predict(self) -> Mapping[str, Array]:
         """The numerical gradient by block, which fresh directions must meet; empty for nothing."""
-        return NOTHING
+        return NO_ARRAYS
 
     def inside(self) -> Mapping[str, Array]:
         """By block, the elements that the prediction says nothing about."""
-        return NOTHING
+        return NO_ARRAYS
 
     def alike(self, mismatch: Mismatch) -> Iterator[Hypothesis]:
         """What the same kind of hypothesis proposes for the same blocks elsewhere."""

@@ -17,7 +17,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gradhook._types import Array, Batch, Blocks
-from gradhook.diagnosis.experiment import Turned, changed, revisit, with_rows, without
+from gradhook.diagnosis.experiment import (
+    SAME_GRADIENT,
+    Turned,
+    changed,
+    revisit,
+    with_rows,
+    without,
+)
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.wrong_block import is_vector
 from gradhook.evaluation.directions import Move, seeded
@@ -26,17 +33,14 @@ from gradhook.evaluation.points import typical_scale
 
 __all__ = ["Layers", "measure_layers", "order_levels"]
 
-MOST = 32
+MOST_ZEROED = 32
 """Blocks up to which each is set to zero once."""
 
-FAR = 0.3
+MOVED_BY = 0.3
 """How far a block is moved to see whether the loss depends on it, in units of its scale."""
 
-ROUNDING = 1e-13
+LOSS_ROUNDING = 1e-13
 """Change of a loss that is rounding, relative to its size."""
-
-SAME = 1e-9
-"""Relative difference below which two gradients are the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ def measure_layers(mismatch: Mismatch) -> Layers:
     """Find the layers, in one gradient call for each block and one more for each weight."""
     names = [name for name in mismatch.gradients if mismatch.gradients[name].size]
     plain = next(without(mismatch, "penalty"), None)
-    if not 1 < len(names) <= MOST or mismatch.budget.left < len(names):
+    if not 1 < len(names) <= MOST_ZEROED or mismatch.budget.left < len(names):
         return Layers()
     # Zero biases stop by themselves what passes through zero weights: a generic point has none.
     settings = [each.setting for each in mismatch.context.measured]
@@ -128,7 +132,7 @@ def _stopped(
         stopped = [name for name in right if _is_nothing(gradients[name], values[name])]
         if mismatch.budget.left < len(wrong):
             return None
-        allowed = 10 * mismatch.measured.prober.noise + ROUNDING * abs(loss)
+        allowed = 10 * mismatch.measured.prober.noise + LOSS_ROUNDING * abs(loss)
         fewer = with_rows(mismatch, range(max(1, mismatch.rows - 1)))
         for name in wrong:
             moved = values[name] + _far(mismatch, values[name], name)
@@ -167,7 +171,7 @@ def _far(mismatch: Mismatch, values: Array, name: str) -> Array:
     order = mismatch.evaluator.workspace.names.index(name)
     random = np.random.default_rng(seeded(mismatch.options.seed, 21, order))
     scale = float(np.sqrt(np.mean(values**2))) or typical_scale(values.shape)
-    return FAR * scale * random.standard_normal(values.shape)
+    return MOVED_BY * scale * random.standard_normal(values.shape)
 
 
 def order_levels(
@@ -230,7 +234,7 @@ def _is_serial(
 
 def _same(one: Blocks, other: Blocks, name: str) -> bool:
     size = float(np.linalg.norm(one[name])) + float(np.linalg.norm(other[name]))
-    return float(np.linalg.norm(one[name] - other[name])) <= SAME * size
+    return float(np.linalg.norm(one[name] - other[name])) <= SAME_GRADIENT * size
 
 
 def _is_nothing(gradient: Array, values: Array) -> bool:
@@ -241,6 +245,6 @@ def _is_nothing(gradient: Array, values: Array) -> bool:
         return False
     for basis in (values, np.sign(values)):
         factor = float(np.vdot(basis, gradient) / np.vdot(basis, basis))
-        if np.linalg.norm(gradient - factor * basis) <= SAME * np.linalg.norm(gradient):
+        if np.linalg.norm(gradient - factor * basis) <= SAME_GRADIENT * np.linalg.norm(gradient):
             return True
     return False

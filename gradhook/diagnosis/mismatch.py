@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from gradhook._types import Array, Blocks
 from gradhook.diagnosis.wrong_block import WrongBlock
 from gradhook.evaluation.directions import (
-    Element,
+    Coordinate,
     Part,
     RandomDirection,
     masked,
@@ -27,6 +27,7 @@ from gradhook.evaluation.evaluator import Evaluator
 from gradhook.objective.parameters import each_leaf
 from gradhook.objective.switches import BoundSwitch
 from gradhook.options import Options
+from gradhook.probe.block_evidence import directions_of
 from gradhook.probe.budget import Budget
 from gradhook.probe.localise import locate
 from gradhook.probe.prober import Prober
@@ -38,20 +39,23 @@ from gradhook.verdict.evidence import Location, Probe, is_apart
 
 __all__ = ["FRESH", "Context", "Mismatch"]
 
-SHARPER = 5
+SHARPER_PROBES = 5
 """Probes drawn of a block whose first ones are too coarse to tell one cause from another."""
 
-FEW = 3
+FEW_PARTS = 3
 """Wrong parts that are named wherever most of the gradient lives."""
 
-SHORT = 8
+SHORT_BLOCK = 8
 """Elements up to which a block is measured one by one."""
 
 SLICES = 4
 """Slices of a block that are probed one by one."""
 
-SEARCH = 300
+LOCATING = 300
 """Evaluations that the search inside one block may take, beside its natural splits."""
+
+EXPLAINING = 400
+"""Loss evaluations that where and why may take in one check."""
 
 FRESH = 2
 """Probes that an explanation must meet which it was not fitted on."""
@@ -67,9 +71,11 @@ class Context:
         measured: What every setting said.
         right: Names of the blocks judged right, as far as the wrong ones were resolved.
         order: All blocks in forward order.
-        budget: What may be spent.
         free: Switches that the user did not name but the functions have.
         batch_rows: Rows of the whole batch, of which some were drawn; 0 where all were.
+
+    Attributes:
+        budget: What may be spent.
         layers: What lies below what, once it was measured.
     """
 
@@ -78,10 +84,13 @@ class Context:
     measured: Sequence[SettingResult]
     right: frozenset[str]
     order: Sequence[str]
-    budget: Budget
     free: Sequence[BoundSwitch] = ()
     batch_rows: int = 0
-    layers: Layers | None = None
+    budget: Budget = field(init=False)
+    layers: Layers | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.budget = Budget(lambda: self.evaluator.evaluations, EXPLAINING)
 
     def layers_of(self, mismatch: Mismatch) -> Layers:
         """The layers, measured once in a check."""
@@ -147,11 +156,11 @@ class Mismatch:
                 self.gradients[name],
                 resolved=tolerance.resolved,
                 rounding=tolerance.rounding,
-                budget=Budget(lambda: self.evaluator.evaluations, min(SEARCH, self.budget.left)),
+                budget=Budget(lambda: self.evaluator.evaluations, min(LOCATING, self.budget.left)),
                 seed=self.options.seed + 11,
             )
             # Where most of its gradient lives it is wrong: that is no part.
-            if len(found.boxes) > FEW and not is_apart(found, evidence, tolerance.few):
+            if len(found.boxes) > FEW_PARTS and not is_apart(found, evidence, tolerance.few):
                 found = Location(name, found.shape)
             self._locations[name] = found
         return self._locations[name]
@@ -248,12 +257,12 @@ class Mismatch:
         """A short block measured element by element; the block as it is where that costs much."""
         block = self.blocks[name]
         size = block.gradient.size
-        if block.exact or size > SHORT or self.budget.left < 4 * size:
+        if block.exact or size > SHORT_BLOCK or self.budget.left < 4 * size:
             return block
         self.enter()  # the caller may stand elsewhere
         wanted = self.options.tolerance.explained * block.residual_norm / 3
         along = self.measured.prober.along
-        elements = [Element(i) for i in range(size)]
+        elements = [Coordinate(i) for i in range(size)]
         probes = [along([(name, e, 1.0)], share=1 / size, wanted=wanted) for e in elements]
         return WrongBlock.of(name, block.gradient, block.values, elements, probes, exact=True)
 
@@ -269,7 +278,7 @@ class Mismatch:
         evidence, prober = self.measured.evidence[name], self.measured.prober
         gradient = self.gradients[name]
         values = self.evaluator.workspace.values(name)
-        directions = prober.directions(evidence)
+        directions = directions_of(prober, evidence)
         block = WrongBlock.of(
             name, gradient, values, directions, evidence.probes, exact=evidence.exact
         )
@@ -278,9 +287,9 @@ class Mismatch:
         coarse = np.sqrt(np.mean(block.errors**2)) if block.count else math.inf
         if evidence.exact or coarse <= tolerance.explained * typical / 3:
             return block
-        if self.budget.left < 4 * SHARPER:
+        if self.budget.left < 4 * SHARPER_PROBES:
             return block
-        return self._probed(block, SHARPER, keep=False)
+        return self._probed(block, SHARPER_PROBES, keep=False)
 
     def _probed(self, block: WrongBlock, count: int, *, keep: bool) -> WrongBlock:
         """A block with fresh probes, beside those that it has or in their place."""

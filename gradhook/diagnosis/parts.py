@@ -20,8 +20,8 @@ from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import say
 from gradhook.diagnosis.wrong_block import gradient_name
 from gradhook.evaluation.directions import (
+    Coordinate,
     Direction,
-    Element,
     Part,
     cut,
     masked,
@@ -30,7 +30,7 @@ from gradhook.evaluation.directions import (
     size_of,
     whole,
 )
-from gradhook.report.format import LONGEST, block_name
+from gradhook.report.format import LONGEST_NAME, block_name
 from gradhook.verdict.evidence import Location, Probe, describe
 
 __all__ = ["WrongPart", "find_part", "joined"]
@@ -38,7 +38,7 @@ __all__ = ["WrongPart", "find_part", "joined"]
 FINE = 0.02
 """Error of a probe that looks for a part, as a share of the block's residual."""
 
-SMALL = 16
+ONE_BY_ONE = 16
 """Elements up to which a block is measured one by one."""
 
 DRAWN = 4
@@ -47,7 +47,7 @@ DRAWN = 4
 INTERVALS = 8
 """Into which an axis is cut when a range is looked for."""
 
-LARGEST = 2_000_000
+LARGEST_MASK = 2_000_000
 """Elements up to which masks are made."""
 
 
@@ -96,9 +96,9 @@ class _Splits:
 
     def find(self) -> WrongPart | None:
         """The first that holds, the smallest of several masks."""
-        if self.size > LARGEST or not self.residual > 0:
+        if self.size > LARGEST_MASK or not self.residual > 0:
             return None
-        if self.size <= SMALL:
+        if self.size <= ONE_BY_ONE:
             return self._by_element()
         found = self._mask()
         # A triangle may hold half of the rows; a mask that code made is what it is.
@@ -123,7 +123,7 @@ class _Splits:
             return None
         wrong = np.zeros(self.size, dtype=bool)
         for index in range(self.size):
-            probe = self._probe(Element(index), 1 / self.size)
+            probe = self._probe(Coordinate(index), 1 / self.size)
             wrong[index] = self._stands_out(probe)
         mask = wrong.reshape(self.shape)
         count = int(wrong.sum())
@@ -274,7 +274,7 @@ class _Splits:
         drawn = random.choice(self.size, size=min(6, self.size), replace=False)
         if self.mismatch.budget.left < 4 * len(drawn):
             return None
-        probes = [self._probe(Element(int(i)), 1 / self.size) for i in drawn]
+        probes = [self._probe(Coordinate(int(i)), 1 / self.size) for i in drawn]
         wrong = [self._stands_out(p) for p in probes]
         everything = np.ones(self.shape, dtype=bool)
         if all(wrong):
@@ -305,7 +305,7 @@ class _Splits:
 
     @property
     def _shown(self) -> str:
-        return block_name(self.name, LONGEST)
+        return block_name(self.name, LONGEST_NAME)
 
 
 def _holds_fewer(boxes: Sequence[Box], mask: Array) -> bool:

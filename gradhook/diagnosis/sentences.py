@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from gradhook.diagnosis.wrong_block import gradient_name
-from gradhook.report.format import LONGEST, block_name
+from gradhook.report.format import LONGEST_NAME, block_name
 
 __all__ = [
     "ELSEWHERE",
@@ -28,7 +28,7 @@ __all__ = [
     "with_error",
 ]
 
-MANY = 6
+LISTED_BLOCKS = 6
 """Blocks that are listed one by one."""
 
 OUT = " (but for the penalty's term, which is right)"
@@ -352,15 +352,15 @@ def listed(names: Sequence[str]) -> str:
 
 def blocks_listed(names: Sequence[str]) -> str:
     """Blocks in a sentence, the last of many counted: ``"b2, W2, b1 and 4 more"``."""
-    shown = [block_name(name, LONGEST) for name in names]
-    if len(names) <= MANY:
+    shown = [block_name(name, LONGEST_NAME) for name in names]
+    if len(names) <= LISTED_BLOCKS:
         return ", ".join(shown)
-    return ", ".join(shown[: MANY - 1]) + f" and {len(names) - MANY + 1} more"
+    return ", ".join(shown[: LISTED_BLOCKS - 1]) + f" and {len(names) - LISTED_BLOCKS + 1} more"
 
 
 def own_name(names: Sequence[str], several: str) -> str:
     """What a block is called in a formula, and what several are."""
-    return block_name(names[0], LONGEST) if len(names) == 1 else several
+    return block_name(names[0], LONGEST_NAME) if len(names) == 1 else several
 
 
 def with_error(value: float, error: float) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 
 from gradhook._types import Array
 from gradhook.diagnosis.mismatch import Mismatch
-from gradhook.evaluation.directions import Element, seeded
+from gradhook.evaluation.directions import Coordinate, seeded
 from gradhook.verdict.evidence import Location, Probe
 
 __all__ = ["worst_element"]
@@ -45,7 +45,7 @@ def worst_element(
     for index in _candidates(mismatch, name, inside):
         if mismatch.budget.left < 4:
             break
-        parts = [(name, Element(index), 1.0)]
+        parts = [(name, Coordinate(index), 1.0)]
         probe = mismatch.measured.prober.along(parts, share=share, wanted=wanted)
         if probe.z > tolerance.resolved:
             at = tuple(int(i) for i in np.unravel_index(index, block.shape)) if block.shape else ()

@@ -14,7 +14,7 @@ import numpy as np
 
 from gradhook._types import Array
 from gradhook.evaluation.directions import Direction
-from gradhook.report.format import LONGEST, block_name
+from gradhook.report.format import LONGEST_NAME, block_name
 from gradhook.verdict.evidence import Probe
 
 __all__ = ["WrongBlock", "gradient_name", "is_vector"]
@@ -137,4 +137,4 @@ def is_vector(shape: tuple[int, ...]) -> bool:
 def gradient_name(name: str) -> str:
     """How a user calls the gradient of a block: ``"dW1"``, ``"layer1/dW"``."""
     head, slash, tail = name.rpartition("/")
-    return block_name(f"{head}{slash}d{tail}", LONGEST)
+    return block_name(f"{head}{slash}d{tail}", LONGEST_NAME)

@@ -46,7 +46,7 @@ __all__ = ["LongSteps"]
 PAIRS = 9
 """Pairs within a reach, from ``H`` to ``H/16``: the kink term, ``J``, needs some near 0."""
 
-RATIO = math.sqrt(0.5)
+NEXT_DISTANCE = math.sqrt(0.5)
 """Of a pair's distance to the next longer one's."""
 
 POWERS = 3
@@ -131,7 +131,7 @@ class LongSteps:
         levels: list[float] = []
         fits: list[_Fit] = []
         while math.isfinite(middle) and samples.evaluations + 2 <= self.evaluations:
-            t = self.reach * RATIO ** len(odd)
+            t = self.reach * NEXT_DISTANCE ** len(odd)
             ahead, behind = _value(samples, t), _value(samples, -t)
             # Differences from phi(0) first: they are small where the values are large.
             odd.append(((ahead - middle) - (behind - middle)) / 2)
@@ -139,7 +139,7 @@ class LongSteps:
             levels.append(floored(noise, middle, *filter(math.isfinite, (ahead, behind))))
             if len(odd) < PAIRS:
                 continue
-            reach = t / RATIO ** (PAIRS - 1)
+            reach = t / NEXT_DISTANCE ** (PAIRS - 1)
             parts = np.array(odd[-PAIRS:]), np.array(even[-PAIRS:])
             fits.append(_fit(*parts, reach, max(levels[-PAIRS:])))
             if len(fits) > HALF and fits[-1].smooth and fits[-1 - HALF].smooth:
@@ -262,7 +262,7 @@ _CENTRED = np.array([math.sqrt(0.5), *[1.0] * PAIRS])
 @functools.cache
 def _odd_weights() -> list[_Weights]:
     """Of models with one to three odd powers."""
-    t = RATIO ** np.arange(PAIRS)
+    t = NEXT_DISTANCE ** np.arange(PAIRS)
     powers = [t ** (2 * k + 1) for k in range(POWERS)]
     return [_Weights.of(powers[:count], 0) for count in range(1, POWERS + 1)]
 
@@ -270,7 +270,7 @@ def _odd_weights() -> list[_Weights]:
 @functools.cache
 def _even_weights() -> tuple[list[_Weights], _Weights]:
     """Of ``|t|`` beside one to three even powers, and of the richest model without it."""
-    t = np.array([0.0, *RATIO ** np.arange(PAIRS)])
+    t = np.array([0.0, *NEXT_DISTANCE ** np.arange(PAIRS)])
     constant, size = _CENTRED, t * _CENTRED
     powers = [t ** (2 * k + 2) * _CENTRED for k in range(POWERS)]
     kinked = [_Weights.of([size, constant, *powers[:count]], 0) for count in range(1, POWERS + 1)]

@@ -26,8 +26,8 @@ from gradhook.difference.base import Line, Samples, check_step
 
 __all__ = ["NoiseEstimate", "grain", "noise_level"]
 
-ATTEMPTS = 3
-POINTS = range(7)
+SPACINGS_TRIED = 3
+TABLE_POINTS = range(7)
 """On one side of 0: a kink at 0 is not noise, and no parity of the line cancels differences."""
 
 Reason: TypeAlias = Literal["", "spacing too small", "spacing too large"]
@@ -64,7 +64,7 @@ class NoiseEstimate:
 
 
 def noise_level(
-    line: Line, *, spacing: float = 1e-8, at_zero: float | None = None, tables: int = ATTEMPTS
+    line: Line, *, spacing: float = 1e-8, at_zero: float | None = None, tables: int = SPACINGS_TRIED
 ) -> NoiseEstimate:
     """Measure the noise of a line from difference tables of 7 values, at most three of them.
 
@@ -100,7 +100,7 @@ def noise_level(
     previous: Reason = ""
     factor, made = 100.0, 0
     while True:
-        values = [samples(k * spacing) for k in POINTS]
+        values = [samples(k * spacing) for k in TABLE_POINTS]
         previous, (level, reason) = reason, _read_table(np.array(values))
         made += 1
         if not reason or made >= tables:

@@ -23,7 +23,7 @@ __all__ = ["Noise", "measure_noise"]
 SPACING = 1e-8
 """Shortest distance of neighbouring points, in units of the blocks' scales."""
 
-LONGEST, LONGEST_GUESSED = 0.03, 1e-3
+LONGEST_SPACING, LONGEST_GUESSED = 0.03, 1e-3
 """Longest distance at first, and where only another point tells of the noise."""
 
 HOPELESS = 0.03
@@ -64,9 +64,8 @@ def measure_noise(
     *,
     at_zero: float,
     elsewhere: float = math.nan,
-    known: float = 0.0,
+    known: float | None = None,
     wide: Sequence[float] | None = None,
-    closer: bool = True,
     waves: bool = True,
     most: float = math.inf,
 ) -> Noise:
@@ -80,12 +79,11 @@ def measure_noise(
         line: The loss along a direction in which one unit moves every block by its scale.
         at_zero: ``line(0)``.
         elsewhere: The loss at some other point, about one unit away; ``nan`` if none is known.
-        known: What may be the noise, going by another point: points that lie as far apart as this
-            one asks for see stairs of that height.
+        known: What may be the noise, going by another point where stairs and kinks were looked for,
+            so that a table will do here, whose points lie as far apart as stairs of that height ask
+            for; ``None`` if nothing is known.
         wide: Distances over which stairs are looked for, the later only where noise is coarse; by
-            default ``WIDE``.
-        closer: Whether points that lie ``CLOSER`` times closer are seen too where the noise looks
-            like kinks.
+            default ``WIDE``, and none where the noise is known.
         waves: Whether a line may wave over such a distance; where a mismatch is in doubt already,
             stairs are likelier.
         most: Evaluations beyond which no further table is made and no stairs are looked for.
@@ -100,10 +98,10 @@ def measure_noise(
         elsewhere = seen(0.1)  # a lone value would tell neither grain nor contrast
     values = [value for value in (at_zero, elsewhere) if math.isfinite(value)]
     contrast = (max(values) - min(values)) or abs(at_zero)
-    if known > HOPELESS * contrast:
+    if known is not None and known > HOPELESS * contrast:
         return Noise(known, known > COARSE * max(abs(at_zero), contrast), contrast)
     spacing = math.sqrt(grain(values) / contrast) if contrast else SPACING
-    spacing = min(max(spacing, SPACING), LONGEST)
+    spacing = min(max(spacing, SPACING), LONGEST_SPACING)
     if known and contrast:
         spacing = max(spacing, min(math.sqrt(known / contrast), LONGEST_GUESSED))
     first = spacing
@@ -111,7 +109,7 @@ def measure_noise(
     found = noise_level(seen, spacing=spacing, at_zero=at_zero, tables=tables)
     spacing, level, single = found.spacing, found.level, stairs.stair(seen, first, found)
     loudest = level
-    if closer and level > SUSPICIOUS * found.floor and seen.evaluations + 6 <= most:
+    if known is None and level > SUSPICIOUS * found.floor and seen.evaluations + 6 <= most:
         # Kinks between the points look like noise but shrink with the spacing; noise does not.
         # The less close they are, the fewer ways there are to look along for the first stair.
         by = CLOSER if most == math.inf else math.sqrt(CLOSER)
@@ -121,7 +119,9 @@ def measure_noise(
         if level > max(SUSPICIOUS * found.floor, loudest / by):
             # Kinks fall by more: it is noise, of which the first table saw most.
             spacing, level = found.spacing, loudest
-    for far in WIDE if wide is None else wide:
+    if wide is None:
+        wide = WIDE if known is None else ()
+    for far in wide:
         if seen.evaluations + 4 > most:
             break
         # No difference of slopes tells anything that the noise over so short a way may make.

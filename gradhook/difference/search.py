@@ -45,11 +45,11 @@ GROWN = 4.0
 """A truncation that grows by more than this while the step shrinks, to over 1/SHRINK² times the
 noise, is no kink's: it is that of stairs, or of a line that waves within the longer step."""
 
-NEARER = 4.0
+SHORTER_TELLS = 4.0
 """How much shorter a step tells the two apart: there a line that waves bends by less, as a smooth
 one does, and stairs stand still or rise more steeply."""
 
-ABRUPT = 1.5
+SMOOTH_POWER = 1.5
 """Power of the step between that by which truncation falls where a kink lies inside, at most 1, and
 that of a smooth line, 2."""
 
@@ -72,7 +72,7 @@ NOISY = 2.0
 OUTSIDE = 1e-2
 """Change of the step where the loss was not finite on one of the sides."""
 
-LONGEST = 2.0**-4
+LONGEST_CHOSEN = 2.0**-4
 """No step of the public methods is chosen beyond this: the formulas reach up to three times as far,
 a fifth of a natural displacement."""
 
@@ -139,7 +139,7 @@ def search(
         finer = (unresolved and truncation > LOST * noisy) or (
             h < best.step and truncation > BALANCE * noisy and _contradict(slope, best)
         )
-        if finer and _bends(slope, formula(line, at_zero, h / NEARER, noise), formula.order):
+        if finer and _bends(slope, formula(line, at_zero, h / SHORTER_TELLS, noise), formula.order):
             # The longer steps say nothing of the slope here.
             visited, best, previous, unresolved = [], slope, math.inf, False
         visited.append(slope)
@@ -148,7 +148,7 @@ def search(
         if options.good(slope):
             break
         if h < too_long < math.inf:
-            abrupt = abrupt or truncation > previous * (h / too_long) ** ABRUPT
+            abrupt = abrupt or truncation > previous * (h / too_long) ** SMOOTH_POWER
         if truncation > BALANCE * noisy:
             if too_short and best.error <= WORTH * _attainable(slope, formula.order):
                 break
@@ -191,7 +191,7 @@ def search(
 
 def _bends(slope: Estimate, nearer: Estimate, order: int) -> bool:
     """Whether truncation falls with the step as that of a smooth line, or drowns in the noise."""
-    falls: float = NEARER**order
+    falls: float = SHORTER_TELLS**order
     if slope.truncation / falls < LOST * nearer.round_off:
         return nearer.truncation < 2 * LOST * nearer.round_off
     return bool(slope.truncation / falls**1.5 < nearer.truncation < slope.truncation / falls**0.5)
@@ -244,10 +244,12 @@ def differentiate(line: Line, formula: Formula, *, step: float | None, noise: fl
     def enough(slope: Estimate) -> bool:
         # The balance for derivatives as large as the slope; within a factor of 4 nothing is gained.
         size = abs(slope.value)
-        return slope.step >= (_balance(level / size, order) if size and level else LONGEST) / 4
+        return (
+            slope.step >= (_balance(level / size, order) if size and level else LONGEST_CHOSEN) / 4
+        )
 
     first = _first_step(at_zero, noise, order)
-    options = SearchOptions(first, LONGEST, enough=enough, grow=LEAP)
+    options = SearchOptions(first, LONGEST_CHOSEN, enough=enough, grow=LEAP)
     found = search(inside, at_zero, formula, options, noise=noise)
     if math.isnan(found.value):
         raise outside[-1]
@@ -264,4 +266,4 @@ def _first_step(value: float, noise: float, order: int) -> float:
 def _balance(share: float, order: int) -> float:
     # Minimises h**order / (order + 1)! + share / h up to a factor near one, for derivatives of size
     # one; a power of two, because x + h is then exact for most x.
-    return 2.0 ** round(math.log2(min((3.0 * share) ** (1 / (order + 1)), LONGEST)))
+    return 2.0 ** round(math.log2(min((3.0 * share) ** (1 / (order + 1)), LONGEST_CHOSEN)))

@@ -21,7 +21,7 @@ WIDE, STAIR = (1e-2, 1e-1), 3.0
 for numbers as coarse as float16's; and multiple of both errors by which it must differ from the one
 between close points."""
 
-ABRUPT, AT_ONCE, SECOND = 0.1, 100.0, 1.37
+DEPARTURE, BENDS_AT_ONCE, SECOND = 0.1, 100.0, 1.37
 """Share of the difference of both slopes at which a line has left the first; by how much more than
 at any shorter distance, if it bends at once; and where else its slope beyond is looked at, over a
 window that is as much shorter, lest as many stairs lie in both."""
@@ -112,20 +112,20 @@ def jump(
             inside = (within + beyond) // 2 if most == math.inf else within + 1
             middle = inside if beyond - within > 1 else beyond
             changed = change(middle)
-            if changed > ABRUPT:
+            if changed > DEPARTURE:
                 beyond, after = middle, changed
             elif middle == rungs:
                 return 2 * h * apart
             else:
                 within, before = middle, changed
-        if within > 1 and after <= AT_ONCE * before:
+        if within > 1 and after <= BENDS_AT_ONCE * before:
             # Past an edge, or a wave, the slope may come near the first for once.
             nearer = change(within - 1)
-            while nearer > ABRUPT:
+            while nearer > DEPARTURE:
                 within, after, before = within - 1, nearer, 0.0
                 beyond = within
                 nearer = before = change(within - 1) if within > 1 else 0.0
-        at_once = after > AT_ONCE * before
+        at_once = after > BENDS_AT_ONCE * before
         reach = window * LONGER**beyond
         stairs = at_once and _has_edges(line, reach, window, near, apart, waves=waves)
     except NonFiniteLossError:
@@ -145,12 +145,12 @@ def _has_edges(
         return (line(at + width) - line(at)) / width
 
     first, second = slope(reach, window), slope(SECOND * reach, window / SECOND)
-    if min(abs(first - near), abs(second - near)) < ABRUPT * apart:
+    if min(abs(first - near), abs(second - near)) < DEPARTURE * apart:
         return True
-    if abs(first - second) <= ABRUPT * max(abs(first - near), abs(second - near)):
+    if abs(first - second) <= DEPARTURE * max(abs(first - near), abs(second - near)):
         return False
     if not waves:
         return True
     narrow, narrower = (slope(reach, window / k) for k in NARROWER)
-    still = abs(narrower - near) < ABRUPT * apart
-    return still or abs(narrower - narrow) > ABRUPT * max(abs(narrower), abs(narrow))
+    still = abs(narrower - near) < DEPARTURE * apart
+    return still or abs(narrower - narrow) > DEPARTURE * max(abs(narrower), abs(narrow))

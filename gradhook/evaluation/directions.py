@@ -21,8 +21,8 @@ from gradhook.evaluation.random_bytes import CHUNK, Stream, in_chunks, looked_up
 __all__ = [
     "ONE_SIDED",
     "TABLE",
+    "Coordinate",
     "Direction",
-    "Element",
     "Move",
     "Part",
     "RandomDirection",
@@ -65,7 +65,7 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
-class Element:
+class Coordinate:
     """The direction of one coordinate.
 
     Args:
@@ -150,7 +150,7 @@ class Part:
         return float(np.dot(inside.ravel(), self.values().ravel()))
 
 
-Direction = Element | RandomDirection | Part
+Direction = Coordinate | RandomDirection | Part
 
 
 def codes_inside(source: RandomDirection | Stream, shape: tuple[int, ...], box: Box) -> Array:

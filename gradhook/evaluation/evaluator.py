@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, Self, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -41,8 +41,6 @@ class Evaluator:
         workspace: The arrays that they read.
         guard: What puts state back before each call.
         batch: The rows to check on.
-        penalty: Added to the loss only, a function of the parameters and the batch; ``None`` for
-            nothing.
         gradient_name: How gradients are named.
         advance: Called after each evaluation, for a progress bar.
         gate: Lets signals through while the user's code runs.
@@ -71,7 +69,6 @@ class Evaluator:
         guard: Guard,
         batch: tuple[Any, ...],
         *,
-        penalty: Callable[[Any, Batch], Any] | None = None,
         gradient_name: GradientName | None = None,
         advance: Callable[[], object] = lambda: None,
         gate: Gate | None = None,
@@ -94,12 +91,34 @@ class Evaluator:
         self.raised_by: Kind = "loss"
         self.raised_at: tuple[str, ...] = ()
         self.own_fault: Exception | None = None
-        self._penalty = penalty
         self._gradient_name = gradient_name
         self._advance = advance
         self._gate = gate or Gate()
         # The point, the rows and the switches of the last call.
         self._before: tuple[Any, ...] = (workspace.moves, batch, [])
+
+    @classmethod
+    def resumed(cls, state: dict[str, Any]) -> Self:
+        """An evaluator with parameters of its own where another's ``state`` has it stand."""
+        calls, batch, switches = state["calls"], state["batch"], state["switches"]
+        workspace = Workspace(state["tree"], in_place=False)
+        functions = [calls.separate, calls.gradients, calls.both, calls.penalty]
+        guard = Guard([*functions, batch, [switch for switch, _ in switches]])
+        evaluator = cls(calls, workspace, guard, batch)
+        evaluator.switches = switches
+        workspace.move(state["moves"])
+        return evaluator
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What an evaluator in another process needs to find the same loss."""
+        return {
+            "calls": self.calls,
+            "tree": self.workspace.tree,  # not its root: a copy shares no memory between leaves
+            "batch": self.batch,
+            "switches": self.switches,
+            "moves": dict(self.workspace.moves),
+        }
 
     @contextlib.contextmanager
     def aside(self) -> Iterator[None]:
@@ -125,7 +144,7 @@ class Evaluator:
     @property
     def penalty(self) -> Callable[[Any, Batch], Any] | None:
         """What is added to the loss."""
-        return self._penalty
+        return self.calls.penalty
 
     def loss(self, *, rewind: Rewind = "all", dress: Callable[[Any], Any] | None = None) -> float:
         """The loss at the present point.
@@ -186,7 +205,7 @@ class Evaluator:
 
         def call(_: Any, keywords: dict[str, Any]) -> complex:
             value = as_complex(self.calls.loss(parameters, self.batch, keywords))
-            return value if self._penalty is None else value + self._penalty(parameters, self.batch)
+            return value if self.penalty is None else value + self.penalty(parameters, self.batch)
 
         return self._evaluate("loss", "all", call)
 
@@ -243,6 +262,6 @@ class Evaluator:
         self.dtypes |= {d for d in dtypes if isinstance(d, np.dtype) and d.kind == "f"}
 
     def _added(self, parameters: Any, batch: Batch) -> float:
-        if self._penalty is None:
+        if self.penalty is None:
             return 0.0
-        return as_loss(self._penalty(parameters, batch), "penalty")
+        return as_loss(self.penalty(parameters, batch), "penalty")

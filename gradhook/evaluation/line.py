@@ -15,7 +15,7 @@ import numpy as np
 
 from gradhook._types import Blocks
 from gradhook.errors import OptionError
-from gradhook.evaluation.directions import Direction, Element, Part
+from gradhook.evaluation.directions import Coordinate, Direction, Part
 from gradhook.evaluation.displacement import flat_chunk
 from gradhook.evaluation.workspace import Workspace
 
@@ -96,7 +96,7 @@ class Line:
         arrays: dict[str, Any] = dict(self._workspace.arrays)
         for name, direction, unit in self._parts:
             values = self._workspace.values(name).astype(complex)
-            if isinstance(direction, Element):
+            if isinstance(direction, Coordinate):
                 values.flat[direction.index] += t * unit
             elif isinstance(direction, Part):
                 values[direction.box] += t * unit * direction.values()

@@ -38,7 +38,7 @@ LONG = 1 << 17
 TURNED = np.uint8(0x80)
 """The top bit of a byte."""
 
-SHORT, REMEMBERED = 1 << 12, 256
+SHORT_STREAM, REMEMBERED = 1 << 12, 256
 """Streams of at most so many bytes are remembered, and how many of them: a megabyte in all."""
 
 LOOKED_UP = 2
@@ -61,7 +61,7 @@ class Stream:
 
     def read(self, start: int, stop: int) -> Array:
         """The bytes from ``start`` to ``stop``; shape (stop - start,)."""
-        if self.size <= SHORT:
+        if self.size <= SHORT_STREAM:
             return _short(self.seed, self.size)[start:stop]
         if self.drawn or self.size < LONG:
             first = start // 8
@@ -89,7 +89,7 @@ class Stream:
 
     def _chunks(self, first: int) -> Iterator[Array]:
         """The bytes from a chunk on, as a generator gives them."""
-        if self.size <= SHORT:
+        if self.size <= SHORT_STREAM:
             yield from () if first else (_short(self.seed, self.size),)
             return
         source = np.random.PCG64DXSM(self.seed)

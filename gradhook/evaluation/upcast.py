@@ -26,10 +26,10 @@ DISTANCES = (0.3, 0.03)
 """Distances by which a block is moved, in units of its scale or of a usual one, if that is larger;
 the second where the first leaves the loss's domain."""
 
-SHARE = 1e-2
+MAY_DIFFER = 1e-2
 """Share of the loss's change by which both may differ ..."""
 
-ROUNDING = 1e2 * float(np.finfo(np.float32).eps)
+COARSE_ROUNDING = 1e2 * float(np.finfo(np.float32).eps)
 """... beyond this share of the loss, for the rounding of the coarse one."""
 
 
@@ -97,6 +97,6 @@ def _is_read(name: str, before: dict[str, list[float]], after: dict[str, list[fl
     if len(before[name]) != len(after[name]):
         return False
     here, coarse, fine = after[""][0], before[name][-1], after[name][-1]
-    rounding = ROUNDING * max(abs(here), abs(fine))
+    rounding = COARSE_ROUNDING * max(abs(here), abs(fine))
     moved, differs = abs(fine - here), abs((fine - here) - (coarse - before[""][0]))
-    return rounding < moved and differs <= SHARE * moved + rounding
+    return rounding < moved and differs <= MAY_DIFFER * moved + rounding

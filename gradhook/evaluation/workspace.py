@@ -17,7 +17,7 @@ import numpy as np
 from gradhook._types import Array, Blocks
 from gradhook.errors import RestoreError
 from gradhook.evaluation.containers import Holders, refuse_unwritable
-from gradhook.evaluation.directions import Direction, Element, Move, Part
+from gradhook.evaluation.directions import Coordinate, Direction, Move, Part
 from gradhook.evaluation.displacement import base_chunk, base_chunks, base_inside, displace
 from gradhook.evaluation.random_bytes import CHUNK
 from gradhook.guard.arrays import SavedArray
@@ -146,12 +146,12 @@ class Workspace:
         """Write ``x + step * v`` to one block, from saved bytes; ``x`` without a direction."""
         if _misshapen(self._arrays[name], self._sources[name]):
             self._mend(name)
-        if isinstance(direction, (Element, Part)):
+        if isinstance(direction, (Coordinate, Part)):
             self._settle()
         self._left.discard(name)
         target = self._arrays[name]
         (self._displaced.add if direction and step else self._displaced.discard)(name)
-        if isinstance(direction, Element):
+        if isinstance(direction, Coordinate):
             index = direction.index
             target.flat[index] = self.entry(name, index) + step
             return
@@ -167,7 +167,7 @@ class Workspace:
         A copy that moved as a whole is written back when it is next read: the next line may write
         it anew.
         """
-        if isinstance(direction, (Element, Part)):
+        if isinstance(direction, (Coordinate, Part)):
             self.write(name, direction)
         elif self.in_place:
             self.write(name)
@@ -181,7 +181,7 @@ class Workspace:
         if move is None:
             return float(self._sources[name].flat[index])
         start = index - index % CHUNK
-        # Element by element the same chunk is asked for again and again.
+        # Coordinate by element the same chunk is asked for again and again.
         if self._chunk is None or self._chunk[:2] != (name, start) or self._chunk[2] is not move:
             self._chunk = (name, start, move, base_chunk(self._sources[name], move, start))
         return float(self._chunk[3][index - start])

@@ -22,7 +22,7 @@ __all__ = ["SavedArray", "Watched", "extent", "fingerprint", "same_bytes"]
 WORDS = 1 << 12
 """Words in a row of the table that a fingerprint sums."""
 
-CHUNK = 16 * WORDS * 8
+COMPARED_BYTES = 16 * WORDS * 8
 """Bytes compared at a time: half a megabyte, which stays in a second-level cache."""
 
 
@@ -149,8 +149,8 @@ def _chunks(*arrays: Array) -> Iterator[tuple[Array, ...]]:
         if all(getattr(array.flags, order) for array in plain):
             turned = [array if order[0] == "c" else array.T for array in plain]
             flat = [array.reshape(-1).view(np.uint8) for array in turned]
-            for start in range(0, flat[0].size, CHUNK):
-                yield tuple(_words(array[start : start + CHUNK]) for array in flat)
+            for start in range(0, flat[0].size, COMPARED_BYTES):
+                yield tuple(_words(array[start : start + COMPARED_BYTES]) for array in flat)
             return
     flags: Any = [["readonly", "contig"]] * len(plain)
     parts = np.nditer(
@@ -158,7 +158,7 @@ def _chunks(*arrays: Array) -> Iterator[tuple[Array, ...]]:
         flags=["external_loop", "buffered"],
         op_flags=flags,
         order="C",
-        buffersize=max(1, CHUNK // plain[0].itemsize),
+        buffersize=max(1, COMPARED_BYTES // plain[0].itemsize),
     )
     for part in parts:
         together = part if isinstance(part, tuple) else (part,)

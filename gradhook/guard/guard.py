@@ -25,10 +25,10 @@ from gradhook.guard.saved import Saved
 
 __all__ = ["Guard", "put_back"]
 
-SMALL = 1 << 20
+SMALL_ARRAY = 1 << 20
 """Bytes up to which an array is compared again where switches or the point change."""
 
-SHOWN = 5
+NAMED_FIRST = 5
 """Things named in a message."""
 
 
@@ -102,7 +102,7 @@ class Guard:
                 self._note_changes(self._generators + self._rest)
             elif self._alert:
                 self._note_changes(self._generators)
-                self._note_changes(r for r in self._rest if r.nbytes <= SMALL)
+                self._note_changes(r for r in self._rest if r.nbytes <= SMALL_ARRAY)
             for record in self._volatile.values():
                 record.restore()
         # Nothing has run before the first evaluation.
@@ -125,11 +125,11 @@ class Guard:
                 wrong.append(f"{record.describe()} ({type(error).__name__}: {error})")
         wrong += [record.describe() for record in changed if _differs(record)]
         if wrong:
-            more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
+            more = f" and {len(wrong) - NAMED_FIRST} more" if len(wrong) > NAMED_FIRST else ""
             raise RestoreError(
                 "the objective changed what the check could not put back: "
-                f"{'; '.join(dict.fromkeys(wrong[:SHOWN]))}{more}. Go on from a checkpoint, and "
-                "let loss and gradients leave these alone"
+                f"{'; '.join(dict.fromkeys(wrong[:NAMED_FIRST]))}{more}. Go on from a checkpoint, "
+                "and let loss and gradients leave these alone"
             )
 
     def _note_changes(self, records: Iterable[Saved]) -> None:
@@ -184,12 +184,13 @@ def _notes(hidden: list[str], watched: list[str], *, cut: bool) -> list[str]:
     """What could not be saved, one sentence each."""
     notes = []
     if hidden:
-        more = f" and {len(hidden) - SHOWN} more" if len(hidden) > SHOWN else ""
+        more = f" and {len(hidden) - NAMED_FIRST} more" if len(hidden) > NAMED_FIRST else ""
         notes.append(
-            f"not saved, because its state cannot be read: {', '.join(hidden[:SHOWN])}{more}; what "
-            "an evaluation changes there stays changed"
+            f"not saved, because its state cannot be read: "
+            f"{', '.join(hidden[:NAMED_FIRST])}{more}; "
+            "what an evaluation changes there stays changed"
         )
-    notes += [f"compared but not saved: {what}" for what in watched[:SHOWN]]
+    notes += [f"compared but not saved: {what}" for what in watched[:NAMED_FIRST]]
     if cut:
         notes.append(
             "the functions reach more objects than a check saves: what an evaluation changes in "

@@ -32,7 +32,7 @@ __all__ = ["BUDGET", "Reach", "reach"]
 BUDGET = 1 << 28
 """Bytes that copies of arrays may take which the user has not named: 256 MiB."""
 
-MOST = 100_000
+MOST_OBJECTS = 100_000
 """Objects entered at most: half a second's walk."""
 
 
@@ -109,7 +109,7 @@ class _Walk:
             thing, label = queue.popleft()
             if type(thing) in ATOMS or id(thing) in self._seen:
                 continue
-            if len(self._seen) > MOST:
+            if len(self._seen) > MOST_OBJECTS:
                 self.found.cut = True
                 return
             self._seen.add(id(thing))

@@ -14,7 +14,7 @@ import numpy as np
 from gradhook._types import with_article
 from gradhook.errors import ObjectiveError, ParameterTypeError
 from gradhook.objective.calls import name_of, positional_names
-from gradhook.objective.holders import Pair, find_pairs, holds, is_numbers, is_tensor, slots
+from gradhook.objective.holders import HeldPair, find_pairs, holds, is_numbers, is_tensor, slots
 
 __all__ = [
     "found_on",
@@ -28,13 +28,13 @@ __all__ = [
     "without_parameters",
 ]
 
-FORMS = (
+WAYS_TO_PASS = (
     "pass a function loss_and_gradients(parameters, *batch) -> (loss, gradients); an "
     "Objective(parameters=..., loss=..., gradients=...); a model with .params and .loss(X, y) -> "
     "(loss, gradients); or a network with .params, .loss(x, t) and .gradient(x, t)"
 )
 
-SHOWN, NAMED = 4, 8
+LISTED_NAMES, NOTED = 4, 8
 """Names that a sentence lists, and those that the note on an object does."""
 
 
@@ -81,7 +81,7 @@ def no_objective(thing: Any) -> str:
             "batch=(X, y)), where run(X, y) makes the forward and the backward pass and returns "
             "the loss"
         )
-    return f"{kind} is not an objective; {FORMS}"
+    return f"{kind} is not an objective; {WAYS_TO_PASS}"
 
 
 def without_parameters(thing: Any) -> str:
@@ -143,7 +143,7 @@ def refuse_parameters(parameters: Any) -> None:
 def names_needed(parameters: Any) -> str:
     """What to write where an update is read and its weights are not named."""
     arrays = [s.name for s in slots(parameters) if is_numbers(s.get()) and np.ndim(s.get())]
-    names = arrays[:SHOWN] or ["W1"]
+    names = arrays[:LISTED_NAMES] or ["W1"]
     shown = ", ".join(f"{name!r}: net.{name}" for name in names)
     return (
         f"an update tells no weights from activations, and the parameters are "
@@ -151,7 +151,7 @@ def names_needed(parameters: Any) -> str:
     )
 
 
-def found_on(how: str, root: Any, pairs: Sequence[Pair], out: Mapping[str, str]) -> str:
+def found_on(how: str, root: Any, pairs: Sequence[HeldPair], out: Mapping[str, str]) -> str:
     """How weights and gradients were found, for the report.
 
     Args:
@@ -161,10 +161,10 @@ def found_on(how: str, root: Any, pairs: Sequence[Pair], out: Mapping[str, str])
         out: What was left out, and why.
     """
     found = [f"{p.weight.name} ({p.gradient.name.rpartition('.')[2]})" for p in pairs]
-    more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
-    left = ", ".join(f"{name} ({why})" for name, why in list(out.items())[:NAMED])
+    more = f" and {len(found) - NOTED} more" if len(found) > NOTED else ""
+    left = ", ".join(f"{name} ({why})" for name, why in list(out.items())[:NOTED])
     return (
-        f"{how}; weights and gradients found on {_called(root)}: {', '.join(found[:NAMED])}{more}"
+        f"{how}; weights and gradients found on {_called(root)}: {', '.join(found[:NOTED])}{more}"
         f"{f'; left out: {left}' if left else ''}"
     )
 
@@ -179,8 +179,8 @@ def nothing_found(run: Callable[..., Any], root: Any, out: Mapping[str, str]) ->
     """
     seen = {s.name: np.shape(s.get()) for s in slots(root) if is_numbers(s.get())}
     arrays = [name for name, shape in seen.items() if shape] or list(seen)
-    shown = [f"{n} {seen[n]}" + (f" ({out[n]})" if n in out else "") for n in arrays[:NAMED]]
-    shown += [f"{name} ({why})" for name, why in out.items() if name not in arrays[:NAMED]]
+    shown = [f"{n} {seen[n]}" + (f" ({out[n]})" if n in out else "") for n in arrays[:NOTED]]
+    shown += [f"{name} ({why})" for name, why in out.items() if name not in arrays[:NOTED]]
     chosen = [name for name in arrays if name not in out][:2] or ["W1"]
     owner = "" if isinstance(root, (list, tuple, Mapping)) else "net."
     weights = ", ".join(f"{name!r}: {owner}{name}" for name in chosen)
@@ -212,7 +212,7 @@ def _having(thing: Any) -> str:
     ]
     pairs = [pair.weight.name for pair in find_pairs(thing)]
     arrays = pairs or [slot.name for slot in slots(thing) if is_numbers(slot.get())]
-    had = [*methods, *list(dict.fromkeys(arrays))[:SHOWN]]
+    had = [*methods, *list(dict.fromkeys(arrays))[:LISTED_NAMES]]
     return ", ".join(had)
 
 

@@ -21,10 +21,10 @@ from gradhook.objective.parameters import each_leaf, map_leaves
 
 __all__ = ["Rows", "as_batch", "columns_hint", "draw", "passed_whole", "upcast"]
 
-FEW = 16
+FEW_CLASSES = 16
 """Different values up to which a column of floats holds classes."""
 
-MANY = 0.25
+ZERO_SHARE = 0.25
 """Share of rows that must be zero for a weight, a mask or an indicator to be taken for one."""
 
 
@@ -233,7 +233,7 @@ def _labels(batch: Batch, count: int, axis: int) -> Array | None:
             _, codes = np.unique(found, return_inverse=True)
             both = codes if classes is None else classes * (codes.max() + 1) + codes
             # Classes of too many kinds would put every row into one of its own.
-            if classes is None or len(np.unique(both)) <= max(FEW, count // 2):
+            if classes is None or len(np.unique(both)) <= max(FEW_CLASSES, count // 2):
                 classes = both
     return classes
 
@@ -247,9 +247,9 @@ def _classes(item: Array, where: int, count: int) -> Array | None:
         if item.dtype.kind != "f":
             return None
         # A few rows tell measurements from classes without a pass over all of them.
-        if len(np.unique(column[: 4 * FEW])) <= FEW and len(np.unique(column)) <= min(
-            FEW, count // 2
-        ):
+        if len(np.unique(column[: 4 * FEW_CLASSES])) <= FEW_CLASSES and len(
+            np.unique(column)
+        ) <= min(FEW_CLASSES, count // 2):
             return column
         return _weightless(column)
     rows = np.moveaxis(item, where, 0).reshape(count, -1)
@@ -263,7 +263,7 @@ def _classes(item: Array, where: int, count: int) -> Array | None:
 def _weightless(rows: Array) -> Array | None:
     """Which rows are zero, where they are so many that those drawn might be zero all of them."""
     zero: Array = np.logical_not(rows.any(axis=1) if rows.ndim > 1 else rows)
-    return zero if MANY * len(zero) <= np.count_nonzero(zero) < len(zero) else None
+    return zero if ZERO_SHARE * len(zero) <= np.count_nonzero(zero) < len(zero) else None
 
 
 def _is_binary(rows: Array) -> bool:

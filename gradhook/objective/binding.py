@@ -20,7 +20,7 @@ OFF_AT_FALSE = ("use_dropout",)
 OFF_AT_ZERO = ("reg", "lam*", "alpha", "weight_decay*", "l1", "l2", "*penalty*")
 OFF_AT_EITHER = ("p", "rate", "ratio", "*drop*")
 
-NOTHING = inspect.Parameter.empty
+NO_DEFAULT = inspect.Parameter.empty
 
 
 def as_switches(given: object, role: Role) -> list[Switch | str]:
@@ -133,8 +133,8 @@ def _bind(
             _refuse_unwritable(name, target)
         found = targets[0].original
     elif name in available or _taken_by_any(name, functions):
-        on = found = available.get(name, NOTHING) if on is None else on
-        if on is NOTHING:
+        on = found = available.get(name, NO_DEFAULT) if on is None else on
+        if on is NO_DEFAULT:
             raise OptionError(
                 f"the switch {name!r} has no default in the function's signature, so its value in "
                 f"training is unknown: pass Switch({name!r}, off=..., on=...)"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from gradhook._types import Batch
 from gradhook.errors import ObjectiveError
 from gradhook.objective.returned import Returned, read_returned
 
@@ -39,6 +40,8 @@ class Calls:
         shapes: Of the parameters, in order, by which a flat tuple of gradients is read.
         rounding: The norm of the error with which each gradient came from the last call, by name,
             where that is more than rounding.
+        penalty: Added to the loss only, a function of the parameters and the batch; ``None`` for
+            nothing.
     """
 
     separate: Callable[..., Any] | None
@@ -48,6 +51,7 @@ class Calls:
     names: tuple[str, ...] = ()
     shapes: tuple[tuple[int, ...], ...] = ()
     rounding: Callable[[], dict[str, float]] | None = None
+    penalty: Callable[[Any, Batch], Any] | None = None
 
     def loss(self, parameters: Any, batch: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         """Return the loss as the user's code gives it."""

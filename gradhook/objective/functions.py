@@ -31,7 +31,11 @@ ROLES = {
 }
 """What the name of an argument, in small letters, says of its meaning."""
 
-FORWARD, COST, BACKWARD = ("X", "parameters"), ("AL", "Y"), ("AL", "Y", "cache")
+FORWARD_ARGUMENTS, COST_ARGUMENTS, BACKWARD_ARGUMENTS = (
+    ("X", "parameters"),
+    ("AL", "Y"),
+    ("AL", "Y", "cache"),
+)
 """What arguments mean, in order, whose names say nothing."""
 
 
@@ -55,9 +59,9 @@ def join(
     Raises:
         ObjectiveError: An argument's meaning cannot be told, or no function takes a setting.
     """
-    run = _Part.of("forward", forward, FORWARD, settings)
-    back = _Part.of("backward", backward, BACKWARD, settings)
-    measure = None if cost is None else _Part.of("cost", cost, COST, settings)
+    run = _Part.of("forward", forward, FORWARD_ARGUMENTS, settings)
+    back = _Part.of("backward", backward, BACKWARD_ARGUMENTS, settings)
+    measure = None if cost is None else _Part.of("cost", cost, COST_ARGUMENTS, settings)
     parts = [run, back] if measure is None else [run, measure, back]
     _refuse_unused(settings, parts)
 

@@ -26,7 +26,7 @@ from gradhook.objective.parameters import Tree, float64_copy, is_container
 from gradhook.objective.validation import is_masked
 
 __all__ = [
-    "LARGE",
+    "LARGE_GRADIENTS",
     "RULES",
     "GradientName",
     "fits",
@@ -37,13 +37,13 @@ __all__ = [
     "shape_of",
 ]
 
-LARGE = 1 << 25
+LARGE_GRADIENTS = 1 << 25
 """Bytes of gradients above which only one set is held at a time: 32 MiB."""
 
 
 def is_large(gradients: Blocks) -> bool:
     """Whether two sets of such gradients are too much to hold at once."""
-    return sum(gradient.nbytes for gradient in gradients.values()) > LARGE
+    return sum(gradient.nbytes for gradient in gradients.values()) > LARGE_GRADIENTS
 
 
 RULES = ("d{}", "grad_{}", "{}_grad", "g{}")
@@ -135,7 +135,7 @@ def own_gradients(given: dict[str, Any], tree: Tree) -> Blocks:
     found = {}
     for name, leaf in tree.leaves.items():
         gradient, references = _taken(given, name)
-        found[name] = _own(name, gradient, np.shape(leaf), alone=references == ALONE)
+        found[name] = _own(name, gradient, np.shape(leaf), alone=references == OWN_REFERENCES)
     for tie in tree.ties:
         found[tie.block] = tie.total(found, raw)
     return {name: found[name] for name in tree.blocks}
@@ -148,7 +148,7 @@ def _taken(given: dict[str, Any], name: str) -> tuple[Any, float]:
     return leaf, sys.getrefcount(leaf) if hasattr(sys, "getrefcount") else 0
 
 
-ALONE = _taken({"": np.empty(0)}, "")[1]
+OWN_REFERENCES = _taken({"": np.empty(0)}, "")[1]
 """What is counted of an array that nobody else holds."""
 
 

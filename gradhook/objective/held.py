@@ -28,7 +28,7 @@ from gradhook.objective.calls import batch_of, by_name, name_of, signature_of, t
 from gradhook.objective.gradients import RULES, shape_of
 from gradhook.objective.holders import (
     ABSENT,
-    Pair,
+    HeldPair,
     ReturnedSlot,
     Slot,
     find_pairs,
@@ -62,7 +62,7 @@ class Held:
         self._root = [root] if is_tensor(root) else root
         self._whole = root
         self._run = run
-        self._pairs: list[Pair] = []
+        self._pairs: list[HeldPair] = []
         self._given: dict[str, Any] = {}
         self._original: dict[str, Any] = {}
         self._places: dict[str, list[Slot]] = {}
@@ -169,19 +169,19 @@ class Held:
                 f"check_gradients({name_of(run)}, ...{batch_of(run, after=0)})"
             )
 
-    def _stayed(self, pair: Pair, before: dict[Any, Any]) -> bool:
+    def _stayed(self, pair: HeldPair, before: dict[Any, Any]) -> bool:
         """Whether the weight is what it was before the run."""
         now, then = pair.weight.get(), before.get(pair.weight.path)
         return now is then or (np.ndim(now) == 0 and then is not None and _equal(now, then))
 
-    def _is_constant(self, pair: Pair, before: dict[Any, Any]) -> bool:
+    def _is_constant(self, pair: HeldPair, before: dict[Any, Any]) -> bool:
         """Whether what is called as a gradient is a number that a run leaves as it was."""
         now, then = pair.gradient.get(), before.get(pair.gradient.path)
         return then is not None and now is then and np.ndim(now) == 0 and bool(now)
 
-    def _take(self, pairs: list[Pair]) -> None:
+    def _take(self, pairs: list[HeldPair]) -> None:
         """Look after these pairs, at the values that they have now."""
-        pairs = [Pair(pair.weight.again(self._root), pair.gradient) for pair in pairs]
+        pairs = [HeldPair(pair.weight.again(self._root), pair.gradient) for pair in pairs]
         self._pairs = pairs
         self._original = {pair.weight.name: pair.weight.get() for pair in pairs}
         self.weights = {
@@ -213,14 +213,14 @@ class Held:
                 if here.get() is not value:
                     here.put(value)
 
-    def _is_left(self, pair: Pair, left: dict[str, Any]) -> bool:
+    def _is_left(self, pair: HeldPair, left: dict[str, Any]) -> bool:
         """Whether a run has left a moved weight alone."""
         now = pair.weight.again(self._root).get()
         held = self._original[pair.weight.name]
         same = now is held if isinstance(held, np.ndarray) and _is_movable(held) else True
         return same and is_numbers(now) and _equal(now, left[pair.weight.name])
 
-    def _is_written(self, pair: Pair, before: Any) -> bool:
+    def _is_written(self, pair: HeldPair, before: Any) -> bool:
         """Whether a run has written a gradient that was zero."""
         holder, gradient = self._gradient(pair)
         if gradient is None:
@@ -230,7 +230,7 @@ class Held:
         # W and dW of other shapes: a mistake to tell of, if a run made it.
         return bool(np.any(now)) or (holder is not before and now.ndim > 0 and now.shape == weight)
 
-    def _gradient(self, pair: Pair) -> tuple[Any, Any]:
+    def _gradient(self, pair: HeldPair) -> tuple[Any, Any]:
         """What hangs where the gradient should, and its numbers."""
         held = pair.gradient.again(self._root).get()
         if held is None or is_numbers(held):
@@ -238,7 +238,7 @@ class Held:
         inside = number_slot(held, "", ())
         return held, None if inside is None else inside.get()
 
-    def _read(self, pair: Pair) -> Any:
+    def _read(self, pair: HeldPair) -> Any:
         held, gradient = self._gradient(pair)
         if gradient is None:
             raise GradientNameError(
@@ -248,7 +248,7 @@ class Held:
         weight = self.weights[pair.weight.name]
         return np.reshape(gradient, weight.shape) if weight.ndim == 0 else gradient
 
-    def _named_by_gradients(self) -> list[Pair]:
+    def _named_by_gradients(self) -> list[HeldPair]:
         """The weights whose gradients ``run`` has returned by name."""
         places = {slot.name: slot for slot in reversed(list(slots(self._root)))}
         pairs = []
@@ -259,7 +259,7 @@ class Held:
             )
             if name is not None:
                 pairs.append(
-                    Pair(places[name], ReturnedSlot(key, self._given, key, ((False, key),)))
+                    HeldPair(places[name], ReturnedSlot(key, self._given, key, ((False, key),)))
                 )
         return pairs
 
@@ -323,12 +323,14 @@ class _Moved:
                     slot.put(self._held._original[name])
 
 
-def _without_repetitions(pairs: list[Pair], read: Callable[[Pair], tuple[Any, Any]]) -> list[Pair]:
+def _without_repetitions(
+    pairs: list[HeldPair], read: Callable[[HeldPair], tuple[Any, Any]]
+) -> list[HeldPair]:
     """One pair for each weight and gradient, also where both are kept in several places.
 
     A weight that is kept twice with two gradients (tied weights) stays twice: they are added.
     """
-    kept: list[Pair] = []
+    kept: list[HeldPair] = []
     for pair in sorted(pairs, key=lambda pair: len(pair.weight.path)):
         weight, gradient = pair.weight.get(), read(pair)[1]
         if np.ndim(weight) and any(

@@ -26,7 +26,7 @@ from gradhook.objective.parameters import LISTED
 __all__ = [
     "ABSENT",
     "PARAMETERS",
-    "Pair",
+    "HeldPair",
     "ReturnedSlot",
     "Slot",
     "find_pairs",
@@ -46,7 +46,7 @@ NUMBERS = ("data", "cached_data", "value")
 ABSENT: Any = object()
 """Stands for a place that does not exist."""
 
-MOST = 50_000
+MOST_VALUES = 50_000
 """Values looked at."""
 
 
@@ -100,7 +100,7 @@ class ReturnedSlot(Slot):
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class HeldPair:
     """A weight and its gradient.
 
     Args:
@@ -149,7 +149,7 @@ def slots(root: Any) -> Iterator[Slot]:
     """Every place in reach of a root, the nearest first; the root itself is none."""
     queue: deque[tuple[str, Any, tuple[tuple[bool, Any], ...]]] = deque([("", root, ())])
     seen, count = {id(root)}, 0
-    while queue and count < MOST:
+    while queue and count < MOST_VALUES:
         name, holder, path = queue.popleft()
         for key, attribute, value in _items(holder):
             count += 1
@@ -160,9 +160,9 @@ def slots(root: Any) -> Iterator[Slot]:
                 queue.append((slot.name, value, slot.path))
 
 
-def find_pairs(root: Any) -> list[Pair]:
+def find_pairs(root: Any) -> list[HeldPair]:
     """Every weight that has a gradient beside it, the nearest to the root first."""
-    found: dict[tuple[Any, ...], Pair] = {}
+    found: dict[tuple[Any, ...], HeldPair] = {}
     spaces: dict[int, dict[Any, Slot]] = {}
     for slot in slots(root):
         spaces.setdefault(id(slot.holder), {})[slot.key] = slot
@@ -171,7 +171,7 @@ def find_pairs(root: Any) -> list[Pair]:
             weight = number_slot(value, slot.name, slot.path)
             assert weight is not None
             name = f"{slot.name}.grad"
-            pair = Pair(weight, Slot(name, value, "grad", (*slot.path, (True, "grad"))))
+            pair = HeldPair(weight, Slot(name, value, "grad", (*slot.path, (True, "grad"))))
             found.setdefault(weight.path, pair)
     for space in spaces.values():
         for pair in _pairs_among(space):
@@ -179,7 +179,7 @@ def find_pairs(root: Any) -> list[Pair]:
     return list(found.values())
 
 
-def _pairs_among(space: Mapping[Any, Slot]) -> Iterator[Pair]:
+def _pairs_among(space: Mapping[Any, Slot]) -> Iterator[HeldPair]:
     """Pairs of names in one object or dictionary."""
     beside = next((space[name] for name in GRADIENTS if name in space), None)
     words = any(name in space for name in PARAMETERS)
@@ -202,13 +202,13 @@ def _names_of_gradient(name: str) -> list[str]:
     return [lead + other for other in (*(form.replace("{}", bare) for form in RULES), *words)]
 
 
-def _matched(weight: Slot, gradient: Slot) -> Iterator[Pair]:
+def _matched(weight: Slot, gradient: Slot) -> Iterator[HeldPair]:
     """Pairs of two values of one structure."""
     w, g = weight.get(), gradient.get()
     if is_numbers(w):
         whole = isinstance(w, int) and isinstance(g, int)  # counters
         if g is None or (is_numbers(g) and not whole and (np.ndim(g) > 0 or np.ndim(w) == 0)):
-            yield Pair(weight, gradient)
+            yield HeldPair(weight, gradient)
     elif isinstance(w, Mapping) and isinstance(g, Mapping):
         for key in w:
             yield from _matched_by_key(_child(weight, key), gradient, key)
@@ -217,7 +217,7 @@ def _matched(weight: Slot, gradient: Slot) -> Iterator[Pair]:
             yield from _matched(_child(weight, index), _child(gradient, index))
 
 
-def _matched_by_key(weight: Slot, gradients: Slot, key: Any) -> Iterator[Pair]:
+def _matched_by_key(weight: Slot, gradients: Slot, key: Any) -> Iterator[HeldPair]:
     inside = gradients.get()
     names = [key, *(_names_of_gradient(key) if isinstance(key, str) else ())]
     other = next((name for name in names if name in inside), None)

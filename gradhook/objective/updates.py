@@ -29,7 +29,7 @@ from gradhook.objective.parameters import Tree, is_container, norm
 
 __all__ = ["Updater"]
 
-SAME = 1e-9
+SAME_SIZE = 1e-9
 """Relative difference up to which two sizes of a step are one, as clipping makes them."""
 
 
@@ -178,7 +178,7 @@ class Updater:
         """See whether a step looks clipped: by its size, or by its largest elements."""
         for size in map(np.abs, found.values()):
             largest = float(size.max()) if size.size else 0.0
-            at_most = np.count_nonzero(np.isclose(size, largest, rtol=SAME, atol=0))
+            at_most = np.count_nonzero(np.isclose(size, largest, rtol=SAME_SIZE, atol=0))
             self._repeated = self._repeated or bool(largest and 3 <= at_most < size.size)
         self._norms.append(math.hypot(*map(norm, found.values())))
 
@@ -192,7 +192,7 @@ class Updater:
         norms = np.array(self._norms[:8])
         if self._repeated:
             return [f"{read}: several elements move by the same largest step, as clipping makes"]
-        if len(norms) > 1 and norms.min() > 0 and np.ptp(norms) <= SAME * norms.max():
+        if len(norms) > 1 and norms.min() > 0 and np.ptp(norms) <= SAME_SIZE * norms.max():
             return [f"{read}: every step is of one size, as clipping by the norm makes"]
         return [f"{read}: if it does more (momentum, decay, clipping), that is in the mismatch"]
 

@@ -17,7 +17,7 @@ from gradhook.errors import LossTypeError, ParameterError, ParameterTypeError
 
 __all__ = ["as_complex", "as_loss", "is_masked", "refuse_unsuitable"]
 
-FORMS = (
+PARAMETER_FORMS = (
     "parameters are an array, a mapping, list or tuple of arrays, or a function without arguments "
     "that returns one of these"
 )
@@ -91,7 +91,7 @@ def _no_float(name: str, leaf: Any, array: Array) -> str:
         )
     of = f" of dtype {array.dtype}" if isinstance(leaf, np.ndarray) else ""
     kind = with_article(type(leaf).__name__)
-    return f"parameter {name!r} is {kind}{of}, not an array of numbers; {FORMS}"
+    return f"parameter {name!r} is {kind}{of}, not an array of numbers; {PARAMETER_FORMS}"
 
 
 def as_loss(value: Any, what: str = "loss") -> float:

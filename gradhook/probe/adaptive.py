@@ -18,6 +18,7 @@ from gradhook._types import Tolerance, Verdict
 from gradhook.difference.stairs import STAIR
 from gradhook.evaluation.line import Line
 from gradhook.probe.again import measure_again
+from gradhook.probe.block_evidence import add_probes, concluded, directions_of
 from gradhook.probe.noise_level import hidden_noise, outstands
 from gradhook.probe.prober import Prober
 from gradhook.probe.result import EarlierResults
@@ -27,7 +28,7 @@ from gradhook.verdict.judge import Further, Judgement, doubt, judge
 
 __all__ = ["AdaptiveProbing"]
 
-MOST_PROBES, AT_ONCE = 12, 3
+MOST_PROBES, PROBES_AT_ONCE = 12, 3
 """Directions drawn at most where a verdict is doubtful, and how many between two looks at it."""
 
 
@@ -69,8 +70,8 @@ class AdaptiveProbing:
             if alone:
                 worst = max(range(len(evidence.probes)), key=lambda k: evidence.probes[k].z)
                 evidence = measure_again(self.prober, evidence, (worst,))
-            count = min(AT_ONCE, MOST_PROBES - len(evidence.probes))
-            evidence = self.prober.more(evidence, count, sharp=alone)
+            count = min(PROBES_AT_ONCE, MOST_PROBES - len(evidence.probes))
+            evidence = add_probes(self.prober, evidence, count, sharp=alone)
             judgement = self.judge(evidence)
         limited = Further.AFAR in judgement.further and math.isfinite(self.prober.noise)
         if limited and self.earlier.like is None:
@@ -81,13 +82,13 @@ class AdaptiveProbing:
     def _from_afar(self, evidence: BlockEvidence) -> BlockEvidence:
         """The evidence with a few probes from long steps instead, where these see further."""
         goal = FAR_GOAL * self.tolerance.fail * evidence.analytic_norm
-        directions = self.prober.directions(evidence)
+        directions = directions_of(self.prober, evidence)
         chosen = directions if evidence.exact else directions[:FROM_AFAR]
         probes = [self.prober.from_afar(evidence.name, v, goal) for v in chosen]
         worst = max(probe.slope.error for probe in probes)
         if not worst < max(probe.slope.error for probe in evidence.probes):
             return evidence
-        return self.prober.concluded(replace(evidence, probes=tuple(probes)))
+        return concluded(self.prober, replace(evidence, probes=tuple(probes)))
 
     def without_noise(
         self, evidence: Mapping[str, BlockEvidence], judgements: Mapping[str, Judgement]
@@ -137,5 +138,5 @@ class AdaptiveProbing:
         # Of the probes that stand out beyond their error: noise makes the others.
         size = [abs(p.residual) if p.z > STAIR else 0.0 for p in evidence.probes]
         k = max(range(len(size)), key=size.__getitem__)
-        with self.prober.line(evidence.name, self.prober.directions(evidence)[k]) as line:
+        with self.prober.line(evidence.name, directions_of(self.prober, evidence)[k]) as line:
             yield line, evidence.probes[k]

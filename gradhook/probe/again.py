@@ -9,6 +9,7 @@ from dataclasses import replace
 from gradhook.difference.base import Estimate
 from gradhook.difference.formulas import Sharp
 from gradhook.difference.search import DISAGREE, LOST
+from gradhook.probe.block_evidence import concluded, directions_of
 from gradhook.probe.prober import Prober
 from gradhook.probe.steps import LONGEST_STEP
 from gradhook.verdict.evidence import BlockEvidence, Probe
@@ -32,7 +33,7 @@ def measure_again(prober: Prober, evidence: BlockEvidence, which: Sequence[int])
         which: Positions of those to measure again.
     """
     name, measured = evidence.name, list(evidence.probes)
-    directions = prober.directions(evidence)
+    directions = directions_of(prober, evidence)
     scale = prober.scales[name]
     usual = prober.steps.first(name, scale)
     for index in which:
@@ -45,7 +46,7 @@ def measure_again(prober: Prober, evidence: BlockEvidence, which: Sequence[int])
             after = Sharp()(line, prober.loss, min(step, LONGEST_STEP * scale), prober.noise)
         slope = _reconciled(before.slope, after, kinks=evidence.meets_kinks)
         measured[index] = Probe(before.analytic, slope)
-    return prober.concluded(replace(evidence, probes=tuple(measured)))
+    return concluded(prober, replace(evidence, probes=tuple(measured)))
 
 
 def _shorter(slope: Estimate, noise: float) -> float:

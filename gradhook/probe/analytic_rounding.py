@@ -22,7 +22,7 @@ from gradhook.verdict.evidence import BlockEvidence
 
 __all__ = ["joint_analytic_error", "with_analytic_error"]
 
-LONGEST, SHORTEST, CALLS = 1e-3, 1e-15, 2
+FARTHEST, NEAREST, CALLS = 1e-3, 1e-15, 2
 """Bounds on how far away, in units of the blocks' scales, and how often gradients are called."""
 
 
@@ -52,7 +52,7 @@ def joint_analytic_error(entered: EnteredSetting, prober: Prober) -> float:
 def _changes(entered: EnteredSetting, prober: Prober) -> dict[str, float]:
     """How much each gradient changes a few roundings away, a norm."""
     size = max(abs(prober.loss), prober.ordinary)
-    distance = min(LONGEST, max(SHORTEST, 2 * prober.noise / size if size else 0.0))
+    distance = min(FARTHEST, max(NEAREST, 2 * prober.noise / size if size else 0.0))
     changes = dict.fromkeys(entered.gradients, 0.0)
     for call in range(CALLS):
         there = _gradients_at(entered, prober, distance, seeded(entered.seed, 12, call))

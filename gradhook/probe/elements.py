@@ -15,14 +15,14 @@ from typing import TypeAlias
 import numpy as np
 
 from gradhook._types import Array
-from gradhook.evaluation.directions import Element
+from gradhook.evaluation.directions import Coordinate
 from gradhook.probe.prober import Prober
 from gradhook.probe.steps import Knowledge
 from gradhook.verdict.evidence import Probe
 
 __all__ = ["Distribute", "Measurements", "Task", "measure_elements", "run_task"]
 
-ELEMENTS = 16
+CHUNK_ELEMENTS = 16
 """Elements in a chunk: some hundred evaluations, so that sending it costs little beside them, and
 few enough that the last worker to finish is not waited for long."""
 
@@ -71,8 +71,8 @@ def measure_elements(
     *,
     eps: float | None = None,
     distribute: Distribute | None = None,
-) -> dict[str, Array]:
-    """Measure the slope of every element, for the prober's ``block`` to take up.
+) -> tuple[dict[str, list[Probe]], dict[str, Array]]:
+    """Measure the slope of every element of some blocks.
 
     Args:
         prober: At the setting's point.
@@ -81,15 +81,15 @@ def measure_elements(
         distribute: Runs tasks elsewhere; ``None`` runs all here.
 
     Returns:
-        Plain differences by block; empty without ``eps``.
+        The probes of all elements by block, and plain differences, none without ``eps``.
     """
     sizes = {name: prober.size(name) for name in names if prober.size(name)}
     first = [run_task(prober, Task(name, 0, 1, eps)) for name in sizes]
     known = prober.knowledge
     tasks = [
-        Task(name, start, min(start + ELEMENTS, sizes[name]), eps)
+        Task(name, start, min(start + CHUNK_ELEMENTS, sizes[name]), eps)
         for name in sizes
-        for start in range(1, sizes[name], ELEMENTS)
+        for start in range(1, sizes[name], CHUNK_ELEMENTS)
     ]
     found = dict(zip(sizes, ([each] for each in first), strict=True))
     elsewhere = distribute(prober, tasks) if distribute and tasks else iter([None] * len(tasks))
@@ -102,12 +102,21 @@ def measure_elements(
     prober.knowledge = Knowledge.joined([known, *taught])
     # A gradient that is not finite has no ratio either.
     plain = {n: np.full(prober.shape(n), np.nan) for n in names} if eps is not None else {}
+    elements = {name: _compared(prober, name, parts) for name, parts in found.items()}
     for name, parts in found.items():
-        prober.take_elements(name, [probe for part in parts for probe in part.probes])
         if eps is not None:
             values = [value for part in parts for value in part.textbook]
             plain[name] = np.array(values).reshape(prober.shape(name))
-    return plain
+    return elements, plain
+
+
+def _compared(prober: Prober, name: str, parts: Sequence[Measurements]) -> list[Probe]:
+    """The probes of a block with their analytic half, wherever they were measured."""
+    probes = [probe for part in parts for probe in part.probes]
+    if prober.evaluator.workspace.arrays[name].dtype.itemsize < 8:
+        return probes  # held against the steps really taken
+    analytic = prober.gradients[name].reshape(-1).tolist()
+    return [Probe(value, probe.slope) for value, probe in zip(analytic, probes, strict=True)]
 
 
 def run_task(prober: Prober, task: Task) -> Measurements:
@@ -125,5 +134,5 @@ def run_task(prober: Prober, task: Task) -> Measurements:
 
 def _textbook(prober: Prober, name: str, index: int, eps: float) -> float:
     """The plain two-sided difference of one element, at a fixed ``eps``."""
-    with prober.line(name, Element(index)) as line:
+    with prober.line(name, Coordinate(index)) as line:
         return float((line(eps) - line(-eps)) / (2 * eps))

@@ -17,6 +17,7 @@ from gradhook.difference.formulas import Pair
 from gradhook.evaluation.directions import Direction
 from gradhook.evaluation.line import Line
 from gradhook.options import Options
+from gradhook.probe.block_evidence import direction_of
 from gradhook.probe.budget import QUICK, Budget
 from gradhook.probe.measure import measure
 from gradhook.probe.noise_level import hidden_noise
@@ -81,7 +82,7 @@ def is_noise(prober: Prober, joint: JointProbe) -> bool:
 
 def _parts(prober: Prober) -> list[tuple[str, Direction, float]]:
     sizes = prober.gradients
-    return [(n, prober.direction(n, 0), s) for n, s in prober.scales.items() if sizes[n].size]
+    return [(n, direction_of(prober, n, 0), s) for n, s in prober.scales.items() if sizes[n].size]
 
 
 def measure_quickly(
@@ -96,7 +97,9 @@ def measure_quickly(
     """
     evaluator = entered.evaluator
     left = QUICK - evaluator.evaluations
-    prober = entered.prober(options, elsewhere=elsewhere, most=left - 2)  # a pair must be left
+    prober = Prober(
+        entered, method=options.method, elsewhere=elsewhere, most=left - 2
+    )  # a pair must be left
     budget = Budget(lambda: evaluator.evaluations, QUICK - evaluator.evaluations)
     jointly = _judged_jointly(prober, entered, options, budget)
     return jointly or measure(entered, options, earlier=EarlierResults(prober))

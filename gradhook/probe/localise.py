@@ -21,7 +21,7 @@ import numpy as np
 
 from gradhook._types import Array, Box
 from gradhook.evaluation.directions import (
-    Element,
+    Coordinate,
     RandomDirection,
     cut,
     random_direction,
@@ -31,14 +31,15 @@ from gradhook.evaluation.directions import (
     within,
     without,
 )
+from gradhook.probe.block_evidence import directions_of
 from gradhook.probe.budget import Budget
 from gradhook.probe.prober import Prober
 from gradhook.probe.residuals import MARGIN, SAMPLE, Piece, Residuals, Seen
-from gradhook.verdict.evidence import BlockEvidence, Location, Probe
+from gradhook.verdict.evidence import BlockEvidence, Location, Norms, Probe
 
 __all__ = ["locate", "locate_by_element"]
 
-PIECES = 64
+MOST_SLICES = 64
 """Wrong slices beyond which a fault counts as spread along an axis."""
 
 ROUNDS = 4
@@ -71,7 +72,7 @@ def locate(
     residuals = Residuals(
         prober, evidence.name, gradient, resolved=resolved, rounding=rounding, seed=seed
     )
-    directions = prober.directions(evidence)
+    directions = directions_of(prober, evidence)
     best = max(range(len(directions)), key=lambda k: evidence.probes[k].z)
     direction = directions[best]
     assert isinstance(direction, RandomDirection)
@@ -160,7 +161,7 @@ class _Search:
             if again and self._residuals.is_spread(direction, piece, axis):
                 return [piece]
             open_ += wrong
-            if len(found) + len(open_) > PIECES:
+            if len(found) + len(open_) > MOST_SLICES:
                 return [piece]
         return found
 
@@ -176,7 +177,7 @@ class _Search:
             index = int(np.ravel_multi_index(where, shape))
             wanted = abs(piece.seen.residual) / MARGIN**2
             share = 1 / self._gradient.size
-            probe = self._residuals.probe(Element(index), share=share, wanted=wanted)
+            probe = self._residuals.probe(Coordinate(index), share=share, wanted=wanted)
             elements[where] = probe
             squares += np.square([probe.residual, probe.slope.value])
         if larger:
@@ -193,9 +194,11 @@ class _Search:
             self._residuals.name,
             shape,
             tuple(piece.box for piece in found),
-            residual_norm=math.sqrt(squares[0]),
-            analytic_norm=float(np.linalg.norm(np.concatenate(inside))),
-            numerical_norm=math.sqrt(squares[1]),
+            Norms(
+                math.sqrt(squares[0]),
+                float(np.linalg.norm(np.concatenate(inside))),
+                math.sqrt(squares[1]),
+            ),
             elements=elements,
             complete=complete,
         )
@@ -227,9 +230,7 @@ def locate_by_element(
         evidence.name,
         shape,
         boxes,
-        residual_norm=float(np.linalg.norm(residual[inside])),
-        analytic_norm=float(np.linalg.norm(gradient[inside])),
-        numerical_norm=float(np.linalg.norm(numerical[inside])),
+        Norms(*(float(np.linalg.norm(each[inside])) for each in (residual, gradient, numerical))),
         elements=elements,
     )
 

@@ -7,7 +7,6 @@ whatever that costs.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from gradhook._types import MISMATCH, Array
@@ -15,13 +14,15 @@ from gradhook.evaluation.evaluator import Evaluator
 from gradhook.options import Options
 from gradhook.probe.adaptive import AdaptiveProbing
 from gradhook.probe.analytic_rounding import with_analytic_error
+from gradhook.probe.block_evidence import gather
 from gradhook.probe.budget import UNLIMITED, Budget
 from gradhook.probe.elements import measure_elements
+from gradhook.probe.prober import Prober
 from gradhook.probe.result import EarlierResults, SettingResult
 from gradhook.probe.setting import EnteredSetting, Setting, outside_domain
 from gradhook.probe.small_mismatch import judge_small
 from gradhook.probe.workers import distributor
-from gradhook.verdict.evidence import BlockEvidence
+from gradhook.verdict.evidence import BlockEvidence, Probe
 from gradhook.verdict.judge import Further, Judgement
 
 __all__ = ["enter", "measure"]
@@ -29,7 +30,7 @@ __all__ = ["enter", "measure"]
 TEXTBOOK_EPS = 1e-7
 """The epsilon of the plain textbook check."""
 
-MAIN, FURTHER = 3, 2
+MAIN_DIRECTIONS, FURTHER_DIRECTIONS = 3, 2
 """Directions per block at the main setting and at each further one."""
 
 
@@ -42,7 +43,6 @@ def measure(
     names: Sequence[str] | None = None,
     probes: int | None = None,
     confirm: bool = False,
-    elsewhere: float = math.nan,
 ) -> SettingResult:
     """Probe and judge every block, or those named, in one setting.
 
@@ -54,22 +54,23 @@ def measure(
         names: Blocks to probe; all by default.
         probes: Directions per block; by default 3 at the main setting and 2 at further ones.
         confirm: Whether mismatches at the current point are probed as thoroughly as elsewhere.
-        elsewhere: The loss at another point.
     """
     earlier = earlier or EarlierResults()
     evaluator, tolerance = entered.evaluator, options.tolerance
     exhaustive = options.effort == "exhaustive"
-    prober = entered.prober(options, like=earlier.like, elsewhere=elsewhere)
-    probes = probes or (FURTHER if earlier.like else MAIN)
+    like, elsewhere = earlier.like, earlier.elsewhere
+    prober = Prober(entered, method=options.method, like=like, elsewhere=elsewhere)
+    probes = probes or (FURTHER_DIRECTIONS if earlier.like else MAIN_DIRECTIONS)
     names = list(evaluator.workspace.names if names is None else names)
     thorough = confirm or earlier.like is None or bool(entered.setting.moves)
     adaptive = AdaptiveProbing(entered, prober, tolerance, earlier, thorough)
     evidence: dict[str, BlockEvidence] = {}
     judgements: dict[str, Judgement] = {}
+    elements: dict[str, list[Probe]] = {}
     plain: dict[str, Array] = {}
     if exhaustive:
         current = not entered.setting.moves
-        plain = measure_elements(
+        elements, plain = measure_elements(
             prober,
             names,
             eps=TEXTBOOK_EPS if current else None,
@@ -78,7 +79,8 @@ def measure(
     limited = not exhaustive and options.method is None
     for index, name in enumerate(names):
         share = budget.share(len(names) - index) if limited else UNLIMITED
-        measured = prober.block(name, probes=probes, budget=share, exhaustive=exhaustive)
+        known = elements.get(name)
+        measured = gather(prober, name, probes=probes, budget=share, elements=known)
         evidence[name], judgements[name] = adaptive.judged(measured)
     if entered.setting.moves:  # ties look like noise; mismatches at them are measured again
         mismatch = [n for n, j in judgements.items() if j.finding.verdict in MISMATCH]

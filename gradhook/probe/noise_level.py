@@ -52,10 +52,9 @@ def joint_noise(
         for i, (name, array) in enumerate(workspace.arrays.items())
         if array.size
     ]
-    tables: dict[str, Any] = {"elsewhere": elsewhere}
-    if before is not None:
-        tables = {"wide": (), "closer": False, "known": before}
-    tables["most"] = most
+    tables: dict[str, Any] = {"known": before, "most": most}
+    if before is None:
+        tables["elsewhere"] = elsewhere
     with Line(workspace, parts, evaluator.loss) as line:
         # Where the domain ends close by, a shorter way may stay inside it.
         with contextlib.suppress(NonFiniteLossError):

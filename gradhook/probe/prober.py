@@ -1,10 +1,8 @@
-"""Probing at one point: slopes along lines, and every block along a few directions.
+"""Probing at one point: both derivatives along lines.
 
 A line moves one block, or several at once, along a direction.  The first probe of a block is sharp
 and teaches the curvature of the loss there; the following ones need two evaluations at the step
-that balances that curvature against the noise.  A block of at most as many elements as directions
-is probed element by element, which is exact.  What was measured of a block is its evidence, which
-later probes add to.
+that balances that curvature against the noise.
 """
 
 from __future__ import annotations
@@ -13,25 +11,24 @@ import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
 
-from gradhook._types import Blocks
-from gradhook.difference import Backward, ComplexStep, Forward, Method
+from gradhook.difference import ComplexStep, Method
 from gradhook.difference.base import Estimate
 from gradhook.difference.formulas import Formula, Pair, Sharp
 from gradhook.difference.long_steps import LongSteps
 from gradhook.difference.search import GROW, SearchOptions, search
 from gradhook.errors import NonFiniteLossError
-from gradhook.evaluation.directions import Direction, Element, random_direction, seeded
+from gradhook.evaluation.directions import Coordinate, Direction
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.line import Line
 from gradhook.evaluation.points import typical_scale
 from gradhook.objective.parameters import norm
 from gradhook.probe.budget import FEWEST_ROUNDS, UNLIMITED, Budget
 from gradhook.probe.noise_level import joint_noise
+from gradhook.probe.setting import EnteredSetting
 from gradhook.probe.steps import (
     ENOUGH,
     FAIR,
@@ -41,7 +38,7 @@ from gradhook.probe.steps import (
     Knowledge,
     Steps,
 )
-from gradhook.verdict.evidence import BlockEvidence, Probe
+from gradhook.verdict.evidence import Probe
 
 __all__ = ["Prober"]
 
@@ -61,10 +58,7 @@ class Prober:
     """Measures at the workspace's present point, with its present switches.
 
     Args:
-        evaluator: Calls the objective.
-        loss: The loss at the point.
-        gradients: The analytic gradients there.
-        seed: Seed of the directions.
+        entered: The setting that the evaluator is in, with loss and gradients at its point.
         method: A difference method that the user chose, instead of gradhook's probes.
         like: The prober of an earlier setting, whose noise and curvatures serve as first guesses,
             so that no block needs a sharp probe again, unless the loss is of another size; ``None``
@@ -73,32 +67,28 @@ class Prober:
         most: Evaluations that measuring the noise should keep to.
 
     Attributes:
+        seed: Seed of the directions.
+        kinked: Blocks of which kinks spoiled a probe, here or in the earlier setting.
         units: What share of a block's size is its scale, where that is not all of it.
         scales: The blocks' scales, in the parameters' units.
         norms: The norms of the analytic gradients.
         steps: Chooses steps, and learns from what they give.
     """
 
-    # All elements of blocks, where they were measured beforehand.
-    _elements: Mapping[str, Sequence[Probe]] = MappingProxyType({})
-
     def __init__(
         self,
-        evaluator: Evaluator,
+        entered: EnteredSetting,
         *,
-        loss: float,
-        gradients: Blocks,
-        seed: int,
         method: Method | None = None,
         like: Prober | None = None,
         elsewhere: float = math.nan,
         most: float = math.inf,
     ) -> None:
-        self.evaluator = evaluator
-        self._workspace = evaluator.workspace
-        self.gradients = gradients
-        self._seed = seed
-        self._method = method
+        self.evaluator = entered.evaluator
+        self._workspace = entered.evaluator.workspace
+        self.gradients = entered.gradients
+        self.seed = entered.seed
+        self.method = method
         self._moves = moves = self._workspace.moves
         self.units: Mapping[str, float]
         self.units = like.units if like else {name: move.unit for name, move in moves.items()}
@@ -107,18 +97,18 @@ class Prober:
             * self.units.get(name, 1.0)
             for name, array in self._workspace.arrays.items()
         }
-        self.norms = {name: norm(g) for name, g in gradients.items()}
-        self.loss = loss
+        self.norms = {name: norm(g) for name, g in entered.gradients.items()}
+        self.loss = loss = entered.loss
         self.steps: Steps
         self._main = like is None
-        self._further = False
+        self.carried_on = False
         self._least_ordinary = 0.0
-        # Blocks of which kinks spoiled a probe, and those that moved the loss at another point.
-        self._kinked: set[str] = set()
+        self.kinked: set[str] = set()
+        # Blocks that moved the loss at another point.
         self._moved: set[str] = set()
         growth = math.nan
         if like is not None:
-            self._kinked |= like._kinked
+            self.kinked |= like.kinked
             self._moved = {name for name in self.scales if like.steps.has_moved(name)}
             growth = abs(loss) / max(abs(like.loss), sys.float_info.min)
             # A loss that passes through zero is as steep there as elsewhere; one that is smaller
@@ -129,8 +119,8 @@ class Prober:
             # At the same point it is another loss, as one without its penalty.
             vanishing = growth < VANISHING and moves is not like._moves
             self._least_ordinary = like.ordinary if vanishing else 0.0
-            self._further = vanishing or max(growth, steepness) >= SMALLER
-            if self._further:
+            self.carried_on = vanishing or max(growth, steepness) >= SMALLER
+            if self.carried_on:
                 self.steps = like.steps.carried_on(growth=growth, scales=self.scales)
                 return
         before = None
@@ -138,10 +128,10 @@ class Prober:
             # A loss that is rounded as a whole has a noise in proportion to its size.
             before = like.noise * (min(1.0, growth) if like.coarse else 1.0)
         noise = joint_noise(
-            evaluator,
+            self.evaluator,
             self.scales,
             loss=loss,
-            seed=seed,
+            seed=self.seed,
             elsewhere=elsewhere,
             before=before,
             most=most,
@@ -162,8 +152,8 @@ class Prober:
 
     @property
     def state(self) -> dict[str, Any]:
-        """Everything but the evaluator, its arrays, the gradients and elements measured."""
-        without = ("evaluator", "_workspace", "_moves", "gradients", "_elements")
+        """Everything but the evaluator, its arrays and the gradients."""
+        without = ("evaluator", "_workspace", "_moves", "gradients")
         return {name: value for name, value in vars(self).items() if name not in without}
 
     @property
@@ -223,108 +213,13 @@ class Prober:
         """Shape of a block."""
         return self.gradients[name].shape
 
-    def take_elements(self, name: str, probes: Sequence[Probe]) -> None:
-        """Take up probes of all elements of a block, measured already, maybe without gradients."""
-        if self._workspace.arrays[name].dtype.itemsize >= 8:  # else of the steps really taken
-            analytic = self.gradients[name].reshape(-1).tolist()
-            pairs = zip(analytic, probes, strict=True)
-            probes = [Probe(value, probe.slope) for value, probe in pairs]
-        self._elements = {**self._elements, name: probes}
-
-    def block(
-        self,
-        name: str,
-        *,
-        probes: int,
-        budget: Budget = UNLIMITED,
-        exhaustive: bool = False,
-    ) -> BlockEvidence:
-        """Probe a block along ``probes`` directions, or every element of it.
-
-        Where nothing stands out, one direction less does once the budget is spent.
-        """
-        gradient = self.gradients[name]
-        whole = math.isfinite(self.norms[name])
-        spoiled = 0 if whole else int(np.count_nonzero(~np.isfinite(gradient)))
-        evidence = BlockEvidence(
-            name,
-            gradient.size,
-            self.norms[name],
-            self.scales[name],
-            spoiled=spoiled,
-            kinked=name in self._kinked,
-            analytic_error=self.evaluator.rounding.get(name, 0.0),
-        )
-        if spoiled or not gradient.size:
-            return evidence
-        if self._further and self.steps.knows(name) and not self.steps.pair_suffices(name):
-            probes = 1  # a sharp one, at the cost of two pairs
-        exact = exhaustive or gradient.size <= probes
-        directions: list[Direction] = (
-            [Element(i) for i in range(gradient.size)]
-            if exact
-            else [self.direction(name, k) for k in range(probes)]
-        )
-        measured: list[Probe] = []
-        if exhaustive and name in self._elements:
-            measured += self._elements[name]
-            directions = []
-        for direction in directions:
-            calm = all(p.z <= 1 for p in measured)
-            spent = calm and budget.left < self._cost(name)
-            if spent and not exact and 0 < len(measured) >= probes - 1:
-                break
-            allowed = budget if calm else UNLIMITED
-            measured.append(self._probe(name, direction, sharp=exhaustive, budget=allowed))
-            if measured[-1].slope.kink and self._further and not exact:
-                break  # at a tie further directions cross it too
-        elements = (
-            np.array([p.slope.value for p in measured]).reshape(gradient.shape)
-            if exhaustive
-            else None
-        )
-        return self.concluded(
-            replace(evidence, probes=tuple(measured), exact=exact, elements=elements)
-        )
-
-    def more(self, evidence: BlockEvidence, probes: int, *, sharp: bool = False) -> BlockEvidence:
-        """Probe a block along further directions, sharply or in pairs where these suffice."""
-        measured = list(evidence.probes)
-        for k in range(len(measured), len(measured) + probes):
-            direction = self.direction(evidence.name, k)
-            measured.append(self._probe(evidence.name, direction, sharp=sharp))
-        return self.concluded(replace(evidence, probes=tuple(measured)))
-
-    def directions(self, evidence: BlockEvidence) -> list[Direction]:
-        """The directions along which a block's probes were measured, in order."""
-        count = len(evidence.probes)
-        if evidence.exact:
-            return [Element(i) for i in range(count)]
-        return [self.direction(evidence.name, k) for k in range(count)]
-
     def forget_gradients(self) -> None:
         """Let go of the analytic gradients; what was learned of noise and steps stays."""
         self.gradients = {}
 
-    def _cost(self, name: str) -> int:
-        """Evaluations that another probe takes at least."""
+    def cost(self, name: str) -> int:
+        """Evaluations that another probe of a block takes at least."""
         return 2 if self.steps.knows(name) and self.steps.pair_suffices(name) else 4
-
-    def direction(self, name: str, k: int) -> Direction:
-        """The k-th direction of a block."""
-        block = self._workspace.names.index(name)
-        one_sided = isinstance(self._method, (Forward, Backward))
-        seed = seeded(self._seed, 3, block, k)
-        return random_direction(self.gradients[name].size, seed, one_sided=one_sided)
-
-    def concluded(self, evidence: BlockEvidence) -> BlockEvidence:
-        """The evidence, with what all its probes say together."""
-        if any(p.slope.kink for p in evidence.probes):
-            self._kinked.add(evidence.name)
-        unmoved = bool(evidence.probes) and all(
-            p.slope.value == 0.0 and p.slope.gap == 0.0 for p in evidence.probes
-        )
-        return replace(evidence, unmoved=unmoved)
 
     def line(self, name: str, direction: Direction) -> Line:
         """The loss along a direction of one block, as a context manager."""
@@ -332,7 +227,7 @@ class Prober:
 
     def element(self, name: str, index: int) -> Probe:
         """A sharp probe of one element."""
-        return self._probe(name, Element(index), sharp=True)
+        return self.probe(name, Coordinate(index), sharp=True)
 
     def from_afar(self, name: str, direction: Direction, goal: float) -> Probe:
         """A probe from long steps, where noise limits what short ones see.
@@ -394,7 +289,7 @@ class Prober:
         error = math.hypot(*(weight * rounding.get(name, 0.0) for name, _, weight in parts))
         return Probe(analytic, replace(slope, error=slope.error + error))
 
-    def _probe(
+    def probe(
         self, name: str, direction: Direction, *, sharp: bool, budget: Budget = UNLIMITED
     ) -> Probe:
         """Probe one block within a budget, as long as nothing stands out."""
@@ -402,7 +297,7 @@ class Prober:
             budget = UNLIMITED  # all other probes of the block will begin where this one ends
         parts, scale, evaluator = [(name, direction, 1.0)], self.scales[name], self.evaluator
         with Line(self._workspace, parts, evaluator.loss, evaluator.complex_loss) as line:
-            if self._method is not None:
+            if self.method is not None:
                 slope = self._by_method(line, scale)
             elif sharp or not self.steps.pair_suffices(name):
                 slope = self.sharp(line, name, scale, budget)
@@ -416,7 +311,7 @@ class Prober:
                 )
                 slope = search(line, self.loss, Pair(), options, noise=self.noise)
             analytic = direction.dot(self.gradients[name])
-            complex_step = isinstance(self._method, ComplexStep)  # moves nothing that is real
+            complex_step = isinstance(self.method, ComplexStep)  # moves nothing that is real
             rounds = not complex_step and self._rounds(name, slope.step)
             if rounds and math.isfinite(slope.value):
                 analytic = line.slope_taken({name: self.gradients[name]}, slope.step)
@@ -451,11 +346,11 @@ class Prober:
         return dtype.itemsize < 8 or step < STRAIGHT * far
 
     def _by_method(self, line: Callable[[float], float], scale: float) -> Estimate:
-        assert self._method is not None
+        assert self.method is not None
         try:
             # Methods assume that a displacement of one is natural, so they see the line in units of
             # the scale.
-            estimate = self._method(lambda t: line(t * scale), noise=self.noise)
+            estimate = self.method(lambda t: line(t * scale), noise=self.noise)
         except NonFiniteLossError:
             return Estimate(math.nan, math.inf, math.nan)
         return Estimate(estimate.value / scale, estimate.error / scale, estimate.step * scale)

@@ -19,7 +19,7 @@ from gradhook.verdict.evidence import Probe
 
 __all__ = ["MARGIN", "SAMPLE", "Piece", "Residuals", "Seen"]
 
-SAMPLE, SPREAD_OUT = 8, 3
+SAMPLE, SPREAD_SLICES = 8, 3
 """Random slices measured where both halves are wrong, and how many wrong ones mean "spread"."""
 
 SURELY_APART = 6
@@ -31,7 +31,7 @@ SMALL_AXIS, ALL_WRONG = 16, 4
 MARGIN = 10.0
 """How far a residual should stand out of its error, where it is to be split."""
 
-TELLING = 5.0
+TELLING_SLICE = 5.0
 """How far that of a typical slice should, where slices are sampled."""
 
 
@@ -125,8 +125,8 @@ class Residuals:
         """Whether most slices along an axis are wrong, going by a sample."""
         first, count = piece.box[axis].start, piece.length(axis)
         small = count <= SMALL_AXIS
-        enough = min(ALL_WRONG, count) if small else SPREAD_OUT
-        wanted = abs(piece.seen.residual) / (TELLING * math.sqrt(count))
+        enough = min(ALL_WRONG, count) if small else SPREAD_SLICES
+        wanted = abs(piece.seen.residual) / (TELLING_SLICE * math.sqrt(count))
         wrong = 0
         order = self._random.permutation(count)[: enough if small else SAMPLE]
         for tried, i in enumerate(order, start=1):
@@ -141,8 +141,8 @@ class Residuals:
 
     def is_everywhere(self, direction: RandomDirection, piece: Piece) -> bool:
         """Whether three random elements of a part are all wrong."""
-        wanted = abs(piece.seen.residual) / (TELLING * math.sqrt(size_of(piece.box)))
-        for _ in range(min(SPREAD_OUT, size_of(piece.box))):
+        wanted = abs(piece.seen.residual) / (TELLING_SLICE * math.sqrt(size_of(piece.box)))
+        for _ in range(min(SPREAD_SLICES, size_of(piece.box))):
             element = tuple(
                 slice(i, i + 1)
                 for i in (int(self._random.integers(s.start, s.stop)) for s in piece.box)

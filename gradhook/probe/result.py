@@ -5,6 +5,7 @@ Later settings, a search inside a block and diagnosis all go on from there.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -123,12 +124,14 @@ class EarlierResults:
     Args:
         like: The prober of the main setting, whose noise and steps serve as first guesses; ``None``
             before it.
+        elsewhere: The loss at another point, a first guess of what it varies by.
         failed: Blocks that fail.
         located: Blocks of which a search found the wrong part.
         dense: Ratios of small mismatches that lie all over their blocks.
     """
 
     like: Prober | None = None
+    elsewhere: float = math.nan
     failed: frozenset[str] = frozenset()
     located: frozenset[str] = frozenset()
     dense: Mapping[str, float] = field(default_factory=dict)
@@ -144,10 +147,10 @@ class EarlierResults:
         judged = [(name, j) for each in measured for name, j in each.judgements.items()]
         return cls(
             measured[0].prober if measured else None,
-            frozenset(name for name, j in judged if j.finding.verdict is Verdict.FAIL),
-            frozenset(name for name, j in judged if j.location),
+            failed=frozenset(name for name, j in judged if j.finding.verdict is Verdict.FAIL),
+            located=frozenset(name for name, j in judged if j.location),
             # The first setting that saw one counts.
-            {
+            dense={
                 name: j.finding.ratio
                 for name, j in reversed(judged)
                 if j.dense and j.finding.verdict is Verdict.PASS

@@ -17,8 +17,6 @@ from gradhook.evaluation.directions import Move
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.objective.parameters import all_finite
 from gradhook.objective.switches import BoundSwitch, SwitchState
-from gradhook.options import Options
-from gradhook.probe.prober import Prober
 
 __all__ = ["EnteredSetting", "Setting", "Switchboard", "outside_domain"]
 
@@ -63,26 +61,6 @@ class EnteredSetting:
     seed: int
     loss: float
     gradients: Blocks
-
-    def prober(
-        self,
-        options: Options,
-        *,
-        like: Prober | None = None,
-        elsewhere: float = math.nan,
-        most: float = math.inf,
-    ) -> Prober:
-        """A prober at this setting's point; see there."""
-        return Prober(
-            self.evaluator,
-            loss=self.loss,
-            gradients=self.gradients,
-            seed=self.seed,
-            method=options.method,
-            like=like,
-            elsewhere=elsewhere,
-            most=most,
-        )
 
 
 def outside_domain(loss: float, gradients: Blocks | None = None) -> bool:

@@ -28,6 +28,7 @@ from gradhook.evaluation.directions import (
     seeded,
     whole,
 )
+from gradhook.probe.block_evidence import directions_of
 from gradhook.probe.budget import SEARCH, Budget
 from gradhook.probe.localise import locate
 from gradhook.probe.prober import Prober
@@ -37,7 +38,7 @@ from gradhook.verdict.judge import Judgement
 
 __all__ = ["find_rules", "judge_small"]
 
-SUBSETS, SHARE, TELLING = 3, 1 / 16, 6.0
+SUBSETS, SUBSET_SHARE, TELLING_SUBSET = 3, 1 / 16, 6.0
 """Random subsets that tell a spread mismatch, their share of the elements, and how far one that
 holds its share of the mismatch should stand out."""
 
@@ -82,7 +83,7 @@ def judge_small(
         if judgement.finding.ratio <= dense:
             judged[name] = _by_rule(judgement, "", tolerance, shared=True)
             continue
-        block, size = evidence[name], judgement.comparison.residual_norm
+        block, size = evidence[name], judgement.comparison.norms.residual
         if _is_alike(judgement, [judgements[other] for other in spread], tolerance):
             spread.append(name)
             continue
@@ -99,9 +100,9 @@ def judge_small(
             budget=Budget(lambda: prober.evaluations, worth),
             seed=seed,
         )
-        if is_apart(found, block, tolerance.few) and found.ratio > tolerance.warn:
-            verdict = Verdict.FAIL if found.ratio > tolerance.fail else Verdict.WARN
-            note = f"{describe(found)} wrong: ratio {found.ratio:.1e} there"
+        if is_apart(found, block, tolerance.few) and found.norms.ratio > tolerance.warn:
+            verdict = Verdict.FAIL if found.norms.ratio > tolerance.fail else Verdict.WARN
+            note = f"{describe(found)} wrong: ratio {found.norms.ratio:.1e} there"
             note += ", and nothing else stands out" if found.complete else ""
             judged[name] = _revised(judgement, verdict, note, found)
         else:
@@ -109,7 +110,7 @@ def judge_small(
     rules = find_rules(
         prober,
         [evidence[name] for name in spread],
-        {name: judgements[name].comparison.residual_norm for name in spread},
+        {name: judgements[name].comparison.norms.residual for name in spread},
         values=lambda name: arrays[name],
         tolerance=tolerance,
         seed=seed,
@@ -150,15 +151,15 @@ def _search_worth(
             if tolerance.resolved * low[1] < high[0] / 2:
                 return SEARCH
             unsure = True
-    if SHARE * evidence.size < 1:
+    if SUBSET_SHARE * evidence.size < 1:
         return UNSURE
     random = np.random.default_rng(seed)
-    expected = math.sqrt(SHARE) * size
+    expected = math.sqrt(SUBSET_SHARE) * size
     for k in range(SUBSETS):
-        kept = random.random(evidence.size) < SHARE
+        kept = random.random(evidence.size) < SUBSET_SHARE
         direction = masked(random_direction(evidence.size, seeded(seed, k)), kept)
         parts = [(evidence.name, direction, 1.0)]
-        probe = prober.along(parts, share=SHARE, wanted=expected / TELLING)
+        probe = prober.along(parts, share=SUBSET_SHARE, wanted=expected / TELLING_SUBSET)
         allowed = tolerance.resolved * probe.slope.error
         if abs(probe.residual) <= allowed:
             return SEARCH if allowed < expected / 2 else UNSURE
@@ -178,7 +179,7 @@ def _halves(
         for k in range(DIRECTIONS):
             whole_block = random_direction(math.prod(shape), seeded(seed, 20 + axis, k))
             part = Part(whole_block, shape, box)
-            wanted = math.sqrt(share) * size / TELLING
+            wanted = math.sqrt(share) * size / TELLING_SUBSET
             probes.append(prober.along([(name, part, 1.0)], share=share, wanted=wanted))
         residual = math.hypot(*(probe.residual for probe in probes))
         error = math.hypot(*(probe.slope.error for probe in probes))
@@ -217,7 +218,7 @@ def _revised(
 FITTED, CONFIRMED = 3, 2
 """Probes that a rule is fitted on, and fresh ones that it must explain."""
 
-ALONE = 3
+RULED_ALONE = 3
 """Blocks that are held against a rule each by itself, where none holds for all."""
 
 
@@ -247,7 +248,7 @@ def find_rules(
     shared = rule(blocks, seed) if blocks else ""
     if shared:
         return dict.fromkeys(sizes, shared)
-    if not 1 < len(blocks) <= ALONE:
+    if not 1 < len(blocks) <= RULED_ALONE:
         return {}
     alone = {block.name: rule([block], seed + 1) for block in blocks}
     return {name: found for name, found in alone.items() if found}
@@ -264,7 +265,7 @@ def _rule(
     """The rule that the residual of all these blocks follows; empty if none does."""
     if len(blocks) == 1 and blocks[0].exact:
         probes: Sequence[Probe] = blocks[0].probes
-        drawn = [[(blocks[0].name, v, 1.0)] for v in prober.directions(blocks[0])]
+        drawn = [[(blocks[0].name, v, 1.0)] for v in directions_of(prober, blocks[0])]
     else:
         # Sharp enough to tell a rule from an accident: a few probes agree with many to 10 %.
         wanted = tolerance.explained * math.sqrt(len(blocks)) / 3

@@ -23,8 +23,6 @@ import numpy as np
 from gradhook._types import Array
 from gradhook.errors import OptionError, warn
 from gradhook.evaluation.evaluator import Evaluator
-from gradhook.evaluation.workspace import Workspace
-from gradhook.guard.guard import Guard
 from gradhook.probe.elements import Distribute, Measurements, Task, run_task
 from gradhook.probe.prober import Prober
 
@@ -92,12 +90,7 @@ def _packed(evaluator: Evaluator, prober: Prober) -> Array:
     evaluator.credit(-1)  # a worker's question, none of the check's own
     evaluator.guard.rewind()
     job = {
-        "calls": evaluator.calls,
-        "tree": evaluator.workspace.tree,  # not its root: a copy shares no memory between leaves
-        "batch": evaluator.batch,
-        "penalty": evaluator.penalty,
-        "switches": evaluator.switches,
-        "moves": dict(evaluator.workspace.moves),
+        "evaluator": evaluator.state,
         "streams": (np.random.get_state(legacy=False), random.getstate()),
         "prober": prober.state,
         "loss": expected,
@@ -176,14 +169,8 @@ def _built(job: Array) -> tuple[Prober | None, tuple[Any, Any]]:
     parts = pickle.loads(job.tobytes())  # from the process that asks, and from nowhere else
     np.random.set_state(parts["streams"][0])
     random.setstate(parts["streams"][1])
-    calls, batch = parts["calls"], parts["batch"]
-    workspace = Workspace(parts["tree"], in_place=False)
-    functions = [calls.separate, calls.gradients, calls.both, parts["penalty"]]
-    guard = Guard([*functions, batch, [s for s, _ in parts["switches"]]])
-    evaluator = Evaluator(calls, workspace, guard, batch, penalty=parts["penalty"])
-    evaluator.switches = parts["switches"]
-    workspace.move(parts["moves"])
+    evaluator = Evaluator.resumed(parts["evaluator"])
     same = evaluator.loss() == parts["loss"] == evaluator.loss()
-    guard.learn_volatile()
+    evaluator.guard.learn_volatile()
     prober = Prober.resumed(evaluator, parts["prober"])
     return (prober if same else None), parts["streams"]

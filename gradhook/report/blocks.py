@@ -68,7 +68,7 @@ def _comparable(value: Any) -> Any:
     return value if value == value else None  # Only nan differs from itself.
 
 
-TOLD = 3
+TOLD_BRANCHES = 3
 """Branches of a block that are told."""
 
 LONGEST_SOURCE = 60
@@ -122,14 +122,14 @@ def branch_sentences(branches: tuple[Branch, ...], opening: str = "") -> list[st
         3 of 480 elements of np.maximum flip at m.py:23  `h = np.maximum(0, z)`
     """
     said = []
-    for branch in branches[:TOLD]:
+    for branch in branches[:TOLD_BRANCHES]:
         flip = "flips" if branch.flips == 1 else "flip"
         source = f"  `{shorten(branch.source, LONGEST_SOURCE)}`" if branch.source else ""
         said.append(
             f"{opening}{branch.flips} of {count(branch.size, 'element')} of "
             f"np.{branch.operation} {flip} at {branch.file}:{branch.line}{source}"
         )
-    more = len(branches) - TOLD
+    more = len(branches) - TOLD_BRANCHES
     return [*said, f"{opening}and {count(more, 'operation')} more"] if more > 0 else said
 
 

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Sequence
 from typing import IO
 
 __all__ = [
-    "LONGEST",
+    "LONGEST_NAME",
     "block_name",
     "block_names",
     "columns",
@@ -35,7 +35,7 @@ __all__ = [
     "width",
 ]
 
-LONGEST = 120
+LONGEST_NAME = 120
 """Columns that a block's name may take in a sentence."""
 
 
@@ -179,7 +179,7 @@ def _numbered(shown: dict[str, str], room: int) -> dict[str, str]:
     return shown
 
 
-NARROW, WIDE = 80, 120
+NARROW, WIDEST = 80, 120
 """Columns used where nothing is known, and at most."""
 
 
@@ -189,7 +189,7 @@ def width(stream: IO[str]) -> int:
     The environment variable ``COLUMNS`` counts more, as everywhere in Python.
     """
     columns = shutil.get_terminal_size((NARROW, 24)).columns if _is_terminal(stream) else NARROW
-    return min(columns, WIDE)
+    return min(columns, WIDEST)
 
 
 def has_colour(stream: IO[str]) -> bool:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["STYLE", "escaped", "html", "pill"]
 
-LONGEST_NAME = 60
+HTML_NAME = 60
 
 PILLS = {
     Verdict.PASS: "#1a7f37",
@@ -123,7 +123,7 @@ def _table(report: Report) -> str:
     if not shown:
         return ""
     with_textbook = say.has_textbook(report)
-    names = block_names(report.blocks, LONGEST_NAME)
+    names = block_names(report.blocks, HTML_NAME)
     wheres = {row.block.name: say.where_cell(report, row.block) for row in shown}
     head = ["verdict", "block", "shape", "ratio"]
     head += ["textbook"] * with_textbook + ["where"] * any(wheres.values())
@@ -153,7 +153,7 @@ def _details(report: Report) -> str:
     for cause in report.causes:
         below = _list(say.cause_details(cause, report.blocks))
         parts.append(_tag("p", escaped(say.cause_title(cause))) + below)
-    names = block_names(report.blocks, LONGEST_NAME)
+    names = block_names(report.blocks, HTML_NAME)
     for block, details in say.rows(report):
         if details:
             parts.append(_tag("p", escaped(names[block.name]), "name") + _list(details))

@@ -23,7 +23,7 @@ NARROWEST = 72
 
 GAP = "  "
 
-CELLS = {"shape": 16, "ratio": 19, "textbook": 8}
+CELL_WIDTHS = {"shape": 16, "ratio": 19, "textbook": 8}
 """Columns that a cell may take; the block's name gets what is left."""
 
 ANSI = {
@@ -72,8 +72,8 @@ def table(
         "textbook": [number(block.textbook_ratio) for block in blocks],
     }
     cells = {name: cells[name] for name in titles}
-    for name in cells.keys() & CELLS.keys():
-        cells[name] = [shorten(cell, CELLS[name]) for cell in cells[name]]
+    for name in cells.keys() & CELL_WIDTHS.keys():
+        cells[name] = [shorten(cell, CELL_WIDTHS[name]) for cell in cells[name]]
     last = list(cells)[-1]
     breadths = {name: max(map(columns, [titles[name], *cells[name]])) for name in cells}
     others = sum(b + len(GAP) for name, b in breadths.items() if name != "block")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["begun", "outcome", "overall", "with_first"]
 
-TOLD = 4
+NAMED_STEPS = 4
 """Steps and blocks that are named one by one."""
 
 
@@ -87,4 +87,4 @@ def with_first(reports: Sequence[Report]) -> list[tuple[Report, Report | None]]:
 
 
 def _few(names: list[str]) -> str:
-    return ", ".join(names[:TOLD]) + ", …" * (len(names) > TOLD)
+    return ", ".join(names[:NAMED_STEPS]) + ", …" * (len(names) > NAMED_STEPS)

@@ -24,10 +24,10 @@ LEFT, RIGHT, TOP, BOTTOM = 56, 150, 10, 28
 LOWEST = -13.0
 """log10 of the smallest ratio drawn; smaller ones lie on the axis."""
 
-MOST = 8
+DRAWN_BLOCKS = 8
 """Blocks drawn, those with the largest ratios."""
 
-APART = 13
+NAME_SPACING = 13
 """Pixels between two names at the end of their lines."""
 
 RIGHT_COLOUR, WRONG_COLOUR = "#1a7f37", "#cf222e"
@@ -86,7 +86,7 @@ def _drawn(reports: Sequence[Report]) -> list[str]:
         for name, block in report.blocks.items():
             if _has_ratio(block):
                 largest[name] = max(block.ratio, largest.get(name, 0.0))
-    return sorted(largest, key=lambda name: -largest[name])[:MOST]
+    return sorted(largest, key=lambda name: -largest[name])[:DRAWN_BLOCKS]
 
 
 def _has_ratio(block: BlockReport) -> bool:
@@ -135,5 +135,5 @@ def _labels(ends: Sequence[tuple[float, str, str]]) -> list[str]:
             f'<text x="{WIDTH - RIGHT + 8}" y="{free + 4:.1f}" fill="{colour}">'
             f"{html.escape(shown[name])}</text>"
         )
-        free += APART
+        free += NAME_SPACING
     return parts

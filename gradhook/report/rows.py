@@ -20,7 +20,7 @@ from gradhook.report.format import (
 )
 
 __all__ = [
-    "NAMED",
+    "HEADLINE_BLOCKS",
     "SHORT_NAME",
     "Row",
     "cause_details",
@@ -47,7 +47,7 @@ IN_FULL = 12
 """Blocks of one verdict that are shown in full."""
 
 
-NAMED = 4
+HEADLINE_BLOCKS = 4
 """Blocks of one verdict that the headline names."""
 
 SHORT_NAME = 24
@@ -224,7 +224,7 @@ def cause_details(cause: Cause, blocks: Iterable[str]) -> list[str]:
     """Return where the cause acts among all blocks, the evidence, and what would refute it."""
     shown = block_names([*blocks, *cause.blocks], SHORT_NAME)
     parts = {
-        "blocks": few([shown[name] for name in cause.blocks], 3 * NAMED),
+        "blocks": few([shown[name] for name in cause.blocks], 3 * HEADLINE_BLOCKS),
         "where": cause.where,
         "evidence": cause.evidence,
         "refuted by": cause.refuted_by,

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 from gradhook._types import MISMATCH, Verdict
 from gradhook.report.blocks import branch_sentences
 from gradhook.report.format import block_names, count, printable
-from gradhook.report.rows import NAMED, SHORT_NAME, element_name, few, numbers, worst_first
+from gradhook.report.rows import (
+    HEADLINE_BLOCKS,
+    SHORT_NAME,
+    element_name,
+    few,
+    numbers,
+    worst_first,
+)
 
 __all__ = [
     "OF_A_BLOCK",
@@ -51,7 +58,7 @@ ONLY_AT = {
 }
 """What it means that of all settings one alone shows a block to be wrong, by the setting's name."""
 
-ROUNDING = 1e-9
+ZERO_ROUNDING = 1e-9
 """Share of the largest gradient's norm below which another is zero but for rounding."""
 
 REREAD = "read these lines of the backward pass beside the forward pass"
@@ -135,7 +142,7 @@ def why_untested(report: Report, untested: Sequence[BlockReport]) -> str:
 
     def rounding(block: BlockReport) -> bool:
         seen = [finding.analytic_norm for finding in block.findings]
-        return bool(seen) and all(0 < norm < ROUNDING * largest for norm in seen)
+        return bool(seen) and all(0 < norm < ZERO_ROUNDING * largest for norm in seen)
 
     if not all(map(rounding, untested)):
         return ""
@@ -173,7 +180,7 @@ def grouped(
             groups.setdefault(said, []).append(block.name)
     shown = block_names(report.blocks, SHORT_NAME)
     lines = [
-        f"{few([shown[name] for name in names], NAMED)}{word}: {said}"
+        f"{few([shown[name] for name in names], HEADLINE_BLOCKS)}{word}: {said}"
         if len(names) < len(report.blocks) or len(names) == 1
         else f"all blocks{word}: {said}"
         for said, names in groups.items()

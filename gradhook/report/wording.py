@@ -15,7 +15,7 @@ from gradhook._types import MISMATCH, Verdict
 from gradhook.report.blocks import branch_sentences
 from gradhook.report.format import block_names, count, number, printable
 from gradhook.report.rows import (
-    NAMED,
+    HEADLINE_BLOCKS,
     SHORT_NAME,
     Row,
     cause_details,
@@ -117,8 +117,8 @@ def headline(report: Report, *, right: bool = True) -> str:
         alike = [block for block in worst_first(report) if block.verdict is verdict]
         if alike and verdict is not Verdict.PASS:
             reason = why_untested(report, alike)
-            names = [shown[name] for name in _in_order(report, alike[:NAMED])]
-            which = ", ".join(names + ["…"] * (len(alike) > NAMED))
+            names = [shown[name] for name in _in_order(report, alike[:HEADLINE_BLOCKS])]
+            which = ", ".join(names + ["…"] * (len(alike) > HEADLINE_BLOCKS))
             which = f"all {len(blocks)} blocks" if len(alike) == len(blocks) > 1 else which
             said.append(f"{which} {OF_A_BLOCK[verdict]}" + f" ({reason})" * bool(reason))
     ratios = _largest_ratio(report, shown)

@@ -12,17 +12,15 @@ from __future__ import annotations
 
 import functools
 import math
-import sys
 from dataclasses import dataclass
 
 from gradhook._types import Tolerance
-from gradhook.verdict.evidence import BlockEvidence, Probe
+from gradhook.difference.base import EPS
+from gradhook.verdict.evidence import BlockEvidence, Norms, Probe, ratio_of
 
-__all__ = ["Comparison", "chi_squared", "compare", "compare_all", "ratio_of"]
+__all__ = ["Comparison", "chi_squared", "compare", "compare_all"]
 
-EPS = sys.float_info.epsilon
-
-SMALL = 0.5
+SMALL_RESIDUAL = 0.5
 """Residual, in units of the analytic norm, up to which it is small."""
 
 
@@ -31,36 +29,27 @@ class Comparison:
     """How far two gradients of a block are apart.
 
     Args:
-        residual_norm: ``‖a - n‖``.
-        analytic_norm: ``‖a‖``; along the probes where the residual is not small.
-        numerical_norm: ``‖n‖``.
+        norms: Of both; along the probes where the residual is not small.
         error_norm: What ``‖a - n‖`` would be from errors of measurement alone.
-        ratio: The textbook ratio.
-        ratio_error: Its error estimate.
-        low: Lower end of the ratio's interval.
-        high: Upper end.
+        ratio_error: Error estimate of the ratio.
+        interval: Lower and upper end of the ratio's interval.
         resolved: Whether a mismatch stands out of its own error, along enough directions.
         standing_out: Positions of the probes that do, among all of the evidence.
         probes: How many probes could be used.
     """
 
-    residual_norm: float
-    analytic_norm: float
-    numerical_norm: float
+    norms: Norms
     error_norm: float
-    ratio: float
     ratio_error: float
-    low: float
-    high: float
+    interval: tuple[float, float]
     resolved: bool
     standing_out: tuple[int, ...]
     probes: int
 
-
-def ratio_of(residual: float, analytic: float, numerical: float) -> float:
-    """``residual / (analytic + numerical)``; 0/0 is 0."""
-    total = analytic + numerical
-    return residual / total if total else 0.0
+    @property
+    def ratio(self) -> float:
+        """The textbook ratio; ``nan`` where no probe could be used."""
+        return self.norms.ratio if self.probes else math.nan
 
 
 def compare(evidence: BlockEvidence, tolerance: Tolerance) -> Comparison:
@@ -75,10 +64,11 @@ def compare(evidence: BlockEvidence, tolerance: Tolerance) -> Comparison:
     measured = math.sqrt(per_probe) * math.hypot(*(p.slope.value for p in probes))
     numerical = measured if evidence.exact else _numerical_norm(evidence, probes, measured)
     analytic = evidence.analytic_norm
-    if not evidence.exact and residual > SMALL * analytic:
+    if not evidence.exact and residual > SMALL_RESIDUAL * analytic:
         analytic = math.sqrt(per_probe) * math.hypot(*(p.analytic for p in probes))
         numerical = measured
-    ratio = ratio_of(residual, analytic, numerical)
+    norms = Norms(residual, analytic, numerical)
+    ratio = norms.ratio if probes else math.nan
     used = {id(probe) for probe in probes}
     positions = [i for i, probe in enumerate(evidence.probes) if id(probe) in used]
     standing_out = tuple(
@@ -93,19 +83,15 @@ def compare(evidence: BlockEvidence, tolerance: Tolerance) -> Comparison:
     relative_spread = 0.0 if evidence.exact else math.sqrt(0.5 / count)
     low, high = (1.0, 1.0) if evidence.exact else _interval(count, tolerance.coverage)
     if not probes:
-        ratio, error = math.nan, math.inf
+        error = math.inf
     return Comparison(
-        residual,
-        analytic,
-        numerical,
+        norms,
         error,
-        ratio,
         math.hypot(
             ratio_of(error, analytic, numerical),
             ratio * relative_spread if resolved else 0.0,
         ),
-        ratio * low,
-        ratio * high,
+        (ratio * low, ratio * high),
         resolved,
         standing_out,
         len(probes),
@@ -116,12 +102,13 @@ def compare_all(parts: list[Comparison]) -> tuple[float, float]:
     """The ratio over several blocks together, and its error estimate; ``nan`` for none."""
     if not parts:
         return math.nan, math.nan
-    residual, analytic, numerical, error = (
-        math.hypot(*(getattr(part, name) for part in parts))
-        for name in ("residual_norm", "analytic_norm", "numerical_norm", "error_norm")
+    residual, analytic, numerical = (
+        math.hypot(*(getattr(part.norms, name) for part in parts))
+        for name in ("residual", "analytic", "numerical")
     )
+    error = math.hypot(*(part.error_norm for part in parts))
     ratio = ratio_of(residual, analytic, numerical)
-    largest = max(parts, key=lambda part: part.residual_norm)
+    largest = max(parts, key=lambda part: part.norms.residual)
     spread = largest.ratio_error / largest.ratio if largest.resolved and largest.ratio else 0.0
     return ratio, max(ratio_of(error, analytic, numerical), ratio * spread)
 

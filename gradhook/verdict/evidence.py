@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 
 from gradhook._types import Array, Box
 from gradhook.difference.base import Estimate
-from gradhook.report.format import LONGEST, block_name
+from gradhook.report.format import LONGEST_NAME, block_name
 
-__all__ = ["BlockEvidence", "Location", "Probe", "describe", "is_apart"]
+__all__ = ["BlockEvidence", "Location", "Norms", "Probe", "describe", "is_apart", "ratio_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,32 @@ class BlockEvidence:
         return replace(self, probes=self.probes + more)
 
 
+def ratio_of(residual: float, analytic: float, numerical: float) -> float:
+    """``residual / (analytic + numerical)``; 0/0 is 0."""
+    total = analytic + numerical
+    return residual / total if total else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Norms:
+    """How large two gradients are and how far they are apart.
+
+    Args:
+        residual: ``‖a - n‖``.
+        analytic: ``‖a‖``.
+        numerical: ``‖n‖``.
+    """
+
+    residual: float = math.nan
+    analytic: float = math.nan
+    numerical: float = math.nan
+
+    @property
+    def ratio(self) -> float:
+        """The textbook ratio."""
+        return ratio_of(self.residual, self.analytic, self.numerical)
+
+
 @dataclass(frozen=True, slots=True)
 class Location:
     """Where in a block both derivatives differ.
@@ -91,9 +117,7 @@ class Location:
         name: The block.
         shape: Its shape.
         boxes: The parts that are wrong; empty where the fault is spread over the block.
-        residual_norm: ``‖a - n‖`` over these parts; ``nan`` where it is spread.
-        analytic_norm: ``‖a‖`` over them.
-        numerical_norm: ``‖n‖`` over them.
+        norms: Over these parts; ``nan`` where it is spread.
         elements: Single elements among the parts, by position, with what was measured.
         complete: Whether everything outside of them was found right.
     """
@@ -101,9 +125,7 @@ class Location:
     name: str
     shape: tuple[int, ...]
     boxes: tuple[Box, ...] = ()
-    residual_norm: float = math.nan
-    analytic_norm: float = math.nan
-    numerical_norm: float = math.nan
+    norms: Norms = Norms()
     elements: Mapping[tuple[int, ...], Probe] = field(default_factory=dict)
     complete: bool = True
 
@@ -112,14 +134,8 @@ class Location:
         """Whether the fault sits in parts of the block."""
         return bool(self.boxes)
 
-    @property
-    def ratio(self) -> float:
-        """``‖a - n‖ / (‖a‖ + ‖n‖)`` over the wrong parts."""
-        total = self.analytic_norm + self.numerical_norm
-        return self.residual_norm / total if total else 0.0
 
-
-NAMED = 3
+NAMED_PARTS = 3
 """Parts of a block that are named one by one."""
 
 
@@ -136,16 +152,16 @@ def is_apart(found: Location, evidence: BlockEvidence, few: float) -> bool:
     size = sum(math.prod(s.stop - s.start for s in box) for box in found.boxes)
     small = len(found.boxes) == 1 or size <= few * evidence.size
     return (
-        found.concentrated and small and (found.numerical_norm < 2 * few * evidence.analytic_norm)
+        found.concentrated and small and (found.norms.numerical < 2 * few * evidence.analytic_norm)
     )
 
 
 def describe(location: Location) -> str:
     """The wrong parts as a user would index them: ``"W2[:, 7]"``."""
     parts = [
-        block_name(location.name, LONGEST)
+        block_name(location.name, LONGEST_NAME)
         + ("[" + ", ".join(map(_index, box, location.shape)) + "]" if box else "")
-        for box in location.boxes[:NAMED]
+        for box in location.boxes[:NAMED_PARTS]
     ]
     more = len(location.boxes) - len(parts)
     return ", ".join(parts) + (f" and {more} more" if more else "")

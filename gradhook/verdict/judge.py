@@ -123,7 +123,7 @@ def judge(
         ratio=ratio,
         ratio_error=error,
         analytic_norm=evidence.analytic_norm,
-        numerical_norm=comparison.numerical_norm,
+        numerical_norm=comparison.norms.numerical,
         step=steps[len(steps) // 2] if steps else math.nan,
         probes=len(evidence.probes),
         kinks=sum(p.slope.kink for p in evidence.probes),
@@ -141,7 +141,7 @@ def _further(
     """What further measurement could change the verdict."""
     verdict, further = finding.verdict, Further.NOTHING
     if not evidence.exact:
-        edge = seen.resolved and seen.low <= tolerance.fail <= seen.high
+        edge = seen.resolved and seen.interval[0] <= tolerance.fail <= seen.interval[1]
         if edge or len(seen.standing_out) == 1:
             further |= Further.DIRECTIONS
     among_kinks = verdict is Verdict.FAIL and evidence.meets_kinks
@@ -172,7 +172,7 @@ def doubt(judgement: Judgement, noise: float) -> Judgement:
 def is_worse_here(here: Judgement, nearby: Judgement) -> bool:
     """Whether a mismatch at the current point is another than the one a step away, if any."""
     worse = here.finding.verdict.severity > nearby.finding.verdict.severity
-    apart = here.comparison.low > nearby.comparison.high
+    apart = here.comparison.interval[0] > nearby.comparison.interval[1]
     return here.finding.verdict in MISMATCH and worse and apart
 
 
@@ -200,7 +200,7 @@ def judge_kink(here: Judgement, nearby: Judgement, *, kink: bool | None = True) 
         finding = replace(nearby.finding, setting=here.finding.setting, kinks=here.finding.kinks)
         return replace(nearby, finding=finding)
     if verdict is Verdict.UNTESTED and (
-        here.comparison.residual_norm <= LIKE_ROUNDING * nearby.comparison.error_norm
+        here.comparison.norms.residual <= LIKE_ROUNDING * nearby.comparison.error_norm
     ):
         finding = replace(here.finding, verdict=verdict, note=nearby.finding.note)
         finding = replace(finding, ratio=math.nan, ratio_error=math.nan)
@@ -283,7 +283,7 @@ def _verdict(
     ):
         return Verdict.UNTESTED, _untested_note(evidence)
     if evidence.analytic_error > tolerance.rounded_away * evidence.analytic_norm and (
-        seen.numerical_norm <= evidence.analytic_error
+        seen.norms.numerical <= evidence.analytic_error
     ):
         return Verdict.UNTESTED, (
             "gradient is rounding: a few roundings away it is another one of this size, and the "

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from gradhook import Tolerance
-from gradhook.check.assemble import Circumstances, assemble
+from gradhook.check.assemble import Circumstances, Spent, assemble
 from gradhook.check.record import CheckRecord
 from gradhook.check.sanity import SanityResult
 from gradhook.diagnosis.explain import Explanation
 from gradhook.difference.base import Estimate
+from gradhook.objective.batch import Rows
 from gradhook.objective.parameters import Tree
 from gradhook.options import Options
 from gradhook.probe.localise import locate_by_element
@@ -20,7 +21,9 @@ from gradhook.verdict.evidence import BlockEvidence, Probe
 from gradhook.verdict.judge import judge
 
 TREE = Tree.of({"W": np.ones((2, 2)), "b": np.ones(1, dtype=np.float32)})
-SEEN = Circumstances(9, 2, 0.5, 3, (0, 4), 20, ("a note",), ("last",), "the call")
+SEEN = Circumstances(
+    Spent(9, 2, 0.5), 3, Rows((), (0, 4), None, total=20), ("a note",), ("last",), "the call"
+)
 A = {"W": np.array([[1.0, 2.0], [3.0, 4.0]]), "b": np.array([2.0])}
 
 

@@ -104,7 +104,7 @@ def test_large_models_get_the_verdicts_of_small_ones(monkeypatch, factor):
         return square(parameters, factor)
 
     small = check_gradients(loss, weights)
-    monkeypatch.setattr(gradients_module, "LARGE", 0)
+    monkeypatch.setattr(gradients_module, "LARGE_GRADIENTS", 0)
     large = check_gradients(loss, weights)
     assert large.verdict is small.verdict
     assert large.verdict is (Verdict.PASS if factor == 1.0 else Verdict.FAIL)
@@ -116,7 +116,7 @@ def test_a_check_holds_one_copy_of_the_model_and_one_set_of_gradients():
     """In bytes: the float64 copy, the gradients, one byte per element, 5 % and a megabyte."""
     weights = {"w": np.random.default_rng(0).standard_normal((2300, 2300))}
     model = weights["w"].nbytes
-    assert model > gradients_module.LARGE
+    assert model > gradients_module.LARGE_GRADIENTS
     # With a loss of its own, which makes no array; the gradients are one.
     objective = gradhook.Objective(loss=half_square, loss_and_gradients=square)
     tracemalloc.start()

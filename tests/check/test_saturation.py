@@ -78,4 +78,4 @@ def test_no_more_losses_are_spent_than_named():
             return 1.0
 
     assert saturation.at_ordinary_loss(Evaluator(), None, {}, 1.0) is None
-    assert len(calls) <= saturation.MOST
+    assert len(calls) <= saturation.MOST_LOSSES

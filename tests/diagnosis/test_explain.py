@@ -15,8 +15,7 @@ def setting(ratios, errors):
             comparison=types.SimpleNamespace(
                 ratio=ratios.get(name, 0.0),
                 error_norm=errors.get(name, 0.0),
-                analytic_norm=0.5,
-                numerical_norm=0.5,
+                norms=types.SimpleNamespace(analytic=0.5, numerical=0.5),
             )
         )
         for name in (*ratios, *errors)

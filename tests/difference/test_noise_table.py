@@ -79,7 +79,7 @@ def quanta(size, phase=0.0):
 @pytest.mark.parametrize("phase", np.linspace(0, 0.9, 10))
 def test_what_the_noise_was_elsewhere_says_how_far_apart_stairs_are_looked_for(phase):
     line = quanta(3.2e-17, phase)
-    found = measure_noise(line, at_zero=line(0.0), known=1e-16, wide=(), closer=False)
+    found = measure_noise(line, at_zero=line(0.0), known=1e-16)
     assert 3e-18 < found.level < 1e-16
 
 
@@ -87,7 +87,7 @@ def test_a_loss_of_the_size_of_the_noise_elsewhere_has_that_noise():
     def line(t):
         return 6e-16 + 1e-14 * t
 
-    found = measure_noise(line, at_zero=line(0.0), known=8e-17, wide=(), closer=False)
+    found = measure_noise(line, at_zero=line(0.0), known=8e-17)
     assert found.level == 8e-17
     assert found.coarse
 

@@ -219,7 +219,7 @@ def test_code_that_leaves_numpy_yields_no_branches_and_no_error():
 def test_operations_too_large_to_trace_are_told_once(monkeypatch):
     from gradhook.diagnosis.branches import recording as module
 
-    monkeypatch.setattr(module, "LARGEST", 10)
+    monkeypatch.setattr(module, "LARGEST_OPERATION", 10)
     report = gradhook.check_gradients(network(), batch=(WITH_ZERO_ROWS, Y), points=("current",))
     left_out = [line for line in report.coverage if "branch trace" in line]
     assert left_out == ["1 operation(s) on very large arrays were left out of the branch trace"]

@@ -15,12 +15,14 @@ from gradhook.objective.calls import Calls
 from gradhook.objective.parameters import Tree
 
 
-def evaluator_of(both, parameters, *batch, in_place=False, state=(), loss=None, **keywords):
+def evaluator_of(
+    both, parameters, *batch, in_place=False, state=(), loss=None, penalty=None, **keywords
+):
     workspace = Workspace(Tree.of(parameters), in_place=in_place)
     # As the check does: in place the workspace looks after the arrays and what holds them.
     without = [parameters, *parameters.values()] if in_place else []
     guard = Guard([both, loss, state, batch], without=without)
-    calls = Calls(loss, None, both, takes_parameters=not in_place)
+    calls = Calls(loss, None, both, takes_parameters=not in_place, penalty=penalty)
     return Evaluator(calls, workspace, guard, batch, **keywords)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gradhook.errors import OptionError
-from gradhook.evaluation.directions import Element, random_direction
+from gradhook.evaluation.directions import Coordinate, random_direction
 from gradhook.evaluation.line import Line
 from gradhook.evaluation.workspace import Workspace
 from gradhook.objective.parameters import Tree
@@ -25,7 +25,7 @@ def total(workspace):
 def test_phi_is_the_loss_a_step_along_the_direction(workspace):
     v = random_direction(6, 1)
     start = total(workspace)()
-    with Line(workspace, [("W", v, 2.0), ("b", Element(1), 1.0)], total(workspace)) as line:
+    with Line(workspace, [("W", v, 2.0), ("b", Coordinate(1), 1.0)], total(workspace)) as line:
         # The loss is linear, with slope 2 * sum(v) + 1; rounding of eight terms of size 20.
         expected = start + 0.25 * (2 * v.dot(np.ones(6)) + 1)
         assert line(0.25) == pytest.approx(expected, abs=8 * 20 * np.finfo(float).eps)
@@ -38,7 +38,7 @@ def test_the_point_is_written_back_at_the_end_whatever_happens(workspace):
     def interrupted():
         raise KeyboardInterrupt
 
-    parts = [("W", random_direction(6, 1), 1.0), ("b", Element(0), 1.0)]
+    parts = [("W", random_direction(6, 1), 1.0), ("b", Coordinate(0), 1.0)]
     with pytest.raises(KeyboardInterrupt), Line(workspace, parts, interrupted) as line:
         line(0.5)
     assert {name: a.tobytes() for name, a in workspace.arrays.items()} == before
@@ -53,7 +53,7 @@ def test_an_exception_away_from_the_point_means_outside_the_domain(workspace):
             raise error
         return 0.0
 
-    with Line(workspace, [("b", Element(0), 1.0)], loss) as line:
+    with Line(workspace, [("b", Coordinate(0), 1.0)], loss) as line:
         assert line(-1.0) == 0.0
         assert math.isnan(line(1.0))
         assert line.failure is error
@@ -62,7 +62,7 @@ def test_an_exception_away_from_the_point_means_outside_the_domain(workspace):
 def test_the_slope_taken_is_that_of_the_steps_that_a_coarse_dtype_allows():
     """In float16, 1 + 0.0003 rounds to 1 and 1 - 0.0003 to 1 - 2**-11: half the step is taken."""
     workspace = Workspace(Tree.of({"w": np.ones(1, np.float16)}), in_place=True)
-    with Line(workspace, [("w", Element(0), 1.0)], lambda: 0.0) as line:
+    with Line(workspace, [("w", Coordinate(0), 1.0)], lambda: 0.0) as line:
         taken = line.slope_taken({"w": np.array([3.0])}, 0.0003)
     assert taken == 3.0 * 2.0**-11 / 0.0006
 
@@ -70,7 +70,7 @@ def test_the_slope_taken_is_that_of_the_steps_that_a_coarse_dtype_allows():
 def test_complex_steps_are_handed_over_and_not_written(workspace):
     seen = []
     workspace = Workspace(workspace.tree, in_place=False)
-    parts = [("b", Element(0), 2.0)]
+    parts = [("b", Coordinate(0), 2.0)]
     with Line(workspace, parts, lambda: 0.0, lambda p: seen.append(p["b"].copy()) or 1j) as line:
         assert line(0.5j) == 1j
     assert seen[0].tolist() == [1 + 1j, -1]
@@ -78,6 +78,6 @@ def test_complex_steps_are_handed_over_and_not_written(workspace):
 
 
 def test_complex_steps_need_a_functional_objective(workspace):
-    line = Line(workspace, [("b", Element(0), 1.0)], lambda: 0.0)
+    line = Line(workspace, [("b", Coordinate(0), 1.0)], lambda: 0.0)
     with pytest.raises(OptionError, match="ComplexStep needs a functional objective"):
         line(1j)

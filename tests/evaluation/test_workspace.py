@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from gradhook.errors import ParameterError, RestoreError
-from gradhook.evaluation.directions import TABLE, Element, Move, random_direction
+from gradhook.evaluation.directions import TABLE, Coordinate, Move, random_direction
 from gradhook.evaluation.points import generic
 from gradhook.evaluation.random_bytes import CHUNK
 from gradhook.evaluation.workspace import Workspace
@@ -39,7 +39,7 @@ def test_coming_back_from_a_step_is_exact(array, in_place, step):
     workspace = workspace_of({"W": array}, in_place=in_place)
     before = workspace.arrays["W"].tobytes()
     workspace.write("W", random_direction(array.size, 1), step)
-    workspace.write("W", Element(0), step)
+    workspace.write("W", Coordinate(0), step)
     workspace.write("W")
     assert workspace.arrays["W"].tobytes() == before
 
@@ -113,7 +113,7 @@ def test_the_loss_reads_a_copy_that_a_line_has_left_at_the_present_point():
 
 def test_a_step_inside_a_part_starts_from_the_present_point():
     workspace, before = copies_left_by_a_line()
-    workspace.write("W", Element(4), 0.25)
+    workspace.write("W", Coordinate(4), 0.25)
     expected = before.copy()
     expected.flat[4] += 0.25
     assert workspace.arrays["W"].tobytes() == expected.tobytes()
@@ -137,7 +137,7 @@ def test_a_functional_objective_gets_copies_and_the_users_arrays_stay():
     array = np.array([1.0, 2.0])
     array.flags.writeable = False
     workspace = workspace_of({"W": array}, in_place=False)
-    workspace.write("W", Element(0), 1.0)
+    workspace.write("W", Coordinate(0), 1.0)
     assert array.tolist() == [1, 2]
     assert workspace.container()["W"].tolist() == [2, 2]
 
@@ -145,9 +145,9 @@ def test_a_functional_objective_gets_copies_and_the_users_arrays_stay():
 def test_blocks_a_step_away_are_known():
     workspace = workspace_of({"W": np.ones(3), "b": np.ones(2)}, in_place=False)
     assert workspace.displaced == ()
-    workspace.write("b", Element(0), 0.1)
+    workspace.write("b", Coordinate(0), 0.1)
     assert workspace.displaced == ("b",)
-    workspace.write("b", Element(0), 0.0)
+    workspace.write("b", Coordinate(0), 0.0)
     assert workspace.displaced == ()
 
 
@@ -205,7 +205,7 @@ def test_a_resized_array_gets_its_shape_back(in_place):
     array = np.array([1.0, 2.0, 3.0])
     workspace = workspace_of({"W": array}, in_place=in_place)
     workspace.arrays["W"].resize(5, refcheck=False)
-    workspace.write("W", Element(1), 1.0)
+    workspace.write("W", Coordinate(1), 1.0)
     assert workspace.arrays["W"].tolist() == [1, 3, 3]
     workspace.arrays["W"].resize(2, refcheck=False)
     workspace.install()
@@ -220,7 +220,7 @@ def test_a_resized_array_comes_back_to_the_displaced_point():
     workspace.move({"W": Move(TABLE, "add", 7)})
     there = workspace.arrays["W"].tolist()
     workspace.arrays["W"].resize(9, refcheck=False)
-    workspace.write("W", Element(0), 0.0)
+    workspace.write("W", Coordinate(0), 0.0)
     assert workspace.arrays["W"].tolist() == there
 
 
@@ -229,7 +229,7 @@ def test_an_array_made_read_only_is_written_all_the_same(in_place):
     array = np.array([1.0, 2.0])
     workspace = workspace_of({"W": array}, in_place=in_place)
     workspace.arrays["W"].flags.writeable = False
-    workspace.write("W", Element(0), 1.0)
+    workspace.write("W", Coordinate(0), 1.0)
     assert workspace.arrays["W"].tolist() == [2, 2]
     workspace.arrays["W"].flags.writeable = False
     workspace.restore()
@@ -243,7 +243,7 @@ def test_coarse_arrays_give_way_to_float64_ones_for_a_while():
     workspace = workspace_of(parameters, in_place=True)
     assert workspace.upcast()
     assert parameters["W"].dtype == np.float64
-    workspace.write("W", Element(0), 1e-12)
+    workspace.write("W", Coordinate(0), 1e-12)
     assert parameters["W"][0] == 1 + 1e-12
     parameters["W"] = None
     workspace.install()
@@ -259,7 +259,7 @@ def test_a_tuple_cannot_hold_other_arrays():
 
 def test_copies_undo_what_was_written_in_between():
     workspace = workspace_of({"W": np.ones(2)}, in_place=True)
-    workspace.write("W", Element(0), 0.5)
+    workspace.write("W", Coordinate(0), 0.5)
     saved = workspace.copies()
     workspace.arrays["W"].fill(0)
     workspace.overwrite(saved)

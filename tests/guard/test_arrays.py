@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from gradhook.guard.arrays import CHUNK, SavedArray, Watched, extent, fingerprint, same_bytes
+from gradhook.guard.arrays import (
+    COMPARED_BYTES,
+    SavedArray,
+    Watched,
+    extent,
+    fingerprint,
+    same_bytes,
+)
 
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=5)
 DTYPES = st.sampled_from(["f8", "f4", "f2", "g", "i8", "i4", "u1", "?", "c16", "S3", "M8[s]"])
@@ -62,9 +69,9 @@ def test_objects_are_compared_by_identity():
     assert not same_bytes(first, np.array([twin, None], dtype=object))
 
 
-@pytest.mark.parametrize("position", [0, CHUNK // 8, -1])
+@pytest.mark.parametrize("position", [0, COMPARED_BYTES // 8, -1])
 def test_a_change_beyond_the_first_chunk_is_seen(position):
-    array = np.zeros(CHUNK // 8 + 7)
+    array = np.zeros(COMPARED_BYTES // 8 + 7)
     other, marks = array.copy(), fingerprint(array)
     other[position] = 1
     assert not same_bytes(array, other)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gradhook.errors import RestoreError
-from gradhook.guard.guard import SMALL, Guard, put_back
+from gradhook.guard.guard import SMALL_ARRAY, Guard, put_back
 
 
 class Model:
@@ -88,7 +88,7 @@ def test_generators_that_are_drawn_from_later_are_noticed_where_the_switches_cha
 
 def test_large_arrays_are_not_compared_again_where_the_switches_change():
     model = Model()
-    model.moments = np.zeros(SMALL // 8 + 1)
+    model.moments = np.zeros(SMALL_ARRAY // 8 + 1)
     guard = Guard([model])
     guard.rewind()
     guard.learn_volatile()

@@ -20,7 +20,7 @@ import pytest
 
 from gradhook import GradCheckCallback
 from gradhook.guard.arrays import SavedArray
-from gradhook.guard.reach import BUDGET, MOST, reach
+from gradhook.guard.reach import BUDGET, MOST_OBJECTS, reach
 
 COUNTER = 0
 RNG = np.random.default_rng(1)
@@ -450,7 +450,7 @@ def test_the_budget_leaves_room_for_ordinary_models():
 
 def test_a_walk_ends_and_says_that_there_was_more():
     chain = None
-    for _ in range(MOST + 10):
+    for _ in range(MOST_OBJECTS + 10):
         chain = [chain]
     assert reach([chain]).cut
-    assert not reach([[1.0] * (MOST + 10)]).cut, "numbers are not entered"
+    assert not reach([[1.0] * (MOST_OBJECTS + 10)]).cut, "numbers are not entered"

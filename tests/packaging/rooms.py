@@ -29,7 +29,7 @@ FLOORS = (
     ("gradhook", "__main__"),
 )
 
-MOST_PAIRS = 80
+MOST_PAIRS = 75
 """Pairs of rooms with an import between them."""
 
 PRINTERS = ("report.text", "report.html")

@@ -4,6 +4,7 @@ A module imports from its own room and from rooms on lower floors.  A new room f
 is given a place in ``FLOORS``.
 """
 
+import ast
 import graphlib
 import re
 import subprocess
@@ -90,6 +91,35 @@ def test_the_program_prints_each_room_and_finds_no_fault():
 
 def test_every_module_is_named_in_a_test():
     assert rooms.unnamed() == [], "tests mirror the rooms: add one"
+
+
+MOST_PARAMETERS = 7
+
+# What users write, or are handed, has as many names as they need.
+PUBLIC = {"GradCheckCallback", "Report", "BlockReport", "Finding", "Cause", "FromUpdate"}
+
+
+def test_no_function_takes_more_than_seven_parameters():
+    """As counted: ``self`` and ``cls`` left out, ``*args`` and ``**keywords`` one each.
+
+    The constructor of a dataclass takes as many as some call in the package passes.
+    """
+    many = []
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in (CORE | ADAPTERS).values()]
+    classes = [n for tree in trees for n in ast.walk(tree) if isinstance(n, ast.ClassDef)]
+    names = {node.name for node in classes}
+    for owner in [*trees, *classes]:
+        for node in owner.body:
+            if isinstance(node, ast.FunctionDef) and getattr(owner, "name", "") not in PUBLIC:
+                a = node.args
+                taken = [*a.posonlyargs, *a.args, *a.kwonlyargs, a.vararg, a.kwarg]
+                taken = [each for each in taken if each and each.arg not in ("self", "cls")]
+                many += [node.name] if len(taken) > MOST_PARAMETERS else []
+    for node in (n for tree in trees for n in ast.walk(tree) if isinstance(n, ast.Call)):
+        called = ast.unparse(node.func).rpartition(".")[2]
+        passed = len(node.args) + len(node.keywords)
+        many += [called] if called in names - PUBLIC and passed > MOST_PARAMETERS else []
+    assert not many, "a record is missing: which values belong together?"
 
 
 def test_no_modules_need_each_other():

@@ -8,7 +8,7 @@ import pytest
 from gradhook import Report, Verdict
 from gradhook.report import BlockReport, overview
 from gradhook.report.page import page
-from gradhook.report.plot import MOST, plot
+from gradhook.report.plot import DRAWN_BLOCKS, plot
 from gradhook.report.runs import Run
 
 
@@ -92,7 +92,7 @@ def test_what_has_no_ratio_leaves_a_gap_and_zero_and_infinity_stay_inside():
 def test_many_blocks_are_drawn_by_the_worst_and_hostile_names_are_text():
     ratios = {f"<b>{i}": 10.0 ** (i - 20) for i in range(15)}
     svg = drawing([report_of(Verdict.PASS, step, ratios) for step in (0, 1)])
-    assert len(points(svg)) == MOST
+    assert len(points(svg)) == DRAWN_BLOCKS
     assert "<b>14" in [text.text for text in svg.iter("text")]
 
 

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradhook.sinks.tensorboard.tags import EMPTY, LONGEST, BlockTags, printable, shorten
+from gradhook.sinks.tensorboard.tags import EMPTY, LONGEST_TAG, BlockTags, printable, shorten
 
 # Short names from few characters clash often; the others bring what no tag should hold.
 NAMES = st.one_of(
@@ -35,7 +35,7 @@ def test_a_tag_stays_with_its_block_when_others_come_and_go():
 def test_long_names_that_differ_only_at_the_end_get_short_tags_that_differ():
     first, second = BlockTags().of(["W" * 10_000 + "1", "W" * 10_000 + "2"]).values()
     assert first != second
-    assert len(first) == len(second) == LONGEST
+    assert len(first) == len(second) == LONGEST_TAG
 
 
 def test_an_empty_name_has_a_tag_that_can_be_seen():
@@ -61,7 +61,7 @@ def test_no_two_blocks_share_a_tag_and_every_tag_can_be_written_and_seen(reports
         assert tag.isprintable()
         assert tag.encode()
         # Underscores are added one by one, at most one for each name that is in the way.
-        assert len(tag) <= LONGEST + len(by_name)
+        assert len(tag) <= LONGEST_TAG + len(by_name)
 
 
 def test_tags_come_in_the_order_of_their_names():

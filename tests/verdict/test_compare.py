@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from gradhook import Tolerance
 from gradhook.difference.base import Estimate
-from gradhook.verdict.compare import chi_squared, compare, compare_all, ratio_of
-from gradhook.verdict.evidence import BlockEvidence, Probe
+from gradhook.verdict.compare import chi_squared, compare, compare_all
+from gradhook.verdict.evidence import BlockEvidence, Probe, ratio_of
 
 TOLERANCE = Tolerance()
 SLOPES = st.floats(-1e6, 1e6).filter(lambda x: x == 0 or abs(x) > 1e-9)
@@ -43,7 +43,7 @@ def test_element_by_element_the_ratio_is_the_textbook_one():
     assert seen.ratio == pytest.approx(
         np.linalg.norm(a - n) / (np.linalg.norm(a) + np.linalg.norm(n)), rel=1e-14
     )
-    assert seen.low == seen.ratio == seen.high
+    assert seen.interval == (seen.ratio, seen.ratio)
 
 
 @pytest.mark.parametrize("degrees", [1, 2, 3, 4, 5, 8, 12, 33, 100, 1000])
@@ -61,7 +61,7 @@ def test_quantiles_of_chi_squared_are_those_of_scipy(degrees):
 def test_few_probes_widen_the_interval_as_chi_squared_says(count, upper):
     seen = compare(evidence([(1.0, 1.1)] * count), TOLERANCE)
     # Three digits of the tables: sqrt(k / chi2(k, 1 %)).
-    assert seen.high / seen.ratio == pytest.approx(upper, abs=0.05)
+    assert seen.interval[1] / seen.ratio == pytest.approx(upper, abs=0.05)
 
 
 def test_the_interval_of_a_sampled_ratio_covers_the_truth_as_often_as_it_says():
@@ -72,7 +72,7 @@ def test_the_interval_of_a_sampled_ratio_covers_the_truth_as_often_as_it_says():
         n = a + 1e-3 * rng.standard_normal(40)
         seen = compare(sampled(a, n, probes=3, seed=seed), TOLERANCE)
         truth = np.linalg.norm(a - n) / (np.linalg.norm(a) + np.linalg.norm(n))
-        covered += seen.low <= truth <= seen.high
+        covered += seen.interval[0] <= truth <= seen.interval[1]
     # 98 % of 500, less four standard deviations of a binomial count.
     assert covered / trials > 0.98 - 4 * math.sqrt(0.98 * 0.02 / trials)
 
@@ -80,7 +80,7 @@ def test_the_interval_of_a_sampled_ratio_covers_the_truth_as_often_as_it_says():
 def test_the_norm_of_the_numerical_gradient_hardly_spreads_when_both_agree():
     a = np.random.default_rng(1).standard_normal(100)
     norms = [
-        compare(sampled(a, a * (1 + 1e-7), probes=3, seed=s), TOLERANCE).numerical_norm
+        compare(sampled(a, a * (1 + 1e-7), probes=3, seed=s), TOLERANCE).norms.numerical
         for s in range(50)
     ]
     # Plain root mean squares of three probes would spread by 1/sqrt(6), four tenths.

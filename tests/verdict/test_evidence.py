@@ -2,7 +2,7 @@
 
 import pytest
 
-from gradhook.verdict.evidence import BlockEvidence, Location, describe, is_apart
+from gradhook.verdict.evidence import BlockEvidence, Location, Norms, describe, is_apart
 
 EVIDENCE = BlockEvidence("W", size=1000, analytic_norm=1.0, scale=1.0)
 
@@ -13,7 +13,7 @@ def element(i):
 
 def column(*, numerical_norm):
     box = (slice(0, 100), slice(7, 8))
-    return Location("W", (100, 10), (box,), numerical_norm=numerical_norm)
+    return Location("W", (100, 10), (box,), Norms(numerical=numerical_norm))
 
 
 @pytest.mark.parametrize(
@@ -36,11 +36,11 @@ def test_one_part_is_apart_unless_it_holds_most_of_the_gradient():
 def test_many_parts_are_apart_while_they_are_few_elements():
     def found(count):
         boxes = tuple(element(i) for i in range(count))
-        return Location("W", (100, 10), boxes, numerical_norm=0.0)
+        return Location("W", (100, 10), boxes, Norms(numerical=0.0))
 
     assert is_apart(found(100), EVIDENCE, few=0.1)
     assert not is_apart(found(101), EVIDENCE, few=0.1)
 
 
 def test_a_fault_spread_over_the_block_is_no_part():
-    assert not is_apart(Location("W", (100, 10), numerical_norm=0.0), EVIDENCE, few=0.1)
+    assert not is_apart(Location("W", (100, 10), norms=Norms(numerical=0.0)), EVIDENCE, few=0.1)

@@ -27,7 +27,7 @@ from gradhook.errors import PACKAGE
 
 __all__ = ["Choice", "Recording", "now_recording", "recording"]
 
-LARGEST = 10**7
+LARGEST_OPERATION = 10**7
 """Elements of an operation beyond which it is left out."""
 
 MOST_BYTES = 1 << 26
@@ -94,7 +94,7 @@ class Recording:
         if not chooses(operation):
             return
         with contextlib.suppress(Exception):  # the operation itself may refuse these arguments
-            if _extent(arguments) > LARGEST or self._bytes > MOST_BYTES:
+            if _extent(arguments) > LARGEST_OPERATION or self._bytes > MOST_BYTES:
                 self.left_out += 1
                 return
             with np.errstate(all="ignore"):

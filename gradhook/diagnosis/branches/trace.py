@@ -18,6 +18,7 @@ from gradhook.diagnosis.branches.flips import trace
 from gradhook.diagnosis.branches.traced_array import traced
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.line import Line
+from gradhook.probe.block_evidence import directions_of
 from gradhook.probe.result import SettingResult
 from gradhook.report.blocks import Branch
 from gradhook.verdict.evidence import Probe
@@ -92,7 +93,7 @@ def _traced(evaluator: Evaluator, doubt: _Doubt, coverage: list[str]) -> tuple[B
     measured, prober = doubt.measured, doubt.measured.prober
     evidence = measured.evidence[doubt.name]
     slope = evidence.probes[doubt.index].slope
-    direction = prober.directions(evidence)[doubt.index]
+    direction = directions_of(prober, evidence)[doubt.index]
     measured.setting.enter(evaluator)
     loss = functools.partial(evaluator.loss, dress=traced)
     with Line(evaluator.workspace, [(doubt.name, direction, 1.0)], loss) as line:

@@ -16,7 +16,7 @@ import numpy as np
 
 from gradhook._types import Array
 from gradhook.diagnosis.acts_as_bias import bias_of
-from gradhook.diagnosis.experiment import revisit, with_rows, without
+from gradhook.diagnosis.experiment import SAME_GRADIENT, revisit, with_rows, without
 from gradhook.diagnosis.hypothesis import NOT_MADE, Hypothesis, Refutation, Trial
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import listed, say
@@ -24,13 +24,10 @@ from gradhook.diagnosis.wrong_block import is_vector
 
 __all__ = ["BiasSum"]
 
-EQUAL = 1e-9
-"""Relative difference below which two analytic gradients are the same."""
-
 BIAS = 0.3
 """A vector all of whose entries exceed this is a gain and no bias."""
 
-HOW = {
+WRONG_SUMS = {
     "bias_oversum": "every element is the same, a sum over all axes",
     "conv_bias_nospatial": "it is not the sum over rows, height and width",
     "bias_wrong_axis": "it is summed over the wrong axis, or not over every row",
@@ -46,7 +43,7 @@ class BiasSum(Hypothesis):
     def __init__(self, mismatch: Mismatch, name: str, weight: str) -> None:
         self.blocks, self.weight = (name,), weight
         a = mismatch.blocks[name].gradient
-        if a.size > 1 and np.ptp(a) <= EQUAL * np.max(np.abs(a)):
+        if a.size > 1 and np.ptp(a) <= SAME_GRADIENT * np.max(np.abs(a)):
             self.kind = "bias_oversum"
         elif mismatch.gradients[weight].ndim > 2:
             self.kind = "conv_bias_nospatial"
@@ -80,7 +77,10 @@ class BiasSum(Hypothesis):
 
     def sentence(self) -> str:
         return say(
-            self.said, d=listed(self.blocks), weight=listed([self.weight]), how=HOW[self.kind]
+            self.said,
+            d=listed(self.blocks),
+            weight=listed([self.weight]),
+            how=WRONG_SUMS[self.kind],
         )
 
 
@@ -90,7 +90,7 @@ def _oversummed(mismatch: Mismatch, name: str, weight: str) -> Trial | None:
     if seen is None:
         return None
     a = seen.gradients[name]
-    alike = bool(np.ptp(a) <= EQUAL * np.max(np.abs(a)))
+    alike = bool(np.ptp(a) <= SAME_GRADIENT * np.max(np.abs(a)))
     return Trial("two rows alone", f"elements {'all the same' if alike else 'differ'}", not alike)
 
 
@@ -127,7 +127,7 @@ def _sum_is_lost(mismatch: Mismatch, name: str, weight: str) -> Trial | None:
 
 
 def _alike(one: Array, other: Array) -> bool:
-    return bool(np.linalg.norm(one - other) <= EQUAL * np.linalg.norm(one))
+    return bool(np.linalg.norm(one - other) <= SAME_GRADIENT * np.linalg.norm(one))
 
 
 def _right_weight(mismatch: Mismatch, name: str) -> str | None:

@@ -23,10 +23,10 @@ from gradhook.diagnosis.wrong_block import is_vector
 
 __all__ = ["adds_up_over_outputs", "is_a_product", "is_a_square"]
 
-EQUAL = 1e-7
+EQUAL_CHANGES = 1e-7
 """Relative difference of two changes of the loss that are one."""
 
-TELLING = 1e-4
+TELLING_BEND = 1e-4
 """Share of the loss's changes that a bend must have to be seen."""
 
 
@@ -70,7 +70,7 @@ def is_a_square(mismatch: Mismatch) -> Trial | None:
         below, base, above, beyond = losses
         third = abs(beyond - 3 * above + 3 * base - below)
         second = abs(above - 2 * base + below)
-        seen = second > TELLING * max(abs(above - base), abs(base - below))
+        seen = second > TELLING_BEND * max(abs(above - base), abs(base - below))
         quadratic = third <= _allowed(mismatch, losses) and seen
         tried = f"item {position} of the batch moved in three steps"
         out = f"the loss is {'' if quadratic else 'not '}quadratic in it"
@@ -153,6 +153,6 @@ def _losses(mismatch: Mismatch, batches: Sequence[Batch]) -> list[float] | None:
 def _allowed(mismatch: Mismatch, losses: Sequence[float]) -> float:
     return (
         20 * mismatch.measured.prober.noise
-        + EQUAL * (max(losses) - min(losses))
+        + EQUAL_CHANGES * (max(losses) - min(losses))
         + (1e-12 * max(map(abs, losses)))
     )

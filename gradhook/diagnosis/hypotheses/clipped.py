@@ -18,10 +18,10 @@ from gradhook.diagnosis.wrong_block import WrongBlock
 
 __all__ = ["Clipped"]
 
-ROUNDING = 1e-12
+GRADIENT_ROUNDING = 1e-12
 """Share of the numerical gradient below which a gradient is rounding."""
 
-FEW = 4
+FEW_UNCLIPPED = 4
 """Elements up to which those that are not clipped say too little."""
 
 
@@ -44,7 +44,7 @@ class Clipped(Hypothesis):
             largest = float(np.max(np.abs(block.slopes), initial=0.0))
             if (
                 block.gradient.size > 1
-                and top > ROUNDING * largest
+                and top > GRADIENT_ROUNDING * largest
                 and _is_cut(mismatch, block, top)
             ):
                 cut.setdefault(top, []).append(block.name)
@@ -101,6 +101,8 @@ def _is_cut(mismatch: Mismatch, block: WrongBlock, top: float) -> bool:
         n = block.slopes.reshape(a.shape)
         if not np.all((n * np.sign(a) > top - block.errors.reshape(a.shape))[at_top]):
             return False
-    if np.all(at_top) or a.size <= FEW:  # no other elements, or too few, to be found right
+    if (
+        np.all(at_top) or a.size <= FEW_UNCLIPPED
+    ):  # no other elements, or too few, to be found right
         return any(np.max(np.abs(g[block.name])) == top for g in mismatch.elsewhere)
     return bool(np.count_nonzero(at_top) >= 2)

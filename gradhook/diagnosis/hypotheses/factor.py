@@ -48,7 +48,7 @@ from gradhook.diagnosis.wrong_block import WrongBlock
 
 __all__ = ["FactorBesidePenalty", "MeaningfulFactor", "PlainFactor", "SharedFactor"]
 
-MOST, WITH_PENALTY = 6, 4
+MOST_EXTENDED, WITH_PENALTY = 6, 4
 """Blocks for which more probes are drawn, to take a penalty out, and how many these need."""
 
 COUNT_ROWS = frozenset({"rows", "counted", "whole", "mean"})
@@ -328,7 +328,7 @@ class FactorBesidePenalty(_Factor):
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
         numbers: dict[str, Fitted] = {}
-        for name in list(names)[-MOST:]:
+        for name in list(names)[-MOST_EXTENDED:]:
             if mismatch.blocks[name].gradient.size > 1:
                 number = _beside_penalty(mismatch, name)
                 if number is not None:

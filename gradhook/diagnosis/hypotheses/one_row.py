@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from gradhook._types import Array, Blocks
-from gradhook.diagnosis.experiment import revisit, with_rows, without
+from gradhook.diagnosis.experiment import SAME_GRADIENT, revisit, with_rows, without
 from gradhook.diagnosis.hypothesis import NOT_MADE, Hypothesis, Refutation, Trial
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import listed, say
@@ -17,13 +17,10 @@ from gradhook.diagnosis.wrong_block import is_vector
 
 __all__ = ["OneRow"]
 
-EQUAL = 1e-9
-"""Relative difference below which two analytic gradients are the same."""
-
-SHORT = 4
+BY_ACCIDENT = 4
 """Elements up to which one gradient is a multiple of another by accident."""
 
-HOW = {
+ROW_FAULTS = {
     "bias_first_sample": "taken from the first row instead of summed",
     "early_return": "a return inside the loop over the rows",
     "loop_overwrite": "overwritten in the loop over the rows instead of added to",
@@ -96,21 +93,21 @@ class OneRow(Hypothesis):
         return Refutation(tuple(trials))
 
     def sentence(self) -> str:
-        return say(self.said, d=listed(self.blocks), which=self.which, how=HOW[self.kind])
+        return say(self.said, d=listed(self.blocks), which=self.which, how=ROW_FAULTS[self.kind])
 
 
 def _same(one: Array, other: Array) -> bool:
-    return bool(np.linalg.norm(one - other) <= EQUAL * np.linalg.norm(one))
+    return bool(np.linalg.norm(one - other) <= SAME_GRADIENT * np.linalg.norm(one))
 
 
 def _is_that_of_one(whole: Array, single: Array, rows: int) -> bool:
     """Whether a gradient is that of one row: divided by the rows, or any multiple if it is long."""
     size = float(np.vdot(single, single))
     # Elements that are all as large, by a cut or a sum, are proportional to anything like them.
-    if not size or np.ptp(np.abs(whole)) <= EQUAL * np.max(np.abs(whole)):
+    if not size or np.ptp(np.abs(whole)) <= SAME_GRADIENT * np.max(np.abs(whole)):
         return False
     factor = float(np.vdot(whole, single)) / size
-    if np.linalg.norm(whole - factor * single) > EQUAL * np.linalg.norm(whole):
+    if np.linalg.norm(whole - factor * single) > SAME_GRADIENT * np.linalg.norm(whole):
         return False
-    counted = any(abs(factor * n - 1) <= EQUAL for n in range(1, rows + 1))
-    return counted if np.count_nonzero(single) <= SHORT else True
+    counted = any(abs(factor * n - 1) <= SAME_GRADIENT for n in range(1, rows + 1))
+    return counted if np.count_nonzero(single) <= BY_ACCIDENT else True

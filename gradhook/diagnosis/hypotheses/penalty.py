@@ -26,9 +26,9 @@ from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import ELSEWHERE, listed, own_name, say, verb, with_error
 from gradhook.diagnosis.wrong_block import WrongBlock
 
-__all__ = ["FORMS", "PenaltyForm", "form"]
+__all__ = ["PENALTY_FORMS", "PenaltyForm", "form"]
 
-FORMS: Mapping[str, Callable[[Array], Array]] = {
+PENALTY_FORMS: Mapping[str, Callable[[Array], Array]] = {
     "weights": lambda w: w,
     "constant": np.ones_like,
     "sign": np.sign,
@@ -50,10 +50,10 @@ def form(key: str, block: WrongBlock) -> Prediction:
     The coefficient is that by which the loss's penalty exceeds the gradient's.
 
     Args:
-        key: One of ``FORMS``.
+        key: One of ``PENALTY_FORMS``.
         block: The block.
     """
-    return Prediction(block, block.gradient, (block.inside(FORMS[key](block.values)),))
+    return Prediction(block, block.gradient, (block.inside(PENALTY_FORMS[key](block.values)),))
 
 
 class PenaltyForm(Hypothesis):
@@ -80,7 +80,7 @@ class PenaltyForm(Hypothesis):
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
         done: set[str] = set()
-        for key in FORMS:
+        for key in PENALTY_FORMS:
             # By how much the loss's penalty exceeds the gradient's.
             numbers = fitted(mismatch, functools.partial(form, key))
             missing = {name: number for name, number in numbers.items() if name not in done}
@@ -110,7 +110,8 @@ class PenaltyForm(Hypothesis):
             return NOT_MADE
         predicted = {
             name: seen.gradients[name]
-            + self.coefficient * mismatch.blocks[name].inside(FORMS[self.key](seen.values[name]))
+            + self.coefficient
+            * mismatch.blocks[name].inside(PENALTY_FORMS[self.key](seen.values[name]))
             for name in self.blocks
         }
         same = seen.meets(mismatch, predicted)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gradhook.diagnosis.constants import TABLE, Meaning, Sizes, meanings, nice
+from gradhook.diagnosis.constants import READINGS, Meaning, Sizes, meanings, nice
 from gradhook.diagnosis.wrong_block import is_vector
 
 __all__ = ["ATTENTION", "Reader"]
@@ -46,7 +46,7 @@ class Reader:
             return [Meaning("bias_mean", f"1/{whole}", words, alone=True, counts="mean")]
         if biases and seen.rows > 1 and abs(factor - seen.rows) <= max(1e-6 * factor, 3 * error):
             words = f"a sum over the {seen.rows} rows, where the loss is a mean over them"
-            rows = next(row for row in TABLE if row.kind == "no_1_over_N")
+            rows = next(row for row in READINGS if row.kind == "no_1_over_N")
             return [Meaning("no_1_over_N", f"{seen.rows}", words, True, "rows", rows)]
         # A factor of the loss reaches every block; queries and keys are two and not all there is.
         pair = len(self.names) > 1 and not self.everything

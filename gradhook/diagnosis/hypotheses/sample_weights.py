@@ -24,7 +24,7 @@ from gradhook.diagnosis.sentences import listed, say
 
 __all__ = ["SampleWeights"]
 
-SAME = 1e-9
+SAME_LOSS = 1e-9
 """Relative difference of two losses that are one, but for rounding."""
 
 
@@ -126,7 +126,7 @@ def weighs_rows(mismatch: Mismatch, column: Column) -> Trial | None:
     if len(losses) < 4 or not all(map(math.isfinite, losses)):
         return None
     noise = 10 * mismatch.measured.prober.noise
-    limit = [noise + SAME * abs(losses[k]) for k in (0, 2)]
+    limit = [noise + SAME_LOSS * abs(losses[k]) for k in (0, 2)]
     stays = abs(losses[1] - losses[0]) <= limit[0]
     moves = abs(losses[3] - losses[2]) > limit[1]
     tried = f"other data in {len(some)} rows, their entries of item {column.position} off, then on"

@@ -14,7 +14,7 @@ import numpy as np
 
 from gradhook._types import Array, Box
 from gradhook.diagnosis.confirm import confirm
-from gradhook.diagnosis.fit import SAME
+from gradhook.diagnosis.fit import SAME_FIT
 from gradhook.diagnosis.hypothesis import Hypothesis, Refutation, Trial
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import say
@@ -26,7 +26,7 @@ __all__ = ["ZeroSlices"]
 EXACTLY = 1e-9
 """Relative difference of arrays that are equal but for rounding."""
 
-NAMED = 5
+NAMED_SLICES = 5
 """Slices that are named one by one."""
 
 
@@ -88,7 +88,9 @@ class ZeroSlices(Hypothesis):
         empty, a = self._empty, self._block.gradient
         ends = len(empty) == 1 and int(empty[0]) in (0, a.shape[self._axis] - 1)
         what = ("row", "column")[self._axis] if a.ndim == 2 else "slice"
-        some = ", ".join(str(int(i)) for i in empty[:NAMED]) + (", …" if len(empty) > NAMED else "")
+        some = ", ".join(str(int(i)) for i in empty[:NAMED_SLICES]) + (
+            ", …" if len(empty) > NAMED_SLICES else ""
+        )
         return say(
             self.said,
             part=self.where,
@@ -120,6 +122,6 @@ def _empty_slices(block: WrongBlock, axis: int) -> Array:
             factors = np.einsum("ij,ij->i", a, basis) / sizes
             left = np.linalg.norm(a - factors[:, None] * basis, axis=1)
             alike = left <= EXACTLY * np.linalg.norm(a, axis=1)
-        if np.any(alike) and np.ptp(factors[alike]) <= SAME * np.max(np.abs(factors[alike])):
+        if np.any(alike) and np.ptp(factors[alike]) <= SAME_FIT * np.max(np.abs(factors[alike])):
             return np.flatnonzero(alike)
     return zero

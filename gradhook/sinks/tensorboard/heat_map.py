@@ -19,7 +19,7 @@ from gradhook._types import Array
 
 __all__ = ["png"]
 
-CELLS = 256
+MOST_CELLS = 256
 """Rows, and columns, that are drawn at most."""
 
 PLOT = (320, 480)
@@ -66,7 +66,7 @@ def png(relative_errors: Array, worst: tuple[int, ...] | None = None) -> bytes:
 
 def _pool(errors: Array) -> tuple[Array, tuple[int, int]]:
     """Return the largest error of each cell, and how many rows and columns a cell has."""
-    rows, columns = (math.ceil(n / CELLS) for n in errors.shape)
+    rows, columns = (math.ceil(n / MOST_CELLS) for n in errors.shape)
     for axis, n in enumerate((rows, columns)):
         errors = np.maximum.reduceat(errors, np.arange(0, errors.shape[axis], n), axis=axis)
     return errors, (rows, columns)

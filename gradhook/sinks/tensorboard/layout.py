@@ -17,7 +17,7 @@ __all__ = ["OVERALL", "Heading", "headings"]
 
 TITLE = "gradient check, log10 of the ratio; blocks that were wrong first; ▲ not judged"
 
-FEW = 12
+CHARTS_TOGETHER = 12
 """Charts that one heading holds without being hard to read."""
 
 OVERALL = "ratio"
@@ -45,11 +45,11 @@ def headings(tags: Sequence[str], wrong: Collection[str]) -> list[Heading]:
         ('ratio', 'b1', 'W1')
     """
     first = [tag for tag in tags if tag in wrong]
-    if len(tags) <= FEW:
+    if len(tags) <= CHARTS_TOGETHER:
         return [Heading(TITLE, (OVERALL, *first, *(tag for tag in tags if tag not in wrong)))]
     groups = _by_layer(tags)
     return [
-        Heading(TITLE, (OVERALL, *first[:FEW])),
+        Heading(TITLE, (OVERALL, *first[:CHARTS_TOGETHER])),
         *(Heading(title, tuple(group), closed=True) for title, group in groups.items()),
     ]
 
@@ -64,7 +64,7 @@ def _by_layer(tags: Sequence[str]) -> dict[str, list[str]]:
         groups.setdefault(_layer(tag), []).append(tag)
     if 1 < len(groups) <= len(tags) / 2:
         return groups
-    runs = [list(tags[i : i + FEW]) for i in range(0, len(tags), FEW)]
+    runs = [list(tags[i : i + CHARTS_TOGETHER]) for i in range(0, len(tags), CHARTS_TOGETHER)]
     return {f"{run[0]} to {run[-1]}": run for run in runs}
 
 

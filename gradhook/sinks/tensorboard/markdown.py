@@ -16,7 +16,7 @@ from gradhook.sinks.tensorboard.tags import printable
 
 __all__ = ["escape", "markdown"]
 
-LONGEST = 2000
+LONGEST_SENTENCE = 2000
 """Characters of the sentence that are shown."""
 
 # In order: entities, tags, escapes, code, emphasis (an underscore after a letter or digit opens
@@ -32,8 +32,8 @@ def escape(text: str) -> str:
         W1[3, 5] of &#60;b&#62; &#38; a_b &#42;is&#42; wrong
     """
     shown = printable(text)
-    if len(shown) > LONGEST:
-        shown = shown[: LONGEST - 1] + "…"
+    if len(shown) > LONGEST_SENTENCE:
+        shown = shown[: LONGEST_SENTENCE - 1] + "…"
     return _ACTIVE.sub(lambda match: f"&#{ord(match[0])};", shown)
 
 

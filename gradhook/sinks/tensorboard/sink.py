@@ -40,7 +40,7 @@ __all__ = ["ScalarWriter", "TensorBoard"]
 TEXT = "gradcheck_report/text"
 """Tag of the report as text; in a group of its own because a block may have any name."""
 
-ELEMENTS = "gradcheck_elements"
+ELEMENTS_GROUP = "gradcheck_elements"
 """Group of the histograms."""
 
 WHERE = "gradcheck_where"
@@ -55,7 +55,7 @@ GOOD = "How many blocks have a wrong gradient: 0 is good. A triangle: the check 
 LOGARITHMS = "log10 of |a − n| / max(|a|, |n|) of each element, *a* analytic, *n* numerical."
 """What is shown with a histogram."""
 
-COLOURS = (
+COLOUR_KEY = (
     "Relative error of each element, rows downwards: light blue 1e-8, blue 1e-6, yellow 1e-4, "
     "orange 1e-2, dark red 1. Grey: not measured, or too small to be told from 0. A frame marks "
     "the element that is furthest off."
@@ -159,7 +159,7 @@ class TensorBoard:
         for name, block in report.blocks.items():
             title = tags[name]
             if block.relative_errors is not None:
-                tag = f"{ELEMENTS}/{title}"
+                tag = f"{ELEMENTS_GROUP}/{title}"
                 said = self._once(tag, f"{title}: relative errors", LOGARITHMS)
                 summary.log_histogram(tag, block.relative_errors, **said)
             if block.verdict in MISMATCH:
@@ -170,7 +170,7 @@ class TensorBoard:
                     worst = block.worst.index if block.worst else None
                     rows, columns = errors.shape
                     head = f"{title}, {rows} rows, {columns} columns: where it is wrong"
-                    said = self._once(tag, head, COLOURS)
+                    said = self._once(tag, head, COLOUR_KEY)
                     summary.image(tag, png(errors, worst), **said)
         layout = headings(self._tags.all, self._wrong)
         if layout != self._headings:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
-__all__ = ["EMPTY", "LONGEST", "BlockTags", "printable", "shorten"]
+__all__ = ["EMPTY", "LONGEST_TAG", "BlockTags", "printable", "shorten"]
 
 EMPTY = "(empty)"
 """What stands for an empty name."""
 
-LONGEST = 100
+LONGEST_TAG = 100
 """Characters of a name that are shown; longer ones end with a hash instead."""
 
 RESERVED = frozenset({"ratio", "0 wrong blocks"})
@@ -56,15 +56,15 @@ class BlockTags:
 
 
 def shorten(name: str) -> str:
-    """Return a name that can be shown: printable, not empty, at most ``LONGEST`` characters.
+    """Return a name that can be shown: printable, not empty, at most ``LONGEST_TAG`` characters.
 
     A name that is cut ends with eight digits of its SHA-256, so that two long names stay different.
     """
     shown = printable(name) or EMPTY
-    if len(shown) <= LONGEST:
+    if len(shown) <= LONGEST_TAG:
         return shown
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    return f"{shown[: LONGEST - 9]}-{digest}"
+    return f"{shown[: LONGEST_TAG - 9]}-{digest}"
 
 
 def printable(text: str) -> str:

@@ -148,7 +148,7 @@ def test_an_interrupt_is_not_swallowed():
 
 
 def test_large_arrays_are_left_out_and_counted(monkeypatch):
-    monkeypatch.setattr(module, "LARGEST", 3)
+    monkeypatch.setattr(module, "LARGEST_OPERATION", 3)
     seen = trace(lambda t: np.maximum(0, traced(Z + t)).sum() + abs(traced(Z[:3] + t)).sum(), H)
     assert [(b.operation, b.flips) for b in seen.branches] == [("absolute", 2)]
     assert seen.left_out == 1

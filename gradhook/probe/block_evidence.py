@@ -1,0 +1,111 @@
+"""The evidence of a block: its probes along a few directions of its own, which later ones add to.
+
+A block of at most as many elements as directions is probed element by element, which is exact.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from gradhook.difference import Backward, Forward
+from gradhook.evaluation.directions import Coordinate, Direction, random_direction, seeded
+from gradhook.probe.budget import UNLIMITED, Budget
+from gradhook.probe.prober import Prober
+from gradhook.verdict.evidence import BlockEvidence, Probe
+
+__all__ = ["add_probes", "concluded", "direction_of", "directions_of", "gather"]
+
+
+def gather(
+    prober: Prober,
+    name: str,
+    *,
+    probes: int,
+    budget: Budget = UNLIMITED,
+    elements: Sequence[Probe] | None = None,
+) -> BlockEvidence:
+    """Probe a block along a few directions.
+
+    Where nothing stands out, one direction less does once the budget is spent.
+
+    Args:
+        prober: At the point.
+        name: The block.
+        probes: How many directions.
+        budget: What they may cost as long as nothing stands out.
+        elements: Probes of all its elements, where they were measured already, instead.
+    """
+    gradient = prober.gradients[name]
+    whole = math.isfinite(prober.norms[name])
+    spoiled = 0 if whole else int(np.count_nonzero(~np.isfinite(gradient)))
+    evidence = BlockEvidence(
+        name,
+        gradient.size,
+        prober.norms[name],
+        prober.scales[name],
+        spoiled=spoiled,
+        kinked=name in prober.kinked,
+        analytic_error=prober.evaluator.rounding.get(name, 0.0),
+    )
+    if spoiled or not gradient.size:
+        return evidence
+    if elements is not None:
+        values = np.array([p.slope.value for p in elements]).reshape(gradient.shape)
+        measured = replace(evidence, probes=tuple(elements), exact=True, elements=values)
+        return concluded(prober, measured)
+    if prober.carried_on and prober.steps.knows(name) and not prober.steps.pair_suffices(name):
+        probes = 1  # a sharp one, at the cost of two pairs
+    exact = gradient.size <= probes
+    found: list[Probe] = []
+    for k in range(gradient.size if exact else probes):
+        calm = all(p.z <= 1 for p in found)
+        spent = calm and budget.left < prober.cost(name)
+        if spent and not exact and 0 < len(found) >= probes - 1:
+            break
+        direction = Coordinate(k) if exact else direction_of(prober, name, k)
+        allowed = budget if calm else UNLIMITED
+        found.append(prober.probe(name, direction, sharp=False, budget=allowed))
+        if found[-1].slope.kink and prober.carried_on and not exact:
+            break  # at a tie further directions cross it too
+    return concluded(prober, replace(evidence, probes=tuple(found), exact=exact))
+
+
+def add_probes(
+    prober: Prober, evidence: BlockEvidence, probes: int, *, sharp: bool = False
+) -> BlockEvidence:
+    """Probe a block along further directions, sharply or in pairs where these suffice."""
+    measured = list(evidence.probes)
+    for k in range(len(measured), len(measured) + probes):
+        direction = direction_of(prober, evidence.name, k)
+        measured.append(prober.probe(evidence.name, direction, sharp=sharp))
+    return concluded(prober, replace(evidence, probes=tuple(measured)))
+
+
+def directions_of(prober: Prober, evidence: BlockEvidence) -> list[Direction]:
+    """The directions along which a block's probes were measured, in order."""
+    count = len(evidence.probes)
+    if evidence.exact:
+        return [Coordinate(i) for i in range(count)]
+    return [direction_of(prober, evidence.name, k) for k in range(count)]
+
+
+def direction_of(prober: Prober, name: str, k: int) -> Direction:
+    """The k-th direction of a block."""
+    block = prober.evaluator.workspace.names.index(name)
+    one_sided = isinstance(prober.method, (Forward, Backward))
+    seed = seeded(prober.seed, 3, block, k)
+    return random_direction(math.prod(prober.shape(name)), seed, one_sided=one_sided)
+
+
+def concluded(prober: Prober, evidence: BlockEvidence) -> BlockEvidence:
+    """The evidence, with what all its probes say together."""
+    if any(p.slope.kink for p in evidence.probes):
+        prober.kinked.add(evidence.name)
+    unmoved = bool(evidence.probes) and all(
+        p.slope.value == 0.0 and p.slope.gap == 0.0 for p in evidence.probes
+    )
+    return replace(evidence, unmoved=unmoved)
