@@ -21,8 +21,8 @@ from gradhook.probe.setting import EnteredSetting, Setting, Switchboard, outside
 
 __all__ = ["measure_further"]
 
-NEGLIGIBLE_SHARE, DOMINANT_SHARE = 0.1, 10.0
-"""Penalty over data term below which the penalty is scaled up, and above which it is turned off."""
+DOMINANT_SHARE = 10.0
+"""Penalty over data term above which the penalty is turned off; below the inverse, scaled up."""
 
 UNSEEN_SHARE = 1e-4
 """Share of the loss below which a penalty that cannot be scaled is too small to be checked."""
@@ -117,7 +117,7 @@ def _penalty_settings(
     if share > DOMINANT_SHARE:
         name = f"generic point, {switch.name} off"
         return [(replace(main.setting, name=name, switches=off), why)]
-    if share < NEGLIGIBLE_SHARE and switch.scalable:
+    if share < 1 / DOMINANT_SHARE and switch.scalable:
         factor = 1 / share if abs(penalty) > 10 * main.prober.noise else BLIND_FACTOR
         name = f"generic point, {switch.name} × {factor:.2g}"
         states = board.states(penalty={switch.name: factor})

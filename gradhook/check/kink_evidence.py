@@ -21,7 +21,7 @@ from gradhook.evaluation.directions import Coordinate, Direction
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.options import Options
 from gradhook.probe.block_evidence import directions_of
-from gradhook.probe.budget import Budget
+from gradhook.probe.budget import SHORT_SEARCH, Budget
 from gradhook.probe.localise import locate
 from gradhook.probe.measure import measure
 from gradhook.probe.result import EarlierResults, SettingResult
@@ -35,9 +35,9 @@ ORDER = 0.1
 """Half the difference of the one-sided slopes, as a share of the mismatch, from which on it is of
 the mismatch's order.  At one kink it is at least the mismatch; several may cancel in part."""
 
-AMONG_KINKS, TRACED = 60, 5
-"""Evaluations that looking for a smooth mistake among the kinks of a block may take, and elements
-that are traced at most, the most wrong ones first."""
+TRACED = 5
+"""Elements that are traced at most where a smooth mistake is looked for among the kinks of a block,
+the most wrong ones first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class KinkSearch:
         evidence = result.evidence[name]
         worst = max(unexcused, key=lambda k: abs(evidence.probes[k].residual))
         direction = directions_of(result.prober, evidence)[worst]
-        said = judge_kink(here, there, kink=self._kink(name, direction))
+        said = judge_kink(here, there, self.options.tolerance, kink=self._kink(name, direction))
         return self._located(result, name, said) if said.finding.verdict in MISMATCH else said
 
     def _kink(self, name: str, direction: Direction) -> bool | None:
@@ -118,7 +118,7 @@ class KinkSearch:
     def _located(self, result: SettingResult, name: str, said: Judgement) -> Judgement:
         """The same with the wrong part, as far as it can be found."""
         location = self._search(
-            result, name, Budget(lambda: self.evaluator.evaluations, AMONG_KINKS)
+            result, name, Budget(lambda: self.evaluator.evaluations, SHORT_SEARCH)
         )
         if not location.concentrated:
             return said
@@ -130,8 +130,8 @@ class KinkSearch:
         """Judge a block that is excused as a whole: an element that is smooth and wrong is not."""
         here, result = self.current.judgements[name], self.current
         if name not in result.gradients or result.evidence[name].exact:
-            return judge_kink(here, there)
-        budget = Budget(lambda: self.evaluator.evaluations, min(AMONG_KINKS, self.budget.left / 2))
+            return judge_kink(here, there, self.options.tolerance)
+        budget = Budget(lambda: self.evaluator.evaluations, min(SHORT_SEARCH, self.budget.left / 2))
         location = self._search(result, name, budget)
         shape = result.prober.shape(name)
         smooth = [item for item in location.elements.items() if _is_smooth(item[1])]
@@ -146,10 +146,10 @@ class KinkSearch:
                     Norms(abs(probe.residual), abs(probe.analytic), abs(probe.slope.value)),
                     elements={where: probe},
                 )
-                said = judge_kink(here, there, kink=False)
+                said = judge_kink(here, there, self.options.tolerance, kink=False)
                 finding = replace(said.finding, note=f"{describe(alone)} {said.finding.note}")
                 return replace(said, finding=finding, where=describe(alone), location=alone)
-        return judge_kink(here, there)
+        return judge_kink(here, there, self.options.tolerance)
 
     def _search(self, result: SettingResult, name: str, budget: Budget) -> Location:
         tolerance, evidence = self.options.tolerance, result.evidence[name]

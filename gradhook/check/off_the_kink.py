@@ -81,7 +81,7 @@ def measure_off_the_tie(
             retried.append(away)
             for name in left:
                 here = current.judgements[name]
-                said = judge_kink(here, away.judgements[name])
+                said = judge_kink(here, away.judgements[name], options.tolerance)
                 untested = here.finding.verdict is Verdict.UNTESTED
                 if untested and said.finding.verdict not in MISMATCH:
                     said = here  # a kink is no reason to say less, or more

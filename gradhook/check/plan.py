@@ -12,7 +12,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gradhook._types import MISMATCH, Batch
+from gradhook._types import MISMATCH, Batch, Verdict
 from gradhook.check.further_settings import measure_further
 from gradhook.check.generic_point import (
     FlatError,
@@ -20,7 +20,6 @@ from gradhook.check.generic_point import (
     find_generic,
     unread_blocks,
 )
-from gradhook.check.off_the_kink import measure_off_the_tie
 from gradhook.check.record import CheckRecord
 from gradhook.check.sanity import (
     Returned,
@@ -34,8 +33,6 @@ from gradhook.check.sanity import (
 from gradhook.check.saturation import at_ordinary_loss
 from gradhook.check.second_point import measure_untested_again
 from gradhook.check.whole_batch import BatchAnswer, WholeBatch, merged
-from gradhook.diagnosis.branches.trace import trace_branches
-from gradhook.diagnosis.explain import explain
 from gradhook.evaluation.directions import Move
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.points import generic
@@ -133,18 +130,29 @@ class Plan:
         if self._whole is not None and not quick:
             outcome = self._held_against_the_batch(outcome, self._whole)
         self._set_unread_apart(outcome)
-        outcome.branches = trace_branches(self._evaluator, outcome.measured, outcome.coverage)
-        names = self._evaluator.workspace.names
-        outcome.explanation = explain(
-            self._evaluator,
-            outcome.measured,
-            {name: outcome.verdict_of(name) for name in names},
-            self._options,
-            self._free,
-            outcome.coverage,
-            self._batch_rows,
-        )
+        self._explain(outcome)
         return outcome
+
+    def _explain(self, outcome: CheckRecord) -> None:
+        """Where and why; a check in which nothing is doubted loads none of what it takes."""
+        judged = [j for each in outcome.measured for j in each.judgements.values()]
+        if any(j.suspect or j.finding.verdict is Verdict.KINK for j in judged):
+            from gradhook.diagnosis.branches.trace import trace_branches
+
+            outcome.branches = trace_branches(self._evaluator, outcome.measured, outcome.coverage)
+        verdicts = {name: outcome.verdict_of(name) for name in self._evaluator.workspace.names}
+        if any(verdict in MISMATCH for verdict in verdicts.values()):
+            from gradhook.diagnosis.explain import explain
+
+            outcome.explanation = explain(
+                self._evaluator,
+                outcome.measured,
+                verdicts,
+                self._options,
+                self._free,
+                outcome.coverage,
+                self._batch_rows,
+            )
 
     def first_gradients(self) -> CheckRecord:
         """Call the functions at the current point, and nothing more."""
@@ -323,6 +331,8 @@ class Plan:
             and not (name in earlier.failed and not judgement.finding.kinks)
         ]
         if doubted:
+            from gradhook.check.off_the_kink import measure_off_the_tie  # seldom needed
+
             current = measure_off_the_tie(
                 self._evaluator,
                 current,

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 
 from gradhook._types import MISMATCH, Verdict
 from gradhook.diagnosis.experiment import revisit, vanishes
+from gradhook.diagnosis.explanation import Explanation
 from gradhook.diagnosis.hints import hints
 from gradhook.diagnosis.hypotheses import IN_A_PART
 from gradhook.diagnosis.hypotheses.zero_slices import ZeroSlices
@@ -31,10 +32,9 @@ from gradhook.evaluation.evaluator import Evaluator
 from gradhook.objective.switches import BoundSwitch
 from gradhook.options import Options
 from gradhook.probe.result import SettingResult
-from gradhook.report import Cause
 from gradhook.verdict.evidence import Location, describe
 
-__all__ = ["Explanation", "explain"]
+__all__ = ["explain"]
 
 FOR_PLACES = 120
 """Of these, what hypotheses leave for places and parts."""
@@ -45,23 +45,6 @@ SPREAD_BLOCKS = 2
 RESOLVED_SHARE = 0.03
 """Share of the smallest ratio that is wrong, to which a right block must be resolved to be
 evidence."""
-
-
-@dataclass(slots=True)
-class Explanation:
-    """Where and why blocks are wrong.
-
-    Args:
-        causes: Confirmed, that of the largest mismatch first.
-        boundary: Where the fault enters, in words, as far as no cause explains it.
-        locations: What the search inside blocks found; of every wrong block at least one element.
-        where: Per block, its wrong part in words.
-    """
-
-    causes: list[Cause] = field(default_factory=list)
-    boundary: str = ""
-    locations: dict[str, Location] = field(default_factory=dict)
-    where: dict[str, str] = field(default_factory=dict)
 
 
 def explain(

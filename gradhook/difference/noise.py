@@ -26,7 +26,6 @@ from gradhook.difference.base import Line, Samples, check_step
 
 __all__ = ["NoiseEstimate", "grain", "noise_level"]
 
-SPACINGS_TRIED = 3
 TABLE_POINTS = range(7)
 """On one side of 0: a kink at 0 is not noise, and no parity of the line cancels differences."""
 
@@ -64,7 +63,7 @@ class NoiseEstimate:
 
 
 def noise_level(
-    line: Line, *, spacing: float = 1e-8, at_zero: float | None = None, tables: int = SPACINGS_TRIED
+    line: Line, *, spacing: float = 1e-8, at_zero: float | None = None, tables: int = 3
 ) -> NoiseEstimate:
     """Measure the noise of a line from difference tables of 7 values, at most three of them.
 

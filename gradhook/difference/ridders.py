@@ -23,12 +23,10 @@ import math
 from dataclasses import dataclass, replace
 
 from gradhook.difference.base import Estimate, Line, Samples, check_noise, check_step, floored
+from gradhook.difference.search import LONGEST_CHOSEN
 from gradhook.errors import OptionError
 
 __all__ = ["Ridders"]
-
-DEFAULT_STEP = 2.0**-4
-"""First step: short of a natural displacement, far above any noise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +81,7 @@ class Ridders:
         samples = Samples(line)
         slopes = _Table(self.shrink, first_power=2)
         gaps = _Table(self.shrink, first_power=1)
-        step = DEFAULT_STEP if self.step is None else self.step
+        step = LONGEST_CHOSEN if self.step is None else self.step
         centre = samples(0.0)
         for _ in range(self.levels):
             ahead, behind = samples(step), samples(-step)

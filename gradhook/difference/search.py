@@ -77,10 +77,6 @@ LONGEST_CHOSEN = 2.0**-4
 a fifth of a natural displacement."""
 
 
-LEAP = 1e3
-"""Largest growth of their step at once: from the shortest first step to the longest in three."""
-
-
 def never(_: Estimate) -> bool:
     """The goal that no estimate reaches."""
     return False
@@ -249,7 +245,8 @@ def differentiate(line: Line, formula: Formula, *, step: float | None, noise: fl
         )
 
     first = _first_step(at_zero, noise, order)
-    options = SearchOptions(first, LONGEST_CHOSEN, enough=enough, grow=LEAP)
+    # From the shortest first step to the longest in three.
+    options = SearchOptions(first, LONGEST_CHOSEN, enough=enough, grow=1 / SHRINK)
     found = search(inside, at_zero, formula, options, noise=noise)
     if math.isnan(found.value):
         raise outside[-1]

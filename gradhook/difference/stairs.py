@@ -12,14 +12,14 @@ import math
 from gradhook.difference import NoiseEstimate, noise_level
 from gradhook.difference.base import Samples
 from gradhook.difference.formulas import Sharp
+from gradhook.difference.search import DISAGREE
 from gradhook.errors import NonFiniteLossError
 
-__all__ = ["DIVISORS", "STAIR", "SUSPICIOUS", "WIDE", "jump", "stair", "wide_level"]
+__all__ = ["DIVISORS", "SUSPICIOUS", "WIDE", "jump", "stair", "wide_level"]
 
-WIDE, STAIR = (1e-2, 1e-1), 3.0
+WIDE = (1e-2, 1e-1)
 """Distances over which a slope is that of many stairs, in units of the blocks' scales, the second
-for numbers as coarse as float16's; and multiple of both errors by which it must differ from the one
-between close points."""
+for numbers as coarse as float16's."""
 
 DEPARTURE, BENDS_AT_ONCE, SECOND = 0.1, 100.0, 1.37
 """Share of the difference of both slopes at which a line has left the first; by how much more than
@@ -92,7 +92,7 @@ def jump(
         return 0.0
     near_error = 2 * level / reach + abs(across.gap) * reach / h
     apart = abs(near - across.value)
-    if apart <= STAIR * (near_error + across.error):
+    if apart <= DISAGREE * (near_error + across.error):
         return 0.0
     # A line that bends leaves its slope by and by, one with a kink or with stairs all at once; past
     # a kink the slope is another and the same everywhere, on stairs it is the first again, or wild.

@@ -15,10 +15,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from gradhook._types import Tolerance, Verdict
-from gradhook.difference.stairs import STAIR
+from gradhook.difference.search import DISAGREE
 from gradhook.evaluation.line import Line
 from gradhook.probe.again import measure_again
 from gradhook.probe.block_evidence import add_probes, concluded, directions_of
+from gradhook.probe.budget import DIRECTIONS, FEWER_DIRECTIONS
 from gradhook.probe.noise_level import hidden_noise, outstands
 from gradhook.probe.prober import Prober
 from gradhook.probe.result import EarlierResults
@@ -28,13 +29,13 @@ from gradhook.verdict.judge import Further, Judgement, doubt, judge
 
 __all__ = ["AdaptiveProbing"]
 
-MOST_PROBES, PROBES_AT_ONCE = 12, 3
-"""Directions drawn at most where a verdict is doubtful, and how many between two looks at it."""
+MOST_PROBES = 12
+"""Directions drawn at most where a verdict is doubtful."""
 
 
-FROM_AFAR, FAR_GOAL = 2, 0.1
-"""Directions along which a block is probed from long steps, and the error wanted, as a share of the
-one at which a check can tell right from wrong."""
+FAR_GOAL = 0.1
+"""Error wanted of probes from long steps, as a share of the one at which a check can tell right
+from wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class AdaptiveProbing:
             if alone:
                 worst = max(range(len(evidence.probes)), key=lambda k: evidence.probes[k].z)
                 evidence = measure_again(self.prober, evidence, (worst,))
-            count = min(PROBES_AT_ONCE, MOST_PROBES - len(evidence.probes))
+            count = min(DIRECTIONS, MOST_PROBES - len(evidence.probes))
             evidence = add_probes(self.prober, evidence, count, sharp=alone)
             judgement = self.judge(evidence)
         limited = Further.AFAR in judgement.further and math.isfinite(self.prober.noise)
@@ -83,7 +84,7 @@ class AdaptiveProbing:
         """The evidence with a few probes from long steps instead, where these see further."""
         goal = FAR_GOAL * self.tolerance.fail * evidence.analytic_norm
         directions = directions_of(self.prober, evidence)
-        chosen = directions if evidence.exact else directions[:FROM_AFAR]
+        chosen = directions if evidence.exact else directions[:FEWER_DIRECTIONS]
         probes = [self.prober.from_afar(evidence.name, v, goal) for v in chosen]
         worst = max(probe.slope.error for probe in probes)
         if not worst < max(probe.slope.error for probe in evidence.probes):
@@ -136,7 +137,7 @@ class AdaptiveProbing:
     @contextlib.contextmanager
     def _largest_mismatch(self, evidence: BlockEvidence) -> Iterator[tuple[Line, Probe]]:
         # Of the probes that stand out beyond their error: noise makes the others.
-        size = [abs(p.residual) if p.z > STAIR else 0.0 for p in evidence.probes]
+        size = [abs(p.residual) if p.z > DISAGREE else 0.0 for p in evidence.probes]
         k = max(range(len(size)), key=size.__getitem__)
         with self.prober.line(evidence.name, directions_of(self.prober, evidence)[k]) as line:
             yield line, evidence.probes[k]

@@ -15,7 +15,7 @@ from gradhook.options import Options
 from gradhook.probe.adaptive import AdaptiveProbing
 from gradhook.probe.analytic_rounding import with_analytic_error
 from gradhook.probe.block_evidence import gather
-from gradhook.probe.budget import UNLIMITED, Budget
+from gradhook.probe.budget import DIRECTIONS, FEWER_DIRECTIONS, UNLIMITED, Budget
 from gradhook.probe.elements import measure_elements
 from gradhook.probe.prober import Prober
 from gradhook.probe.result import EarlierResults, SettingResult
@@ -29,9 +29,6 @@ __all__ = ["enter", "measure"]
 
 TEXTBOOK_EPS = 1e-7
 """The epsilon of the plain textbook check."""
-
-MAIN_DIRECTIONS, FURTHER_DIRECTIONS = 3, 2
-"""Directions per block at the main setting and at each further one."""
 
 
 def measure(
@@ -60,7 +57,7 @@ def measure(
     exhaustive = options.effort == "exhaustive"
     like, elsewhere = earlier.like, earlier.elsewhere
     prober = Prober(entered, method=options.method, like=like, elsewhere=elsewhere)
-    probes = probes or (FURTHER_DIRECTIONS if earlier.like else MAIN_DIRECTIONS)
+    probes = probes or (FEWER_DIRECTIONS if earlier.like else DIRECTIONS)
     names = list(evaluator.workspace.names if names is None else names)
     thorough = confirm or earlier.like is None or bool(entered.setting.moves)
     adaptive = AdaptiveProbing(entered, prober, tolerance, earlier, thorough)

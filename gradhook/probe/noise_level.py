@@ -11,7 +11,8 @@ from typing import Any
 from gradhook.difference.base import Samples
 from gradhook.difference.formulas import Sharp
 from gradhook.difference.noise_table import Noise, measure_noise
-from gradhook.difference.stairs import STAIR, WIDE
+from gradhook.difference.search import DISAGREE
+from gradhook.difference.stairs import WIDE
 from gradhook.errors import NonFiniteLossError
 from gradhook.evaluation.directions import random_direction, seeded
 from gradhook.evaluation.evaluator import Evaluator
@@ -91,7 +92,7 @@ def hidden_noise(
                 found = measure_noise(
                     lambda t: line(t * scale), at_zero=at_zero, wide=(wide,), waves=False
                 )
-                return found if found.level > STAIR * noise else None
+                return found if found.level > DISAGREE * noise else None
     return None
 
 
@@ -107,7 +108,7 @@ def outstands(line: Callable[[float], float], probe: Probe, *, scale: float, noi
     for wide in WIDE:
         step = wide * scale
         far = (line(step) - line(-step)) / (2 * step)
-        if not abs(far - probe.analytic) <= STAIR * noise / step:  # nan outside of the domain
+        if not abs(far - probe.analytic) <= DISAGREE * noise / step:  # nan outside of the domain
             return True
     return False
 
@@ -120,5 +121,5 @@ def _acquits(line: Samples, probe: Probe, step: float, at_zero: float, noise: fl
         return False
     slope = Sharp()(line, at_zero, step, noise)
     apart, off = abs(slope.value - near.value), abs(slope.value - probe.analytic)
-    agrees = off <= max(STAIR * slope.error, CLOSE * apart)
-    return agrees and apart > STAIR * (slope.error + near.error)
+    agrees = off <= max(DISAGREE * slope.error, CLOSE * apart)
+    return agrees and apart > DISAGREE * (slope.error + near.error)

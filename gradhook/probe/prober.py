@@ -40,14 +40,15 @@ from gradhook.probe.steps import (
 )
 from gradhook.verdict.evidence import Probe
 
-__all__ = ["Prober"]
+__all__ = ["VANISHING", "Prober"]
 
 SMALLER = 0.1
 """Size and steepness of the loss, relative to the main setting's, below which its noise is measured
 anew."""
 
 VANISHING = 1e-6
-"""Loss, relative to the main setting's, below which no noise is believed below the one there."""
+"""Loss, relative to an ordinary one, below which it is tiny: no noise is believed below that at the
+main setting."""
 
 
 STRAIGHT = 1e7

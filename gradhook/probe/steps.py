@@ -51,10 +51,6 @@ LONGEST_STEP = 0.1
 SHORTEST_STEP = 1e-9
 """Shortest step that a pair starts with, in units of a block's scale."""
 
-KINKS_BELOW = 2e-9
-"""A sharp step below this, in units of a block's scale, was driven there by kinks, unless a
-curvature that explains it stands out of the noise there."""
-
 NEGLIGIBLE = 1e-5
 """Error, as a share of an ordinary block's slope, at which a slope that is zero within it needs no
 further round."""
@@ -223,9 +219,13 @@ class Steps:
         self._relative_step = max(found, SHORTEST_FIRST_STEP)
 
     def _driven(self, slope: Estimate, scale: float) -> bool:
-        """Whether kinks drove the step down, rather than a curvature that is seen at its end."""
+        """Whether kinks drove the step down, rather than a curvature that is seen at its end.
+
+        A sharp step below two of the shortest pair's was driven there by kinks, unless a curvature
+        that explains it stands out of the noise there.
+        """
         bends = abs(slope.gap) > LOST * 2 * self.noise / slope.step
-        return slope.kink or (slope.step < KINKS_BELOW * scale and not bends)
+        return slope.kink or (slope.step < 2 * SHORTEST_STEP * scale and not bends)
 
     def _at_best(self, goal: Goal) -> float:
         """The relative error wanted, or the goal's multiple of the best that the noise allows.

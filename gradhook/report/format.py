@@ -12,7 +12,6 @@ import math
 import operator
 import os
 import re
-import shutil
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -188,6 +187,8 @@ def width(stream: IO[str]) -> int:
 
     The environment variable ``COLUMNS`` counts more, as everywhere in Python.
     """
+    import shutil  # which brings every kind of compression along
+
     columns = shutil.get_terminal_size((NARROW, 24)).columns if _is_terminal(stream) else NARROW
     return min(columns, WIDEST)
 

@@ -40,10 +40,6 @@ PRECEDENCE = (
 """Over the settings of one block: what judged outranks what could not."""
 
 
-LIKE_ROUNDING = 3.0
-"""A mismatch within this multiple of the rounding of a gradient a step away is rounding too."""
-
-
 class Further(enum.Flag):
     """What further measurement could change a verdict.
 
@@ -176,12 +172,15 @@ def is_worse_here(here: Judgement, nearby: Judgement) -> bool:
     return here.finding.verdict in MISMATCH and worse and apart
 
 
-def judge_kink(here: Judgement, nearby: Judgement, *, kink: bool | None = True) -> Judgement:
+def judge_kink(
+    here: Judgement, nearby: Judgement, tolerance: Tolerance, *, kink: bool | None = True
+) -> Judgement:
     """Judge a mismatch at the current point by what a point nearby, off every tie, says of it.
 
     Args:
         here: What was seen at the current point.
         nearby: What was seen a step away.
+        tolerance: The constants of judging.
         kink: Whether there is evidence of a kink at the current point: one-sided slopes that differ
             by the order of the mismatch, or operands that are equal to the bit.  ``None`` where the
             loss cannot be traced and its one-sided slopes agree.
@@ -200,7 +199,7 @@ def judge_kink(here: Judgement, nearby: Judgement, *, kink: bool | None = True) 
         finding = replace(nearby.finding, setting=here.finding.setting, kinks=here.finding.kinks)
         return replace(nearby, finding=finding)
     if verdict is Verdict.UNTESTED and (
-        here.comparison.norms.residual <= LIKE_ROUNDING * nearby.comparison.error_norm
+        here.comparison.norms.residual <= tolerance.resolved * nearby.comparison.error_norm
     ):
         finding = replace(here.finding, verdict=verdict, note=nearby.finding.note)
         finding = replace(finding, ratio=math.nan, ratio_error=math.nan)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import gradhook
-from gradhook.check import plan as _session
 from gradhook.diagnosis.branches import trace as _trace
 from gradhook.diagnosis.branches.recording import recording
 from gradhook.diagnosis.branches.traced_array import Traced, traced
@@ -65,7 +64,7 @@ def is_the_maximum(branch, flips=12, size=42):
 
 
 def untraced(monkeypatch):
-    monkeypatch.setattr(_session, "trace_branches", lambda *_: {})
+    monkeypatch.setattr(_trace, "trace_branches", lambda *_: {})
 
 
 def test_a_kink_at_the_current_point_names_its_line():

@@ -1,4 +1,4 @@
-"""``import gradhook`` loads the assertions no earlier than they are named."""
+"""What is seldom needed is loaded when it is: the assertions, and what explains a mismatch."""
 
 import subprocess
 import sys
@@ -19,6 +19,29 @@ gradhook.testing.assert_gradients
         [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_check_that_passes_loads_nothing_that_explains_a_mismatch():
+    code = """
+import sys
+import numpy
+import gradhook
+x = numpy.linspace(0.3, 1.1, 5)
+print(gradhook.check_gradients(lambda x: (x @ x, {factor} * x), x).verdict)
+print(*(name for name in sys.modules if name.startswith("gradhook.diagnosis.")))
+"""
+    loaded = {}
+    for factor in (2, 3):
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", code.format(factor=factor)],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        verdict, names = done.stdout.splitlines()
+        loaded[verdict] = names.split()
+    assert loaded["PASS"] == ["gradhook.diagnosis.explanation"]
+    assert "gradhook.diagnosis.explain" in loaded["FAIL"]
 
 
 def test_a_misspelt_attribute_of_testing_is_an_attribute_error():

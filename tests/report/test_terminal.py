@@ -37,9 +37,7 @@ def test_an_empty_variable_declines_nothing(environment):
 
 @pytest.mark.parametrize(("columns", "used"), [(60, 60), (100, 100), (120, 120), (300, 120)])
 def test_the_width_is_that_of_the_terminal_up_to_120(environment, columns, used):
-    environment.setattr(
-        _terminal.shutil, "get_terminal_size", lambda _: os.terminal_size((columns, 24))
-    )
+    environment.setattr("shutil.get_terminal_size", lambda _: os.terminal_size((columns, 24)))
     assert _terminal.width(Screen()) == used
 
 

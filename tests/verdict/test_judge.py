@@ -155,7 +155,7 @@ def test_a_gradient_that_is_rounding_is_untested_where_the_numerical_one_is_no_l
 
 def test_a_mismatch_that_vanishes_a_step_away_is_a_kink():
     here, away = judged(0.0, 1.0, 1e-9, norm=1.0, kink=True), judged(1.0, 1.0, 1e-9)
-    found = judge_kink(here, away)
+    found = judge_kink(here, away, TOLERANCE)
     assert found.finding.verdict == "KINK"
     assert found.finding.ratio == away.finding.ratio
     assert "at a tie the loss has no derivative" in found.finding.note
@@ -163,7 +163,7 @@ def test_a_mismatch_that_vanishes_a_step_away_is_a_kink():
 
 def test_a_mismatch_here_alone_without_a_kink_is_wrong_exactly_here():
     here, away = judged(0.0, 1.0, 1e-9, norm=1.0), judged(1.0, 1.0, 1e-9)
-    found = judge_kink(here, away, kink=False).finding
+    found = judge_kink(here, away, TOLERANCE, kink=False).finding
     assert found.verdict == "FAIL"
     assert "wrong exactly here, where the loss is smooth" in found.note
     assert found.ratio == here.finding.ratio
@@ -171,7 +171,7 @@ def test_a_mismatch_here_alone_without_a_kink_is_wrong_exactly_here():
 
 def test_where_nothing_can_be_traced_both_readings_are_told():
     here, away = judged(0.0, 1.0, 1e-9, norm=1.0), judged(1.0, 1.0, 1e-9)
-    found = judge_kink(here, away, kink=None).finding
+    found = judge_kink(here, away, TOLERANCE, kink=None).finding
     assert found.verdict == "WARN"
     assert "cannot be traced" in found.note
     assert "special case" in found.note
@@ -179,19 +179,19 @@ def test_where_nothing_can_be_traced_both_readings_are_told():
 
 def test_a_mismatch_no_larger_than_the_rounding_of_the_gradient_nearby_is_untested():
     away = judged(1e-3, 1e-5, 1e-9, analytic_error=1e-3, ordinary=1.0)
-    near = judge_kink(judged(2e-3, 1e-5, 1e-9), away).finding
+    near = judge_kink(judged(2e-3, 1e-5, 1e-9), away, TOLERANCE).finding
     assert near.verdict == "UNTESTED"
     assert math.isnan(near.ratio)
-    assert judge_kink(judged(0.5, 1e-5, 1e-9), away).finding.verdict == "INCONCLUSIVE"
+    assert judge_kink(judged(0.5, 1e-5, 1e-9), away, TOLERANCE).finding.verdict == "INCONCLUSIVE"
 
 
 def test_a_mismatch_that_stays_a_step_away_counts():
-    found = judge_kink(judged(0.0, 1.0, 1e-9, norm=1.0), judged(1.0, 2.0, 1e-9))
+    found = judge_kink(judged(0.0, 1.0, 1e-9, norm=1.0), judged(1.0, 2.0, 1e-9), TOLERANCE)
     assert found.finding.verdict == "FAIL"
 
 
 def test_a_tie_with_no_answer_nearby_is_inconclusive():
-    found = judge_kink(judged(0.0, 1.0, 1e-9, norm=1.0), judged(1.0, 1.0, 1e-1))
+    found = judge_kink(judged(0.0, 1.0, 1e-9, norm=1.0), judged(1.0, 1.0, 1e-1), TOLERANCE)
     assert found.finding.verdict == "INCONCLUSIVE"
 
 
