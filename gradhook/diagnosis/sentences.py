@@ -161,7 +161,7 @@ SENTENCES: Mapping[str, Wording] = MappingProxyType(
             "a difference that stays when the penalty is off",
         ),
         "zero_slices": Wording(
-            "{part} wrong, and nothing else: {what} zero. {likely}",
+            "{part} wrong, and nothing else: {what} zero",
             "these slices are wrong one by one, all others right along fresh directions",
             "a wrong element elsewhere",
         ),

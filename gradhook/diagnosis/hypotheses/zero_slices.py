@@ -70,7 +70,12 @@ class ZeroSlices(Hypothesis):
         indices = np.array([index for _, index in sliced])
         if not set(indices) <= set(_empty_slices(block, axis)):
             return None
-        return cls(block, axis, indices, Refutation((Trial("all else", "right"),)))
+        return cls(
+            block,
+            axis,
+            indices,
+            Refutation((Trial(f"a search through {block.name}", "all else is right"),)),
+        )
 
     def predict(self) -> Mapping[str, Array]:
         return {self.blocks[0]: self._block.gradient}
@@ -86,7 +91,6 @@ class ZeroSlices(Hypothesis):
 
     def sentence(self) -> str:
         empty, a = self._empty, self._block.gradient
-        ends = len(empty) == 1 and int(empty[0]) in (0, a.shape[self._axis] - 1)
         what = ("row", "column")[self._axis] if a.ndim == 2 else "slice"
         some = ", ".join(str(int(i)) for i in empty[:NAMED_SLICES]) + (
             ", …" if len(empty) > NAMED_SLICES else ""
@@ -95,7 +99,6 @@ class ZeroSlices(Hypothesis):
             self.said,
             part=self.where,
             what=f"{what} {some} is" if len(empty) == 1 else f"{what}s {some} are",
-            likely="Likely a loop that stops one short." if ends else "Nothing is written there.",
         )
 
 
