@@ -221,12 +221,6 @@ def test_a_pass_in_coarse_arithmetic_says_how_far_it_saw():
     assert str(report_of(fine)).startswith("gradcheck: PASS to 4e-05, 1 block; ")
 
 
-def test_the_header_names_the_block_of_the_worst_ratio():
-    wrong = [block("W1", Verdict.FAIL, 0.2), block("W2", Verdict.FAIL, 0.4), block("b")]
-    first = str(report_of(*wrong, verdict=Verdict.FAIL)).splitlines()[0]
-    assert first == "gradcheck: FAIL, W1, W2 wrong; worst ratio 0.4 in W2; 1 of 3 right"
-
-
 def test_the_same_failure_later_is_one_line():
     first = dataclasses.replace(failing(), step=0)
     later = dataclasses.replace(failing(), step=10, seconds=3.0, evaluations=70, rows=(2, 3))
