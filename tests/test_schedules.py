@@ -45,29 +45,15 @@ def due_steps(schedule, limit):
     return found
 
 
-@given(SCHEDULES, FROM)
-def test_the_next_step_is_beyond_the_one_asked(schedule, step):
-    due = schedule.next_after(step)
-    assert due is None or due > step
-
-
-@given(SCHEDULES, FROM, FROM)
-def test_the_next_step_never_goes_back(schedule, first, second):
-    early, late = (schedule.next_after(step) for step in sorted((first, second)))
-    assert late is None or (early is not None and early <= late)
-
-
-@given(SCHEDULES, FROM)
-def test_nothing_is_due_between_a_step_and_the_next_one(schedule, step):
+@given(SCHEDULES, st.integers(-1000, 12_000))
+def test_the_next_step_is_the_first_due_one_beyond_the_one_asked(schedule, step):
     due = schedule.next_after(step)
     if due is not None:
+        assert due > max(step, 0)
         assert schedule.next_after(due - 1) == due
         assert all(schedule.next_after(k) == due for k in range(step, min(due, step + 50)))
-
-
-@given(SCHEDULES, st.integers(-1000, 0))
-def test_no_step_before_the_first_is_ever_due(schedule, step):
-    assert schedule.next_after(step) == schedule.next_after(0)
+    if step <= 0:
+        assert due == schedule.next_after(0)
 
 
 @given(st.integers(1, 200), st.integers(0, 2000))
@@ -171,53 +157,33 @@ def test_what_is_not_a_schedule_is_refused_with_the_remedy(value):
     )
 
 
-@pytest.mark.parametrize("n", [0, -5, 1.5, True, "7", None])
-def test_every_refuses_what_is_not_a_positive_whole_number(n):
-    with pytest.raises(OptionError) as caught:
-        every(n)
-    assert str(caught.value) == (
-        f"every(n) needs a whole number of at least 1, got {n!r}; write schedules.every(100)"
-    )
-
-
-def test_a_number_that_no_step_can_have_names_the_remedy_too():
-    with pytest.raises(OptionError, match=r"got 0; write schedules\.every\(100\)"):
-        as_schedule(0)
-    with pytest.raises(OptionError, match=r"got -3; write schedules\.every\(100\)"):
-        as_schedule(-3)
-
-
-@pytest.mark.parametrize(
-    "steps", [(0,), (10, -1), (1.5,), (True,), ("10",), (["10"],), ([10, 2.0],)]
+EVERY = "every(n) needs a whole number of at least 1, got {}; write schedules.every(100)"
+AT = "at(*steps) needs a whole number of at least 1, got {}; write schedules.at(10, 100)"
+LOGARITHMIC = (
+    "logarithmic({}) needs a whole number of at least {}, got {}; write "
+    "schedules.logarithmic(start=100, factor=10)"
 )
-def test_at_refuses_what_is_not_a_positive_whole_number(steps):
-    with pytest.raises(OptionError) as caught:
-        at(*steps)
-    assert "at(*steps) needs a whole number of at least 1, got " in str(caught.value)
-    assert str(caught.value).endswith("; write schedules.at(10, 100)")
-
-
-@pytest.mark.parametrize("steps", [(), ([],)])
-def test_at_without_a_step_names_never(steps):
-    with pytest.raises(OptionError) as caught:
-        at(*steps)
-    assert str(caught.value) == (
-        "at(*steps) got no step; write schedules.at(10, 100), or schedules.never() for none"
-    )
+NEVER = "at(*steps) got no step; write schedules.at(10, 100), or schedules.never() for none"
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("make", "arguments", "message"),
     [
-        ((0, 10), "logarithmic(start) needs a whole number of at least 1, got 0"),
-        ((100, 1), "logarithmic(factor) needs a whole number of at least 2, got 1"),
-        ((100, 2.5), "logarithmic(factor) needs a whole number of at least 2, got 2.5"),
+        *((every, (n,), EVERY.format(repr(n))) for n in (0, -5, 1.5, True, "7", None)),
+        *((as_schedule, (n,), EVERY.format(n)) for n in (0, -3)),
+        *((at, (n,), AT.format(repr(n))) for n in (0, 1.5, True)),
+        (at, (10, -1), AT.format(-1)),
+        (at, (["10"],), AT.format("'10'")),
+        *((at, given, NEVER) for given in ((), ([],))),
+        (logarithmic, (0, 10), LOGARITHMIC.format("start", 1, 0)),
+        (logarithmic, (100, 1), LOGARITHMIC.format("factor", 2, 1)),
+        (logarithmic, (100, 2.5), LOGARITHMIC.format("factor", 2, 2.5)),
     ],
 )
-def test_logarithmic_refuses_what_never_grows(arguments, message):
+def test_what_is_no_step_is_refused_with_the_remedy(make, arguments, message):
     with pytest.raises(OptionError) as caught:
-        logarithmic(*arguments)
-    assert str(caught.value) == f"{message}; write schedules.logarithmic(start=100, factor=10)"
+        make(*arguments)
+    assert str(caught.value) == message
 
 
 def test_union_refuses_what_is_not_a_schedule():

@@ -77,11 +77,6 @@ def test_a_step_that_falls_is_said_once():
     assert [clock.at(2), clock.at(50), clock.at(3), clock.at(None)] == [52, 100, 101, 102]
 
 
-def test_the_same_step_twice_is_the_same_step():
-    clock = Clock(schedules.every(3))
-    assert [clock.at(3), clock.at(3)] == [3, 3]
-
-
 @pytest.mark.parametrize("step", [1.0, np.float64(2), True, "3", -1, np.array([1]), np.array(1.5)])
 def test_a_step_is_a_whole_number_from_zero(step):
     with pytest.raises(

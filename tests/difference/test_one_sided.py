@@ -62,8 +62,3 @@ def test_backward_is_forward_on_the_mirrored_line():
     assert backward.value == -forward.value
     assert backward.error == forward.error
     assert backward.step == forward.step > 0
-
-
-def test_a_given_step_costs_four_evaluations():
-    assert Forward(step=0.3)(math.sin, noise=EPS).evaluations == 4
-    assert Backward(step=0.3)(math.sin, noise=EPS).evaluations == 4

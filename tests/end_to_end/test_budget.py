@@ -35,7 +35,7 @@ def problem(seed):
     return {"w": rng.standard_normal(12), "b": np.ones(1)}, X, np.zeros(30)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(10))
 def test_a_steep_loss_is_checked_within_the_budget(seed):
     parameters, X, y = problem(seed)
     report = check_gradients(steep, parameters, batch=(X, y), seed=seed)
@@ -84,7 +84,7 @@ def test_a_check_among_ties_keeps_its_budget(seed):
     assert report.evaluations <= 40 * 4 + 100
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(15))
 def test_a_quick_check_keeps_its_two_dozen_evaluations(seed):
     # A loss of its own beside loss and gradients, and a noise that takes one table or several.
     parameters, X, y = problem(seed)

@@ -445,6 +445,7 @@ def test_what_is_no_layer_is_refused():
         "backward must be a function, got NoneType": (identity, None, X),
         "parameters must be arrays by name, such as": (identity, identity, X, [W]),
         "there is nothing to check": (identity, identity, np.arange(3)),
+        "which is the input's name": (lambda x, p: x, identity, X, {"x": X}),
         r"forward\(x, w, b\) does not fit 1 input": (affine, affine_backward, X, {"w": W}),
         r"forward\(x, w, b\) does not fit 1 input\(s\) and the parameters \(none\)": (
             *(affine, affine_backward, X),

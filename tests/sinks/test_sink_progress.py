@@ -205,13 +205,6 @@ def test_a_second_start_ends_the_first_bar(screen):
     assert "second" in stream.getvalue()
 
 
-def test_advance_and_close_without_start_do_nothing():
-    progress = Progress()
-    progress.advance()
-    progress.close()
-    progress.close()
-
-
 def test_no_thread_is_started(screen):
     screen()
     before = set(threading.enumerate())

@@ -343,9 +343,6 @@ def test_the_reports_themselves_lie_beside_the_events(tmp_path, make_report, mak
     assert [Report.from_json(line) for line in lines] == reports
 
 
-# Names.
-
-
 # Files.
 
 
@@ -527,41 +524,27 @@ def test_a_writer_needs_no_tensorboard(make_report, monkeypatch):
 # What is refused.
 
 
-def test_a_folder_and_a_writer_at_once_are_refused(tmp_path):
-    with pytest.raises(OptionError, match="either logdir or writer, got both"):
-        TensorBoard(tmp_path, writer=Writer())
+PLACES, FOLDER = "either logdir or writer, got ", "run_name must be the name of one folder"
 
 
-def test_neither_folder_nor_writer_is_refused():
-    with pytest.raises(OptionError, match="either logdir or writer, got neither"):
-        TensorBoard()
-
-
-def test_a_writer_that_cannot_add_a_scalar_is_refused():
-    with pytest.raises(OptionError, match=r"add_scalar\(tag, value, step\), object has none"):
-        TensorBoard(writer=object())
-
-
-@pytest.mark.parametrize("logdir", ["", "a\0b"])
-def test_a_logdir_that_is_no_path_is_refused(logdir):
-    with pytest.raises(OptionError, match="logdir must be the path of a file or folder"):
-        TensorBoard(logdir)
-
-
-def test_a_logdir_of_another_type_is_refused():
-    with pytest.raises(OptionError, match="logdir must be a path, got 3"):
-        TensorBoard(3)
-
-
-@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../x", "a\\b", "a\0", 3])
-def test_a_run_name_that_is_not_one_folder_is_refused(tmp_path, name):
-    with pytest.raises(OptionError, match="run_name must be the name of one folder"):
-        TensorBoard(tmp_path, run_name=name)
-
-
-def test_a_run_name_for_a_writer_is_refused():
-    with pytest.raises(OptionError, match="run_name names a folder in logdir"):
-        TensorBoard(writer=Writer(), run_name="mlp")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"logdir": "runs", "writer": Writer()}, PLACES + "both"),
+        ({}, PLACES + "neither"),
+        ({"writer": object()}, r"add_scalar\(tag, value, step\), object has none"),
+        *(({"logdir": name}, "logdir must be the path of a file or folder") for name in ("", "\0")),
+        ({"logdir": 3}, "logdir must be a path, got 3"),
+        *(
+            ({"logdir": "runs", "run_name": name}, FOLDER)
+            for name in ("", ".", "..", "a/b", "../x", "a\\b", "a\0", 3)
+        ),
+        ({"writer": Writer(), "run_name": "mlp"}, "run_name names a folder in logdir"),
+    ],
+)
+def test_what_names_no_place_is_refused(arguments, message):
+    with pytest.raises(OptionError, match=message):
+        TensorBoard(**arguments)
 
 
 def test_a_missing_package_is_named_when_the_sink_is_built(tmp_path, monkeypatch):
