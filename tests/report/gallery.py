@@ -1,4 +1,4 @@
-"""Typical checks, whose reports ``test_gallery.py`` reads.
+"""Typical checks, whose reports ``test_golden_text.py`` compares with the text stored.
 
 Small networks written as a student writes them, with one line wrong, and right ones that only look
 wrong.  Each takes a fraction of a second.
