@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-__all__ = ["FEWEST_ROUNDS", "QUICK", "SEARCH", "UNLIMITED", "Budget"]
+__all__ = ["FEWEST_ROUNDS", "LATER", "QUICK", "RULES", "SEARCH", "UNLIMITED", "Budget"]
 
 FOR_EACH, BESIDES = 40, 100
 """Evaluations of a passing check, for each block and besides."""
@@ -25,6 +25,10 @@ FEWEST_ROUNDS = 2
 
 SEARCH = 1300
 """Evaluations that the search of one block may take."""
+
+LATER, RULES = 10, 40
+"""Evaluations that a search at the main setting leaves to each later setting, for each block, and
+to what is tried once it has found nothing."""
 
 
 class Budget:
@@ -52,6 +56,10 @@ class Budget:
     def share(self, parts: float) -> Budget:
         """What is left, divided by the parts that are still to share it."""
         return Budget(self._spent, self.left / max(1.0, parts))
+
+    def without(self, needed: float) -> Budget:
+        """What is left but for what something else will need."""
+        return Budget(self._spent, self.left - needed)
 
     def rounds(self, cost: int, most: int, *, least: int = FEWEST_ROUNDS) -> int:
         """How many rounds of so many evaluations a probe may try, of at most ``most``."""

@@ -38,6 +38,7 @@ def measure(
     options: Options,
     *,
     budget: Budget = UNLIMITED,
+    search: Budget = UNLIMITED,
     earlier: EarlierResults | None = None,
     names: Sequence[str] | None = None,
     probes: int | None = None,
@@ -50,6 +51,8 @@ def measure(
         entered: The setting, with loss and gradients there.
         options: The check's options.
         budget: What it may cost as long as nothing stands out.
+        search: What it may cost to look for the part of a block in which a mismatch sits that is
+            small enough to pass.
         earlier: What earlier settings found; ``None`` if this is the main one.
         names: Blocks to probe; all by default.
         probes: Directions per block; by default 3 at the main setting and 2 at further ones.
@@ -94,6 +97,7 @@ def measure(
         _small(judgements, earlier, tolerance.warn),
         tolerance,
         dense=tolerance.unlike * max(earlier.dense.values(), default=0.0),
+        budget=search,
     )
     result = SettingResult(entered.setting, prober, entered.gradients, evidence, judgements, plain)
     return result if exhaustive else result.lightened()

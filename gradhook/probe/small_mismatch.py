@@ -28,14 +28,14 @@ from gradhook.evaluation.directions import (
     seeded,
     whole,
 )
-from gradhook.probe.budget import SEARCH, Budget
+from gradhook.probe.budget import SEARCH, UNLIMITED, Budget
 from gradhook.probe.localise import locate
 from gradhook.probe.prober import Prober
 from gradhook.probe.setting import EnteredSetting
 from gradhook.verdict.evidence import BlockEvidence, Location, Probe, describe, is_apart
-from gradhook.verdict.judge import Judgement
+from gradhook.verdict.judge import Further, Judgement
 
-__all__ = ["find_rules", "judge_small"]
+__all__ = ["find_rules", "is_shared", "judge_small"]
 
 SUBSETS, SHARE, TELLING = 3, 1 / 16, 6.0
 """Random subsets that tell a spread mismatch, their share of the elements, and how far one that
@@ -60,6 +60,7 @@ def judge_small(
     tolerance: Tolerance,
     *,
     dense: float,
+    budget: Budget = UNLIMITED,
 ) -> dict[str, Judgement]:
     """Judge resolved mismatches that are too small to be a FAIL by themselves.
 
@@ -70,6 +71,7 @@ def judge_small(
         judgements: What they say, going by the size of the mismatch alone.
         tolerance: The constants of judging.
         dense: Ratio up to which a mismatch is taken for one that lies all over other blocks too.
+        budget: What the search of a mismatch that may pass can cost.
 
     Returns:
         The judgements by shape.
@@ -83,7 +85,12 @@ def judge_small(
             judged[name] = _by_rule(judgement, "", tolerance, shared=True)
             continue
         block, size = evidence[name], judgement.comparison.residual_norm
-        if _is_alike(judgement, [judgements[other] for other in spread], tolerance):
+        ratio = judgement.finding.ratio
+        may_pass = ratio < tolerance.warn or (
+            ratio < tolerance.unexplained and is_shared(len(judgements), len(evidence))
+        )
+        allowed = budget if may_pass else UNLIMITED
+        if not allowed.left or _is_alike(judgement, [judgements[n] for n in spread], tolerance):
             spread.append(name)
             continue
         worth = _search_worth(prober, block, size, tolerance, seeded(seed, 10, index))
@@ -96,7 +103,7 @@ def judge_small(
             gradients[name],
             resolved=tolerance.resolved,
             rounding=tolerance.rounding,
-            budget=Budget(lambda: prober.evaluations, worth),
+            budget=Budget(lambda: prober.evaluations, min(worth, allowed.left)),
             seed=seed,
         )
         if is_apart(found, block, tolerance.few) and found.ratio > tolerance.warn:
@@ -113,11 +120,17 @@ def judge_small(
         values=lambda name: arrays[name],
         tolerance=tolerance,
         seed=seed,
+        budget=budget,
     )
-    shared = len(spread) >= max(SHARED_BLOCKS, len(evidence) / 2)
+    shared = is_shared(len(spread), len(evidence))
     for name in spread:
         judged[name] = _by_rule(judgements[name], rules.get(name, ""), tolerance, shared=shared)
     return judged
+
+
+def is_shared(wrong: int, blocks: int) -> bool:
+    """Whether so many blocks have a small mismatch as one that enters at the loss shows in."""
+    return wrong >= max(SHARED_BLOCKS, blocks / 2)
 
 
 def _is_alike(judgement: Judgement, spread: Sequence[Judgement], tolerance: Tolerance) -> bool:
@@ -210,12 +223,18 @@ def _revised(
     judgement: Judgement, verdict: Verdict, note: str, location: Location | None = None
 ) -> Judgement:
     finding = replace(judgement.finding, verdict=verdict, note=note)
+    further = judgement.further
+    if verdict is Verdict.PASS:
+        further &= ~Further.NEARBY  # no mismatch is left that a kink may have made
     where = describe(location) if location else None
-    return replace(judgement, finding=finding, where=where, location=location)
+    return replace(judgement, finding=finding, further=further, where=where, location=location)
 
 
 FITTED, CONFIRMED = 3, 2
 """Probes that a rule is fitted on, and fresh ones that it must explain."""
+
+HOPEFUL, SLACK = 2, 5.0
+"""Probes of these after which a rule is given up that misses one by so many times what it may."""
 
 ALONE = 3
 """Blocks that are held against a rule each by itself, where none holds for all."""
@@ -229,6 +248,7 @@ def find_rules(
     values: Callable[[str], Array],
     tolerance: Tolerance,
     seed: int,
+    budget: Budget = UNLIMITED,
 ) -> dict[str, str]:
     """The rule that each block's residual follows, as a sentence; blocks without one are left out.
 
@@ -239,6 +259,7 @@ def find_rules(
         values: Returns a block at this point.
         tolerance: The constants of judging.
         seed: Seed of fresh directions.
+        budget: What must be left for each block to be held against a rule by itself.
     """
 
     def rule(several: Sequence[BlockEvidence], seed: int) -> str:
@@ -247,7 +268,7 @@ def find_rules(
     shared = rule(blocks, seed) if blocks else ""
     if shared:
         return dict.fromkeys(sizes, shared)
-    if not 1 < len(blocks) <= ALONE:
+    if not 1 < len(blocks) <= ALONE or not budget.left:
         return {}
     alone = {block.name: rule([block], seed + 1) for block in blocks}
     return {name: found for name, found in alone.items() if found}
@@ -262,22 +283,32 @@ def _rule(
     seed: int,
 ) -> str:
     """The rule that the residual of all these blocks follows; empty if none does."""
+    arrays = {block.name: values(block.name) for block in blocks}
+
+    def factors(probes: Sequence[Probe], slack: float = 1.0) -> tuple[float | None, float | None]:
+        """Of the numerical gradient and of the blocks themselves, where the residual is that."""
+        parts = drawn[: len(probes)]
+        along = [math.fsum(w * v.dot(arrays[name]) for name, v, w in each) for each in parts]
+        slopes = [probe.slope.value for probe in probes]
+        return _fit(probes, slopes, tolerance, slack), _fit(probes, along, tolerance, slack)
+
+    probes: Sequence[Probe]
     if len(blocks) == 1 and blocks[0].exact:
-        probes: Sequence[Probe] = blocks[0].probes
+        probes = blocks[0].probes
         drawn = [[(blocks[0].name, v, 1.0)] for v in prober.directions(blocks[0])]
     else:
         # Sharp enough to tell a rule from an accident: a few probes agree with many to 10 %.
         wanted = tolerance.explained * math.sqrt(len(blocks)) / 3
         drawn = [_drawn(blocks, sizes, seeded(seed, 9, k)) for k in range(FITTED + CONFIRMED)]
-        probes = [prober.along(parts, wanted=wanted) for parts in drawn]
+        probes = [prober.along(parts, wanted=wanted) for parts in drawn[:HOPEFUL]]
+        if factors(probes, SLACK) == (None, None):
+            return ""
+        probes = [*probes, *(prober.along(parts, wanted=wanted) for parts in drawn[HOPEFUL:])]
     if len(probes) < FITTED:
         return ""
-    factor = _fit(probes, [probe.slope.value for probe in probes], tolerance)
+    factor, weight = factors(probes)
     if factor is not None:
         return f"the gradient is {1 + factor:.8g} times the numerical one, everywhere"
-    arrays = {block.name: values(block.name) for block in blocks}
-    along = [math.fsum(w * v.dot(arrays[name]) for name, v, w in parts) for parts in drawn]
-    weight = _fit(probes, along, tolerance)
     if weight is not None:
         return f"the gradient differs by {weight:.3e} times the block itself, everywhere"
     return ""
@@ -293,7 +324,9 @@ def _drawn(
     ]
 
 
-def _fit(probes: Sequence[Probe], known: Sequence[float], tolerance: Tolerance) -> float | None:
+def _fit(
+    probes: Sequence[Probe], known: Sequence[float], tolerance: Tolerance, slack: float
+) -> float | None:
     """The ``c`` of ``residual = c * known``, if it holds on probes that it was not fitted on."""
     fitted = slice(0, -CONFIRMED) if len(probes) >= FITTED + CONFIRMED else slice(None)
     fresh = slice(len(probes) - CONFIRMED, None) if fitted.stop else slice(None)
@@ -304,6 +337,7 @@ def _fit(probes: Sequence[Probe], known: Sequence[float], tolerance: Tolerance) 
     factor = math.fsum(p.residual * k for p, k in pairs) / size
     typical = math.hypot(*(p.residual for p in probes)) / math.sqrt(len(probes))
     for probe, k in zip(probes[fresh], known[fresh], strict=True):
-        if abs(probe.residual - factor * k) + probe.slope.error > tolerance.explained * typical:
+        allowed = slack * tolerance.explained * typical
+        if abs(probe.residual - factor * k) + probe.slope.error > allowed:
             return None
     return factor
