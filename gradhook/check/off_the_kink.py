@@ -124,4 +124,4 @@ def _measured(
     entered = enter(evaluator, setting, seed=options.seed + 202)
     if entered is None:
         return None
-    return measure(entered, options, names=names, probes=1, earlier=earlier)
+    return measure(entered, options, names=names, earlier=earlier)

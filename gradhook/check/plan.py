@@ -39,7 +39,7 @@ from gradhook.evaluation.points import generic
 from gradhook.objective.batch import Rows, upcast
 from gradhook.objective.switches import BoundSwitch
 from gradhook.options import Options
-from gradhook.probe.budget import Budget
+from gradhook.probe.budget import LATER, RULES, UNLIMITED, Budget
 from gradhook.probe.joint import measure_quickly
 from gradhook.probe.measure import measure
 from gradhook.probe.result import EarlierResults
@@ -84,6 +84,7 @@ class Plan:
         self._points = tuple(options.points or ("generic", "current"))
         blocks = len(evaluator.workspace.arrays)
         self._budget = Budget.of_check(lambda: evaluator.evaluations, blocks)
+        self._wrong_on_rows = False  # where the whole batch is asked because it says otherwise
 
     def run(self) -> CheckRecord:
         """Make the check.
@@ -256,6 +257,8 @@ class Plan:
         self._budget = Budget.of_check(
             lambda: evaluator.evaluations, len(evaluator.workspace.arrays)
         )
+        seen = EarlierResults.of(outcome.measured)
+        self._wrong_on_rows = bool(seen.known_wrong)
         self._measure_settings(every)
         return every
 
@@ -289,9 +292,14 @@ class Plan:
         if options.effort == "quick":
             main = measure_quickly(entered, options, elsewhere=elsewhere)
         else:
+            search = UNLIMITED if self._wrong_on_rows else self._budget.without(self._later())
             share = self._budget.share(2)
             main = measure(
-                entered, options, budget=share, earlier=EarlierResults(elsewhere=elsewhere)
+                entered,
+                options,
+                budget=share,
+                search=search,
+                earlier=EarlierResults(elsewhere=elsewhere),
             )
         del point, entered  # large gradients are let go as soon as they may be
         outcome.measured.append(main)
@@ -301,6 +309,12 @@ class Plan:
             outcome.measured += measure_further(
                 evaluator, self._board, main, options, outcome.coverage, self._budget
             )
+
+    def _later(self) -> int:
+        """Evaluations that a search at the main setting leaves to what comes after it."""
+        switches = bool(self._board.dropouts) + len(self._board.penalties)
+        settings = switches + ("current" in self._points)
+        return RULES + LATER * settings * len(self._evaluator.workspace.arrays)
 
     def _displacements(self) -> dict[str, Move]:
         arrays, options = self._evaluator.workspace.arrays, self._options

@@ -54,7 +54,7 @@ def measure_untested_again(
         if entered is None:
             return None
         earlier = EarlierResults.of([main])
-        return measure(entered, options, names=names, probes=1, earlier=earlier).judged_only()
+        return measure(entered, options, names=names, earlier=earlier).judged_only()
 
 
 def _entered(evaluator: Evaluator, main: SettingResult, options: Options) -> EnteredSetting | None:

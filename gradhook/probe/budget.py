@@ -18,7 +18,9 @@ __all__ = [
     "DIRECTIONS",
     "FEWER_DIRECTIONS",
     "FEWEST_ROUNDS",
+    "LATER",
     "QUICK",
+    "RULES",
     "SEARCH",
     "SHORT_SEARCH",
     "UNLIMITED",
@@ -44,6 +46,10 @@ DIRECTIONS, FEWER_DIRECTIONS = 3, 2
 From one direction a residual of a hundred times the error hides with probability 2 %, from two with
 6e-4, from three with 1e-5: that of a normal number below 3/100, and its powers.
 """
+
+LATER, RULES = 10, 40
+"""Evaluations that a search at the main setting leaves to each later setting, for each block, and
+to what is tried once it has found nothing."""
 
 
 class Budget:
@@ -76,6 +82,10 @@ class Budget:
     def share(self, parts: float) -> Budget:
         """What is left, divided by the parts that are still to share it."""
         return Budget(self._spent, self.left / max(1.0, parts))
+
+    def without(self, needed: float) -> Budget:
+        """What is left but for what something else will need."""
+        return Budget(self._spent, self.left - needed)
 
     def rounds(self, cost: int, most: int, *, least: int = FEWEST_ROUNDS) -> int:
         """How many rounds of so many evaluations a probe may try, of at most ``most``."""

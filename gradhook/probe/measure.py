@@ -36,9 +36,9 @@ def measure(
     options: Options,
     *,
     budget: Budget = UNLIMITED,
+    search: Budget = UNLIMITED,
     earlier: EarlierResults | None = None,
     names: Sequence[str] | None = None,
-    probes: int | None = None,
     confirm: bool = False,
 ) -> SettingResult:
     """Probe and judge every block, or those named, in one setting.
@@ -47,9 +47,11 @@ def measure(
         entered: The setting, with loss and gradients there.
         options: The check's options.
         budget: What it may cost as long as nothing stands out.
+        search: What it may cost to look for the part of a block in which a mismatch sits that is
+            small enough to pass.
         earlier: What earlier settings found; ``None`` if this is the main one.
-        names: Blocks to probe; all by default.
-        probes: Directions per block; by default 3 at the main setting and 2 at further ones.
+        names: Blocks to probe, along one direction each unless they are confirmed; by default all,
+            along 3 at the main setting and 2 at further ones.
         confirm: Whether mismatches at the current point are probed as thoroughly as elsewhere.
     """
     earlier = earlier or EarlierResults()
@@ -57,7 +59,9 @@ def measure(
     exhaustive = options.effort == "exhaustive"
     like, elsewhere = earlier.like, earlier.elsewhere
     prober = Prober(entered, method=options.method, like=like, elsewhere=elsewhere)
-    probes = probes or (FEWER_DIRECTIONS if earlier.like else DIRECTIONS)
+    probes = FEWER_DIRECTIONS if earlier.like else DIRECTIONS
+    if names is not None and not confirm:
+        probes = 1
     names = list(evaluator.workspace.names if names is None else names)
     thorough = confirm or earlier.like is None or bool(entered.setting.moves)
     adaptive = AdaptiveProbing(entered, prober, tolerance, earlier, thorough)
@@ -93,6 +97,7 @@ def measure(
         _small(judgements, earlier, tolerance.warn),
         tolerance,
         dense=tolerance.unlike * max(earlier.dense.values(), default=0.0),
+        budget=search,
     )
     result = SettingResult(entered.setting, prober, entered.gradients, evidence, judgements, plain)
     return result if exhaustive else result.lightened()

@@ -29,14 +29,21 @@ from gradhook.evaluation.directions import (
     whole,
 )
 from gradhook.probe.block_evidence import directions_of
-from gradhook.probe.budget import DIRECTIONS, FEWER_DIRECTIONS, SEARCH, SHORT_SEARCH, Budget
+from gradhook.probe.budget import (
+    DIRECTIONS,
+    FEWER_DIRECTIONS,
+    SEARCH,
+    SHORT_SEARCH,
+    UNLIMITED,
+    Budget,
+)
 from gradhook.probe.localise import locate
 from gradhook.probe.prober import Prober
 from gradhook.probe.setting import EnteredSetting
 from gradhook.verdict.evidence import BlockEvidence, Location, Probe, describe, is_apart
-from gradhook.verdict.judge import Judgement
+from gradhook.verdict.judge import Further, Judgement
 
-__all__ = ["find_rules", "judge_small"]
+__all__ = ["find_rules", "is_shared", "judge_small"]
 
 SUBSET_SHARE, TELLING_SUBSET = 1 / 16, 6.0
 """Share of the elements in random subsets that tell a spread mismatch, and how far one that holds
@@ -57,6 +64,7 @@ def judge_small(
     tolerance: Tolerance,
     *,
     dense: float,
+    budget: Budget = UNLIMITED,
 ) -> dict[str, Judgement]:
     """Judge resolved mismatches that are too small to be a FAIL by themselves.
 
@@ -67,6 +75,7 @@ def judge_small(
         judgements: What they say, going by the size of the mismatch alone.
         tolerance: The constants of judging.
         dense: Ratio up to which a mismatch is taken for one that lies all over other blocks too.
+        budget: What the search of a mismatch that may pass can cost.
 
     Returns:
         The judgements by shape.
@@ -80,7 +89,12 @@ def judge_small(
             judged[name] = _by_rule(judgement, "", tolerance, shared=True)
             continue
         block, size = evidence[name], judgement.comparison.norms.residual
-        if _is_alike(judgement, [judgements[other] for other in spread], tolerance):
+        ratio = judgement.finding.ratio
+        may_pass = ratio < tolerance.warn or (
+            ratio < tolerance.unexplained and is_shared(len(judgements), len(evidence))
+        )
+        allowed = budget if may_pass else UNLIMITED
+        if not allowed.left or _is_alike(judgement, [judgements[n] for n in spread], tolerance):
             spread.append(name)
             continue
         worth = _search_worth(prober, block, size, tolerance, seeded(seed, 10, index))
@@ -93,7 +107,7 @@ def judge_small(
             gradients[name],
             resolved=tolerance.resolved,
             rounding=tolerance.rounding,
-            budget=Budget(lambda: prober.evaluations, worth),
+            budget=Budget(lambda: prober.evaluations, min(worth, allowed.left)),
             seed=seed,
         )
         if is_apart(found, block, tolerance.few) and found.norms.ratio > tolerance.warn:
@@ -110,11 +124,17 @@ def judge_small(
         values=lambda name: arrays[name],
         tolerance=tolerance,
         seed=seed,
+        budget=budget,
     )
-    shared = len(spread) >= max(SHARED_BLOCKS, len(evidence) / 2)
+    shared = is_shared(len(spread), len(evidence))
     for name in spread:
         judged[name] = _by_rule(judgements[name], rules.get(name, ""), tolerance, shared=shared)
     return judged
+
+
+def is_shared(wrong: int, blocks: int) -> bool:
+    """Whether so many blocks have a small mismatch as one that enters at the loss shows in."""
+    return wrong >= max(SHARED_BLOCKS, blocks / 2)
 
 
 def _is_alike(judgement: Judgement, spread: Sequence[Judgement], tolerance: Tolerance) -> bool:
@@ -207,9 +227,15 @@ def _revised(
     judgement: Judgement, verdict: Verdict, note: str, location: Location | None = None
 ) -> Judgement:
     finding = replace(judgement.finding, verdict=verdict, note=note)
+    further = judgement.further
+    if verdict is Verdict.PASS:
+        further &= ~Further.NEARBY  # no mismatch is left that a kink may have made
     where = describe(location) if location else None
-    return replace(judgement, finding=finding, where=where, location=location)
+    return replace(judgement, finding=finding, further=further, where=where, location=location)
 
+
+SLACK = 5.0
+"""How far beyond its bound a rule may miss one of its first probes before it is given up."""
 
 RULED_ALONE = 3
 """Blocks that are held against a rule each by itself, where none holds for all."""
@@ -223,6 +249,7 @@ def find_rules(
     values: Callable[[str], Array],
     tolerance: Tolerance,
     seed: int,
+    budget: Budget = UNLIMITED,
 ) -> dict[str, str]:
     """The rule that each block's residual follows, as a sentence; blocks without one are left out.
 
@@ -233,6 +260,7 @@ def find_rules(
         values: Returns a block at this point.
         tolerance: The constants of judging.
         seed: Seed of fresh directions.
+        budget: What must be left for each block to be held against a rule by itself.
     """
 
     def rule(several: Sequence[BlockEvidence], seed: int) -> str:
@@ -241,7 +269,7 @@ def find_rules(
     shared = rule(blocks, seed) if blocks else ""
     if shared:
         return dict.fromkeys(sizes, shared)
-    if not 1 < len(blocks) <= RULED_ALONE:
+    if not 1 < len(blocks) <= RULED_ALONE or not budget.left:
         return {}
     alone = {block.name: rule([block], seed + 1) for block in blocks}
     return {name: found for name, found in alone.items() if found}
@@ -256,8 +284,17 @@ def _rule(
     seed: int,
 ) -> str:
     """The rule that the residual of all these blocks follows; empty if none does."""
+    arrays = {block.name: values(block.name) for block in blocks}
+
+    def factors(probes: Sequence[Probe], slack: float = 1.0) -> tuple[float | None, float | None]:
+        """Of the numerical gradient and of the blocks themselves, where the residual is that."""
+        parts = drawn[: len(probes)]
+        along = [math.fsum(w * v.dot(arrays[name]) for name, v, w in each) for each in parts]
+        slopes = [probe.slope.value for probe in probes]
+        return _fit(probes, slopes, tolerance, slack), _fit(probes, along, tolerance, slack)
+
     if len(blocks) == 1 and blocks[0].exact:
-        probes: Sequence[Probe] = blocks[0].probes
+        probes = [*blocks[0].probes]
         drawn = [[(blocks[0].name, v, 1.0)] for v in directions_of(prober, blocks[0])]
     else:
         # Sharp enough to tell a rule from an accident: a few probes agree with many to 10 %.
@@ -265,15 +302,15 @@ def _rule(
         drawn = [
             _drawn(blocks, sizes, seeded(seed, 9, k)) for k in range(DIRECTIONS + FEWER_DIRECTIONS)
         ]
-        probes = [prober.along(parts, wanted=wanted) for parts in drawn]
+        probes = [prober.along(parts, wanted=wanted) for parts in drawn[:FEWER_DIRECTIONS]]
+        if factors(probes, SLACK) == (None, None):
+            return ""
+        probes += [prober.along(parts, wanted=wanted) for parts in drawn[FEWER_DIRECTIONS:]]
     if len(probes) < DIRECTIONS:
         return ""
-    factor = _fit(probes, [probe.slope.value for probe in probes], tolerance)
+    factor, weight = factors(probes)
     if factor is not None:
         return f"the gradient is {1 + factor:.8g} times the numerical one, everywhere"
-    arrays = {block.name: values(block.name) for block in blocks}
-    along = [math.fsum(w * v.dot(arrays[name]) for name, v, w in parts) for parts in drawn]
-    weight = _fit(probes, along, tolerance)
     if weight is not None:
         return f"the gradient differs by {weight:.3e} times the block itself, everywhere"
     return ""
@@ -289,7 +326,9 @@ def _drawn(
     ]
 
 
-def _fit(probes: Sequence[Probe], known: Sequence[float], tolerance: Tolerance) -> float | None:
+def _fit(
+    probes: Sequence[Probe], known: Sequence[float], tolerance: Tolerance, slack: float
+) -> float | None:
     """The ``c`` of ``residual = c * known``, if it holds on probes that it was not fitted on."""
     fitted = (
         slice(0, -FEWER_DIRECTIONS) if len(probes) >= DIRECTIONS + FEWER_DIRECTIONS else slice(None)
@@ -302,6 +341,7 @@ def _fit(probes: Sequence[Probe], known: Sequence[float], tolerance: Tolerance) 
     factor = math.fsum(p.residual * k for p, k in pairs) / size
     typical = math.hypot(*(p.residual for p in probes)) / math.sqrt(len(probes))
     for probe, k in zip(probes[fresh], known[fresh], strict=True):
-        if abs(probe.residual - factor * k) + probe.slope.error > tolerance.explained * typical:
+        allowed = slack * tolerance.explained * typical
+        if abs(probe.residual - factor * k) + probe.slope.error > allowed:
             return None
     return factor
