@@ -52,7 +52,7 @@ def measure_further(
     Returns:
         The settings measured; the switches are back at the main setting's.
     """
-    settings: list[tuple[Setting, str]] = []
+    settings: list[tuple[Setting, str, str]] = []
     if evaluator.penalty is not None and main.prober.loss:
         added = evaluator.penalty(evaluator.workspace.container(), evaluator.batch)
         share = abs(float(added) / main.prober.loss)
@@ -68,24 +68,25 @@ def measure_further(
         else:
             name = "generic point, dropout replayed"
             setting = replace(main.setting, name=name, switches=board.states(dropout="on"))
-            why = "dropout's own backward pass was not exercised: its mask cannot be replayed"
-            settings.append((setting, f"{why}; pass state= the generator that draws it"))
+            what = "dropout's own backward pass was not exercised"
+            why = "its mask cannot be replayed; pass state= the generator that draws it"
+            settings.append((setting, what, why))
     for switch in board.penalties:
         settings += _penalty_settings(evaluator, board, main, switch, coverage)
     measured = []
-    for index, (setting, why_not) in enumerate(settings):
+    for index, (setting, what, why) in enumerate(settings):
         evaluator.switches = list(setting.switches)
         try:
             loss, gradients = evaluator.loss_and_gradients()
             sound = not outside_domain(loss) and (not board.dropouts or evaluator.loss() == loss)
         except Exception as error:  # another value of a switch may be outside the domain
-            coverage.append(f"{why_not} ({type(error).__name__}: {error})")
+            coverage.append(f"{what} ({type(error).__name__}: {error})")
             continue
         if not sound:
-            coverage.append(why_not)
+            coverage.append(f"{what}: {why}")
             continue
         if loss == 0.0 and not any(gradient.any() for gradient in gradients.values()):
-            coverage.append(f"{why_not}: loss and gradients are zero then")
+            coverage.append(f"{what}: loss and gradients are zero then")
             continue
         entered = EnteredSetting(evaluator, setting, options.seed + 1 + index, loss, gradients)
         part = budget.share(len(settings) - index + 1)  # one more for the current point
@@ -100,26 +101,30 @@ def _penalty_settings(
     main: SettingResult,
     switch: BoundSwitch,
     coverage: list[str],
-) -> list[tuple[Setting, str]]:
+) -> list[tuple[Setting, str, str]]:
     if switch.always_off:
         coverage.append(f"the penalty was not exercised: {switch.name} is off in training")
         return []
-    why = f"{switch.name} could not be looked at by itself, which needs a finite loss"
+    what = f"{switch.name} could not be looked at by itself"
+    why = "the loss is not finite then"
     off = board.states(penalty={switch.name: "off"})
     evaluator.switches = list(off)
     try:
         data = evaluator.loss()
     except Exception as error:
-        coverage.append(f"{why} ({type(error).__name__}: {error})")
+        coverage.append(f"{what} ({type(error).__name__}: {error})")
+        return []
+    if outside_domain(data):
+        coverage.append(f"{what}: {why}")
         return []
     penalty = main.prober.loss - data
     share = abs(penalty) / abs(data) if data else math.inf
     if share > DOMINANT_SHARE:
         name = f"generic point, {switch.name} off"
-        return [(replace(main.setting, name=name, switches=off), why)]
+        return [(replace(main.setting, name=name, switches=off), what, why)]
     if share < 1 / DOMINANT_SHARE and switch.scalable:
         factor = 1 / share if abs(penalty) > 10 * main.prober.noise else BLIND_FACTOR
         name = f"generic point, {switch.name} × {factor:.2g}"
         states = board.states(penalty={switch.name: factor})
-        return [(replace(main.setting, name=name, switches=states), why)]
+        return [(replace(main.setting, name=name, switches=states), what, why)]
     return []

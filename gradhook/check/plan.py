@@ -39,7 +39,7 @@ from gradhook.evaluation.points import generic
 from gradhook.objective.batch import Rows, upcast
 from gradhook.objective.switches import BoundSwitch
 from gradhook.options import Options
-from gradhook.probe.budget import LATER, RULES, UNLIMITED, Budget
+from gradhook.probe.budget import FOR_LATER, FOR_RULES, UNLIMITED, Budget
 from gradhook.probe.joint import measure_quickly
 from gradhook.probe.measure import measure
 from gradhook.probe.result import EarlierResults
@@ -314,7 +314,7 @@ class Plan:
         """Evaluations that a search at the main setting leaves to what comes after it."""
         switches = bool(self._board.dropouts) + len(self._board.penalties)
         settings = switches + ("current" in self._points)
-        return RULES + LATER * settings * len(self._evaluator.workspace.arrays)
+        return FOR_RULES + FOR_LATER * settings * len(self._evaluator.workspace.arrays)
 
     def _displacements(self) -> dict[str, Move]:
         arrays, options = self._evaluator.workspace.arrays, self._options

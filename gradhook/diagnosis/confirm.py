@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from gradhook.diagnosis.hypothesis import NOT_MADE, Hypothesis, Refutation, Trial
 from gradhook.diagnosis.mismatch import FRESH, Mismatch
-from gradhook.diagnosis.sentences import ELSEWHERE
+from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS
 
 __all__ = ["confirm"]
 
@@ -53,7 +53,7 @@ def _seen_again(mismatch: Mismatch, hypothesis: Hypothesis) -> Refutation:
         there.blocks[name] = there.by_element(name)
     same = any(_is_same(each, hypothesis) for each in hypothesis.alike(there))
     mismatch.enter()
-    return Refutation((Trial(ELSEWHERE, "the same" if same else "not so", not same),))
+    return Refutation((Trial(AT_OTHER_WEIGHTS, "the same" if same else "not so", not same),))
 
 
 def _is_same(one: Hypothesis, other: Hypothesis) -> bool:

@@ -15,7 +15,7 @@ from gradhook.diagnosis.wrong_block import gradient_name
 from gradhook.report.format import LONGEST_NAME, block_name
 
 __all__ = [
-    "ELSEWHERE",
+    "AT_OTHER_WEIGHTS",
     "OUT",
     "SENTENCES",
     "Wording",
@@ -34,7 +34,7 @@ LISTED_BLOCKS = 6
 OUT = " (but for the penalty's term, which is right)"
 """Said of what was fitted together with a penalty that is right."""
 
-ELSEWHERE = "at other weights"
+AT_OTHER_WEIGHTS = "at other weights"
 """Where a second measurement was made."""
 
 OUTSIDE_RIGHT = "everything outside right along two fresh directions, the part itself wrong"

@@ -18,9 +18,9 @@ __all__ = [
     "DIRECTIONS",
     "FEWER_DIRECTIONS",
     "FEWEST_ROUNDS",
-    "LATER",
+    "FOR_LATER",
+    "FOR_RULES",
     "QUICK",
-    "RULES",
     "SEARCH",
     "SHORT_SEARCH",
     "UNLIMITED",
@@ -47,7 +47,7 @@ From one direction a residual of a hundred times the error hides with probabilit
 6e-4, from three with 1e-5: that of a normal number below 3/100, and its powers.
 """
 
-LATER, RULES = 10, 40
+FOR_LATER, FOR_RULES = 10, 40
 """Evaluations that a search at the main setting leaves to each later setting, for each block, and
 to what is tried once it has found nothing."""
 

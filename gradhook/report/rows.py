@@ -155,7 +155,7 @@ def facts(report: Report) -> list[str]:
     return said
 
 
-RATIO = "ratio = |yours - numerical| / (|yours| + |numerical|)"
+RATIO_DEFINED = "ratio = |yours - numerical| / (|yours| + |numerical|)"
 """What a ratio is."""
 
 
@@ -163,14 +163,17 @@ def ratio_meaning(report: Report) -> str:
     """Return what the ratio is and where it is wrong, or slightly so where no block is more."""
     warn = report.verdict is Verdict.WARN
     limit = report.tolerance.warn if warn else report.tolerance.fail
-    return f"{RATIO}, {'slightly ' * warn}wrong above {number(limit)}"
+    return f"{RATIO_DEFINED}, {'slightly ' * warn}wrong above {number(limit)}"
 
 
 def thresholds(report: Report) -> str:
     """Return what the ratio is and what it is measured against."""
     warn, fail = number(report.tolerance.warn), number(report.tolerance.fail)
     dash = any(ratio_cell(block) == number(math.nan) for block in report.blocks.values())
-    return f"{RATIO}; slightly wrong above {warn}, wrong above {fail}" + "; – not measured" * dash
+    return (
+        f"{RATIO_DEFINED}; slightly wrong above {warn}, wrong above {fail}"
+        + "; – not measured" * dash
+    )
 
 
 def _by_setting(block: BlockReport) -> list[str]:

@@ -67,10 +67,10 @@ REREAD = "read these lines of the backward pass beside the forward pass"
 REREAD_BLOCK = "read the lines of the backward pass that compute this gradient"
 """What to do about a block of which no more is known."""
 
-COARSE = "compute the loss in float64 or over fewer rows, without rounding it"
+LESS_NOISE = "compute the loss in float64 or over fewer rows, without rounding it"
 """What to do about a loss that is too noisy."""
 
-ELSEWHERE = "check again after some steps of training, at weights that exercise the block"
+TRAIN_ON = "check again after some steps of training, at weights that exercise the block"
 """What to do about blocks that are all untested or at a tie."""
 
 
@@ -110,10 +110,10 @@ def next_step(report: Report) -> list[str]:
     if open_blocks(report):
         return [f"next: {REREAD if report.boundary else REREAD_BLOCK}"]
     if report.verdict is not Verdict.INCONCLUSIVE:
-        return [f"next: {ELSEWHERE}"]
+        return [f"next: {TRAIN_ON}"]
     # Where nothing could be measured, the sentence that says so has the remedy.
     measured = any(block.ratio_error > 0 for block in report.blocks.values())
-    return [f"next: {COARSE}"] * measured
+    return [f"next: {LESS_NOISE}"] * measured
 
 
 def open_blocks(report: Report) -> list[BlockReport]:

@@ -13,7 +13,7 @@ from gradhook.diagnosis.confirm import confirm
 from gradhook.diagnosis.experiment import another_point, revisit
 from gradhook.diagnosis.hypothesis import NOT_MADE, Hypothesis, Refutation, Trial
 from gradhook.diagnosis.mismatch import Mismatch
-from gradhook.diagnosis.sentences import ELSEWHERE, listed, say
+from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, listed, say
 from gradhook.diagnosis.wrong_block import WrongBlock
 
 __all__ = ["Clipped"]
@@ -77,7 +77,7 @@ class Clipped(Hypothesis):
         beyond = [name for name, top in tops.items() if top > self.top]
         out = f"the same limit in {len(same)} of {len(tops)} blocks, none beyond it"
         out = f"elements beyond the limit in {len(beyond)} blocks" if beyond else out
-        return done.then(Refutation((Trial(ELSEWHERE, out, bool(beyond or not same)),)))
+        return done.then(Refutation((Trial(AT_OTHER_WEIGHTS, out, bool(beyond or not same)),)))
 
     def sentence(self) -> str:
         return say(

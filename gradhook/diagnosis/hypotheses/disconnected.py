@@ -12,7 +12,7 @@ from gradhook.diagnosis.experiment import another_point, revisit
 from gradhook.diagnosis.fit import Prediction, fit
 from gradhook.diagnosis.hypothesis import NOT_MADE, Hypothesis, Refutation, Trial
 from gradhook.diagnosis.mismatch import Mismatch
-from gradhook.diagnosis.sentences import ELSEWHERE, listed, say
+from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, listed, say
 from gradhook.diagnosis.wrong_block import WrongBlock, is_vector
 
 __all__ = ["CutToIntegers", "Disconnected"]
@@ -58,7 +58,7 @@ class Disconnected(_OneBlock):
             return NOT_MADE
         written = bool(np.any(changed.gradients[self.blocks[0]]))
         out = "not zero" if written else "exactly zero there too"
-        return Refutation((Trial(ELSEWHERE, out, refuted=written),))
+        return Refutation((Trial(AT_OTHER_WEIGHTS, out, refuted=written),))
 
 
 def _may_cancel(mismatch: Mismatch, block: WrongBlock) -> bool:
@@ -106,4 +106,4 @@ class CutToIntegers(_OneBlock):
         typed = name in mismatch.evaluator.integer_gradients
         broken = not typed and not np.all(a == np.rint(a))
         out = "not whole" if broken else "an integer dtype" if typed else "whole there too"
-        return Refutation((Trial(ELSEWHERE, out, refuted=broken),))
+        return Refutation((Trial(AT_OTHER_WEIGHTS, out, refuted=broken),))

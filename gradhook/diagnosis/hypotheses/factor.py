@@ -42,7 +42,7 @@ from gradhook.diagnosis.hypotheses.circumstances import (
 from gradhook.diagnosis.hypotheses.readings import ATTENTION, Reader
 from gradhook.diagnosis.hypothesis import Hypothesis, Refutation, Trial
 from gradhook.diagnosis.mismatch import Mismatch
-from gradhook.diagnosis.sentences import ELSEWHERE, OUT, listed, say, times, verb, with_error
+from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, OUT, listed, say, times, verb, with_error
 from gradhook.diagnosis.sizes import rows_that_count, sizes_seen
 from gradhook.diagnosis.wrong_block import WrongBlock
 
@@ -187,7 +187,7 @@ class _Factor(Hypothesis):
             return readings, []
         same = seen.meets(mismatch, self._predicted(seen, self.coefficient))
         out = "the same factor" if same else "another factor"
-        return readings, [Trial(ELSEWHERE, out, refuted=not same)]
+        return readings, [Trial(AT_OTHER_WEIGHTS, out, refuted=not same)]
 
     def _predicted(self, seen: Changed, factor: float) -> dict[str, Array]:
         """The numerical gradient where something was changed, if the factor is this there.

@@ -23,7 +23,7 @@ from gradhook.diagnosis.fit import Fitted, Prediction, alike, fitted
 from gradhook.diagnosis.hypotheses.penalty_switch import told_by_switch
 from gradhook.diagnosis.hypothesis import NOT_MADE, Hypothesis, Refutation, Trial
 from gradhook.diagnosis.mismatch import Mismatch
-from gradhook.diagnosis.sentences import ELSEWHERE, listed, own_name, say, verb, with_error
+from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, listed, own_name, say, verb, with_error
 from gradhook.diagnosis.wrong_block import WrongBlock
 
 __all__ = ["PENALTY_FORMS", "PenaltyForm", "form"]
@@ -116,7 +116,7 @@ class PenaltyForm(Hypothesis):
         }
         same = seen.meets(mismatch, predicted)
         out = "the same coefficient" if same else "no such multiple of the blocks"
-        return done.then(Refutation((Trial(ELSEWHERE, out, refuted=not same),)))
+        return done.then(Refutation((Trial(AT_OTHER_WEIGHTS, out, refuted=not same),)))
 
     def sentence(self) -> str:
         w = own_name(self.blocks, "b" if self.biases else "W")
