@@ -57,6 +57,9 @@ LOCATING = 300
 EXPLAINING = 400
 """Loss evaluations that where and why may take in one check."""
 
+MEASURED_ELEMENTS = 3
+"""Elements that are measured of those of which something is said."""
+
 FRESH = 2
 """Probes that an explanation must meet which it was not fitted on."""
 
@@ -265,6 +268,31 @@ class Mismatch:
         elements = [Coordinate(i) for i in range(size)]
         probes = [along([(name, e, 1.0)], share=1 / size, wanted=wanted) for e in elements]
         return WrongBlock.of(name, block.gradient, block.values, elements, probes, exact=True)
+
+    def is_larger(self, name: str, among: Array) -> bool:
+        """Whether the analytic gradient has an element further from 0 than the numerical one.
+
+        A few are measured of those asked for; of none it is false.
+
+        Args:
+            name: The block.
+            among: True where an element may be drawn; the block's shape.
+        """
+        block, order = self.blocks[name], self.evaluator.workspace.names.index(name)
+        random = np.random.default_rng(seeded(self.options.seed, 22, order))
+        drawn = random.permutation(np.flatnonzero(among))[:MEASURED_ELEMENTS]
+        if self.budget.left < 4 * len(drawn):
+            return False
+        self.enter()
+        share = 1 / block.gradient.size
+        wanted = self.options.tolerance.explained * block.residual_norm * math.sqrt(share)
+        for i in drawn:
+            element = [(name, Element(int(i)), 1.0)]
+            probe = self.measured.prober.along(element, share=share, wanted=wanted)
+            size = probe.slope.value * math.copysign(1.0, probe.analytic)
+            if size + self.options.tolerance.resolved * probe.slope.error < abs(probe.analytic):
+                return True
+        return False
 
     def extended(self, name: str, count: int) -> WrongBlock:
         """A block with at least ``count`` numbers measured, where the budget allows it."""

@@ -79,6 +79,7 @@ class _Chain:
         self.layers, self.bad, self.shapes = layers, bad, shapes
         place = layers.place
         self.top, self.bottom = place[bad[-1]], place[bad[0]]
+        self.bad_at_top = [name for name in bad if place[name] == self.top]
         self.listed = blocks_listed(bad[::-1])
         self.below = [name for name in good if place[name] < self.top]
         self.beside = [name for name in good if place[name] == self.top]
@@ -134,6 +135,10 @@ class _Chain:
             formulas += "the paths through mean and variance, and its gain"
         elif gain:
             formulas = f"what {last} is multiplied by, or what the layer of {first} passes down"
+        elif sum(not is_vector(self.shapes[n]) for n in self.bad_at_top) > 1:
+            formulas = (
+                f"what {first} passes down, or what the steps of that layer pass to each other"
+            )
         else:
             turned = f", or {first} transposed" if len(self.shapes[first]) == 2 else ""
             formulas = f"derivative of that activation{turned}, or a skip that joins there"

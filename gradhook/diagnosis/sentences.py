@@ -232,7 +232,7 @@ SENTENCES: Mapping[str, Wording] = MappingProxyType(
         ),
         "nothing_right": Wording(
             "{wrong} wrong, and nothing is right: the fault is at the loss (its derivative, 1/N, "
-            "masks, weights) or in the last layer",
+            "masks, weights), in the last layer, or in what is done to all gradients at the end",
             "a measured chain of layers, every block of which is wrong",
         ),
         "entering": Wording(
@@ -262,8 +262,8 @@ SENTENCES: Mapping[str, Wording] = MappingProxyType(
         ),
         "one_weight": Wording(
             "{wrong} wrong and nothing else; {beside}, which shares its incoming gradient, is "
-            "right: the input that it is multiplied by, the layout of its gradient, or a term "
-            "added to it{below}",
+            "right: the input that it is multiplied by, the layout of its gradient, or what "
+            "is added or done to it{below}",
             "a measured chain of layers, and one weight wrong beside its right bias",
         ),
         "remains": Wording("something else remains: {what}", "a mismatch that no cause explains"),

@@ -132,6 +132,11 @@ class SyntheticMismatch:
         """The block, which has all the numbers that it needs."""
         return self.blocks[name]
 
+    def is_larger(self, name, among):
+        """Whether the analytic gradient is the larger one somewhere among these elements."""
+        a, n = self.blocks[name].gradient, self.numerical[name]
+        return bool(np.any((n * np.sign(a) < np.abs(a) - 1e-9)[among]))
+
     def wrong_slices(self, name, axis, which):
         """Those slices in which both gradients differ."""
         apart = self.blocks[name].gradient - self.numerical[name]

@@ -82,8 +82,8 @@ def test_one_bias_alone_points_to_its_own_formula():
 def test_one_weight_alone_points_to_its_own_formula_where_its_bias_is_right():
     assert said("W2") == (
         "W2 wrong and nothing else; b2, which shares its incoming gradient, is right: the input "
-        "that it is multiplied by, the layout of its gradient, or a term added to it; what it "
-        "passes down is right"
+        "that it is multiplied by, the layout of its gradient, or what is added or done to it; "
+        "what it passes down is right"
     )
 
 

@@ -67,6 +67,11 @@ class Clipped(Hypothesis):
         done = confirm(mismatch, self) if self.predict() else Refutation()
         if self.predict() and not done.survived:
             return done
+        if any(mismatch.is_larger(name, mask) for name, mask in self.masks.items()):
+            trial = Trial(
+                "elements at the limit", "the numerical gradient is smaller", refuted=True
+            )
+            return done.then(Refutation((trial,)))
         seen = revisit(mismatch, [], moves=another_point(mismatch), probes=0)
         if seen is None:
             return NOT_MADE

@@ -104,6 +104,10 @@ class CutToIntegers(_OneBlock):
             return NOT_MADE
         a = changed.gradients[name]
         typed = name in mismatch.evaluator.integer_gradients
+        if not typed and mismatch.is_larger(name, mismatch.blocks[name].gradient != 0):
+            # What is written to integers is cut towards zero.
+            out = "further from 0 than the numerical gradient"
+            return Refutation((Trial("single elements", out, refuted=True),))
         broken = not typed and not np.all(a == np.rint(a))
         out = "not whole" if broken else "an integer dtype" if typed else "whole there too"
         return Refutation((Trial(AT_OTHER_WEIGHTS, out, refuted=broken),))

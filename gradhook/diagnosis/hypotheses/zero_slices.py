@@ -41,10 +41,10 @@ class ZeroSlices(Hypothesis):
         self.blocks, self._axis, self._empty, self._found = (block.name,), axis, empty, found
         self._block = block
         self.kind = "last_row_missing" if axis == 0 else "last_column_missing"
-        index = ", ".join(
-            (str(int(empty[0])) if len(empty) == 1 else "…") if i == axis else ":"
-            for i in range(block.gradient.ndim)
-        )
+        first, last = int(np.min(empty)), int(np.max(empty))
+        named = f"{first}:{last + 1}" if last - first + 1 == len(empty) else "…"
+        named = str(first) if len(empty) == 1 else named
+        index = ", ".join(named if i == axis else ":" for i in range(block.gradient.ndim))
         self.where = f"{block.name}[{index}]"
 
     @classmethod

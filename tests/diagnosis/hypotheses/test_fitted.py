@@ -273,3 +273,13 @@ def test_a_norm_must_be_the_limit_at_another_point(synthetic, stays, there, righ
     elsewhere = scaled({"W": random((8, 8), 2), "b": random(8, 3)}, there)
     stays(scaled_to_norm, gradients=elsewhere, meets=right_there)
     assert found.refute(mismatch).survived is survives
+
+
+def test_signs_in_place_of_a_gradient_are_neither_clipped_nor_whole_numbers(synthetic, stays):
+    n = 0.1 * random((8, 8))
+    mismatch = synthetic(np.sign(n), n)
+    mismatch.elsewhere = [{"W": np.sign(random((8, 8), 5))}]
+    for module, family in ((clipped, clipped.Clipped), (disconnected, disconnected.CutToIntegers)):
+        stays(module, gradients={"W": np.sign(random((8, 8), 5))})
+        for found in proposed(family, mismatch):
+            assert not found.refute(mismatch).survived
