@@ -141,12 +141,6 @@ def test_one_unknown_number_equals_another_and_no_known_one():
     assert unknown != "something else"
 
 
-def test_reports_of_other_blocks_differ():
-    report = sample()
-    other = dict(report.blocks) | {"b2": dataclasses.replace(report.blocks["b2"], ratio=0.0)}
-    assert dataclasses.replace(report, blocks=other) != report
-
-
 def test_lists_become_tuples():
     block = BlockReport("w", [2, 3], "float64", Verdict.PASS, findings=[])
     report = Report(

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from gradhook._types import Verdict
 from gradhook.errors import OptionError
 from gradhook.report import Report
 from gradhook.sinks import JsonLines
@@ -118,10 +117,3 @@ def test_what_is_no_path_is_refused(path):
 def test_a_path_of_another_type_is_refused():
     with pytest.raises(OptionError, match="path must be a path, got None"):
         JsonLines(None)
-
-
-def test_a_folder_in_the_way_is_an_os_error_at_the_first_report(tmp_path, make_report):
-    (tmp_path / "file").write_text("mine")
-    with pytest.raises(OSError, match="file"):
-        JsonLines(tmp_path / "file" / "checks.jsonl").write(make_report(verdict=Verdict.FAIL))
-    assert (tmp_path / "file").read_text() == "mine"
