@@ -287,7 +287,7 @@ class Mismatch:
         share = 1 / block.gradient.size
         wanted = self.options.tolerance.explained * block.residual_norm * math.sqrt(share)
         for i in drawn:
-            element = [(name, Element(int(i)), 1.0)]
+            element = [(name, Coordinate(int(i)), 1.0)]
             probe = self.measured.prober.along(element, share=share, wanted=wanted)
             size = probe.slope.value * math.copysign(1.0, probe.analytic)
             if size + self.options.tolerance.resolved * probe.slope.error < abs(probe.analytic):

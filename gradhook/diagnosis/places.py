@@ -135,13 +135,11 @@ class _Chain:
             formulas += "the paths through mean and variance, and its gain"
         elif gain:
             formulas = f"what {last} is multiplied by, or what the layer of {first} passes down"
-        elif sum(not is_vector(self.shapes[n]) for n in self.bad_at_top) > 1:
-            formulas = (
-                f"what {first} passes down, or what the steps of that layer pass to each other"
-            )
         else:
             turned = f", or {first} transposed" if len(self.shapes[first]) == 2 else ""
             formulas = f"derivative of that activation{turned}, or a skip that joins there"
+            if sum(not is_vector(self.shapes[name]) for name in self.bad_at_top) > 1:
+                formulas += ", or what the steps of a recurrence pass to each other"
         right = blocks_listed(self.above)
         return say(
             "entering", wrong=self.listed, right=right, first=first, last=last, formulas=formulas

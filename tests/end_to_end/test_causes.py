@@ -124,7 +124,7 @@ def test_a_zero_row_in_the_middle_is_no_loop_that_stops_short():
         gradients["W2"][3] = 0
 
     cause = only(spoiled(spoil))
-    assert "W2[3, :] wrong, and nothing else: row 3 is zero." in cause.sentence
+    assert "W2[3, :] wrong, and nothing else: row 3 is zero" in cause.sentence
     assert "one short" not in cause.sentence
 
 
