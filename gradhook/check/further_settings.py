@@ -85,7 +85,11 @@ def measure_further(
             coverage.append(why_not)
             continue
         if loss == 0.0 and not any(gradient.any() for gradient in gradients.values()):
-            coverage.append(f"{why_not}: loss and gradients are zero then")
+            before = list(main.setting.switches)
+            turned = [each[0].name for each in setting.switches if each not in before]
+            coverage.append(
+                f"{', '.join(turned)} turned: loss and gradients are zero there, nothing to see"
+            )
             continue
         entered = EnteredSetting(evaluator, setting, options.seed + 1 + index, loss, gradients)
         part = budget.share(len(settings) - index + 1)  # one more for the current point
@@ -104,7 +108,7 @@ def _penalty_settings(
     if switch.always_off:
         coverage.append(f"the penalty was not exercised: {switch.name} is off in training")
         return []
-    why = f"{switch.name} could not be looked at by itself, which needs a finite loss"
+    why = f"{switch.name} could not be looked at alone: the loss is not finite then"
     off = board.states(penalty={switch.name: "off"})
     evaluator.switches = list(off)
     try:

@@ -168,7 +168,7 @@ def test_a_setting_without_loss_and_gradients_is_skipped_and_said_to_be():
     report = check_gradients(masked, parameters, batch=(X, mask), penalty="l2")
     assert report.passed
     assert "generic point, l2 off" not in report.settings
-    assert any("l2 off: loss and gradients are zero there" in line for line in report.coverage)
+    assert any("l2 turned: loss and gradients are zero there" in line for line in report.coverage)
 
 
 def test_quick_effort_sees_stairs_within_its_two_dozen_evaluations():
