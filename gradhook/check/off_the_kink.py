@@ -99,7 +99,7 @@ def measure_off_the_tie(
         judged |= KinkSearch(evaluator, current, options, earlier, budget).judged(alone)
     if not retried:
         coverage.append(
-            "a mismatch at the current point could not be measured again off a possible tie"
+            "a mismatch at these weights could not be measured again off a possible tie"
         )
         for name in names:
             here = current.judgements[name]

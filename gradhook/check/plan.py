@@ -100,9 +100,7 @@ class Plan:
         if not math.isfinite(facts.loss):
             if self._part:
                 raise UnusableRowsError(f"the loss is {facts.loss}")
-            outcome.unjudged = (
-                f"the loss is {facts.loss} at the current point: has training diverged?"
-            )
+            outcome.unjudged = f"the loss is {facts.loss} at these weights: has training diverged?"
         elif not facts.replayable:
             outcome.unjudged = (
                 "random loss, generator not reachable: two calls in a row differ and putting "
@@ -278,7 +276,7 @@ class Plan:
         if flat and point is None:
             if self._part:
                 raise UnusableRowsError("the loss is flat and the gradients are zero")
-            outcome.coverage.append("the loss is flat around the current point")
+            outcome.coverage.append("the loss is flat around these weights")
             return
         if point is None:
             if wanted:

@@ -90,8 +90,8 @@ REMEDIES: Mapping[str, str] = types.MappingProxyType(
         "layer's forward pass",
         "dW_transposed": "transpose the gradient before it is returned",
         "rolled_rows": "look at the indices by which the gradient is filled",
-        "last_row_missing": "look at the bounds of the loop or slice that fills the gradient",
-        "last_column_missing": "look at the bounds of the loop or slice that fills the gradient",
+        "last_row_missing": "look for what leaves it out: a bound of a loop, an index, a slice",
+        "last_column_missing": "look for what leaves it out: a bound of a loop, an index, a slice",
         "conv_no_flip": "compare the line that takes the gradient through that layer with the "
         "layer's forward pass",
         "conv_bias_nospatial": "sum over the rows and over both axes of the picture",

@@ -407,7 +407,7 @@ def test_gradients_that_are_not_finite_do_not_pass():
     assert report.verdict == "FAIL"
     diverged = layer_check(lambda x: (np.log(-np.abs(x)), x), lambda dy, x: dy / x, X)
     assert diverged.verdict == "INCONCLUSIVE"
-    assert "the loss is nan at the current point" in str(diverged)
+    assert "the loss is nan at these weights" in str(diverged)
 
 
 def test_the_line_that_repeats_the_check_calls_layer_check():
