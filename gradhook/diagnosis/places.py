@@ -79,7 +79,6 @@ class _Chain:
         self.layers, self.bad, self.shapes = layers, bad, shapes
         place = layers.place
         self.top, self.bottom = place[bad[-1]], place[bad[0]]
-        self.bad_at_top = [name for name in bad if place[name] == self.top]
         self.listed = blocks_listed(bad[::-1])
         self.below = [name for name in good if place[name] < self.top]
         self.beside = [name for name in good if place[name] == self.top]
@@ -106,6 +105,12 @@ class _Chain:
     def _has_right_bias(self, name: str) -> bool:
         beside = self.layers.beside(name)
         return any(other in self.good and is_vector(self.shapes[other]) for other in beside)
+
+    def _may_recur(self) -> bool:
+        """Whether a square matrix stands beside another at the place, as recurrent weights do."""
+        shapes = [self.shapes[n] for n in self.bad if self.layers.place[n] == self.top]
+        matrices = [shape for shape in shapes if not is_vector(shape)]
+        return len(matrices) > 1 and any(len(s) == 2 and s[0] == s[1] for s in matrices)
 
     def _one(self, name: str) -> str:
         vector = is_vector(self.shapes[name])
@@ -138,8 +143,7 @@ class _Chain:
         else:
             turned = f", or {first} transposed" if len(self.shapes[first]) == 2 else ""
             formulas = f"derivative of that activation{turned}, or a skip that joins there"
-            if sum(not is_vector(self.shapes[name]) for name in self.bad_at_top) > 1:
-                formulas += ", or what the steps of a recurrence pass to each other"
+            formulas += ", or what its steps pass to each other" if self._may_recur() else ""
         right = blocks_listed(self.above)
         return say(
             "entering", wrong=self.listed, right=right, first=first, last=last, formulas=formulas

@@ -187,7 +187,9 @@ def judge_kink(
     """
     verdict = nearby.finding.verdict
     small = verdict is Verdict.PASS and nearby.comparison.resolved
-    if kink is False and verdict is not Verdict.FAIL:
+    # Where a block is no better a step away, what is wrong in a part of it is not wrong here alone.
+    alone = verdict is not Verdict.PASS or nearby.comparison.ratio < here.comparison.ratio
+    if kink is False and verdict is not Verdict.FAIL and alone:
         ratios = f"ratio {here.finding.ratio:.1e} here, {nearby.finding.ratio:.1e} a step away"
         note = f"wrong exactly here, where the loss is smooth: {ratios}"
         said = here.finding.verdict if here.finding.verdict in MISMATCH else Verdict.FAIL
@@ -204,7 +206,7 @@ def judge_kink(
         finding = replace(here.finding, verdict=verdict, note=nearby.finding.note)
         finding = replace(finding, ratio=math.nan, ratio_error=math.nan)
         return replace(here, finding=finding, further=Further.NOTHING)
-    if verdict is not Verdict.PASS:
+    if verdict is not Verdict.PASS or (kink is False and not alone):
         note = (
             f"differs here (ratio {here.finding.ratio:.1e}) and a step away nothing could be told: "
             f"{nearby.finding.note}"
