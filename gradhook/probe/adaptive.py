@@ -66,9 +66,6 @@ class AdaptiveProbing:
             return evidence, judgement
         while Further.DIRECTIONS in judgement.further and len(evidence.probes) < MOST_PROBES:
             alone = len(judgement.comparison.standing_out) == 1
-            if alone:
-                worst = max(range(len(evidence.probes)), key=lambda k: evidence.probes[k].z)
-                evidence = measure_again(self.prober, evidence, (worst,))
             count = min(AT_ONCE, MOST_PROBES - len(evidence.probes))
             evidence = self.prober.more(evidence, count, sharp=alone)
             judgement = self.judge(evidence)
