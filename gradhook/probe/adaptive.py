@@ -1,8 +1,8 @@
 """A block judged, and probed further while that may change what is said of it.
 
 What further measurement could change is said by ``gradhook.verdict``; here it is made.  A ratio
-near a threshold gets more directions.  Probes that stand out alone, or among kinks, are measured
-again with another step: either their error was underestimated, or the others were too coarse.
+near a threshold gets more directions, and so does a probe that stands out alone.  Probes that stand
+out among kinks are measured again with another step: their error may have been underestimated.
 Where the user stands nothing more is worth while, since a mismatch there is measured again off
 every tie.  After all blocks, a FAIL that noise explains is taken back.
 """
