@@ -1,8 +1,8 @@
 """A block judged, and probed further while that may change what is said of it.
 
 What further measurement could change is said by ``gradhook.verdict``; here it is made.  A ratio
-near a threshold gets more directions.  Probes that stand out alone, or among kinks, are measured
-again with another step: either their error was underestimated, or the others were too coarse.
+near a threshold gets more directions, and so does a probe that stands out alone.  Probes that stand
+out among kinks are measured again with another step: their error may have been underestimated.
 Where the user stands nothing more is worth while, since a mismatch there is measured again off
 every tie.  After all blocks, a FAIL that noise explains is taken back.
 """
@@ -74,9 +74,6 @@ class AdaptiveProbing:
             return evidence, judgement
         while Further.DIRECTIONS in judgement.further and len(evidence.probes) < MOST_PROBES:
             alone = len(judgement.comparison.standing_out) == 1
-            if alone:
-                worst = max(range(len(evidence.probes)), key=lambda k: evidence.probes[k].z)
-                evidence = measure_again(self.prober, evidence, (worst,))
             count = min(DIRECTIONS, MOST_PROBES - len(evidence.probes))
             evidence = add_probes(self.prober, evidence, count, sharp=alone)
             judgement = self.judge(evidence)
