@@ -106,12 +106,6 @@ class _Chain:
         beside = self.layers.beside(name)
         return any(other in self.good and is_vector(self.shapes[other]) for other in beside)
 
-    def _may_recur(self) -> bool:
-        """Whether a square matrix stands beside another at the place, as recurrent weights do."""
-        shapes = [self.shapes[n] for n in self.bad if self.layers.place[n] == self.top]
-        matrices = [shape for shape in shapes if not is_vector(shape)]
-        return len(matrices) > 1 and any(len(s) == 2 and s[0] == s[1] for s in matrices)
-
     def _one(self, name: str) -> str:
         vector = is_vector(self.shapes[name])
         beside = [n for n in self.beside if is_vector(self.shapes[n]) != vector]
@@ -143,7 +137,6 @@ class _Chain:
         else:
             turned = f", or {first} transposed" if len(self.shapes[first]) == 2 else ""
             formulas = f"derivative of that activation{turned}, or a skip that joins there"
-            formulas += ", or what its steps pass to each other" if self._may_recur() else ""
         right = blocks_listed(self.above)
         return say(
             "entering", wrong=self.listed, right=right, first=first, last=last, formulas=formulas

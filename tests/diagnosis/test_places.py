@@ -154,11 +154,3 @@ def test_names_without_numbers_stay_as_they_stand(names):
 
 def test_the_order_given_wins_and_what_it_leaves_out_follows():
     assert forward_order(["W1", "b1", "W2"], ["W2", "W1"]) == ["W2", "W1", "b1"]
-
-
-@pytest.mark.parametrize(("recurrent", "steps"), [((6, 6), True), ((6, 5), False)])
-def test_a_square_weight_beside_another_may_pass_something_from_step_to_step(recurrent, steps):
-    levels = (("Wxh", "Whh", "bh"), ("Why", "by"))
-    shapes = {"Wxh": (4, 6), "Whh": recurrent, "bh": (6,), "Why": (6, 3), "by": (3,)}
-    sentence = said("Wxh", "Whh", "bh", levels=levels, shapes=shapes)
-    assert ("or what its steps pass to each other" in sentence) is steps
