@@ -15,12 +15,11 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from gradhook._types import Array, Batch, Blocks, Tolerance, Verdict
-from gradhook.diagnosis.wrong_block import gradient_name
 from gradhook.evaluation.evaluator import Evaluator, Rewind
 from gradhook.objective.gradients import is_large
 from gradhook.objective.parameters import norm
 from gradhook.report import Cause, Finding
-from gradhook.report.format import told_apart
+from gradhook.report.format import gradient_name, told_apart
 
 __all__ = [
     "Returned",

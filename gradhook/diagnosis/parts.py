@@ -18,7 +18,6 @@ import numpy as np
 from gradhook._types import Array, Box
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import say
-from gradhook.diagnosis.wrong_block import gradient_name
 from gradhook.evaluation.directions import (
     Coordinate,
     Direction,
@@ -30,7 +29,7 @@ from gradhook.evaluation.directions import (
     size_of,
     whole,
 )
-from gradhook.report.format import LONGEST_NAME, block_name
+from gradhook.report.format import LONGEST_NAME, block_name, gradient_name
 from gradhook.verdict.evidence import Location, Probe, describe
 
 __all__ = ["WrongPart", "find_part", "joined"]

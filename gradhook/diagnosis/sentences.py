@@ -11,8 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from gradhook.diagnosis.wrong_block import gradient_name
-from gradhook.report.format import LONGEST_NAME, block_name
+from gradhook.report.format import LONGEST_NAME, block_name, gradient_name
 
 __all__ = [
     "AT_OTHER_WEIGHTS",

@@ -14,10 +14,9 @@ import numpy as np
 
 from gradhook._types import Array
 from gradhook.evaluation.directions import Direction
-from gradhook.report.format import LONGEST_NAME, block_name
 from gradhook.verdict.evidence import Probe
 
-__all__ = ["WrongBlock", "gradient_name", "is_vector"]
+__all__ = ["WrongBlock", "is_vector"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,9 +131,3 @@ class WrongBlock:
 def is_vector(shape: tuple[int, ...]) -> bool:
     """Whether at most one axis is longer than one."""
     return sum(length > 1 for length in shape) <= 1 and len(shape) <= 2
-
-
-def gradient_name(name: str) -> str:
-    """How a user calls the gradient of a block: ``"dW1"``, ``"layer1/dW"``."""
-    head, slash, tail = name.rpartition("/")
-    return block_name(f"{head}{slash}d{tail}", LONGEST_NAME)

@@ -74,6 +74,9 @@ class AdaptiveProbing:
             return evidence, judgement
         while Further.DIRECTIONS in judgement.further and len(evidence.probes) < MOST_PROBES:
             alone = len(judgement.comparison.standing_out) == 1
+            if alone:
+                worst = max(range(len(evidence.probes)), key=lambda k: evidence.probes[k].z)
+                evidence = measure_again(self.prober, evidence, (worst,))
             count = min(DIRECTIONS, MOST_PROBES - len(evidence.probes))
             evidence = add_probes(self.prober, evidence, count, sharp=alone)
             judgement = self.judge(evidence)

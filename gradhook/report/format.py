@@ -24,6 +24,7 @@ __all__ = [
     "columns",
     "count",
     "fit",
+    "gradient_name",
     "has_colour",
     "number",
     "printable",
@@ -78,6 +79,12 @@ def count(n: int, what: str) -> str:
 def block_name(text: str, room: int) -> str:
     """Return a block's name as it is shown: printable, never empty, its middle left out if long."""
     return shorten(printable(text) or "''", room)
+
+
+def gradient_name(name: str) -> str:
+    """Return how a user calls the gradient of a block: ``"dW1"``, ``"layer1/dW"``."""
+    head, slash, tail = name.rpartition("/")
+    return block_name(f"{head}{slash}d{tail}", LONGEST_NAME)
 
 
 def printable(text: str) -> str:

@@ -71,11 +71,13 @@ class Report(Record):
         gradcheck: FAIL, w wrong; ratio 0.5
         <BLANKLINE>
         w: sign is wrong
+          next: read the lines of the backward pass that compute this gradient
         <BLANKLINE>
-        verdict  block  shape  ratio (wrong above 1e-04)
+        verdict  block  shape  ratio
         FAIL     w      (3,)   0.5
         <BLANKLINE>
-        12 evaluations
+        ratio = |yours - numerical| / (|yours| + |numerical|), wrong above 1e-04
+        12 loss evaluations
     """
 
     verdict: Verdict
@@ -130,7 +132,8 @@ class Report(Record):
             verdict  block  shape  ratio
             PASS     w      (3,)   3e-09
             <BLANKLINE>
-            ratio = |a - n| / (|a| + |n|), a analytic, n numerical; warn 1e-06, fail 1e-04
+            ratio = |yours - numerical| / (|yours| + |numerical|); slightly wrong above
+              1e-06, wrong above 1e-04
             standard effort, 12 loss and 0 gradient evaluations, seed 0
         """
         from gradhook.report.text import details

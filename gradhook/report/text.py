@@ -37,7 +37,7 @@ def text(report: Report, width: int = 80, *, colour: bool = False) -> str:
         >>> print(text(Report(Verdict.PASS, True, {"b": b}, step=100, evaluations=12)))
         gradcheck step 100: PASS, 1 block; ratio 3.2e-09
         PASS  b  (2,)  3.2e-09 ± 1e-09
-        12 evaluations
+        12 loss evaluations
     """
     width = max(width, NARROWEST)
     story: list[str] = []

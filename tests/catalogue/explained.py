@@ -18,7 +18,7 @@ from unittest import mock
 
 import gradhook
 from gradhook import Verdict
-from gradhook.check import plan as _session
+from gradhook.diagnosis import explain as _explain
 from gradhook.evaluation.evaluator import Evaluator
 from tests.catalogue import Case
 from tests.catalogue.record import gradient_ratios
@@ -161,7 +161,7 @@ def misjudged(
 def recorded() -> Iterator[list[Point]]:
     """Record where gradients are asked for on the checked rows, explanations aside."""
     points: list[Point] = []
-    called, explained = Evaluator.loss_and_gradients, _session.explain
+    called, explained = Evaluator.loss_and_gradients, _explain.explain
     explaining = False
 
     def loss_and_gradients(self: Evaluator, **options: Any) -> Any:
@@ -184,6 +184,6 @@ def recorded() -> Iterator[list[Point]]:
 
     with (
         mock.patch.object(Evaluator, "loss_and_gradients", loss_and_gradients),
-        mock.patch.object(_session, "explain", explain),
+        mock.patch.object(_explain, "explain", explain),
     ):
         yield points

@@ -6,9 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gradhook.diagnosis.wrong_block import WrongBlock, gradient_name, is_vector
+from gradhook.diagnosis.wrong_block import WrongBlock, is_vector
 from gradhook.difference.base import Estimate
 from gradhook.evaluation.directions import random_direction, seeded
+from gradhook.report.format import gradient_name
 from gradhook.verdict.evidence import Probe
 
 

@@ -174,9 +174,11 @@ def test_a_part_of_a_block_that_is_no_better_a_step_away_is_not_wrong_here_alone
     small = judged(1.0, 1.0 + 2e-8, 1e-10)
     here = replace(small, finding=replace(small.finding, verdict=Verdict.FAIL))  # of its part
     coarser, as_wrong = judged(1.0, 1.0 + 8e-8, 1e-6), judged(1.0, 1.0 + 8e-8, 1e-10)
-    assert judge_kink(here, coarser, kink=False).finding.verdict == "INCONCLUSIVE"
-    assert judge_kink(here, as_wrong, kink=False).finding.verdict == "PASS"
-    assert judge_kink(here, judged(1.0, 1.0, 1e-10), kink=False).finding.verdict == "FAIL"
+    assert judge_kink(here, coarser, TOLERANCE, kink=False).finding.verdict == "INCONCLUSIVE"
+    assert judge_kink(here, as_wrong, TOLERANCE, kink=False).finding.verdict == "PASS"
+    assert (
+        judge_kink(here, judged(1.0, 1.0, 1e-10), TOLERANCE, kink=False).finding.verdict == "FAIL"
+    )
 
 
 def test_where_nothing_can_be_traced_both_readings_are_told():
