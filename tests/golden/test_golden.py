@@ -19,8 +19,8 @@ _spec.loader.exec_module(golden)
 
 MADE = ("generated/", "network/")
 
-# In float32 arithmetic: 882 evaluations where 420 are promised.
-OVER_BUDGET = {"float32-inside/clean-reg_missing/special/0"}
+# Where the arithmetic limits what is seen a block may take two long probes besides, of 60 each.
+COARSE, LONG = ("float16", "float32"), 2 * 60
 
 
 def share(number, name):
@@ -61,12 +61,13 @@ def test_no_right_code_fails_or_gets_a_cause_and_no_bug_passes(catalogued):
 
 def test_a_passing_check_of_right_code_keeps_to_its_budget(catalogued):
     blocks = {a["name"]: len(golden.VERDICT.findall(a["blocks"])) for a in catalogued[0]}
+    each = {name: 40 + LONG * name.startswith(COARSE) for name in blocks}
     over = {
         a["name"]: a["evaluations"]
         for a in catalogued[0]
-        if a["verdict"] == "PASS" and a["evaluations"] > 40 * blocks[a["name"]] + 100
+        if a["verdict"] == "PASS" and a["evaluations"] > each[a["name"]] * blocks[a["name"]] + 100
     }
-    assert over.keys() <= OVER_BUDGET
+    assert over == {}
 
 
 def test_a_changed_verdict_is_found_and_a_case_without_a_line_was_one_that_passed():
