@@ -20,7 +20,8 @@ one.
 
 Guard: a line with kinks may agree with itself by accident.  A reach counts only where both parts
 fit their richest model to within the noise, there and at half the reach; where none does the error
-is infinite.
+is infinite.  Nor does one within which the line does not move by a bit, though it moves beyond: it
+lies on one stair of a rounded loss, and its equal values are one observation and not eighteen.
 
 Source: for the fit of odd powers A. Savitzky and M. J. E. Golay, "Smoothing and differentiation of
 data by simplified least squares procedures", Analytical Chemistry 36 (1964) 1627-1639.  The
@@ -141,6 +142,8 @@ class LongSteps:
                 continue
             reach = t / NEXT_DISTANCE ** (PAIRS - 1)
             parts = np.array(odd[-PAIRS:]), np.array(even[-PAIRS:])
+            if not np.any(parts) and any(odd):
+                break  # it stands on one stair, and so do all shorter reaches
             fits.append(_fit(*parts, reach, max(levels[-PAIRS:])))
             if len(fits) > HALF and fits[-1].smooth and fits[-1 - HALF].smooth:
                 fit, half = fits[-1 - HALF], fits[-1]

@@ -235,3 +235,12 @@ def test_too_few_evaluations_are_refused_with_the_least():
 def test_a_noise_level_that_is_none_is_refused():
     with pytest.raises(OptionError, match=r"noise must be a finite number .*noise_level"):
         LongSteps()(math.sin, noise=math.nan)
+
+
+def test_a_line_that_stands_on_one_stair_near_zero_has_no_slope_of_zero():
+    def rounded(t):
+        return math.floor(10 * t + 0.5) / 10
+
+    assert LongSteps()(rounded, noise=1e-6).error == math.inf
+    still = LongSteps()(lambda t: 3.0, noise=1e-6)
+    assert (still.value, still.error < 1e-4) == (0.0, True)
