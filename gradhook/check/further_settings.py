@@ -64,7 +64,7 @@ def measure_further(
     if board.dropouts:
         if all(switch.always_off for switch in board.dropouts):
             names = ", ".join(switch.name for switch in board.dropouts)
-            coverage.append(f"dropout was not exercised: {names} turns it off in training")
+            coverage.append(f"dropout was not exercised: turned off in training by {names}")
         else:
             name = "generic point, dropout replayed"
             setting = replace(main.setting, name=name, switches=board.states(dropout="on"))

@@ -147,6 +147,8 @@ class KinkSearch:
                     elements={where: probe},
                 )
                 said = judge_kink(here, there, self.options.tolerance, kink=False)
+                if said.finding.verdict not in MISMATCH:
+                    return said
                 finding = replace(said.finding, note=f"{describe(alone)} {said.finding.note}")
                 return replace(said, finding=finding, where=describe(alone), location=alone)
         return judge_kink(here, there, self.options.tolerance)

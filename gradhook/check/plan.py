@@ -308,11 +308,12 @@ class Plan:
                 evaluator, self._board, main, options, outcome.coverage, self._budget
             )
 
-    def _later(self) -> int:
-        """Evaluations that a search at the main setting leaves to what comes after it."""
+    def _later(self) -> float:
+        """Evaluations that a search at the main setting leaves to the later ones, half at most."""
         switches = bool(self._board.dropouts) + len(self._board.penalties)
         settings = switches + ("current" in self._points)
-        return FOR_RULES + FOR_LATER * settings * len(self._evaluator.workspace.arrays)
+        needed = FOR_RULES + FOR_LATER * settings * len(self._evaluator.workspace.arrays)
+        return min(needed, self._budget.left / 2)
 
     def _displacements(self) -> dict[str, Move]:
         arrays, options = self._evaluator.workspace.arrays, self._options

@@ -133,7 +133,7 @@ class _Splits:
         boxes = tuple(tuple(slice(int(i), int(i) + 1) for i in at) for at in np.argwhere(mask))
         for part, words, gradient in self._natural():
             if np.array_equal(part, mask) and count > 1:
-                return WrongPart(mask, words, gradient)
+                return WrongPart(mask, words, gradient, everything=self._is_all_alive(mask))
         return WrongPart(mask, *self._named(boxes), boxes=boxes)
 
     def _named(self, boxes: tuple[Box, ...]) -> tuple[str, str]:
@@ -154,10 +154,12 @@ class _Splits:
             if self.mismatch.budget.left < 8:
                 break
             if self.is_right(~mask) and self.is_right(~mask) and not self.is_right(mask):
-                # What has no gradient, and needs none, is no part that is right.
-                alive = np.array_equal(mask, self.block.gradient != 0)
-                best = WrongPart(mask, words, gradient, everything=alive)
+                best = WrongPart(mask, words, gradient, everything=self._is_all_alive(mask))
         return best
+
+    def _is_all_alive(self, mask: Array) -> bool:
+        """Whether a part is the whole but for elements without gradient that need none."""
+        return bool(np.array_equal(mask, self.block.gradient != 0))
 
     def _natural(self) -> Iterator[tuple[Array, str, str]]:
         """Parts that code treats by themselves, with words for the block and for its gradient."""

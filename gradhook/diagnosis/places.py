@@ -136,7 +136,7 @@ class _Chain:
             formulas = f"what {last} is multiplied by, or what the layer of {first} passes down"
         else:
             turned = f", or {first} transposed" if len(self.shapes[first]) == 2 else ""
-            formulas = f"derivative of that activation{turned}, or a skip that joins there"
+            formulas = f"derivative of that activation or its dropout{turned}, or a skip connection"
         right = blocks_listed(self.above)
         return say(
             "entering", wrong=self.listed, right=right, first=first, last=last, formulas=formulas

@@ -364,7 +364,9 @@ def own_name(names: Sequence[str], several: str) -> str:
 
 def with_error(value: float, error: float) -> str:
     """``"2 ± 1e-07"``: a number to the digits that its error leaves."""
-    digits = -math.floor(math.log10(error)) if 0 < error < math.inf else 9
+    if not 0 < error < abs(value):
+        return f"{value:.9g} ± {error:.1g}"
+    digits = -math.floor(math.log10(error))
     return f"{float(round(value, digits)):.9g} ± {error:.1g}"
 
 

@@ -181,7 +181,7 @@ class Workspace:
         if move is None:
             return float(self._sources[name].flat[index])
         start = index - index % CHUNK
-        # Coordinate by element the same chunk is asked for again and again.
+        # Element by element the same chunk is asked for again and again.
         if self._chunk is None or self._chunk[:2] != (name, start) or self._chunk[2] is not move:
             self._chunk = (name, start, move, base_chunk(self._sources[name], move, start))
         return float(self._chunk[3][index - start])

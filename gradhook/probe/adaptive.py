@@ -1,8 +1,8 @@
 """A block judged, and probed further while that may change what is said of it.
 
 What further measurement could change is said by ``gradhook.verdict``; here it is made.  A ratio
-near a threshold gets more directions, and so does a probe that stands out alone.  Probes that stand
-out among kinks are measured again with another step: their error may have been underestimated.
+near a threshold gets more directions.  Probes that stand out alone, or among kinks, are measured
+again with another step: their error may have been underestimated, or the others were too coarse.
 Where the user stands nothing more is worth while, since a mismatch there is measured again off
 every tie.  After all blocks, a FAIL that noise explains is taken back.
 """
@@ -65,7 +65,10 @@ class AdaptiveProbing:
             self.earlier.like is not None
             and max(seen.interval[1], seen.ratio_error) <= self.tolerance.warn
         ):
-            return evidence, judgement  # below that a mismatch is looked into at the main setting
+            return (
+                evidence,
+                judgement,
+            )  # it passes, and nothing so small is searched at later settings
         if Further.AGAIN in judgement.further:
             evidence = measure_again(self.prober, evidence, judgement.comparison.standing_out)
             judgement = self.judge(evidence)

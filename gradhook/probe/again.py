@@ -21,7 +21,8 @@ def measure_again(prober: Prober, evidence: BlockEvidence, which: Sequence[int])
     """Measure along some of the directions again, and widen errors that this contradicts.
 
     For blocks probed element by element, where no further direction can tell a wrong gradient from
-    several kinks inside one step, and for blocks that fail among kinks.
+    several kinks inside one step, for blocks that fail among kinks, and for single probes that
+    stand out.
 
     Args:
         prober: At the point of the evidence.

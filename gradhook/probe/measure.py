@@ -97,7 +97,7 @@ def measure(
         _small(judgements, earlier, tolerance.warn),
         tolerance,
         dense=tolerance.unlike * max(earlier.dense.values(), default=0.0),
-        budget=search,
+        budget=search if limited else UNLIMITED,
     )
     result = SettingResult(entered.setting, prober, entered.gradients, evidence, judgements, plain)
     return result if exhaustive else result.lightened()

@@ -93,8 +93,11 @@ def judge_small(
         may_pass = ratio < tolerance.warn or (
             ratio < tolerance.unexplained and is_shared(len(judgements), len(evidence))
         )
-        allowed = budget if may_pass else UNLIMITED
-        if not allowed.left or _is_alike(judgement, [judgements[n] for n in spread], tolerance):
+        allowed = budget if may_pass and not block.exact else UNLIMITED
+        if not allowed.left:
+            judged[name] = _unsearched(judgement)
+            continue
+        if _is_alike(judgement, [judgements[n] for n in spread], tolerance):
             spread.append(name)
             continue
         worth = _search_worth(prober, block, size, tolerance, seeded(seed, 10, index))
@@ -130,6 +133,14 @@ def judge_small(
     for name in spread:
         judged[name] = _by_rule(judgements[name], rules.get(name, ""), tolerance, shared=shared)
     return judged
+
+
+def _unsearched(judgement: Judgement) -> Judgement:
+    """The judgement by size alone, of a mismatch whose part was not looked for."""
+    finding = judgement.finding
+    note = f"{finding.note}; not looked for in a part of it: the evaluations were spent"
+    finding = replace(finding, note=note.removeprefix("; "))
+    return replace(judgement, finding=finding, further=judgement.further & ~Further.PART)
 
 
 def is_shared(wrong: int, blocks: int) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from gradhook._types import Array, Box
 from gradhook.difference.base import Estimate
@@ -77,10 +77,6 @@ class BlockEvidence:
     def meets_kinks(self) -> bool:
         """Whether kinks spoil probes of the block, here or at the main setting."""
         return self.kinked or any(probe.slope.kink for probe in self.probes)
-
-    def with_probes(self, *more: Probe) -> BlockEvidence:
-        """The same evidence with further probes."""
-        return replace(self, probes=self.probes + more)
 
 
 def ratio_of(residual: float, analytic: float, numerical: float) -> float:

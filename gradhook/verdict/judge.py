@@ -188,8 +188,8 @@ def judge_kink(
     verdict = nearby.finding.verdict
     small = verdict is Verdict.PASS and nearby.comparison.resolved
     # Where a block is no better a step away, what is wrong in a part of it is not wrong here alone.
-    alone = verdict is not Verdict.PASS or nearby.comparison.ratio < here.comparison.ratio
-    if kink is False and verdict is not Verdict.FAIL and alone:
+    better = verdict is not Verdict.PASS or not nearby.comparison.ratio >= here.comparison.ratio
+    if kink is False and verdict is not Verdict.FAIL and better:
         ratios = f"ratio {here.finding.ratio:.1e} here, {nearby.finding.ratio:.1e} a step away"
         note = f"wrong exactly here, where the loss is smooth: {ratios}"
         said = here.finding.verdict if here.finding.verdict in MISMATCH else Verdict.FAIL
@@ -206,7 +206,13 @@ def judge_kink(
         finding = replace(here.finding, verdict=verdict, note=nearby.finding.note)
         finding = replace(finding, ratio=math.nan, ratio_error=math.nan)
         return replace(here, finding=finding, further=Further.NOTHING)
-    if verdict is not Verdict.PASS or (kink is False and not alone):
+    if verdict is Verdict.PASS and kink is False:
+        note = (
+            "a part of it differs here, where the loss is smooth, and the block as a whole no more "
+            f"than a step away: ratio {nearby.finding.ratio:.1e} there"
+        )
+        return _at_a_tie(here, nearby, Verdict.INCONCLUSIVE, note)
+    if verdict is not Verdict.PASS:
         note = (
             f"differs here (ratio {here.finding.ratio:.1e}) and a step away nothing could be told: "
             f"{nearby.finding.note}"

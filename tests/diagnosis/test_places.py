@@ -43,7 +43,7 @@ def test_a_block_outside_of_the_chain_keeps_the_sentence_to_names():
 def test_a_fault_between_two_layers_is_enclosed():
     assert said("W1", "b1", "W2", "b2") == (
         "b2, W2, b1, W1 wrong; W3, b3 right: the fault enters between W3 and b2 "
-        "(derivative of that activation, or W3 transposed, or a skip that joins there)"
+        "(derivative of that activation or its dropout, or W3 transposed, or a skip connection)"
     )
 
 
@@ -128,7 +128,7 @@ def test_a_weight_of_one_output_is_no_normalisation():
     levels = (("W1", "b1"), ("W2", "b2"))
     shapes = {"W1": (5, 3), "b1": (3,), "W2": (3, 1), "b2": (1,)}
     sentence = said("W1", "b1", levels=levels, shapes=shapes)
-    assert "derivative of that activation, or W2 transposed" in sentence
+    assert "derivative of that activation or its dropout, or W2 transposed" in sentence
 
 
 def test_many_blocks_are_counted_and_not_listed():

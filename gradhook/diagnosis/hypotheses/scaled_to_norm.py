@@ -18,7 +18,7 @@ from gradhook.diagnosis.experiment import another_point, revisit
 from gradhook.diagnosis.fit import Fitted, alike, fitted, scaled
 from gradhook.diagnosis.hypothesis import NOT_MADE, Hypothesis, Refutation, Trial
 from gradhook.diagnosis.mismatch import Mismatch
-from gradhook.diagnosis.sentences import listed, say
+from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, listed, say
 from gradhook.objective.parameters import norm
 
 __all__ = ["ScaledToNorm"]
@@ -73,7 +73,7 @@ class ScaledToNorm(Hypothesis):
         beyond = any(s > self.limit and not at for s, at in zip(sizes, at_limit, strict=True))
         refuted = beyond or not (any(at_limit) or right)
         out = f"norms from {min(sizes):.3g} to {max(sizes):.3g}" if refuted else out
-        return done.then(Refutation((Trial("another point", out, refuted),)))
+        return done.then(Refutation((Trial(AT_OTHER_WEIGHTS, out, refuted),)))
 
     def sentence(self) -> str:
         down = all(number.value > 1 for number in self.numbers.values())
