@@ -656,3 +656,18 @@ def test_causes_and_boundary_stand_in_text_and_html(explained):
             assert flat(cause.sentence) in shown
             assert flat(cause.evidence) in shown
         assert flat(explained.boundary) in shown
+
+
+@pytest.mark.parametrize("factor", [0.5, 3.0])
+def test_a_factor_below_a_dead_unit_is_one_fault(factor):
+    parameters, (X, T) = network()
+    parameters["b1"][2] = -100.0  # No row wakes this unit.
+
+    def spoil(gradients):
+        for name in ("W1", "b1"):
+            gradients[name] *= factor
+
+    report = check_gradients(planted(spoil=spoil), parameters, batch=(X, T), seed=0)
+    assert set(report.failing) == {"W1", "b1"}
+    assert report.causes == ()
+    assert report.boundary.startswith("b1, W1 wrong; W2, b2, W3, b3 right: the fault enters")

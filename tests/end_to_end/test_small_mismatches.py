@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from gradhook import check_gradients
+from gradhook.difference import Ridders
 
 
 def wave(n, seed=0):
@@ -99,3 +100,27 @@ def test_a_right_gradient_costs_no_evaluation_for_this():
     report = checked(parameters, loss, gradient)
     assert report.verdict == "PASS"
     assert report.evaluations <= 16 + 24
+
+
+@pytest.mark.parametrize("switches", [0, 5])
+@pytest.mark.parametrize("options", [{}, {"effort": "exhaustive"}, {"method": Ridders()}])
+def test_a_wrong_row_of_tiny_numbers_is_found_whatever_has_spent_the_budget(switches, options):
+    rng = np.random.default_rng(0)
+    X, T = rng.normal(size=(20, 12)), rng.normal(size=(20, 5))
+    X[:, 4] *= 1e-6
+    parameters = {"W": 0.3 * rng.normal(size=(12, 5)), "V": 0.3 * rng.normal(size=(5, 5))}
+    names = [f"l2_{k}" for k in range(switches)]
+
+    def loss_and_gradients(p, X, T, l2_0=0.01, l2_1=0.01, l2_2=0.01, l2_3=0.01, l2_4=0.01):
+        l2 = l2_0 + l2_1 + l2_2 + l2_3 + l2_4
+        H = np.tanh(X @ p["W"])
+        D = (H @ p["V"] - T) / len(X)
+        dW = X.T @ (D @ p["V"].T * (1 - H * H))
+        dW[4] *= 1.5
+        loss = 0.5 * len(X) * np.sum(D * D) + 0.5 * l2 * np.sum(p["V"] ** 2)
+        return loss, {"W": dW, "V": H.T @ D + l2 * p["V"]}
+
+    report = check_gradients(
+        loss_and_gradients, parameters, batch=(X, T), penalty=names or None, **options
+    )
+    assert (report.verdict, report.blocks["W"].where) == ("FAIL", "W[4, :]")
