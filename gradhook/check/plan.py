@@ -39,7 +39,7 @@ from gradhook.evaluation.points import generic
 from gradhook.objective.batch import Rows, upcast
 from gradhook.objective.switches import BoundSwitch
 from gradhook.options import Options
-from gradhook.probe.budget import FOR_LATER, FOR_RULES, UNLIMITED, Budget
+from gradhook.probe.budget import Budget
 from gradhook.probe.joint import measure_quickly
 from gradhook.probe.measure import measure
 from gradhook.probe.result import EarlierResults
@@ -84,7 +84,6 @@ class Plan:
         self._points = tuple(options.points or ("generic", "current"))
         blocks = len(evaluator.workspace.arrays)
         self._budget = Budget.of_check(lambda: evaluator.evaluations, blocks)
-        self._wrong_on_rows = False  # where the whole batch is asked because it says otherwise
 
     def run(self) -> CheckRecord:
         """Make the check.
@@ -255,8 +254,6 @@ class Plan:
         self._budget = Budget.of_check(
             lambda: evaluator.evaluations, len(evaluator.workspace.arrays)
         )
-        seen = EarlierResults.of(outcome.measured)
-        self._wrong_on_rows = bool(seen.known_wrong)
         self._measure_settings(every)
         return every
 
@@ -290,14 +287,9 @@ class Plan:
         if options.effort == "quick":
             main = measure_quickly(entered, options, elsewhere=elsewhere)
         else:
-            search = UNLIMITED if self._wrong_on_rows else self._budget.without(self._later())
             share = self._budget.share(2)
             main = measure(
-                entered,
-                options,
-                budget=share,
-                search=search,
-                earlier=EarlierResults(elsewhere=elsewhere),
+                entered, options, budget=share, earlier=EarlierResults(elsewhere=elsewhere)
             )
         del point, entered  # large gradients are let go as soon as they may be
         outcome.measured.append(main)
@@ -307,13 +299,6 @@ class Plan:
             outcome.measured += measure_further(
                 evaluator, self._board, main, options, outcome.coverage, self._budget
             )
-
-    def _later(self) -> float:
-        """Evaluations that a search at the main setting leaves to the later ones, half at most."""
-        switches = bool(self._board.dropouts) + len(self._board.penalties)
-        settings = switches + ("current" in self._points)
-        needed = FOR_RULES + FOR_LATER * settings * len(self._evaluator.workspace.arrays)
-        return min(needed, self._budget.left / 2)
 
     def _displacements(self) -> dict[str, Move]:
         arrays, options = self._evaluator.workspace.arrays, self._options

@@ -30,7 +30,6 @@ from gradhook.probe.measure import enter, measure
 from gradhook.probe.prober import Prober
 from gradhook.probe.result import EarlierResults, SettingResult
 from gradhook.probe.setting import EnteredSetting, outside_domain
-from gradhook.probe.small_mismatch import is_shared
 from gradhook.report import Finding
 from gradhook.verdict.evidence import BlockEvidence
 from gradhook.verdict.judge import combine, judge
@@ -43,9 +42,6 @@ MOST_ROWS = 4096
 JOINT_PROBE = 16
 """Loss evaluations that the joint probe may take, the gradients and the noise beside them."""
 
-
-ONE_PROBE = 2.6
-"""Multiple of the true norm that one probe stays below in all but one of a hundred cases."""
 
 TAKEN_BACK = 10.0
 """How much smaller what is left on the whole batch is than a mismatch that it takes back."""
@@ -153,20 +149,9 @@ class WholeBatch:
         if said.verdict in MISMATCH:
             if is_noise(prober, joint):
                 return BatchAnswer.UNKNOWN, "over a longer step the slope is another one (noise?)"
-            same = self._is_that_of_rows(main, said)
-            return (BatchAnswer.RIGHT if same else BatchAnswer.WRONG), said.note
+            return BatchAnswer.WRONG, said.note
         right = said.verdict is Verdict.PASS
         return (BatchAnswer.RIGHT if right else BatchAnswer.UNKNOWN), said.note
-
-    def _is_that_of_rows(self, main: SettingResult, said: Finding) -> bool:
-        """Whether a small mismatch is the one that passed on the rows, all over their blocks.
-
-        One probe tells its size to a factor of a few.
-        """
-        tolerance, dense = self.options.tolerance, EarlierResults.of([main]).dense
-        shared = is_shared(len(dense), len(main.judgements))
-        most = tolerance.unexplained if shared else ONE_PROBE * tolerance.warn
-        return said.ratio < min(most, tolerance.unlike * max(dense.values(), default=0.0))
 
     def _judged(self, evidence: BlockEvidence, entered: EnteredSetting, prober: Prober) -> Finding:
         return judge(

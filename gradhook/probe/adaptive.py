@@ -60,15 +60,6 @@ class AdaptiveProbing:
     def judged(self, evidence: BlockEvidence) -> tuple[BlockEvidence, Judgement]:
         """Judge a block, and probe it further while that may change the verdict."""
         judgement = self.judge(evidence)
-        seen = judgement.comparison
-        if (
-            self.earlier.like is not None
-            and max(seen.interval[1], seen.ratio_error) <= self.tolerance.warn
-        ):
-            return (
-                evidence,
-                judgement,
-            )  # it passes, and nothing so small is searched at later settings
         if Further.AGAIN in judgement.further:
             evidence = measure_again(self.prober, evidence, judgement.comparison.standing_out)
             judgement = self.judge(evidence)

@@ -18,8 +18,6 @@ __all__ = [
     "DIRECTIONS",
     "FEWER_DIRECTIONS",
     "FEWEST_ROUNDS",
-    "FOR_LATER",
-    "FOR_RULES",
     "QUICK",
     "SEARCH",
     "SHORT_SEARCH",
@@ -46,10 +44,6 @@ DIRECTIONS, FEWER_DIRECTIONS = 3, 2
 From one direction a residual of a hundred times the error hides with probability 2 %, from two with
 6e-4, from three with 1e-5: that of a normal number below 3/100, and its powers.
 """
-
-FOR_LATER, FOR_RULES = 10, 40
-"""Evaluations that a search at the main setting leaves to each later setting, for each block, and
-to what is tried once it has found nothing."""
 
 
 class Budget:
@@ -82,10 +76,6 @@ class Budget:
     def share(self, parts: float) -> Budget:
         """What is left, divided by the parts that are still to share it."""
         return Budget(self._spent, self.left / max(1.0, parts))
-
-    def without(self, needed: float) -> Budget:
-        """What is left but for what something else will need."""
-        return Budget(self._spent, self.left - needed)
 
     def rounds(self, cost: int, most: int, *, least: int = FEWEST_ROUNDS) -> int:
         """How many rounds of so many evaluations a probe may try, of at most ``most``."""

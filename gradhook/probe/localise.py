@@ -131,9 +131,9 @@ class _Search:
         for axis in range(self._gradient.ndim - 1):
             inner: list[Piece] = []
             for piece in pieces:
-                undivided = piece.length(axis) == 1 or self._budget.left < 4
-                undivided = undivided or self._residuals.is_everywhere(direction, piece)
-                inner += [piece] if undivided else self._slices(direction, piece, axis)
+                single = piece.length(axis) == 1
+                spread_out = single or self._residuals.is_everywhere(direction, piece)
+                inner += [piece] if spread_out else self._slices(direction, piece, axis)
             pieces = inner
         return pieces
 

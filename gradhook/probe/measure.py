@@ -36,7 +36,6 @@ def measure(
     options: Options,
     *,
     budget: Budget = UNLIMITED,
-    search: Budget = UNLIMITED,
     earlier: EarlierResults | None = None,
     names: Sequence[str] | None = None,
     confirm: bool = False,
@@ -47,8 +46,6 @@ def measure(
         entered: The setting, with loss and gradients there.
         options: The check's options.
         budget: What it may cost as long as nothing stands out.
-        search: What it may cost to look for the part of a block in which a mismatch sits that is
-            small enough to pass.
         earlier: What earlier settings found; ``None`` if this is the main one.
         names: Blocks to probe, along one direction each unless they are confirmed; by default all,
             along 3 at the main setting and 2 at further ones.
@@ -97,7 +94,6 @@ def measure(
         _small(judgements, earlier, tolerance.warn),
         tolerance,
         dense=tolerance.unlike * max(earlier.dense.values(), default=0.0),
-        budget=search if limited else UNLIMITED,
     )
     result = SettingResult(entered.setting, prober, entered.gradients, evidence, judgements, plain)
     return result if exhaustive else result.lightened()

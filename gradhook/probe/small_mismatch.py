@@ -29,21 +29,14 @@ from gradhook.evaluation.directions import (
     whole,
 )
 from gradhook.probe.block_evidence import directions_of
-from gradhook.probe.budget import (
-    DIRECTIONS,
-    FEWER_DIRECTIONS,
-    SEARCH,
-    SHORT_SEARCH,
-    UNLIMITED,
-    Budget,
-)
+from gradhook.probe.budget import DIRECTIONS, FEWER_DIRECTIONS, SEARCH, SHORT_SEARCH, Budget
 from gradhook.probe.localise import locate
 from gradhook.probe.prober import Prober
 from gradhook.probe.setting import EnteredSetting
 from gradhook.verdict.evidence import BlockEvidence, Location, Probe, describe, is_apart
-from gradhook.verdict.judge import Further, Judgement
+from gradhook.verdict.judge import Judgement
 
-__all__ = ["find_rules", "is_shared", "judge_small"]
+__all__ = ["find_rules", "judge_small"]
 
 SUBSET_SHARE, TELLING_SUBSET = 1 / 16, 6.0
 """Share of the elements in random subsets that tell a spread mismatch, and how far one that holds
@@ -64,7 +57,6 @@ def judge_small(
     tolerance: Tolerance,
     *,
     dense: float,
-    budget: Budget = UNLIMITED,
 ) -> dict[str, Judgement]:
     """Judge resolved mismatches that are too small to be a FAIL by themselves.
 
@@ -75,7 +67,6 @@ def judge_small(
         judgements: What they say, going by the size of the mismatch alone.
         tolerance: The constants of judging.
         dense: Ratio up to which a mismatch is taken for one that lies all over other blocks too.
-        budget: What the search of a mismatch that may pass can cost.
 
     Returns:
         The judgements by shape.
@@ -89,15 +80,7 @@ def judge_small(
             judged[name] = _by_rule(judgement, "", tolerance, shared=True)
             continue
         block, size = evidence[name], judgement.comparison.norms.residual
-        ratio = judgement.finding.ratio
-        may_pass = ratio < tolerance.warn or (
-            ratio < tolerance.unexplained and is_shared(len(judgements), len(evidence))
-        )
-        allowed = budget if may_pass and not block.exact else UNLIMITED
-        if not allowed.left:
-            judged[name] = _unsearched(judgement)
-            continue
-        if _is_alike(judgement, [judgements[n] for n in spread], tolerance):
+        if _is_alike(judgement, [judgements[other] for other in spread], tolerance):
             spread.append(name)
             continue
         worth = _search_worth(prober, block, size, tolerance, seeded(seed, 10, index))
@@ -110,7 +93,7 @@ def judge_small(
             gradients[name],
             resolved=tolerance.resolved,
             rounding=tolerance.rounding,
-            budget=Budget(lambda: prober.evaluations, min(worth, allowed.left)),
+            budget=Budget(lambda: prober.evaluations, worth),
             seed=seed,
         )
         if is_apart(found, block, tolerance.few) and found.norms.ratio > tolerance.warn:
@@ -127,25 +110,11 @@ def judge_small(
         values=lambda name: arrays[name],
         tolerance=tolerance,
         seed=seed,
-        budget=budget,
     )
-    shared = is_shared(len(spread), len(evidence))
+    shared = len(spread) >= max(SHARED_BLOCKS, len(evidence) / 2)
     for name in spread:
         judged[name] = _by_rule(judgements[name], rules.get(name, ""), tolerance, shared=shared)
     return judged
-
-
-def _unsearched(judgement: Judgement) -> Judgement:
-    """The judgement by size alone, of a mismatch whose part was not looked for."""
-    finding = judgement.finding
-    note = f"{finding.note}; not looked for in a part of it: the evaluations were spent"
-    finding = replace(finding, note=note.removeprefix("; "))
-    return replace(judgement, finding=finding, further=judgement.further & ~Further.PART)
-
-
-def is_shared(wrong: int, blocks: int) -> bool:
-    """Whether so many blocks have a small mismatch as one that enters at the loss shows in."""
-    return wrong >= max(SHARED_BLOCKS, blocks / 2)
 
 
 def _is_alike(judgement: Judgement, spread: Sequence[Judgement], tolerance: Tolerance) -> bool:
@@ -238,15 +207,9 @@ def _revised(
     judgement: Judgement, verdict: Verdict, note: str, location: Location | None = None
 ) -> Judgement:
     finding = replace(judgement.finding, verdict=verdict, note=note)
-    further = judgement.further
-    if verdict is Verdict.PASS:
-        further &= ~Further.NEARBY  # no mismatch is left that a kink may have made
     where = describe(location) if location else None
-    return replace(judgement, finding=finding, further=further, where=where, location=location)
+    return replace(judgement, finding=finding, where=where, location=location)
 
-
-SLACK = 5.0
-"""How far beyond its bound a rule may miss one of its first probes before it is given up."""
 
 RULED_ALONE = 3
 """Blocks that are held against a rule each by itself, where none holds for all."""
@@ -260,7 +223,6 @@ def find_rules(
     values: Callable[[str], Array],
     tolerance: Tolerance,
     seed: int,
-    budget: Budget = UNLIMITED,
 ) -> dict[str, str]:
     """The rule that each block's residual follows, as a sentence; blocks without one are left out.
 
@@ -271,7 +233,6 @@ def find_rules(
         values: Returns a block at this point.
         tolerance: The constants of judging.
         seed: Seed of fresh directions.
-        budget: What must be left for each block to be held against a rule by itself.
     """
 
     def rule(several: Sequence[BlockEvidence], seed: int) -> str:
@@ -280,7 +241,7 @@ def find_rules(
     shared = rule(blocks, seed) if blocks else ""
     if shared:
         return dict.fromkeys(sizes, shared)
-    if not 1 < len(blocks) <= RULED_ALONE or not budget.left:
+    if not 1 < len(blocks) <= RULED_ALONE:
         return {}
     alone = {block.name: rule([block], seed + 1) for block in blocks}
     return {name: found for name, found in alone.items() if found}
@@ -295,17 +256,8 @@ def _rule(
     seed: int,
 ) -> str:
     """The rule that the residual of all these blocks follows; empty if none does."""
-    arrays = {block.name: values(block.name) for block in blocks}
-
-    def factors(probes: Sequence[Probe], slack: float = 1.0) -> tuple[float | None, float | None]:
-        """Of the numerical gradient and of the blocks themselves, where the residual is that."""
-        parts = drawn[: len(probes)]
-        along = [math.fsum(w * v.dot(arrays[name]) for name, v, w in each) for each in parts]
-        slopes = [probe.slope.value for probe in probes]
-        return _fit(probes, slopes, tolerance, slack), _fit(probes, along, tolerance, slack)
-
     if len(blocks) == 1 and blocks[0].exact:
-        probes = [*blocks[0].probes]
+        probes: Sequence[Probe] = blocks[0].probes
         drawn = [[(blocks[0].name, v, 1.0)] for v in directions_of(prober, blocks[0])]
     else:
         # Sharp enough to tell a rule from an accident: a few probes agree with many to 10 %.
@@ -313,15 +265,15 @@ def _rule(
         drawn = [
             _drawn(blocks, sizes, seeded(seed, 9, k)) for k in range(DIRECTIONS + FEWER_DIRECTIONS)
         ]
-        probes = [prober.along(parts, wanted=wanted) for parts in drawn[:FEWER_DIRECTIONS]]
-        if factors(probes, SLACK) == (None, None):
-            return ""
-        probes += [prober.along(parts, wanted=wanted) for parts in drawn[FEWER_DIRECTIONS:]]
+        probes = [prober.along(parts, wanted=wanted) for parts in drawn]
     if len(probes) < DIRECTIONS:
         return ""
-    factor, weight = factors(probes)
+    factor = _fit(probes, [probe.slope.value for probe in probes], tolerance)
     if factor is not None:
         return f"the gradient is {1 + factor:.8g} times the numerical one, everywhere"
+    arrays = {block.name: values(block.name) for block in blocks}
+    along = [math.fsum(w * v.dot(arrays[name]) for name, v, w in parts) for parts in drawn]
+    weight = _fit(probes, along, tolerance)
     if weight is not None:
         return f"the gradient differs by {weight:.3e} times the block itself, everywhere"
     return ""
@@ -337,9 +289,7 @@ def _drawn(
     ]
 
 
-def _fit(
-    probes: Sequence[Probe], known: Sequence[float], tolerance: Tolerance, slack: float
-) -> float | None:
+def _fit(probes: Sequence[Probe], known: Sequence[float], tolerance: Tolerance) -> float | None:
     """The ``c`` of ``residual = c * known``, if it holds on probes that it was not fitted on."""
     fitted = (
         slice(0, -FEWER_DIRECTIONS) if len(probes) >= DIRECTIONS + FEWER_DIRECTIONS else slice(None)
@@ -352,7 +302,6 @@ def _fit(
     factor = math.fsum(p.residual * k for p, k in pairs) / size
     typical = math.hypot(*(p.residual for p in probes)) / math.sqrt(len(probes))
     for probe, k in zip(probes[fresh], known[fresh], strict=True):
-        allowed = slack * tolerance.explained * typical
-        if abs(probe.residual - factor * k) + probe.slope.error > allowed:
+        if abs(probe.residual - factor * k) + probe.slope.error > tolerance.explained * typical:
             return None
     return factor

@@ -106,9 +106,9 @@ def test_a_right_gradient_costs_no_evaluation_for_this():
 @pytest.mark.parametrize("options", [{}, {"effort": "exhaustive"}, {"method": Ridders()}])
 def test_a_wrong_row_of_tiny_numbers_is_found_whatever_has_spent_the_budget(switches, options):
     rng = np.random.default_rng(0)
-    X, T = rng.normal(size=(20, 12)), rng.normal(size=(20, 5))
-    X[:, 4] *= 1e-6
-    parameters = {"W": 0.3 * rng.normal(size=(12, 5)), "V": 0.3 * rng.normal(size=(5, 5))}
+    X, T = rng.normal(size=(20, 30)), rng.normal(size=(20, 12))
+    X[:, 4] *= 1e-5
+    parameters = {"W": 0.3 * rng.normal(size=(30, 12)), "V": 0.3 * rng.normal(size=(12, 12))}
     names = [f"l2_{k}" for k in range(switches)]
 
     def loss_and_gradients(p, X, T, l2_0=0.01, l2_1=0.01, l2_2=0.01, l2_3=0.01, l2_4=0.01):
