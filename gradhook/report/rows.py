@@ -230,7 +230,7 @@ def cause_details(cause: Cause, blocks: Iterable[str]) -> list[str]:
         "blocks": few([shown[name] for name in cause.blocks], 3 * HEADLINE_BLOCKS),
         "where": cause.where,
         "evidence": cause.evidence,
-        "refuted by": cause.refuted_by,
+        "would be refuted by": cause.refuted_by,
     }
     return [printable(f"{label}: {said}") for label, said in parts.items() if said]
 

@@ -179,7 +179,7 @@ def asides(report: Report) -> list[str]:
     told += grouped(report, right, _tie)
     others = (Verdict.INCONCLUSIVE, Verdict.UNTESTED)
     partly = [b for b in right if any(f.verdict in others for f in b.findings)]
-    what = "right, but not every measurement of it could be judged: report.details()"
+    what = "right where it could be judged; at some weights nothing shows: report.details()"
     told += grouped(report, partly, lambda _: what)
     notes = [*coverage(report, beside_all=True), *report.notes]
     told += [f"note: {note}" for note in notes]

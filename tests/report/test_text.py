@@ -120,7 +120,7 @@ def test_the_details_tell_all_there_is():
         "  blocks: W2",
         "  where: W2",
         "  evidence: k = -1e-3",
-        "  refuted by: λ=0",
+        "  would be refuted by: λ=0",
         "  next: add it to the gradient; if the optimiser applies it (decoupled weight",
         "    decay), take it out of the loss that is checked",
         "",
