@@ -56,9 +56,7 @@ def test_verdicts_blocks_causes_and_places_are_as_stored(answers):
 def test_no_right_code_fails_or_gets_a_cause_and_no_bug_passes(catalogued):
     right, wrong = catalogued
     assert [a["name"] for a in right if a["verdict"] == "FAIL" or a["causes"] or a["places"]] == []
-    assert [
-        a["name"] for a in wrong if a["verdict"] == "PASS" and not a["name"].startswith(MISMATCHED)
-    ] == []
+    assert [a["name"] for a in wrong if a["verdict"] == "PASS"] == []
     unsure = [a["name"] for a in right if a["verdict"] not in ("PASS", "KINK", "UNTESTED")]
     unsure += [a["name"] for a in wrong if a["verdict"] != "FAIL"]
     assert len(unsure) <= 0.02 * len(right + wrong), unsure
@@ -70,7 +68,8 @@ def test_a_passing_check_of_right_code_keeps_to_its_budget(catalogued):
     over = {
         a["name"]: a["evaluations"]
         for a in catalogued[0]
-        if a["verdict"] == "PASS" and a["evaluations"] > each[a["name"]] * blocks[a["name"]] + 100
+        if a["verdict"] == "PASS" and not a["name"].startswith(MISMATCHED)
+        if a["evaluations"] > each[a["name"]] * blocks[a["name"]] + 100
     }
     assert over == {}
 
