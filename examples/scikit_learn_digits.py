@@ -24,7 +24,7 @@ try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
 except ImportError:  # scikit-learn before 1.9 has no callbacks
 
-    class CallbackSupportMixin:  # type: ignore[no-redef]  # or the one above
+    class CallbackSupportMixin:  # type: ignore[no-redef]  # stands in for it
         """Nothing to support."""
 
     def with_callbacks(method: Any) -> Any:

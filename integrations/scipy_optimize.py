@@ -42,7 +42,7 @@ class OptimizeCheck(GradCheckCallback):
         super().__init__(objective, **keywords)
         self._stop_on_fail = stop_on_fail
 
-    def __call__(self, intermediate_result: Any) -> None:  # type: ignore[override]  # SciPy's name
+    def __call__(self, intermediate_result: Any) -> None:  # type: ignore[override]  # SciPy calls it so
         """Check if a check is due, at an ``OptimizeResult``'s ``x`` or at ``x`` itself."""
         if not self.enabled:
             return

@@ -111,7 +111,8 @@ def _mapped(workers: Any, job: Array, bundles: list[list[Task]]) -> Iterable[Mea
         count = os.cpu_count() or 1 if workers == -1 else workers
         joblib = _need("joblib", f"workers={workers}")
         pool = joblib.Parallel(n_jobs=count, return_as="generator", max_nbytes=1 << 16)
-        return pool(joblib.delayed(_run)(job, bundle) for bundle in bundles)  # type: ignore[no-any-return]  # untyped
+        done: Iterable[Measured] = pool(joblib.delayed(_run)(job, bundle) for bundle in bundles)
+        return done
     if hasattr(workers, "scatter"):  # a client of dask.distributed
         shared = workers.scatter(job, broadcast=True)
         futures = workers.map(_run, [shared] * len(bundles), bundles, pure=False)
@@ -159,10 +160,11 @@ def _prober_of(job: Array) -> Prober | None:
     mark = hashlib.sha256(job.data).digest()
     if getattr(_here, "mark", None) != mark:
         _here.mark, _here.built = mark, _built(job)
+    prober: Prober | None
     prober, streams = _here.built
     np.random.set_state(streams[0])
     random.setstate(streams[1])
-    return prober  # type: ignore[no-any-return]  # of a thread-local
+    return prober
 
 
 def _built(job: Array) -> tuple[Prober | None, tuple[Any, Any]]:

@@ -97,7 +97,7 @@ def _new_bar(total: int | None, description: str, *, seconds: float) -> Any:
         warnings.simplefilter("ignore")
         from tqdm.auto import tqdm
 
-    class Bar(tqdm):  # type: ignore[type-arg]  # generic in its stub alone
+    class Bar(tqdm):  # type: ignore[type-arg]  # tqdm[int] is an error at run time
         # tqdm's watcher thread would outlive the check.  It redraws bars whose updates are skipped
         # to save time; with miniters=1 none are.
         monitor_interval = 0

@@ -19,7 +19,7 @@ _spec.loader.exec_module(golden)
 
 MADE = ("generated/", "network/")
 
-# In float32 long probes come on top, at most two a block of 60 each; log(p + eps) has a gradient that
+# In float32 long probes come on top, at most two a block of 60 each.  The gradient of log(p + eps)
 # is off by 1e-6 on purpose, and where a mismatch sits is looked into whatever that costs.
 MOST = {
     "float32-inside/clean-reg_missing/special/0": 8 * (40 + 2 * 60) + 100,
