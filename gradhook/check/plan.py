@@ -12,7 +12,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gradhook._types import MISMATCH, Batch, Verdict
+from gradhook._types import MISMATCH, Batch
 from gradhook.check.further_settings import measure_further
 from gradhook.check.generic_point import (
     FlatError,
@@ -133,8 +133,8 @@ class Plan:
 
     def _explain(self, outcome: CheckRecord) -> None:
         """Where and why; a check in which nothing is doubted loads none of what it takes."""
-        judged = [j for each in outcome.measured for j in each.judgements.values()]
-        if any(j.suspect or j.finding.verdict is Verdict.KINK for j in judged):
+        judged = (j for each in outcome.measured for j in each.judgements.values())
+        if any(judgement.doubted for judgement in judged):
             from gradhook.diagnosis.branches.trace import trace_branches
 
             outcome.branches = trace_branches(self._evaluator, outcome.measured, outcome.coverage)

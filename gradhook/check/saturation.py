@@ -15,13 +15,15 @@ from dataclasses import replace
 from gradhook.check.generic_point import GenericPoint
 from gradhook.evaluation.directions import Move
 from gradhook.evaluation.evaluator import Evaluator
-from gradhook.probe.prober import VANISHING
 from gradhook.probe.setting import outside_domain
 
 __all__ = ["at_ordinary_loss"]
 
 FACTOR, MOST_LOSSES = 0.25, 5
 """By what weights are multiplied from one loss to the next, and losses at most."""
+
+TINY_LOSS = 1e6
+"""A loss is tiny where the one at smaller weights exceeds it by this factor."""
 
 SETTLED, FEWEST = 10.0, 3
 """Losses have settled where the last of at least so many is less than this multiple of the one
@@ -53,13 +55,13 @@ def at_ordinary_loss(
             losses.append(abs(evaluator.loss()))
         except Exception:  # outside the domain there
             losses.append(math.nan)
-        if count == 1 and point is not None and not losses[0] > 1 / VANISHING * largest:
+        if count == 1 and point is not None and not losses[0] > TINY_LOSS * largest:
             break
         if count >= FEWEST and losses[0] / SETTLED < losses[-1] < SETTLED * losses[-2]:
             break
     # Of a loss that falls with the weights the first one, which explodes, was odd, and not tiny.
     rises = len(losses) > 1 and losses[-1] > losses[0] / SETTLED
-    if rises and losses[-1] > 1 / VANISHING * largest:
+    if rises and losses[-1] > TINY_LOSS * largest:
         ordinary = next(k for k, loss in enumerate(losses, 1) if loss > ORDINARY * losses[-1])
         found = _point(evaluator, _scaled(moves, FACTOR**ordinary))
         if found is not None:

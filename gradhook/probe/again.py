@@ -8,13 +8,16 @@ from dataclasses import replace
 
 from gradhook.difference.base import Estimate
 from gradhook.difference.formulas import Sharp
-from gradhook.difference.search import DISAGREE, GROW, LOST
+from gradhook.difference.search import DISAGREE, LOST
 from gradhook.probe.block_evidence import concluded, directions_of
 from gradhook.probe.prober import Prober
 from gradhook.probe.steps import LONGEST_STEP
 from gradhook.verdict.evidence import BlockEvidence, Probe
 
 __all__ = ["measure_again"]
+
+SHORTER = 30.0
+"""How much shorter the step is with which a slope is measured again."""
 
 
 def measure_again(prober: Prober, evidence: BlockEvidence, which: Sequence[int]) -> BlockEvidence:
@@ -49,7 +52,7 @@ def measure_again(prober: Prober, evidence: BlockEvidence, which: Sequence[int])
 def _shorter(slope: Estimate, noise: float) -> float:
     """A step that is shorter, unless noise makes more than about the error of before there."""
     least = LOST * noise / (2 * slope.error) if slope.error else 0.0
-    return min(max(slope.step / GROW, least), slope.step / 2)
+    return min(max(slope.step / SHORTER, least), slope.step / 2)
 
 
 def _reconciled(before: Estimate, after: Estimate, *, kinks: bool) -> Estimate:

@@ -16,15 +16,14 @@ from gradhook._types import Blocks
 from gradhook.evaluation.directions import random_direction, seeded
 from gradhook.evaluation.line import Line
 from gradhook.objective.parameters import norm
-from gradhook.probe.budget import FEWER_DIRECTIONS
 from gradhook.probe.prober import Prober
 from gradhook.probe.setting import EnteredSetting
 from gradhook.verdict.evidence import BlockEvidence
 
 __all__ = ["joint_analytic_error", "with_analytic_error"]
 
-FARTHEST, NEAREST = 1e-3, 1e-15
-"""Bounds on how far away, in units of the blocks' scales, gradients are called."""
+FARTHEST, NEAREST, CALLS = 1e-3, 1e-15, 2
+"""Bounds on how far away, in units of the blocks' scales, and how often gradients are called."""
 
 
 def with_analytic_error(
@@ -55,7 +54,7 @@ def _changes(entered: EnteredSetting, prober: Prober) -> dict[str, float]:
     size = max(abs(prober.loss), prober.ordinary)
     distance = min(FARTHEST, max(NEAREST, 2 * prober.noise / size if size else 0.0))
     changes = dict.fromkeys(entered.gradients, 0.0)
-    for call in range(FEWER_DIRECTIONS):
+    for call in range(CALLS):
         there = _gradients_at(entered, prober, distance, seeded(entered.seed, 12, call))
         for name in changes:
             if name in there:

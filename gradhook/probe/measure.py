@@ -46,7 +46,7 @@ def measure(
         entered: The setting, with loss and gradients there.
         options: The check's options.
         budget: What it may cost as long as nothing stands out.
-        earlier: What earlier settings found; ``None`` if this is the main one.
+        earlier: What earlier settings found; of the main one at most the loss at another point.
         names: Blocks to probe, along one direction each unless they are confirmed; by default all,
             along 3 at the main setting and 2 at further ones.
         confirm: Whether mismatches at the current point are probed as thoroughly as elsewhere.

@@ -29,7 +29,7 @@ from gradhook.evaluation.directions import (
     whole,
 )
 from gradhook.probe.block_evidence import directions_of
-from gradhook.probe.budget import DIRECTIONS, FEWER_DIRECTIONS, SEARCH, SHORT_SEARCH, Budget
+from gradhook.probe.budget import SEARCH, SHORT_SEARCH, Budget
 from gradhook.probe.localise import locate
 from gradhook.probe.prober import Prober
 from gradhook.probe.setting import EnteredSetting
@@ -38,12 +38,13 @@ from gradhook.verdict.judge import Judgement
 
 __all__ = ["find_rules", "judge_small"]
 
-SUBSET_SHARE, TELLING_SUBSET = 1 / 16, 6.0
-"""Share of the elements in random subsets that tell a spread mismatch, and how far one that holds
-its share of the mismatch should stand out."""
+SUBSETS, SUBSET_SHARE, TELLING_SUBSET = 3, 1 / 16, 6.0
+"""Random subsets that tell a spread mismatch, their share of the elements, and how far one that
+holds its share of the mismatch should stand out."""
 
-EMPTIER = 0.03
-"""Share of the higher half's mismatch below which the lower half of an axis has none."""
+ACROSS_HALVES, EMPTIER = 2, 0.03
+"""Directions along which both halves of an axis are compared, and the share of the higher half's
+mismatch below which the lower one has none."""
 
 SHARED_BLOCKS = 2
 """Blocks, and half of all, that a mismatch which enters at the loss shows in at least."""
@@ -151,7 +152,7 @@ def _search_worth(
         return SHORT_SEARCH
     random = np.random.default_rng(seed)
     expected = math.sqrt(SUBSET_SHARE) * size
-    for k in range(DIRECTIONS):
+    for k in range(SUBSETS):
         kept = random.random(evidence.size) < SUBSET_SHARE
         direction = masked(random_direction(evidence.size, seeded(seed, k)), kept)
         parts = [(evidence.name, direction, 1.0)]
@@ -172,14 +173,14 @@ def _halves(
         box = cut(whole(shape), axis, first, last)
         share = (last - first) / shape[axis]
         probes = []
-        for k in range(FEWER_DIRECTIONS):
+        for k in range(ACROSS_HALVES):
             whole_block = random_direction(math.prod(shape), seeded(seed, 20 + axis, k))
             part = Part(whole_block, shape, box)
             wanted = math.sqrt(share) * size / TELLING_SUBSET
             probes.append(prober.along([(name, part, 1.0)], share=share, wanted=wanted))
         residual = math.hypot(*(probe.residual for probe in probes))
         error = math.hypot(*(probe.slope.error for probe in probes))
-        found.append((residual / math.sqrt(FEWER_DIRECTIONS), error / math.sqrt(FEWER_DIRECTIONS)))
+        found.append((residual / math.sqrt(ACROSS_HALVES), error / math.sqrt(ACROSS_HALVES)))
     return found
 
 
@@ -210,6 +211,9 @@ def _revised(
     where = describe(location) if location else None
     return replace(judgement, finding=finding, where=where, location=location)
 
+
+FITTED, CONFIRMED = 3, 2
+"""Probes that a rule is fitted on, and fresh ones that it must explain."""
 
 RULED_ALONE = 3
 """Blocks that are held against a rule each by itself, where none holds for all."""
@@ -262,11 +266,9 @@ def _rule(
     else:
         # Sharp enough to tell a rule from an accident: a few probes agree with many to 10 %.
         wanted = tolerance.explained * math.sqrt(len(blocks)) / 3
-        drawn = [
-            _drawn(blocks, sizes, seeded(seed, 9, k)) for k in range(DIRECTIONS + FEWER_DIRECTIONS)
-        ]
+        drawn = [_drawn(blocks, sizes, seeded(seed, 9, k)) for k in range(FITTED + CONFIRMED)]
         probes = [prober.along(parts, wanted=wanted) for parts in drawn]
-    if len(probes) < DIRECTIONS:
+    if len(probes) < FITTED:
         return ""
     factor = _fit(probes, [probe.slope.value for probe in probes], tolerance)
     if factor is not None:
@@ -291,10 +293,8 @@ def _drawn(
 
 def _fit(probes: Sequence[Probe], known: Sequence[float], tolerance: Tolerance) -> float | None:
     """The ``c`` of ``residual = c * known``, if it holds on probes that it was not fitted on."""
-    fitted = (
-        slice(0, -FEWER_DIRECTIONS) if len(probes) >= DIRECTIONS + FEWER_DIRECTIONS else slice(None)
-    )
-    fresh = slice(len(probes) - FEWER_DIRECTIONS, None) if fitted.stop else slice(None)
+    fitted = slice(0, -CONFIRMED) if len(probes) >= FITTED + CONFIRMED else slice(None)
+    fresh = slice(len(probes) - CONFIRMED, None) if fitted.stop else slice(None)
     size = math.fsum(k * k for k in known[fitted])
     if not size:
         return None

@@ -86,6 +86,11 @@ class Judgement:
         """Whether a kink may have made the verdict: a mismatch, or a probe that crossed one."""
         return Further.NEARBY in self.further
 
+    @property
+    def doubted(self) -> bool:
+        """Whether a kink may have made the verdict, or has."""
+        return self.suspect or self.finding.verdict is Verdict.KINK
+
 
 def judge(
     evidence: BlockEvidence,

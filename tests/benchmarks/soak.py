@@ -5,7 +5,7 @@
 A callback with every sink that keeps files checks a network with dropout and running statistics,
 functional and in place in turns; history and notes are cleared as it goes, for they grow by design.
 Prints the resident set, the blocks of memory that Python has handed out, and the open descriptors,
-after 100 checks and at the end.  Exits with status 1 if the resident set grew by more than 1 MB, the
+after 100 checks and at the end. Exits with status 1 if the resident set grew by more than 1 MB, the
 blocks by more than 2 000 (caches that fill up), a descriptor was left open, or a report is missing
 from a file.
 """

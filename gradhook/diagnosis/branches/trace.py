@@ -13,7 +13,6 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gradhook._types import Verdict
 from gradhook.diagnosis.branches.flips import trace
 from gradhook.diagnosis.branches.traced_array import traced
 from gradhook.evaluation.evaluator import Evaluator
@@ -22,7 +21,6 @@ from gradhook.probe.block_evidence import directions_of
 from gradhook.probe.result import SettingResult
 from gradhook.report.blocks import Branch
 from gradhook.verdict.evidence import Probe
-from gradhook.verdict.judge import Judgement
 
 __all__ = ["trace_branches"]
 
@@ -71,15 +69,11 @@ def trace_branches(
 def _doubts(measured: Sequence[SettingResult]) -> Iterator[_Doubt]:
     for setting in measured:
         for name, judgement in setting.judgements.items():
-            if not _doubted(judgement):
+            if not judgement.doubted:
                 continue
             for index, probe in enumerate(setting.evidence[name].probes):
                 if math.isfinite(probe.slope.value) and probe.slope.step > 0:
                     yield _Doubt(_size(probe), name, setting, index)
-
-
-def _doubted(judgement: Judgement) -> bool:
-    return judgement.suspect or judgement.finding.verdict is Verdict.KINK
 
 
 def _size(probe: Probe) -> float:
