@@ -6,11 +6,16 @@ ones to offer, so they are looked at where another setting measured them.
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Mapping
+
+from gradhook._types import Array
+from gradhook.diagnosis.fit import Fitted
 from gradhook.diagnosis.hypothesis import NOT_MADE, Hypothesis, Refutation, Trial
 from gradhook.diagnosis.mismatch import FRESH, Mismatch
 from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS
 
-__all__ = ["confirm"]
+__all__ = ["FittedHypothesis", "confirm"]
 
 TINY_BLOCK = 4
 """Blocks of up to so many elements have too few of them to confirm a fit at one point."""
@@ -20,6 +25,34 @@ SAME_COEFFICIENT = 1e-4
 
 ANYTHING = frozenset({"scale", "reg_ones_on_bias", "reg_coefficient"})
 """Kinds that mean nothing by themselves, so that a tiny block must show them at two points."""
+
+
+class FittedHypothesis(Hypothesis):
+    """A number fitted to each block, which fresh directions must confirm before anything else.
+
+    Attributes:
+        numbers: By block.
+    """
+
+    numbers: Mapping[str, Fitted]
+
+    def predict(self) -> Mapping[str, Array]:
+        """What the fits predict."""
+        return {name: number.predicted for name, number in self.numbers.items()}
+
+    def refute(self, mismatch: Mismatch) -> Refutation:
+        """Fresh directions first, then what the number is said to mean."""
+        done = confirm(mismatch, self)
+        return self.refute_meaning(mismatch, done) if done.survived else done
+
+    @abstractmethod
+    def refute_meaning(self, mismatch: Mismatch, done: Refutation) -> Refutation:
+        """Measure what would rule out that the number means this.
+
+        Args:
+            mismatch: The setting.
+            done: The fresh directions that the fit has met; part of what is returned.
+        """
 
 
 def confirm(mismatch: Mismatch, hypothesis: Hypothesis) -> Refutation:

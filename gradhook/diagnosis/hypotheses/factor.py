@@ -21,7 +21,7 @@ import numpy as np
 
 from gradhook._types import Array
 from gradhook.diagnosis.acts_as_bias import bias_of
-from gradhook.diagnosis.confirm import confirm
+from gradhook.diagnosis.confirm import FittedHypothesis
 from gradhook.diagnosis.constants import Meaning, Sizes
 from gradhook.diagnosis.experiment import Changed, another_point, revisit, with_rows, without
 from gradhook.diagnosis.fit import (
@@ -58,7 +58,7 @@ ONE = 1e-6
 """Relative difference from one below which a factor is none."""
 
 
-class _Factor(Hypothesis):
+class _Factor(FittedHypothesis):
     """Some blocks' gradients are one multiple of the numerical ones."""
 
     said = "factor"
@@ -78,13 +78,7 @@ class _Factor(Hypothesis):
         self.readings = reader.readings(first.value, first.error, sizes_seen(mismatch))
         self.family, self.kind = reader.kind(self.readings)
 
-    def predict(self) -> Mapping[str, Array]:
-        return {name: number.predicted for name, number in self.numbers.items()}
-
-    def refute(self, mismatch: Mismatch) -> Refutation:
-        done = confirm(mismatch, self)
-        if not done.survived:
-            return done
+    def refute_meaning(self, mismatch: Mismatch, done: Refutation) -> Refutation:
         kept, trials = self.readings, list(done.trials)
         for test in (self._by_rows, self._by_circumstance, self._at_another_point):
             kept, more = test(mismatch, kept)

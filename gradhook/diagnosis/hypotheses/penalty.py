@@ -17,7 +17,7 @@ import numpy as np
 
 from gradhook._types import Array
 from gradhook.diagnosis.acts_as_bias import may_be_biases
-from gradhook.diagnosis.confirm import confirm
+from gradhook.diagnosis.confirm import FittedHypothesis
 from gradhook.diagnosis.experiment import another_point, revisit
 from gradhook.diagnosis.fit import Fitted, Prediction, alike, fitted
 from gradhook.diagnosis.hypotheses.penalty_switch import told_by_switch
@@ -56,7 +56,7 @@ def form(key: str, block: WrongBlock) -> Prediction:
     return Prediction(block, block.gradient, (block.inside(PENALTY_FORMS[key](block.values)),))
 
 
-class PenaltyForm(Hypothesis):
+class PenaltyForm(FittedHypothesis):
     """A residual that is one multiple of a known form of the weights."""
 
     family = "R"
@@ -88,13 +88,7 @@ class PenaltyForm(Hypothesis):
             for same in alike(missing):
                 yield cls(mismatch, key, {name: missing[name] for name in same})
 
-    def predict(self) -> Mapping[str, Array]:
-        return {name: number.predicted for name, number in self.numbers.items()}
-
-    def refute(self, mismatch: Mismatch) -> Refutation:
-        done = confirm(mismatch, self)
-        if not done.survived:
-            return done
+    def refute_meaning(self, mismatch: Mismatch, done: Refutation) -> Refutation:
         if self.kind == "reg_on_bias" and not may_be_biases(mismatch, self.blocks):
             plain = copy.copy(self)
             plain.kind = "reg_coefficient"

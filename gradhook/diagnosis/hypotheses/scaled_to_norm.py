@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from gradhook._types import Array, Blocks
-from gradhook.diagnosis.confirm import confirm
+from gradhook._types import Blocks
+from gradhook.diagnosis.confirm import FittedHypothesis
 from gradhook.diagnosis.experiment import another_point, revisit
 from gradhook.diagnosis.fit import Fitted, alike, fitted, scaled
 from gradhook.diagnosis.hypothesis import NOT_MADE, Hypothesis, Refutation, Trial
@@ -27,7 +27,7 @@ SAME = 1e-5
 """Relative difference of two norms that are one: many add 1e-6 to what they divide by."""
 
 
-class ScaledToNorm(Hypothesis):
+class ScaledToNorm(FittedHypothesis):
     """Blocks that are right but for their norm, all together or each of them."""
 
     family, kind, said = "M", "clipped", "scaled_to_norm"
@@ -53,13 +53,7 @@ class ScaledToNorm(Hypothesis):
             if limit is not None and same:
                 yield cls(mismatch, same, limit)
 
-    def predict(self) -> Mapping[str, Array]:
-        return {name: number.predicted for name, number in self.numbers.items()}
-
-    def refute(self, mismatch: Mismatch) -> Refutation:
-        done = confirm(mismatch, self)
-        if not done.survived:
-            return done
+    def refute_meaning(self, mismatch: Mismatch, done: Refutation) -> Refutation:
         seen = revisit(mismatch, self.blocks, moves=another_point(mismatch))
         if seen is None:
             return NOT_MADE
