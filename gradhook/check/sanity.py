@@ -183,10 +183,11 @@ def call_gradients_again(
                     for times in ADDED_UP
                 )
             }
+        told = _told(evaluator, changed, second, first)
         return replace(
             facts,
-            accumulated={n: r for n, r in changed.items() if n in twice},
-            stale={n: r for n, r in changed.items() if n not in twice},
+            accumulated={n: change for n, change in told.items() if n in twice},
+            stale={n: change for n, change in told.items() if n not in twice},
         )
     if other is None:
         return facts
@@ -197,9 +198,11 @@ def call_gradients_again(
         fresh_loss, fresh = _sketched(evaluator, rewind="all", batch=other)
     except Exception:  # a batch that the user never gave may not suit
         return facts
-    stale = _changes(third, first, tolerance) if _same(loss, expected, tolerance) else {}
+    stale: dict[str, Change] = {}
     if _same(warm_loss, fresh_loss, tolerance):
-        stale = _changes(warm, fresh, tolerance) | stale
+        stale = _told(evaluator, _changes(warm, fresh, tolerance), warm, fresh)
+    if _same(loss, expected, tolerance):
+        stale |= _told(evaluator, _changes(third, first, tolerance), third, first)
     return replace(facts, stale=stale)
 
 
@@ -231,21 +234,30 @@ def _sketch(gradient: Array) -> Array:
     return np.asarray(sketch)
 
 
-def _changes(now: Blocks, before: Blocks, tolerance: Tolerance) -> dict[str, Change]:
-    """Blocks that differ by more than rounding, with how they do."""
+def _changes(now: Blocks, before: Blocks, tolerance: Tolerance) -> dict[str, float]:
+    """Blocks that differ by more than rounding, with the ratio of their difference."""
     changes = {}
     for name, old in before.items():
         with np.errstate(all="ignore"):
             distance = float(np.linalg.norm(now[name] - old))
             size = float(np.linalg.norm(now[name]) + np.linalg.norm(old))
         if math.isfinite(distance) and distance > tolerance.same_gradient * size:
-            changes[name] = Change(distance / size, _numbers(name, now[name], old))
+            changes[name] = distance / size
     return changes
 
 
+def _told(
+    evaluator: Evaluator, ratios: Mapping[str, float], now: Blocks, before: Blocks
+) -> dict[str, Change]:
+    """The same with an element of each block, but for those of which there are sums alone."""
+    sizes = {name: array.size for name, array in evaluator.workspace.arrays.items()}
+    return {
+        n: Change(ratio, _numbers(n, now[n], before[n]) if now[n].size == sizes[n] else "")
+        for n, ratio in ratios.items()
+    }
+
+
 def _numbers(name: str, now: Array, before: Array) -> str:
-    if now.shape == (SKETCH,):
-        return ""  # sums of its rows
     index = tuple(map(int, np.unravel_index(int(np.argmax(np.abs(now - before))), now.shape)))
     at = f"[{', '.join(map(str, index))}]" if index else ""
     first, second = told_apart(float(before[index]), float(now[index]))
@@ -314,6 +326,6 @@ def causes_of_calls(facts: SanityResult) -> Iterator[Cause]:
 
 
 def _evidence(changes: Mapping[str, Change], said: str) -> str:
-    """The numbers of the block that changed most, then the reason in words."""
-    numbers = max(changes.values()).numbers
+    """The numbers of the block that changed most, of those that have any, then the reason."""
+    numbers = max(changes.values(), key=lambda change: (bool(change.numbers), change.ratio)).numbers
     return f"{numbers}, at the same weights; {said}" if numbers else said

@@ -121,3 +121,17 @@ def test_a_cache_of_the_first_batch_is_found_at_the_first_check_of_a_training():
     first = callback.history[0]
     assert first.verdict == "FAIL"
     assert "stale_cache" in kinds(first)
+
+
+@pytest.mark.parametrize(("size", "shown"), [(4095, True), (4096, True), (70_000, False)])
+def test_what_two_calls_gave_is_shown_of_all_but_compressed_gradients(size, shown):
+    buffer = np.zeros(size)
+
+    def loss_and_gradients(p):
+        buffer[:] += 2 * p["w"]
+        return float(p["w"] @ p["w"]), {"w": buffer}
+
+    w = np.linspace(0.5, 1.5, size)
+    (cause,) = check_gradients(loss_and_gradients, {"w": w}, state=()).causes
+    assert cause.kind == "accumulated"
+    assert (" in one call and " in cause.evidence) == shown
