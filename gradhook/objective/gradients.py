@@ -31,7 +31,6 @@ __all__ = [
     "GradientName",
     "fits",
     "is_large",
-    "match_gradients",
     "name_gradients",
     "own_gradients",
     "shape_of",
@@ -53,37 +52,26 @@ GradientName: TypeAlias = str | Mapping[str, str] | Callable[[str], str]
 """How gradients are called: a format (``"d{}"``), a mapping or a function of the block's name."""
 
 
-def match_gradients(
+def name_gradients(
     gradients: Any, tree: Tree, gradient_name: GradientName | None = None
-) -> tuple[Blocks, str]:
-    """Copy gradients out of the user's container, one float64 array per block.
+) -> tuple[dict[str, Any], str]:
+    """Find the gradient of each leaf in what the user's code returned.
 
     Names are matched as they stand; where the container lacks one of them but one of ``RULES``
     names all, that rule is used.  Extra names are ignored.
 
     Args:
-        gradients: What the user's code returned: one array where the parameters are one array.
+        gradients: One array where the parameters are one array, else a container.
         tree: The parameters.
         gradient_name: The user's own rule, or ``None``.
 
     Returns:
-        The copies by block name, and what is to be said of how they were matched (mostly nothing).
+        What was found, by name of the leaf, and what is to be said of the matching (mostly
+        nothing).
 
     Raises:
         GradientNameError: A block has no gradient.
-        GradientShapeError: A gradient has another shape, or is not an array of real numbers.
-    """
-    given, said = name_gradients(gradients, tree, gradient_name)
-    return own_gradients(given, tree), said
-
-
-def name_gradients(
-    gradients: Any, tree: Tree, gradient_name: GradientName | None = None
-) -> tuple[dict[str, Any], str]:
-    """Find the gradient of each leaf; arguments and errors as for ``match_gradients``.
-
-    Returns:
-        What the user's code returned, by name of the leaf, and what is to be said of the matching.
+        GradientShapeError: A gradient has another shape.
     """
     if tree.is_single and not isinstance(gradients, Mapping):
         given = {tree.single: gradients} if tree.parts is None else _slices(gradients, tree)

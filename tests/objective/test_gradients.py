@@ -5,7 +5,7 @@ import pytest
 
 from gradhook import Verdict, check_gradients
 from gradhook.errors import GradientNameError, GradientShapeError
-from gradhook.objective.gradients import match_gradients
+from gradhook.objective.gradients import name_gradients, own_gradients
 from gradhook.objective.parameters import Tree
 
 W, B = np.ones((2, 3)), np.ones(3)
@@ -13,7 +13,9 @@ LAYER = {"W1": W, "b1": B}
 
 
 def matched(gradients, parameters=LAYER, rule=None):
-    return match_gradients(gradients, Tree.of(parameters), rule)
+    tree = Tree.of(parameters)
+    given, said = name_gradients(gradients, tree, rule)
+    return own_gradients(given, tree), said
 
 
 @pytest.mark.parametrize(
