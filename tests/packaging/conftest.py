@@ -132,8 +132,14 @@ def editable(bare_checkout, tmp_path_factory) -> tuple[Path, Path]:
     ask = "import sysconfig; print(sysconfig.get_path('purelib'))"
     here = run([sys.executable, "-c", ask], cwd=folder).strip()
     there = run([interpreter, "-c", ask], cwd=folder).strip()
-    # This environment's NumPy and setuptools, but not its .pth files: one may map gradhook.
-    Path(there, "outer.pth").write_text(here + "\n", encoding="utf-8")
+    # This environment's NumPy and setuptools, but neither its .pth files, one of which may map
+    # gradhook, nor a gradhook that lies in it, beside which an unpacked distribution is tested.
+    outer = folder / "outer"
+    outer.mkdir()
+    for entry in Path(here).iterdir():
+        if not entry.name.startswith("gradhook"):
+            (outer / entry.name).symlink_to(entry)
+    Path(there, "outer.pth").write_text(f"{outer}\n", encoding="utf-8")
     pip = [sys.executable, "-m", "pip", "--python", interpreter, "install", "--quiet"]
     options = ["--no-deps", "--no-index", "--no-build-isolation", "--ignore-installed"]
     run([*pip, *options, "--editable", checkout], cwd=folder)
