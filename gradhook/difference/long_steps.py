@@ -39,7 +39,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradhook._types import Array
-from gradhook.difference.base import Estimate, Line, Samples, check_noise, check_step, floored
+from gradhook.difference.base import EPS, Estimate, Line, Samples, check_noise, check_step, floored
 from gradhook.errors import NonFiniteLossError, OptionError
 
 __all__ = ["LongSteps"]
@@ -219,7 +219,9 @@ def _fit(odd: Array, even: Array, reach: float, noise: float) -> _Fit:
     changes = [abs(b - a) for a, b in itertools.pairwise(sizes)]
     kinks = map(_Kink, sizes, map(operator.add, spreads, changes))
     kink = min(kinks, key=lambda found: found.error)
-    fits = max(misfit, rest) <= FITS * noise
+    # The fit rounds as its values do, by half a unit in the last place of the largest.
+    rounding = 0.5 * EPS * float(max(np.abs(odd).max(), np.abs(even).max()))
+    fits = max(misfit, rest) <= FITS * (noise + rounding)
     least = DEVIATIONS * deviation * _odd_weights()[0].spread / reach
     return _Fit(reach, fits, slopes[chosen], totals[chosen], kink, least)
 
@@ -244,10 +246,11 @@ class _Weights:
     def of(cls, columns: list[Array], which: int) -> _Weights:
         """The weights of the coefficient of one column of a model."""
         matrix = np.stack(columns, axis=1)
-        inverse = np.linalg.pinv(matrix)
+        # From an orthonormal basis the residuals of what the model holds are those of rounding.
+        basis, triangle = np.linalg.qr(matrix)
         rows, count = matrix.shape
-        row = inverse[which]
-        return cls(row, np.eye(rows) - matrix @ inverse, float(np.linalg.norm(row)), rows - count)
+        row = np.linalg.solve(triangle, basis.T)[which]
+        return cls(row, np.eye(rows) - basis @ basis.T, float(np.linalg.norm(row)), rows - count)
 
     def slope(self, values: Array) -> float:
         """The coefficient."""
