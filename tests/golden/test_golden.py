@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from gradhook.probe.budget import SHORT_SEARCH
+from gradhook.probe.small_mismatch import SHARED_BLOCKS
+
 _path = Path(__file__).with_name("golden.py")
 _spec = importlib.util.spec_from_file_location("golden", _path)
 golden = importlib.util.module_from_spec(_spec)
@@ -20,10 +23,11 @@ _spec.loader.exec_module(golden)
 MADE = ("generated/", "network/")
 
 # In float32 long probes come on top, at most two a block of 60 each.  The gradient of log(p + eps)
-# is off by 1e-6 on purpose, and where a mismatch sits is looked into whatever that costs.
+# is off by 1e-6 on purpose, and where that sits is searched in two blocks, each for 60 at most; how
+# many it takes differs from processor to processor, as roundings do.
 MOST = {
     "float32-inside/clean-reg_missing/special/0": 8 * (40 + 2 * 60) + 100,
-    "log-epsilon/clean-bias_mean/special/0": 440,
+    "log-epsilon/clean-bias_mean/special/0": 8 * 40 + 100 + SHARED_BLOCKS * SHORT_SEARCH,
 }
 
 
