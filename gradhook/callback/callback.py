@@ -117,7 +117,8 @@ class GradCheckCallback:
         if misplaced:
             raise TypeError(misplaced_batch("GradCheckCallback", objective, len(misplaced)))
         self._enabled = is_enabled(enabled)
-        self.history: list[Report] = []
+        self.history: list[Report] = []  # the user's, who may clear it
+        self._made = 0
         self.last_report: Report | None = None
         self._options = Options.named(options, beside=OWN_OPTIONS).repeatable()
         self._objective = Objective._recognise(objective, self._options.gradient)
@@ -231,7 +232,7 @@ class GradCheckCallback:
     def on_train_end(self) -> None:
         """Close the sinks; the history stays."""
         self._delivery.end(self.history)
-        if self._waits_for_batch and not self.history:
+        if self._waits_for_batch and not self._made:
             self._waits_for_batch = False
             warn(
                 "no check was made, because no batch was given: pass batch= to the hooks, or "
@@ -275,7 +276,7 @@ class GradCheckCallback:
 
     def _counted_on(self, error: OptionError) -> int:
         """The next step, where what was given for one is none, and training was checked before."""
-        if not self.history:
+        if not self._made:
             raise error
         self._delivery.warn_once(f"{error}; counted on by one")
         return self._clock.at(None)
@@ -291,8 +292,8 @@ class GradCheckCallback:
         self._start_due = False
         if self._clock.due is not None and number >= self._clock.due:
             self._clock.done(number)
-        options = replace(self._options, seed=self._options.seed + len(self.history))
-        first = not self.history
+        options = replace(self._options, seed=self._options.seed + self._made)
+        first = not self._made
         objective = self._objective
         try:
             objective = Objective.of(objective, self._parameters)
@@ -304,9 +305,10 @@ class GradCheckCallback:
         call = self._line(objective, chosen)(options)
         observed = observe(objective, options, chosen, step=number, call=call, first=first)
         report = observed.report
+        self._made += 1
         self.history.append(report)
         self.last_report = report
-        if len(self.history) == 1:
+        if first:
             self._delivery.begin(report, self._clock.due)
         if not observed.unmade:
             self._look_for_rebinding(number, objective, chosen)

@@ -196,6 +196,22 @@ class TestWhat:
         with pytest.raises(ParameterError, match="has training diverged"):
             callback(parameters=np.array([np.nan])).on_step_end(1)
 
+    def test_a_history_that_is_cleared_does_not_make_later_checks_first_ones(self, capsys):
+        def fragile(x, X):
+            if len(X) == 1:
+                raise ValueError("a batch of one")
+            return cube(x)
+
+        check = callback(fragile, batch=None, schedule=1)
+        check.on_train_begin(batch=np.ones((8, 2)))
+        check.history.clear()
+        with pytest.warns(GradCheckWarning, match="a batch of one"):
+            unmade = check.on_step_end(1, batch=np.ones((1, 2)))
+        assert unmade.verdict == Verdict.INCONCLUSIVE
+        check.history.clear()
+        assert check.on_step_end(2, batch=np.ones((8, 2))).seed == 2
+        assert capsys.readouterr().err.count("gradhook checks the gradients of this run") == 1
+
 
 class TestEnd:
     def test_a_loop_that_never_gave_a_batch_is_told_so_at_its_end(self):
