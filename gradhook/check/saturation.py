@@ -52,9 +52,11 @@ def at_ordinary_loss(
     for count in range(1, MOST_LOSSES + 1):
         evaluator.workspace.move(_scaled(moves, FACTOR**count))
         try:
-            losses.append(abs(evaluator.loss()))
+            loss = abs(evaluator.loss())
         except Exception:  # outside the domain there
-            losses.append(math.nan)
+            loss = math.nan
+        # An infinite loss is one outside its domain, as of a parameter in a denominator.
+        losses.append(loss if math.isfinite(loss) else math.nan)
         if count == 1 and point is not None and not losses[0] > TINY_LOSS * largest:
             break
         if count >= FEWEST and losses[0] / SETTLED < losses[-1] < SETTLED * losses[-2]:

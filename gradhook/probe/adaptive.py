@@ -19,12 +19,12 @@ from gradhook.difference.search import DISAGREE
 from gradhook.evaluation.line import Line
 from gradhook.probe.again import measure_again
 from gradhook.probe.block_evidence import add_probes, concluded, directions_of
-from gradhook.probe.budget import DIRECTIONS, FEWER_DIRECTIONS
+from gradhook.probe.budget import FEWER_DIRECTIONS
 from gradhook.probe.noise_level import hidden_noise, outstands
 from gradhook.probe.prober import Prober
 from gradhook.probe.result import EarlierResults
 from gradhook.probe.setting import EnteredSetting
-from gradhook.verdict.evidence import BlockEvidence, Probe
+from gradhook.verdict.evidence import DIRECTIONS, BlockEvidence, Probe
 from gradhook.verdict.judge import Further, Judgement, doubt, judge
 
 __all__ = ["AdaptiveProbing"]

@@ -15,7 +15,6 @@ from collections.abc import Callable
 from gradhook.difference.formulas import Pair
 
 __all__ = [
-    "DIRECTIONS",
     "FEWER_DIRECTIONS",
     "FEWEST_ROUNDS",
     "QUICK",
@@ -38,12 +37,8 @@ SEARCH, SHORT_SEARCH = 1300, 60
 """Evaluations that the search of one block may take, and where it can tell little: halves and
 subsets are too coarse, or kinks lie all over."""
 
-DIRECTIONS, FEWER_DIRECTIONS = 3, 2
-"""Directions along which a residual is looked for, and where something is known of it already.
-
-From one direction a residual of a hundred times the error hides with probability 2 %, from two with
-6e-4, from three with 1e-5: that of a normal number below 3/100, and its powers.
-"""
+FEWER_DIRECTIONS = 2
+"""Directions where something is known of a block already, instead of ``DIRECTIONS``."""
 
 
 class Budget:

@@ -35,7 +35,7 @@ from gradhook.probe.block_evidence import directions_of
 from gradhook.probe.budget import Budget
 from gradhook.probe.prober import Prober
 from gradhook.probe.residuals import MARGIN, SAMPLE, Piece, Residuals, Seen
-from gradhook.verdict.evidence import BlockEvidence, Location, Norms, Probe
+from gradhook.verdict.evidence import DIRECTIONS, BlockEvidence, Location, Norms, Probe
 
 __all__ = ["locate", "locate_by_element"]
 
@@ -236,9 +236,10 @@ def locate_by_element(
 
 
 def _boxes_of(wrong: Array) -> tuple[Box, ...]:
-    """Wrong elements as few boxes: slices or single elements; none if most are wrong."""
+    """Wrong elements as few boxes: slices or single elements; none if all, or most of many, are."""
     count = int(np.count_nonzero(wrong))
-    if 2 * count > wrong.size or wrong.ndim == 0:
+    most = 2 * count > wrong.size
+    if count == wrong.size or (most and wrong.size > DIRECTIONS):
         return ()
     positions = np.argwhere(wrong)
     for axis in range(wrong.ndim):

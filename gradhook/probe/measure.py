@@ -15,14 +15,14 @@ from gradhook.options import Options
 from gradhook.probe.adaptive import AdaptiveProbing
 from gradhook.probe.analytic_rounding import with_analytic_error
 from gradhook.probe.block_evidence import gather
-from gradhook.probe.budget import DIRECTIONS, FEWER_DIRECTIONS, UNLIMITED, Budget
+from gradhook.probe.budget import FEWER_DIRECTIONS, UNLIMITED, Budget
 from gradhook.probe.elements import measure_elements
 from gradhook.probe.prober import Prober
 from gradhook.probe.result import EarlierResults, SettingResult
 from gradhook.probe.setting import EnteredSetting, Setting, outside_domain
 from gradhook.probe.small_mismatch import judge_small
 from gradhook.probe.workers import distributor
-from gradhook.verdict.evidence import BlockEvidence, Probe
+from gradhook.verdict.evidence import DIRECTIONS, BlockEvidence, Probe
 from gradhook.verdict.judge import Further, Judgement
 
 __all__ = ["enter", "measure"]

@@ -137,7 +137,7 @@ def _search_worth(
     The mismatch's ``size`` is the norm of the residual.
     """
     if evidence.exact:
-        return 0 if _mostly_wrong(evidence, tolerance) else SEARCH
+        return 0 if _all_wrong(evidence, tolerance) else SEARCH
     unsure = False
     shape = prober.shape(evidence.name)
     for axis, length in enumerate(shape):
@@ -184,9 +184,8 @@ def _halves(
     return found
 
 
-def _mostly_wrong(evidence: BlockEvidence, tolerance: Tolerance) -> bool:
-    wrong = [abs(p.residual) > tolerance.resolved * p.slope.error for p in evidence.probes]
-    return 2 * sum(wrong) > len(wrong)
+def _all_wrong(evidence: BlockEvidence, tolerance: Tolerance) -> bool:
+    return all(abs(p.residual) > tolerance.resolved * p.slope.error for p in evidence.probes)
 
 
 def _by_rule(judgement: Judgement, rule: str, tolerance: Tolerance, *, shared: bool) -> Judgement:

@@ -163,8 +163,10 @@ def _place(block: BlockReport) -> list[str]:
 def why(block: BlockReport) -> str:
     """Return what there is to say of a block beyond its verdict and numbers."""
     wrong = {finding.setting for finding in block.findings if finding.verdict in MISMATCH}
-    right = any(finding.verdict is Verdict.PASS for finding in block.findings)
-    alone = block.verdict in MISMATCH and right and len(wrong) == 1
+    right = [finding for finding in block.findings if finding.verdict is Verdict.PASS]
+    # A mismatch too small to be seen there, as that of small elements, is not known to be away.
+    gone = bool(right) and not any(f.ratio + f.ratio_error >= block.ratio for f in right)
+    alone = block.verdict in MISMATCH and gone and len(wrong) == 1
     only = ONLY_AT.get(wrong.pop(), "") if alone else ""
     bends = branch_sentences(block.branches)[: block.verdict is not Verdict.PASS]
     return "; ".join([*filter(None, [only, block.sentence]), *bends])

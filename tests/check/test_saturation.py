@@ -79,3 +79,15 @@ def test_no_more_losses_are_spent_than_named():
 
     assert saturation.at_ordinary_loss(Evaluator(), None, {}, 1.0) is None
     assert len(calls) <= saturation.MOST_LOSSES
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.01])
+def test_a_parameter_in_a_denominator_may_overflow_at_smaller_weights(factor):
+    def growth(s, x):
+        v = np.exp(x / s)
+        return float(np.mean(v)), float(np.mean(-v * x / s**2)) * factor
+
+    x = np.linspace(0.5, 1, 20)
+    with np.errstate(over="ignore"):
+        report = check_gradients(growth, np.array(0.01), batch=(x,), progress=False)
+    assert report.verdict == ("PASS" if factor == 1.0 else "FAIL")

@@ -77,3 +77,45 @@ def test_a_small_factor_on_all_of_a_block_is_no_pass_and_is_told():
 def test_without_a_look_at_the_part_a_small_wrong_row_would_pass(monkeypatch):
     monkeypatch.setattr(small_mismatch, "_search_worth", lambda *arguments: 0)
     assert network(last_row, shrink=1e-5).blocks["W1"].verdict != "FAIL"
+
+
+@pytest.mark.parametrize("size", [1e4, 1e5, 1e6, 1e7])
+@pytest.mark.parametrize("wrong", [(1, 0, 0), (1, -1, -1), (1, 0, 1), (1, 2, 2)])
+def test_of_three_elements_one_or_two_small_ones_that_are_wrong_fail(size, wrong):
+    rng = np.random.default_rng(0)
+    A = np.column_stack([rng.normal(size, size / 5, 50), rng.normal(size=50), np.ones(50)])
+    y = 3 * rng.normal(size=50)
+
+    def check(factors):
+        def regression(w, A, y):
+            r = A @ w - y
+            return float(r @ r) / (2 * len(y)), A.T @ r / len(y) * factors
+
+        w = np.array([1 / size, 0.5, 0.3])
+        return check_gradients(regression, w, batch=(A, y), progress=False)
+
+    report = check(np.array(wrong))
+    assert report.verdict == "FAIL"
+    assert "w[0]" not in report.blocks["w"].where
+    assert "right at these" not in str(report)
+    assert check(np.ones(3)).passed
+
+
+def test_log_of_p_plus_eps_passes_where_a_bias_of_two_or_three_is_probed_one_by_one():
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        classes = 2 + seed % 2
+        X, y = rng.standard_normal((40, 4)), rng.integers(0, classes, 40)
+
+        def softmax(p, X, y):
+            z = X @ p["W"] + p["b"]
+            q = np.exp(z - z.max(axis=1, keepdims=True))
+            q /= q.sum(axis=1, keepdims=True)
+            rows = np.arange(len(y))
+            loss = -np.log(q[rows, y] + 1e-8).mean()
+            q[rows, y] -= 1
+            return float(loss), {"W": X.T @ q / len(y), "b": q.mean(axis=0)}
+
+        p = {"W": rng.standard_normal((4, classes)) / 3, "b": rng.standard_normal(classes) / 9}
+        report = check_gradients(softmax, p, batch=(X, y), seed=seed, progress=False)
+        assert report.passed, report
