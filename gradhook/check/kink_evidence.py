@@ -20,6 +20,7 @@ from gradhook.diagnosis.branches.ties import look_for_ties
 from gradhook.evaluation.directions import Coordinate, Direction
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.options import Options
+from gradhook.probe.again import bends
 from gradhook.probe.block_evidence import directions_of
 from gradhook.probe.budget import SHORT_SEARCH, Budget
 from gradhook.probe.localise import locate
@@ -75,8 +76,16 @@ class KinkSearch:
                 if here.finding.verdict in MISMATCH:
                     found[name] = self._traced(confirmed, name, there)
                     continue
-            found[name] = self._among_kinks(name, there)
+            found[name] = here if self._bends(name) else self._among_kinks(name, there)
         return found
+
+    def _bends(self, name: str) -> bool:
+        """Whether a block that is not judged here bends where it was said to have kinks."""
+        result = self.current
+        if result.judgements[name].finding.verdict in MISMATCH:
+            return False
+        result.setting.enter(self.evaluator)
+        return bends(result.prober, result.evidence[name])
 
     def _unexcused(self, result: SettingResult, name: str) -> list[int]:
         """Positions of the probes whose one-sided slopes do not explain their mismatch."""

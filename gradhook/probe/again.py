@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gradhook.difference.base import Estimate
-from gradhook.difference.formulas import Sharp
+from gradhook.difference.formulas import Pair, Sharp
 from gradhook.difference.search import DISAGREE, LOST
 from gradhook.probe.block_evidence import concluded, directions_of
 from gradhook.probe.prober import Prober
 from gradhook.probe.steps import LONGEST_STEP
 from gradhook.verdict.evidence import BlockEvidence, Probe
 
-__all__ = ["measure_again"]
+__all__ = ["bends", "measure_again"]
 
 SHORTER = 30.0
 """How much shorter the step is with which a slope is measured again."""
@@ -68,3 +68,19 @@ def _reconciled(before: Estimate, after: Estimate, *, kinks: bool) -> Estimate:
         if after.truncation > max(LOST * after.round_off, grown):
             return replace(before, error=after.truncation)
     return before
+
+
+def bends(prober: Prober, evidence: BlockEvidence) -> bool:
+    """Whether one-sided slopes come together as the step shrinks, where kinks were suspected.
+
+    They do on a smooth line that no step was short enough for; at a kink they stay apart.
+    """
+    for probe, direction in zip(evidence.probes, directions_of(prober, evidence), strict=True):
+        if not probe.slope.kink:
+            continue
+        with prober.line(evidence.name, direction) as line:
+            nearer = Pair()(line, prober.loss, probe.slope.step / SHORTER, prober.noise)
+        smooth = abs(probe.slope.gap) / SHORTER
+        if not abs(abs(nearer.gap) - smooth) <= nearer.round_off + smooth / 2:
+            return False
+    return True

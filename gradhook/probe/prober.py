@@ -19,6 +19,7 @@ from gradhook.difference import ComplexStep, Method
 from gradhook.difference.base import Estimate
 from gradhook.difference.formulas import Formula, Pair, Sharp
 from gradhook.difference.long_steps import LongSteps
+from gradhook.difference.noise_table import COARSE
 from gradhook.difference.search import GROW, SearchOptions, search
 from gradhook.errors import NonFiniteLossError
 from gradhook.evaluation.directions import Coordinate, Direction
@@ -195,7 +196,8 @@ class Prober:
         if dtypes:
             return str(min(dtypes, key=lambda dtype: dtype.itemsize))
         size = max(abs(self.loss), self.ordinary)
-        return f"noise of {self.noise / size:.0e} of the loss" if self.coarse and size else ""
+        coarse = self.coarse and self.noise > COARSE * size
+        return f"noise of {self.noise / size:.0e} of the loss" if coarse and size else ""
 
     @property
     def knowledge(self) -> Knowledge:
