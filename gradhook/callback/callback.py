@@ -35,6 +35,10 @@ from gradhook.sinks import Sink
 
 __all__ = ["GradCheckCallback"]
 
+NO_BATCH = (
+    "no check was made, because no batch was given: pass batch= to the hooks, or batch=() to the "
+    "callback if the objective needs no data"
+)
 OWN_OPTIONS = ("schedule", "at_start", "batch", "on_fail", "logdir", "sinks", "enabled")
 
 
@@ -225,19 +229,17 @@ class GradCheckCallback:
             number = self._counted_on(error)
         self._remember(batch, parameters)
         due = self._clock.due
-        if self._start_due or (due is not None and number >= due):
-            return self._checked(number, batch)
-        return None
+        scheduled = due is not None and number >= due
+        report = self._checked(number, batch) if self._start_due or scheduled else None
+        if scheduled and self._waits_for_batch:
+            self._delivery.warn_once(NO_BATCH)
+        return report
 
     def on_train_end(self) -> None:
         """Close the sinks; the history stays."""
         self._delivery.end(self.history)
-        if self._waits_for_batch and not self._made:
-            self._waits_for_batch = False
-            warn(
-                "no check was made, because no batch was given: pass batch= to the hooks, or "
-                "batch=() to the callback if the objective needs no data"
-            )
+        if self._waits_for_batch:
+            self._delivery.warn_once(NO_BATCH)
 
     def __call__(
         self,
@@ -289,7 +291,7 @@ class GradCheckCallback:
         if chosen is None:
             self._waits_for_batch = True
             return None
-        self._start_due = False
+        self._waits_for_batch = self._start_due = False
         if self._clock.due is not None and number >= self._clock.due:
             self._clock.done(number)
         options = replace(self._options, seed=self._options.seed + self._made)

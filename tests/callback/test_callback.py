@@ -224,6 +224,16 @@ class TestEnd:
             check.on_train_end()
         check.on_train_end()  # said once
 
+    def test_a_loop_that_gave_no_batch_is_told_so_once_when_the_first_check_is_due(self):
+        check = callback(batch=None, schedule=5)
+        check.on_train_begin()
+        for step in range(1, 5):
+            check.on_step_end(step)
+        with pytest.warns(GradCheckWarning, match="no batch was given"):
+            check.on_step_end(5)
+        check.on_step_end(6)
+        check.on_train_end()  # said once
+
     def test_a_loop_in_which_nothing_was_due_is_told_nothing(self):
         check = callback(batch=None, at_start=False)
         check.on_step_end(1)
