@@ -69,8 +69,8 @@ def test_how_an_object_was_read_is_one_note(styles):
         made.objective, made.parameters, batch=styles.digits()
     ).notes if "makes both passes" in n]  # fmt: skip
     assert note == (
-        "run makes both passes; weights and gradients found on the Net: W1 (dW1), b1 (db1), "
-        "W2 (dW2), b2 (db2); left out: z1 (replaced by the run)"
+        "run makes both passes, each from gradients of zero; weights and gradients found on the "
+        "Net: W1 (dW1), b1 (db1), W2 (dW2), b2 (db2); left out: z1 (replaced by the run)"
     )
 
 
