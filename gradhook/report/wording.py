@@ -8,7 +8,7 @@ has to look for words in a sentence that somebody else wrote.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from gradhook._types import MISMATCH, Verdict
@@ -133,16 +133,23 @@ def headline(report: Report, *, right: bool = True) -> str:
 def resolution(report: Report) -> str:
     """Return ``" to 4e-05 (float32)"`` where a check that passed saw no further, else nothing."""
     right = [block for block in report.blocks.values() if block.verdict is Verdict.PASS]
-    reached = max((_reached(block) for block in right), default=0.0)
-    if not report.passed or reached <= report.tolerance.warn:
+    if not (report.passed and right):
+        return ""
+    reached = _reached(report) if _are_joint(right) else max(map(_reached, right))
+    if reached <= report.tolerance.warn:
         return ""
     (dtype, *others) = sorted({block.dtype for block in right})
     coarse = f" ({dtype})" if not others and dtype in ("float32", "float16") else ""
     return f" to {number(reached, 1)}{coarse}"
 
 
-def _reached(block: BlockReport) -> float:
-    return max((x for x in (block.ratio, block.ratio_error) if math.isfinite(x)), default=0.0)
+def _are_joint(blocks: Sequence[BlockReport]) -> bool:
+    """Whether blocks were probed jointly, which leaves none a ratio of its own."""
+    return all(math.isnan(block.ratio) for block in blocks)
+
+
+def _reached(told: BlockReport | Report) -> float:
+    return max((x for x in (told.ratio, told.ratio_error) if math.isfinite(x)), default=0.0)
 
 
 def _largest_ratio(report: Report, shown: dict[str, str]) -> list[str]:
@@ -174,7 +181,7 @@ def asides(report: Report) -> list[str]:
     """Return what was not judged or not seen, and what to know of how the check was made."""
     told = doubts(report) if report.passed else []
     right = [block for block in worst_first(report) if block.verdict is Verdict.PASS]
-    if not resolution(report):
+    if _are_joint(right) or not resolution(report):
         told += grouped(report, right, why)
     told += grouped(report, right, _tie)
     others = (Verdict.INCONCLUSIVE, Verdict.UNTESTED)

@@ -127,7 +127,7 @@ def random_loss() -> Report:
 
     def loss_and_gradients(parameters):
         w = parameters["w"]
-        return float(w @ w) + secrets.randbelow(1000) / 1000, {"w": 2 * w}
+        return float(w @ w) + secrets.randbelow(2**50) / 2**50, {"w": 2 * w}
 
     return check_gradients(loss_and_gradients, {"w": np.ones(5)})
 

@@ -761,3 +761,15 @@ def test_a_shortened_text_fits_and_a_fitting_text_stays(text, room):
     short = shorten(text, room)
     assert breadth(short) <= room
     assert (short == text) == (breadth(text) <= room)
+
+
+@pytest.mark.parametrize(
+    ("error", "headline"),
+    [(4e-4, "gradcheck: PASS to 4e-04, 1 block"), (1e-9, "gradcheck: PASS, 1 block")],
+)
+def test_a_check_that_probed_jointly_says_how_far_it_saw(error, headline):
+    joint = block("w", Verdict.PASS, math.nan, sentence="right jointly with the other blocks")
+    report = report_of(joint, verdict=Verdict.PASS, ratio=error / 9, ratio_error=error)
+    first, *others = str(report).splitlines()
+    assert first == headline
+    assert "w: right jointly with the other blocks" in others
