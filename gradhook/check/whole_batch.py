@@ -94,6 +94,7 @@ class WholeBatch:
         if entered is not None:
             answer, why = self._asked(entered, main)
             if answer is not BatchAnswer.UNKNOWN:
+                coverage += [why] if why else []
                 return answer
         coverage.append(
             f"the whole batch could not be held against the {self.rows} rows drawn from it: {why}"
@@ -149,9 +150,15 @@ class WholeBatch:
         if said.verdict in MISMATCH:
             if is_noise(prober, joint):
                 return BatchAnswer.UNKNOWN, "over a longer step the slope is another one (noise?)"
-            return BatchAnswer.WRONG, said.note
-        right = said.verdict is Verdict.PASS
-        return (BatchAnswer.RIGHT if right else BatchAnswer.UNKNOWN), said.note
+            return BatchAnswer.WRONG, ""
+        if said.verdict is not Verdict.PASS:
+            return BatchAnswer.UNKNOWN, said.note
+        coarse = said.ratio_error > self.options.tolerance.fail
+        how_far = (
+            f"the rows beside the {self.rows} drawn were looked at together, to "
+            f"{said.ratio_error:.0e} only"
+        )
+        return BatchAnswer.RIGHT, how_far if coarse else ""
 
     def _judged(self, evidence: BlockEvidence, entered: EnteredSetting, prober: Prober) -> Finding:
         return judge(

@@ -122,7 +122,8 @@ class Held:
         if not pairs:
             raise ObjectiveError(nothing_found(self._user_run, self._whole, out))
         self._take(pairs)
-        how = "returns the gradients" if self._given else "makes both passes, each from gradients of zero"
+        both = "makes both passes, each from gradients of zero"
+        how = "returns the gradients" if self._given else both
         self.note = found_on(f"{name_of(self._user_run)} {how}", self._whole, pairs, out)
 
     def loss_and_gradients(self, *batch: Any, **keywords: Any) -> tuple[Any, dict[str, Any]]:

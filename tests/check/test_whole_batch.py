@@ -103,3 +103,25 @@ def test_a_joint_mismatch_that_is_noise_says_nothing(monkeypatch):
     report = regression(bug="rare row")
     assert report.passed
     assert any("over a longer step" in said for said in report.coverage)
+
+
+def test_how_far_all_rows_were_seen_together_is_said_where_that_is_not_far():
+    rng = np.random.default_rng(4)
+    X, y = rng.standard_normal((400, 6)), 100 + rng.standard_normal(400)
+    w = {"w": rng.standard_normal(6) / 3}
+
+    def least_squares(p, X, y, *, kind):
+        X, y, w = (each.astype(kind) for each in (X, y, p["w"]))
+        r = X @ w - y
+        return np.mean(r * r) / 2, {"w": X.T @ r / kind(len(y))}
+
+    def said(kind):
+        report = check_gradients(
+            lambda p, X, y: least_squares(p, X, y, kind=kind), w, batch=(X, y), progress=False
+        )
+        assert report.passed
+        return [line for line in report.coverage if "looked at together" in line]
+
+    assert said(np.float64) == []
+    (line,) = said(np.float32)
+    assert line.startswith("the rows beside the 7 drawn were looked at together, to ")
