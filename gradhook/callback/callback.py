@@ -71,7 +71,7 @@ class GradCheckCallback:
         history: Reports, oldest first.
         last_report: The newest report, ``None`` before the first.
         notes: What is to be said of the run, as ``(step, sentence)``: of arrays that training seems
-            to have left behind.
+            to have left behind, and of steps that start again at an epoch.
 
     Raises:
         OptionError: An option has a value that gradhook does not know.
@@ -227,6 +227,9 @@ class GradCheckCallback:
             number = self._clock.at(step)
         except OptionError as error:
             number = self._counted_on(error)
+        if self._clock.restart:
+            self.notes.append((number, self._clock.restart))
+            self._clock.restart = ""
         self._remember(batch, parameters)
         due = self._clock.due
         scheduled = due is not None and number >= due

@@ -7,7 +7,7 @@ clock then counts on, so that the schedule and the charts see one long run.
 from __future__ import annotations
 
 from gradhook._types import as_integer
-from gradhook.errors import OptionError, warn
+from gradhook.errors import OptionError
 from gradhook.schedules import Schedule
 
 __all__ = ["Clock"]
@@ -21,15 +21,16 @@ class Clock:
 
     Attributes:
         due: The next step at which one is due, ``None`` if none will be.
+        restart: What is to be said of a step that fell; empty if none did, or it was said.
     """
 
-    __slots__ = ("_now", "_offset", "_schedule", "_told", "due")
+    __slots__ = ("_now", "_offset", "_schedule", "due", "restart")
 
     def __init__(self, schedule: Schedule) -> None:
         self._schedule = schedule
         self._now = 0
         self._offset = 0
-        self._told = False
+        self.restart = ""
         self.due = schedule.next_after(0)
 
     def at(self, step: int | None) -> int:
@@ -51,12 +52,11 @@ class Clock:
             )
         number = whole + self._offset
         if number < self._now:
-            if not self._told:
-                warn(
-                    f"step fell from {self._now - self._offset} to {whole}: taken as a new epoch, "
-                    "and steps are counted on from here"
+            if not self._offset:
+                self.restart = (
+                    f"step fell from {self._now} to {whole}: taken as a new epoch, and steps are "
+                    "counted on from here"
                 )
-                self._told = True
             self._offset += self._now + 1 - number
             number = self._now + 1
         self._now = number
