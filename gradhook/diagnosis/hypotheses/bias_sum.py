@@ -6,8 +6,6 @@ gradient is wrong in some other way, squared or cut, keeps the order of the rows
 not add up.
 """
 
-# ruff: noqa: D102  # the four steps are described once, in Hypothesis
-
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """Gradients cut off at one size, inside the function that is checked."""
 
-# ruff: noqa: D102  # the four steps are described once, in Hypothesis
-
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Gradients that are never written, or are written into an integer array."""
 
-# ruff: noqa: D102  # the four steps are described once, in Hypothesis
-
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """A backward pass that does not replay the mask of dropout."""
 
-# ruff: noqa: D102  # the four steps are described once, in Hypothesis
-
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """Inputs that tie, of which every one gets the gradient, or none: padding, black pixels."""
 
-# ruff: noqa: D102  # the four steps are described once, in Hypothesis
-
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence

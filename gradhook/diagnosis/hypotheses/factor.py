@@ -8,8 +8,6 @@ A reading of the factor is put to the test by changing what it is said to count:
 factor that counts rows follows, one that counts anything else stays.
 """
 
-# ruff: noqa: D102  # the four steps are described once, in Hypothesis
-
 from __future__ import annotations
 
 import copy

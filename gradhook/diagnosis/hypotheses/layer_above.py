@@ -5,8 +5,6 @@ nothing to a block that is symmetric under it, so the fault vanishes there.  At 
 only the path around the layer is left, whose gradient may be lost or counted twice.
 """
 
-# ruff: noqa: D102  # the four steps are described once, in Hypothesis
-
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence

@@ -4,8 +4,6 @@ Transposed, off by one, reversed, or returned for another block: moved back, the
 is the numerical one, and nothing is left to be fitted but a penalty that was added rightly.
 """
 
-# ruff: noqa: D102  # the four steps are described once, in Hypothesis
-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Gradients that are those of the first row of the batch alone, or of the last."""
 
-# ruff: noqa: D102  # the four steps are described once, in Hypothesis
-
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence

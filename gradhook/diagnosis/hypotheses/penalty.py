@@ -5,8 +5,6 @@ form of a penalty less another.  It may also be so by accident, where a term of 
 equals the weights at the point checked; at another point it no longer is.
 """
 
-# ruff: noqa: D102  # the four steps are described once, in Hypothesis
-
 from __future__ import annotations
 
 import copy

@@ -5,8 +5,6 @@ it.  The one that the loss has is that less the residual, if the residual vanish
 Both are then compared, whatever the convention for the coefficient.
 """
 
-# ruff: noqa: D102  # the four steps are described once, in Hypothesis
-
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence

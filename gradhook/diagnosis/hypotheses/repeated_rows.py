@@ -1,7 +1,5 @@
 """Embeddings of which the rows that a batch uses more than once lose all uses but one."""
 
-# ruff: noqa: D102  # the four steps are described once, in Hypothesis
-
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence

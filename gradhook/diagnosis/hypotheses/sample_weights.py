@@ -4,8 +4,6 @@ Many columns of a batch are not negative, and many a bug vanishes when a column 
 column weighs rows only if a row whose entry is off has no say in the loss.
 """
 
-# ruff: noqa: D102  # the four steps are described once, in Hypothesis
-
 from __future__ import annotations
 
 import contextlib

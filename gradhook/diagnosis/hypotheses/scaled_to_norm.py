@@ -4,8 +4,6 @@ They are a multiple of the numerical gradient, and the multiple means nothing; t
 is a number that someone chose, at this point and at others.
 """
 
-# ruff: noqa: D102  # the four steps are described once, in Hypothesis
-
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence

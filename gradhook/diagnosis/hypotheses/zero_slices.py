@@ -4,8 +4,6 @@ What is zero may be rightly so (a pixel that is black in every row, a word that 
 use), so each zero slice is looked at before it is named.
 """
 
-# ruff: noqa: D102  # the four steps are described once, in Hypothesis
-
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
