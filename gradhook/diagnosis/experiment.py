@@ -16,8 +16,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from gradhook._types import Array, Batch, Blocks
-from gradhook.diagnosis.mismatch import FRESH, Mismatch
-from gradhook.evaluation.directions import Move, RandomDirection, seeded
+from gradhook.diagnosis.mismatch import FRESH, Mismatch, Parts, is_met
+from gradhook.evaluation.directions import Move, seeded
 from gradhook.evaluation.points import nearby
 from gradhook.objective.parameters import map_leaves
 from gradhook.objective.switches import BoundSwitch, Role, SwitchState
@@ -38,8 +38,6 @@ __all__ = [
 ]
 
 Turned: TypeAlias = Sequence[tuple[BoundSwitch, SwitchState]]
-
-Parts: TypeAlias = Sequence[tuple[str, RandomDirection, float]]
 
 SAME_GRADIENT = 1e-9
 """Relative difference below which two analytic gradients are the same."""
@@ -76,15 +74,9 @@ class Changed:
             mismatch: The setting, whose residuals give the unit.
             predicted: By block.
         """
-        tolerance = mismatch.options.tolerance
         for probe, parts in zip(self.probes, self.parts, strict=True):
-            expected = math.fsum(w * v.dot(predicted[n]) for n, v, w in parts)
-            size = math.fsum(abs(w) * float(np.linalg.norm(predicted[n])) for n, _, w in parts)
-            off, allowed = abs(probe.slope.value - expected), probe.slope.error + 1e-13 * size
-            # Each block counts one, by the weights, at the mismatch itself.
-            here = max(1.0, abs(probe.residual) / math.sqrt(len(parts)))
-            most = tolerance.explained * 3 * math.sqrt(len(parts)) * here
-            if not (off <= tolerance.resolved * allowed and off + allowed <= most):
+            unit = max(1.0, abs(probe.residual) / math.sqrt(len(parts)))
+            if not is_met(probe, parts, predicted, mismatch.options.tolerance, unit):
                 return False
         return bool(self.probes)
 

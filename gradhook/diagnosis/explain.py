@@ -22,11 +22,10 @@ from gradhook.diagnosis.hypotheses import IN_A_PART
 from gradhook.diagnosis.hypotheses.zero_slices import ZeroSlices
 from gradhook.diagnosis.hypothesis import name_cause
 from gradhook.diagnosis.mismatch import Context, Mismatch
-from gradhook.diagnosis.parts import WrongPart, find_part, joined
+from gradhook.diagnosis.parts import WrongPart, find_part, joined, worst_element
 from gradhook.diagnosis.places import forward_order, place_of_fault
 from gradhook.diagnosis.search import diagnose
 from gradhook.diagnosis.sentences import say
-from gradhook.diagnosis.worst import worst_element
 from gradhook.evaluation.directions import size_of
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.objective.switches import BoundSwitch

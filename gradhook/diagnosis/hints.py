@@ -59,8 +59,7 @@ def _right_where_symmetric(mismatch: Mismatch, name: str) -> bool:
         lower = np.tril_indices(block.shape[0], -1)
         codes[lower] = codes.T[lower]
         direction = RandomDirection(codes.reshape(-1), drawn.table)
-        wanted = mismatch.options.tolerance.explained * block.residual_norm
-        probe = mismatch.measured.prober.along([(name, direction, 1.0)], wanted=wanted)
+        probe = mismatch.probe(block, direction, mismatch.options.tolerance.explained)
         allowed = mismatch.options.tolerance.resolved * probe.slope.error
         if abs(probe.residual) > allowed or allowed > 0.1 * block.residual_norm:
             return False

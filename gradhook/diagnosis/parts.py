@@ -25,14 +25,13 @@ from gradhook.evaluation.directions import (
     cut,
     masked,
     random_direction,
-    seeded,
     size_of,
     whole,
 )
 from gradhook.report.format import LONGEST_NAME, block_name, gradient_name
 from gradhook.verdict.evidence import Location, Probe, describe
 
-__all__ = ["WrongPart", "find_part", "joined"]
+__all__ = ["WrongPart", "find_part", "joined", "worst_element"]
 
 FINE = 0.02
 """Error of a probe that looks for a part, as a share of the block's residual."""
@@ -48,6 +47,9 @@ INTERVALS = 8
 
 LARGEST_MASK = 2_000_000
 """Elements up to which masks are made."""
+
+TRIED = 4
+"""Elements that are tried until one stands out of its error."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,7 +88,6 @@ class _Splits:
         self.mismatch, self.name = mismatch, name
         self.block = mismatch.blocks[name]
         self.shape, self.size = self.block.shape, self.block.gradient.size
-        self.order = mismatch.evaluator.workspace.names.index(name)
         self.resolved = mismatch.options.tolerance.resolved
         self.rounding = mismatch.options.tolerance.rounding
         self.residual = self.block.residual_norm
@@ -109,9 +110,7 @@ class _Splits:
         if boxes is None:
             return None
         if boxes and sum(map(size_of, boxes)) < self.size:
-            mask = np.zeros(self.shape, dtype=bool)
-            for box in boxes:
-                mask[box] = True
+            mask = _mask_of(boxes, self.shape)
             if self.is_right(~mask) and self.is_right(~mask):
                 return WrongPart(mask, *self._named(tuple(boxes)), boxes=tuple(boxes))
             return None
@@ -215,7 +214,7 @@ class _Splits:
             return [(start, stop)]
         if self.mismatch.budget.left < 4 * DRAWN:
             return None
-        random = np.random.default_rng(seeded(self.mismatch.options.seed, 16, self.order, axis))
+        random = np.random.default_rng(self.mismatch.seed(16, self.name, axis))
         edges = np.linspace(start, stop, DRAWN + 1).astype(int)
         drawn = [int(random.integers(lo, hi)) for lo, hi in itertools.pairwise(edges)]
         if all(self._slice_is_wrong(box, axis, index) for index in drawn):
@@ -265,13 +264,13 @@ class _Splits:
 
     def _part_is_wrong(self, box: Box) -> bool:
         self.count += 1
-        seed = seeded(self.mismatch.options.seed, 17, self.order, self.count)
+        seed = self.mismatch.seed(17, self.name, self.count)
         part = Part(random_direction(self.size, seed), self.shape, box)
         return self._stands_out(self._probe(part, part.size / self.size))
 
     def _all_or_scattered(self) -> WrongPart | None:
         """All of it, unless elements drawn say that only some are wrong."""
-        random = np.random.default_rng(seeded(self.mismatch.options.seed, 18, self.order))
+        random = np.random.default_rng(self.mismatch.seed(18, self.name))
         drawn = random.choice(self.size, size=min(6, self.size), replace=False)
         if self.mismatch.budget.left < 4 * len(drawn):
             return None
@@ -286,7 +285,7 @@ class _Splits:
     def is_right(self, mask: Array) -> bool:
         """Whether both derivatives agree along a fresh direction inside a mask."""
         self.count += 1
-        seed = seeded(self.mismatch.options.seed, 15, self.order, self.count)
+        seed = self.mismatch.seed(15, self.name, self.count)
         direction = masked(random_direction(self.size, seed), mask)
         probe = self._probe(direction, max(1, int(np.count_nonzero(mask))) / self.size)
         allowed = self.resolved * self._error(probe)
@@ -294,9 +293,7 @@ class _Splits:
         return bool(abs(probe.residual) <= allowed and seen)
 
     def _probe(self, direction: Direction, share: float) -> Probe:
-        wanted = FINE * self.residual * math.sqrt(share)
-        along = self.mismatch.measured.prober.along
-        return along([(self.name, direction, 1.0)], share=share, wanted=wanted)
+        return self.mismatch.probe(self.block, direction, FINE * math.sqrt(share), share=share)
 
     def _error(self, probe: Probe) -> float:
         return probe.slope.error + self.rounding * float(np.linalg.norm(self.block.gradient))
@@ -327,3 +324,47 @@ def joined(boxes: Sequence[Box]) -> tuple[Box, ...]:
         else:
             found.append(box)
     return tuple(found)
+
+
+def worst_element(
+    mismatch: Mismatch, name: str, where: Location | None, mask: Array | None
+) -> dict[tuple[int, ...], Probe]:
+    """Measure one element that is wrong, for people to see; empty where none of those tried is.
+
+    Nobody knows the worst element of a large block without measuring all.  Where the analytic
+    gradient is largest, or the weight, most faults show; where the fault was located, inside of it.
+
+    Args:
+        mismatch: The setting.
+        name: The block.
+        where: What a search found, if it did.
+        mask: The part that is wrong, where it is one.
+    """
+    block, tolerance = mismatch.blocks[name], mismatch.options.tolerance
+    inside = np.ones(block.shape, dtype=bool) if mask is None else mask
+    if where is not None and where.boxes:
+        inside = _mask_of(where.boxes, block.shape)
+    kept = np.flatnonzero(inside)
+    if not len(kept):
+        return {}
+    a, w = np.abs(block.gradient).ravel()[kept], np.abs(block.values).ravel()[kept]
+    random = np.random.default_rng(mismatch.seed(19, name))
+    tried = [int(kept[np.argmax(a)]), int(kept[np.argmax(w)])]
+    tried += [int(i) for i in random.choice(kept, size=min(TRIED, len(kept)), replace=False)]
+    mismatch.enter()
+    share = 1 / block.gradient.size
+    wanted = tolerance.explained * math.sqrt(share)
+    for index in list(dict.fromkeys(tried))[:TRIED]:
+        if mismatch.budget.left < 4:
+            break
+        probe = mismatch.probe(block, Coordinate(index), wanted, share=share)
+        if probe.z > tolerance.resolved:
+            return {tuple(int(i) for i in np.unravel_index(index, block.shape)): probe}
+    return {}
+
+
+def _mask_of(boxes: Sequence[Box], shape: tuple[int, ...]) -> Array:
+    mask = np.zeros(shape, dtype=bool)
+    for box in boxes:
+        mask[box] = True
+    return mask

@@ -8,9 +8,9 @@ import numpy as np
 
 from gradhook._types import Array, Batch
 from gradhook.diagnosis.constants import Sizes
-from gradhook.diagnosis.mismatch import Mismatch
+from gradhook.diagnosis.mismatch import Mismatch, rows_of
 
-__all__ = ["rows_of", "rows_that_count", "sizes_seen"]
+__all__ = ["rows_that_count", "sizes_seen"]
 
 
 def sizes_seen(mismatch: Mismatch, batch: Batch | None = None) -> Sizes:
@@ -21,7 +21,7 @@ def sizes_seen(mismatch: Mismatch, batch: Batch | None = None) -> Sizes:
         batch: The other batch.
     """
     batch = mismatch.evaluator.batch if batch is None else batch
-    rows = rows_of(mismatch, batch)
+    rows = rows_of(batch, mismatch.options.sample_axis)
     shapes = [mismatch.gradients[name].shape for name in mismatch.order]
     outputs = next((shape[-1] for shape in reversed(shapes) if shape), 0)
     arrays = [item for item in batch if isinstance(item, np.ndarray)]
@@ -57,16 +57,6 @@ def rows_that_count(mismatch: Mismatch) -> list[int]:
         if item.dtype.kind == "i" and np.any(item < 0):
             return [int(row) for row in np.flatnonzero(item >= 0)]
     return []
-
-
-def rows_of(mismatch: Mismatch, batch: Batch) -> int:
-    """Rows of a batch; 0 where it has none."""
-    axis = mismatch.options.sample_axis
-    for item in batch:
-        shape = getattr(item, "shape", ())
-        if -len(shape) <= axis < len(shape):
-            return int(shape[axis])
-    return 0
 
 
 def _is_mask(item: Array) -> bool:

@@ -9,6 +9,7 @@ from gradhook import Tolerance, check_gradients
 from gradhook.diagnosis import explain
 from gradhook.diagnosis.experiment import Changed
 from gradhook.diagnosis.hypothesis import name_cause
+from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.wrong_block import WrongBlock
 from gradhook.difference.base import Estimate
 from gradhook.evaluation.directions import random_direction, seeded
@@ -60,6 +61,8 @@ class SyntheticMismatch:
         switches: Switches that are on.
         loss: The loss of a batch, where an experiment evaluates it.
     """
+
+    seed, probe = Mismatch.seed, Mismatch.probe
 
     def __init__(
         self,
