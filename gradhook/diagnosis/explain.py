@@ -18,22 +18,22 @@ from gradhook._types import MISMATCH, Verdict
 from gradhook.diagnosis.experiment import revisit, vanishes
 from gradhook.diagnosis.explanation import Explanation
 from gradhook.diagnosis.hints import hints
-from gradhook.diagnosis.hypotheses import IN_A_PART
+from gradhook.diagnosis.hypotheses import HYPOTHESES, IN_A_PART
 from gradhook.diagnosis.hypotheses.zero_slices import ZeroSlices
-from gradhook.diagnosis.hypothesis import name_cause
+from gradhook.diagnosis.hypothesis import Hypothesis, name_cause
 from gradhook.diagnosis.mismatch import Context, Mismatch
 from gradhook.diagnosis.parts import WrongPart, find_part, joined, worst_element
 from gradhook.diagnosis.places import forward_order, place_of_fault
-from gradhook.diagnosis.search import diagnose
 from gradhook.diagnosis.sentences import say
 from gradhook.evaluation.directions import size_of
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.objective.switches import BoundSwitch
 from gradhook.options import Options
 from gradhook.probe.result import SettingResult
+from gradhook.report import Cause
 from gradhook.verdict.evidence import Location, describe
 
-__all__ = ["explain"]
+__all__ = ["diagnose", "explain"]
 
 FOR_PLACES = 120
 """Of these, what hypotheses leave for places and parts."""
@@ -272,3 +272,32 @@ def _weight(measured: SettingResult, names: Sequence[str]) -> tuple[int, int]:
     wrong = [name for name in names if measured.shows_wrong(name)]
     failing = [n for n in wrong if measured.judgements[n].finding.verdict is Verdict.FAIL]
     return len(failing), len(wrong)
+
+
+def diagnose(
+    mismatch: Mismatch, *, keep: int = 0, among: Sequence[type[Hypothesis]] = HYPOTHESES
+) -> list[Cause]:
+    """The causes that survived, each of which explains blocks that no other does.
+
+    Args:
+        mismatch: The wrong blocks of one setting.
+        keep: Evaluations of its budget that are left for what comes after.
+        among: The hypotheses to try, in order.
+    """
+    causes: list[Cause] = []
+    open_ = list(mismatch.blocks)
+    doubted: set[str] = set()
+    for family in among:
+        if mismatch.budget.left < keep:
+            break
+        names = [n for n in open_ if not (family.by_elimination and n in doubted)]
+        for hypothesis in family.propose(mismatch, names) if names else ():
+            if not set(hypothesis.blocks) <= set(open_):
+                continue
+            refutation = hypothesis.refute(mismatch)
+            if not refutation.survived:
+                doubted |= set(hypothesis.blocks) if hypothesis.predict() else set()
+                continue
+            causes.append(name_cause(hypothesis, refutation))
+            open_ = [name for name in open_ if name not in hypothesis.blocks]
+    return causes
