@@ -7,9 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from gradhook._types import Array
-from gradhook.diagnosis.confirm import confirm
 from gradhook.diagnosis.experiment import another_point, revisit
-from gradhook.diagnosis.hypothesis import NOT_MADE, Hypothesis, Refutation, Trial
+from gradhook.diagnosis.hypothesis import NOT_MADE, Hypothesis, Refutation, Trial, confirm
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, listed, say
 from gradhook.diagnosis.wrong_block import WrongBlock

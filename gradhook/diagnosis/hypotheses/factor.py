@@ -19,7 +19,6 @@ import numpy as np
 
 from gradhook._types import Array
 from gradhook.diagnosis.acts_as_bias import bias_of
-from gradhook.diagnosis.confirm import FittedHypothesis
 from gradhook.diagnosis.constants import Meaning, Sizes
 from gradhook.diagnosis.experiment import Changed, another_point, revisit, with_rows, without
 from gradhook.diagnosis.fit import (
@@ -38,7 +37,7 @@ from gradhook.diagnosis.hypotheses.circumstances import (
     is_a_square,
 )
 from gradhook.diagnosis.hypotheses.readings import ATTENTION, Reader
-from gradhook.diagnosis.hypothesis import Hypothesis, Refutation, Trial
+from gradhook.diagnosis.hypothesis import FittedHypothesis, Hypothesis, Refutation, Trial
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, OUT, listed, say, times, verb, with_error
 from gradhook.diagnosis.sizes import rows_that_count, sizes_seen

@@ -13,9 +13,8 @@ from typing import Self, TypeAlias
 import numpy as np
 
 from gradhook._types import Array, Blocks
-from gradhook.diagnosis.confirm import confirm
 from gradhook.diagnosis.fit import Prediction, fit
-from gradhook.diagnosis.hypothesis import Hypothesis, Refutation
+from gradhook.diagnosis.hypothesis import Hypothesis, Refutation, confirm
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import OUT, listed, say
 from gradhook.diagnosis.wrong_block import WrongBlock

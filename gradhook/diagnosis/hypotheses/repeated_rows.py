@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from gradhook._types import Array
-from gradhook.diagnosis.confirm import confirm
-from gradhook.diagnosis.hypothesis import NOT_MADE, Hypothesis, Refutation, Trial
+from gradhook.diagnosis.hypothesis import NOT_MADE, Hypothesis, Refutation, Trial, confirm
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import listed, say
 

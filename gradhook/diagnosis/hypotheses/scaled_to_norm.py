@@ -11,10 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from gradhook._types import Blocks
-from gradhook.diagnosis.confirm import FittedHypothesis
 from gradhook.diagnosis.experiment import another_point, revisit
 from gradhook.diagnosis.fit import Fitted, alike, fitted, scaled
-from gradhook.diagnosis.hypothesis import NOT_MADE, Hypothesis, Refutation, Trial
+from gradhook.diagnosis.hypothesis import NOT_MADE, FittedHypothesis, Hypothesis, Refutation, Trial
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, listed, say
 from gradhook.objective.parameters import norm

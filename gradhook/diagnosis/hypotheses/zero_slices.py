@@ -11,9 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from gradhook._types import Array, Box
-from gradhook.diagnosis.confirm import confirm
 from gradhook.diagnosis.fit import SAME_FIT
-from gradhook.diagnosis.hypothesis import Hypothesis, Refutation, Trial
+from gradhook.diagnosis.hypothesis import Hypothesis, Refutation, Trial, confirm
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import say
 from gradhook.diagnosis.wrong_block import WrongBlock
