@@ -27,7 +27,6 @@ from gradhook.diagnosis.fit import (
     alike,
     fit,
     fitted,
-    is_vague,
     scaled,
     with_penalty,
 )
@@ -261,24 +260,26 @@ class SharedFactor(_Factor):
                         prediction = replace(prediction, terms=terms)
                     predictions[block.name] = prediction
                 found = fit(list(predictions.values()), tolerance)
-                if found is None or is_vague(found):
-                    continue
-                numbers = {n: Fitted.of(p, found).inverted() for n, p in predictions.items()}
-                if abs(numbers[blocks[0].name].value - 1) < ONE:
-                    continue  # the penalty alone
-                yield from cls.named(mismatch, numbers, OUT)
-                return
+                numbers = {
+                    name: number.inverted()
+                    for name, prediction in predictions.items()
+                    if (number := Fitted.of(prediction, found)) is not None
+                }
+                if (
+                    numbers and abs(numbers[blocks[0].name].value - 1) >= ONE
+                ):  # or the penalty alone
+                    yield from cls.named(mismatch, numbers, OUT)
+                    return
 
 
 def _some_penalised(mismatch: Mismatch, blocks: Sequence[WrongBlock]) -> dict[str, Fitted] | None:
     """One factor for all, alone in some blocks and beside a penalty in the others."""
     tolerance = mismatch.options.tolerance
-    plain = {block.name: fit([scaled(block)], tolerance, spare=1) for block in blocks}
     numbers: dict[str, Fitted] = {}
     for block in blocks:
-        found = plain[block.name]
-        if found is not None and not is_vague(found):
-            numbers[block.name] = Fitted.of(scaled(block), found).inverted()
+        found = fit([scaled(block)], tolerance, spare=1)
+        if (number := Fitted.of(scaled(block), found)) is not None:
+            numbers[block.name] = number.inverted()
     if not numbers or len(numbers) == len(blocks):
         return None
     first = next(iter(numbers.values()))
@@ -331,8 +332,8 @@ def _beside_penalty(mismatch: Mismatch, name: str) -> Fitted | None:
     block = mismatch.extended(name, WITH_PENALTY)
     for sign in (False, True):
         prediction = with_penalty(scaled(block), sign=sign)
-        found = fit([prediction], mismatch.options.tolerance)
-        if found is not None and not is_vague(found):
-            factor = Fitted.of(prediction, found).inverted()
+        found = Fitted.of(prediction, fit([prediction], mismatch.options.tolerance))
+        if found is not None:
+            factor = found.inverted()
             return factor if abs(factor.value - 1) >= ONE else None
     return None
