@@ -8,11 +8,28 @@ several readings all are named.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
 
-__all__ = ["READINGS", "Meaning", "Reading", "Sizes", "meanings", "nice"]
+import numpy as np
+
+from gradhook._types import Array, Batch
+from gradhook.diagnosis.mismatch import Mismatch, rows_of
+from gradhook.diagnosis.wrong_block import is_vector
+
+__all__ = [
+    "ATTENTION",
+    "READINGS",
+    "Reader",
+    "Reading",
+    "Sizes",
+    "meanings",
+    "nice",
+    "rows_that_count",
+    "sizes_seen",
+]
 
 SNAP = 1e-6
 """Relative distance at which a factor counts as the constant, where its own error is smaller."""
@@ -22,6 +39,16 @@ LAYERS = 4
 
 LARGEST_DENOMINATOR = 12
 """Of fractions that a factor without a meaning is shown as."""
+
+ATTENTION = "attention_scale_missing"
+
+FAMILY = {
+    "sign_one": "G",
+    "ce_sign": "G",
+    "bias_mean": "B",
+    "dropout_scale_missing": "W",
+}
+"""Families of what a factor may mean; all others are S."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +93,64 @@ class Sizes:
             yield from ((kept**k, name) for k, name in enumerate(names, start=1))
 
 
+def sizes_seen(mismatch: Mismatch, batch: Batch | None = None) -> Sizes:
+    """The sizes of the mismatch's batch, or of another one."""
+    batch = mismatch.evaluator.batch if batch is None else batch
+    rows = rows_of(batch, mismatch.options.sample_axis)
+    shapes = [mismatch.gradients[name].shape for name in mismatch.order]
+    outputs = next((shape[-1] for shape in reversed(shapes) if shape), 0)
+    arrays = [item for item in batch if isinstance(item, np.ndarray)]
+    counting = [_counting(item, rows) for item in arrays]
+    return Sizes(
+        rows,
+        outputs,
+        counted=tuple(int(np.count_nonzero(rows)) for rows in counting if rows is not None),
+        widths=frozenset(length for shape in shapes for length in shape),
+        kept=_kept(mismatch),
+        whole=mismatch.context.batch_rows,
+        regression=any(
+            isinstance(item, np.ndarray)
+            and item.dtype.kind == "f"
+            and item.ndim > 1
+            and item.shape[-1] == outputs
+            for item in batch[1:]
+        ),
+    )
+
+
+def rows_that_count(mismatch: Mismatch) -> list[int]:
+    """Rows that the first mask of the batch lets count; none where it has no mask."""
+    for item in mismatch.evaluator.batch:
+        if isinstance(item, np.ndarray) and item.shape == (mismatch.rows,):
+            counting = _counting(item, mismatch.rows)
+            if counting is not None:
+                return [int(row) for row in np.flatnonzero(counting)]
+    return []
+
+
+def _counting(item: Array, rows: int) -> Array | None:
+    """What a mask lets count, or labels of which those below zero do not; ``None`` for neither."""
+    if item.dtype.kind == "i":
+        return item >= 0 if np.any(item < 0) else None
+    if item.shape != (rows,):
+        return None
+    is_mask = item.dtype.kind == "f" and set(np.unique(item)) <= {0, 1}
+    return item != 0 if is_mask or item.dtype.kind == "b" else None
+
+
+def _kept(mismatch: Mismatch) -> float:
+    """Probability that dropout keeps a unit, where a switch says so and it is on."""
+    for switch, state in mismatch.measured.setting.switches:
+        value: Any = switch.on
+        is_on = switch.role == "dropout" and state == "on"
+        if is_on and isinstance(value, (int, float)) and 0 < value < 1:
+            return float(value if switch.off_values[:1] == (1.0,) else 1 - value)
+    return 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A row of the table.
+    """A row of the table, and what it says of a factor where its circumstance was seen.
 
     Args:
         counts: What ``Sizes`` must hold for it.
@@ -77,6 +159,7 @@ class Reading:
         shown: The constant as a user would write it.
         words: What happened.
         alone: Whether it can befall one block; otherwise all are concerned.
+        place: Which of the numbers of that kind it is.
     """
 
     counts: str
@@ -85,6 +168,14 @@ class Reading:
     shown: str
     words: str
     alone: bool = False
+    place: int = 0
+
+    def expected(self, seen: Sizes) -> float:
+        """The factor that it predicts with other sizes; ``nan`` where these have none."""
+        counted = list(seen.counts(self.counts))
+        return (
+            self.value(counted[self.place][0], seen.rows) if self.place < len(counted) else math.nan
+        )
 
 
 READINGS: tuple[Reading, ...] = (
@@ -157,47 +248,35 @@ READINGS: tuple[Reading, ...] = (
 )  # fmt: skip
 """Every reading of a factor, the likeliest first."""
 
+MEAN = Reading(
+    "mean",
+    lambda c, n: math.nan,
+    "bias_mean",
+    "",
+    "averaged over the batch instead of summed",
+    True,
+)
+"""Of biases: averaged over rows, or over rows and positions."""
 
-@dataclass(frozen=True, slots=True)
-class Meaning:
-    """One reading of a factor where its circumstance was seen.
-
-    Args:
-        kind: One of ``CAUSE_KINDS``.
-        shown: The constant as a user would write it.
-        words: What happened.
-        alone: Whether it can befall one block; otherwise all are concerned.
-        counts: What it counts.
-        reading: The row of the table.
-        place: Which of the numbers of that kind it is.
-    """
-
-    kind: str
-    shown: str
-    words: str
-    alone: bool = False
-    counts: str = "nothing"
-    reading: Reading | None = None
-    place: int = 0
-
-    def expected(self, seen: Sizes) -> float:
-        """The factor that it predicts with other sizes; ``nan`` where these have none."""
-        counted = list(seen.counts(self.counts))
-        if self.reading is None or self.place >= len(counted):
-            return math.nan
-        return self.reading.value(counted[self.place][0], seen.rows)
+SUM = Reading(
+    "rows", lambda c, n: c, "no_1_over_N", "{c}",
+    "a sum over the {c} rows, where the loss is a mean over them", True,
+)  # fmt: skip
+"""Of biases: what a factor of the number of rows is."""
 
 
-def meanings(factor: float, error: float, seen: Sizes) -> list[Meaning]:
+def meanings(
+    factor: float, error: float, seen: Sizes, among: Sequence[Reading] = READINGS
+) -> list[Reading]:
     """Every meaning of ``a = factor · n``, likeliest first."""
     allowed = max(3 * error, SNAP * abs(factor))
     found = []
-    for row in READINGS:
+    for row in among:
         for place, (counted, written) in enumerate(seen.counts(row.counts)):
             if abs(factor - row.value(counted, seen.rows)) <= allowed:
                 fill = {"c": written, "n": seen.rows}
                 shown, words = row.shown.format(**fill), row.words.format(**fill)
-                found.append(Meaning(row.kind, shown, words, row.alone, row.counts, row, place))
+                found.append(replace(row, shown=shown, words=words, place=place))
     return found
 
 
@@ -207,3 +286,48 @@ def nice(factor: float, error: float) -> str:
     if abs(factor - float(fraction)) <= max(3 * error, SNAP * abs(factor)):
         return str(fraction)
     return f"{factor:.6g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """The blocks that share a factor.
+
+    Args:
+        names: The blocks.
+        everything: Whether no other block was judged right.
+        shapes: The blocks' shapes.
+    """
+
+    names: Sequence[str]
+    everything: bool
+    shapes: Sequence[tuple[int, ...]]
+
+    def readings(self, factor: float, error: float, seen: Sizes) -> list[Reading]:
+        """The meanings of ``a = factor · n`` for these blocks, likeliest first."""
+        if all(map(is_vector, self.shapes)) and not self.everything:
+            inverse = 1 / factor if factor else 0.0
+            whole = round(inverse) if abs(inverse) < 1e9 else 0
+            if whole >= 2 and abs(inverse - whole) <= max(1e-6, 3 * error / factor**2):
+                return [replace(MEAN, shown=f"1/{whole}")]
+            if summed := meanings(factor, error, seen, [SUM]):
+                return summed
+        # A factor of the loss reaches every block; queries and keys are two and not all there is.
+        pair = len(self.names) > 1 and not self.everything
+        fitting = [m for m in meanings(factor, error, seen) if m.alone or self.everything]
+        fitting = [m for m in fitting if pair or m.kind != ATTENTION]
+        return sorted(fitting, key=lambda meaning: meaning.kind != ATTENTION)
+
+    def kind(self, readings: Sequence[Reading]) -> tuple[str, str]:
+        """Family and kind."""
+        kind = readings[0].kind if readings else "scale"
+        if kind == "sign_one" and self.everything and len(self.names) > 1:
+            kind = "ce_sign"
+        return FAMILY.get(kind, "S"), kind
+
+    def words(self, readings: Sequence[Reading], factor: float, error: float) -> tuple[str, str]:
+        """The constant as a user would write it, and what it means."""
+        shown = readings[0].shown if readings else nice(factor, error)
+        if self.kind(readings)[1] == "ce_sign":
+            return shown, "the sign is wrong everywhere (or the loss is a score to be maximised)"
+        words = " or ".join(dict.fromkeys(meaning.words for meaning in readings))
+        return shown, words or "a constant factor"

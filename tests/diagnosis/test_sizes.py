@@ -5,8 +5,8 @@ import types
 import numpy as np
 import pytest
 
+from gradhook.diagnosis.constants import rows_that_count, sizes_seen
 from gradhook.diagnosis.mismatch import rows_of
-from gradhook.diagnosis.sizes import rows_that_count, sizes_seen
 
 
 def seen_in(*batch, shapes=((5, 4), (4, 3)), switches=(), whole=0):

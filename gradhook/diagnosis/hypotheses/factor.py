@@ -19,7 +19,14 @@ import numpy as np
 
 from gradhook._types import Array
 from gradhook.diagnosis.acts_as_bias import bias_of
-from gradhook.diagnosis.constants import Meaning, Sizes
+from gradhook.diagnosis.constants import (
+    ATTENTION,
+    Reader,
+    Reading,
+    Sizes,
+    rows_that_count,
+    sizes_seen,
+)
 from gradhook.diagnosis.experiment import Changed, another_point, revisit, with_rows, without
 from gradhook.diagnosis.fit import (
     Fitted,
@@ -35,11 +42,9 @@ from gradhook.diagnosis.hypotheses.circumstances import (
     is_a_product,
     is_a_square,
 )
-from gradhook.diagnosis.hypotheses.readings import ATTENTION, Reader
 from gradhook.diagnosis.hypothesis import FittedHypothesis, Hypothesis, Refutation, Trial
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, OUT, listed, say, times, verb, with_error
-from gradhook.diagnosis.sizes import rows_that_count, sizes_seen
 from gradhook.diagnosis.wrong_block import WrongBlock
 
 __all__ = ["FactorBesidePenalty", "MeaningfulFactor", "PlainFactor", "SharedFactor"]
@@ -90,8 +95,8 @@ class _Factor(FittedHypothesis):
         return Refutation(tuple(trials), sharper)
 
     def _by_rows(
-        self, mismatch: Mismatch, readings: list[Meaning]
-    ) -> tuple[list[Meaning], list[Trial]]:
+        self, mismatch: Mismatch, readings: list[Reading]
+    ) -> tuple[list[Reading], list[Trial]]:
         """Take fewer rows: a factor that counts rows follows, and no other does."""
         if not any(reading.counts in COUNT_ROWS for reading in readings):
             return readings, []
@@ -116,14 +121,14 @@ class _Factor(FittedHypothesis):
         out = f"the factor is {then:.4g}" if kept and not stays else "the factor stays"
         return kept, [Trial(tried, out)]
 
-    def _expected(self, reading: Meaning, rows: int, sizes: Sizes) -> float:
+    def _expected(self, reading: Reading, rows: int, sizes: Sizes) -> float:
         if reading.counts == "mean":
             return self.coefficient * rows / sizes.rows
         return reading.expected(sizes) if reading.counts in COUNT_ROWS else self.coefficient
 
     def _by_circumstance(
-        self, mismatch: Mismatch, readings: list[Meaning]
-    ) -> tuple[list[Meaning], list[Trial]]:
+        self, mismatch: Mismatch, readings: list[Reading]
+    ) -> tuple[list[Reading], list[Trial]]:
         """Keep the readings whose circumstance is there, those that need none included."""
         kept, trials = [], []
         for reading in readings:
@@ -167,8 +172,8 @@ class _Factor(FittedHypothesis):
         return None
 
     def _at_another_point(
-        self, mismatch: Mismatch, readings: list[Meaning]
-    ) -> tuple[list[Meaning], list[Trial]]:
+        self, mismatch: Mismatch, readings: list[Reading]
+    ) -> tuple[list[Reading], list[Trial]]:
         """Where nothing else was changed: is the factor the same at another point?"""
         if any(reading.counts in COUNT_ROWS for reading in self.readings) and readings:
             return readings, []
@@ -227,7 +232,7 @@ def is_of_no_account(found: _Factor, mismatch: Mismatch) -> bool:
     return found.kind == "scale" and not found.readings and several and bool(mismatch.right)
 
 
-def _fewer_rows(mismatch: Mismatch, readings: Sequence[Meaning]) -> list[int]:
+def _fewer_rows(mismatch: Mismatch, readings: Sequence[Reading]) -> list[int]:
     """Rows to see whether a factor follows their number: without one that a mask lets count."""
     rows = list(range(mismatch.rows))
     if any(reading.counts == "counted" for reading in readings):
