@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from gradhook._types import Array, Batch, Blocks
+from gradhook.diagnosis.hypothesis import Trial
 from gradhook.diagnosis.mismatch import FRESH, Mismatch, Parts, is_met
 from gradhook.evaluation.directions import Move, seeded
 from gradhook.evaluation.points import nearby
@@ -33,6 +34,7 @@ __all__ = [
     "changed",
     "revisit",
     "vanishes",
+    "vanishing",
     "with_rows",
     "without",
 ]
@@ -179,6 +181,29 @@ def vanishes(
         ):
             return False
     return bool(seen.probes)
+
+
+def vanishing(
+    mismatch: Mismatch, names: Sequence[str], tried: str, *, stays: bool = False, **change: Any
+) -> Trial | None:
+    """Whether the difference vanishes with something changed, as a trial of that.
+
+    Args:
+        mismatch: The setting.
+        names: The blocks.
+        tried: What is changed, in words.
+        stays: Whether it should stay.
+        **change: As ``revisit`` takes it.
+
+    Returns:
+        ``None`` where it could not be measured.
+    """
+    seen = revisit(mismatch, names, **change)
+    if seen is None:
+        return None
+    gone = vanishes(mismatch, seen, names)
+    out = f"the difference vanishes{' too' if stays else ''}" if gone else "the difference stays"
+    return Trial(tried, out, refuted=gone is stays)
 
 
 def _share(mismatch: Mismatch, name: str) -> float:

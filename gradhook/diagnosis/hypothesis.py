@@ -26,7 +26,7 @@ from typing import ClassVar
 from gradhook._types import Array
 from gradhook.diagnosis.fit import Fitted
 from gradhook.diagnosis.mismatch import FRESH, Mismatch
-from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, SENTENCES
+from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, SENTENCES, listed, say
 from gradhook.report import Cause
 from gradhook.report.causes import Confidence
 
@@ -92,6 +92,12 @@ class Refutation:
         """Whether something was measured, and nothing of it rules the hypothesis out."""
         return self.made and not any(trial.refuted for trial in self.trials)
 
+    @classmethod
+    def of(cls, *trials: Trial | None) -> Refutation:
+        """These trials; not made where one of them could not be."""
+        made = tuple(trial for trial in trials if trial is not None)
+        return cls(made) if len(made) == len(trials) else NOT_MADE
+
     def then(self, other: Refutation) -> Refutation:
         """Both together."""
         return Refutation(self.trials + other.trials, other.sharper or self.sharper)
@@ -149,9 +155,9 @@ class Hypothesis(ABC):
     def refute(self, mismatch: Mismatch) -> Refutation:
         """Measure what would rule it out; ``NOT_MADE`` where that cannot be measured."""
 
-    @abstractmethod
     def sentence(self) -> str:
         """What to tell the user, in the words of ``sentences``."""
+        return say(self.said, d=listed(self.blocks))
 
 
 class FittedHypothesis(Hypothesis):

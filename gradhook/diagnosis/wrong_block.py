@@ -16,7 +16,7 @@ from gradhook._types import Array
 from gradhook.evaluation.directions import Direction
 from gradhook.verdict.evidence import Probe
 
-__all__ = ["WrongBlock", "is_vector"]
+__all__ = ["WrongBlock", "is_vector", "multiple_of"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,3 +131,11 @@ class WrongBlock:
 def is_vector(shape: tuple[int, ...]) -> bool:
     """Whether at most one axis is longer than one."""
     return sum(length > 1 for length in shape) <= 1 and len(shape) <= 2
+
+
+def multiple_of(array: Array, basis: Array, within: float) -> float | None:
+    """The number ``c`` of ``array = c · basis``, but for a relative difference; else ``None``."""
+    size = float(np.vdot(basis, basis))
+    factor = float(np.vdot(basis, array)) / size if size else 0.0
+    off = np.linalg.norm(array - factor * basis)
+    return factor if size and off <= within * np.linalg.norm(array) else None

@@ -8,7 +8,6 @@ four steps of ``Hypothesis``, and a line here.
 from gradhook.diagnosis.hypotheses.bias_sum import BiasSum
 from gradhook.diagnosis.hypotheses.clipped import Clipped
 from gradhook.diagnosis.hypotheses.disconnected import CutToIntegers, Disconnected
-from gradhook.diagnosis.hypotheses.dropout import Dropout
 from gradhook.diagnosis.hypotheses.equal_inputs import EqualInputs
 from gradhook.diagnosis.hypotheses.factor import (
     FactorBesidePenalty,
@@ -20,10 +19,10 @@ from gradhook.diagnosis.hypotheses.layer_above import PathAround, Symmetric
 from gradhook.diagnosis.hypotheses.layout import Misplaced, MisplacedBesidePenalty
 from gradhook.diagnosis.hypotheses.one_row import OneRow
 from gradhook.diagnosis.hypotheses.penalty import PenaltyForm
-from gradhook.diagnosis.hypotheses.penalty_switch import PenaltySwitch
 from gradhook.diagnosis.hypotheses.repeated_rows import RepeatedRows
 from gradhook.diagnosis.hypotheses.sample_weights import SampleWeights
 from gradhook.diagnosis.hypotheses.scaled_to_norm import ScaledToNorm
+from gradhook.diagnosis.hypotheses.switched import Dropout, PenaltySwitch
 from gradhook.diagnosis.hypotheses.zero_slices import ZeroSlices
 from gradhook.diagnosis.hypothesis import Hypothesis
 

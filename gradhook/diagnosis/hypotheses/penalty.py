@@ -17,7 +17,7 @@ from gradhook._types import Array
 from gradhook.diagnosis.acts_as_bias import may_be_biases
 from gradhook.diagnosis.experiment import another_point, revisit
 from gradhook.diagnosis.fit import Fitted, Prediction, alike, fitted
-from gradhook.diagnosis.hypotheses.penalty_switch import told_by_switch
+from gradhook.diagnosis.hypotheses.switched import told_by_switch
 from gradhook.diagnosis.hypothesis import NOT_MADE, FittedHypothesis, Hypothesis, Refutation, Trial
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, listed, own_name, say, verb, with_error

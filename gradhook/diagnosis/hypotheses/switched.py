@@ -1,4 +1,4 @@
-"""What is wrong with a penalty, told by turning it off.
+"""What turning a switch off tells: of dropout that is not replayed, of a penalty derived wrongly.
 
 With the penalty on and off the analytic gradients differ by the penalty's gradient as the code has
 it.  The one that the loss has is that less the residual, if the residual vanishes with the penalty.
@@ -7,40 +7,61 @@ Both are then compared, whatever the convention for the coefficient.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from gradhook._types import Array, Blocks
 from gradhook.diagnosis.acts_as_bias import may_be_biases
-from gradhook.diagnosis.experiment import Turned, revisit, vanishes, without
+from gradhook.diagnosis.experiment import Turned, revisit, vanishes, vanishing, without
 from gradhook.diagnosis.hypothesis import NOT_MADE, Hypothesis, Refutation, Trial
 from gradhook.diagnosis.mismatch import Mismatch
-from gradhook.diagnosis.sentences import listed, own_name, say
+from gradhook.diagnosis.sentences import listed, own_name, say, verb
+from gradhook.diagnosis.wrong_block import multiple_of
 
-__all__ = ["PenaltySwitch", "told_by_switch"]
+__all__ = ["Dropout", "PenaltySwitch", "told_by_switch"]
+
+SAME = 1e-6
+"""Relative difference below which a penalty's gradient has a form."""
+
+
+class Dropout(Hypothesis):
+    """Blocks that are wrong with dropout on and right with it off."""
+
+    family, kind, said, confidence = "W", "dropout_mask_missing", "dropout", "family"
+
+    def __init__(self, names: Sequence[str], switches: Turned) -> None:
+        self.blocks, self._switches = tuple(names), switches
+
+    @classmethod
+    def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
+        for switches in without(mismatch, "dropout"):
+            yield cls(names, switches)
+
+    def refute(self, mismatch: Mismatch) -> Refutation:
+        tried = "dropout turned off"
+        return Refutation.of(vanishing(mismatch, self.blocks, tried, switches=self._switches))
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
     """What a switch told of one block's penalty: a kind, and a sentence with what fills it."""
 
-    kind: str
-    said: str
-    found: dict[str, str] = field(default_factory=dict)
+    kind: str = "reg_coefficient"
+    said: str = "switch_several"
+    found: Mapping[str, str] = field(default_factory=dict)
 
 
 class PenaltySwitch(Hypothesis):
     """Blocks that are wrong with a penalty on and right with it off."""
 
-    family, kind, said = "R", "reg_coefficient", "switch_several"
+    family = "R"
 
     def __init__(self, names: Sequence[str], switches: Turned, told: Told | None = None) -> None:
         self.blocks, self.switches = tuple(names), switches
-        self._found: dict[str, str] = {}
-        if told is not None:
-            self.kind, self.said, self._found = told.kind, told.said, told.found
+        told = told or Told()
+        self.kind, self.said, self._found = told.kind, told.said, told.found
 
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
@@ -53,14 +74,12 @@ class PenaltySwitch(Hypothesis):
             return NOT_MADE
         if not vanishes(mismatch, changed, self.blocks, additive=True):
             return Refutation((Trial("the penalty turned off", "the difference stays", True),))
-        sharper = PenaltySwitch(
-            self.blocks, self.switches, _told_of_all(mismatch, self.blocks, changed.gradients)
-        )
+        told = _told_of_all(mismatch, self.blocks, changed.gradients)
+        sharper = PenaltySwitch(self.blocks, self.switches, told)
         return Refutation((Trial("the penalty turned off", "the difference vanishes"),), sharper)
 
     def sentence(self) -> str:
-        have = "have" if len(self.blocks) > 1 else "has"
-        lack = "lack" if len(self.blocks) > 1 else "lacks"
+        have, lack = verb(self.blocks, "has", "have"), verb(self.blocks, "lacks", "lack")
         return say(self.said, d=listed(self.blocks), have=have, lack=lack, **self._found)
 
 
@@ -81,18 +100,10 @@ def told_by_switch(mismatch: Mismatch, names: Sequence[str]) -> Refutation:
 
 
 def _told_of_all(mismatch: Mismatch, names: Sequence[str], off: Blocks) -> Told:
-    """What is wrong with a penalty of blocks whose fault vanishes without it.
-
-    Args:
-        mismatch: The setting, with the penalty on.
-        names: The blocks.
-        off: The analytic gradients without it.
-    """
+    """What is wrong with a penalty of blocks whose gradients without it are ``off``."""
     w = own_name(names, "W")
     told = [_told(mismatch, name, mismatch.gradients[name] - off[name], w) for name in names]
-    if len({each.kind for each in told}) > 1:
-        return Told("reg_coefficient", "switch_several")
-    return told[0]
+    return told[0] if len({each.kind for each in told}) == 1 else Told()
 
 
 def _told(mismatch: Mismatch, name: str, analytic: Array, shown: str) -> Told:
@@ -100,36 +111,33 @@ def _told(mismatch: Mismatch, name: str, analytic: Array, shown: str) -> Told:
     block = mismatch.blocks[name]
     w = block.values
     wanted = block.along(analytic) - block.residuals
-    size = float(np.linalg.norm(w)) or 1.0
+    noise = 3 * float(np.linalg.norm(block.errors))
+    if float(np.linalg.norm(wanted)) <= max(noise, SAME * float(np.linalg.norm(block.residuals))):
+        if np.ptp(analytic) <= 1e-9 * np.max(np.abs(analytic)) and analytic.size > 1:
+            found = {"size": f"{float(analytic.flat[0]):.4g}"}
+            return Told("reg_ones_on_bias", "switch_ones", found)
+        kind = "reg_on_bias" if may_be_biases(mismatch, [name]) else "reg_coefficient"
+        return Told(kind, "switch_not_in_loss")
     basis, term = min(
         ((w, shown), (np.sign(w), f"sign({shown})")),
         key=lambda item: _left(wanted, block.along(item[0])),
     )
     along = block.along(basis)
-    noise = 3 * float(np.linalg.norm(block.errors))
-    if float(np.linalg.norm(wanted)) <= max(noise, 1e-6 * float(np.linalg.norm(block.residuals))):
-        if np.ptp(analytic) <= 1e-9 * np.max(np.abs(analytic)) and analytic.size > 1:
-            return Told(
-                "reg_ones_on_bias", "switch_ones", {"size": f"{float(analytic.flat[0]):.4g}"}
-            )
-        kind = "reg_on_bias" if may_be_biases(mismatch, [name]) else "reg_coefficient"
-        return Told(kind, "switch_not_in_loss")
     true = float(along @ wanted / (along @ along)) if np.any(along) else 0.0
     if not np.any(analytic):
-        found = {"size": f"{true:.4g}", "basis": term}
-        return Told("reg_missing", "switch_missing", found)
-    factor = float(np.vdot(basis, analytic) / np.vdot(basis, basis))
-    if np.linalg.norm(analytic - factor * basis) <= 1e-6 * np.linalg.norm(analytic):
+        return Told("reg_missing", "switch_missing", {"size": f"{true:.4g}", "basis": term})
+    factor = multiple_of(analytic, basis, SAME)
+    if factor is not None:
+        size = float(np.linalg.norm(w)) or 1.0
         kind, share = _coefficient(factor / true if true else 0.0, mismatch.rows, size)
-        found = {"size": f"{factor:.4g}", "basis": term, "wanted": f"{true:.4g}"}
-        return Told(kind, "switch_coefficient", {**found, "share": share})
+        found = {"size": f"{factor:.4g}", "basis": term, "wanted": f"{true:.4g}", "share": share}
+        return Told(kind, "switch_coefficient", found)
     for other, kind, words in (
         (w * w, "reg_square", "W**2 where the derivative of the loss's penalty is that of W"),
         (np.sign(w), "reg_l1_form", "sign(W), and the loss the square of W"),
         (w, "reg_coefficient", "W, and the loss its absolute value"),
     ):
-        c = float(np.vdot(other, analytic) / np.vdot(other, other))
-        if np.linalg.norm(analytic - c * other) <= 1e-6 * np.linalg.norm(analytic):
+        if multiple_of(analytic, other, SAME) is not None:
             return Told(kind, "switch_form", {"form": words})
     return Told("reg_coefficient", "switch_other_form")
 
