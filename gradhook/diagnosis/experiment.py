@@ -33,6 +33,7 @@ __all__ = [
     "another_point",
     "changed",
     "revisit",
+    "same_gradient",
     "vanishes",
     "vanishing",
     "with_rows",
@@ -209,6 +210,11 @@ def vanishing(
 def _share(mismatch: Mismatch, name: str) -> float:
     """``‖r‖ / (‖a‖ + ‖n‖)``, at most 1."""
     return max(1e-12, min(1.0, mismatch.measured.judgements[name].comparison.ratio or 1.0))
+
+
+def same_gradient(one: Array, other: Array) -> bool:
+    """Whether two analytic gradients of a block are the same but for rounding."""
+    return bool(np.linalg.norm(one - other) <= SAME_GRADIENT * np.linalg.norm(one))
 
 
 def without(mismatch: Mismatch, role: Role) -> Iterator[Turned]:

@@ -22,11 +22,12 @@ from gradhook.diagnosis.experiment import (
     Turned,
     changed,
     revisit,
+    same_gradient,
     with_rows,
     without,
 )
 from gradhook.diagnosis.mismatch import Mismatch
-from gradhook.diagnosis.wrong_block import is_vector
+from gradhook.diagnosis.wrong_block import is_vector, multiple_of
 from gradhook.evaluation.directions import Move, seeded
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.points import typical_scale
@@ -224,7 +225,7 @@ def _is_serial(
         there = revisit(mismatch, probed, values=zero, batch=other, moves=moves, probes=probes)
         if here is None or there is None:
             return False
-        if not all(_same(here.gradients, there.gradients, name) for name in right):
+        if not all(same_gradient(here.gradients[n], there.gradients[n]) for n in right):
             return False
         for one, two in zip(here.probes, there.probes, strict=True):
             if abs(one.slope.value - two.slope.value) > 3 * (one.slope.error + two.slope.error):
@@ -232,19 +233,11 @@ def _is_serial(
     return True
 
 
-def _same(one: Blocks, other: Blocks, name: str) -> bool:
-    size = float(np.linalg.norm(one[name])) + float(np.linalg.norm(other[name]))
-    return float(np.linalg.norm(one[name] - other[name])) <= SAME_GRADIENT * size
-
-
 def _is_nothing(gradient: Array, values: Array) -> bool:
     """Whether a gradient is zero but for a penalty's share: a multiple of the weights or signs."""
     if not np.any(gradient):
         return True
-    if gradient.size < 2 or not np.any(values):
+    if gradient.size < 2:
         return False
-    for basis in (values, np.sign(values)):
-        factor = float(np.vdot(basis, gradient) / np.vdot(basis, basis))
-        if np.linalg.norm(gradient - factor * basis) <= SAME_GRADIENT * np.linalg.norm(gradient):
-            return True
-    return False
+    forms = (values, np.sign(values))
+    return any(multiple_of(gradient, form, SAME_GRADIENT) is not None for form in forms)

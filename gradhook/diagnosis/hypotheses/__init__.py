@@ -5,7 +5,6 @@ what needs an experiment of its own, the likeliest first.  A new kind of bug is 
 four steps of ``Hypothesis``, and a line here.
 """
 
-from gradhook.diagnosis.hypotheses.bias_sum import BiasSum
 from gradhook.diagnosis.hypotheses.clipped import Clipped
 from gradhook.diagnosis.hypotheses.disconnected import CutToIntegers, Disconnected
 from gradhook.diagnosis.hypotheses.equal_inputs import EqualInputs
@@ -17,9 +16,9 @@ from gradhook.diagnosis.hypotheses.factor import (
 )
 from gradhook.diagnosis.hypotheses.layer_above import PathAround, Symmetric
 from gradhook.diagnosis.hypotheses.layout import Misplaced, MisplacedBesidePenalty
-from gradhook.diagnosis.hypotheses.one_row import OneRow
 from gradhook.diagnosis.hypotheses.penalty import PenaltyForm
 from gradhook.diagnosis.hypotheses.repeated_rows import RepeatedRows
+from gradhook.diagnosis.hypotheses.row_sums import BiasSum, OneRow
 from gradhook.diagnosis.hypotheses.sample_weights import SampleWeights
 from gradhook.diagnosis.hypotheses.scaled_to_norm import ScaledToNorm
 from gradhook.diagnosis.hypotheses.switched import Dropout, PenaltySwitch
