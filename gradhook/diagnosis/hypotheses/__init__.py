@@ -5,7 +5,7 @@ what needs an experiment of its own, the likeliest first.  A new kind of bug is 
 four steps of ``Hypothesis``, and a line here.
 """
 
-from gradhook.diagnosis.hypotheses.clipped import Clipped
+from gradhook.diagnosis.hypotheses.clipped import Clipped, ScaledToNorm
 from gradhook.diagnosis.hypotheses.disconnected import CutToIntegers, Disconnected
 from gradhook.diagnosis.hypotheses.equal_inputs import EqualInputs
 from gradhook.diagnosis.hypotheses.factor import (
@@ -20,7 +20,6 @@ from gradhook.diagnosis.hypotheses.penalty import PenaltyForm
 from gradhook.diagnosis.hypotheses.repeated_rows import RepeatedRows
 from gradhook.diagnosis.hypotheses.row_sums import BiasSum, OneRow
 from gradhook.diagnosis.hypotheses.sample_weights import SampleWeights
-from gradhook.diagnosis.hypotheses.scaled_to_norm import ScaledToNorm
 from gradhook.diagnosis.hypotheses.switched import Dropout, PenaltySwitch
 from gradhook.diagnosis.hypotheses.zero_slices import ZeroSlices
 from gradhook.diagnosis.hypothesis import Hypothesis

@@ -9,7 +9,6 @@ from gradhook.diagnosis.hypotheses import (
     factor,
     layout,
     penalty,
-    scaled_to_norm,
 )
 from gradhook.diagnosis.hypotheses.zero_slices import ZeroSlices
 from gradhook.diagnosis.hypothesis import name_cause
@@ -39,7 +38,7 @@ FAMILIES = (
     penalty.PenaltyForm,
     ZeroSlices,
     clipped.Clipped,
-    scaled_to_norm.ScaledToNorm,
+    clipped.ScaledToNorm,
 )
 
 
@@ -239,10 +238,10 @@ N = {"W": random((8, 8)), "b": random(8, 1)}
 
 def test_blocks_that_have_a_round_norm_together_are_one_cause(synthetic, stays):
     mismatch = synthetic(scaled(N, 5.0), N)
-    found = proposed(scaled_to_norm.ScaledToNorm, mismatch)[0]
+    found = proposed(clipped.ScaledToNorm, mismatch)[0]
     assert set(found.blocks) == {"W", "b"}
     assert found.limit == 5.0
-    stays(scaled_to_norm, gradients=scaled({"W": random((8, 8), 2), "b": random(8, 3)}, 5.0))
+    stays(clipped, gradients=scaled({"W": random((8, 8), 2), "b": random(8, 3)}, 5.0))
     assert (
         "all together scaled to 5, as clipping"
         in name_cause(found, found.refute(mismatch)).sentence
@@ -251,15 +250,15 @@ def test_blocks_that_have_a_round_norm_together_are_one_cause(synthetic, stays):
 
 def test_blocks_that_have_a_round_norm_each_are_told_so(synthetic):
     mismatch = synthetic({name: scaled({name: g}, 0.5)[name] for name, g in N.items()}, N)
-    (found,) = proposed(scaled_to_norm.ScaledToNorm, mismatch)
+    (found,) = proposed(clipped.ScaledToNorm, mismatch)
     assert "each scaled to 0.5" in found.sentence()
 
 
 def test_a_round_norm_is_not_enough(synthetic):
     n = {"W": random((8, 8)), "b": random(8, 1)}
-    assert not proposed(scaled_to_norm.ScaledToNorm, synthetic(scaled(N, 5.017), n))
+    assert not proposed(clipped.ScaledToNorm, synthetic(scaled(N, 5.017), n))
     other = {"W": random((8, 8), 4), "b": random(8, 5)}
-    assert not proposed(scaled_to_norm.ScaledToNorm, synthetic(scaled(other, 5.0), n))
+    assert not proposed(clipped.ScaledToNorm, synthetic(scaled(other, 5.0), n))
 
 
 @pytest.mark.parametrize(
@@ -269,9 +268,9 @@ def test_a_round_norm_is_not_enough(synthetic):
 )
 def test_a_norm_must_be_the_limit_at_another_point(synthetic, stays, there, right_there, survives):
     mismatch = synthetic(scaled(N, 5.0), N)
-    found = proposed(scaled_to_norm.ScaledToNorm, mismatch)[0]
+    found = proposed(clipped.ScaledToNorm, mismatch)[0]
     elsewhere = scaled({"W": random((8, 8), 2), "b": random(8, 3)}, there)
-    stays(scaled_to_norm, gradients=elsewhere, meets=right_there)
+    stays(clipped, gradients=elsewhere, meets=right_there)
     assert found.refute(mismatch).survived is survives
 
 
