@@ -7,7 +7,6 @@ four steps of ``Hypothesis``, and a line here.
 
 from gradhook.diagnosis.hypotheses.clipped import Clipped, ScaledToNorm
 from gradhook.diagnosis.hypotheses.disconnected import CutToIntegers, Disconnected
-from gradhook.diagnosis.hypotheses.equal_inputs import EqualInputs
 from gradhook.diagnosis.hypotheses.factor import (
     FactorBesidePenalty,
     MeaningfulFactor,
@@ -17,7 +16,7 @@ from gradhook.diagnosis.hypotheses.factor import (
 from gradhook.diagnosis.hypotheses.layer_above import PathAround, Symmetric
 from gradhook.diagnosis.hypotheses.layout import Misplaced, MisplacedBesidePenalty
 from gradhook.diagnosis.hypotheses.penalty import PenaltyForm
-from gradhook.diagnosis.hypotheses.repeated_rows import RepeatedRows
+from gradhook.diagnosis.hypotheses.repeated import EqualInputs, RepeatedRows
 from gradhook.diagnosis.hypotheses.row_sums import BiasSum, OneRow
 from gradhook.diagnosis.hypotheses.sample_weights import SampleWeights
 from gradhook.diagnosis.hypotheses.switched import Dropout, PenaltySwitch

@@ -116,7 +116,7 @@ def _is_cut(mismatch: Mismatch, block: WrongBlock, top: float) -> bool:
 
 
 def _elsewhere(mismatch: Mismatch, names: Sequence[str], probes: int = FRESH) -> Changed | None:
-    """Another point; ``None`` also where the gradients are the same everywhere, as a hinge's are."""
+    """Another point; ``None`` also where gradients are the same everywhere, as a hinge's are."""
     seen = revisit(mismatch, names, moves=another_point(mismatch), probes=probes)
     here = mismatch.gradients
     if seen is None or all(np.array_equal(seen.gradients[name], here[name]) for name in names):

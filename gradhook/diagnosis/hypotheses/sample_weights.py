@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from gradhook._types import Array, Batch
-from gradhook.diagnosis.experiment import changed, revisit, vanishes
-from gradhook.diagnosis.hypothesis import NOT_MADE, Hypothesis, Refutation, Trial
+from gradhook.diagnosis.experiment import changed, vanishing
+from gradhook.diagnosis.hypothesis import Hypothesis, Refutation, Trial
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import listed, say
 
@@ -78,20 +78,13 @@ class SampleWeights(Hypothesis):
                 yield cls(names, column)
 
     def refute(self, mismatch: Mismatch) -> Refutation:
-        batch = mismatch.evaluator.batch
-        seen = revisit(mismatch, self.blocks, batch=_replaced(batch, self._column, self._column.on))
-        if seen is None:
-            return NOT_MADE
-        item = f"item {self._column.position} of the batch"
-        gone = vanishes(mismatch, seen, self.blocks)
-        out = "the difference vanishes" if gone else "the difference stays"
-        first = Trial(f"{item} the same for every row", out, refuted=not gone)
-        if not gone:
-            return Refutation((first,))
-        say_in_loss = weighs_rows(mismatch, self._column)
-        if say_in_loss is None:
-            return NOT_MADE
-        return Refutation((first, say_in_loss))
+        column = self._column
+        batch = _replaced(mismatch.evaluator.batch, column, column.on)
+        tried = f"item {column.position} of the batch the same for every row"
+        alike = vanishing(mismatch, self.blocks, tried, batch=batch)
+        if alike is None or alike.refuted:
+            return Refutation.of(alike)
+        return Refutation.of(alike, weighs_rows(mismatch, column))
 
     def sentence(self) -> str:
         what = "the mask" if self._column.mask else "the sample weights"
@@ -103,10 +96,7 @@ def weighs_rows(mismatch: Mismatch, column: Column) -> Trial | None:
 
     With some entries off, the other columns of those rows are exchanged for those of other rows:
     the loss stays.  With all entries on it changes.  Right for sums and for weights that are
-    normalised; a label fails it.
-
-    Returns:
-        ``None`` where it could not be measured.
+    normalised; a label fails it.  ``None`` where it could not be measured.
     """
     batch, rows = mismatch.evaluator.batch, mismatch.rows
     some = np.arange(0, rows - 1, 2)[: max(1, rows // 2)]
@@ -124,12 +114,13 @@ def weighs_rows(mismatch: Mismatch, column: Column) -> Trial | None:
     if len(losses) < 4 or not all(map(math.isfinite, losses)):
         return None
     noise = 10 * mismatch.measured.prober.noise
-    limit = [noise + SAME_LOSS * abs(losses[k]) for k in (0, 2)]
-    stays = abs(losses[1] - losses[0]) <= limit[0]
-    moves = abs(losses[3] - losses[2]) > limit[1]
+    same_loss = [
+        abs(other - plain) <= noise + SAME_LOSS * abs(plain)
+        for plain, other in (losses[:2], losses[2:])
+    ]
     tried = f"other data in {len(some)} rows, their entries of item {column.position} off, then on"
-    out = f"the loss {'stays' if stays else 'changes'}, then {'changes' if moves else 'stays'}"
-    return Trial(tried, out, refuted=not (stays and moves))
+    out = "the loss {}, then {}".format(*("stays" if same else "changes" for same in same_loss))
+    return Trial(tried, out, refuted=same_loss != [True, False])
 
 
 def _replaced(batch: Batch, column: Column, values: Array) -> Batch:
