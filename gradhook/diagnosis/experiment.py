@@ -11,7 +11,7 @@ import contextlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypedDict, Unpack
 
 import numpy as np
 
@@ -52,6 +52,15 @@ TELLING_DERIVATIVE = 30.0
 """How far a derivative must stand out of its error for a vanished fault to mean anything."""
 
 
+class Change(TypedDict, total=False):
+    """What is changed of a setting; what is left out, or ``None``, stays."""
+
+    switches: Turned | None
+    batch: Batch | None
+    values: Mapping[str, Array] | None  # blocks that are replaced
+    moves: Mapping[str, Move] | None  # displacements from the current point
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Changed:
     """What a changed setting gave.
@@ -71,12 +80,7 @@ class Changed:
     loss: float = math.nan
 
     def meets(self, mismatch: Mismatch, predicted: Mapping[str, Array]) -> bool:
-        """Whether the numerical gradients are these, along every probe.
-
-        Args:
-            mismatch: The setting, whose residuals give the unit.
-            predicted: By block.
-        """
+        """Whether the numerical gradients are these, by block, along every probe."""
         for probe, parts in zip(self.probes, self.parts, strict=True):
             unit = max(1.0, abs(probe.residual) / math.sqrt(len(parts)))
             if not is_met(probe, parts, predicted, mismatch.options.tolerance, unit):
@@ -85,33 +89,20 @@ class Changed:
 
 
 def revisit(
-    mismatch: Mismatch,
-    names: Sequence[str],
-    *,
-    switches: Turned | None = None,
-    batch: Batch | None = None,
-    values: Mapping[str, Array] | None = None,
-    moves: Mapping[str, Move] | None = None,
-    probes: int = FRESH,
+    mismatch: Mismatch, names: Sequence[str], *, probes: int = FRESH, **change: Unpack[Change]
 ) -> Changed | None:
     """Measure blocks with something changed; ``None`` where that is outside the domain.
 
     Args:
         mismatch: The setting, to which the evaluator comes back.
-        names: Blocks that the joint probes move.
-        switches: Other switches.
-        batch: Another batch.
-        values: Blocks that are replaced, none of ``names``.
-        moves: Displacements from the current point, to another point.
+        names: Blocks that the joint probes move, none that is replaced.
         probes: How many.
+        **change: What is changed.
     """
     evaluator = mismatch.evaluator
     if mismatch.budget.left < 1 + 4 * probes:
         return None
-    with (
-        changed(mismatch, switches=switches, batch=batch, values=values, moves=moves) as setting,
-        contextlib.suppress(Exception),
-    ):
+    with changed(mismatch, **change) as setting, contextlib.suppress(Exception):
         loss, gradients = evaluator.loss_and_gradients()
         finite = all(np.all(np.isfinite(gradients[name])) for name in names)
         if not (math.isfinite(loss) and finite):
@@ -120,35 +111,25 @@ def revisit(
         prober = Prober(entered, like=mismatch.measured.prober)
         parts = [mismatch.fresh(names, FRESH + k) for k in range(probes)]
         seen = [mismatch.joint(prober, each) for each in parts]
-        there = {name: evaluator.workspace.values(name) for name in names} if moves else {}
+        moved = names if change.get("moves") else ()
+        there = {name: evaluator.workspace.values(name) for name in moved}
         return Changed(gradients, tuple(seen), tuple(parts), there, loss)
     return None
 
 
 @contextlib.contextmanager
-def changed(
-    mismatch: Mismatch,
-    *,
-    switches: Turned | None = None,
-    batch: Batch | None = None,
-    values: Mapping[str, Array] | None = None,
-    moves: Mapping[str, Move] | None = None,
-) -> Iterator[Setting]:
+def changed(mismatch: Mismatch, **change: Unpack[Change]) -> Iterator[Setting]:
     """Stand in the setting with something changed, and come back to it."""
-    evaluator, setting = mismatch.evaluator, mismatch.measured.setting
-    setting = replace(
-        setting,
-        moves=setting.moves if moves is None else moves,
-        batch=setting.batch if batch is None else batch,
-        switches=setting.switches if switches is None else tuple(switches),
-    )
+    evaluator = mismatch.evaluator
+    given: dict[str, Any] = {key: value for key, value in change.items() if value is not None}
+    values = given.pop("values", {})
+    setting = replace(mismatch.measured.setting, **given)
     try:
         setting.enter(evaluator)
-        for name, array in (values or {}).items():
-            evaluator.workspace.overwrite({name: array})
+        evaluator.workspace.overwrite(values)
         yield setting
     finally:
-        for name in values or {}:
+        for name in values:
             evaluator.workspace.write(name)
         mismatch.enter()
 
@@ -168,36 +149,38 @@ def vanishes(
     if seen is None:
         return False
     tolerance = mismatch.options.tolerance
-    share = min(_share(mismatch, name) for name in names)
+    ratios = [mismatch.measured.judgements[name].comparison.ratio or 1.0 for name in names]
+    share = max(1e-12, min(1.0, *ratios))
+    telling = max(TELLING_DERIVATIVE, 1 / (10 * tolerance.explained * share))
     for probe in seen.probes:
-        value, error = probe.slope.value, probe.slope.error
-        if abs(probe.residual) > tolerance.resolved * error + 1e-12 * abs(value):
-            return False
-        if additive:
-            # By the weights of a joint probe each block's residual is one.
-            if not error <= 3 * tolerance.explained * math.sqrt(len(names)):
-                return False
-        elif (
-            not abs(value) > max(TELLING_DERIVATIVE, 1 / (10 * tolerance.explained * share)) * error
-        ):
+        value, error = abs(probe.slope.value), probe.slope.error
+        # By the weights of a joint probe each block's residual is one.
+        shows = (
+            error <= 3 * tolerance.explained * math.sqrt(len(names))
+            if additive
+            else value > telling * error
+        )
+        if not shows or abs(probe.residual) > tolerance.resolved * error + 1e-12 * value:
             return False
     return bool(seen.probes)
 
 
 def vanishing(
-    mismatch: Mismatch, names: Sequence[str], tried: str, *, stays: bool = False, **change: Any
+    mismatch: Mismatch,
+    names: Sequence[str],
+    tried: str,
+    *,
+    stays: bool = False,
+    **change: Unpack[Change],
 ) -> Trial | None:
-    """Whether the difference vanishes with something changed, as a trial of that.
+    """Whether the difference vanishes with something changed; ``None`` where it cannot be seen.
 
     Args:
         mismatch: The setting.
         names: The blocks.
         tried: What is changed, in words.
         stays: Whether it should stay.
-        **change: As ``revisit`` takes it.
-
-    Returns:
-        ``None`` where it could not be measured.
+        **change: What is changed.
     """
     seen = revisit(mismatch, names, **change)
     if seen is None:
@@ -207,23 +190,13 @@ def vanishing(
     return Trial(tried, out, refuted=gone is stays)
 
 
-def _share(mismatch: Mismatch, name: str) -> float:
-    """``‖r‖ / (‖a‖ + ‖n‖)``, at most 1."""
-    return max(1e-12, min(1.0, mismatch.measured.judgements[name].comparison.ratio or 1.0))
-
-
 def same_gradient(one: Array, other: Array) -> bool:
     """Whether two analytic gradients of a block are the same but for rounding."""
     return bool(np.linalg.norm(one - other) <= SAME_GRADIENT * np.linalg.norm(one))
 
 
 def without(mismatch: Mismatch, role: Role) -> Iterator[Turned]:
-    """The mismatch's switches with those of a role turned off, one after the other.
-
-    Args:
-        mismatch: The setting.
-        role: What is turned off.
-    """
+    """The mismatch's switches with those of a role turned off, one after the other."""
     turned = list(mismatch.measured.setting.switches)
     for k, (switch, state) in enumerate(turned):
         if switch.role == role and state != "off" and not switch.always_off:
