@@ -42,13 +42,12 @@ BIAS_TEST_COST = 10
 def outer_factors(gradient: Array, outputs: int) -> tuple[Array, Array, bool] | None:
     """``x`` and ``d`` of a weight's gradient ``x ⊗ d``, and whether it is stored transposed.
 
+    ``None`` where the gradient is no outer product, or has no axis of that length.
+
     Args:
         gradient: On one row; shape (inputs, outputs), (outputs, inputs) or, for one output,
             (inputs,).
         outputs: Length of ``d``.
-
-    Returns:
-        ``None`` where the gradient is no outer product, or has no axis of that length.
     """
     if gradient.ndim == 1 and outputs == 1:
         gradient = gradient[:, None]
@@ -123,12 +122,7 @@ def acts_as_bias(mismatch: Mismatch, bias: str, weight: str) -> Trial | None:
 
 @dataclass(frozen=True, slots=True)
 class Bias:
-    """What was found of a block that may be a bias.
-
-    Args:
-        weight: The weight whose bias it is, or may be; empty where there is none.
-        trial: What was measured; ``None`` where it could not be told.
-    """
+    """The weight whose bias a block is, or may be, with what was measured; empty for none."""
 
     weight: str = ""
     trial: Trial | None = None
@@ -144,39 +138,31 @@ def bias_of(mismatch: Mismatch, name: str) -> Bias:
 
     Where no row tells, because weights act at several positions or rows are coupled, both must
     stand at one place of the chain of layers, if there is one.
-
-    Args:
-        mismatch: The setting.
-        name: The block.
     """
-    size = mismatch.gradients[name].size
-    order = list(mismatch.order)
+    size, order = mismatch.gradients[name].size, list(mismatch.order)
     place = order.index(name)
-    near = sorted(order, key=lambda other: abs(order.index(other) - place + 0.5))
     unsure, refuted = "", Bias()
-    for weight in near:
+    for weight in sorted(order, key=lambda other: abs(order.index(other) - place + 0.5)):
         shape = mismatch.gradients[weight].shape
         fits = size in (shape[:1] + shape[-1:]) and not is_vector(shape)
         fits = fits or (size == 1 and len(shape) == 1 and shape[0] > 1)
         if weight == name or not fits:
             continue
         trial = acts_as_bias(mismatch, name, weight)
-        if trial is not None and not trial.refuted:
-            return Bias(weight, trial)
         if trial is None:
             unsure = unsure or weight
-        else:
+        elif trial.refuted:
             refuted = Bias(weight, trial)
+        else:
+            return Bias(weight, trial)
     if not unsure:
         return refuted
     layers = mismatch.context.layers_of(mismatch)
     if not layers:
         return Bias(unsure)
-    tried = "each block set to zero in turn"
-    both = f"the gradients of {name} and {unsure} vanish"
-    if unsure in layers.beside(name):
-        return Bias(unsure, Trial(tried, f"{both} together"))
-    return Bias(unsure, Trial(tried, f"{both} apart", refuted=True))
+    beside = unsure in layers.beside(name)
+    out = f"the gradients of {name} and {unsure} vanish {'together' if beside else 'apart'}"
+    return Bias(unsure, Trial("each block set to zero in turn", out, refuted=not beside))
 
 
 def may_be_biases(mismatch: Mismatch, names: Sequence[str]) -> bool:
