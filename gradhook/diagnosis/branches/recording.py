@@ -39,16 +39,15 @@ _OURS = (_THIS, os.path.join(os.path.dirname(_THIS), "traced_array.py"))
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One execution of an operation that chooses.
+    """One execution of an operation that chooses, at a line of the user's.
 
     Args:
         operation: Its name.
-        path: File of the user's line that asked for it.
-        line: Line in that file.
+        path: File of the line.
+        line: Its number.
         shape: Shape of the pattern.
         sides: The pattern, truth values packed eight to the byte.
-        ties: Where operands are equal to the bit, packed; ``None`` where that tells of no
-            kink.
+        ties: Where operands are equal to the bit, packed; ``None`` where that tells of no kink.
     """
 
     operation: str
@@ -118,7 +117,8 @@ class Recording:
                 self._extremes.append((arguments[0], result, len(self.choices) - 1))
         elif operation == "subtract" and len(arguments) >= 2:
             for array, extreme, index in self._extremes:
-                if _same_memory(arguments[0], array) and _same_number(arguments[1], extreme):
+                shifted = _same_memory(arguments[0], array) and arguments[0].shape == array.shape
+                if shifted and _same_number(arguments[1], extreme):
                     self._no_evidence(index)
         elif operation in SIZES and self.choices and self.choices[-1].operation == operation:
             self._sizes.append((result, len(self.choices) - 1))
@@ -135,19 +135,15 @@ EXTREMES = ("max", "amax", "maximum.reduce", "min", "amin", "minimum.reduce")
 SIZES, ORDERINGS = ("absolute", "fabs"), ("less", "less_equal", "greater", "greater_equal")
 
 
-def _same_memory(one: Any, other: Array) -> bool:
-    return (
-        isinstance(one, np.ndarray)
-        and one.shape == other.shape
-        and one.__array_interface__["data"][0] == other.__array_interface__["data"][0]
-    )
+def _same_memory(one: Any, other: Any) -> bool:
+    arrays = isinstance(one, np.ndarray) and isinstance(other, np.ndarray)
+    return arrays and one.ctypes.data == other.ctypes.data
 
 
 def _same_number(one: Any, found: Any) -> bool:
     """Whether an operand is the result found, maybe with another shape."""
     if isinstance(one, np.ndarray) and isinstance(found, np.ndarray):
-        places = (a.__array_interface__["data"][0] for a in (one, found))
-        return one.size == found.size and len(set(places)) == 1
+        return one.size == found.size and _same_memory(one, found)
     return np.size(one) == 1 and np.size(found) == 1 and float(one) == float(found)
 
 

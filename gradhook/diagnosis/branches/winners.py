@@ -35,13 +35,7 @@ def chooses(operation: str) -> bool:
 
 
 def pattern(operation: str, *arguments: Any, **keywords: Any) -> Pattern:
-    """The branches that an operation takes for these arguments.
-
-    Args:
-        operation: Name of a function, method or ufunc; a ufunc's method after a dot
-            (``"maximum.reduce"``).
-        *arguments: What it is called with; plain arrays.
-        **keywords: Likewise.
+    """The branches that a function, method or ufunc takes for these arguments, plain arrays.
 
     Raises:
         KeyError: The operation chooses nothing.
@@ -51,11 +45,9 @@ def pattern(operation: str, *arguments: Any, **keywords: Any) -> Pattern:
         >>> from gradhook.diagnosis.branches.winners import pattern
         >>> [side.tolist() for side in pattern("maximum", 0, np.array([-1.0, 0.0, 2.0]))]
         [[True, False, False], [False, False, True]]
-        >>> [
-        ...     winner.tolist()
-        ...     for winner in pattern("max", np.array([[1.0, 2.0], [4.0, 3.0]]), axis=1)
-        ... ]
-        [[1, 0]]
+        >>> (winners,) = pattern("max", np.array([[1.0, 2.0], [4.0, 3.0]]), axis=1)
+        >>> winners.tolist()
+        [1, 0]
     """
     sides = _RULES[operation][0](*arguments, **keywords)
     return [np.atleast_1d(side) for side in sides]
