@@ -116,7 +116,7 @@ class _Explainer:
 
     def __init__(self, context: Context, wrong: Sequence[str], found: Explanation) -> None:
         self.context, self.wrong, self.found = context, wrong, found
-        self.mismatches: list[Mismatch] = []
+        self.mismatches: dict[str, Mismatch] = {}
         self.parts: dict[str, WrongPart] = {}
 
     def run(self) -> None:
@@ -128,7 +128,7 @@ class _Explainer:
             setting = max(self.context.measured, key=lambda m: _weight(m, left))
             names = [name for name in left if setting.shows_wrong(name)]
             mismatch = Mismatch(self.context, setting, names)
-            self.mismatches.append(mismatch)
+            self.mismatches |= dict.fromkeys(names, mismatch)
             named = diagnose(mismatch, keep=FOR_PLACES)
             found.causes += named
             unexplained += [n for n in names if not any(n in cause.blocks for cause in named)]
@@ -136,16 +136,18 @@ class _Explainer:
         for cause in found.causes:
             if cause.where and len(cause.blocks) == 1 and cause.where.startswith(cause.blocks[0]):
                 found.where[cause.blocks[0]] = cause.where
-        order = self.context.order
-        several = [m for n in unexplained if (m := self._mismatch_of(n)) is not None]
+        several = [self.mismatches[name] for name in unexplained if name in self.mismatches]
         if len(several) > 1:  # before searches have spent what it takes
             self.context.layers_of(several[0])
-        self._search([n for n in reversed(order) if n in unexplained and n not in found.locations])
+        self._search([n for n in reversed(self.context.order) if n in unexplained])
         self._place(unexplained)
         for name in self.wrong:
             self._measure_worst(name)
-        ratios = {name: self._ratio(name) for name in self.wrong}
-        found.causes.sort(key=lambda cause: -max((ratios[n] for n in cause.blocks), default=0.0))
+        ratios = {
+            name: mismatch.measured.judgements[name].comparison.ratio
+            for name, mismatch in self.mismatches.items()
+        }
+        found.causes.sort(key=lambda cause: -max(ratios[name] for name in cause.blocks))
 
     def _take_location(self, name: str) -> bool:
         """Whether the wrong elements of a block are known: no matter of factors or layers."""
@@ -161,11 +163,10 @@ class _Explainer:
         """Look inside the blocks, those next to the loss first."""
         spread_out = 0
         for name in names:
-            mismatch = self._mismatch_of(name)
-            if mismatch is None:
+            mismatch = self.mismatches.get(name)
+            if mismatch is None:  # it was located
                 continue
-            exact = mismatch.measured.evidence[name].exact
-            if spread_out >= SPREAD_BLOCKS and not exact:
+            if spread_out >= SPREAD_BLOCKS and not mismatch.measured.evidence[name].exact:
                 continue
             location = mismatch.located(name)
             covered = sum(map(size_of, location.boxes)) >= mismatch.blocks[name].gradient.size
@@ -203,11 +204,12 @@ class _Explainer:
         open_ = [name for name in unexplained if name not in single | explained]
         open_ = self._no_consequences(open_)
         said: list[str] = []
-        mismatch = self._mismatch_of(open_[0]) if open_ else None
-        if mismatch is not None:
-            layers = context.layers_of(mismatch)
+        if open_ and open_[0] in self.mismatches:
+            layers = context.layers_of(self.mismatches[open_[0]])
             said.append(place_of_fault(layers, open_, context.right, shapes, context.order))
-        said += self._hints([n for n in unexplained if n in open_ or n in self.parts])
+        for name in unexplained:
+            if name in self.mismatches and (name in open_ or name in self.parts):
+                said += hints(self.mismatches[name], name)
         if found.causes:
             also = [
                 say("part_wrong", part=found.where[name])
@@ -234,7 +236,7 @@ class _Explainer:
         Nothing is passed down through weights of zero: what is right then is no second fault.
         """
         for cause in self.found.causes:
-            mismatch = self._mismatch_of(names[0]) if names else None
+            mismatch = self.mismatches.get(names[0]) if names else None
             if mismatch is None or not set(cause.blocks) <= set(mismatch.blocks):
                 continue
             below = [name for name in names if name in mismatch.blocks]
@@ -243,12 +245,9 @@ class _Explainer:
                 names = [name for name in names if name not in below]
         return names
 
-    def _hints(self, names: Sequence[str]) -> list[str]:
-        return [line for name in names if (m := self._mismatch_of(name)) for line in hints(m, name)]
-
     def _measure_worst(self, name: str) -> None:
         """One element with both its numbers, where nothing else has measured one."""
-        mismatch, where = self._mismatch_of(name), self.found.locations.get(name)
+        mismatch, where = self.mismatches.get(name), self.found.locations.get(name)
         if mismatch is None or mismatch.measured.evidence[name].exact:
             return
         if where is not None and where.elements:
@@ -258,13 +257,6 @@ class _Explainer:
         if measured:
             where = where or Location(name, mismatch.blocks[name].shape)
             self.found.locations[name] = replace(where, elements=measured)
-
-    def _mismatch_of(self, name: str) -> Mismatch | None:
-        return next((m for m in self.mismatches if name in m.blocks), None)
-
-    def _ratio(self, name: str) -> float:
-        mismatch = self._mismatch_of(name)
-        return mismatch.measured.judgements[name].comparison.ratio if mismatch else 0.0
 
 
 def _weight(measured: SettingResult, names: Sequence[str]) -> tuple[int, int]:

@@ -51,19 +51,13 @@ def place_of_fault(
     """
     bad = [name for name in order if name in wrong]
     good = [name for name in order if name in right]
-    if not bad:
-        return ""
-    if layers and all(name in layers.place for name in [*bad, *good]):
-        place = layers.place
-        found = _Chain(layers, sorted(bad, key=place.__getitem__), good, shapes).read()
+    if bad and layers and all(name in layers.place for name in [*bad, *good]):
+        found = _Chain(layers, bad, good, shapes).read()
         if found:
             return found
-    said = blocks_listed(bad[::-1])
-    return (
-        say("blocks_beside", wrong=said, right=blocks_listed(good))
-        if good
-        else (say("blocks", wrong=said))
-    )
+    if not good:
+        return say("blocks", wrong=blocks_listed(bad[::-1])) if bad else ""
+    return say("blocks_beside", wrong=blocks_listed(bad[::-1]), right=blocks_listed(good))
 
 
 class _Chain:
@@ -76,14 +70,14 @@ class _Chain:
         good: Sequence[str],
         shapes: Mapping[str, tuple[int, ...]],
     ) -> None:
-        self.layers, self.bad, self.shapes = layers, bad, shapes
+        self.layers, self.good, self.shapes = layers, good, shapes
         place = layers.place
-        self.top, self.bottom = place[bad[-1]], place[bad[0]]
-        self.listed = blocks_listed(bad[::-1])
+        self.bad = sorted(bad, key=place.__getitem__)
+        self.top, self.bottom = place[self.bad[-1]], place[self.bad[0]]
+        self.listed = blocks_listed(self.bad[::-1])
         self.below = [name for name in good if place[name] < self.top]
         self.beside = [name for name in good if place[name] == self.top]
         self.above = sorted((n for n in good if place[n] > self.top), key=place.__getitem__)
-        self.good = good
 
     def read(self) -> str:
         """The sentence, empty where the pattern has no reading."""
