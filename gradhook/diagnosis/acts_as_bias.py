@@ -40,14 +40,10 @@ BIAS_TEST_COST = 10
 
 
 def outer_factors(gradient: Array, outputs: int) -> tuple[Array, Array, bool] | None:
-    """``x`` and ``d`` of a weight's gradient ``x ⊗ d``, and whether it is stored transposed.
+    """``x`` and ``d`` of a weight's gradient ``x ⊗ d`` on one row, and whether it is transposed.
 
-    ``None`` where the gradient is no outer product, or has no axis of that length.
-
-    Args:
-        gradient: On one row; shape (inputs, outputs), (outputs, inputs) or, for one output,
-            (inputs,).
-        outputs: Length of ``d``.
+    ``None`` where the gradient is no outer product, or has no axis of as many outputs.  With one
+    output its shape may be (inputs,).
     """
     if gradient.ndim == 1 and outputs == 1:
         gradient = gradient[:, None]
@@ -71,10 +67,7 @@ def outer_factors(gradient: Array, outputs: int) -> tuple[Array, Array, bool] | 
 def acts_as_bias(mismatch: Mismatch, bias: str, weight: str) -> Trial | None:
     """Whether moving one block does what moving the other does; ``None`` where it cannot be told.
 
-    Args:
-        mismatch: The setting.
-        bias: A block with one axis longer than one, or none.
-        weight: The weight, whose analytic gradient is right but for a factor.
+    The gradient of the weight must be right but for a factor.
     """
     batch, evaluator = with_rows(mismatch, [0]), mismatch.evaluator
     if batch is None or mismatch.budget.left < BIAS_TEST_COST:

@@ -139,12 +139,8 @@ def vanishes(
 ) -> bool:
     """Whether both derivatives agree there, along directions that would show the fault.
 
-    Args:
-        mismatch: The setting, where they do not.
-        seen: What was measured with something changed, if anything was.
-        names: The blocks that moved.
-        additive: Whether the change takes a term away and leaves the others as they were; then the
-            fault would show with its own size, and else in proportion to the derivative.
+    Where the change takes a term away and leaves the others as they were, the fault would show with
+    its own size, and else in proportion to the derivative.
     """
     if seen is None:
         return False
@@ -173,14 +169,9 @@ def vanishing(
     stays: bool = False,
     **change: Unpack[Change],
 ) -> Trial | None:
-    """Whether the difference vanishes with something changed; ``None`` where it cannot be seen.
+    """Whether the difference vanishes with something changed, or stays, where it should.
 
-    Args:
-        mismatch: The setting.
-        names: The blocks.
-        tried: What is changed, in words.
-        stays: Whether it should stay.
-        **change: What is changed.
+    ``None`` where it cannot be seen.  ``tried`` is the change in words.
     """
     seen = revisit(mismatch, names, **change)
     if seen is None:

@@ -77,13 +77,8 @@ class Fit:
 def fit(predictions: Sequence[Prediction], tolerance: Tolerance, *, spare: int = 2) -> Fit | None:
     """Fit the coefficients that several blocks share.
 
-    Args:
-        predictions: One for each block, all with as many terms.
-        tolerance: The constants of judging.
-        spare: How many numbers there must be beyond the coefficients.
-
-    Returns:
-        The fit, or ``None`` where it does not hold or too little was measured.
+    ``None`` where the fit does not hold, or too little was measured: there must be ``spare``
+    numbers beyond the coefficients.
     """
     blocks = [prediction.block for prediction in predictions]
     slopes = np.concatenate([block.slopes for block in blocks])
@@ -123,14 +118,7 @@ def fit(predictions: Sequence[Prediction], tolerance: Tolerance, *, spare: int =
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fitted:
-    """A number fitted to one block.
-
-    Args:
-        prediction: What the numerical gradient may be.
-        found: The fit that holds.
-        value: The number.
-        error: Its error estimate.
-    """
+    """A number fitted to one block, with its error estimate."""
 
     prediction: Prediction
     found: Fit
@@ -168,10 +156,7 @@ def fitted(
 ) -> dict[str, Fitted]:
     """A number that all blocks share, else one for each block that has one.
 
-    Args:
-        mismatch: The setting.
-        prediction: Makes the prediction for a block.
-        spare: How many numbers a block by itself must have beyond the coefficients.
+    A block by itself must have ``spare`` numbers beyond the coefficients.
     """
     tolerance = mismatch.options.tolerance
     predictions = {name: prediction(block) for name, block in mismatch.blocks.items()}
@@ -204,12 +189,7 @@ def scaled(block: WrongBlock) -> Prediction:
 
 
 def with_penalty(prediction: Prediction, *, sign: bool = False) -> Prediction:
-    """The same prediction for the data term, with a penalty added rightly to it.
-
-    Args:
-        prediction: A scale.
-        sign: Whether the penalty is L1.
-    """
+    """The same scale of the data term, with a penalty, L2 or of the sign, added rightly to it."""
     values = prediction.block.values
     penalised = np.sign(values) if sign else values
     return replace(prediction, terms=(*prediction.terms, penalised))

@@ -23,12 +23,7 @@ LARGEST_SYMMETRIC = 300
 
 
 def hints(mismatch: Mismatch, name: str) -> Iterator[str]:
-    """Sentences about one block.
-
-    Args:
-        mismatch: The setting.
-        name: The block.
-    """
+    """Sentences about one block."""
     block = mismatch.blocks[name]
     for other, gradient in mismatch.gradients.items():
         if other == name or gradient.shape != block.shape or not np.any(gradient):

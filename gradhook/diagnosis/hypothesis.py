@@ -54,13 +54,7 @@ ANYTHING = frozenset({"scale", "reg_ones_on_bias", "reg_coefficient"})
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One measurement that could have ruled a hypothesis out.
-
-    Args:
-        tried: What was measured, in words.
-        came_out: What came out, in words.
-        refuted: Whether that rules the hypothesis out.
-    """
+    """One measurement that could have ruled a hypothesis out, and whether it does; in words."""
 
     tried: str
     came_out: str
@@ -136,12 +130,7 @@ class Hypothesis(ABC):
     @classmethod
     @abstractmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
-        """What fits the probes that there are, the surest first.
-
-        Args:
-            mismatch: The wrong blocks and what was measured of them.
-            names: Those that nothing explains yet.
-        """
+        """What fits the probes of blocks that nothing explains yet, the surest first."""
 
     def predict(self) -> Mapping[str, Array]:
         """The numerical gradient by block, which fresh directions must meet; empty for nothing."""
@@ -161,11 +150,7 @@ class Hypothesis(ABC):
 
 
 class FittedHypothesis(Hypothesis):
-    """A number fitted to each block, which fresh directions must confirm before anything else.
-
-    Attributes:
-        numbers: By block.
-    """
+    """A number fitted to each block, which fresh directions must confirm before anything else."""
 
     numbers: Mapping[str, Fitted]
 
@@ -189,12 +174,7 @@ class FittedHypothesis(Hypothesis):
 
 
 def confirm(mismatch: Mismatch, hypothesis: Hypothesis) -> Refutation:
-    """Hold a prediction against what it was not fitted on.
-
-    Args:
-        mismatch: The setting.
-        hypothesis: With a prediction.
-    """
+    """Hold a prediction against what it was not fitted on."""
     predicted = hypothesis.predict()
     if not predicted:
         return NOT_MADE
@@ -234,10 +214,6 @@ def _is_same(one: Hypothesis, other: Hypothesis) -> bool:
 
 def name_cause(hypothesis: Hypothesis, refutation: Refutation) -> Cause:
     """The cause that a hypothesis becomes when it survives: the one way to make one here.
-
-    Args:
-        hypothesis: What was proposed.
-        refutation: What was tried against it.
 
     Raises:
         ValueError: Nothing was tried, or it was ruled out.

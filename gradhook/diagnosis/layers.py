@@ -172,9 +172,7 @@ def order_levels(
 ) -> tuple[tuple[str, ...], ...]:
     """The places of one chain, the lowest first; empty where the blocks form none.
 
-    Args:
-        passes: By block, the others that all of it passes through.
-        order: All blocks, as those at one place are listed.
+    ``passes`` holds, by block, the others that all of it passes through.
     """
     groups: dict[frozenset[str], list[str]] = {}
     for name in sorted(passes, key=list(order).index):

@@ -111,13 +111,7 @@ class Context:
 
 
 class Mismatch:
-    """Blocks that are wrong in one setting.
-
-    Args:
-        context: What all mismatches of the check share.
-        measured: What was measured in the setting.
-        wrong: Names of the wrong blocks.
-    """
+    """Blocks that are wrong in one setting."""
 
     def __init__(self, context: Context, measured: SettingResult, wrong: Sequence[str]) -> None:
         self.context = context
@@ -182,14 +176,10 @@ class Mismatch:
     def confirms(
         self, predicted: Mapping[str, Array], inside: Mapping[str, Array] | None = None
     ) -> bool | None:
-        """Whether fresh probes are met by the numerical gradients predicted.
+        """Whether fresh probes are met by the numerical gradients predicted, by block.
 
-        ``None`` where the budget does not allow them.
-
-        Args:
-            predicted: By block.
-            inside: By block, elements that the prediction says nothing about; all others by
-                default.
+        ``inside`` are elements that the prediction says nothing about.  ``None`` where the budget
+        does not allow the probes.
         """
         outside = {n: ~mask for n, mask in (inside or {}).items()}
         if self.budget.left < 4 * FRESH:
@@ -206,10 +196,7 @@ class Mismatch:
     ) -> Parts:
         """The ``k``-th fresh direction in some blocks, so that every block's residual counts one.
 
-        Args:
-            names: The blocks.
-            k: Which direction.
-            outside: By block, the elements to which it is confined.
+        ``outside`` holds, by block, the elements to which it is confined.
         """
         parts = []
         for name in names:
@@ -278,10 +265,6 @@ class Mismatch:
         """Whether the analytic gradient has an element further from 0 than the numerical one.
 
         A few are measured of those asked for; of none it is false.
-
-        Args:
-            name: The block.
-            among: True where an element may be drawn; the block's shape.
         """
         block, tolerance = self.blocks[name], self.options.tolerance
         random = np.random.default_rng(self.seed(22, name))
@@ -351,12 +334,7 @@ def is_met(
 ) -> bool:
     """Whether a joint probe is met by the numerical gradients predicted.
 
-    Args:
-        probe: The probe.
-        parts: What it moved: block, direction and weight.
-        predicted: By block.
-        tolerance: The constants of judging.
-        unit: What each block counts, by the weights: one at the mismatch itself.
+    Each block counts one unit, by the weights; that is 1 at the mismatch itself.
     """
     expected = math.fsum(w * v.dot(predicted[n]) for n, v, w in parts)
     size = math.fsum(abs(w) * float(np.linalg.norm(predicted[n])) for n, _, w in parts)

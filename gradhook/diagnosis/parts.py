@@ -308,13 +308,8 @@ def worst_element(
     """Measure one element that is wrong, for people to see; empty where none of those tried is.
 
     Nobody knows the worst element of a large block without measuring all.  Where the analytic
-    gradient is largest, or the weight, most faults show; where the fault was located, inside of it.
-
-    Args:
-        mismatch: The setting.
-        name: The block.
-        where: What a search found, if it did.
-        mask: The part that is wrong, where it is one.
+    gradient is largest, or the weight, most faults show; where the fault was located, or is known
+    to lie in a part, inside of it.
     """
     block, tolerance = mismatch.blocks[name], mismatch.options.tolerance
     inside = np.ones(block.shape, dtype=bool) if mask is None else mask

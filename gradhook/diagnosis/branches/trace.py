@@ -41,13 +41,8 @@ def trace_branches(
 ) -> dict[str, tuple[Branch, ...]]:
     """Trace the most doubtful probe of each block that met a mismatch or a kink.
 
-    Args:
-        evaluator: Anywhere, and left there.
-        measured: What every setting said.
-        coverage: Gets a sentence where operations were too large to be traced.
-
-    Returns:
-        The branches that flip, for the blocks at which any does; of at most ``MOST_BLOCKS``.
+    ``coverage`` gets a sentence where operations were too large to be traced.  Returned are the
+    branches that flip, for the blocks at which any does; of at most ``MOST_BLOCKS``.
     """
     worst: dict[str, _Doubt] = {}
     for doubt in sorted(_doubts(measured), key=lambda doubt: -doubt.size):
@@ -112,11 +107,7 @@ def _traced(evaluator: Evaluator, doubt: _Doubt, coverage: list[str]) -> tuple[B
 class Trace:
     """What was seen on both sides of a step.
 
-    Args:
-        low: The loss at ``x - h·v``.
-        high: The loss at ``x + h·v``.
-        branches: Operations some of whose elements flip in between, in call order.
-        left_out: Operations that were too large to be recorded.
+    The losses, the branches that flip in between, and how many operations were too large.
     """
 
     low: float

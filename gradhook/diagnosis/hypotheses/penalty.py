@@ -42,13 +42,9 @@ SENTENCE = {
 
 
 def form(key: str, block: WrongBlock) -> Prediction:
-    """A penalty in the loss that the gradient lacks or has in another form.
+    """A penalty in the loss that the gradient lacks or has in another form, of ``PENALTY_FORMS``.
 
     The coefficient is that by which the loss's penalty exceeds the gradient's.
-
-    Args:
-        key: One of ``PENALTY_FORMS``.
-        block: The block.
     """
     return Prediction(block, block.gradient, (block.inside(PENALTY_FORMS[key](block.values)),))
 

@@ -86,9 +86,8 @@ class PenaltySwitch(Hypothesis):
 def told_by_switch(mismatch: Mismatch, names: Sequence[str]) -> Refutation:
     """What the penalty's switches say of blocks whose residual is known to be a penalty's.
 
-    Returns:
-        Survived with the sharper hypothesis where a switch turns the difference off; refuted where
-        one was turned and the difference stays; not made where there is none.
+    Survived where a switch turns the difference off; refuted where one was turned and it stays; not
+    made where there is none.
     """
     refuted = NOT_MADE
     for switches in without(mismatch, "penalty"):
