@@ -126,7 +126,8 @@ def changed(mismatch: Mismatch, **change: Unpack[Change]) -> Iterator[Setting]:
     setting = replace(mismatch.measured.setting, **given)
     try:
         setting.enter(evaluator)
-        evaluator.workspace.overwrite(values)
+        if values:
+            evaluator.workspace.overwrite(values)
         yield setting
     finally:
         for name in values:

@@ -51,13 +51,14 @@ def place_of_fault(
     """
     bad = [name for name in order if name in wrong]
     good = [name for name in order if name in right]
-    if bad and layers and all(name in layers.place for name in [*bad, *good]):
+    if not bad:
+        return ""
+    if layers and all(name in layers.place for name in [*bad, *good]):
         found = _Chain(layers, bad, good, shapes).read()
         if found:
             return found
-    if not good:
-        return say("blocks", wrong=blocks_listed(bad[::-1])) if bad else ""
-    return say("blocks_beside", wrong=blocks_listed(bad[::-1]), right=blocks_listed(good))
+    said = "blocks_beside" if good else "blocks"
+    return say(said, wrong=blocks_listed(bad[::-1]), right=blocks_listed(good))
 
 
 class _Chain:
