@@ -180,88 +180,48 @@ class Reading:
 
 READINGS: tuple[Reading, ...] = (
     Reading("nothing", lambda c, n: -1.0, "sign_one", "-1", "the sign is wrong", True),
-    Reading(
-        "rows", lambda c, n: c, "no_1_over_N", "{c}",
-        "the loss is a mean over the {c} rows, the gradient a sum", True,
-    ),
-    Reading(
-        "rows", lambda c, n: 1 / c, "extra_1_over_N", "1/{c}",
-        "divided by the number of rows ({c}) once too often", True,
-    ),
-    Reading(
-        "outputs", lambda c, n: 1 / c, "mse_mean_outputs", "1/{c}",
-        "the loss sums over the {c} outputs, the gradient averages",
-    ),
-    Reading(
-        "outputs", lambda c, n: c, "mse_mean_outputs", "{c}",
-        "the loss averages over the {c} outputs, the gradient sums",
-    ),
-    Reading(
-        "counted", lambda c, n: c, "no_1_over_N", "{c}",
-        "the loss is a mean over the {c} rows that count, the gradient a sum",
-    ),
-    Reading(
-        "counted", lambda c, n: 1 / c, "extra_1_over_N", "1/{c}",
-        "divided by the {c} rows that count once too often",
-    ),
-    Reading(
-        "counted", lambda c, n: c / n, "mask_denominator", "{c}/{n}",
-        "divided by all {n} rows, where the loss divides by the {c} that the mask lets count",
-    ),
-    Reading(
-        "counted", lambda c, n: n / c, "mask_denominator", "{n}/{c}",
-        "divided by the {c} rows that the mask lets count, where the loss divides by all {n}",
-    ),
-    Reading(
-        "whole", lambda c, n: n / c, "scale", "{n}/{c}",
-        "divided by {c}, the rows of the whole batch, where {n} were drawn: pass samples=None",
-    ),
-    Reading(
-        "whole", lambda c, n: c / n, "scale", "{c}/{n}",
-        "the loss divides by {c}, the rows of the whole batch, where {n} were drawn: pass "
-        "samples=None",
-    ),
-    Reading(
-        "nothing", lambda c, n: 0.5, "mse_no_two", "1/2",
-        "the 2 of the derivative of a square is missing",
-    ),
-    Reading(
-        "nothing", lambda c, n: 2.0, "factor_two", "2",
-        "counted twice, or the loss has a 1/2 that the gradient lacks", True,
-    ),
-    Reading(
-        "kept", lambda c, n: c, "dropout_scale_missing", "{c}",
-        "dropout scales forward and not backward", True,
-    ),
-    Reading(
-        "kept", lambda c, n: 1 / c, "dropout_scale_missing", "1/{c}",
-        "dropout scales forward and not backward", True,
-    ),
-    Reading(
-        "widths", lambda c, n: math.sqrt(c), "attention_scale_missing", "sqrt({c})",
-        "1/sqrt({c}) stands in one of both passes only", True,
-    ),
-    Reading(
-        "widths", lambda c, n: 1 / math.sqrt(c), "attention_scale_missing", "1/sqrt({c})",
-        "1/sqrt({c}) stands in one of both passes only", True,
-    ),
+    Reading("rows", lambda c, n: c, "no_1_over_N", "{c}",
+            "the loss is a mean over the {c} rows, the gradient a sum", True),
+    Reading("rows", lambda c, n: 1 / c, "extra_1_over_N", "1/{c}",
+            "divided by the number of rows ({c}) once too often", True),
+    Reading("outputs", lambda c, n: 1 / c, "mse_mean_outputs", "1/{c}",
+            "the loss sums over the {c} outputs, the gradient averages"),
+    Reading("outputs", lambda c, n: c, "mse_mean_outputs", "{c}",
+            "the loss averages over the {c} outputs, the gradient sums"),
+    Reading("counted", lambda c, n: c, "no_1_over_N", "{c}",
+            "the loss is a mean over the {c} rows that count, the gradient a sum"),
+    Reading("counted", lambda c, n: 1 / c, "extra_1_over_N", "1/{c}",
+            "divided by the {c} rows that count once too often"),
+    Reading("counted", lambda c, n: c / n, "mask_denominator", "{c}/{n}",
+            "divided by all {n} rows, where the loss divides by the {c} that the mask lets count"),
+    Reading("counted", lambda c, n: n / c, "mask_denominator", "{n}/{c}",
+            "divided by the {c} rows that the mask lets count, where the loss divides by all {n}"),
+    Reading("whole", lambda c, n: n / c, "scale", "{n}/{c}",
+            "divided by {c}, the rows of the whole batch, where {n} were drawn: pass samples=None"),
+    Reading("whole", lambda c, n: c / n, "scale", "{c}/{n}",
+            "the loss divides by {c}, the rows of the whole batch, where {n} were drawn: pass "
+            "samples=None"),
+    Reading("nothing", lambda c, n: 0.5, "mse_no_two", "1/2",
+            "the 2 of the derivative of a square is missing"),
+    Reading("nothing", lambda c, n: 2.0, "factor_two", "2",
+            "counted twice, or the loss has a 1/2 that the gradient lacks", True),
+    Reading("kept", lambda c, n: c, "dropout_scale_missing", "{c}",
+            "dropout scales forward and not backward", True),
+    Reading("kept", lambda c, n: 1 / c, "dropout_scale_missing", "1/{c}",
+            "dropout scales forward and not backward", True),
+    Reading("widths", lambda c, n: math.sqrt(c), "attention_scale_missing", "sqrt({c})",
+            "1/sqrt({c}) stands in one of both passes only", True),
+    Reading("widths", lambda c, n: 1 / math.sqrt(c), "attention_scale_missing", "1/sqrt({c})",
+            "1/sqrt({c}) stands in one of both passes only", True),
 )  # fmt: skip
 """Every reading of a factor, the likeliest first."""
 
-MEAN = Reading(
-    "mean",
-    lambda c, n: math.nan,
-    "bias_mean",
-    "",
-    "averaged over the batch instead of summed",
-    True,
-)
+MEAN = Reading("mean", lambda c, n: math.nan, "bias_mean", "1/{c}",
+               "averaged over the batch instead of summed", True)  # fmt: skip
 """Of biases: averaged over rows, or over rows and positions."""
 
-SUM = Reading(
-    "rows", lambda c, n: c, "no_1_over_N", "{c}",
-    "a sum over the {c} rows, where the loss is a mean over them", True,
-)  # fmt: skip
+SUM = Reading("rows", lambda c, n: c, "no_1_over_N", "{c}",
+              "a sum over the {c} rows, where the loss is a mean over them", True)  # fmt: skip
 """Of biases: what a factor of the number of rows is."""
 
 

@@ -17,13 +17,12 @@ import numpy as np
 from gradhook._types import MISMATCH, Verdict
 from gradhook.diagnosis.experiment import revisit, vanishes
 from gradhook.diagnosis.explanation import Explanation
-from gradhook.diagnosis.hints import hints
 from gradhook.diagnosis.hypotheses import HYPOTHESES, IN_A_PART
-from gradhook.diagnosis.hypotheses.zero_slices import ZeroSlices
+from gradhook.diagnosis.hypotheses.unwritten import ZeroSlices
 from gradhook.diagnosis.hypothesis import Hypothesis, name_cause
 from gradhook.diagnosis.mismatch import Context, Mismatch
 from gradhook.diagnosis.parts import WrongPart, find_part, joined, worst_element
-from gradhook.diagnosis.places import forward_order, place_of_fault
+from gradhook.diagnosis.places import forward_order, hints, place_of_fault
 from gradhook.diagnosis.sentences import say
 from gradhook.evaluation.directions import size_of
 from gradhook.evaluation.evaluator import Evaluator

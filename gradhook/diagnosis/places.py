@@ -4,18 +4,31 @@ A wrong derivative somewhere in a network spoils every gradient from there towar
 none above, so that the last wrong block and the first right one enclose the fault.  One block
 wrong by itself points to the formula of that block.  This is reading, not a cause; and it is read
 only where layers were found by measuring.  Elsewhere the blocks are named, and nothing is added.
+
+Of a wrong gradient that has no cause two more things are said where they were measured.  A matrix
+that is right along symmetric directions and wrong beside is read as symmetric by the code.  A
+residual that is the gradient of another block was added in the wrong place.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
+import numpy as np
+
+from gradhook.diagnosis.fit import Prediction, fit
 from gradhook.diagnosis.layers import Layers
-from gradhook.diagnosis.sentences import blocks_listed, say
+from gradhook.diagnosis.mismatch import FRESH, Mismatch
+from gradhook.diagnosis.sentences import blocks_listed, listed, say
 from gradhook.diagnosis.wrong_block import is_vector
+from gradhook.evaluation.directions import RandomDirection, random_direction, seeded
+from gradhook.report.format import LONGEST_NAME, block_name
 
-__all__ = ["forward_order", "place_of_fault"]
+__all__ = ["forward_order", "hints", "place_of_fault"]
+
+LARGEST_SYMMETRIC = 300
+"""Rows of a matrix up to which symmetric directions are made."""
 
 
 def forward_order(names: Sequence[str], given: Sequence[str] | None) -> list[str]:
@@ -136,3 +149,42 @@ class _Chain:
         return say(
             "entering", wrong=self.listed, right=right, first=first, last=last, formulas=formulas
         )
+
+
+def hints(mismatch: Mismatch, name: str) -> Iterator[str]:
+    """Sentences about one block."""
+    block = mismatch.blocks[name]
+    for other, gradient in mismatch.gradients.items():
+        if other == name or gradient.shape != block.shape or not np.any(gradient):
+            continue
+        for sign, what in ((1, "lacks"), (-1, "holds besides")):
+            predicted = block.gradient + sign * gradient
+            if fit([Prediction(block, predicted)], mismatch.options.tolerance) is None:
+                continue
+            if mismatch.confirms({name: predicted}):
+                yield say("another_gradient", d=listed([name]), what=what, other=listed([other]))
+                return
+    given = np.asarray(mismatch.evaluator.workspace.tree.blocks[name])
+    is_square = given.ndim == 2 and 1 < given.shape[0] == given.shape[1] <= LARGEST_SYMMETRIC
+    if is_square and np.array_equal(given, given.T) and _right_where_symmetric(mismatch, name):
+        yield say("read_as_symmetric", block=block_name(name, LONGEST_NAME))
+
+
+def _right_where_symmetric(mismatch: Mismatch, name: str) -> bool:
+    """Whether both derivatives agree along symmetric directions, as they do along no others."""
+    block = mismatch.blocks[name]
+    mismatch.enter()
+    for k in range(FRESH):
+        if mismatch.budget.left < 4:
+            return False
+        seed = seeded(mismatch.options.seed, 20, k)
+        drawn = random_direction(block.gradient.size, seed)
+        codes = drawn.codes.reshape(block.shape).copy()
+        lower = np.tril_indices(block.shape[0], -1)
+        codes[lower] = codes.T[lower]
+        direction = RandomDirection(codes.reshape(-1), drawn.table)
+        probe = mismatch.probe(block, direction, mismatch.options.tolerance.explained)
+        allowed = mismatch.options.tolerance.resolved * probe.slope.error
+        if abs(probe.residual) > allowed or allowed > 0.1 * block.residual_norm:
+            return False
+    return True

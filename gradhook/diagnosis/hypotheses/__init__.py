@@ -6,7 +6,6 @@ four steps of ``Hypothesis``, and a line here.
 """
 
 from gradhook.diagnosis.hypotheses.clipped import Clipped, ScaledToNorm
-from gradhook.diagnosis.hypotheses.disconnected import CutToIntegers, Disconnected
 from gradhook.diagnosis.hypotheses.factor import (
     FactorBesidePenalty,
     MeaningfulFactor,
@@ -20,7 +19,7 @@ from gradhook.diagnosis.hypotheses.repeated import EqualInputs, RepeatedRows
 from gradhook.diagnosis.hypotheses.row_sums import BiasSum, OneRow
 from gradhook.diagnosis.hypotheses.sample_weights import SampleWeights
 from gradhook.diagnosis.hypotheses.switched import Dropout, PenaltySwitch
-from gradhook.diagnosis.hypotheses.zero_slices import ZeroSlices
+from gradhook.diagnosis.hypotheses.unwritten import CutToIntegers, Disconnected, ZeroSlices
 from gradhook.diagnosis.hypothesis import Hypothesis
 
 __all__ = ["HYPOTHESES", "IN_A_PART"]

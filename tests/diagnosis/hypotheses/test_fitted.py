@@ -5,12 +5,12 @@ import pytest
 
 from gradhook.diagnosis.hypotheses import (
     clipped,
-    disconnected,
     factor,
     layout,
     penalty,
+    unwritten,
 )
-from gradhook.diagnosis.hypotheses.zero_slices import ZeroSlices
+from gradhook.diagnosis.hypotheses.unwritten import ZeroSlices
 from gradhook.diagnosis.hypothesis import name_cause
 
 
@@ -27,8 +27,8 @@ def kinds(family, mismatch):
 
 
 FAMILIES = (
-    disconnected.Disconnected,
-    disconnected.CutToIntegers,
+    unwritten.Disconnected,
+    unwritten.CutToIntegers,
     factor.SharedFactor,
     factor.MeaningfulFactor,
     factor.PlainFactor,
@@ -52,21 +52,21 @@ def test_nothing_is_proposed_for_two_gradients_that_have_nothing_in_common(synth
 def test_a_gradient_of_zero_is_disconnected_until_another_point_shows_otherwise(synthetic, stays):
     n = random((6, 5))
     mismatch = synthetic(np.zeros((6, 5)), n)
-    (found,) = proposed(disconnected.Disconnected, mismatch)
+    (found,) = proposed(unwritten.Disconnected, mismatch)
     assert found.kind == "disconnected"
-    stays(disconnected, gradients={"W": np.zeros((6, 5))})
+    stays(unwritten, gradients={"W": np.zeros((6, 5))})
     assert name_cause(found, found.refute(mismatch)).evidence.endswith("exactly zero there too")
-    stays(disconnected, gradients={"W": n})
+    stays(unwritten, gradients={"W": n})
     assert not found.refute(mismatch).survived
 
 
 def test_whole_numbers_at_two_points_are_an_integer_buffer(synthetic, stays):
     n = 10 * random((6, 5))
     mismatch = synthetic(np.trunc(n), n)
-    (found,) = proposed(disconnected.CutToIntegers, mismatch)
-    stays(disconnected, gradients={"W": np.trunc(n) + 1})
+    (found,) = proposed(unwritten.CutToIntegers, mismatch)
+    stays(unwritten, gradients={"W": np.trunc(n) + 1})
     assert found.refute(mismatch).survived
-    stays(disconnected, gradients={"W": n})
+    stays(unwritten, gradients={"W": n})
     assert not found.refute(mismatch).survived
 
 
@@ -278,7 +278,7 @@ def test_signs_in_place_of_a_gradient_are_neither_clipped_nor_whole_numbers(synt
     n = 0.1 * random((8, 8))
     mismatch = synthetic(np.sign(n), n)
     mismatch.elsewhere = [{"W": np.sign(random((8, 8), 5))}]
-    for module, family in ((clipped, clipped.Clipped), (disconnected, disconnected.CutToIntegers)):
+    for module, family in ((clipped, clipped.Clipped), (unwritten, unwritten.CutToIntegers)):
         stays(module, gradients={"W": np.sign(random((8, 8), 5))})
         for found in proposed(family, mismatch):
             assert not found.refute(mismatch).survived
