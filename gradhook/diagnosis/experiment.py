@@ -28,10 +28,12 @@ from gradhook.verdict.evidence import Probe
 
 __all__ = [
     "SAME_GRADIENT",
+    "Change",
     "Changed",
     "Turned",
     "another_point",
     "changed",
+    "losses",
     "revisit",
     "same_gradient",
     "vanishes",
@@ -133,6 +135,18 @@ def changed(mismatch: Mismatch, **change: Unpack[Change]) -> Iterator[Setting]:
         for name in values:
             evaluator.workspace.write(name)
         mismatch.enter()
+
+
+def losses(mismatch: Mismatch, changes: Sequence[Change]) -> list[float] | None:
+    """The loss with one change after the other; ``None`` where not all can be evaluated."""
+    if mismatch.budget.left < len(changes):
+        return None
+    found: list[float] = []
+    for change in changes:
+        with changed(mismatch, **change), contextlib.suppress(Exception):
+            found.append(mismatch.evaluator.loss())
+    finite = len(found) == len(changes) and all(map(math.isfinite, found))
+    return found if finite else None
 
 
 def vanishes(

@@ -6,8 +6,7 @@ column weighs rows only if a row whose entry is off has no say in the loss.
 
 from __future__ import annotations
 
-import contextlib
-import math
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from gradhook._types import Array, Batch
-from gradhook.diagnosis.experiment import changed, vanishing
+from gradhook.diagnosis.experiment import Change, losses, vanishing
 from gradhook.diagnosis.hypothesis import Hypothesis, Refutation, Trial
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import listed, say
@@ -101,22 +100,19 @@ def weighs_rows(mismatch: Mismatch, column: Column) -> Trial | None:
     batch, rows = mismatch.evaluator.batch, mismatch.rows
     some = np.arange(0, rows - 1, 2)[: max(1, rows // 2)]
     exchanged = _exchanged(mismatch, batch, column.position, some)
-    if mismatch.budget.left < 4 or exchanged is None:
+    if exchanged is None:
         return None
     off = column.on.copy()
     off.reshape(-1)[some] = column.off
-    losses = []
-    for values in (off, column.on):
-        for other in (batch, exchanged):
-            here = _replaced(other, column, values)
-            with changed(mismatch, batch=here), contextlib.suppress(Exception):
-                losses.append(mismatch.evaluator.loss())
-    if len(losses) < 4 or not all(map(math.isfinite, losses)):
+    pairs = itertools.product((off, column.on), (batch, exchanged))
+    changes: list[Change] = [{"batch": _replaced(b, column, values)} for values, b in pairs]
+    found = losses(mismatch, changes)
+    if found is None:
         return None
     noise = 10 * mismatch.measured.prober.noise
     same_loss = [
         abs(other - plain) <= noise + SAME_LOSS * abs(plain)
-        for plain, other in (losses[:2], losses[2:])
+        for plain, other in (found[:2], found[2:])
     ]
     tried = f"other data in {len(some)} rows, their entries of item {column.position} off, then on"
     out = "the loss {}, then {}".format(*("stays" if same else "changes" for same in same_loss))
