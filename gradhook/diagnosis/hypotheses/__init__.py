@@ -14,11 +14,10 @@ from gradhook.diagnosis.hypotheses.factor import (
 )
 from gradhook.diagnosis.hypotheses.layer_above import PathAround, Symmetric
 from gradhook.diagnosis.hypotheses.layout import Misplaced, MisplacedBesidePenalty
-from gradhook.diagnosis.hypotheses.penalty import PenaltyForm
+from gradhook.diagnosis.hypotheses.masks import Dropout, SampleWeights
+from gradhook.diagnosis.hypotheses.penalty import PenaltyForm, PenaltySwitch
 from gradhook.diagnosis.hypotheses.repeated import EqualInputs, RepeatedRows
 from gradhook.diagnosis.hypotheses.row_sums import BiasSum, OneRow
-from gradhook.diagnosis.hypotheses.sample_weights import SampleWeights
-from gradhook.diagnosis.hypotheses.switched import Dropout, PenaltySwitch
 from gradhook.diagnosis.hypotheses.unwritten import CutToIntegers, Disconnected, ZeroSlices
 from gradhook.diagnosis.hypothesis import Hypothesis
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from gradhook.diagnosis.hypotheses import switched
-from gradhook.diagnosis.hypotheses.switched import Dropout
+from gradhook.diagnosis.hypotheses import masks
+from gradhook.diagnosis.hypotheses.masks import Dropout
 
 RNG = np.random.default_rng(0)
 WRONG, RIGHT = ({"W": RNG.standard_normal((6, 5))} for _ in range(2))
@@ -31,7 +31,7 @@ def test_a_difference_that_vanishes_with_dropout_off_is_its_own(mismatch, experi
         on = [s.role for s, state in switches if state == "on"]
         return (WRONG if "dropout" in on else RIGHT), RIGHT
 
-    experiments(switched, gradients)
+    experiments(masks, gradients)
     cause = named(Dropout, mismatch)
     assert (cause.kind, cause.blocks) == ("dropout_mask_missing", ("W",))
     assert cause.evidence == "dropout turned off: the difference vanishes"
@@ -44,5 +44,5 @@ def test_a_difference_that_vanishes_with_dropout_off_is_its_own(mismatch, experi
     ids=["it stays", "outside the domain"],
 )
 def test_one_that_stays_or_cannot_be_seen_is_not(mismatch, experiments, named, off, said):
-    experiments(switched, lambda **changed: off)
+    experiments(masks, lambda **changed: off)
     assert named(Dropout, mismatch) == said

@@ -1,7 +1,8 @@
-"""Sample weights or a mask that the loss uses and the gradient ignores.
+"""Weights and masks that the loss uses and the gradient ignores: of rows, or of dropout.
 
-Many columns of a batch are not negative, and many a bug vanishes when a column is set to one.  A
-column weighs rows only if a row whose entry is off has no say in the loss.
+Dropout whose backward pass does not replay the mask is told by turning it off.  Many columns of a
+batch are not negative, and many a bug vanishes when a column is set to one.  A column weighs rows
+only if a row whose entry is off has no say in the loss.
 """
 
 from __future__ import annotations
@@ -14,15 +15,33 @@ from typing import Any
 import numpy as np
 
 from gradhook._types import Array, Batch
-from gradhook.diagnosis.experiment import Change, losses, vanishing
+from gradhook.diagnosis.experiment import Change, Turned, losses, vanishing, without
 from gradhook.diagnosis.hypothesis import Hypothesis, Refutation, Trial
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import listed, say
 
-__all__ = ["SampleWeights"]
+__all__ = ["Dropout", "SampleWeights"]
 
 SAME_LOSS = 1e-9
 """Relative difference of two losses that are one, but for rounding."""
+
+
+class Dropout(Hypothesis):
+    """Blocks that are wrong with dropout on and right with it off."""
+
+    family, kind, said, confidence = "W", "dropout_mask_missing", "dropout", "family"
+
+    def __init__(self, names: Sequence[str], switches: Turned) -> None:
+        self.blocks, self._switches = tuple(names), switches
+
+    @classmethod
+    def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
+        for switches in without(mismatch, "dropout"):
+            yield cls(names, switches)
+
+    def refute(self, mismatch: Mismatch) -> Refutation:
+        tried = "dropout turned off"
+        return Refutation.of(vanishing(mismatch, self.blocks, tried, switches=self._switches))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,14 +50,12 @@ class Column:
 
     Args:
         position: Its place in the batch.
-        given: As it is.
         on: With all rows counting alike.
         off: What stands for a row that does not count.
         mask: Whether rows count or do not.
     """
 
     position: int
-    given: Array
     on: Array
     off: Any
     mask: bool
@@ -49,13 +66,13 @@ class Column:
         if not isinstance(item, np.ndarray) or item.size != rows or rows < 2:
             return None
         if item.dtype.kind == "b":
-            return cls(position, item, np.ones_like(item), False, True)
+            return cls(position, np.ones_like(item), False, True)
         if item.dtype.kind == "f" and np.all(item >= 0) and np.ptp(item) > 0:
             mask = bool(set(np.unique(item)) <= {0.0, 1.0})
-            return cls(position, item, np.ones_like(item), 0.0, mask)
+            return cls(position, np.ones_like(item), 0.0, mask)
         if item.dtype.kind == "i" and np.any(item < 0) and np.any(item >= 0):
             on = np.where(item < 0, np.max(item), item)
-            return cls(position, item, on, np.min(item), True)
+            return cls(position, on, np.min(item), True)
         return None
 
 
