@@ -152,7 +152,11 @@ class Hypothesis(ABC):
 class FittedHypothesis(Hypothesis):
     """A number fitted to each block, which fresh directions must confirm before anything else."""
 
-    numbers: Mapping[str, Fitted]
+    def __init__(self, mismatch: Mismatch, numbers: Mapping[str, Fitted]) -> None:
+        self.blocks, self.numbers = tuple(numbers), numbers
+        first = numbers[self.blocks[0]]
+        self.coefficient, self.error = first.value, first.error
+        self.subject = mismatch.blocks[self.blocks[0]].shown or listed(self.blocks)
 
     def predict(self) -> Mapping[str, Array]:
         """What the fits predict."""
@@ -207,7 +211,8 @@ def _seen_again(mismatch: Mismatch, hypothesis: Hypothesis) -> Refutation:
 def _is_same(one: Hypothesis, other: Hypothesis) -> bool:
     if one.kind != other.kind:
         return False
-    if one.family == "R" or one.coefficient != one.coefficient:
+    # The multiple of a norm means nothing; a penalty's is tried at another point by itself.
+    if one.family in ("R", "M") or one.coefficient != one.coefficient:
         return True
     return abs(one.coefficient - other.coefficient) <= SAME_COEFFICIENT * abs(other.coefficient)
 

@@ -130,8 +130,8 @@ class ScaledToNorm(FittedHypothesis):
     family, kind, said = "M", "clipped", "scaled_to_norm"
 
     def __init__(self, mismatch: Mismatch, numbers: Mapping[str, Fitted], limit: float) -> None:
-        self.blocks, self.numbers, self.limit = tuple(numbers), numbers, limit
-        self._gradients = mismatch.gradients
+        super().__init__(mismatch, numbers)
+        self.limit, self._gradients = limit, mismatch.gradients
         self.together = not _is(_norm(self._gradients, self.blocks[:1]), limit)
         self.support = f"norm {limit:g}, and a multiple of the numerical gradient"
 

@@ -44,7 +44,7 @@ from gradhook.diagnosis.hypotheses.circumstances import (
 )
 from gradhook.diagnosis.hypothesis import FittedHypothesis, Hypothesis, Refutation, Trial
 from gradhook.diagnosis.mismatch import Mismatch
-from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, OUT, listed, say, times, verb, with_error
+from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, OUT, say, times, verb, with_error
 from gradhook.diagnosis.wrong_block import WrongBlock
 
 __all__ = ["FactorBesidePenalty", "MeaningfulFactor", "PlainFactor", "SharedFactor"]
@@ -67,15 +67,13 @@ class _Factor(FittedHypothesis):
     def __init__(
         self, mismatch: Mismatch, numbers: Mapping[str, Fitted], besides: str = ""
     ) -> None:
-        self.blocks = tuple(numbers)
-        self.numbers, self.besides = numbers, besides
-        first, blocks = numbers[self.blocks[0]], [mismatch.blocks[name] for name in self.blocks]
-        self.shown = blocks[0].shown
-        self.coefficient, self.error = first.value, first.error
-        self.support = f"factor {with_error(first.value, first.error)} in every direction"
+        super().__init__(mismatch, numbers)
+        self.besides = besides
+        self.support = f"factor {with_error(self.coefficient, self.error)} in every direction"
         everything = not mismatch.right and len(self.blocks) == len(mismatch.blocks)
-        self.reader = Reader(self.blocks, everything, [block.shape for block in blocks])
-        self.read(self.reader.readings(first.value, first.error, sizes_seen(mismatch)))
+        shapes = [mismatch.blocks[name].shape for name in self.blocks]
+        self.reader = Reader(self.blocks, everything, shapes)
+        self.read(self.reader.readings(self.coefficient, self.error, sizes_seen(mismatch)))
 
     def read(self, readings: list[Reading]) -> None:
         """Take these for what the factor means."""
@@ -194,7 +192,7 @@ class _Factor(FittedHypothesis):
         shown, words = self.reader.words(self.readings, self.coefficient, self.error)
         return say(
             self.said,
-            d=self.shown or listed(self.blocks),
+            d=self.subject,
             is_=verb(self.blocks, "is", "are"),
             times=times(self.coefficient, shown),
             besides=self.besides,

@@ -42,10 +42,11 @@ PENALTY_FORMS: Mapping[str, Callable[[Array], Array]] = {
 """What a penalty's residual may be a multiple of, of the block's values; the likeliest first."""
 
 SENTENCE = {
-    "constant": "penalty_constant",
-    "reg_square": "penalty_square",
-    "reg_l1_form": "penalty_l1",
+    "constant": ("penalty_constant", "reg_ones_on_bias"),
+    "reg_square": ("penalty_square", "reg_square"),
+    "reg_l1_form": ("penalty_l1", "reg_l1_form"),
 }
+"""Sentence and kind of a form that is neither lacking nor too much."""
 
 
 def form(key: str, block: WrongBlock) -> Prediction:
@@ -62,20 +63,20 @@ class PenaltyForm(FittedHypothesis):
     family = "R"
 
     def __init__(self, mismatch: Mismatch, key: str, numbers: Mapping[str, Fitted]) -> None:
-        self.blocks, self.key, self.numbers = tuple(numbers), key, numbers
-        first = numbers[self.blocks[0]]
-        self.coefficient, self.error = first.value, first.error
+        super().__init__(mismatch, numbers)
+        self.key = key
         self.biases = all(mismatch.blocks[name].is_vector for name in self.blocks)
-        self.shown = mismatch.blocks[self.blocks[0]].shown
         self.all_blocks = len(self.blocks) == len(mismatch.gradients)
-        held = "penalty_lacking" if first.value > 0 else "penalty_held"
-        self.said = SENTENCE.get(key, held)
-        self.kind = {"constant": "reg_ones_on_bias"}.get(key, key)
-        if key in ("weights", "sign"):
+        size = with_error(abs(self.coefficient), self.error)
+        self.support = f"coefficient {size} in every direction"
+        if key in SENTENCE:
+            self.said, self.kind = SENTENCE[key]
+        elif self.coefficient > 0:
+            self.said, self.kind = "penalty_lacking", "reg_missing"
+        else:
             on_bias = self.biases and key == "weights"
-            more = "reg_on_bias" if on_bias else "reg_coefficient"
-            self.kind = "reg_missing" if first.value > 0 else more
-        self.support = f"coefficient {with_error(abs(first.value), first.error)} in every direction"
+            self.said = "penalty_held"
+            self.kind = "reg_on_bias" if on_bias else "reg_coefficient"
 
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
@@ -119,7 +120,7 @@ class PenaltyForm(FittedHypothesis):
         patterns = "" if self.all_blocks else "".join(f", {name!r}" for name in self.blocks)
         return say(
             self.said,
-            d=self.shown or listed(self.blocks),
+            d=self.subject,
             lack=verb(self.blocks, "lacks", "lack"),
             hold=verb(self.blocks, "holds", "hold"),
             differ=verb(self.blocks, "differs", "differ"),
