@@ -85,19 +85,15 @@ def _at_a_bound(*arguments: Any, **keywords: Any) -> Array:
     return np.asarray(np.logical_or.reduce([~above & ~below for above, below in pairs]))
 
 
-def _winners(upwards: bool, axis: int | None = None) -> Callable[..., Array]:
+def _several(choose: Callable[..., Array], axis: int | None = None) -> Callable[..., Array]:
+    """Whether several operands are what a function chooses."""
     default = axis
 
     def several(a: Any, axis: Any = default, *_: Any, **__: Any) -> Array:
-        best = (np.max if upwards else np.min)(a, axis=axis, keepdims=True)
-        return np.asarray(np.count_nonzero(np.equal(a, best), axis=axis) > 1)
+        chosen = choose(a, axis=axis, keepdims=True)
+        return np.asarray(np.count_nonzero(np.equal(a, chosen), axis=axis) > 1)
 
     return several
-
-
-def _middles(a: Any, axis: Any = None, *_: Any, **__: Any) -> Array:
-    middle = np.median(a, axis=axis, keepdims=True)
-    return np.asarray(np.count_nonzero(np.equal(a, middle), axis=axis) > 1)
 
 
 def _neighbours(a: Any, axis: Any = -1, *_: Any, **__: Any) -> Array:
@@ -154,15 +150,15 @@ _ORDERINGS = (np.greater, np.greater_equal, np.less, np.less_equal)
 _RULES: dict[str, tuple[Callable[..., Pattern], Callable[..., Array]]] = {
     **dict.fromkeys((u.__name__ for u in _EXTREMES), (_sides, _equal)),
     **{
-        f"{u.__name__}.reduce": (_extreme(up, axis=0), _winners(up, axis=0))
+        f"{u.__name__}.reduce": (_extreme(up, axis=0), _several(np.max if up else np.min, axis=0))
         for u, up in _EXTREMES.items()
     },
     **{u.__name__: (lambda a, b, u=u, **_: [u(a, b)], _equal) for u in _ORDERINGS},
     **dict.fromkeys(("absolute", "fabs", "sign"), (_sign, _zero)),
     "clip": (_clip, _at_a_bound),
-    "median": (_median, _middles),
-    **dict.fromkeys(("max", "amax", "argmax"), (_extreme(True), _winners(True))),
-    **dict.fromkeys(("min", "amin", "argmin"), (_extreme(False), _winners(False))),
+    "median": (_median, _several(np.median)),
+    **dict.fromkeys(("max", "amax", "argmax"), (_extreme(True), _several(np.max))),
+    **dict.fromkeys(("min", "amin", "argmin"), (_extreme(False), _several(np.min))),
     **dict.fromkeys(("sort", "argsort"), (_order, _neighbours)),
 }
 """By the operation's name: its pattern, and where its operands are equal."""

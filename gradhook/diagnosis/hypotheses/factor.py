@@ -17,7 +17,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradhook._types import Array
 from gradhook.diagnosis.acts_as_bias import bias_of
 from gradhook.diagnosis.constants import (
     ATTENTION,
@@ -183,7 +182,8 @@ class _Factor(FittedHypothesis):
             terms, found = number.prediction.terms, number.found.coefficients
             if len(terms) > 1 and np.any(terms[1]):
                 values = seen.values.get(name, block.values)
-                basis = np.sign(values) if _is_sign(terms[1], block) else values
+                is_sign = np.array_equal(terms[1], np.sign(block.values))
+                basis = np.sign(values) if is_sign else values
                 n = n + found[1] * (1 - 1 / factor) / (1 - 1 / self.coefficient) * basis
             predicted[name] = n
         return seen.meets(mismatch, predicted)
@@ -225,10 +225,6 @@ CIRCUMSTANCES: Mapping[str, Callable[[_Factor, Mismatch], Trial | None]] = {
     "dropout_scale_missing": _Factor.goes_with_dropout,
 }
 """What must have been there, by kind."""
-
-
-def _is_sign(term: Array, block: WrongBlock) -> bool:
-    return np.array_equal(term, np.sign(block.values))
 
 
 def _fewer_rows(mismatch: Mismatch, readings: Sequence[Reading]) -> list[int]:

@@ -222,8 +222,11 @@ def _right_weight(mismatch: Mismatch, name: str) -> str | None:
     place = mismatch.order.index(name)
     weight = mismatch.order[place - 1] if place else name
     shape, beside = mismatch.blocks[name].shape, mismatch.gradients[weight].shape
-    if weight not in mismatch.right or not _is_bias(shape, beside) or _is_gain(mismatch, name):
+    if weight not in mismatch.right or not _is_bias(shape, beside):
         return None
+    values = np.asarray(mismatch.evaluator.workspace.tree.blocks[name])
+    if np.min(values, initial=np.inf) > BIAS:
+        return None  # a gain
     above = mismatch.order[place + 1 :]
     if any(o in mismatch.blocks and not is_vector(mismatch.blocks[o].shape) for o in above):
         return None  # what comes from above is wrong already
@@ -237,8 +240,3 @@ def _is_bias(shape: tuple[int, ...], weight: tuple[int, ...]) -> bool:
     first, last = weight[0], weight[-1]
     outputs = {first, last} if len(shape) < 2 else {first if shape[1] == 1 else last}
     return max(shape, default=1) in outputs
-
-
-def _is_gain(mismatch: Mismatch, name: str) -> bool:
-    values = np.asarray(mismatch.evaluator.workspace.tree.blocks[name])
-    return values.size > 0 and float(np.min(values)) > BIAS
