@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradhook._types import Array
-from gradhook.diagnosis.experiment import changed, with_rows
+from gradhook.diagnosis.experiment import changed, loss_with, with_rows
 from gradhook.diagnosis.hypothesis import Trial
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.wrong_block import is_vector
@@ -72,9 +72,8 @@ def acts_as_bias(mismatch: Mismatch, bias: str, weight: str) -> Trial | None:
     batch, evaluator = with_rows(mismatch, [0]), mismatch.evaluator
     if batch is None or mismatch.budget.left < BIAS_TEST_COST:
         return None
-    workspace = evaluator.workspace
     with changed(mismatch, batch=batch), contextlib.suppress(Exception):
-        b, w = workspace.values(bias), workspace.values(weight)
+        b, w = map(evaluator.workspace.values, (bias, weight))
         loss, gradients = evaluator.loss_and_gradients()
         factors = outer_factors(gradients[weight], b.size)
         if factors is None:
@@ -87,10 +86,7 @@ def acts_as_bias(mismatch: Mismatch, bias: str, weight: str) -> Trial | None:
 
         def after(t: float, name: str) -> float:
             start, along = (b, u) if name == bias else (w, outer)
-            workspace.overwrite({name: start + t * along.reshape(start.shape)})
-            value = evaluator.loss()
-            workspace.overwrite({name: start})
-            return value
+            return loss_with(mismatch, name, start + t * along.reshape(start.shape))
 
         unit = float(np.sqrt(np.mean(b**2))) or typical_scale(b.shape)
         t = SLOPE_STEP * unit

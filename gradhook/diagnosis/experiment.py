@@ -33,6 +33,7 @@ __all__ = [
     "Turned",
     "another_point",
     "changed",
+    "loss_with",
     "losses",
     "revisit",
     "same_gradient",
@@ -147,6 +148,16 @@ def losses(mismatch: Mismatch, changes: Sequence[Change]) -> list[float] | None:
             found.append(mismatch.evaluator.loss())
     finite = len(found) == len(changes) and all(map(math.isfinite, found))
     return found if finite else None
+
+
+def loss_with(mismatch: Mismatch, name: str, moved: Array) -> float:
+    """The loss here with a block moved, which is put back."""
+    evaluator = mismatch.evaluator
+    values = evaluator.workspace.values(name)
+    evaluator.workspace.overwrite({name: moved})
+    loss = evaluator.loss()
+    evaluator.workspace.overwrite({name: values})
+    return loss
 
 
 def vanishes(

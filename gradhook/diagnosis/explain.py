@@ -94,20 +94,18 @@ def _resolved_right(
     """Blocks that are right, those left out whose error could hide what the wrong ones show."""
     shown = [m.judgements[n].comparison.ratio for m in measured for n in wrong if m.shows_wrong(n)]
     enough = RESOLVED_SHARE * min(shown, default=1.0)
-    right = set()
-    for name, verdict in verdicts.items():
-        if verdict not in (Verdict.PASS, Verdict.KINK):
-            continue
+
+    def resolution(name: str) -> float:
         judged = [m for m in measured if name in m.judgements and m.evidence[name].probes]
         seen = [m.judgements[name].comparison for m in judged]
-        resolution = [
-            c.error_norm / (c.norms.analytic + c.norms.numerical)
-            for c in seen
-            if c.norms.analytic + c.norms.numerical > 0
-        ]
-        if verdict is Verdict.KINK or not judged or min(resolution, default=0.0) <= enough:
-            right.add(name)
-    return frozenset(right)
+        sizes = [(c.error_norm, c.norms.analytic + c.norms.numerical) for c in seen]
+        return min((error / size for error, size in sizes if size > 0), default=0.0)
+
+    return frozenset(
+        name
+        for name, verdict in verdicts.items()
+        if verdict is Verdict.KINK or (verdict is Verdict.PASS and resolution(name) <= enough)
+    )
 
 
 class _Explainer:

@@ -21,6 +21,7 @@ from gradhook.diagnosis.experiment import (
     SAME_GRADIENT,
     Turned,
     changed,
+    loss_with,
     revisit,
     same_gradient,
     with_rows,
@@ -29,7 +30,6 @@ from gradhook.diagnosis.experiment import (
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.wrong_block import is_vector, multiple_of
 from gradhook.evaluation.directions import Move
-from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.points import typical_scale
 
 __all__ = ["Layers", "measure_layers", "order_levels"]
@@ -137,24 +137,15 @@ def _stopped(
             random = np.random.default_rng(mismatch.seed(21, name))
             scale = float(np.sqrt(np.mean(values[name] ** 2))) or typical_scale(values[name].shape)
             moved = values[name] + MOVED_BY * scale * random.standard_normal(values[name].shape)
-            change = _change(evaluator, name, values[name], moved)
+            change = loss_with(mismatch, name, moved) - evaluator.loss()
             if abs(change) > allowed and fewer is not None:
                 batch, evaluator.batch = evaluator.batch, fewer
-                change -= _change(evaluator, name, values[name], moved)
+                change -= loss_with(mismatch, name, moved) - evaluator.loss()
                 evaluator.batch = batch
             if abs(change) <= allowed:
                 stopped.append(name)
         return stopped
     return None
-
-
-def _change(evaluator: Evaluator, name: str, values: Array, moved: Array) -> float:
-    """By how much the loss changes where one block is moved."""
-    before = evaluator.loss()
-    evaluator.workspace.overwrite({name: moved})
-    after = evaluator.loss()
-    evaluator.workspace.overwrite({name: values})
-    return after - before
 
 
 def _other_data(mismatch: Mismatch) -> Batch | None:
