@@ -99,43 +99,37 @@ def sizes_seen(mismatch: Mismatch, batch: Batch | None = None) -> Sizes:
     rows = rows_of(batch, mismatch.options.sample_axis)
     shapes = [mismatch.gradients[name].shape for name in mismatch.order]
     outputs = next((shape[-1] for shape in reversed(shapes) if shape), 0)
-    arrays = [item for item in batch if isinstance(item, np.ndarray)]
-    counting = [_counting(item, rows) for item in arrays]
+    counting = [_counting(item, rows) for item in batch]
+    reals = [x for x in batch[1:] if isinstance(x, np.ndarray) and x.dtype.kind == "f"]
     return Sizes(
         rows,
         outputs,
-        counted=tuple(int(np.count_nonzero(rows)) for rows in counting if rows is not None),
+        counted=tuple(int(np.count_nonzero(mask)) for mask in counting if mask is not None),
         widths=frozenset(length for shape in shapes for length in shape),
         kept=_kept(mismatch),
         whole=mismatch.context.batch_rows,
-        regression=any(
-            isinstance(item, np.ndarray)
-            and item.dtype.kind == "f"
-            and item.ndim > 1
-            and item.shape[-1] == outputs
-            for item in batch[1:]
-        ),
+        regression=any(item.ndim > 1 and item.shape[-1] == outputs for item in reals),
     )
 
 
 def rows_that_count(mismatch: Mismatch) -> list[int]:
     """Rows that the first mask of the batch lets count; none where it has no mask."""
     for item in mismatch.evaluator.batch:
-        if isinstance(item, np.ndarray) and item.shape == (mismatch.rows,):
-            counting = _counting(item, mismatch.rows)
-            if counting is not None:
-                return [int(row) for row in np.flatnonzero(counting)]
+        counting = _counting(item, mismatch.rows)
+        if counting is not None and counting.shape == (mismatch.rows,):
+            return [int(row) for row in np.flatnonzero(counting)]
     return []
 
 
-def _counting(item: Array, rows: int) -> Array | None:
+def _counting(item: object, rows: int) -> Array | None:
     """What a mask lets count, or labels of which those below zero do not; ``None`` for neither."""
+    if not isinstance(item, np.ndarray):
+        return None
     if item.dtype.kind == "i":
         return item >= 0 if np.any(item < 0) else None
-    if item.shape != (rows,):
+    if item.shape != (rows,) or item.dtype.kind not in "bf":
         return None
-    is_mask = item.dtype.kind == "f" and set(np.unique(item)) <= {0, 1}
-    return item != 0 if is_mask or item.dtype.kind == "b" else None
+    return item != 0 if set(np.unique(item)) <= {0, 1} else None
 
 
 def _kept(mismatch: Mismatch) -> float:
@@ -172,10 +166,8 @@ class Reading:
 
     def expected(self, seen: Sizes) -> float:
         """The factor that it predicts with other sizes; ``nan`` where these have none."""
-        counted = list(seen.counts(self.counts))
-        return (
-            self.value(counted[self.place][0], seen.rows) if self.place < len(counted) else math.nan
-        )
+        counted = [number for number, _ in seen.counts(self.counts)][self.place :]
+        return self.value(counted[0], seen.rows) if counted else math.nan
 
 
 READINGS: tuple[Reading, ...] = (

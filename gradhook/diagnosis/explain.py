@@ -61,9 +61,9 @@ def explain(
         measured: What every setting said.
         verdicts: Each block's, over all settings.
         options: The check's options.
-        free: Switches that the user did not name but the functions have.
+        free: As ``Context`` has it.
         coverage: Gets a sentence where an explanation broke off.
-        batch_rows: Rows of the whole batch, of which some were drawn; 0 where all were.
+        batch_rows: As ``Context`` has it.
     """
     found = Explanation()
     measured = [each for m in measured for each in (m, *m.retried)]
@@ -148,13 +148,12 @@ class _Explainer:
 
     def _take_location(self, name: str) -> bool:
         """Whether the wrong elements of a block are known: no matter of factors or layers."""
-        for setting in self.context.measured:
-            judgement = setting.judgements.get(name)
-            if judgement is not None and judgement.location and judgement.location.elements:
-                self.found.locations[name] = judgement.location
-                self.found.where[name] = describe(judgement.location)
-                return True
-        return False
+        judged = [m.judgements[name] for m in self.context.measured if name in m.judgements]
+        location = next((j.location for j in judged if j.location and j.location.elements), None)
+        if location is not None:
+            self.found.locations[name] = location
+            self.found.where[name] = describe(location)
+        return location is not None
 
     def _search(self, names: Sequence[str]) -> None:
         """Look inside the blocks, those next to the loss first."""
