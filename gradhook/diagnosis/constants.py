@@ -42,12 +42,7 @@ LARGEST_DENOMINATOR = 12
 
 ATTENTION = "attention_scale_missing"
 
-FAMILY = {
-    "sign_one": "G",
-    "ce_sign": "G",
-    "bias_mean": "B",
-    "dropout_scale_missing": "W",
-}
+FAMILY = {"sign_one": "G", "ce_sign": "G", "bias_mean": "B", "dropout_scale_missing": "W"}
 """Families of what a factor may mean; all others are S."""
 
 

@@ -27,15 +27,7 @@ from gradhook.diagnosis.constants import (
     sizes_seen,
 )
 from gradhook.diagnosis.experiment import Changed, another_point, revisit, with_rows, without
-from gradhook.diagnosis.fit import (
-    Fitted,
-    Prediction,
-    alike,
-    fit,
-    fitted,
-    scaled,
-    with_penalty,
-)
+from gradhook.diagnosis.fit import Fitted, Prediction, alike, fit, fitted, scaled, with_penalty
 from gradhook.diagnosis.hypotheses.circumstances import (
     adds_up_over_outputs,
     is_a_product,
