@@ -37,6 +37,7 @@ __all__ = [
     "losses",
     "revisit",
     "same_gradient",
+    "taken_rows",
     "vanishes",
     "vanishing",
     "with_rows",
@@ -234,12 +235,16 @@ def another_point(mismatch: Mismatch) -> dict[str, Move]:
     return {name: replace(move, seed=seeded(move.seed, 14)) for name, move in moves.items()}
 
 
-def with_rows(mismatch: Mismatch, rows: Sequence[int]) -> Batch | None:
+def with_rows(mismatch: Mismatch, rows: Sequence[int] | Array) -> Batch | None:
     """The batch cut to some of its rows, or with rows repeated; ``None`` where it cannot be cut."""
-    count, axis = mismatch.rows, mismatch.options.sample_axis
-    if count < 2 or mismatch.options.subset is not None:
+    if mismatch.rows < 2 or mismatch.options.subset is not None:
         return None
-    index = np.asarray(rows)
+    return taken_rows(mismatch, rows)
+
+
+def taken_rows(mismatch: Mismatch, rows: Sequence[int] | Array) -> Batch:
+    """The batch with these of its rows, in whatever has rows."""
+    count, axis, index = mismatch.rows, mismatch.options.sample_axis, np.asarray(rows)
 
     def taken(item: Any) -> Any:
         shape = getattr(item, "shape", ())

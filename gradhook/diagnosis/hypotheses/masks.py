@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from gradhook._types import Array, Batch
-from gradhook.diagnosis.experiment import Change, Turned, losses, vanishing, without
+from gradhook.diagnosis.experiment import Change, Turned, losses, taken_rows, vanishing, without
 from gradhook.diagnosis.hypothesis import Hypothesis, Refutation, Trial
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import listed, say
@@ -114,11 +114,9 @@ def weighs_rows(mismatch: Mismatch, column: Column) -> Trial | None:
     the loss stays.  With all entries on it changes.  Right for sums and for weights that are
     normalised; a label fails it.  ``None`` where it could not be measured.
     """
-    batch, rows = mismatch.evaluator.batch, mismatch.rows
-    some = np.arange(0, rows - 1, 2)[: max(1, rows // 2)]
-    exchanged = _exchanged(mismatch, batch, column.position, some)
-    if exchanged is None:
-        return None
+    rows, some = np.arange(mismatch.rows), np.arange(0, mismatch.rows - 1, 2)
+    rows[some] += 1  # those of their neighbours
+    batch, exchanged = mismatch.evaluator.batch, taken_rows(mismatch, rows)
     off = column.on.copy()
     off.reshape(-1)[some] = column.off
     pairs = itertools.product((off, column.on), (batch, exchanged))
@@ -138,20 +136,3 @@ def weighs_rows(mismatch: Mismatch, column: Column) -> Trial | None:
 
 def _replaced(batch: Batch, column: Column, values: Array) -> Batch:
     return (*batch[: column.position], values, *batch[column.position + 1 :])
-
-
-def _exchanged(mismatch: Mismatch, batch: Batch, position: int, rows: Array) -> Batch | None:
-    """The batch with every other item of some rows taken from their neighbours."""
-    axis, count, found = mismatch.options.sample_axis, mismatch.rows, False
-    items = []
-    for k, item in enumerate(batch):
-        shape = getattr(item, "shape", ())
-        if k != position and isinstance(item, np.ndarray) and count in shape:
-            along = axis if -len(shape) <= axis < len(shape) and shape[axis] == count else 0
-            if shape[along] == count:
-                moved = np.moveaxis(item.copy(), along, 0)
-                moved[rows] = np.moveaxis(item, along, 0)[rows + 1]
-                found = found or not np.array_equal(moved, np.moveaxis(item, along, 0))
-                item = np.moveaxis(moved, 0, along)
-        items.append(item)
-    return tuple(items) if found else None
