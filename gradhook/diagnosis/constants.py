@@ -237,13 +237,7 @@ def nice(factor: float, error: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """The blocks that share a factor.
-
-    Args:
-        names: The blocks.
-        everything: Whether no other block was judged right.
-        shapes: The blocks' shapes.
-    """
+    """The blocks that share a factor; ``everything`` if no other block was judged right."""
 
     names: Sequence[str]
     everything: bool

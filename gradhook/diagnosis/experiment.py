@@ -95,13 +95,9 @@ class Changed:
 def revisit(
     mismatch: Mismatch, names: Sequence[str], *, probes: int = FRESH, **change: Unpack[Change]
 ) -> Changed | None:
-    """Measure blocks with something changed; ``None`` where that is outside the domain.
+    """Measure blocks with something changed, and come back; ``None`` outside the domain.
 
-    Args:
-        mismatch: The setting, to which the evaluator comes back.
-        names: Blocks that the joint probes move, none that is replaced.
-        probes: How many.
-        **change: What is changed.
+    None of the blocks that the joint probes move may be one that is replaced.
     """
     evaluator = mismatch.evaluator
     if mismatch.budget.left < 1 + 4 * probes:

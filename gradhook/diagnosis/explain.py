@@ -54,16 +54,16 @@ def explain(
     coverage: list[str],
     batch_rows: int = 0,
 ) -> Explanation:
-    """Explain what is wrong.
+    """Explain what is wrong; ``coverage`` gets a sentence where that breaks off.
 
     Args:
         evaluator: Anywhere, and left there.
         measured: What every setting said.
         verdicts: Each block's, over all settings.
         options: The check's options.
-        free: As ``Context`` has it.
-        coverage: Gets a sentence where an explanation broke off.
-        batch_rows: As ``Context`` has it.
+        free: Switches that the user did not name but the functions have.
+        coverage: Sentences.
+        batch_rows: Rows of the whole batch, of which some were drawn; 0 where all were.
     """
     found = Explanation()
     measured = [each for m in measured for each in (m, *m.retried)]
@@ -267,10 +267,7 @@ def diagnose(
 ) -> list[Cause]:
     """The causes that survived, each of which explains blocks that no other does.
 
-    Args:
-        mismatch: The wrong blocks of one setting.
-        keep: Evaluations of its budget that are left for what comes after.
-        among: The hypotheses to try, in order.
+    ``keep`` evaluations of the budget are left for what comes after.
     """
     causes: list[Cause] = []
     open_ = list(mismatch.blocks)

@@ -43,10 +43,7 @@ PRODUCT_ROUNDING = 1e-12
 class Prediction:
     """What the numerical gradient of one block may be.
 
-    Args:
-        block: The block.
-        base: Its part without a coefficient; ``None`` for zero.
-        terms: Arrays of the block's shape, each with a coefficient.
+    The base, ``None`` for zero, has no coefficient; each term, of the block's shape, has one.
     """
 
     block: WrongBlock

@@ -66,11 +66,9 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Refutation:
-    """What was tried to rule a hypothesis out.
+    """What was tried to rule a hypothesis out: nothing where nothing could be measured.
 
-    Args:
-        trials: The measurements made; empty where none could be.
-        sharper: The same hypothesis with what the trials taught, where they taught something.
+    ``sharper`` is the same hypothesis with what the trials taught, where they taught something.
     """
 
     trials: tuple[Trial, ...] = ()
@@ -169,12 +167,7 @@ class FittedHypothesis(Hypothesis):
 
     @abstractmethod
     def refute_meaning(self, mismatch: Mismatch, done: Refutation) -> Refutation:
-        """Measure what would rule out that the number means this.
-
-        Args:
-            mismatch: The setting.
-            done: The fresh directions that the fit has met; part of what is returned.
-        """
+        """Measure what would rule out that a number that fresh directions met means this."""
 
 
 def confirm(mismatch: Mismatch, hypothesis: Hypothesis) -> Refutation:

@@ -48,9 +48,8 @@ LOSS_ROUNDING = 1e-13
 class Layers:
     """Blocks in forward order, as far as it was measured.
 
-    Args:
-        levels: Blocks at one place of the chain together, the lowest first; empty for no chain.
-        gates: Blocks that all of what lies below them passes through.
+    ``levels`` are the blocks at one place of the chain together, the lowest first; empty for no
+    chain.  All that lies below a gate passes through it.
     """
 
     levels: tuple[tuple[str, ...], ...] = ()

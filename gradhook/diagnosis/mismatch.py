@@ -223,11 +223,8 @@ class Mismatch:
     ) -> Probe:
         """A block probed along a direction, here.
 
-        Args:
-            block: The block.
-            direction: The direction.
-            wanted: Error at which it is sharp enough, in units of the block's residual.
-            share: Share of the elements that the direction moves.
+        ``wanted`` is the error at which it is sharp enough, in units of the block's residual, and
+        ``share`` that of the elements that the direction moves.
         """
         wanted *= block.residual_norm
         return self.measured.prober.along(

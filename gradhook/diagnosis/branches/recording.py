@@ -39,15 +39,10 @@ _OURS = (_THIS, os.path.join(os.path.dirname(_THIS), "traced_array.py"))
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One execution of an operation that chooses, at a line of the user's.
+    """One execution of an operation that chooses, with the line of the user's that asked for it.
 
-    Args:
-        operation: Its name.
-        path: File of the line.
-        line: Its number.
-        shape: Shape of the pattern.
-        sides: The pattern, truth values packed eight to the byte.
-        ties: Where operands are equal to the bit, packed; ``None`` where that tells of no kink.
+    The pattern has its truth values packed eight to the byte.  So have the ties, where operands are
+    equal to the bit; ``None`` where that tells of no kink.
     """
 
     operation: str

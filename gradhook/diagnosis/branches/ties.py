@@ -32,9 +32,8 @@ DISTANCE = 1e-9
 class TieEvidence:
     """What the operations of a loss say of a point.
 
-    Args:
-        seen: Whether some operands are equal to the bit there and move apart beside it.
-        traceable: Whether the loss that came back was still traced, so that nothing was missed.
+    Whether some operands are equal to the bit there and move apart beside it, and whether the loss
+    that came back was still traced, so that nothing was missed.
     """
 
     seen: bool

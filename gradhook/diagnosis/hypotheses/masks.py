@@ -50,7 +50,7 @@ class Column:
 
     Args:
         position: Its place in the batch.
-        on: With all rows counting alike.
+        on: It with all rows counting alike.
         off: What stands for a row that does not count.
         mask: Whether rows count or do not.
     """
