@@ -20,7 +20,6 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import ClassVar
 
 from gradhook._types import Array
@@ -39,8 +38,6 @@ __all__ = [
     "confirm",
     "name_cause",
 ]
-
-NO_ARRAYS: Mapping[str, Array] = MappingProxyType({})
 
 TINY_BLOCK = 4
 """Blocks of up to so many elements have too few of them to confirm a fit at one point."""
@@ -132,11 +129,11 @@ class Hypothesis(ABC):
 
     def predict(self) -> Mapping[str, Array]:
         """The numerical gradient by block, which fresh directions must meet; empty for nothing."""
-        return NO_ARRAYS
+        return {}
 
     def inside(self) -> Mapping[str, Array]:
         """By block, the elements that the prediction says nothing about."""
-        return NO_ARRAYS
+        return {}
 
     @abstractmethod
     def refute(self, mismatch: Mismatch) -> Refutation:

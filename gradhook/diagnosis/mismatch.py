@@ -7,7 +7,7 @@ block, its elements or slices one by one, and fresh probes along which an explan
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -130,18 +130,16 @@ class Mismatch:
     @property
     def elsewhere(self) -> list[Blocks]:
         """The analytic gradients at other points, where they are kept."""
-        return [
-            m.gradients
-            for m in self.context.measured
-            if m.setting.moves is not self.measured.setting.moves
-            and set(self.blocks) <= set(m.gradients)
-        ]
+        return [m.gradients for m in self._others() if set(self.blocks) <= set(m.gradients)]
+
+    def _others(self) -> Iterator[SettingResult]:
+        """What was measured at other points."""
+        moves = self.measured.setting.moves
+        return (m for m in self.context.measured if m.setting.moves is not moves)
 
     def seen_at_another_point(self, names: Sequence[str]) -> Mismatch | None:
         """The same blocks where another setting shows all of them wrong; ``None`` if none does."""
-        moves = self.measured.setting.moves
-        others = (m for m in self.context.measured if m.setting.moves is not moves)
-        other = next((m for m in others if all(map(m.shows_wrong, names))), None)
+        other = next((m for m in self._others() if all(map(m.shows_wrong, names))), None)
         return None if other is None else Mismatch(self.context, other, names)
 
     def enter(self) -> None:

@@ -85,6 +85,7 @@ class _Chain:
         shapes: Mapping[str, tuple[int, ...]],
     ) -> None:
         self.layers, self.good, self.shapes = layers, good, shapes
+        self.vectors = {name for name, shape in shapes.items() if is_vector(shape)}
         place = layers.place
         self.bad = sorted(bad, key=place.__getitem__)
         self.top, self.bottom = place[self.bad[-1]], place[self.bad[0]]
@@ -95,33 +96,26 @@ class _Chain:
 
     def read(self) -> str:
         """The sentence, empty where the pattern has no reading."""
-        vectors = [is_vector(self.shapes[name]) for name in self.bad]
         if len(self.bad) == 1:
             return self._one(self.bad[0])
-        if not any(vectors) and all(self._has_right_bias(name) for name in self.bad):
-            if all(is_vector(self.shapes[name]) for name in self.good):
-                return say("weights_only", wrong=self.listed)
-            return ""
+        vectors = self.vectors.intersection(self.bad)
+        right = self.vectors.intersection(self.good)
+        if not vectors and all(right.intersection(self.layers.beside(n)) for n in self.bad):
+            return say("weights_only", wrong=self.listed) if len(right) == len(self.good) else ""
         if self.beside:
             return ""
         if not self.below:
             return self._entering() if self.above else say("nothing_right", wrong=self.listed)
-        if self.top == self.bottom and len(self.bad) == 2 and sorted(vectors) == [False, True]:
+        if self.top == self.bottom and len(self.bad) == 2 and len(vectors) == 1:
             return say("one_layer", wrong=self.listed)
         return ""
 
-    def _has_right_bias(self, name: str) -> bool:
-        beside = self.layers.beside(name)
-        return any(other in self.good and is_vector(self.shapes[other]) for other in beside)
-
     def _one(self, name: str) -> str:
-        vector = is_vector(self.shapes[name])
-        beside = [n for n in self.beside if is_vector(self.shapes[n]) != vector]
+        beside = [n for n in self.beside if (n in self.vectors) != (name in self.vectors)]
         if len(beside) == 1 and len(self.layers.beside(name)) == 1:
-            if vector:
+            if name in self.vectors:
                 return say("one_bias", wrong=name, beside=beside[0])
-            lowest = self.top == 0
-            below = "; what it passes down is right" if self.below and not lowest else ""
+            below = "; what it passes down is right" if self.below else ""
             return say("one_weight", wrong=name, beside=beside[0], below=below)
         if self.above and not self.below and not self.beside and not self.layers.beside(name):
             first = self.above[0]
@@ -134,10 +128,9 @@ class _Chain:
         first, last = (gate or self.above)[0], self.bad[-1]
         beside = self.layers.beside(first)
         # A gain and a shift are of one shape, a weight and its bias are not.
-        gain = is_vector(self.shapes[first]) and any(
-            self.shapes[other] == self.shapes[first] for other in beside
-        )
-        if gain and is_vector(self.shapes[last]):
+        alike = any(self.shapes[other] == self.shapes[first] for other in beside)
+        gain = first in self.vectors and alike
+        if gain and last in self.vectors:
             formulas = f"the gradient that the layer of {first} passes down: for a normalisation, "
             formulas += "the paths through mean and variance, and its gain"
         elif gain:

@@ -37,13 +37,10 @@ def _above(mismatch: Mismatch, names: Sequence[str]) -> str | None:
     """The right block next above the wrong ones; ``None`` where a right weight lies below them."""
     order = list(mismatch.order)
     last = max(order.index(name) for name in names)
-    right_below = [
-        n
-        for n in order[:last]
-        if n in mismatch.right and not is_vector(mismatch.gradients[n].shape)
-    ]
-    above = [n for n in order[last + 1 :] if n in mismatch.right]
-    return above[0] if above and not right_below else None
+    below = [mismatch.gradients[name].shape for name in order[:last] if name in mismatch.right]
+    if not all(map(is_vector, below)):
+        return None
+    return next((name for name in order[last + 1 :] if name in mismatch.right), None)
 
 
 class Symmetric(Hypothesis):
