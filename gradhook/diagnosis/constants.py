@@ -48,25 +48,15 @@ FAMILY = {"sign_one": "G", "ce_sign": "G", "bias_mean": "B", "dropout_scale_miss
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """The numbers that a factor may come from.
+    """The numbers that a factor may come from."""
 
-    Args:
-        rows: Rows of the batch; 0 where there are none.
-        outputs: Width of the last layer; 0 where unknown.
-        counted: Rows that a mask lets count, for each mask of the batch.
-        widths: Lengths of the blocks' axes.
-        kept: Probability that dropout keeps a unit, where it is on; else 0.
-        whole: Rows of the whole batch, of which some were drawn; 0 where all were.
-        regression: Whether the batch holds a real number for every output.
-    """
-
-    rows: int = 0
-    outputs: int = 0
-    counted: tuple[int, ...] = ()
-    widths: frozenset[int] = frozenset()
-    kept: float = 0.0
-    whole: int = 0
-    regression: bool = False
+    rows: int = 0  # rows of the batch; 0 where there are none
+    outputs: int = 0  # width of the last layer; 0 where unknown
+    counted: tuple[int, ...] = ()  # rows that a mask lets count, for each mask of the batch
+    widths: frozenset[int] = frozenset()  # lengths of the blocks' axes
+    kept: float = 0.0  # probability that dropout keeps a unit, where it is on; else 0
+    whole: int = 0  # rows of the whole batch, of which some were drawn; 0 where all were
+    regression: bool = False  # whether the batch holds a real number for every output
 
     def counts(self, what: str) -> Iterator[tuple[float, str]]:
         """What a row of the table counts, with how it is written."""
@@ -139,25 +129,15 @@ def _kept(mismatch: Mismatch) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A row of the table, and what it says of a factor where its circumstance was seen.
+    """A row of the table, and what it says of a factor where its circumstance was seen."""
 
-    Args:
-        counts: What ``Sizes`` must hold for it.
-        value: The factor, of what is counted and of the rows.
-        kind: One of ``CAUSE_KINDS``.
-        shown: The constant as a user would write it.
-        words: What happened.
-        alone: Whether it can befall one block; otherwise all are concerned.
-        place: Which of the numbers of that kind it is.
-    """
-
-    counts: str
-    value: Callable[[float, int], float]
-    kind: str
-    shown: str
-    words: str
-    alone: bool = False
-    place: int = 0
+    counts: str  # what ``Sizes`` must hold for it
+    value: Callable[[float, int], float]  # the factor, of what is counted and of the rows
+    kind: str  # one of ``CAUSE_KINDS``
+    shown: str  # the constant as a user would write it
+    words: str  # what happened
+    alone: bool = False  # whether it can befall one block; otherwise all are concerned
+    place: int = 0  # which of the numbers of that kind it is
 
     def expected(self, seen: Sizes) -> float:
         """The factor that it predicts with other sizes; ``nan`` where these have none."""

@@ -67,21 +67,13 @@ class Change(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Changed:
-    """What a changed setting gave.
+    """What a changed setting gave."""
 
-    Args:
-        gradients: The analytic gradients there.
-        probes: Joint probes over the wrong blocks, along fresh directions.
-        parts: What each probe moved: block, direction, weight.
-        values: The blocks there, those that the probes moved.
-        loss: The loss there.
-    """
-
-    gradients: Blocks
-    probes: tuple[Probe, ...]
-    parts: tuple[Parts, ...] = ()
-    values: Blocks = field(default_factory=dict)
-    loss: float = math.nan
+    gradients: Blocks  # the analytic gradients there
+    probes: tuple[Probe, ...]  # joint probes over the wrong blocks, along fresh directions
+    parts: tuple[Parts, ...] = ()  # what each probe moved: block, direction, weight
+    values: Blocks = field(default_factory=dict)  # the blocks there, those that the probes moved
+    loss: float = math.nan  # the loss there
 
     def meets(self, mismatch: Mismatch, predicted: Mapping[str, Array]) -> bool:
         """Whether the numerical gradients are these, by block, along every probe."""

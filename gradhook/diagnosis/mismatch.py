@@ -72,31 +72,17 @@ FRESH = 2
 
 @dataclass(slots=True)
 class Context:
-    """What all mismatches of a check share.
-
-    Args:
-        evaluator: Calls the objective.
-        options: The check's options.
-        measured: What every setting said.
-        right: Names of the blocks judged right, as far as the wrong ones were resolved.
-        order: All blocks in forward order.
-        free: Switches that the user did not name but the functions have.
-        batch_rows: Rows of the whole batch, of which some were drawn; 0 where all were.
-
-    Attributes:
-        budget: What may be spent.
-        layers: What lies below what, once it was measured.
-    """
+    """What all mismatches of a check share."""
 
     evaluator: Evaluator
     options: Options
-    measured: Sequence[SettingResult]
-    right: frozenset[str]
-    order: Sequence[str]
-    free: Sequence[BoundSwitch] = ()
-    batch_rows: int = 0
-    budget: Budget = field(init=False)
-    layers: Layers | None = field(default=None, init=False)
+    measured: Sequence[SettingResult]  # what every setting said
+    right: frozenset[str]  # as far as the wrong ones were resolved
+    order: Sequence[str]  # all blocks in forward order
+    free: Sequence[BoundSwitch] = ()  # switches that the user did not name but the functions have
+    batch_rows: int = 0  # rows of the whole batch, of which some were drawn; 0 where all were
+    budget: Budget = field(init=False)  # what may be spent
+    layers: Layers | None = field(default=None, init=False)  # once they were measured
 
     def __post_init__(self) -> None:
         self.budget = Budget(lambda: self.evaluator.evaluations, EXPLAINING)

@@ -55,19 +55,12 @@ TRIED = 4
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WrongPart:
-    """A part of a block that is wrong, all else of the block being right.
+    """A part of a block that is wrong, all else of the block being right."""
 
-    Args:
-        mask: True inside; the block's shape.
-        words: The part in words.
-        gradient: How its gradient is called.
-        everything: Whether it is no part that stands apart: all of the block, or scattered over it.
-    """
-
-    mask: Array
-    words: str
-    gradient: str = ""
-    everything: bool = False
+    mask: Array  # true inside; the block's shape
+    words: str  # the part in words
+    gradient: str = ""  # how its gradient is called
+    everything: bool = False  # whether it is all of the block, or scattered over it
 
 
 class _BudgetSpentError(Exception):

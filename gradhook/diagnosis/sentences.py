@@ -55,17 +55,11 @@ PLACES = {
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """A sentence and what must have been measured before it is said.
+    """A sentence and what must have been measured before it is said."""
 
-    Args:
-        text: The sentence, with names in braces for what was found.
-        needs: The evidence that it needs.
-        refuted_by: What would show that it is something else; empty for places.
-    """
-
-    text: str
-    needs: str
-    refuted_by: str = ""
+    text: str  # the sentence, with names in braces for what was found
+    needs: str  # the evidence that it needs
+    refuted_by: str = ""  # what would show that it is something else; empty for places
 
 
 def _penalty(text: str, needs: str) -> Wording:

@@ -21,29 +21,17 @@ __all__ = ["WrongBlock", "is_vector", "multiple_of"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WrongBlock:
-    """One wrong block at one point.
-
-    Args:
-        name: The block.
-        gradient: The analytic gradient ``a``; the block's shape.
-        values: The block itself, ``W``, at this point; same shape.
-        directions: Directions ``v``; empty where every element was measured, in C order.
-        slopes: ``⟨n, v⟩`` for each direction, or ``n`` element by element; shape (K,).
-        errors: Their error estimates; shape (K,).
-        seen: ``⟨a, v⟩`` as the probes have it; shape (K,).
-        part: The part that is wrong, all else being right; ``None`` for all of the block.
-        shown: How the gradient of that part is called, where there is one.
-    """
+    """One wrong block at one point."""
 
     name: str
-    gradient: Array
-    values: Array
-    directions: tuple[Direction, ...]
-    slopes: Array
-    errors: Array
-    seen: Array
-    part: Array | None = None
-    shown: str = ""
+    gradient: Array  # the analytic gradient ``a``; the block's shape
+    values: Array  # the block itself, ``W``, at this point; same shape
+    directions: tuple[Direction, ...]  # ``v``; empty where every element was measured, in C order
+    slopes: Array  # ``⟨n, v⟩`` for each direction, or ``n`` element by element; shape (K,)
+    errors: Array  # their error estimates; shape (K,)
+    seen: Array  # ``⟨a, v⟩`` as the probes have it; shape (K,)
+    part: Array | None = None  # what is wrong, all else being right; ``None`` for all of it
+    shown: str = ""  # how the gradient of that part is called, where there is one
 
     @classmethod
     def of(

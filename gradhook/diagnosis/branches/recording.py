@@ -68,16 +68,11 @@ class Choice:
 
 @dataclass(slots=True)
 class Recording:
-    """What was chosen, in call order.
+    """What was chosen, in call order."""
 
-    Args:
-        choices: The operations that chose.
-        left_out: How many more there were, too large to be kept.
-        floats: Numbers that left the trace as plain floats: a loss is often returned as one.
-    """
-
-    choices: list[Choice] = field(default_factory=list)
-    left_out: int = 0
+    choices: list[Choice] = field(default_factory=list)  # the operations that chose
+    left_out: int = 0  # how many more there were, too large to be kept
+    # Numbers that left the trace as plain floats: a loss is often returned as one.
     floats: set[float] = field(default_factory=set)
     _bytes: int = 0
     _extremes: list[tuple[Array, Any, int]] = field(default_factory=list)

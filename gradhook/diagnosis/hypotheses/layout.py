@@ -7,6 +7,7 @@ is the numerical one, and nothing is left to be fitted but a penalty that was ad
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -28,19 +29,12 @@ MUCH = 1e-2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layout:
-    """A gradient whose numbers are right and stand in the wrong place.
+    """A gradient whose numbers are right and stand in the wrong place."""
 
-    Args:
-        kind: What ``Cause.kind`` says.
-        how: Where its numbers stand; empty where another block holds them.
-        move: Puts them right: ``n = move(a)``; ``None`` where another block holds them.
-        other: Name of the block that holds them.
-    """
-
-    kind: str
-    how: str = ""
-    move: Callable[[Array], Array] | None = None
-    other: str = ""
+    kind: str  # what ``Cause.kind`` says
+    how: str = ""  # where its numbers stand; empty where another block holds them
+    move: Callable[[Array], Array] | None = None  # ``n = move(a)``; ``None`` beside ``other``
+    other: str = ""  # the block that holds them
 
     def put_right(self, block: WrongBlock, gradients: Blocks) -> Array:
         """The numerical gradient that it predicts."""
@@ -51,12 +45,11 @@ def layouts(block: WrongBlock, gradients: Blocks) -> Iterator[Layout]:
     """Every layout that fits the block's shape; ``gradients`` are those of all blocks."""
     shape = block.shape
     long = [axis for axis, length in enumerate(shape) if length > 1]
-    for i in long:
-        for j in long:
-            if i < j and shape[i] == shape[j]:
-                kind = "dW_transposed" if len(shape) == 2 else "conv_channel_swap"
-                words = "transposed" if len(shape) == 2 else f"with axes {i} and {j} exchanged"
-                yield Layout(kind, words, functools.partial(np.swapaxes, axis1=i, axis2=j))
+    for i, j in itertools.combinations(long, 2):
+        if shape[i] == shape[j]:
+            kind = "dW_transposed" if len(shape) == 2 else "conv_channel_swap"
+            words = "transposed" if len(shape) == 2 else f"with axes {i} and {j} exchanged"
+            yield Layout(kind, words, functools.partial(np.swapaxes, axis1=i, axis2=j))
     for axis in long:
         for shift in (-1, 1):
             move: Any = functools.partial(np.roll, shift=shift, axis=axis)

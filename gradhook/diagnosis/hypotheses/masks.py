@@ -46,19 +46,12 @@ class Dropout(Hypothesis):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Column:
-    """An item of the batch that may weigh its rows.
+    """An item of the batch that may weigh its rows."""
 
-    Args:
-        position: Its place in the batch.
-        on: It with all rows counting alike.
-        off: What stands for a row that does not count.
-        mask: Whether rows count or do not.
-    """
-
-    position: int
-    on: Array
-    off: Any
-    mask: bool
+    position: int  # its place in the batch
+    on: Array  # it with all rows counting alike
+    off: Any  # what stands for a row that does not count
+    mask: bool  # whether rows count or do not
 
     @classmethod
     def of(cls, position: int, item: Any, rows: int) -> Column | None:
