@@ -8,8 +8,7 @@ scale of attention a product of queries and keys.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from typing import TypeGuard
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -30,13 +29,10 @@ TELLING_BEND = 1e-4
 
 def adds_up_over_outputs(mismatch: Mismatch, outputs: int) -> Trial | None:
     """Whether a change in two columns of the targets changes the loss as both changes do."""
-    batch = mismatch.evaluator.batch
-    for position in range(len(batch) - 1, 0, -1):
-        item = batch[position]
-        if not (_is_real(item) and item.ndim > 1 and item.shape[-1] == outputs > 1):
+    for position, item, far in _real_items(mismatch):
+        if not (position and item.ndim > 1 and item.shape[-1] == outputs > 1):
             continue
         first, second = item.copy(), item.copy()
-        far = float(np.std(item)) or 1.0
         first[..., 0] += far
         second[..., 1] += far
         seen = _losses(mismatch, position, [item, first, second, first + second - item])
@@ -53,12 +49,8 @@ def adds_up_over_outputs(mismatch: Mismatch, outputs: int) -> Trial | None:
 
 def is_a_square(mismatch: Mismatch) -> Trial | None:
     """Whether the loss is quadratic in an item of the batch, as squares are in their targets."""
-    batch, found = mismatch.evaluator.batch, None
-    for position in range(len(batch) - 1, -1, -1):
-        item = batch[position]
-        if not _is_real(item):
-            continue
-        far = float(np.std(item)) or 1.0
+    found = None
+    for position, item, far in _real_items(mismatch):
         seen = _losses(mismatch, position, [item + k * far for k in range(-1, 3)])
         if seen is None:
             continue
@@ -119,8 +111,11 @@ def _scaled(value: Array, scale: Array, axis: int) -> Array:
     return np.moveaxis(np.moveaxis(value, axis, -1) * scale, -1, axis)
 
 
-def _is_real(item: object) -> TypeGuard[Array]:
-    return isinstance(item, np.ndarray) and item.dtype.kind == "f" and item.size > 0
+def _real_items(mismatch: Mismatch) -> Iterator[tuple[int, Array, float]]:
+    """Items of real numbers, the last first, with their place in the batch and their spread."""
+    for position, item in reversed(list(enumerate(mismatch.evaluator.batch))):
+        if isinstance(item, np.ndarray) and item.dtype.kind == "f" and item.size:
+            yield position, item, float(np.std(item)) or 1.0
 
 
 def _losses(mismatch: Mismatch, position: int, items: Sequence[Array]) -> list[float] | None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gradhook._types import Array, Blocks
+from gradhook._types import Array
 from gradhook.diagnosis.acts_as_bias import may_be_biases
 from gradhook.diagnosis.experiment import Turned, another_point, revisit, vanishes, without
 from gradhook.diagnosis.fit import Fitted, Prediction, alike, fitted
@@ -162,8 +162,11 @@ class PenaltySwitch(Hypothesis):
             return NOT_MADE
         if not vanishes(mismatch, changed, self.blocks, additive=True):
             return Refutation((Trial("the penalty turned off", "the difference stays", True),))
-        told = _told_of_all(mismatch, self.blocks, changed.gradients)
-        sharper = PenaltySwitch(self.blocks, self.switches, told)
+        held = {n: mismatch.gradients[n] - changed.gradients[n] for n in self.blocks}
+        w = own_name(self.blocks, "W")
+        told = [_told(mismatch, name, analytic, w) for name, analytic in held.items()]
+        alike = len({each.kind for each in told}) == 1
+        sharper = PenaltySwitch(self.blocks, self.switches, told[0] if alike else None)
         return Refutation((Trial("the penalty turned off", "the difference vanishes"),), sharper)
 
     def sentence(self) -> str:
@@ -184,13 +187,6 @@ def told_by_switch(mismatch: Mismatch, names: Sequence[str]) -> Refutation:
             return found
         refuted = found if found.made else refuted
     return refuted
-
-
-def _told_of_all(mismatch: Mismatch, names: Sequence[str], off: Blocks) -> Told:
-    """What is wrong with a penalty of blocks whose gradients without it are ``off``."""
-    w = own_name(names, "W")
-    told = [_told(mismatch, name, mismatch.gradients[name] - off[name], w) for name in names]
-    return told[0] if len({each.kind for each in told}) == 1 else Told()
 
 
 def _told(mismatch: Mismatch, name: str, analytic: Array, shown: str) -> Told:
