@@ -28,9 +28,9 @@ from gradhook.verdict.evidence import Probe
 
 __all__ = [
     "SAME_GRADIENT",
-    "Change",
     "Changed",
     "Turned",
+    "Variation",
     "another_point",
     "changed",
     "loss_with",
@@ -56,7 +56,7 @@ TELLING_DERIVATIVE = 30.0
 """How far a derivative must stand out of its error for a vanished fault to mean anything."""
 
 
-class Change(TypedDict, total=False):
+class Variation(TypedDict, total=False):
     """What is changed of a setting; what is left out, or ``None``, stays."""
 
     switches: Turned | None
@@ -85,7 +85,7 @@ class Changed:
 
 
 def revisit(
-    mismatch: Mismatch, names: Sequence[str], *, probes: int = FRESH, **change: Unpack[Change]
+    mismatch: Mismatch, names: Sequence[str], *, probes: int = FRESH, **change: Unpack[Variation]
 ) -> Changed | None:
     """Measure blocks with something changed, and come back; ``None`` outside the domain.
 
@@ -110,7 +110,7 @@ def revisit(
 
 
 @contextlib.contextmanager
-def changed(mismatch: Mismatch, **change: Unpack[Change]) -> Iterator[Setting]:
+def changed(mismatch: Mismatch, **change: Unpack[Variation]) -> Iterator[Setting]:
     """Stand in the setting with something changed, and come back to it."""
     evaluator = mismatch.evaluator
     given: dict[str, Any] = {key: value for key, value in change.items() if value is not None}
@@ -127,7 +127,7 @@ def changed(mismatch: Mismatch, **change: Unpack[Change]) -> Iterator[Setting]:
         mismatch.enter()
 
 
-def losses(mismatch: Mismatch, changes: Sequence[Change]) -> list[float] | None:
+def losses(mismatch: Mismatch, changes: Sequence[Variation]) -> list[float] | None:
     """The loss with one change after the other; ``None`` where not all can be evaluated."""
     if mismatch.budget.left < len(changes):
         return None
@@ -182,7 +182,7 @@ def vanishing(
     tried: str,
     *,
     stays: bool = False,
-    **change: Unpack[Change],
+    **change: Unpack[Variation],
 ) -> Trial | None:
     """Whether the difference vanishes with something changed, or stays, where it should.
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from gradhook._types import Array
-from gradhook.diagnosis.experiment import Change, losses, without
+from gradhook.diagnosis.experiment import Variation, losses, without
 from gradhook.diagnosis.hypothesis import Trial
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.wrong_block import is_vector
@@ -121,7 +121,7 @@ def _real_items(mismatch: Mismatch) -> Iterator[tuple[int, Array, float]]:
 def _losses(mismatch: Mismatch, position: int, items: Sequence[Array]) -> list[float] | None:
     """The loss with each of these in the place of an item of the batch."""
     batch = mismatch.evaluator.batch
-    changes: list[Change] = [
+    changes: list[Variation] = [
         {"batch": (*batch[:position], item, *batch[position + 1 :])} for item in items
     ]
     return losses(mismatch, changes)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from gradhook._types import Array, Batch
-from gradhook.diagnosis.experiment import Change, Turned, losses, taken_rows, vanishing, without
+from gradhook.diagnosis.experiment import Turned, Variation, losses, taken_rows, vanishing, without
 from gradhook.diagnosis.hypothesis import Hypothesis, Refutation, Trial
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import listed, say
@@ -113,7 +113,7 @@ def weighs_rows(mismatch: Mismatch, column: Column) -> Trial | None:
     off = column.on.copy()
     off.reshape(-1)[some] = column.off
     pairs = itertools.product((off, column.on), (batch, exchanged))
-    changes: list[Change] = [{"batch": _replaced(b, column, values)} for values, b in pairs]
+    changes: list[Variation] = [{"batch": _replaced(b, column, values)} for values, b in pairs]
     found = losses(mismatch, changes)
     if found is None:
         return None
