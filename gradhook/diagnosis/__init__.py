@@ -1,1 +1,1 @@
-"""Where a gradient is wrong, and why: one hypothesis a file, each tried on fresh lines."""
+"""Where a gradient is wrong, and why: each hypothesis tried on fresh lines."""

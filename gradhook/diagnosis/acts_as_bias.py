@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradhook._types import Array
-from gradhook.diagnosis.experiment import changed, with_rows
+from gradhook.diagnosis.experiment import changed, loss_with, with_rows
 from gradhook.diagnosis.hypothesis import Trial
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.wrong_block import is_vector
@@ -40,15 +40,10 @@ BIAS_TEST_COST = 10
 
 
 def outer_factors(gradient: Array, outputs: int) -> tuple[Array, Array, bool] | None:
-    """``x`` and ``d`` of a weight's gradient ``x ⊗ d``, and whether it is stored transposed.
+    """``x`` and ``d`` of a weight's gradient ``x ⊗ d`` on one row, and whether it is transposed.
 
-    Args:
-        gradient: On one row; shape (inputs, outputs), (outputs, inputs) or, for one output,
-            (inputs,).
-        outputs: Length of ``d``.
-
-    Returns:
-        ``None`` where the gradient is no outer product, or has no axis of that length.
+    ``None`` where the gradient is no outer product, or has no axis of as many outputs.  With one
+    output its shape may be (inputs,).
     """
     if gradient.ndim == 1 and outputs == 1:
         gradient = gradient[:, None]
@@ -72,17 +67,13 @@ def outer_factors(gradient: Array, outputs: int) -> tuple[Array, Array, bool] | 
 def acts_as_bias(mismatch: Mismatch, bias: str, weight: str) -> Trial | None:
     """Whether moving one block does what moving the other does; ``None`` where it cannot be told.
 
-    Args:
-        mismatch: The setting.
-        bias: A block with one axis longer than one, or none.
-        weight: The weight, whose analytic gradient is right but for a factor.
+    The gradient of the weight must be right but for a factor.
     """
     batch, evaluator = with_rows(mismatch, [0]), mismatch.evaluator
     if batch is None or mismatch.budget.left < BIAS_TEST_COST:
         return None
-    workspace = evaluator.workspace
     with changed(mismatch, batch=batch), contextlib.suppress(Exception):
-        b, w = workspace.values(bias), workspace.values(weight)
+        b, w = map(evaluator.workspace.values, (bias, weight))
         loss, gradients = evaluator.loss_and_gradients()
         factors = outer_factors(gradients[weight], b.size)
         if factors is None:
@@ -95,10 +86,7 @@ def acts_as_bias(mismatch: Mismatch, bias: str, weight: str) -> Trial | None:
 
         def after(t: float, name: str) -> float:
             start, along = (b, u) if name == bias else (w, outer)
-            workspace.overwrite({name: start + t * along.reshape(start.shape)})
-            value = evaluator.loss()
-            workspace.overwrite({name: start})
-            return value
+            return loss_with(mismatch, name, start + t * along.reshape(start.shape))
 
         unit = float(np.sqrt(np.mean(b**2))) or typical_scale(b.shape)
         t = SLOPE_STEP * unit
@@ -123,12 +111,7 @@ def acts_as_bias(mismatch: Mismatch, bias: str, weight: str) -> Trial | None:
 
 @dataclass(frozen=True, slots=True)
 class Bias:
-    """What was found of a block that may be a bias.
-
-    Args:
-        weight: The weight whose bias it is, or may be; empty where there is none.
-        trial: What was measured; ``None`` where it could not be told.
-    """
+    """The weight whose bias a block is, or may be, with what was measured; empty for none."""
 
     weight: str = ""
     trial: Trial | None = None
@@ -144,39 +127,31 @@ def bias_of(mismatch: Mismatch, name: str) -> Bias:
 
     Where no row tells, because weights act at several positions or rows are coupled, both must
     stand at one place of the chain of layers, if there is one.
-
-    Args:
-        mismatch: The setting.
-        name: The block.
     """
-    size = mismatch.gradients[name].size
-    order = list(mismatch.order)
+    size, order = mismatch.gradients[name].size, list(mismatch.order)
     place = order.index(name)
-    near = sorted(order, key=lambda other: abs(order.index(other) - place + 0.5))
     unsure, refuted = "", Bias()
-    for weight in near:
+    for weight in sorted(order, key=lambda other: abs(order.index(other) - place + 0.5)):
         shape = mismatch.gradients[weight].shape
         fits = size in (shape[:1] + shape[-1:]) and not is_vector(shape)
         fits = fits or (size == 1 and len(shape) == 1 and shape[0] > 1)
         if weight == name or not fits:
             continue
         trial = acts_as_bias(mismatch, name, weight)
-        if trial is not None and not trial.refuted:
-            return Bias(weight, trial)
         if trial is None:
             unsure = unsure or weight
-        else:
+        elif trial.refuted:
             refuted = Bias(weight, trial)
+        else:
+            return Bias(weight, trial)
     if not unsure:
         return refuted
     layers = mismatch.context.layers_of(mismatch)
     if not layers:
         return Bias(unsure)
-    tried = "each block set to zero in turn"
-    both = f"the gradients of {name} and {unsure} vanish"
-    if unsure in layers.beside(name):
-        return Bias(unsure, Trial(tried, f"{both} together"))
-    return Bias(unsure, Trial(tried, f"{both} apart", refuted=True))
+    beside = unsure in layers.beside(name)
+    out = f"the gradients of {name} and {unsure} vanish {'together' if beside else 'apart'}"
+    return Bias(unsure, Trial("each block set to zero in turn", out, refuted=not beside))
 
 
 def may_be_biases(mismatch: Mismatch, names: Sequence[str]) -> bool:

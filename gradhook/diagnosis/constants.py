@@ -8,11 +8,28 @@ several readings all are named.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
 
-__all__ = ["READINGS", "Meaning", "Reading", "Sizes", "meanings", "nice"]
+import numpy as np
+
+from gradhook._types import Array, Batch
+from gradhook.diagnosis.mismatch import Mismatch, rows_of
+from gradhook.diagnosis.wrong_block import is_vector
+
+__all__ = [
+    "ATTENTION",
+    "READINGS",
+    "Reader",
+    "Reading",
+    "Sizes",
+    "meanings",
+    "nice",
+    "rows_that_count",
+    "sizes_seen",
+]
 
 SNAP = 1e-6
 """Relative distance at which a factor counts as the constant, where its own error is smaller."""
@@ -23,28 +40,23 @@ LAYERS = 4
 LARGEST_DENOMINATOR = 12
 """Of fractions that a factor without a meaning is shown as."""
 
+ATTENTION = "attention_scale_missing"
+
+FAMILY = {"sign_one": "G", "ce_sign": "G", "bias_mean": "B", "dropout_scale_missing": "W"}
+"""Families of what a factor may mean; all others are S."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """The numbers that a factor may come from.
+    """The numbers that a factor may come from."""
 
-    Args:
-        rows: Rows of the batch; 0 where there are none.
-        outputs: Width of the last layer; 0 where unknown.
-        counted: Rows that a mask lets count, for each mask of the batch.
-        widths: Lengths of the blocks' axes.
-        kept: Probability that dropout keeps a unit, where it is on; else 0.
-        whole: Rows of the whole batch, of which some were drawn; 0 where all were.
-        regression: Whether the batch holds a real number for every output.
-    """
-
-    rows: int = 0
-    outputs: int = 0
-    counted: tuple[int, ...] = ()
-    widths: frozenset[int] = frozenset()
-    kept: float = 0.0
-    whole: int = 0
-    regression: bool = False
+    rows: int = 0  # rows of the batch; 0 where there are none
+    outputs: int = 0  # width of the last layer; 0 where unknown
+    counted: tuple[int, ...] = ()  # rows that a mask lets count, for each mask of the batch
+    widths: frozenset[int] = frozenset()  # lengths of the blocks' axes
+    kept: float = 0.0  # probability that dropout keeps a unit, where it is on; else 0
+    whole: int = 0  # rows of the whole batch, of which some were drawn; 0 where all were
+    regression: bool = False  # whether the batch holds a real number for every output
 
     def counts(self, what: str) -> Iterator[tuple[float, str]]:
         """What a row of the table counts, with how it is written."""
@@ -66,138 +78,132 @@ class Sizes:
             yield from ((kept**k, name) for k, name in enumerate(names, start=1))
 
 
+def sizes_seen(mismatch: Mismatch, batch: Batch | None = None) -> Sizes:
+    """The sizes of the mismatch's batch, or of another one."""
+    batch = mismatch.evaluator.batch if batch is None else batch
+    rows = rows_of(batch, mismatch.options.sample_axis)
+    shapes = [mismatch.gradients[name].shape for name in mismatch.order]
+    outputs = next((shape[-1] for shape in reversed(shapes) if shape), 0)
+    counting = [_counting(item, rows) for item in batch]
+    reals = [x for x in batch[1:] if isinstance(x, np.ndarray) and x.dtype.kind == "f"]
+    return Sizes(
+        rows,
+        outputs,
+        counted=tuple(int(np.count_nonzero(mask)) for mask in counting if mask is not None),
+        widths=frozenset(length for shape in shapes for length in shape),
+        kept=_kept(mismatch),
+        whole=mismatch.context.batch_rows,
+        regression=any(item.ndim > 1 and item.shape[-1] == outputs for item in reals),
+    )
+
+
+def rows_that_count(mismatch: Mismatch) -> list[int]:
+    """Rows that the first mask of the batch lets count; none where it has no mask."""
+    for item in mismatch.evaluator.batch:
+        counting = _counting(item, mismatch.rows)
+        if counting is not None and counting.shape == (mismatch.rows,):
+            return [int(row) for row in np.flatnonzero(counting)]
+    return []
+
+
+def _counting(item: object, rows: int) -> Array | None:
+    """What a mask lets count, or labels of which those below zero do not; ``None`` for neither."""
+    if not isinstance(item, np.ndarray):
+        return None
+    if item.dtype.kind == "i":
+        return item >= 0 if np.any(item < 0) else None
+    if item.shape != (rows,) or item.dtype.kind not in "bf":
+        return None
+    return item != 0 if set(np.unique(item)) <= {0, 1} else None
+
+
+def _kept(mismatch: Mismatch) -> float:
+    """Probability that dropout keeps a unit, where a switch says so and it is on."""
+    for switch, state in mismatch.measured.setting.switches:
+        value: Any = switch.on
+        is_on = switch.role == "dropout" and state == "on"
+        if is_on and isinstance(value, (int, float)) and 0 < value < 1:
+            return float(value if switch.off_values[:1] == (1.0,) else 1 - value)
+    return 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A row of the table.
+    """A row of the table, and what it says of a factor where its circumstance was seen."""
 
-    Args:
-        counts: What ``Sizes`` must hold for it.
-        value: The factor, of what is counted and of the rows.
-        kind: One of ``CAUSE_KINDS``.
-        shown: The constant as a user would write it.
-        words: What happened.
-        alone: Whether it can befall one block; otherwise all are concerned.
-    """
+    counts: str  # what ``Sizes`` must hold for it
+    value: Callable[[float, int], float]  # the factor, of what is counted and of the rows
+    kind: str  # one of ``CAUSE_KINDS``
+    shown: str  # the constant as a user would write it
+    words: str  # what happened
+    alone: bool = False  # whether it can befall one block; otherwise all are concerned
+    place: int = 0  # which of the numbers of that kind it is
 
-    counts: str
-    value: Callable[[float, int], float]
-    kind: str
-    shown: str
-    words: str
-    alone: bool = False
+    def expected(self, seen: Sizes) -> float:
+        """The factor that it predicts with other sizes; ``nan`` where these have none."""
+        counted = [number for number, _ in seen.counts(self.counts)][self.place :]
+        return self.value(counted[0], seen.rows) if counted else math.nan
 
 
 READINGS: tuple[Reading, ...] = (
     Reading("nothing", lambda c, n: -1.0, "sign_one", "-1", "the sign is wrong", True),
-    Reading(
-        "rows", lambda c, n: c, "no_1_over_N", "{c}",
-        "the loss is a mean over the {c} rows, the gradient a sum", True,
-    ),
-    Reading(
-        "rows", lambda c, n: 1 / c, "extra_1_over_N", "1/{c}",
-        "divided by the number of rows ({c}) once too often", True,
-    ),
-    Reading(
-        "outputs", lambda c, n: 1 / c, "mse_mean_outputs", "1/{c}",
-        "the loss sums over the {c} outputs, the gradient averages",
-    ),
-    Reading(
-        "outputs", lambda c, n: c, "mse_mean_outputs", "{c}",
-        "the loss averages over the {c} outputs, the gradient sums",
-    ),
-    Reading(
-        "counted", lambda c, n: c, "no_1_over_N", "{c}",
-        "the loss is a mean over the {c} rows that count, the gradient a sum",
-    ),
-    Reading(
-        "counted", lambda c, n: 1 / c, "extra_1_over_N", "1/{c}",
-        "divided by the {c} rows that count once too often",
-    ),
-    Reading(
-        "counted", lambda c, n: c / n, "mask_denominator", "{c}/{n}",
-        "divided by all {n} rows, where the loss divides by the {c} that the mask lets count",
-    ),
-    Reading(
-        "counted", lambda c, n: n / c, "mask_denominator", "{n}/{c}",
-        "divided by the {c} rows that the mask lets count, where the loss divides by all {n}",
-    ),
-    Reading(
-        "whole", lambda c, n: n / c, "scale", "{n}/{c}",
-        "divided by {c}, the rows of the whole batch, where {n} were drawn: pass samples=None",
-    ),
-    Reading(
-        "whole", lambda c, n: c / n, "scale", "{c}/{n}",
-        "the loss divides by {c}, the rows of the whole batch, where {n} were drawn: pass "
-        "samples=None",
-    ),
-    Reading(
-        "nothing", lambda c, n: 0.5, "mse_no_two", "1/2",
-        "the 2 of the derivative of a square is missing",
-    ),
-    Reading(
-        "nothing", lambda c, n: 2.0, "factor_two", "2",
-        "counted twice, or the loss has a 1/2 that the gradient lacks", True,
-    ),
-    Reading(
-        "kept", lambda c, n: c, "dropout_scale_missing", "{c}",
-        "dropout scales forward and not backward", True,
-    ),
-    Reading(
-        "kept", lambda c, n: 1 / c, "dropout_scale_missing", "1/{c}",
-        "dropout scales forward and not backward", True,
-    ),
-    Reading(
-        "widths", lambda c, n: math.sqrt(c), "attention_scale_missing", "sqrt({c})",
-        "1/sqrt({c}) stands in one of both passes only", True,
-    ),
-    Reading(
-        "widths", lambda c, n: 1 / math.sqrt(c), "attention_scale_missing", "1/sqrt({c})",
-        "1/sqrt({c}) stands in one of both passes only", True,
-    ),
+    Reading("rows", lambda c, n: c, "no_1_over_N", "{c}",
+            "the loss is a mean over the {c} rows, the gradient a sum", True),
+    Reading("rows", lambda c, n: 1 / c, "extra_1_over_N", "1/{c}",
+            "divided by the number of rows ({c}) once too often", True),
+    Reading("outputs", lambda c, n: 1 / c, "mse_mean_outputs", "1/{c}",
+            "the loss sums over the {c} outputs, the gradient averages"),
+    Reading("outputs", lambda c, n: c, "mse_mean_outputs", "{c}",
+            "the loss averages over the {c} outputs, the gradient sums"),
+    Reading("counted", lambda c, n: c, "no_1_over_N", "{c}",
+            "the loss is a mean over the {c} rows that count, the gradient a sum"),
+    Reading("counted", lambda c, n: 1 / c, "extra_1_over_N", "1/{c}",
+            "divided by the {c} rows that count once too often"),
+    Reading("counted", lambda c, n: c / n, "mask_denominator", "{c}/{n}",
+            "divided by all {n} rows, where the loss divides by the {c} that the mask lets count"),
+    Reading("counted", lambda c, n: n / c, "mask_denominator", "{n}/{c}",
+            "divided by the {c} rows that the mask lets count, where the loss divides by all {n}"),
+    Reading("whole", lambda c, n: n / c, "scale", "{n}/{c}",
+            "divided by {c}, the rows of the whole batch, where {n} were drawn: pass samples=None"),
+    Reading("whole", lambda c, n: c / n, "scale", "{c}/{n}",
+            "the loss divides by {c}, the rows of the whole batch, where {n} were drawn: pass "
+            "samples=None"),
+    Reading("nothing", lambda c, n: 0.5, "mse_no_two", "1/2",
+            "the 2 of the derivative of a square is missing"),
+    Reading("nothing", lambda c, n: 2.0, "factor_two", "2",
+            "counted twice, or the loss has a 1/2 that the gradient lacks", True),
+    Reading("kept", lambda c, n: c, "dropout_scale_missing", "{c}",
+            "dropout scales forward and not backward", True),
+    Reading("kept", lambda c, n: 1 / c, "dropout_scale_missing", "1/{c}",
+            "dropout scales forward and not backward", True),
+    Reading("widths", lambda c, n: math.sqrt(c), "attention_scale_missing", "sqrt({c})",
+            "1/sqrt({c}) stands in one of both passes only", True),
+    Reading("widths", lambda c, n: 1 / math.sqrt(c), "attention_scale_missing", "1/sqrt({c})",
+            "1/sqrt({c}) stands in one of both passes only", True),
 )  # fmt: skip
 """Every reading of a factor, the likeliest first."""
 
+MEAN = Reading("mean", lambda c, n: math.nan, "bias_mean", "1/{c}",
+               "averaged over the batch instead of summed", True)  # fmt: skip
+"""Of biases: averaged over rows, or over rows and positions."""
 
-@dataclass(frozen=True, slots=True)
-class Meaning:
-    """One reading of a factor where its circumstance was seen.
-
-    Args:
-        kind: One of ``CAUSE_KINDS``.
-        shown: The constant as a user would write it.
-        words: What happened.
-        alone: Whether it can befall one block; otherwise all are concerned.
-        counts: What it counts.
-        reading: The row of the table.
-        place: Which of the numbers of that kind it is.
-    """
-
-    kind: str
-    shown: str
-    words: str
-    alone: bool = False
-    counts: str = "nothing"
-    reading: Reading | None = None
-    place: int = 0
-
-    def expected(self, seen: Sizes) -> float:
-        """The factor that it predicts with other sizes; ``nan`` where these have none."""
-        counted = list(seen.counts(self.counts))
-        if self.reading is None or self.place >= len(counted):
-            return math.nan
-        return self.reading.value(counted[self.place][0], seen.rows)
+SUM = Reading("rows", lambda c, n: c, "no_1_over_N", "{c}",
+              "a sum over the {c} rows, where the loss is a mean over them", True)  # fmt: skip
+"""Of biases: what a factor of the number of rows is."""
 
 
-def meanings(factor: float, error: float, seen: Sizes) -> list[Meaning]:
+def meanings(
+    factor: float, error: float, seen: Sizes, among: Sequence[Reading] = READINGS
+) -> list[Reading]:
     """Every meaning of ``a = factor · n``, likeliest first."""
     allowed = max(3 * error, SNAP * abs(factor))
     found = []
-    for row in READINGS:
+    for row in among:
         for place, (counted, written) in enumerate(seen.counts(row.counts)):
             if abs(factor - row.value(counted, seen.rows)) <= allowed:
                 fill = {"c": written, "n": seen.rows}
                 shown, words = row.shown.format(**fill), row.words.format(**fill)
-                found.append(Meaning(row.kind, shown, words, row.alone, row.counts, row, place))
+                found.append(replace(row, shown=shown, words=words, place=place))
     return found
 
 
@@ -207,3 +213,42 @@ def nice(factor: float, error: float) -> str:
     if abs(factor - float(fraction)) <= max(3 * error, SNAP * abs(factor)):
         return str(fraction)
     return f"{factor:.6g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """The blocks that share a factor; ``everything`` if no other block was judged right."""
+
+    names: Sequence[str]
+    everything: bool
+    shapes: Sequence[tuple[int, ...]]
+
+    def readings(self, factor: float, error: float, seen: Sizes) -> list[Reading]:
+        """The meanings of ``a = factor · n`` for these blocks, likeliest first."""
+        if all(map(is_vector, self.shapes)) and not self.everything:
+            inverse = 1 / factor if factor else 0.0
+            whole = round(inverse) if abs(inverse) < 1e9 else 0
+            if whole >= 2 and abs(inverse - whole) <= max(1e-6, 3 * error / factor**2):
+                return [replace(MEAN, shown=f"1/{whole}")]
+            if summed := meanings(factor, error, seen, [SUM]):
+                return summed
+        # A factor of the loss reaches every block; queries and keys are two and not all there is.
+        pair = len(self.names) > 1 and not self.everything
+        fitting = [m for m in meanings(factor, error, seen) if m.alone or self.everything]
+        fitting = [m for m in fitting if pair or m.kind != ATTENTION]
+        return sorted(fitting, key=lambda meaning: meaning.kind != ATTENTION)
+
+    def kind(self, readings: Sequence[Reading]) -> tuple[str, str]:
+        """Family and kind."""
+        kind = readings[0].kind if readings else "scale"
+        if kind == "sign_one" and self.everything and len(self.names) > 1:
+            kind = "ce_sign"
+        return FAMILY.get(kind, "S"), kind
+
+    def words(self, readings: Sequence[Reading], factor: float, error: float) -> tuple[str, str]:
+        """The constant as a user would write it, and what it means."""
+        shown = readings[0].shown if readings else nice(factor, error)
+        if self.kind(readings)[1] == "ce_sign":
+            return shown, "the sign is wrong everywhere (or the loss is a score to be maximised)"
+        words = " or ".join(dict.fromkeys(meaning.words for meaning in readings))
+        return shown, words or "a constant factor"

@@ -11,13 +11,14 @@ import contextlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypedDict, Unpack
 
 import numpy as np
 
 from gradhook._types import Array, Batch, Blocks
-from gradhook.diagnosis.mismatch import FRESH, Mismatch
-from gradhook.evaluation.directions import Move, RandomDirection, seeded
+from gradhook.diagnosis.hypothesis import Trial
+from gradhook.diagnosis.mismatch import FRESH, Mismatch, Parts, is_met
+from gradhook.evaluation.directions import Move, seeded
 from gradhook.evaluation.points import nearby
 from gradhook.objective.parameters import map_leaves
 from gradhook.objective.switches import BoundSwitch, Role, SwitchState
@@ -29,17 +30,21 @@ __all__ = [
     "SAME_GRADIENT",
     "Changed",
     "Turned",
+    "Variation",
     "another_point",
     "changed",
+    "loss_with",
+    "losses",
     "revisit",
+    "same_gradient",
+    "taken_rows",
     "vanishes",
+    "vanishing",
     "with_rows",
     "without",
 ]
 
 Turned: TypeAlias = Sequence[tuple[BoundSwitch, SwitchState]]
-
-Parts: TypeAlias = Sequence[tuple[str, RandomDirection, float]]
 
 SAME_GRADIENT = 1e-9
 """Relative difference below which two analytic gradients are the same."""
@@ -51,72 +56,45 @@ TELLING_DERIVATIVE = 30.0
 """How far a derivative must stand out of its error for a vanished fault to mean anything."""
 
 
+class Variation(TypedDict, total=False):
+    """What is changed of a setting; what is left out, or ``None``, stays."""
+
+    switches: Turned | None
+    batch: Batch | None
+    values: Mapping[str, Array] | None  # blocks that are replaced
+    moves: Mapping[str, Move] | None  # displacements from the current point
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Changed:
-    """What a changed setting gave.
+    """What a changed setting gave."""
 
-    Args:
-        gradients: The analytic gradients there.
-        probes: Joint probes over the wrong blocks, along fresh directions.
-        parts: What each probe moved: block, direction, weight.
-        values: The blocks there, those that the probes moved.
-        loss: The loss there.
-    """
-
-    gradients: Blocks
-    probes: tuple[Probe, ...]
-    parts: tuple[Parts, ...] = ()
-    values: Blocks = field(default_factory=dict)
-    loss: float = math.nan
+    gradients: Blocks  # the analytic gradients there
+    probes: tuple[Probe, ...]  # joint probes over the wrong blocks, along fresh directions
+    parts: tuple[Parts, ...] = ()  # what each probe moved: block, direction, weight
+    values: Blocks = field(default_factory=dict)  # the blocks there, those that the probes moved
+    loss: float = math.nan  # the loss there
 
     def meets(self, mismatch: Mismatch, predicted: Mapping[str, Array]) -> bool:
-        """Whether the numerical gradients are these, along every probe.
-
-        Args:
-            mismatch: The setting, whose residuals give the unit.
-            predicted: By block.
-        """
-        tolerance = mismatch.options.tolerance
+        """Whether the numerical gradients are these, by block, along every probe."""
         for probe, parts in zip(self.probes, self.parts, strict=True):
-            expected = math.fsum(w * v.dot(predicted[n]) for n, v, w in parts)
-            size = math.fsum(abs(w) * float(np.linalg.norm(predicted[n])) for n, _, w in parts)
-            off, allowed = abs(probe.slope.value - expected), probe.slope.error + 1e-13 * size
-            # Each block counts one, by the weights, at the mismatch itself.
-            here = max(1.0, abs(probe.residual) / math.sqrt(len(parts)))
-            most = tolerance.explained * 3 * math.sqrt(len(parts)) * here
-            if not (off <= tolerance.resolved * allowed and off + allowed <= most):
+            unit = max(1.0, abs(probe.residual) / math.sqrt(len(parts)))
+            if not is_met(probe, parts, predicted, mismatch.options.tolerance, unit):
                 return False
         return bool(self.probes)
 
 
 def revisit(
-    mismatch: Mismatch,
-    names: Sequence[str],
-    *,
-    switches: Turned | None = None,
-    batch: Batch | None = None,
-    values: Mapping[str, Array] | None = None,
-    moves: Mapping[str, Move] | None = None,
-    probes: int = FRESH,
+    mismatch: Mismatch, names: Sequence[str], *, probes: int = FRESH, **change: Unpack[Variation]
 ) -> Changed | None:
-    """Measure blocks with something changed; ``None`` where that is outside the domain.
+    """Measure blocks with something changed, and come back; ``None`` outside the domain.
 
-    Args:
-        mismatch: The setting, to which the evaluator comes back.
-        names: Blocks that the joint probes move.
-        switches: Other switches.
-        batch: Another batch.
-        values: Blocks that are replaced, none of ``names``.
-        moves: Displacements from the current point, to another point.
-        probes: How many.
+    None of the blocks that the joint probes move may be one that is replaced.
     """
     evaluator = mismatch.evaluator
     if mismatch.budget.left < 1 + 4 * probes:
         return None
-    with (
-        changed(mismatch, switches=switches, batch=batch, values=values, moves=moves) as setting,
-        contextlib.suppress(Exception),
-    ):
+    with changed(mismatch, **change) as setting, contextlib.suppress(Exception):
         loss, gradients = evaluator.loss_and_gradients()
         finite = all(np.all(np.isfinite(gradients[name])) for name in names)
         if not (math.isfinite(loss) and finite):
@@ -125,37 +103,50 @@ def revisit(
         prober = Prober(entered, like=mismatch.measured.prober)
         parts = [mismatch.fresh(names, FRESH + k) for k in range(probes)]
         seen = [mismatch.joint(prober, each) for each in parts]
-        there = {name: evaluator.workspace.values(name) for name in names} if moves else {}
+        moved = names if change.get("moves") else ()
+        there = {name: evaluator.workspace.values(name) for name in moved}
         return Changed(gradients, tuple(seen), tuple(parts), there, loss)
     return None
 
 
 @contextlib.contextmanager
-def changed(
-    mismatch: Mismatch,
-    *,
-    switches: Turned | None = None,
-    batch: Batch | None = None,
-    values: Mapping[str, Array] | None = None,
-    moves: Mapping[str, Move] | None = None,
-) -> Iterator[Setting]:
+def changed(mismatch: Mismatch, **change: Unpack[Variation]) -> Iterator[Setting]:
     """Stand in the setting with something changed, and come back to it."""
-    evaluator, setting = mismatch.evaluator, mismatch.measured.setting
-    setting = replace(
-        setting,
-        moves=setting.moves if moves is None else moves,
-        batch=setting.batch if batch is None else batch,
-        switches=setting.switches if switches is None else tuple(switches),
-    )
+    evaluator = mismatch.evaluator
+    given: dict[str, Any] = {key: value for key, value in change.items() if value is not None}
+    values = given.pop("values", {})
+    setting = replace(mismatch.measured.setting, **given)
     try:
         setting.enter(evaluator)
-        for name, array in (values or {}).items():
-            evaluator.workspace.overwrite({name: array})
+        if values:
+            evaluator.workspace.overwrite(values)
         yield setting
     finally:
-        for name in values or {}:
+        for name in values:
             evaluator.workspace.write(name)
         mismatch.enter()
+
+
+def losses(mismatch: Mismatch, changes: Sequence[Variation]) -> list[float] | None:
+    """The loss with one change after the other; ``None`` where not all can be evaluated."""
+    if mismatch.budget.left < len(changes):
+        return None
+    found: list[float] = []
+    for change in changes:
+        with changed(mismatch, **change), contextlib.suppress(Exception):
+            found.append(mismatch.evaluator.loss())
+    finite = len(found) == len(changes) and all(map(math.isfinite, found))
+    return found if finite else None
+
+
+def loss_with(mismatch: Mismatch, name: str, moved: Array) -> float:
+    """The loss here with a block moved, which is put back."""
+    evaluator = mismatch.evaluator
+    values = evaluator.workspace.values(name)
+    evaluator.workspace.overwrite({name: moved})
+    loss = evaluator.loss()
+    evaluator.workspace.overwrite({name: values})
+    return loss
 
 
 def vanishes(
@@ -163,44 +154,55 @@ def vanishes(
 ) -> bool:
     """Whether both derivatives agree there, along directions that would show the fault.
 
-    Args:
-        mismatch: The setting, where they do not.
-        seen: What was measured with something changed, if anything was.
-        names: The blocks that moved.
-        additive: Whether the change takes a term away and leaves the others as they were; then the
-            fault would show with its own size, and else in proportion to the derivative.
+    Where the change takes a term away and leaves the others as they were, the fault would show with
+    its own size, and else in proportion to the derivative.
     """
     if seen is None:
         return False
     tolerance = mismatch.options.tolerance
-    share = min(_share(mismatch, name) for name in names)
+    ratios = [mismatch.measured.judgements[name].comparison.ratio or 1.0 for name in names]
+    share = max(1e-12, min(1.0, *ratios))
+    telling = max(TELLING_DERIVATIVE, 1 / (10 * tolerance.explained * share))
     for probe in seen.probes:
-        value, error = probe.slope.value, probe.slope.error
-        if abs(probe.residual) > tolerance.resolved * error + 1e-12 * abs(value):
-            return False
-        if additive:
-            # By the weights of a joint probe each block's residual is one.
-            if not error <= 3 * tolerance.explained * math.sqrt(len(names)):
-                return False
-        elif (
-            not abs(value) > max(TELLING_DERIVATIVE, 1 / (10 * tolerance.explained * share)) * error
-        ):
+        value, error = abs(probe.slope.value), probe.slope.error
+        # By the weights of a joint probe each block's residual is one.
+        shows = (
+            error <= 3 * tolerance.explained * math.sqrt(len(names))
+            if additive
+            else value > telling * error
+        )
+        if not shows or abs(probe.residual) > tolerance.resolved * error + 1e-12 * value:
             return False
     return bool(seen.probes)
 
 
-def _share(mismatch: Mismatch, name: str) -> float:
-    """``‖r‖ / (‖a‖ + ‖n‖)``, at most 1."""
-    return max(1e-12, min(1.0, mismatch.measured.judgements[name].comparison.ratio or 1.0))
+def vanishing(
+    mismatch: Mismatch,
+    names: Sequence[str],
+    tried: str,
+    *,
+    stays: bool = False,
+    **change: Unpack[Variation],
+) -> Trial | None:
+    """Whether the difference vanishes with something changed, or stays, where it should.
+
+    ``None`` where it cannot be seen.  ``tried`` is the change in words.
+    """
+    seen = revisit(mismatch, names, **change)
+    if seen is None:
+        return None
+    gone = vanishes(mismatch, seen, names)
+    out = f"the difference vanishes{' too' if stays else ''}" if gone else "the difference stays"
+    return Trial(tried, out, refuted=gone is stays)
+
+
+def same_gradient(one: Array, other: Array) -> bool:
+    """Whether two analytic gradients of a block are the same but for rounding."""
+    return bool(np.linalg.norm(one - other) <= SAME_GRADIENT * np.linalg.norm(one))
 
 
 def without(mismatch: Mismatch, role: Role) -> Iterator[Turned]:
-    """The mismatch's switches with those of a role turned off, one after the other.
-
-    Args:
-        mismatch: The setting.
-        role: What is turned off.
-    """
+    """The mismatch's switches with those of a role turned off, one after the other."""
     turned = list(mismatch.measured.setting.switches)
     for k, (switch, state) in enumerate(turned):
         if switch.role == role and state != "off" and not switch.always_off:
@@ -221,12 +223,16 @@ def another_point(mismatch: Mismatch) -> dict[str, Move]:
     return {name: replace(move, seed=seeded(move.seed, 14)) for name, move in moves.items()}
 
 
-def with_rows(mismatch: Mismatch, rows: Sequence[int]) -> Batch | None:
+def with_rows(mismatch: Mismatch, rows: Sequence[int] | Array) -> Batch | None:
     """The batch cut to some of its rows, or with rows repeated; ``None`` where it cannot be cut."""
-    count, axis = mismatch.rows, mismatch.options.sample_axis
-    if count < 2 or mismatch.options.subset is not None:
+    if mismatch.rows < 2 or mismatch.options.subset is not None:
         return None
-    index = np.asarray(rows)
+    return taken_rows(mismatch, rows)
+
+
+def taken_rows(mismatch: Mismatch, rows: Sequence[int] | Array) -> Batch:
+    """The batch with these of its rows, in whatever has rows."""
+    count, axis, index = mismatch.rows, mismatch.options.sample_axis, np.asarray(rows)
 
     def taken(item: Any) -> Any:
         shape = getattr(item, "shape", ())

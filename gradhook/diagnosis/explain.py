@@ -17,24 +17,22 @@ import numpy as np
 from gradhook._types import MISMATCH, Verdict
 from gradhook.diagnosis.experiment import revisit, vanishes
 from gradhook.diagnosis.explanation import Explanation
-from gradhook.diagnosis.hints import hints
-from gradhook.diagnosis.hypotheses import IN_A_PART
-from gradhook.diagnosis.hypotheses.zero_slices import ZeroSlices
-from gradhook.diagnosis.hypothesis import name_cause
+from gradhook.diagnosis.hypotheses import HYPOTHESES, IN_A_PART
+from gradhook.diagnosis.hypotheses.unwritten import ZeroSlices
+from gradhook.diagnosis.hypothesis import Hypothesis, name_cause
 from gradhook.diagnosis.mismatch import Context, Mismatch
-from gradhook.diagnosis.parts import WrongPart, find_part, joined
-from gradhook.diagnosis.places import forward_order, place_of_fault
-from gradhook.diagnosis.search import diagnose
+from gradhook.diagnosis.parts import WrongPart, find_part, joined, worst_element
+from gradhook.diagnosis.places import forward_order, hints, place_of_fault
 from gradhook.diagnosis.sentences import say
-from gradhook.diagnosis.worst import worst_element
 from gradhook.evaluation.directions import size_of
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.objective.switches import BoundSwitch
 from gradhook.options import Options
 from gradhook.probe.result import SettingResult
+from gradhook.report import Cause
 from gradhook.verdict.evidence import Location, describe
 
-__all__ = ["explain"]
+__all__ = ["diagnose", "explain"]
 
 FOR_PLACES = 120
 """Of these, what hypotheses leave for places and parts."""
@@ -56,7 +54,7 @@ def explain(
     coverage: list[str],
     batch_rows: int = 0,
 ) -> Explanation:
-    """Explain what is wrong.
+    """Explain what is wrong; ``coverage`` gets a sentence where that breaks off.
 
     Args:
         evaluator: Anywhere, and left there.
@@ -64,7 +62,7 @@ def explain(
         verdicts: Each block's, over all settings.
         options: The check's options.
         free: Switches that the user did not name but the functions have.
-        coverage: Gets a sentence where an explanation broke off.
+        coverage: Sentences.
         batch_rows: Rows of the whole batch, of which some were drawn; 0 where all were.
     """
     found = Explanation()
@@ -96,20 +94,18 @@ def _resolved_right(
     """Blocks that are right, those left out whose error could hide what the wrong ones show."""
     shown = [m.judgements[n].comparison.ratio for m in measured for n in wrong if m.shows_wrong(n)]
     enough = RESOLVED_SHARE * min(shown, default=1.0)
-    right = set()
-    for name, verdict in verdicts.items():
-        if verdict not in (Verdict.PASS, Verdict.KINK):
-            continue
+
+    def resolution(name: str) -> float:
         judged = [m for m in measured if name in m.judgements and m.evidence[name].probes]
         seen = [m.judgements[name].comparison for m in judged]
-        resolution = [
-            c.error_norm / (c.norms.analytic + c.norms.numerical)
-            for c in seen
-            if c.norms.analytic + c.norms.numerical > 0
-        ]
-        if verdict is Verdict.KINK or not judged or min(resolution, default=0.0) <= enough:
-            right.add(name)
-    return frozenset(right)
+        sizes = [(c.error_norm, c.norms.analytic + c.norms.numerical) for c in seen]
+        return min((error / size for error, size in sizes if size > 0), default=0.0)
+
+    return frozenset(
+        name
+        for name, verdict in verdicts.items()
+        if verdict is Verdict.KINK or (verdict is Verdict.PASS and resolution(name) <= enough)
+    )
 
 
 class _Explainer:
@@ -117,7 +113,7 @@ class _Explainer:
 
     def __init__(self, context: Context, wrong: Sequence[str], found: Explanation) -> None:
         self.context, self.wrong, self.found = context, wrong, found
-        self.mismatches: list[Mismatch] = []
+        self.mismatches: dict[str, Mismatch] = {}
         self.parts: dict[str, WrongPart] = {}
 
     def run(self) -> None:
@@ -129,7 +125,7 @@ class _Explainer:
             setting = max(self.context.measured, key=lambda m: _weight(m, left))
             names = [name for name in left if setting.shows_wrong(name)]
             mismatch = Mismatch(self.context, setting, names)
-            self.mismatches.append(mismatch)
+            self.mismatches |= dict.fromkeys(names, mismatch)
             named = diagnose(mismatch, keep=FOR_PLACES)
             found.causes += named
             unexplained += [n for n in names if not any(n in cause.blocks for cause in named)]
@@ -137,36 +133,36 @@ class _Explainer:
         for cause in found.causes:
             if cause.where and len(cause.blocks) == 1 and cause.where.startswith(cause.blocks[0]):
                 found.where[cause.blocks[0]] = cause.where
-        order = self.context.order
-        several = [m for n in unexplained if (m := self._mismatch_of(n)) is not None]
+        several = [self.mismatches[name] for name in unexplained if name in self.mismatches]
         if len(several) > 1:  # before searches have spent what it takes
             self.context.layers_of(several[0])
-        self._search([n for n in reversed(order) if n in unexplained and n not in found.locations])
+        self._search([n for n in reversed(self.context.order) if n in unexplained])
         self._place(unexplained)
         for name in self.wrong:
             self._measure_worst(name)
-        ratios = {name: self._ratio(name) for name in self.wrong}
-        found.causes.sort(key=lambda cause: -max((ratios[n] for n in cause.blocks), default=0.0))
+        ratios = {
+            name: mismatch.measured.judgements[name].comparison.ratio
+            for name, mismatch in self.mismatches.items()
+        }
+        found.causes.sort(key=lambda cause: -max(ratios[name] for name in cause.blocks))
 
     def _take_location(self, name: str) -> bool:
         """Whether the wrong elements of a block are known: no matter of factors or layers."""
-        for setting in self.context.measured:
-            judgement = setting.judgements.get(name)
-            if judgement is not None and judgement.location and judgement.location.elements:
-                self.found.locations[name] = judgement.location
-                self.found.where[name] = describe(judgement.location)
-                return True
-        return False
+        judged = [m.judgements[name] for m in self.context.measured if name in m.judgements]
+        location = next((j.location for j in judged if j.location and j.location.elements), None)
+        if location is not None:
+            self.found.locations[name] = location
+            self.found.where[name] = describe(location)
+        return location is not None
 
     def _search(self, names: Sequence[str]) -> None:
         """Look inside the blocks, those next to the loss first."""
         spread_out = 0
         for name in names:
-            mismatch = self._mismatch_of(name)
-            if mismatch is None:
+            mismatch = self.mismatches.get(name)
+            if mismatch is None:  # it was located
                 continue
-            exact = mismatch.measured.evidence[name].exact
-            if spread_out >= SPREAD_BLOCKS and not exact:
+            if spread_out >= SPREAD_BLOCKS and not mismatch.measured.evidence[name].exact:
                 continue
             location = mismatch.located(name)
             covered = sum(map(size_of, location.boxes)) >= mismatch.blocks[name].gradient.size
@@ -204,11 +200,12 @@ class _Explainer:
         open_ = [name for name in unexplained if name not in single | explained]
         open_ = self._no_consequences(open_)
         said: list[str] = []
-        mismatch = self._mismatch_of(open_[0]) if open_ else None
-        if mismatch is not None:
-            layers = context.layers_of(mismatch)
+        if open_ and open_[0] in self.mismatches:
+            layers = context.layers_of(self.mismatches[open_[0]])
             said.append(place_of_fault(layers, open_, context.right, shapes, context.order))
-        said += self._hints([n for n in unexplained if n in open_ or n in self.parts])
+        for name in unexplained:
+            if name in self.mismatches and (name in open_ or name in self.parts):
+                said += hints(self.mismatches[name], name)
         if found.causes:
             also = [
                 say("part_wrong", part=found.where[name])
@@ -235,7 +232,7 @@ class _Explainer:
         Nothing is passed down through weights of zero: what is right then is no second fault.
         """
         for cause in self.found.causes:
-            mismatch = self._mismatch_of(names[0]) if names else None
+            mismatch = self.mismatches.get(names[0]) if names else None
             if mismatch is None or not set(cause.blocks) <= set(mismatch.blocks):
                 continue
             below = [name for name in names if name in mismatch.blocks]
@@ -244,12 +241,9 @@ class _Explainer:
                 names = [name for name in names if name not in below]
         return names
 
-    def _hints(self, names: Sequence[str]) -> list[str]:
-        return [line for name in names if (m := self._mismatch_of(name)) for line in hints(m, name)]
-
     def _measure_worst(self, name: str) -> None:
         """One element with both its numbers, where nothing else has measured one."""
-        mismatch, where = self._mismatch_of(name), self.found.locations.get(name)
+        mismatch, where = self.mismatches.get(name), self.found.locations.get(name)
         if mismatch is None or mismatch.measured.evidence[name].exact:
             return
         if where is not None and where.elements:
@@ -260,16 +254,35 @@ class _Explainer:
             where = where or Location(name, mismatch.blocks[name].shape)
             self.found.locations[name] = replace(where, elements=measured)
 
-    def _mismatch_of(self, name: str) -> Mismatch | None:
-        return next((m for m in self.mismatches if name in m.blocks), None)
-
-    def _ratio(self, name: str) -> float:
-        mismatch = self._mismatch_of(name)
-        return mismatch.measured.judgements[name].comparison.ratio if mismatch else 0.0
-
 
 def _weight(measured: SettingResult, names: Sequence[str]) -> tuple[int, int]:
     """How many blocks a setting shows to be wrong, those that fail first."""
     wrong = [name for name in names if measured.shows_wrong(name)]
     failing = [n for n in wrong if measured.judgements[n].finding.verdict is Verdict.FAIL]
     return len(failing), len(wrong)
+
+
+def diagnose(
+    mismatch: Mismatch, *, keep: int = 0, among: Sequence[type[Hypothesis]] = HYPOTHESES
+) -> list[Cause]:
+    """The causes that survived, each of which explains blocks that no other does.
+
+    ``keep`` evaluations of the budget are left for what comes after.
+    """
+    causes: list[Cause] = []
+    open_ = list(mismatch.blocks)
+    doubted: set[str] = set()
+    for family in among:
+        if mismatch.budget.left < keep:
+            break
+        names = [n for n in open_ if not (family.by_elimination and n in doubted)]
+        for hypothesis in family.propose(mismatch, names) if names else ():
+            if not set(hypothesis.blocks) <= set(open_):
+                continue
+            refutation = hypothesis.refute(mismatch)
+            if not refutation.survived:
+                doubted |= set(hypothesis.blocks) if hypothesis.predict() else set()
+                continue
+            causes.append(name_cause(hypothesis, refutation))
+            open_ = [name for name in open_ if name not in hypothesis.blocks]
+    return causes

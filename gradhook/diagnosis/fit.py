@@ -25,13 +25,15 @@ __all__ = [
     "alike",
     "fit",
     "fitted",
-    "is_vague",
     "scaled",
     "with_penalty",
 ]
 
 SAME_FIT = 1e-6
 """Relative difference below which two fitted coefficients are one."""
+
+ZERO = 1e-9
+"""A coefficient below which the numerical gradient is zero, and no multiple of the analytic one."""
 
 PRODUCT_ROUNDING = 1e-12
 """Rounding of the products, relative to the numbers summed."""
@@ -41,10 +43,7 @@ PRODUCT_ROUNDING = 1e-12
 class Prediction:
     """What the numerical gradient of one block may be.
 
-    Args:
-        block: The block.
-        base: Its part without a coefficient; ``None`` for zero.
-        terms: Arrays of the block's shape, each with a coefficient.
+    The base, ``None`` for zero, has no coefficient; each term, of the block's shape, has one.
     """
 
     block: WrongBlock
@@ -58,103 +57,65 @@ class Prediction:
             total = total + coefficient * term
         return total
 
+    def products(self) -> Array:
+        """Of the base and each term with the block's directions; shape (K, 1 + q)."""
+        base = np.zeros(self.block.count) if self.base is None else self.block.along(self.base)
+        return np.stack([base, *map(self.block.along, self.terms)], axis=1)
+
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """A prediction that holds.
-
-    Args:
-        coefficients: One for each term.
-        errors: Their error estimates.
-        misfit: What is left of the residual, as a share.
-    """
+    """A prediction that holds: a coefficient for each term, and their error estimates."""
 
     coefficients: tuple[float, ...]
     errors: tuple[float, ...]
-    misfit: float
 
 
 def fit(predictions: Sequence[Prediction], tolerance: Tolerance, *, spare: int = 2) -> Fit | None:
     """Fit the coefficients that several blocks share.
 
-    Args:
-        predictions: One for each block, all with as many terms.
-        tolerance: The constants of judging.
-        spare: How many numbers there must be beyond the coefficients.
-
-    Returns:
-        The fit, or ``None`` where it does not hold or too little was measured.
+    ``None`` where the fit does not hold, or too little was measured: there must be ``spare``
+    numbers beyond the coefficients.
     """
     blocks = [prediction.block for prediction in predictions]
     slopes = np.concatenate([block.slopes for block in blocks])
     terms = len(predictions[0].terms)
     if len(slopes) < terms + spare or not len(slopes):
         return None
-    base = np.concatenate(
-        [np.zeros(g.block.count) if g.base is None else g.block.along(g.base) for g in predictions]
-    )
+    products = np.concatenate([prediction.products() for prediction in predictions])
+    base, columns = products[:, 0], products[:, 1:]
     errors = np.concatenate([block.errors for block in blocks])
     # Every block counts alike, whatever the size of its gradient.
     typical = np.concatenate(
         [np.full(b.count, np.linalg.norm(b.residuals) / max(1, b.count) ** 0.5) for b in blocks]
     )
-    columns = (
-        np.stack(
-            [
-                np.concatenate([g.block.along(g.terms[j]) for g in predictions])
-                for j in range(terms)
-            ],
-            axis=1,
-        )
-        if terms
-        else np.zeros((len(slopes), 0))
-    )
-    sizes = np.abs(slopes) + np.abs(base)
     with np.errstate(all="ignore"):
-        allowed = errors + PRODUCT_ROUNDING * sizes
+        allowed = errors + PRODUCT_ROUNDING * (np.abs(slopes) + np.abs(base))
         weights = 1 / np.maximum(allowed, PRODUCT_ROUNDING * typical)
     if not (np.all(np.isfinite(weights)) and np.all(np.isfinite(columns)) and np.all(typical > 0)):
         return None
+    weighted = columns * weights[:, None]
+    lengths = np.linalg.norm(weighted, axis=0)
+    if not np.all(lengths > 0):
+        return None
     wanted = slopes - base
-    coefficients: Array = np.zeros(terms)
-    spread: Array = np.zeros(terms)
-    if terms:
-        scaled = columns * weights[:, None]
-        lengths = np.linalg.norm(scaled, axis=0)
-        if not np.all(lengths > 0):
-            return None
-        solved, _, rank, _ = np.linalg.lstsq(scaled / lengths, wanted * weights, rcond=1e-10)
-        if rank < terms:
-            return None
-        coefficients = solved / lengths
-        inverse = np.linalg.pinv(scaled / lengths)
-        spread = np.sqrt(np.sum((inverse * (allowed * weights)) ** 2, axis=1)) / lengths
+    solved, _, rank, _ = np.linalg.lstsq(weighted / lengths, wanted * weights, rcond=1e-10)
+    if rank < terms:
+        return None
+    coefficients = solved / lengths
+    inverse = np.linalg.pinv(weighted / lengths)
+    spread = np.sqrt(np.sum((inverse * (allowed * weights)) ** 2, axis=1)) / lengths
     left = np.abs(wanted - columns @ coefficients)
-    if np.any(
-        left
-        > tolerance.resolved * allowed + PRODUCT_ROUNDING * np.abs(columns) @ np.abs(coefficients)
-    ):
+    rounding = PRODUCT_ROUNDING * np.abs(columns) @ np.abs(coefficients)
+    misfit = np.sqrt(np.mean(((left + allowed) / typical) ** 2))
+    if np.any(left > tolerance.resolved * allowed + rounding) or misfit > tolerance.explained:
         return None
-    misfit = float(np.sqrt(np.mean(((left + allowed) / typical) ** 2)))
-    if misfit > tolerance.explained:
-        return None
-    return Fit(tuple(map(float, coefficients)), tuple(map(float, spread)), misfit)
-
-
-ZERO = 1e-9
-"""A coefficient below which the numerical gradient is zero, and no multiple of the analytic one."""
+    return Fit(tuple(map(float, coefficients)), tuple(map(float, spread)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fitted:
-    """A number fitted to one block.
-
-    Args:
-        prediction: What the numerical gradient may be.
-        found: The fit that holds.
-        value: The number.
-        error: Its error estimate.
-    """
+    """A number fitted to one block, with its error estimate."""
 
     prediction: Prediction
     found: Fit
@@ -162,8 +123,13 @@ class Fitted:
     error: float
 
     @classmethod
-    def of(cls, prediction: Prediction, found: Fit) -> Fitted:
-        """The prediction's first coefficient."""
+    def of(cls, prediction: Prediction, found: Fit | None) -> Fitted | None:
+        """The prediction's first coefficient.
+
+        ``None`` where none holds, or it may be zero, or is known to a hundredth at best.
+        """
+        if found is None or abs(found.coefficients[0]) < max(ZERO, 100 * found.errors[0]):
+            return None
         return cls(prediction, found, found.coefficients[0], found.errors[0])
 
     def inverted(self) -> Fitted:
@@ -187,37 +153,28 @@ def fitted(
 ) -> dict[str, Fitted]:
     """A number that all blocks share, else one for each block that has one.
 
-    Args:
-        mismatch: The setting.
-        prediction: Makes the prediction for a block.
-        spare: How many numbers a block by itself must have beyond the coefficients.
+    A block by itself must have ``spare`` numbers beyond the coefficients.
     """
     tolerance = mismatch.options.tolerance
     predictions = {name: prediction(block) for name, block in mismatch.blocks.items()}
     shared = fit(list(predictions.values()), tolerance)
-    numbers = {}
-    for name, made in predictions.items():
-        found = shared or fit([made], tolerance, spare=spare)
-        if found is not None and not is_vague(found):
-            numbers[name] = Fitted.of(made, found)
-    return numbers
-
-
-def is_vague(found: Fit) -> bool:
-    """Whether the first coefficient may be zero, or is known to a hundredth at best."""
-    return abs(found.coefficients[0]) < max(ZERO, 100 * found.errors[0])
+    numbers = {
+        name: Fitted.of(made, shared or fit([made], tolerance, spare=spare))
+        for name, made in predictions.items()
+    }
+    return {name: number for name, number in numbers.items() if number is not None}
 
 
 def alike(numbers: Mapping[str, Fitted]) -> list[list[str]]:
     """Names of the blocks, those with equal numbers together."""
     groups: list[list[str]] = []
     for name, number in numbers.items():
-        same = (group for group in groups if number.equals(numbers[group[0]]))
-        group = next(same, None)
-        if group is None:
-            groups.append([name])
+        for group in groups:
+            if number.equals(numbers[group[0]]):
+                group.append(name)
+                break
         else:
-            group.append(name)
+            groups.append([name])
     return groups
 
 
@@ -229,12 +186,7 @@ def scaled(block: WrongBlock) -> Prediction:
 
 
 def with_penalty(prediction: Prediction, *, sign: bool = False) -> Prediction:
-    """The same prediction for the data term, with a penalty added rightly to it.
-
-    Args:
-        prediction: A scale.
-        sign: Whether the penalty is L1.
-    """
+    """The same scale of the data term, with a penalty, L2 or of the sign, added rightly to it."""
     values = prediction.block.values
     penalised = np.sign(values) if sign else values
     return replace(prediction, terms=(*prediction.terms, penalised))

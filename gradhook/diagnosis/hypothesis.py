@@ -9,6 +9,9 @@ Every kind of mistake is a ``Hypothesis`` with four steps:
 
 A cause can be made of a hypothesis only together with a ``Refutation`` that was made and that it
 survived (``name_cause`` takes nothing else), so that what was not put to the test cannot be named.
+
+What was fitted on a few probes must hold along fresh ones.  Blocks of few elements have no fresh
+ones to offer, so they are looked at where another setting measured them.
 """
 
 from __future__ import annotations
@@ -17,31 +20,38 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from gradhook._types import Array
-from gradhook.diagnosis.sentences import SENTENCES
+from gradhook.diagnosis.fit import Fitted
+from gradhook.diagnosis.mismatch import FRESH, Mismatch
+from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, SENTENCES, listed, say
 from gradhook.report import Cause
 from gradhook.report.causes import Confidence
 
-if TYPE_CHECKING:
-    from gradhook.diagnosis.mismatch import Mismatch
+__all__ = [
+    "NOT_MADE",
+    "FittedHypothesis",
+    "Hypothesis",
+    "Refutation",
+    "Trial",
+    "confirm",
+    "name_cause",
+]
 
-__all__ = ["NOT_MADE", "Hypothesis", "Refutation", "Trial", "name_cause"]
+TINY_BLOCK = 4
+"""Blocks of up to so many elements have too few of them to confirm a fit at one point."""
 
-NO_ARRAYS: Mapping[str, Array] = MappingProxyType({})
+SAME_COEFFICIENT = 1e-4
+"""Relative difference below which a coefficient is the same at two points."""
+
+ANYTHING = frozenset({"scale", "reg_ones_on_bias", "reg_coefficient"})
+"""Kinds that mean nothing by themselves, so that a tiny block must show them at two points."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One measurement that could have ruled a hypothesis out.
-
-    Args:
-        tried: What was measured, in words.
-        came_out: What came out, in words.
-        refuted: Whether that rules the hypothesis out.
-    """
+    """One measurement that could have ruled a hypothesis out, and whether it does; in words."""
 
     tried: str
     came_out: str
@@ -53,11 +63,9 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Refutation:
-    """What was tried to rule a hypothesis out.
+    """What was tried to rule a hypothesis out: nothing where nothing could be measured.
 
-    Args:
-        trials: The measurements made; empty where none could be.
-        sharper: The same hypothesis with what the trials taught, where they taught something.
+    ``sharper`` is the same hypothesis with what the trials taught, where they taught something.
     """
 
     trials: tuple[Trial, ...] = ()
@@ -72,6 +80,12 @@ class Refutation:
     def survived(self) -> bool:
         """Whether something was measured, and nothing of it rules the hypothesis out."""
         return self.made and not any(trial.refuted for trial in self.trials)
+
+    @classmethod
+    def of(cls, *trials: Trial | None) -> Refutation:
+        """These trials; not made where one of them could not be."""
+        made = tuple(trial for trial in trials if trial is not None)
+        return cls(made) if len(made) == len(trials) else NOT_MADE
 
     def then(self, other: Refutation) -> Refutation:
         """Both together."""
@@ -111,44 +125,90 @@ class Hypothesis(ABC):
     @classmethod
     @abstractmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
-        """What fits the probes that there are, the surest first.
-
-        Args:
-            mismatch: The wrong blocks and what was measured of them.
-            names: Those that nothing explains yet.
-        """
+        """What fits the probes of blocks that nothing explains yet, the surest first."""
 
     def predict(self) -> Mapping[str, Array]:
         """The numerical gradient by block, which fresh directions must meet; empty for nothing."""
-        return NO_ARRAYS
+        return {}
 
     def inside(self) -> Mapping[str, Array]:
         """By block, the elements that the prediction says nothing about."""
-        return NO_ARRAYS
-
-    def alike(self, mismatch: Mismatch) -> Iterator[Hypothesis]:
-        """What the same kind of hypothesis proposes for the same blocks elsewhere."""
-        return type(self).propose(mismatch, self.blocks)
+        return {}
 
     @abstractmethod
     def refute(self, mismatch: Mismatch) -> Refutation:
         """Measure what would rule it out; ``NOT_MADE`` where that cannot be measured."""
 
-    @abstractmethod
     def sentence(self) -> str:
         """What to tell the user, in the words of ``sentences``."""
+        return say(self.said, d=listed(self.blocks))
 
-    def would_refute(self) -> str:
-        """What would show that it is something else, in words."""
-        return SENTENCES[self.said].refuted_by
+
+class FittedHypothesis(Hypothesis):
+    """A number fitted to each block, which fresh directions must confirm before anything else."""
+
+    def __init__(self, mismatch: Mismatch, numbers: Mapping[str, Fitted]) -> None:
+        self.blocks, self.numbers = tuple(numbers), numbers
+        first = numbers[self.blocks[0]]
+        self.coefficient, self.error = first.value, first.error
+        self.subject = mismatch.blocks[self.blocks[0]].shown or listed(self.blocks)
+
+    def predict(self) -> Mapping[str, Array]:
+        """What the fits predict."""
+        return {name: number.predicted for name, number in self.numbers.items()}
+
+    def refute(self, mismatch: Mismatch) -> Refutation:
+        """Fresh directions first, then what the number is said to mean."""
+        done = confirm(mismatch, self)
+        return self.refute_meaning(mismatch, done) if done.survived else done
+
+    @abstractmethod
+    def refute_meaning(self, mismatch: Mismatch, done: Refutation) -> Refutation:
+        """Measure what would rule out that a number that fresh directions met means this."""
+
+
+def confirm(mismatch: Mismatch, hypothesis: Hypothesis) -> Refutation:
+    """Hold a prediction against what it was not fitted on."""
+    predicted = hypothesis.predict()
+    if not predicted:
+        return NOT_MADE
+    if all(mismatch.blocks[name].gradient.size <= TINY_BLOCK for name in predicted):
+        return _seen_again(mismatch, hypothesis)
+    holds = mismatch.confirms(predicted, hypothesis.inside())
+    if holds is None:
+        return NOT_MADE
+    out = "it holds" if holds else "it does not hold"
+    return Refutation((Trial(f"{FRESH} new random directions", out, refuted=not holds),))
+
+
+def _seen_again(mismatch: Mismatch, hypothesis: Hypothesis) -> Refutation:
+    """Whether a fit on few elements, of which fresh directions say nothing new, holds elsewhere."""
+    there = mismatch.seen_at_another_point(hypothesis.blocks)
+    if there is None:
+        # Where no other point was measured a number must mean something.
+        if hypothesis.kind in ANYTHING:
+            return NOT_MADE
+        return Refutation((Trial("every element", "it holds"),))
+    for name in hypothesis.blocks:  # a short block's directions are too few to tell
+        there.blocks[name] = there.by_element(name)
+    same = any(
+        _is_same(each, hypothesis) for each in type(hypothesis).propose(there, hypothesis.blocks)
+    )
+    mismatch.enter()
+    return Refutation((Trial(AT_OTHER_WEIGHTS, "the same" if same else "not so", not same),))
+
+
+def _is_same(one: Hypothesis, other: Hypothesis) -> bool:
+    if one.kind != other.kind:
+        return False
+    # The multiple of a norm means nothing; a penalty's is tried at another point by itself.
+    if one.family in ("R", "M") or one.coefficient != one.coefficient:
+        return True
+    return abs(one.coefficient - other.coefficient) <= SAME_COEFFICIENT * abs(other.coefficient)
 
 
 def name_cause(hypothesis: Hypothesis, refutation: Refutation) -> Cause:
     """The cause that a hypothesis becomes when it survives: the one way to make one here.
-
-    Args:
-        hypothesis: What was proposed.
-        refutation: What was tried against it.
 
     Raises:
         ValueError: Nothing was tried, or it was ruled out.
@@ -165,6 +225,6 @@ def name_cause(hypothesis: Hypothesis, refutation: Refutation) -> Cause:
         told.sentence(),
         where=told.where,
         evidence="; ".join([*said, *map(str, refutation.trials)]),
-        refuted_by=told.would_refute(),
+        refuted_by=SENTENCES[told.said].refuted_by,
         confidence=told.confidence,
     )

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,14 +21,15 @@ from gradhook.diagnosis.experiment import (
     SAME_GRADIENT,
     Turned,
     changed,
+    loss_with,
     revisit,
+    same_gradient,
     with_rows,
     without,
 )
 from gradhook.diagnosis.mismatch import Mismatch
-from gradhook.diagnosis.wrong_block import is_vector
-from gradhook.evaluation.directions import Move, seeded
-from gradhook.evaluation.evaluator import Evaluator
+from gradhook.diagnosis.wrong_block import is_vector, multiple_of
+from gradhook.evaluation.directions import Move
 from gradhook.evaluation.points import typical_scale
 
 __all__ = ["Layers", "measure_layers", "order_levels"]
@@ -47,27 +48,25 @@ LOSS_ROUNDING = 1e-13
 class Layers:
     """Blocks in forward order, as far as it was measured.
 
-    Args:
-        levels: Blocks at one place of the chain together, the lowest first; empty for no chain.
-        gates: Blocks that all of what lies below them passes through.
+    ``levels`` are the blocks at one place of the chain together, the lowest first; empty for no
+    chain.  All that lies below a gate passes through it.
     """
 
     levels: tuple[tuple[str, ...], ...] = ()
     gates: frozenset[str] = frozenset()
-    place: Mapping[str, int] = field(init=False, default_factory=dict)
-
-    def __post_init__(self) -> None:
-        place = {name: k for k, level in enumerate(self.levels) for name in level}
-        object.__setattr__(self, "place", place)
 
     def __bool__(self) -> bool:
         return bool(self.levels)
 
+    @property
+    def place(self) -> Mapping[str, int]:
+        """By block, the number of its place."""
+        return {name: k for k, level in enumerate(self.levels) for name in level}
+
     def beside(self, name: str) -> tuple[str, ...]:
         """The other blocks at a block's place."""
-        if name not in self.place:
-            return ()
-        return tuple(other for other in self.levels[self.place[name]] if other != name)
+        level = next((level for level in self.levels if name in level), ())
+        return tuple(other for other in level if other != name)
 
 
 def measure_layers(mismatch: Mismatch) -> Layers:
@@ -84,16 +83,16 @@ def measure_layers(mismatch: Mismatch) -> Layers:
         return Layers()
     with changed(mismatch, moves=moves):
         values = {name: mismatch.evaluator.workspace.values(name) for name in names}
-    seen = [
-        name
+    passes: dict[str, set[str]] = {
+        name: set()
         for name in names
         if name in mismatch.blocks or not _is_nothing(base.gradients[name], values[name])
-    ]
-    passes: dict[str, set[str]] = {name: set() for name in seen}
+    }
     for zeroed in names:
         if not np.any(values[zeroed]):
             continue
-        stopped = _stopped(mismatch, plain, moves, zeroed, values, seen)
+        others = [name for name in passes if name != zeroed]
+        stopped = _stopped(mismatch, plain, moves, zeroed, values, others)
         if stopped is None:
             return Layers()
         for name in stopped:
@@ -101,7 +100,7 @@ def measure_layers(mismatch: Mismatch) -> Layers:
     levels = order_levels(passes, mismatch.order)
     gates = frozenset(gate for through in passes.values() for gate in through)
     weighty = [any(n in gates or not is_vector(values[n].shape) for n in level) for level in levels]
-    if sum(weighty) < 2 or not _is_serial(mismatch, levels, passes, moves):
+    if sum(weighty) < 2 or not _is_serial(mismatch, levels, gates, moves):
         return Layers()
     return Layers(levels, gates)
 
@@ -112,16 +111,15 @@ def _stopped(
     moves: Mapping[str, Move] | None,
     zeroed: str,
     values: Blocks,
-    names: Sequence[str],
+    others: Sequence[str],
 ) -> list[str] | None:
-    """The blocks that nothing reaches where one block is zero; ``None`` outside the domain.
+    """Of the others, those that nothing reaches where one is zero; ``None`` outside the domain.
 
     The analytic gradient tells of right blocks.  Of wrong ones it may not vanish for being wrong,
     so they are moved: the loss stays, or changes by the same on fewer rows, as a penalty does.
     """
     evaluator = mismatch.evaluator
     zero = {zeroed: np.zeros_like(values[zeroed])}
-    others = [name for name in names if name != zeroed]
     here = changed(mismatch, switches=plain, values=zero, moves=moves)
     with here, contextlib.suppress(Exception):
         loss, gradients = evaluator.loss_and_gradients()
@@ -135,25 +133,18 @@ def _stopped(
         allowed = 10 * mismatch.measured.prober.noise + LOSS_ROUNDING * abs(loss)
         fewer = with_rows(mismatch, range(max(1, mismatch.rows - 1)))
         for name in wrong:
-            moved = values[name] + _far(mismatch, values[name], name)
-            change = _change(evaluator, name, values[name], moved)
+            random = np.random.default_rng(mismatch.seed(21, name))
+            scale = float(np.sqrt(np.mean(values[name] ** 2))) or typical_scale(values[name].shape)
+            moved = values[name] + MOVED_BY * scale * random.standard_normal(values[name].shape)
+            change = loss_with(mismatch, name, moved) - evaluator.loss()
             if abs(change) > allowed and fewer is not None:
                 batch, evaluator.batch = evaluator.batch, fewer
-                change -= _change(evaluator, name, values[name], moved)
+                change -= loss_with(mismatch, name, moved) - evaluator.loss()
                 evaluator.batch = batch
             if abs(change) <= allowed:
                 stopped.append(name)
         return stopped
     return None
-
-
-def _change(evaluator: Evaluator, name: str, values: Array, moved: Array) -> float:
-    """By how much the loss changes where one block is moved."""
-    before = evaluator.loss()
-    evaluator.workspace.overwrite({name: moved})
-    after = evaluator.loss()
-    evaluator.workspace.overwrite({name: values})
-    return after - before
 
 
 def _other_data(mismatch: Mismatch) -> Batch | None:
@@ -166,22 +157,12 @@ def _other_data(mismatch: Mismatch) -> Batch | None:
     return (np.roll(batch[0], 1, axis=axis), *batch[1:])
 
 
-def _far(mismatch: Mismatch, values: Array, name: str) -> Array:
-    """A step of a block by a share of its size, along a direction of its own."""
-    order = mismatch.evaluator.workspace.names.index(name)
-    random = np.random.default_rng(seeded(mismatch.options.seed, 21, order))
-    scale = float(np.sqrt(np.mean(values**2))) or typical_scale(values.shape)
-    return MOVED_BY * scale * random.standard_normal(values.shape)
-
-
 def order_levels(
     passes: Mapping[str, set[str]], order: Sequence[str]
 ) -> tuple[tuple[str, ...], ...]:
     """The places of one chain, the lowest first; empty where the blocks form none.
 
-    Args:
-        passes: By block, the others that all of it passes through.
-        order: All blocks, in the order in which those at one place are listed.
+    ``passes`` holds, by block, the others that all of it passes through.
     """
     groups: dict[frozenset[str], list[str]] = {}
     for name in sorted(passes, key=list(order).index):
@@ -191,16 +172,15 @@ def order_levels(
         # All that the upper one passes through, and some block that stands with the upper one.
         if not upper < lower or not (lower - upper) & set(groups[upper]):
             return ()
-    for passed, members in groups.items():
-        if passed & set(members):
-            return ()
-    return tuple(tuple(groups[key]) for key in through) if len(through) > 1 else ()
+    if len(through) < 2 or any(passed & set(members) for passed, members in groups.items()):
+        return ()
+    return tuple(tuple(groups[passed]) for passed in through)
 
 
 def _is_serial(
     mismatch: Mismatch,
     levels: Sequence[Sequence[str]],
-    passes: Mapping[str, set[str]],
+    gates: frozenset[str],
     moves: Mapping[str, Move] | None,
 ) -> bool:
     """Whether no place of the chain but the lowest sees the batch past the places below it."""
@@ -208,12 +188,9 @@ def _is_serial(
     if other is None:
         return False
     for lower, upper in itertools.pairwise(levels):
-        gates = [n for n in lower if any(n in passes[b] for b in passes)]
-        zero = {
-            name: np.zeros_like(mismatch.evaluator.workspace.values(name))
-            for name in gates or lower
-            if mismatch.gradients[name].ndim > 1 or name in gates
-        }
+        zeroed = [n for n in lower if n in gates]
+        zeroed = zeroed or [n for n in lower if mismatch.gradients[n].ndim > 1]
+        zero = {n: np.zeros_like(mismatch.evaluator.workspace.values(n)) for n in zeroed}
         if not zero:
             continue
         # The slope tells of wrong blocks what the analytic gradient tells of right ones.
@@ -224,7 +201,7 @@ def _is_serial(
         there = revisit(mismatch, probed, values=zero, batch=other, moves=moves, probes=probes)
         if here is None or there is None:
             return False
-        if not all(_same(here.gradients, there.gradients, name) for name in right):
+        if not all(same_gradient(here.gradients[n], there.gradients[n]) for n in right):
             return False
         for one, two in zip(here.probes, there.probes, strict=True):
             if abs(one.slope.value - two.slope.value) > 3 * (one.slope.error + two.slope.error):
@@ -232,19 +209,11 @@ def _is_serial(
     return True
 
 
-def _same(one: Blocks, other: Blocks, name: str) -> bool:
-    size = float(np.linalg.norm(one[name])) + float(np.linalg.norm(other[name]))
-    return float(np.linalg.norm(one[name] - other[name])) <= SAME_GRADIENT * size
-
-
 def _is_nothing(gradient: Array, values: Array) -> bool:
     """Whether a gradient is zero but for a penalty's share: a multiple of the weights or signs."""
     if not np.any(gradient):
         return True
-    if gradient.size < 2 or not np.any(values):
+    if gradient.size < 2:
         return False
-    for basis in (values, np.sign(values)):
-        factor = float(np.vdot(basis, gradient) / np.vdot(basis, basis))
-        if np.linalg.norm(gradient - factor * basis) <= SAME_GRADIENT * np.linalg.norm(gradient):
-            return True
-    return False
+    forms = (values, np.sign(values))
+    return any(multiple_of(gradient, form, SAME_GRADIENT) is not None for form in forms)

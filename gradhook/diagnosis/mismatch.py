@@ -7,21 +7,24 @@ block, its elements or slices one by one, and fresh probes along which an explan
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from gradhook._types import Array, Blocks
+from gradhook._types import Array, Batch, Blocks, Tolerance
 from gradhook.diagnosis.wrong_block import WrongBlock
 from gradhook.evaluation.directions import (
     Coordinate,
+    Direction,
     Part,
     RandomDirection,
+    cut,
     masked,
     random_direction,
     seeded,
+    whole,
 )
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.objective.parameters import each_leaf
@@ -32,12 +35,15 @@ from gradhook.probe.budget import Budget
 from gradhook.probe.localise import locate
 from gradhook.probe.prober import Prober
 from gradhook.probe.result import SettingResult
+from gradhook.verdict.evidence import Location, Probe, is_apart
 
 if TYPE_CHECKING:
     from gradhook.diagnosis.layers import Layers
-from gradhook.verdict.evidence import Location, Probe, is_apart
 
-__all__ = ["FRESH", "Context", "Mismatch"]
+__all__ = ["FRESH", "Context", "Mismatch", "Parts", "is_met", "rows_of"]
+
+Parts: TypeAlias = Sequence[tuple[str, RandomDirection, float]]
+"""What a joint probe moves: block, direction and weight."""
 
 SHARPER_PROBES = 5
 """Probes drawn of a block whose first ones are too coarse to tell one cause from another."""
@@ -66,31 +72,17 @@ FRESH = 2
 
 @dataclass(slots=True)
 class Context:
-    """What all mismatches of a check share.
-
-    Args:
-        evaluator: Calls the objective.
-        options: The check's options.
-        measured: What every setting said.
-        right: Names of the blocks judged right, as far as the wrong ones were resolved.
-        order: All blocks in forward order.
-        free: Switches that the user did not name but the functions have.
-        batch_rows: Rows of the whole batch, of which some were drawn; 0 where all were.
-
-    Attributes:
-        budget: What may be spent.
-        layers: What lies below what, once it was measured.
-    """
+    """What all mismatches of a check share."""
 
     evaluator: Evaluator
     options: Options
-    measured: Sequence[SettingResult]
-    right: frozenset[str]
-    order: Sequence[str]
-    free: Sequence[BoundSwitch] = ()
-    batch_rows: int = 0
-    budget: Budget = field(init=False)
-    layers: Layers | None = field(default=None, init=False)
+    measured: Sequence[SettingResult]  # what every setting said
+    right: frozenset[str]  # as far as the wrong ones were resolved
+    order: Sequence[str]  # all blocks in forward order
+    free: Sequence[BoundSwitch] = ()  # switches that the user did not name but the functions have
+    batch_rows: int = 0  # rows of the whole batch, of which some were drawn; 0 where all were
+    budget: Budget = field(init=False)  # what may be spent
+    layers: Layers | None = field(default=None, init=False)  # once they were measured
 
     def __post_init__(self) -> None:
         self.budget = Budget(lambda: self.evaluator.evaluations, EXPLAINING)
@@ -105,13 +97,7 @@ class Context:
 
 
 class Mismatch:
-    """Blocks that are wrong in one setting.
-
-    Args:
-        context: What all mismatches of the check share.
-        measured: What was measured in the setting.
-        wrong: Names of the wrong blocks.
-    """
+    """Blocks that are wrong in one setting."""
 
     def __init__(self, context: Context, measured: SettingResult, wrong: Sequence[str]) -> None:
         self.context = context
@@ -130,18 +116,16 @@ class Mismatch:
     @property
     def elsewhere(self) -> list[Blocks]:
         """The analytic gradients at other points, where they are kept."""
-        return [
-            m.gradients
-            for m in self.context.measured
-            if m.setting.moves is not self.measured.setting.moves
-            and set(self.blocks) <= set(m.gradients)
-        ]
+        return [m.gradients for m in self._others() if set(self.blocks) <= set(m.gradients)]
+
+    def _others(self) -> Iterator[SettingResult]:
+        """What was measured at other points."""
+        moves = self.measured.setting.moves
+        return (m for m in self.context.measured if m.setting.moves is not moves)
 
     def seen_at_another_point(self, names: Sequence[str]) -> Mismatch | None:
         """The same blocks where another setting shows all of them wrong; ``None`` if none does."""
-        moves = self.measured.setting.moves
-        others = (m for m in self.context.measured if m.setting.moves is not moves)
-        other = next((m for m in others if all(map(m.shows_wrong, names))), None)
+        other = next((m for m in self._others() if all(map(m.shows_wrong, names))), None)
         return None if other is None else Mismatch(self.context, other, names)
 
     def enter(self) -> None:
@@ -171,89 +155,79 @@ class Mismatch:
     @property
     def rows(self) -> int:
         """Rows of the batch; 0 where it has none."""
-        axis = self.options.sample_axis
-        for item in each_leaf(self.evaluator.batch):
-            shape = getattr(item, "shape", ())
-            if -len(shape) <= axis < len(shape):
-                return int(shape[axis])
-        return 0
+        return rows_of(self.evaluator.batch, self.options.sample_axis)
 
     def confirms(
         self, predicted: Mapping[str, Array], inside: Mapping[str, Array] | None = None
     ) -> bool | None:
-        """Whether fresh probes are met by the numerical gradients predicted.
+        """Whether fresh probes are met by the numerical gradients predicted, by block.
 
-        ``None`` where the budget does not allow them.
-
-        Args:
-            predicted: By block.
-            inside: By block, elements that the prediction says nothing about; all others by
-                default.
+        ``inside`` are elements that the prediction says nothing about.  ``None`` where the budget
+        does not allow the probes.
         """
         outside = {n: ~mask for n, mask in (inside or {}).items()}
-        tolerance, count = self.options.tolerance, math.sqrt(len(predicted))
         if self.budget.left < 4 * FRESH:
             return None
         for k in range(FRESH):
             parts = self.fresh(list(predicted), k, outside)
             probe = self.joint(self.measured.prober, parts)
-            expected = math.fsum(w * v.dot(predicted[n]) for n, v, w in parts)
-            size = math.fsum(abs(w) * float(np.linalg.norm(predicted[n])) for n, _, w in parts)
-            off = abs(probe.slope.value - expected)
-            allowed = probe.slope.error + 1e-13 * size
-            # Each block counts one, by the weights.
-            if not (
-                off <= tolerance.resolved * allowed
-                and off + allowed <= tolerance.explained * 3 * count
-            ):
+            if not is_met(probe, parts, predicted, self.options.tolerance):
                 return False
         return True
 
     def fresh(
         self, names: Sequence[str], k: int, outside: Mapping[str, Array] | None = None
-    ) -> list[tuple[str, RandomDirection, float]]:
-        """A fresh direction in some blocks, weighted so that every block's residual counts one.
+    ) -> Parts:
+        """The ``k``-th fresh direction in some blocks, so that every block's residual counts one.
 
-        Args:
-            names: The blocks.
-            k: Which direction.
-            outside: By block, the elements to which it is confined.
+        ``outside`` holds, by block, the elements to which it is confined.
         """
-        order = self.evaluator.workspace.names
         parts = []
         for name in names:
             block = self.blocks[name]
-            seed = seeded(self.options.seed, 12, order.index(name), k)
-            direction = random_direction(block.gradient.size, seed)
+            direction = random_direction(block.gradient.size, self.seed(12, name, k))
             if outside and name in outside:
                 direction = masked(direction, outside[name])
             size = block.residual_norm
             parts.append((name, direction, 1 / size if size > 0 else 1.0))
         return parts
 
-    def joint(self, prober: Prober, parts: Sequence[tuple[str, RandomDirection, float]]) -> Probe:
+    def joint(self, prober: Prober, parts: Parts) -> Probe:
         """A probe along what ``fresh`` gave, at the prober's point."""
         wanted = self.options.tolerance.explained * math.sqrt(len(parts)) / 3
         return prober.along(parts, wanted=wanted)
+
+    def seed(self, purpose: int, name: str, *more: int) -> int:
+        """A seed for a block, of a stream that no other purpose draws from."""
+        order = self.evaluator.workspace.names.index(name)
+        return seeded(self.options.seed, purpose, order, *more)
+
+    def probe(
+        self, block: WrongBlock, direction: Direction, wanted: float, *, share: float = 1.0
+    ) -> Probe:
+        """A block probed along a direction, here.
+
+        ``wanted`` is the error at which it is sharp enough, in units of the block's residual, and
+        ``share`` that of the elements that the direction moves.
+        """
+        wanted *= block.residual_norm
+        return self.measured.prober.along(
+            [(block.name, direction, 1.0)], share=share, wanted=wanted
+        )
 
     def wrong_slices(self, name: str, axis: int, which: Array) -> Array:
         """Those of a few slices of a block in which both derivatives differ."""
         if len(which) == 0 or len(which) > SLICES or self.budget.left < 4 * len(which):
             return which[:0]
-        block = self.blocks[name]
-        shape, size = block.shape, block.gradient.size
-        order = self.evaluator.workspace.names.index(name)
-        whole = random_direction(size, seeded(self.options.seed, 13, order))
+        block, tolerance = self.blocks[name], self.options.tolerance
+        random = random_direction(block.gradient.size, self.seed(13, name))
+        wanted = tolerance.explained / math.sqrt(len(which))
         found = []
-        for index in which:
-            box = tuple(slice(0, n) for n in shape)
-            box = (*box[:axis], slice(int(index), int(index) + 1), *box[axis + 1 :])
-            part = Part(whole, shape, box)
-            share = part.size / size
-            wanted = self.options.tolerance.explained * block.residual_norm / math.sqrt(len(which))
-            probe = self.measured.prober.along([(name, part, 1.0)], share=share, wanted=wanted)
-            if probe.z > self.options.tolerance.resolved:
-                found.append(int(index))
+        for index in map(int, which):
+            part = Part(random, block.shape, cut(whole(block.shape), axis, index, index + 1))
+            probe = self.probe(block, part, wanted, share=part.size / block.gradient.size)
+            if probe.z > tolerance.resolved:
+                found.append(index)
         return np.array(found, dtype=np.intp)
 
     def by_element(self, name: str) -> WrongBlock:
@@ -263,34 +237,28 @@ class Mismatch:
         if block.exact or size > SHORT_BLOCK or self.budget.left < 4 * size:
             return block
         self.enter()  # the caller may stand elsewhere
-        wanted = self.options.tolerance.explained * block.residual_norm / 3
-        along = self.measured.prober.along
+        wanted = self.options.tolerance.explained / 3
         elements = [Coordinate(i) for i in range(size)]
-        probes = [along([(name, e, 1.0)], share=1 / size, wanted=wanted) for e in elements]
+        probes = [self.probe(block, each, wanted, share=1 / size) for each in elements]
         return WrongBlock.of(name, block.gradient, block.values, elements, probes, exact=True)
 
     def is_larger(self, name: str, among: Array) -> bool:
         """Whether the analytic gradient has an element further from 0 than the numerical one.
 
         A few are measured of those asked for; of none it is false.
-
-        Args:
-            name: The block.
-            among: True where an element may be drawn; the block's shape.
         """
-        block, order = self.blocks[name], self.evaluator.workspace.names.index(name)
-        random = np.random.default_rng(seeded(self.options.seed, 22, order))
+        block, tolerance = self.blocks[name], self.options.tolerance
+        random = np.random.default_rng(self.seed(22, name))
         drawn = random.permutation(np.flatnonzero(among))[:MEASURED_ELEMENTS]
         if self.budget.left < 4 * len(drawn):
             return False
         self.enter()
         share = 1 / block.gradient.size
-        wanted = self.options.tolerance.explained * block.residual_norm * math.sqrt(share)
-        for i in drawn:
-            element = [(name, Coordinate(int(i)), 1.0)]
-            probe = self.measured.prober.along(element, share=share, wanted=wanted)
+        for i in map(int, drawn):
+            wanted = tolerance.explained * math.sqrt(share)
+            probe = self.probe(block, Coordinate(i), wanted, share=share)
             size = probe.slope.value * math.copysign(1.0, probe.analytic)
-            if size + self.options.tolerance.resolved * probe.slope.error < abs(probe.analytic):
+            if size + tolerance.resolved * probe.slope.error < abs(probe.analytic):
                 return True
         return False
 
@@ -299,33 +267,58 @@ class Mismatch:
         block = self.blocks[name]
         missing = count - block.count
         if missing > 0 and not block.exact and self.budget.left >= 4 * missing:
-            self.blocks[name] = self._probed(block, missing, keep=True)
+            self.blocks[name] = block.joined(self._probed(block, missing))
         return self.blocks[name]
 
     def _block(self, name: str) -> WrongBlock:
-        evidence, prober = self.measured.evidence[name], self.measured.prober
-        gradient = self.gradients[name]
-        values = self.evaluator.workspace.values(name)
-        directions = directions_of(prober, evidence)
+        """A block as the setting measured it, or sharper where that tells no cause from another."""
+        evidence = self.measured.evidence[name]
         block = WrongBlock.of(
-            name, gradient, values, directions, evidence.probes, exact=evidence.exact
+            name,
+            self.gradients[name],
+            self.evaluator.workspace.values(name),
+            directions_of(self.measured.prober, evidence),
+            evidence.probes,
+            exact=evidence.exact,
         )
-        tolerance = self.options.tolerance
-        typical = block.residual_norm
         coarse = np.sqrt(np.mean(block.errors**2)) if block.count else math.inf
-        if evidence.exact or coarse <= tolerance.explained * typical / 3:
+        if evidence.exact or coarse <= self.options.tolerance.explained * block.residual_norm / 3:
             return block
         if self.budget.left < 4 * SHARPER_PROBES:
             return block
-        return self._probed(block, SHARPER_PROBES, keep=False)
+        return self._probed(block, SHARPER_PROBES)
 
-    def _probed(self, block: WrongBlock, count: int, *, keep: bool) -> WrongBlock:
-        """A block with fresh probes, beside those that it has or in their place."""
-        order = self.evaluator.workspace.names.index(block.name)
-        seeds = [seeded(self.options.seed, 9, order, k) for k in range(count)]
-        fresh = [random_direction(block.gradient.size, seed) for seed in seeds]
-        wanted = self.options.tolerance.explained * block.residual_norm / 3
-        prober = self.measured.prober
-        probes = [prober.along([(block.name, v, 1.0)], wanted=wanted) for v in fresh]
-        more = WrongBlock.of(block.name, block.gradient, block.values, fresh, probes, exact=False)
-        return block.joined(more) if keep else more
+    def _probed(self, block: WrongBlock, count: int) -> WrongBlock:
+        """The block measured along directions of its own."""
+        name, size = block.name, block.gradient.size
+        fresh = [random_direction(size, self.seed(9, name, k)) for k in range(count)]
+        wanted = self.options.tolerance.explained / 3
+        probes = [self.probe(block, v, wanted) for v in fresh]
+        return WrongBlock.of(name, block.gradient, block.values, fresh, probes, exact=False)
+
+
+def rows_of(batch: Batch, axis: int) -> int:
+    """Rows of a batch; 0 where it has none."""
+    for item in each_leaf(batch):
+        shape = getattr(item, "shape", ())
+        if -len(shape) <= axis < len(shape):
+            return int(shape[axis])
+    return 0
+
+
+def is_met(
+    probe: Probe,
+    parts: Parts,
+    predicted: Mapping[str, Array],
+    tolerance: Tolerance,
+    unit: float = 1.0,
+) -> bool:
+    """Whether a joint probe is met by the numerical gradients predicted.
+
+    Each block counts one unit, by the weights; that is 1 at the mismatch itself.
+    """
+    expected = math.fsum(w * v.dot(predicted[n]) for n, v, w in parts)
+    size = math.fsum(abs(w) * float(np.linalg.norm(predicted[n])) for n, _, w in parts)
+    off, allowed = abs(probe.slope.value - expected), probe.slope.error + 1e-13 * size
+    most = tolerance.explained * 3 * math.sqrt(len(parts)) * unit
+    return off <= tolerance.resolved * allowed and off + allowed <= most

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,17 +22,17 @@ from gradhook.evaluation.directions import (
     Coordinate,
     Direction,
     Part,
+    RandomDirection,
     cut,
     masked,
     random_direction,
-    seeded,
     size_of,
     whole,
 )
 from gradhook.report.format import LONGEST_NAME, block_name, gradient_name
 from gradhook.verdict.evidence import Location, Probe, describe
 
-__all__ = ["WrongPart", "find_part", "joined"]
+__all__ = ["WrongPart", "find_part", "joined", "worst_element"]
 
 FINE = 0.02
 """Error of a probe that looks for a part, as a share of the block's residual."""
@@ -49,34 +49,30 @@ INTERVALS = 8
 LARGEST_MASK = 2_000_000
 """Elements up to which masks are made."""
 
+TRIED = 4
+"""Elements that are tried until one stands out of its error."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WrongPart:
-    """A part of a block that is wrong, all else of the block being right.
+    """A part of a block that is wrong, all else of the block being right."""
 
-    Args:
-        mask: True inside; the block's shape.
-        words: The part in words.
-        gradient: How its gradient is called.
-        everything: Whether it is no part that stands apart: all of the block, or scattered over it.
-        boxes: The part as boxes, where it is some.
-    """
+    mask: Array  # true inside; the block's shape
+    words: str  # the part in words
+    gradient: str = ""  # how its gradient is called
+    everything: bool = False  # whether it is all of the block, or scattered over it
 
-    mask: Array
-    words: str
-    gradient: str = ""
-    everything: bool = False
-    boxes: tuple[Box, ...] = ()
+
+class _BudgetSpentError(Exception):
+    """There are too few evaluations left for what comes next."""
 
 
 def find_part(mismatch: Mismatch, name: str) -> WrongPart | None:
-    """The part of a spread fault that is wrong; ``None`` where it could not be told.
-
-    Args:
-        mismatch: The setting.
-        name: The block.
-    """
-    return _Splits(mismatch, name).find()
+    """The part of a spread fault that is wrong; ``None`` where it could not be told."""
+    try:
+        return _Splits(mismatch, name).find()
+    except _BudgetSpentError:
+        return None
 
 
 class _Splits:
@@ -86,10 +82,8 @@ class _Splits:
         self.mismatch, self.name = mismatch, name
         self.block = mismatch.blocks[name]
         self.shape, self.size = self.block.shape, self.block.gradient.size
-        self.order = mismatch.evaluator.workspace.names.index(name)
-        self.resolved = mismatch.options.tolerance.resolved
-        self.rounding = mismatch.options.tolerance.rounding
         self.residual = self.block.residual_norm
+        self.shown = block_name(name, LONGEST_NAME)
         self.count = 0
         mismatch.enter()
 
@@ -101,55 +95,51 @@ class _Splits:
             return self._by_element()
         found = self._mask()
         # A triangle may hold half of the rows; a mask that code made is what it is.
-        if found is not None and not (self.is_triangle(found.mask) and self.mismatch.budget.left):
+        if found is not None and not self._is_triangle(found.mask):
             return found
-        boxes = self._box()
-        if found is not None and not (boxes and _holds_fewer(boxes, found.mask)):
+        try:
+            boxes = self._boxes()
+        except _BudgetSpentError:
             return found
-        if boxes is None:
-            return None
-        if boxes and sum(map(size_of, boxes)) < self.size:
-            mask = np.zeros(self.shape, dtype=bool)
-            for box in boxes:
-                mask[box] = True
-            if self.is_right(~mask) and self.is_right(~mask):
-                return WrongPart(mask, *self._named(tuple(boxes)), boxes=tuple(boxes))
-            return None
-        return self._all_or_scattered()
+        covered = sum(map(size_of, boxes))
+        if found is not None and not 0 < covered < int(np.count_nonzero(found.mask)):
+            return found
+        if not 0 < covered < self.size:
+            return self._all_or_scattered()
+        mask = _mask_of(boxes, self.shape)
+        if self.is_right(~mask) and self.is_right(~mask):
+            return WrongPart(mask, *self._named(boxes))
+        return None
+
+    def _need(self, evaluations: int) -> None:
+        if self.mismatch.budget.left < evaluations:
+            raise _BudgetSpentError
 
     def _by_element(self) -> WrongPart | None:
-        if self.mismatch.budget.left < 3 * self.size:
-            return None
-        wrong = np.zeros(self.size, dtype=bool)
-        for index in range(self.size):
-            probe = self._probe(Coordinate(index), 1 / self.size)
-            wrong[index] = self._stands_out(probe)
-        mask = wrong.reshape(self.shape)
-        count = int(wrong.sum())
+        self._need(3 * self.size)
+        wrong = [self._is_wrong(Coordinate(i), 1 / self.size) for i in range(self.size)]
+        mask = np.reshape(wrong, self.shape)
+        count = sum(wrong)
         if not count:
             return None
         if count == self.size:
-            return WrongPart(mask, say("all_of", block=self._shown), everything=True)
-        boxes = tuple(tuple(slice(int(i), int(i) + 1) for i in at) for at in np.argwhere(mask))
+            return WrongPart(mask, say("all_of", block=self.shown), everything=True)
         for part, words, gradient in self._natural():
             if np.array_equal(part, mask) and count > 1:
                 return WrongPart(mask, words, gradient, everything=self._is_all_alive(mask))
-        return WrongPart(mask, *self._named(boxes), boxes=boxes)
+        boxes = [tuple(slice(int(i), int(i) + 1) for i in at) for at in np.argwhere(mask)]
+        return WrongPart(mask, *self._named(boxes))
 
-    def _named(self, boxes: tuple[Box, ...]) -> tuple[str, str]:
+    def _named(self, boxes: Sequence[Box]) -> tuple[str, str]:
         """Boxes in words, of the block and of its gradient."""
-        boxes = joined(boxes)
-        block, gradient = self.name, gradient_name(self.name)
-        return describe(Location(block, self.shape, boxes)), describe(
-            Location(gradient, self.shape, boxes)
-        )
+        here = Location(self.name, self.shape, joined(boxes))
+        return describe(here), describe(replace(here, name=gradient_name(self.name)))
 
     def _mask(self) -> WrongPart | None:
         """The smallest natural part outside of which everything is right."""
         best: WrongPart | None = None
         for mask, words, gradient in self._natural():
-            inside = int(np.count_nonzero(mask))
-            if best is not None and inside >= np.count_nonzero(best.mask):
+            if best is not None and np.count_nonzero(mask) >= np.count_nonzero(best.mask):
                 continue
             if self.mismatch.budget.left < 8:
                 break
@@ -176,10 +166,9 @@ class _Splits:
                 seen.append(mask)
                 words = {"count": f"{count:,}", "size": f"{self.size:,}"}
                 gradient = say(f"where_{said}", block=gradient_name(self.name), **words)
-                yield mask, say(f"where_{said}", block=self._shown, **words), gradient
+                yield mask, say(f"where_{said}", block=self.shown, **words), gradient
 
-    def is_triangle(self, mask: Array) -> bool:
-        """Whether a mask is one of those about the diagonal."""
+    def _is_triangle(self, mask: Array) -> bool:
         return any(np.array_equal(mask, triangle) for _, triangle in self._triangles())
 
     def _triangles(self) -> Iterator[tuple[str, Array]]:
@@ -194,123 +183,100 @@ class _Splits:
         yield "diagonal", lower & ~strictly
         yield "off_diagonal", ~(lower & ~strictly)
 
-    def _box(self) -> list[Box] | None:
-        """Ranges along the axes; the whole block where none; ``None`` where the budget ended."""
-        boxes = [whole(self.shape)]
+    def _boxes(self) -> Sequence[Box]:
+        """Ranges along the axes; the whole block where none stands apart."""
+        boxes: Sequence[Box] = [whole(self.shape)]
         for axis in range(len(self.shape)):
-            found: list[Box] = []
-            for box in boxes:
-                ranges = self._ranges(box, axis)
-                if ranges is None:
-                    return None
-                found += [cut(box, axis, first, last) for first, last in ranges]
-            boxes = found
+            boxes = joined([each for box in boxes for each in self._ranges(box, axis)])
         return boxes
 
-    def _ranges(self, box: Box, axis: int) -> list[tuple[int, int]] | None:
+    def _ranges(self, box: Box, axis: int) -> Iterator[Box]:
         """Ranges of an axis inside a box that are wrong: all of it where none stands apart."""
         start, stop = box[axis].start, box[axis].stop
-        length = stop - start
-        if length < 4:
-            return [(start, stop)]
-        if self.mismatch.budget.left < 4 * DRAWN:
-            return None
-        random = np.random.default_rng(seeded(self.mismatch.options.seed, 16, self.order, axis))
-        edges = np.linspace(start, stop, DRAWN + 1).astype(int)
-        drawn = [int(random.integers(lo, hi)) for lo, hi in itertools.pairwise(edges)]
+        if stop - start < 4:
+            yield box
+            return
+        self._need(4 * DRAWN)
+        random = np.random.default_rng(self.mismatch.seed(16, self.name, axis))
+        drawn = [int(random.integers(lo, hi)) for lo, hi in _cuts(start, stop, DRAWN)]
         if all(self._slice_is_wrong(box, axis, index) for index in drawn):
-            return [(start, stop)]
-        edges = np.unique(np.linspace(start, stop, min(INTERVALS, length) + 1).astype(int))
-        found: list[tuple[int, int]] = []
-        for lo, hi in itertools.pairwise(edges):
-            more = self._inside(box, axis, int(lo), int(hi))
-            if more is None:
-                return None
-            found += more
-        joined: list[tuple[int, int]] = []
-        for first, last in found:
-            if joined and joined[-1][1] == first:
-                joined[-1] = (joined[-1][0], last)
-            else:
-                joined.append((first, last))
-        return joined
+            yield box
+            return
+        for lo, hi in _cuts(start, stop, min(INTERVALS, stop - start)):
+            yield from self._inside(box, axis, lo, hi)
 
-    def _inside(self, box: Box, axis: int, start: int, stop: int) -> list[tuple[int, int]] | None:
+    def _inside(self, box: Box, axis: int, start: int, stop: int) -> Iterator[Box]:
         """The wrong ranges of an interval, which ends are found for by halving."""
-        if self.mismatch.budget.left < 16:
-            return None
-        if not self._part_is_wrong(cut(box, axis, start, stop)):
-            return []
-        if stop - start == 1:
-            return [(start, stop)]
-        ends = [self._slice_is_wrong(box, axis, index) for index in (start, stop - 1)]
-        if all(ends):
-            return [(start, stop)]
-        if not any(ends):
+        self._need(16)
+        if not self._box_is_wrong(cut(box, axis, start, stop)):
+            return
+        first, last = (
+            stop - start == 1 or self._slice_is_wrong(box, axis, index)
+            for index in (start, stop - 1)
+        )
+        if first and last:
+            yield cut(box, axis, start, stop)
+        elif not first and not last:
             middle = (start + stop) // 2
-            halves = [self._inside(box, axis, start, middle), self._inside(box, axis, middle, stop)]
-            return None if None in halves else [r for half in halves for r in half or ()]
-        # One end is wrong: halve to where it stops.
-        lo, hi = start, stop - 1
-        while hi - lo > 1:
-            middle = (lo + hi) // 2
-            if self._slice_is_wrong(box, axis, middle) is ends[0]:
-                lo = middle
-            else:
-                hi = middle
-        return [(start, hi)] if ends[0] else [(hi, stop)]
+            yield from self._inside(box, axis, start, middle)
+            yield from self._inside(box, axis, middle, stop)
+        else:  # one end is wrong: halve to where it stops
+            lo, hi = start, stop - 1
+            while hi - lo > 1:
+                middle = (lo + hi) // 2
+                if self._slice_is_wrong(box, axis, middle) is first:
+                    lo = middle
+                else:
+                    hi = middle
+            yield cut(box, axis, start, hi) if first else cut(box, axis, hi, stop)
 
     def _slice_is_wrong(self, box: Box, axis: int, index: int) -> bool:
-        return self._part_is_wrong(cut(box, axis, index, index + 1))
+        return self._box_is_wrong(cut(box, axis, index, index + 1))
 
-    def _part_is_wrong(self, box: Box) -> bool:
+    def _box_is_wrong(self, box: Box) -> bool:
+        part = Part(self._direction(17), self.shape, box)
+        return self._is_wrong(part, part.size / self.size)
+
+    def _direction(self, purpose: int) -> RandomDirection:
+        """A fresh direction over the block."""
         self.count += 1
-        seed = seeded(self.mismatch.options.seed, 17, self.order, self.count)
-        part = Part(random_direction(self.size, seed), self.shape, box)
-        return self._stands_out(self._probe(part, part.size / self.size))
+        return random_direction(self.size, self.mismatch.seed(purpose, self.name, self.count))
 
     def _all_or_scattered(self) -> WrongPart | None:
         """All of it, unless elements drawn say that only some are wrong."""
-        random = np.random.default_rng(seeded(self.mismatch.options.seed, 18, self.order))
+        random = np.random.default_rng(self.mismatch.seed(18, self.name))
         drawn = random.choice(self.size, size=min(6, self.size), replace=False)
-        if self.mismatch.budget.left < 4 * len(drawn):
+        self._need(4 * len(drawn))
+        wrong = [self._is_wrong(Coordinate(int(i)), 1 / self.size) for i in drawn]
+        if not any(wrong):
             return None
-        probes = [self._probe(Coordinate(int(i)), 1 / self.size) for i in drawn]
-        wrong = [self._stands_out(p) for p in probes]
-        everything = np.ones(self.shape, dtype=bool)
-        if all(wrong):
-            return WrongPart(everything, say("all_of", block=self._shown), everything=True)
-        found = say("scattered", block=self._shown, wrong=sum(wrong), drawn=len(drawn))
-        return WrongPart(everything, found, everything=True) if any(wrong) else None
+        words = say("scattered", block=self.shown, wrong=sum(wrong), drawn=len(drawn))
+        words = say("all_of", block=self.shown) if all(wrong) else words
+        return WrongPart(np.ones(self.shape, dtype=bool), words, everything=True)
 
     def is_right(self, mask: Array) -> bool:
         """Whether both derivatives agree along a fresh direction inside a mask."""
-        self.count += 1
-        seed = seeded(self.mismatch.options.seed, 15, self.order, self.count)
-        direction = masked(random_direction(self.size, seed), mask)
-        probe = self._probe(direction, max(1, int(np.count_nonzero(mask))) / self.size)
-        allowed = self.resolved * self._error(probe)
-        seen = allowed < 0.3 * self.residual * math.sqrt(np.count_nonzero(mask) / self.size)
+        count = int(np.count_nonzero(mask))
+        probe, allowed = self._probe(masked(self._direction(15), mask), max(1, count) / self.size)
+        seen = allowed < 0.3 * self.residual * math.sqrt(count / self.size)
         return bool(abs(probe.residual) <= allowed and seen)
 
-    def _probe(self, direction: Direction, share: float) -> Probe:
-        wanted = FINE * self.residual * math.sqrt(share)
-        along = self.mismatch.measured.prober.along
-        return along([(self.name, direction, 1.0)], share=share, wanted=wanted)
+    def _is_wrong(self, direction: Direction, share: float) -> bool:
+        probe, allowed = self._probe(direction, share)
+        return abs(probe.residual) > allowed
 
-    def _error(self, probe: Probe) -> float:
-        return probe.slope.error + self.rounding * float(np.linalg.norm(self.block.gradient))
-
-    def _stands_out(self, probe: Probe) -> bool:
-        return abs(probe.residual) > self.resolved * self._error(probe)
-
-    @property
-    def _shown(self) -> str:
-        return block_name(self.name, LONGEST_NAME)
+    def _probe(self, direction: Direction, share: float) -> tuple[Probe, float]:
+        """A probe, and the residual that its error and the analytic side's rounding allow."""
+        tolerance = self.mismatch.options.tolerance
+        fine = FINE * math.sqrt(share)
+        probe = self.mismatch.probe(self.block, direction, fine, share=share)
+        rounding = tolerance.rounding * float(np.linalg.norm(self.block.gradient))
+        return probe, tolerance.resolved * (probe.slope.error + rounding)
 
 
-def _holds_fewer(boxes: Sequence[Box], mask: Array) -> bool:
-    return sum(map(size_of, boxes)) < int(np.count_nonzero(mask))
+def _cuts(start: int, stop: int, number: int) -> Iterator[tuple[int, int]]:
+    """The range cut into a number of parts of about one length."""
+    return itertools.pairwise(map(int, np.linspace(start, stop, number + 1).astype(int)))
 
 
 def joined(boxes: Sequence[Box]) -> tuple[Box, ...]:
@@ -327,3 +293,42 @@ def joined(boxes: Sequence[Box]) -> tuple[Box, ...]:
         else:
             found.append(box)
     return tuple(found)
+
+
+def worst_element(
+    mismatch: Mismatch, name: str, where: Location | None, mask: Array | None
+) -> dict[tuple[int, ...], Probe]:
+    """Measure one element that is wrong, for people to see; empty where none of those tried is.
+
+    Nobody knows the worst element of a large block without measuring all.  Where the analytic
+    gradient is largest, or the weight, most faults show; where the fault was located, or is known
+    to lie in a part, inside of it.
+    """
+    block, tolerance = mismatch.blocks[name], mismatch.options.tolerance
+    inside = np.ones(block.shape, dtype=bool) if mask is None else mask
+    if where is not None and where.boxes:
+        inside = _mask_of(where.boxes, block.shape)
+    kept = np.flatnonzero(inside)
+    if not len(kept):
+        return {}
+    a, w = np.abs(block.gradient).ravel()[kept], np.abs(block.values).ravel()[kept]
+    random = np.random.default_rng(mismatch.seed(19, name))
+    tried = [int(kept[np.argmax(a)]), int(kept[np.argmax(w)])]
+    tried += [int(i) for i in random.choice(kept, size=min(TRIED, len(kept)), replace=False)]
+    mismatch.enter()
+    share = 1 / block.gradient.size
+    wanted = tolerance.explained * math.sqrt(share)
+    for index in list(dict.fromkeys(tried))[:TRIED]:
+        if mismatch.budget.left < 4:
+            break
+        probe = mismatch.probe(block, Coordinate(index), wanted, share=share)
+        if probe.z > tolerance.resolved:
+            return {tuple(int(i) for i in np.unravel_index(index, block.shape)): probe}
+    return {}
+
+
+def _mask_of(boxes: Sequence[Box], shape: tuple[int, ...]) -> Array:
+    mask = np.zeros(shape, dtype=bool)
+    for box in boxes:
+        mask[box] = True
+    return mask

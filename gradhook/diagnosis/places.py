@@ -4,18 +4,31 @@ A wrong derivative somewhere in a network spoils every gradient from there towar
 none above, so that the last wrong block and the first right one enclose the fault.  One block
 wrong by itself points to the formula of that block.  This is reading, not a cause; and it is read
 only where layers were found by measuring.  Elsewhere the blocks are named, and nothing is added.
+
+Of a wrong gradient that has no cause two more things are said where they were measured.  A matrix
+that is right along symmetric directions and wrong beside is read as symmetric by the code.  A
+residual that is the gradient of another block was added in the wrong place.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
+import numpy as np
+
+from gradhook.diagnosis.fit import Prediction, fit
 from gradhook.diagnosis.layers import Layers
-from gradhook.diagnosis.sentences import blocks_listed, say
+from gradhook.diagnosis.mismatch import FRESH, Mismatch
+from gradhook.diagnosis.sentences import blocks_listed, listed, say
 from gradhook.diagnosis.wrong_block import is_vector
+from gradhook.evaluation.directions import RandomDirection, random_direction, seeded
+from gradhook.report.format import LONGEST_NAME, block_name
 
-__all__ = ["forward_order", "place_of_fault"]
+__all__ = ["forward_order", "hints", "place_of_fault"]
+
+LARGEST_SYMMETRIC = 300
+"""Rows of a matrix up to which symmetric directions are made."""
 
 
 def forward_order(names: Sequence[str], given: Sequence[str] | None) -> list[str]:
@@ -54,16 +67,11 @@ def place_of_fault(
     if not bad:
         return ""
     if layers and all(name in layers.place for name in [*bad, *good]):
-        place = layers.place
-        found = _Chain(layers, sorted(bad, key=place.__getitem__), good, shapes).read()
+        found = _Chain(layers, bad, good, shapes).read()
         if found:
             return found
-    said = blocks_listed(bad[::-1])
-    return (
-        say("blocks_beside", wrong=said, right=blocks_listed(good))
-        if good
-        else (say("blocks", wrong=said))
-    )
+    said = "blocks_beside" if good else "blocks"
+    return say(said, wrong=blocks_listed(bad[::-1]), right=blocks_listed(good))
 
 
 class _Chain:
@@ -76,44 +84,38 @@ class _Chain:
         good: Sequence[str],
         shapes: Mapping[str, tuple[int, ...]],
     ) -> None:
-        self.layers, self.bad, self.shapes = layers, bad, shapes
+        self.layers, self.good, self.shapes = layers, good, shapes
+        self.vectors = {name for name, shape in shapes.items() if is_vector(shape)}
         place = layers.place
-        self.top, self.bottom = place[bad[-1]], place[bad[0]]
-        self.listed = blocks_listed(bad[::-1])
+        self.bad = sorted(bad, key=place.__getitem__)
+        self.top, self.bottom = place[self.bad[-1]], place[self.bad[0]]
+        self.listed = blocks_listed(self.bad[::-1])
         self.below = [name for name in good if place[name] < self.top]
         self.beside = [name for name in good if place[name] == self.top]
         self.above = sorted((n for n in good if place[n] > self.top), key=place.__getitem__)
-        self.good = good
 
     def read(self) -> str:
         """The sentence, empty where the pattern has no reading."""
-        vectors = [is_vector(self.shapes[name]) for name in self.bad]
         if len(self.bad) == 1:
             return self._one(self.bad[0])
-        if not any(vectors) and all(self._has_right_bias(name) for name in self.bad):
-            if all(is_vector(self.shapes[name]) for name in self.good):
-                return say("weights_only", wrong=self.listed)
-            return ""
+        vectors = self.vectors.intersection(self.bad)
+        right = self.vectors.intersection(self.good)
+        if not vectors and all(right.intersection(self.layers.beside(n)) for n in self.bad):
+            return say("weights_only", wrong=self.listed) if len(right) == len(self.good) else ""
         if self.beside:
             return ""
         if not self.below:
             return self._entering() if self.above else say("nothing_right", wrong=self.listed)
-        if self.top == self.bottom and len(self.bad) == 2 and sorted(vectors) == [False, True]:
+        if self.top == self.bottom and len(self.bad) == 2 and len(vectors) == 1:
             return say("one_layer", wrong=self.listed)
         return ""
 
-    def _has_right_bias(self, name: str) -> bool:
-        beside = self.layers.beside(name)
-        return any(other in self.good and is_vector(self.shapes[other]) for other in beside)
-
     def _one(self, name: str) -> str:
-        vector = is_vector(self.shapes[name])
-        beside = [n for n in self.beside if is_vector(self.shapes[n]) != vector]
+        beside = [n for n in self.beside if (n in self.vectors) != (name in self.vectors)]
         if len(beside) == 1 and len(self.layers.beside(name)) == 1:
-            if vector:
+            if name in self.vectors:
                 return say("one_bias", wrong=name, beside=beside[0])
-            lowest = self.top == 0
-            below = "; what it passes down is right" if self.below and not lowest else ""
+            below = "; what it passes down is right" if self.below else ""
             return say("one_weight", wrong=name, beside=beside[0], below=below)
         if self.above and not self.below and not self.beside and not self.layers.beside(name):
             first = self.above[0]
@@ -126,10 +128,9 @@ class _Chain:
         first, last = (gate or self.above)[0], self.bad[-1]
         beside = self.layers.beside(first)
         # A gain and a shift are of one shape, a weight and its bias are not.
-        gain = is_vector(self.shapes[first]) and any(
-            self.shapes[other] == self.shapes[first] for other in beside
-        )
-        if gain and is_vector(self.shapes[last]):
+        alike = any(self.shapes[other] == self.shapes[first] for other in beside)
+        gain = first in self.vectors and alike
+        if gain and last in self.vectors:
             formulas = f"the gradient that the layer of {first} passes down: for a normalisation, "
             formulas += "the paths through mean and variance, and its gain"
         elif gain:
@@ -141,3 +142,42 @@ class _Chain:
         return say(
             "entering", wrong=self.listed, right=right, first=first, last=last, formulas=formulas
         )
+
+
+def hints(mismatch: Mismatch, name: str) -> Iterator[str]:
+    """Sentences about one block."""
+    block = mismatch.blocks[name]
+    for other, gradient in mismatch.gradients.items():
+        if other == name or gradient.shape != block.shape or not np.any(gradient):
+            continue
+        for sign, what in ((1, "lacks"), (-1, "holds besides")):
+            predicted = block.gradient + sign * gradient
+            if fit([Prediction(block, predicted)], mismatch.options.tolerance) is None:
+                continue
+            if mismatch.confirms({name: predicted}):
+                yield say("another_gradient", d=listed([name]), what=what, other=listed([other]))
+                return
+    given = np.asarray(mismatch.evaluator.workspace.tree.blocks[name])
+    is_square = given.ndim == 2 and 1 < given.shape[0] == given.shape[1] <= LARGEST_SYMMETRIC
+    if is_square and np.array_equal(given, given.T) and _right_where_symmetric(mismatch, name):
+        yield say("read_as_symmetric", block=block_name(name, LONGEST_NAME))
+
+
+def _right_where_symmetric(mismatch: Mismatch, name: str) -> bool:
+    """Whether both derivatives agree along symmetric directions, as they do along no others."""
+    block = mismatch.blocks[name]
+    mismatch.enter()
+    for k in range(FRESH):
+        if mismatch.budget.left < 4:
+            return False
+        seed = seeded(mismatch.options.seed, 20, k)
+        drawn = random_direction(block.gradient.size, seed)
+        codes = drawn.codes.reshape(block.shape).copy()
+        lower = np.tril_indices(block.shape[0], -1)
+        codes[lower] = codes.T[lower]
+        direction = RandomDirection(codes.reshape(-1), drawn.table)
+        probe = mismatch.probe(block, direction, mismatch.options.tolerance.explained)
+        allowed = mismatch.options.tolerance.resolved * probe.slope.error
+        if abs(probe.residual) > allowed or allowed > 0.1 * block.residual_norm:
+            return False
+    return True

@@ -36,23 +36,38 @@ OUT = " (but for the penalty's term, which is right)"
 AT_OTHER_WEIGHTS = "at other weights"
 """Where a second measurement was made."""
 
-OUTSIDE_RIGHT = "everything outside right along two fresh directions, the part itself wrong"
-"""What every part of a block needs."""
+PLACES = {
+    "zero_gradient": "where its gradient is 0",
+    "nonzero_gradient": "where its gradient is not 0",
+    "negative": "where it is negative",
+    "positive": "where it is positive",
+    "zero": "where it is 0",
+    "nonzero": "where it is not 0",
+    "above": "above its diagonal",
+    "on_and_above": "on and above its diagonal",
+    "under": "below its diagonal",
+    "on_and_under": "on and below its diagonal",
+    "diagonal": "on its diagonal",
+    "off_diagonal": "off its diagonal",
+}
+"""Parts of a block that code treats by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """A sentence and what must have been measured before it is said.
+    """A sentence and what must have been measured before it is said."""
 
-    Args:
-        text: The sentence, with names in braces for what was found.
-        needs: The evidence that it needs.
-        refuted_by: What would show that it is something else; empty for places.
-    """
+    text: str  # the sentence, with names in braces for what was found
+    needs: str  # the evidence that it needs
+    refuted_by: str = ""  # what would show that it is something else; empty for places
 
-    text: str
-    needs: str
-    refuted_by: str = ""
+
+def _penalty(text: str, needs: str) -> Wording:
+    return Wording(text, needs, "a difference that stays when the penalty is off")
+
+
+def _switched(text: str) -> Wording:
+    return _penalty(text, "the difference vanishes when the penalty's switch is off")
 
 
 SENTENCES: Mapping[str, Wording] = MappingProxyType(
@@ -90,75 +105,53 @@ SENTENCES: Mapping[str, Wording] = MappingProxyType(
             "fresh directions in both blocks meet the exchanged gradients",
             "a direction along which the exchanged gradients differ",
         ),
-        "penalty_lacking": Wording(
+        "penalty_lacking": _penalty(
             "{d} {lack} {size} * {basis}: the {norm} term is in the loss and not, or not wholly, "
             "in the gradient",
             "the residual is one multiple of the block along fresh directions and after the block "
             "moved",
-            "a difference that stays when the penalty is off",
         ),
-        "penalty_held": Wording(
+        "penalty_held": _penalty(
             "{d} {hold} {size} * {basis} too much: the {norm} term is in the gradient and not, or "
             "not as large, in the loss; if it is applied outside the loss on purpose (weight "
             "decay), pass penalty={norm}({option})",
             "the residual is one multiple of the block along fresh directions and after the block "
             "moved",
-            "a difference that stays when the penalty is off",
         ),
-        "penalty_constant": Wording(
+        "penalty_constant": _penalty(
             "{d} {differ} by the constant {size} in every element: a penalty's coefficient added "
             "as a number, to blocks that the loss does not penalise",
             "the residual is constant along fresh directions and after the block moved",
-            "a difference that stays when the penalty is off",
         ),
-        "penalty_square": Wording(
+        "penalty_square": _penalty(
             "{d} {hold} {size} * {w}**2 where the loss needs {size} * {w}: the penalty itself in "
             "place of its derivative",
             "the residual is one multiple of W - W**2, also after the block moved",
-            "a difference that stays when the penalty is off",
         ),
-        "penalty_l1": Wording(
+        "penalty_l1": _penalty(
             "{d} {hold} {size} * sign({w}) where the loss needs {size} * {w}: the gradient of an "
             "L1 term, the loss of an L2 term",
             "the residual is one multiple of W - sign(W), also after the block moved",
-            "a difference that stays when the penalty is off",
         ),
-        "switch_missing": Wording(
-            "{d} {lack} {size} * {basis}: the penalty is in the loss and not in the gradient",
-            "the difference vanishes when the penalty's switch is off",
-            "a difference that stays when the penalty is off",
+        "switch_missing": _switched(
+            "{d} {lack} {size} * {basis}: the penalty is in the loss and not in the gradient"
         ),
-        "switch_not_in_loss": Wording(
-            "{d} {have} a penalty's gradient, and the loss no penalty on it",
-            "the difference vanishes when the penalty's switch is off",
-            "a difference that stays when the penalty is off",
+        "switch_not_in_loss": _switched(
+            "{d} {have} a penalty's gradient, and the loss no penalty on it"
         ),
-        "switch_ones": Wording(
+        "switch_ones": _penalty(
             "{d} {have} {size} added to every element, by a penalty that the loss does not have "
             "on it",
             "the difference vanishes when the penalty's switch is off, and is constant",
-            "a difference that stays when the penalty is off",
         ),
-        "switch_coefficient": Wording(
-            "{d} {have} {share}: {size} * {basis} where the loss has {wanted}",
-            "the difference vanishes when the penalty's switch is off",
-            "a difference that stays when the penalty is off",
+        "switch_coefficient": _switched(
+            "{d} {have} {share}: {size} * {basis} where the loss has {wanted}"
         ),
-        "switch_form": Wording(
-            "{d} {have} a penalty's gradient that is a multiple of {form}",
-            "the difference vanishes when the penalty's switch is off",
-            "a difference that stays when the penalty is off",
+        "switch_form": _switched("{d} {have} a penalty's gradient that is a multiple of {form}"),
+        "switch_other_form": _switched(
+            "{d} {have} a penalty's gradient of another form than the loss's penalty"
         ),
-        "switch_other_form": Wording(
-            "{d} {have} a penalty's gradient of another form than the loss's penalty",
-            "the difference vanishes when the penalty's switch is off",
-            "a difference that stays when the penalty is off",
-        ),
-        "switch_several": Wording(
-            "{d} have a penalty that differs from that of the loss",
-            "the difference vanishes when the penalty's switch is off",
-            "a difference that stays when the penalty is off",
-        ),
+        "switch_several": _switched("{d} have a penalty that differs from that of the loss"),
         "zero_slices": Wording(
             "{part} wrong, and nothing else: {what} zero",
             "these slices are wrong one by one, all others right along fresh directions",
@@ -279,61 +272,19 @@ SENTENCES: Mapping[str, Wording] = MappingProxyType(
         ),
         # Parts of a block.
         "all_of": Wording(
-            "all of {block}",
-            "natural splits tried, elements drawn all over it wrong",
+            "all of {block}", "natural splits tried, elements drawn all over it wrong"
         ),
         "scattered": Wording(
             "scattered over {block}: {wrong} of {drawn} elements drawn are wrong",
             "natural splits tried, of the elements drawn some are wrong",
         ),
-        "where_zero_gradient": Wording(
-            "{block} where its gradient is 0: {count} of {size} elements",
-            OUTSIDE_RIGHT,
-        ),
-        "where_nonzero_gradient": Wording(
-            "{block} where its gradient is not 0: {count} of {size} elements",
-            OUTSIDE_RIGHT,
-        ),
-        "where_negative": Wording(
-            "{block} where it is negative: {count} of {size} elements",
-            OUTSIDE_RIGHT,
-        ),
-        "where_positive": Wording(
-            "{block} where it is positive: {count} of {size} elements",
-            OUTSIDE_RIGHT,
-        ),
-        "where_zero": Wording(
-            "{block} where it is 0: {count} of {size} elements",
-            OUTSIDE_RIGHT,
-        ),
-        "where_nonzero": Wording(
-            "{block} where it is not 0: {count} of {size} elements",
-            OUTSIDE_RIGHT,
-        ),
-        "where_above": Wording(
-            "{block} above its diagonal: {count} of {size} elements",
-            OUTSIDE_RIGHT,
-        ),
-        "where_on_and_above": Wording(
-            "{block} on and above its diagonal: {count} of {size} elements",
-            OUTSIDE_RIGHT,
-        ),
-        "where_under": Wording(
-            "{block} below its diagonal: {count} of {size} elements",
-            OUTSIDE_RIGHT,
-        ),
-        "where_on_and_under": Wording(
-            "{block} on and below its diagonal: {count} of {size} elements",
-            OUTSIDE_RIGHT,
-        ),
-        "where_diagonal": Wording(
-            "{block} on its diagonal: {count} of {size} elements",
-            OUTSIDE_RIGHT,
-        ),
-        "where_off_diagonal": Wording(
-            "{block} off its diagonal: {count} of {size} elements",
-            OUTSIDE_RIGHT,
-        ),
+        **{
+            f"where_{place}": Wording(
+                f"{{block}} {words}: {{count}} of {{size}} elements",
+                "everything outside right along two fresh directions, the part itself wrong",
+            )
+            for place, words in PLACES.items()
+        },
     }
 )
 """By name: the sentence, the evidence that it needs, and what would refute it."""

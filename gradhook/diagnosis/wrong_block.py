@@ -16,34 +16,22 @@ from gradhook._types import Array
 from gradhook.evaluation.directions import Direction
 from gradhook.verdict.evidence import Probe
 
-__all__ = ["WrongBlock", "is_vector"]
+__all__ = ["WrongBlock", "is_vector", "multiple_of"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WrongBlock:
-    """One wrong block at one point.
-
-    Args:
-        name: The block.
-        gradient: The analytic gradient ``a``; the block's shape.
-        values: The block itself, ``W``, at this point; same shape.
-        directions: Directions ``v``; empty where every element was measured, in C order.
-        slopes: ``⟨n, v⟩`` for each direction, or ``n`` element by element; shape (K,).
-        errors: Their error estimates; shape (K,).
-        seen: ``⟨a, v⟩`` as the probes have it; shape (K,).
-        part: The part that is wrong, all else being right; ``None`` for all of the block.
-        shown: How the gradient of that part is called, where there is one.
-    """
+    """One wrong block at one point."""
 
     name: str
-    gradient: Array
-    values: Array
-    directions: tuple[Direction, ...]
-    slopes: Array
-    errors: Array
-    seen: Array
-    part: Array | None = None
-    shown: str = ""
+    gradient: Array  # the analytic gradient ``a``; the block's shape
+    values: Array  # the block itself, ``W``, at this point; same shape
+    directions: tuple[Direction, ...]  # ``v``; empty where every element was measured, in C order
+    slopes: Array  # ``⟨n, v⟩`` for each direction, or ``n`` element by element; shape (K,)
+    errors: Array  # their error estimates; shape (K,)
+    seen: Array  # ``⟨a, v⟩`` as the probes have it; shape (K,)
+    part: Array | None = None  # what is wrong, all else being right; ``None`` for all of it
+    shown: str = ""  # how the gradient of that part is called, where there is one
 
     @classmethod
     def of(
@@ -131,3 +119,11 @@ class WrongBlock:
 def is_vector(shape: tuple[int, ...]) -> bool:
     """Whether at most one axis is longer than one."""
     return sum(length > 1 for length in shape) <= 1 and len(shape) <= 2
+
+
+def multiple_of(array: Array, basis: Array, within: float) -> float | None:
+    """The number ``c`` of ``array = c · basis``, but for a relative difference; else ``None``."""
+    size = float(np.vdot(basis, basis))
+    factor = float(np.vdot(basis, array)) / size if size else 0.0
+    off = np.linalg.norm(array - factor * basis)
+    return factor if size and off <= within * np.linalg.norm(array) else None

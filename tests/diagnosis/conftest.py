@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from gradhook import Tolerance, check_gradients
-from gradhook.diagnosis import explain
+from gradhook.diagnosis import experiment, explain
 from gradhook.diagnosis.experiment import Changed
 from gradhook.diagnosis.hypothesis import name_cause
+from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.wrong_block import WrongBlock
 from gradhook.difference.base import Estimate
 from gradhook.evaluation.directions import random_direction, seeded
@@ -60,6 +61,8 @@ class SyntheticMismatch:
         switches: Switches that are on.
         loss: The loss of a batch, where an experiment evaluates it.
     """
+
+    seed, probe = Mismatch.seed, Mismatch.probe
 
     def __init__(
         self,
@@ -221,7 +224,8 @@ def experiments(monkeypatch):
                 measured.append(Probe(a, Estimate(n, ERROR * size, 1e-6)))
             return Changed(analytic, tuple(measured), tuple(parts), loss=loss[0] if loss else 2.0)
 
-        monkeypatch.setattr(module, "revisit", revisit)
+        for each in (module, experiment):
+            monkeypatch.setattr(each, "revisit", revisit, raising=False)
 
     return patched
 

@@ -6,6 +6,7 @@ import types
 import numpy as np
 import pytest
 
+from gradhook.diagnosis import experiment
 from gradhook.diagnosis.hypotheses import circumstances
 
 RNG = np.random.default_rng(0)
@@ -31,7 +32,7 @@ def losing(monkeypatch):
             yield
             here.values, here.batch = before
 
-        monkeypatch.setattr(circumstances, "changed", changed)
+        monkeypatch.setattr(experiment, "changed", changed)
         monkeypatch.setattr(circumstances, "without", lambda mismatch, role: iter(()))
         prober = types.SimpleNamespace(noise=1e-15)
         return types.SimpleNamespace(

@@ -6,8 +6,7 @@ import types
 
 import pytest
 
-from gradhook.diagnosis.constants import Sizes
-from gradhook.diagnosis.hypotheses.readings import Reader
+from gradhook.diagnosis.constants import Reader, Sizes
 from gradhook.diagnosis.sentences import SENTENCES, blocks_listed, listed, times, verb
 
 SEEN = Sizes(rows=7, outputs=3, widths=frozenset({16}))

@@ -39,16 +39,10 @@ _OURS = (_THIS, os.path.join(os.path.dirname(_THIS), "traced_array.py"))
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One execution of an operation that chooses.
+    """One execution of an operation that chooses, with the line of the user's that asked for it.
 
-    Args:
-        operation: Its name.
-        path: File of the user's line that asked for it.
-        line: Line in that file.
-        shape: Shape of the pattern.
-        sides: The pattern, truth values packed eight to the byte.
-        ties: Where operands are equal to the bit, packed; ``None`` where that tells of no
-            kink.
+    The pattern has its truth values packed eight to the byte.  So have the ties, where operands are
+    equal to the bit; ``None`` where that tells of no kink.
     """
 
     operation: str
@@ -74,16 +68,11 @@ class Choice:
 
 @dataclass(slots=True)
 class Recording:
-    """What was chosen, in call order.
+    """What was chosen, in call order."""
 
-    Args:
-        choices: The operations that chose.
-        left_out: How many more there were, too large to be kept.
-        floats: Numbers that left the trace as plain floats: a loss is often returned as one.
-    """
-
-    choices: list[Choice] = field(default_factory=list)
-    left_out: int = 0
+    choices: list[Choice] = field(default_factory=list)  # the operations that chose
+    left_out: int = 0  # how many more there were, too large to be kept
+    # Numbers that left the trace as plain floats: a loss is often returned as one.
     floats: set[float] = field(default_factory=set)
     _bytes: int = 0
     _extremes: list[tuple[Array, Any, int]] = field(default_factory=list)
@@ -118,7 +107,8 @@ class Recording:
                 self._extremes.append((arguments[0], result, len(self.choices) - 1))
         elif operation == "subtract" and len(arguments) >= 2:
             for array, extreme, index in self._extremes:
-                if _same_memory(arguments[0], array) and _same_number(arguments[1], extreme):
+                shifted = _same_memory(arguments[0], array) and arguments[0].shape == array.shape
+                if shifted and _same_number(arguments[1], extreme):
                     self._no_evidence(index)
         elif operation in SIZES and self.choices and self.choices[-1].operation == operation:
             self._sizes.append((result, len(self.choices) - 1))
@@ -135,19 +125,15 @@ EXTREMES = ("max", "amax", "maximum.reduce", "min", "amin", "minimum.reduce")
 SIZES, ORDERINGS = ("absolute", "fabs"), ("less", "less_equal", "greater", "greater_equal")
 
 
-def _same_memory(one: Any, other: Array) -> bool:
-    return (
-        isinstance(one, np.ndarray)
-        and one.shape == other.shape
-        and one.__array_interface__["data"][0] == other.__array_interface__["data"][0]
-    )
+def _same_memory(one: Any, other: Any) -> bool:
+    arrays = isinstance(one, np.ndarray) and isinstance(other, np.ndarray)
+    return arrays and one.ctypes.data == other.ctypes.data
 
 
 def _same_number(one: Any, found: Any) -> bool:
     """Whether an operand is the result found, maybe with another shape."""
     if isinstance(one, np.ndarray) and isinstance(found, np.ndarray):
-        places = (a.__array_interface__["data"][0] for a in (one, found))
-        return one.size == found.size and len(set(places)) == 1
+        return one.size == found.size and _same_memory(one, found)
     return np.size(one) == 1 and np.size(found) == 1 and float(one) == float(found)
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradhook.diagnosis.branches.recording import Recording, recording
-from gradhook.diagnosis.branches.traced_array import is_traced, traced, traced_where
+from gradhook.diagnosis.branches.traced_array import is_traced, traced
 from gradhook.evaluation.directions import Direction
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.line import Line
@@ -32,9 +32,8 @@ DISTANCE = 1e-9
 class TieEvidence:
     """What the operations of a loss say of a point.
 
-    Args:
-        seen: Whether some operands are equal to the bit there and move apart beside it.
-        traceable: Whether the loss that came back was still traced, so that nothing was missed.
+    Whether some operands are equal to the bit there and move apart beside it, and whether the loss
+    that came back was still traced, so that nothing was missed.
     """
 
     seen: bool
@@ -44,15 +43,7 @@ class TieEvidence:
 def look_for_ties(
     evaluator: Evaluator, setting: Setting, name: str, direction: Direction, scale: float
 ) -> TieEvidence:
-    """Look for exact ties at a setting's point along a direction of one block.
-
-    Args:
-        evaluator: Anywhere, and left there.
-        setting: The setting.
-        name: The block that moves.
-        direction: Its direction.
-        scale: The block's scale.
-    """
+    """Look for exact ties at a setting's point along a direction of one block of this scale."""
     try:
         with evaluator.aside():
             setting.enter(evaluator)
@@ -63,8 +54,8 @@ def look_for_ties(
 
 def _looked(evaluator: Evaluator, name: str, direction: Direction, h: float) -> TieEvidence:
     workspace = evaluator.workspace
-    dress = traced if workspace.in_place else traced_where([workspace.arrays[name]])
-    loss = functools.partial(evaluator.loss, dress=dress)
+    array = None if workspace.in_place else workspace.arrays[name]
+    loss = functools.partial(evaluator.loss, dress=functools.partial(traced, of=array))
     seen: list[Recording] = []
     traceable = True
     with Line(workspace, [(name, direction, 1.0)], loss) as line:
@@ -88,6 +79,6 @@ def _ties(below: Recording, here: Recording, above: Recording) -> bool:
         for beside in (low, high):
             if beside.ties is None or beside.shape != middle.shape:
                 continue
-            if bool(np.any(middle.ties & ~beside.ties)):
+            if np.any(middle.ties & ~beside.ties):
                 return True
     return False

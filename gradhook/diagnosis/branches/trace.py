@@ -1,19 +1,27 @@
 """Why a block was doubted: the source lines at which its loss bends.
 
-After a mismatch or a kink the block's most doubtful probe is run once more, at ``x ± h·v``, with
-arrays that note which branch NumPy takes for each element.  What flips in between goes into the
-report.  It explains and decides nothing, and a check without doubts never comes here.
+After a mismatch or a kink the block's most doubtful probe is run once more, at ``x - h·v`` and
+``x + h·v``, with arrays that note which branch NumPy takes for each element.  The k-th execution of
+an operation at a line in one is compared with the k-th in the other: an element whose winner
+differs has *flipped*, so the operation has a kink between the two points, and the report says so.
+It explains and decides nothing; code that leaves NumPy only makes the list shorter, and a check
+without doubts never comes here.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import linecache
 import math
-from collections.abc import Iterator, Sequence
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from gradhook.diagnosis.branches.flips import trace
+import numpy as np
+
+from gradhook.diagnosis.branches.recording import Choice, Recording, recording
 from gradhook.diagnosis.branches.traced_array import traced
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.line import Line
@@ -22,20 +30,10 @@ from gradhook.probe.result import SettingResult
 from gradhook.report.blocks import Branch
 from gradhook.verdict.evidence import Probe
 
-__all__ = ["trace_branches"]
+__all__ = ["Trace", "flips", "trace", "trace_branches"]
 
 MOST_BLOCKS = 3
 """Blocks that are traced, at two loss evaluations each."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Doubt:
-    """The probe of a block that is worth tracing, and how large its doubt is."""
-
-    size: float
-    name: str
-    measured: SettingResult
-    index: int
 
 
 def trace_branches(
@@ -43,27 +41,27 @@ def trace_branches(
 ) -> dict[str, tuple[Branch, ...]]:
     """Trace the most doubtful probe of each block that met a mismatch or a kink.
 
-    Args:
-        evaluator: Anywhere, and left there.
-        measured: What every setting said.
-        coverage: Gets a sentence where operations were too large to be traced.
-
-    Returns:
-        The branches that flip, for the blocks at which any does; of at most ``MOST_BLOCKS``.
+    ``coverage`` gets a sentence where operations were too large to be traced.  Returned are the
+    branches that flip, for the blocks at which any does; of at most ``MOST_BLOCKS``.
     """
     worst: dict[str, _Doubt] = {}
-    for doubt in _doubts(measured):
-        if doubt.name not in worst or doubt.size > worst[doubt.name].size:
-            worst[doubt.name] = doubt
-    chosen = sorted(worst.values(), key=lambda doubt: doubt.size, reverse=True)[:MOST_BLOCKS]
-    if not chosen:
-        return {}
+    for doubt in sorted(_doubts(measured), key=lambda doubt: -doubt.size):
+        worst.setdefault(doubt.name, doubt)
     found: dict[str, tuple[Branch, ...]] = {}
-    with evaluator.aside():
-        for doubt in chosen:
-            with contextlib.suppress(Exception):  # an explanation that fails is none
-                found[doubt.name] = _traced(evaluator, doubt, coverage)
+    for doubt in list(worst.values())[:MOST_BLOCKS]:
+        with evaluator.aside(), contextlib.suppress(Exception):  # an explanation that fails is none
+            found[doubt.name] = _traced(evaluator, doubt, coverage)
     return {name: branches for name, branches in found.items() if branches}
+
+
+@dataclass(frozen=True, slots=True)
+class _Doubt:
+    """A probe of a block that is worth tracing, and how large its doubt is."""
+
+    size: float
+    name: str
+    measured: SettingResult
+    index: int
 
 
 def _doubts(measured: Sequence[SettingResult]) -> Iterator[_Doubt]:
@@ -103,3 +101,73 @@ def _traced(evaluator: Evaluator, doubt: _Doubt, coverage: list[str]) -> tuple[B
             f"{seen.left_out} operation(s) on very large arrays were left out of the branch trace"
         )
     return seen.branches
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What was seen on both sides of a step.
+
+    The losses, the branches that flip in between, and how many operations were too large.
+    """
+
+    low: float
+    high: float
+    branches: tuple[Branch, ...]
+    left_out: int
+
+
+def trace(line: Callable[[float], float], step: float) -> Trace | None:
+    """Evaluate a line of traced arrays at ``±step`` and compare what was chosen.
+
+    ``None`` where anything at all went wrong.
+
+    Example:
+        >>> import numpy as np
+        >>> from gradhook.diagnosis.branches.trace import trace
+        >>> from gradhook.diagnosis.branches.traced_array import traced
+        >>> x = np.array([-1.0, 0.0, 2.0])
+        >>> (branch,) = trace(lambda t: np.maximum(0, traced(x + t)).sum(), 1e-3).branches
+        >>> branch.operation, branch.flips, branch.size
+        ('maximum', 1, 3)
+    """
+    try:
+        with recording() as before:
+            low = line(-step)
+        with recording() as after:
+            high = line(step)
+        return Trace(low, high, flips(before, after), max(before.left_out, after.left_out))
+    except Exception:  # an explanation that fails is none
+        return None
+
+
+def flips(before: Recording, after: Recording) -> tuple[Branch, ...]:
+    """The operations of which some elements take another branch in the second recording.
+
+    One ``Branch`` per operation and line, in call order.
+    """
+    theirs = _by_place(after)
+    found: list[Branch] = []
+    for place, choices in _by_place(before).items():
+        pairs = zip(choices, theirs.get(place, ()), strict=False)
+        flipped = [each for here, there in pairs if (each := here.flips(there)) is not None]
+        count = sum(int(np.count_nonzero(each)) for each in flipped)
+        if count:
+            operation, path, line = place
+            source = linecache.getline(path, line).strip()
+            size = sum(each.size for each in flipped)
+            found.append(Branch(operation, _shown(path), line, source, count, size))
+    return tuple(found)
+
+
+def _by_place(seen: Recording) -> dict[tuple[str, str, int], list[Choice]]:
+    places = defaultdict(list)
+    for choice in seen.choices:
+        places[choice.operation, choice.path, choice.line].append(choice)
+    return dict(places)
+
+
+def _shown(path: str) -> str:
+    """A path, or the name that a notebook's users know a cell by: ``Cell In[5]``."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    named = shell.compile.format_code_name(path) if shell is not None else None
+    return " ".join(named) if named else path

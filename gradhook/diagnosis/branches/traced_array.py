@@ -2,7 +2,7 @@
 
 ``Traced`` is an ``ndarray`` without data of its own: a view.  Through ``__array_ufunc__`` and
 ``__array_function__`` every NumPy operation on it comes by here, has its choices noted by
-``probe.recording``, and is then carried out by NumPy on the plain arrays, so that the result is the
+``recording``, and is then carried out by NumPy on the plain arrays, so that the result is the
 same to the bit.  Results are traced in turn.  While nothing is recorded a traced array gives plain
 ones.  Single numbers taken out of a traced array are traced too, because a loop over samples
 compares one number at a time.
@@ -12,20 +12,23 @@ What leaves NumPy (``np.asarray``, ``float``, compiled code) leaves the trace.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from gradhook._types import Array
 from gradhook.diagnosis.branches.recording import now_recording
 
-__all__ = ["Traced", "is_traced", "traced", "traced_where"]
+__all__ = ["Traced", "is_traced", "traced"]
 
 
-def traced(thing: Any) -> Any:
+def traced(thing: Any, *, of: Array | None = None) -> Any:
     """A traced view of a float array, also inside lists, tuples and dictionaries.
 
-    Anything else is returned as it is, arrays of other types and subclasses included.
+    Anything else is returned as it is, arrays of other types and subclasses included, and what
+    shares no memory with ``of``, where that is given.
 
     Example:
         >>> import numpy as np
@@ -34,20 +37,8 @@ def traced(thing: Any) -> Any:
         ['Traced', 'ndarray', 'str']
     """
     if type(thing) is np.ndarray and thing.dtype.kind == "f":
-        return thing.view(Traced)
-    return _inside(thing, traced)
-
-
-def traced_where(arrays: Sequence[Any]) -> Callable[[Any], Any]:
-    """A function like ``traced`` that dresses only what shares memory with one of the arrays."""
-
-    def dress(thing: Any) -> Any:
-        if type(thing) is np.ndarray and thing.dtype.kind == "f":
-            ours = any(np.may_share_memory(thing, array) for array in arrays)
-            return thing.view(Traced) if ours else thing
-        return _inside(thing, dress)
-
-    return dress
+        return thing.view(Traced) if of is None or np.may_share_memory(thing, of) else thing
+    return _inside(thing, functools.partial(traced, of=of))
 
 
 def is_traced(thing: Any) -> bool:

@@ -35,13 +35,7 @@ def chooses(operation: str) -> bool:
 
 
 def pattern(operation: str, *arguments: Any, **keywords: Any) -> Pattern:
-    """The branches that an operation takes for these arguments.
-
-    Args:
-        operation: Name of a function, method or ufunc; a ufunc's method after a dot
-            (``"maximum.reduce"``).
-        *arguments: What it is called with; plain arrays.
-        **keywords: Likewise.
+    """The branches that a function, method or ufunc takes for these arguments, plain arrays.
 
     Raises:
         KeyError: The operation chooses nothing.
@@ -51,11 +45,9 @@ def pattern(operation: str, *arguments: Any, **keywords: Any) -> Pattern:
         >>> from gradhook.diagnosis.branches.winners import pattern
         >>> [side.tolist() for side in pattern("maximum", 0, np.array([-1.0, 0.0, 2.0]))]
         [[True, False, False], [False, False, True]]
-        >>> [
-        ...     winner.tolist()
-        ...     for winner in pattern("max", np.array([[1.0, 2.0], [4.0, 3.0]]), axis=1)
-        ... ]
-        [[1, 0]]
+        >>> (winners,) = pattern("max", np.array([[1.0, 2.0], [4.0, 3.0]]), axis=1)
+        >>> winners.tolist()
+        [1, 0]
     """
     sides = _RULES[operation][0](*arguments, **keywords)
     return [np.atleast_1d(side) for side in sides]
@@ -93,19 +85,15 @@ def _at_a_bound(*arguments: Any, **keywords: Any) -> Array:
     return np.asarray(np.logical_or.reduce([~above & ~below for above, below in pairs]))
 
 
-def _winners(upwards: bool, axis: int | None = None) -> Callable[..., Array]:
+def _several(choose: Callable[..., Array], axis: int | None = None) -> Callable[..., Array]:
+    """Whether several operands are what a function chooses."""
     default = axis
 
     def several(a: Any, axis: Any = default, *_: Any, **__: Any) -> Array:
-        best = (np.max if upwards else np.min)(a, axis=axis, keepdims=True)
-        return np.asarray(np.count_nonzero(np.equal(a, best), axis=axis) > 1)
+        chosen = choose(a, axis=axis, keepdims=True)
+        return np.asarray(np.count_nonzero(np.equal(a, chosen), axis=axis) > 1)
 
     return several
-
-
-def _middles(a: Any, axis: Any = None, *_: Any, **__: Any) -> Array:
-    middle = np.median(a, axis=axis, keepdims=True)
-    return np.asarray(np.count_nonzero(np.equal(a, middle), axis=axis) > 1)
 
 
 def _neighbours(a: Any, axis: Any = -1, *_: Any, **__: Any) -> Array:
@@ -162,15 +150,15 @@ _ORDERINGS = (np.greater, np.greater_equal, np.less, np.less_equal)
 _RULES: dict[str, tuple[Callable[..., Pattern], Callable[..., Array]]] = {
     **dict.fromkeys((u.__name__ for u in _EXTREMES), (_sides, _equal)),
     **{
-        f"{u.__name__}.reduce": (_extreme(up, axis=0), _winners(up, axis=0))
+        f"{u.__name__}.reduce": (_extreme(up, axis=0), _several(np.max if up else np.min, axis=0))
         for u, up in _EXTREMES.items()
     },
     **{u.__name__: (lambda a, b, u=u, **_: [u(a, b)], _equal) for u in _ORDERINGS},
     **dict.fromkeys(("absolute", "fabs", "sign"), (_sign, _zero)),
     "clip": (_clip, _at_a_bound),
-    "median": (_median, _middles),
-    **dict.fromkeys(("max", "amax", "argmax"), (_extreme(True), _winners(True))),
-    **dict.fromkeys(("min", "amin", "argmin"), (_extreme(False), _winners(False))),
+    "median": (_median, _several(np.median)),
+    **dict.fromkeys(("max", "amax", "argmax"), (_extreme(True), _several(np.max))),
+    **dict.fromkeys(("min", "amin", "argmin"), (_extreme(False), _several(np.min))),
     **dict.fromkeys(("sort", "argsort"), (_order, _neighbours)),
 }
 """By the operation's name: its pattern, and where its operands are equal."""

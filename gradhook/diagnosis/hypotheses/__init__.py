@@ -5,11 +5,7 @@ what needs an experiment of its own, the likeliest first.  A new kind of bug is 
 four steps of ``Hypothesis``, and a line here.
 """
 
-from gradhook.diagnosis.hypotheses.bias_sum import BiasSum
-from gradhook.diagnosis.hypotheses.clipped import Clipped
-from gradhook.diagnosis.hypotheses.disconnected import CutToIntegers, Disconnected
-from gradhook.diagnosis.hypotheses.dropout import Dropout
-from gradhook.diagnosis.hypotheses.equal_inputs import EqualInputs
+from gradhook.diagnosis.hypotheses.clipped import Clipped, ScaledToNorm
 from gradhook.diagnosis.hypotheses.factor import (
     FactorBesidePenalty,
     MeaningfulFactor,
@@ -18,13 +14,11 @@ from gradhook.diagnosis.hypotheses.factor import (
 )
 from gradhook.diagnosis.hypotheses.layer_above import PathAround, Symmetric
 from gradhook.diagnosis.hypotheses.layout import Misplaced, MisplacedBesidePenalty
-from gradhook.diagnosis.hypotheses.one_row import OneRow
-from gradhook.diagnosis.hypotheses.penalty import PenaltyForm
-from gradhook.diagnosis.hypotheses.penalty_switch import PenaltySwitch
-from gradhook.diagnosis.hypotheses.repeated_rows import RepeatedRows
-from gradhook.diagnosis.hypotheses.sample_weights import SampleWeights
-from gradhook.diagnosis.hypotheses.scaled_to_norm import ScaledToNorm
-from gradhook.diagnosis.hypotheses.zero_slices import ZeroSlices
+from gradhook.diagnosis.hypotheses.masks import Dropout, SampleWeights
+from gradhook.diagnosis.hypotheses.penalty import PenaltyForm, PenaltySwitch
+from gradhook.diagnosis.hypotheses.repeated import EqualInputs, RepeatedRows
+from gradhook.diagnosis.hypotheses.row_sums import BiasSum, OneRow
+from gradhook.diagnosis.hypotheses.unwritten import CutToIntegers, Disconnected, ZeroSlices
 from gradhook.diagnosis.hypothesis import Hypothesis
 
 __all__ = ["HYPOTHESES", "IN_A_PART"]

@@ -7,16 +7,13 @@ scale of attention a product of queries and keys.
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-import math
-from collections.abc import Sequence
-from typing import TypeGuard
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from gradhook._types import Array, Batch
-from gradhook.diagnosis.experiment import changed, without
+from gradhook._types import Array
+from gradhook.diagnosis.experiment import Variation, losses, without
 from gradhook.diagnosis.hypothesis import Trial
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.wrong_block import is_vector
@@ -32,23 +29,18 @@ TELLING_BEND = 1e-4
 
 def adds_up_over_outputs(mismatch: Mismatch, outputs: int) -> Trial | None:
     """Whether a change in two columns of the targets changes the loss as both changes do."""
-    batch = mismatch.evaluator.batch
-    for position in range(len(batch) - 1, 0, -1):
-        item = batch[position]
-        if not (_is_real(item) and item.ndim > 1 and item.shape[-1] == outputs > 1):
+    for position, item, far in _real_items(mismatch):
+        if not (position and item.ndim > 1 and item.shape[-1] == outputs > 1):
             continue
         first, second = item.copy(), item.copy()
-        far = float(np.std(item)) or 1.0
         first[..., 0] += far
         second[..., 1] += far
-        both = first + second - item
-        losses = _losses(mismatch, [_with(batch, position, x) for x in (item, first, second, both)])
-        if losses is None:
+        seen = _losses(mismatch, position, [item, first, second, first + second - item])
+        if seen is None:
             return None
-        base, one, other, together = losses
-        changes = [abs(one - base), abs(other - base)]
+        base, one, other, together = seen
         off = abs((together - base) - (one - base) - (other - base))
-        adds = off <= _allowed(mismatch, losses) and min(changes) > 0
+        adds = off <= _allowed(mismatch, seen) and base not in (one, other)
         tried = f"two columns of item {position} of the batch changed, one and both"
         out = "the loss adds up over them" if adds else "the loss does not add up over them"
         return Trial(tried, out, refuted=not adds)
@@ -57,26 +49,21 @@ def adds_up_over_outputs(mismatch: Mismatch, outputs: int) -> Trial | None:
 
 def is_a_square(mismatch: Mismatch) -> Trial | None:
     """Whether the loss is quadratic in an item of the batch, as squares are in their targets."""
-    batch, found = mismatch.evaluator.batch, None
-    for position in range(len(batch) - 1, -1, -1):
-        item = batch[position]
-        if not _is_real(item) or mismatch.budget.left < 4:
+    found = None
+    for position, item, far in _real_items(mismatch):
+        seen = _losses(mismatch, position, [item + k * far for k in range(-1, 3)])
+        if seen is None:
             continue
-        far = float(np.std(item)) or 1.0
-        steps = [_with(batch, position, item + k * far) for k in range(-1, 3)]
-        losses = _losses(mismatch, steps)
-        if losses is None:
-            continue
-        below, base, above, beyond = losses
+        below, base, above, beyond = seen
         third = abs(beyond - 3 * above + 3 * base - below)
         second = abs(above - 2 * base + below)
-        seen = second > TELLING_BEND * max(abs(above - base), abs(base - below))
-        quadratic = third <= _allowed(mismatch, losses) and seen
+        bends = second > TELLING_BEND * max(abs(above - base), abs(base - below))
+        quadratic = third <= _allowed(mismatch, seen) and bends
         tried = f"item {position} of the batch moved in three steps"
         out = f"the loss is {'' if quadratic else 'not '}quadratic in it"
         found = Trial(tried, out, refuted=not quadratic)
         if quadratic:
-            return found
+            break
     return found
 
 
@@ -91,37 +78,30 @@ def is_a_product(mismatch: Mismatch, names: Sequence[str]) -> Trial | None:
     if len(weights) != 2 or len({shapes[name] for name in weights}) != 1:
         return None
     random = np.random.default_rng(mismatch.options.seed)
-    workspace = mismatch.evaluator.workspace
-    values = {name: workspace.values(name) for name in names}
+    values = {name: mismatch.evaluator.workspace.values(name) for name in names}
     biases = [name for name in names if name not in weights]
     shape = shapes[weights[0]]
     trial = None
     plain = next(without(mismatch, "penalty"), None)  # which is no part of the product
-    base = math.nan
-    with changed(mismatch, switches=plain), contextlib.suppress(Exception):
-        base = mismatch.evaluator.loss()
+    base = losses(mismatch, [{"switches": plain}])
     for axis in dict.fromkeys((len(shape) - 1, 0)):
         scale = random.choice([-1.0, 1.0], shape[axis]) * random.uniform(0.5, 2.0, shape[axis])
         if any(shapes[name] and max(shapes[name]) != shape[axis] for name in biases):
             continue
-        for with_first in itertools.product((True, False), repeat=len(biases)):
-            sides = dict(zip(biases, with_first, strict=True))
-            sides |= {weights[0]: True, weights[1]: False}
-            if mismatch.budget.left < 2:
-                return trial
+        for some in itertools.product((True, False), repeat=len(biases)):
+            with_first = {weights[0], *itertools.compress(biases, some)}
             moved = {
-                name: _scaled(value, scale if sides[name] else 1 / scale, axis)
+                name: _scaled(value, scale if name in with_first else 1 / scale, axis)
                 for name, value in values.items()
             }
-            here = changed(mismatch, switches=plain, values=moved)
-            with here, contextlib.suppress(Exception):
-                after = mismatch.evaluator.loss()
-                same = abs(after - base) <= _allowed(mismatch, [after, base])
-                tried = f"units of {weights[0]} multiplied and those of {weights[1]} divided"
-                out = "the loss stays" if same else "the loss changes"
-                trial = Trial(tried, out, refuted=not same)
-                if same:
-                    return trial
+            after = losses(mismatch, [{"switches": plain, "values": moved}])
+            if base is None or after is None:
+                continue
+            same = abs(after[0] - base[0]) <= _allowed(mismatch, [*after, *base])
+            tried = f"units of {weights[0]} multiplied and those of {weights[1]} divided"
+            trial = Trial(tried, "the loss stays" if same else "the loss changes", not same)
+            if same:
+                return trial
     return trial
 
 
@@ -131,28 +111,23 @@ def _scaled(value: Array, scale: Array, axis: int) -> Array:
     return np.moveaxis(np.moveaxis(value, axis, -1) * scale, -1, axis)
 
 
-def _is_real(item: object) -> TypeGuard[Array]:
-    return isinstance(item, np.ndarray) and item.dtype.kind == "f" and item.size > 0
+def _real_items(mismatch: Mismatch) -> Iterator[tuple[int, Array, float]]:
+    """Items of real numbers, the last first, with their place in the batch and their spread."""
+    for position, item in reversed(list(enumerate(mismatch.evaluator.batch))):
+        if isinstance(item, np.ndarray) and item.dtype.kind == "f" and item.size:
+            yield position, item, float(np.std(item)) or 1.0
 
 
-def _with(batch: Batch, position: int, item: Array) -> Batch:
-    return (*batch[:position], item, *batch[position + 1 :])
+def _losses(mismatch: Mismatch, position: int, items: Sequence[Array]) -> list[float] | None:
+    """The loss with each of these in the place of an item of the batch."""
+    batch = mismatch.evaluator.batch
+    changes: list[Variation] = [
+        {"batch": (*batch[:position], item, *batch[position + 1 :])} for item in items
+    ]
+    return losses(mismatch, changes)
 
 
-def _losses(mismatch: Mismatch, batches: Sequence[Batch]) -> list[float] | None:
-    if mismatch.budget.left < len(batches):
-        return None
-    found: list[float] = []
-    for batch in batches:
-        with changed(mismatch, batch=batch), contextlib.suppress(Exception):
-            found.append(mismatch.evaluator.loss())
-    finite = len(found) == len(batches) and all(map(math.isfinite, found))
-    return found if finite else None
-
-
-def _allowed(mismatch: Mismatch, losses: Sequence[float]) -> float:
-    return (
-        20 * mismatch.measured.prober.noise
-        + EQUAL_CHANGES * (max(losses) - min(losses))
-        + (1e-12 * max(map(abs, losses)))
-    )
+def _allowed(mismatch: Mismatch, seen: Sequence[float]) -> float:
+    """By how much losses may differ that are one."""
+    noise = 20 * mismatch.measured.prober.noise
+    return noise + EQUAL_CHANGES * (max(seen) - min(seen)) + 1e-12 * max(map(abs, seen))

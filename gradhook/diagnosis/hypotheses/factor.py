@@ -8,42 +8,34 @@ A reading of the factor is put to the test by changing what it is said to count:
 factor that counts rows follows, one that counts anything else stays.
 """
 
-# ruff: noqa: D102  # the four steps are described once, in Hypothesis
-
 from __future__ import annotations
 
 import copy
-import math
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from gradhook._types import Array
 from gradhook.diagnosis.acts_as_bias import bias_of
-from gradhook.diagnosis.confirm import FittedHypothesis
-from gradhook.diagnosis.constants import Meaning, Sizes
-from gradhook.diagnosis.experiment import Changed, another_point, revisit, with_rows, without
-from gradhook.diagnosis.fit import (
-    Fitted,
-    Prediction,
-    alike,
-    fit,
-    fitted,
-    is_vague,
-    scaled,
-    with_penalty,
+from gradhook.diagnosis.constants import (
+    ATTENTION,
+    Reader,
+    Reading,
+    Sizes,
+    rows_that_count,
+    sizes_seen,
 )
+from gradhook.diagnosis.experiment import Changed, another_point, revisit, with_rows, without
+from gradhook.diagnosis.fit import Fitted, Prediction, alike, fit, fitted, scaled, with_penalty
 from gradhook.diagnosis.hypotheses.circumstances import (
     adds_up_over_outputs,
     is_a_product,
     is_a_square,
 )
-from gradhook.diagnosis.hypotheses.readings import ATTENTION, Reader
-from gradhook.diagnosis.hypothesis import Hypothesis, Refutation, Trial
+from gradhook.diagnosis.hypothesis import FittedHypothesis, Hypothesis, Refutation, Trial
 from gradhook.diagnosis.mismatch import Mismatch
-from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, OUT, listed, say, times, verb, with_error
-from gradhook.diagnosis.sizes import rows_that_count, sizes_seen
+from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, OUT, say, times, verb, with_error
 from gradhook.diagnosis.wrong_block import WrongBlock
 
 __all__ = ["FactorBesidePenalty", "MeaningfulFactor", "PlainFactor", "SharedFactor"]
@@ -66,36 +58,35 @@ class _Factor(FittedHypothesis):
     def __init__(
         self, mismatch: Mismatch, numbers: Mapping[str, Fitted], besides: str = ""
     ) -> None:
-        self.blocks = tuple(numbers)
-        self.numbers, self.besides = numbers, besides
-        first = numbers[self.blocks[0]]
-        self.shown = mismatch.blocks[self.blocks[0]].shown
-        self.coefficient, self.error = first.value, first.error
-        self.support = f"factor {with_error(first.value, first.error)} in every direction"
+        super().__init__(mismatch, numbers)
+        self.besides = besides
+        self.support = f"factor {with_error(self.coefficient, self.error)} in every direction"
         everything = not mismatch.right and len(self.blocks) == len(mismatch.blocks)
-        reader = Reader(self.blocks, everything, [mismatch.blocks[n].shape for n in self.blocks])
-        self.reader = reader
-        self.readings = reader.readings(first.value, first.error, sizes_seen(mismatch))
-        self.family, self.kind = reader.kind(self.readings)
+        shapes = [mismatch.blocks[name].shape for name in self.blocks]
+        self.reader = Reader(self.blocks, everything, shapes)
+        self.read(self.reader.readings(self.coefficient, self.error, sizes_seen(mismatch)))
+
+    def read(self, readings: list[Reading]) -> None:
+        """Take these for what the factor means."""
+        self.readings = readings
+        self.family, self.kind = self.reader.kind(readings)
 
     def refute_meaning(self, mismatch: Mismatch, done: Refutation) -> Refutation:
-        kept, trials = self.readings, list(done.trials)
+        told, trials = copy.copy(self), list(done.trials)
         for test in (self._by_rows, self._by_circumstance, self._at_another_point):
-            kept, more = test(mismatch, kept)
+            kept, more = test(mismatch, told.readings)
+            told.read(kept)
             trials += more
             if any(trial.refuted for trial in more):
                 return Refutation(tuple(trials))
-        sharper = copy.copy(self)
-        sharper.readings = kept
-        sharper.family, sharper.kind = self.reader.kind(kept)
-        if is_of_no_account(sharper, mismatch):
+        if told.is_of_no_account(mismatch):
             tried = "what it may count, one by one"
             return Refutation((*trials, Trial(tried, "none of it was there", refuted=True)))
-        return Refutation(tuple(trials), sharper)
+        return Refutation(tuple(trials), told)
 
     def _by_rows(
-        self, mismatch: Mismatch, readings: list[Meaning]
-    ) -> tuple[list[Meaning], list[Trial]]:
+        self, mismatch: Mismatch, readings: list[Reading]
+    ) -> tuple[list[Reading], list[Trial]]:
         """Take fewer rows: a factor that counts rows follows, and no other does."""
         if not any(reading.counts in COUNT_ROWS for reading in readings):
             return readings, []
@@ -106,85 +97,73 @@ class _Factor(FittedHypothesis):
             return [r for r in readings if r.counts not in COUNT_ROWS], []
         sizes = sizes_seen(mismatch, batch)
         expected = [self._expected(reading, mismatch.rows, sizes) for reading in readings]
-        met = {
-            factor: seen.meets(mismatch, self._predicted(seen, factor))
+        met = [
+            factor
             for factor in dict.fromkeys(expected)
-            if factor == factor and factor
-        }
-        kept = [r for r, factor in zip(readings, expected, strict=True) if met.get(factor)]
-        stays = seen.meets(mismatch, self._predicted(seen, self.coefficient))
+            if factor == factor and factor and self._is_met(mismatch, seen, factor)
+        ]
+        kept = [r for r, factor in zip(readings, expected, strict=True) if factor in met]
+        stays = self._is_met(mismatch, seen, self.coefficient)
         tried = f"{len(rows)} rows in place of {mismatch.rows}"
         if not kept and not stays:
             return [], [Trial(tried, "the factor is another, and not by what it counts", True)]
-        then = next((factor for factor, is_met in met.items() if is_met), math.nan)
-        out = f"the factor is {then:.4g}" if kept and not stays else "the factor stays"
+        out = f"the factor is {met[0]:.4g}" if kept and not stays else "the factor stays"
         return kept, [Trial(tried, out)]
 
-    def _expected(self, reading: Meaning, rows: int, sizes: Sizes) -> float:
+    def _expected(self, reading: Reading, rows: int, sizes: Sizes) -> float:
         if reading.counts == "mean":
             return self.coefficient * rows / sizes.rows
         return reading.expected(sizes) if reading.counts in COUNT_ROWS else self.coefficient
 
     def _by_circumstance(
-        self, mismatch: Mismatch, readings: list[Meaning]
-    ) -> tuple[list[Meaning], list[Trial]]:
+        self, mismatch: Mismatch, readings: list[Reading]
+    ) -> tuple[list[Reading], list[Trial]]:
         """Keep the readings whose circumstance is there, those that need none included."""
         kept, trials = [], []
         for reading in readings:
-            if reading.kind == "mse_mean_outputs":
-                trial = adds_up_over_outputs(mismatch, sizes_seen(mismatch).outputs)
-            elif reading.kind == "mse_no_two":
-                trial = is_a_square(mismatch)
-            elif reading.kind == ATTENTION:
-                trial = is_a_product(mismatch, self.blocks)
-            elif reading.kind == "bias_mean":
-                trial = self._of_biases(mismatch)
-                if trial is not None and trial.refuted:
-                    reading = replace(reading, kind="scale")
-                kept.append(reading)
-                trials += [] if trial is None or trial.refuted else [trial]
-                continue
-            elif reading.kind == "dropout_scale_missing":
-                trial = self._without_dropout(mismatch)
-            else:
+            if reading.kind not in CIRCUMSTANCES:
                 kept.append(reading)
                 continue
+            trial = CIRCUMSTANCES[reading.kind](self, mismatch)
             if trial is not None and not trial.refuted:
                 kept.append(reading)
                 trials.append(trial)
+            elif reading.kind == "bias_mean":  # a mean of something else, where it is no bias
+                kept.append(reading if trial is None else replace(reading, kind="scale"))
         return kept, list(dict.fromkeys(trials))
 
-    def _of_biases(self, mismatch: Mismatch) -> Trial | None:
+    def is_a_bias(self, mismatch: Mismatch) -> Trial | None:
         """Whether the first of the blocks is the bias of some weight."""
         found = bias_of(mismatch, self.blocks[0])
         if found.refuted:
             return Trial(f"{self.blocks[0]} as a bias", "it is that of no weight", refuted=True)
         return found.trial
 
-    def _without_dropout(self, mismatch: Mismatch) -> Trial | None:
+    def goes_with_dropout(self, mismatch: Mismatch) -> Trial | None:
+        """Whether the gradients are right with dropout off."""
         for switches in without(mismatch, "dropout"):
             seen = revisit(mismatch, self.blocks, switches=switches)
             if seen is not None:
-                gone = seen.meets(mismatch, self._predicted(seen, 1.0))
+                gone = self._is_met(mismatch, seen, 1.0)
                 out = "the factor is gone" if gone else "the factor stays"
                 return Trial("dropout turned off", out, refuted=not gone)
         return None
 
     def _at_another_point(
-        self, mismatch: Mismatch, readings: list[Meaning]
-    ) -> tuple[list[Meaning], list[Trial]]:
+        self, mismatch: Mismatch, readings: list[Reading]
+    ) -> tuple[list[Reading], list[Trial]]:
         """Where nothing else was changed: is the factor the same at another point?"""
         if any(reading.counts in COUNT_ROWS for reading in self.readings) and readings:
             return readings, []
         seen = revisit(mismatch, self.blocks, moves=another_point(mismatch))
         if seen is None:
             return readings, []
-        same = seen.meets(mismatch, self._predicted(seen, self.coefficient))
+        same = self._is_met(mismatch, seen, self.coefficient)
         out = "the same factor" if same else "another factor"
         return readings, [Trial(AT_OTHER_WEIGHTS, out, refuted=not same)]
 
-    def _predicted(self, seen: Changed, factor: float) -> dict[str, Array]:
-        """The numerical gradient where something was changed, if the factor is this there.
+    def _is_met(self, mismatch: Mismatch, seen: Changed, factor: float) -> bool:
+        """Whether the factor is this one where something was changed.
 
         A penalty with ``n = a / c + p W`` has the coefficient ``p / (1 - 1 / c)``.
         """
@@ -194,18 +173,18 @@ class _Factor(FittedHypothesis):
             n = block.inside(a) / factor + block.outside(a)
             terms, found = number.prediction.terms, number.found.coefficients
             if len(terms) > 1 and np.any(terms[1]):
-                values = seen.values.get(name, number.prediction.block.values)
-                is_sign = np.array_equal(terms[1], np.sign(number.prediction.block.values))
+                values = seen.values.get(name, block.values)
+                is_sign = np.array_equal(terms[1], np.sign(block.values))
                 basis = np.sign(values) if is_sign else values
                 n = n + found[1] * (1 - 1 / factor) / (1 - 1 / self.coefficient) * basis
             predicted[name] = n
-        return predicted
+        return seen.meets(mismatch, predicted)
 
     def sentence(self) -> str:
         shown, words = self.reader.words(self.readings, self.coefficient, self.error)
         return say(
             self.said,
-            d=self.shown or listed(self.blocks),
+            d=self.subject,
             is_=verb(self.blocks, "is", "are"),
             times=times(self.coefficient, shown),
             besides=self.besides,
@@ -219,19 +198,28 @@ class _Factor(FittedHypothesis):
         """Factors with what they mean, those that are equal together."""
         for names in alike(numbers):
             found = cls(mismatch, {name: numbers[name] for name in names}, besides)
-            if not is_of_no_account(found, mismatch):
+            if not found.is_of_no_account(mismatch):
                 yield found
 
+    def is_of_no_account(self, mismatch: Mismatch) -> bool:
+        """Whether it is one that any layer may pass down: it scales all blocks below alike."""
+        if mismatch.blocks[self.blocks[0]].part is not None:
+            return False  # a part of a block is scaled by nothing that lies above
+        several = len(self.blocks) > 1 or len(mismatch.blocks) > 1
+        return self.kind == "scale" and not self.readings and several and bool(mismatch.right)
 
-def is_of_no_account(found: _Factor, mismatch: Mismatch) -> bool:
-    """Whether a factor is one that any layer may pass down: it scales all blocks below alike."""
-    if mismatch.blocks[found.blocks[0]].part is not None:
-        return False  # a part of a block is scaled by nothing that lies above
-    several = len(found.blocks) > 1 or len(mismatch.blocks) > 1
-    return found.kind == "scale" and not found.readings and several and bool(mismatch.right)
+
+CIRCUMSTANCES: Mapping[str, Callable[[_Factor, Mismatch], Trial | None]] = {
+    "mse_mean_outputs": lambda _, m: adds_up_over_outputs(m, sizes_seen(m).outputs),
+    "mse_no_two": lambda _, m: is_a_square(m),
+    ATTENTION: lambda factor, m: is_a_product(m, factor.blocks),
+    "bias_mean": _Factor.is_a_bias,
+    "dropout_scale_missing": _Factor.goes_with_dropout,
+}
+"""What must have been there, by kind."""
 
 
-def _fewer_rows(mismatch: Mismatch, readings: Sequence[Meaning]) -> list[int]:
+def _fewer_rows(mismatch: Mismatch, readings: Sequence[Reading]) -> list[int]:
     """Rows to see whether a factor follows their number: without one that a mask lets count."""
     rows = list(range(mismatch.rows))
     if any(reading.counts == "counted" for reading in readings):
@@ -250,50 +238,47 @@ class SharedFactor(_Factor):
         blocks = list(mismatch.blocks.values())
         if len(blocks) < 2 or fit([scaled(block) for block in blocks], tolerance) is not None:
             return
-        some = _some_penalised(mismatch, blocks)
-        if some is not None:
-            yield from cls.named(mismatch, some, OUT)
-            return
-        for sign in (False, True):
-            for all_penalised in (False, True):
-                predictions: dict[str, Prediction] = {}
-                for block in blocks:
-                    prediction = with_penalty(scaled(block), sign=sign)
-                    if block.is_vector and not all_penalised:
-                        terms = (block.gradient, np.zeros(block.shape))
-                        prediction = replace(prediction, terms=terms)
-                    predictions[block.name] = prediction
-                found = fit(list(predictions.values()), tolerance)
-                if found is None or is_vague(found):
-                    continue
-                numbers = {n: Fitted.of(p, found).inverted() for n, p in predictions.items()}
-                if abs(numbers[blocks[0].name].value - 1) < ONE:
-                    continue  # the penalty alone
-                yield from cls.named(mismatch, numbers, OUT)
-                return
+        numbers = _some_penalised(mismatch, blocks)
+        for sign, all_penalised in itertools.product((False, True), repeat=2):
+            if numbers:
+                break
+            predictions = [with_penalty(scaled(block), sign=sign) for block in blocks]
+            if not all_penalised:
+                predictions = [_unpenalised(p) if p.block.is_vector else p for p in predictions]
+            found = fit(predictions, tolerance)
+            numbers = _factors({p.block.name: Fitted.of(p, found) for p in predictions})
+        yield from cls.named(mismatch, numbers, OUT)
 
 
-def _some_penalised(mismatch: Mismatch, blocks: Sequence[WrongBlock]) -> dict[str, Fitted] | None:
+def _factors(numbers: Mapping[str, Fitted | None]) -> dict[str, Fitted]:
+    """The factors of ``a = factor · n``; none where the first is one, the penalty alone."""
+    found = {name: n.inverted() for name, n in numbers.items() if n is not None}
+    first = next(iter(found.values()), None)
+    return found if first is not None and abs(first.value - 1) >= ONE else {}
+
+
+def _unpenalised(prediction: Prediction) -> Prediction:
+    """The same with a penalty of zero, so that it shares the coefficients of others."""
+    return replace(prediction, terms=(prediction.terms[0], np.zeros(prediction.block.shape)))
+
+
+def _some_penalised(mismatch: Mismatch, blocks: Sequence[WrongBlock]) -> dict[str, Fitted]:
     """One factor for all, alone in some blocks and beside a penalty in the others."""
     tolerance = mismatch.options.tolerance
-    plain = {block.name: fit([scaled(block)], tolerance, spare=1) for block in blocks}
-    numbers: dict[str, Fitted] = {}
-    for block in blocks:
-        found = plain[block.name]
-        if found is not None and not is_vague(found):
-            numbers[block.name] = Fitted.of(scaled(block), found).inverted()
+    fits = {b.name: fit([scaled(b)], tolerance, spare=1) for b in blocks}
+    numbers = _factors({b.name: Fitted.of(scaled(b), fits[b.name]) for b in blocks})
     if not numbers or len(numbers) == len(blocks):
-        return None
+        return {}
     first = next(iter(numbers.values()))
-    if abs(first.value - 1) < ONE or not all(n.equals(first) for n in numbers.values()):
-        return None
+    if not all(number.equals(first) for number in numbers.values()):
+        return {}
+    found = {}
     for block in blocks:
-        if block.name not in numbers:
-            number = _beside_penalty(mismatch, block.name)
-            if number is None or not number.equals(first):
-                return None
-            numbers[block.name] = number
-    return {block.name: numbers[block.name] for block in blocks}
+        number = numbers.get(block.name) or _beside_penalty(mismatch, block.name)
+        if number is None or not number.equals(first):
+            return {}
+        found[block.name] = number
+    return found
 
 
 class MeaningfulFactor(_Factor):
@@ -321,21 +306,16 @@ class FactorBesidePenalty(_Factor):
 
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
-        numbers: dict[str, Fitted] = {}
-        for name in list(names)[-MOST_EXTENDED:]:
-            if mismatch.blocks[name].gradient.size > 1:
-                number = _beside_penalty(mismatch, name)
-                if number is not None:
-                    numbers[name] = number
-        yield from cls.named(mismatch, numbers, OUT)
+        several = [n for n in names[-MOST_EXTENDED:] if mismatch.blocks[n].gradient.size > 1]
+        numbers = {name: _beside_penalty(mismatch, name) for name in several}
+        yield from cls.named(mismatch, {n: f for n, f in numbers.items() if f is not None}, OUT)
 
 
 def _beside_penalty(mismatch: Mismatch, name: str) -> Fitted | None:
     block = mismatch.extended(name, WITH_PENALTY)
     for sign in (False, True):
         prediction = with_penalty(scaled(block), sign=sign)
-        found = fit([prediction], mismatch.options.tolerance)
-        if found is not None and not is_vague(found):
-            factor = Fitted.of(prediction, found).inverted()
-            return factor if abs(factor.value - 1) >= ONE else None
+        number = Fitted.of(prediction, fit([prediction], mismatch.options.tolerance))
+        if number is not None:
+            return _factors({name: number}).get(name)
     return None

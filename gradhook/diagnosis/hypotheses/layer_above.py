@@ -5,8 +5,6 @@ nothing to a block that is symmetric under it, so the fault vanishes there.  At 
 only the path around the layer is left, whose gradient may be lost or counted twice.
 """
 
-# ruff: noqa: D102  # the four steps are described once, in Hypothesis
-
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
@@ -14,7 +12,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from gradhook._types import Array
-from gradhook.diagnosis.experiment import revisit, vanishes, without
+from gradhook.diagnosis.experiment import revisit, vanishing, without
 from gradhook.diagnosis.hypothesis import NOT_MADE, Hypothesis, Refutation, Trial
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import listed, say
@@ -39,13 +37,10 @@ def _above(mismatch: Mismatch, names: Sequence[str]) -> str | None:
     """The right block next above the wrong ones; ``None`` where a right weight lies below them."""
     order = list(mismatch.order)
     last = max(order.index(name) for name in names)
-    right_below = [
-        n
-        for n in order[:last]
-        if n in mismatch.right and not is_vector(mismatch.gradients[n].shape)
-    ]
-    above = [n for n in order[last + 1 :] if n in mismatch.right]
-    return above[0] if above and not right_below else None
+    below = [mismatch.gradients[name].shape for name in order[:last] if name in mismatch.right]
+    if not all(map(is_vector, below)):
+        return None
+    return next((name for name in order[last + 1 :] if name in mismatch.right), None)
 
 
 class Symmetric(Hypothesis):
@@ -72,12 +67,8 @@ class Symmetric(Hypothesis):
     def refute(self, mismatch: Mismatch) -> Refutation:
         values = mismatch.evaluator.workspace.values(self.above)
         half = {self.above: (values + self._mirrored) / 2}
-        seen = revisit(mismatch, self.blocks, values=half)
-        if seen is None:
-            return NOT_MADE
-        gone = vanishes(mismatch, seen, self.blocks)
-        out = "the difference vanishes" if gone else "the difference stays"
-        return Refutation((Trial(f"{self.above} made symmetric", out, refuted=not gone),))
+        tried = f"{self.above} made symmetric"
+        return Refutation.of(vanishing(mismatch, self.blocks, tried, values=half))
 
     def sentence(self) -> str:
         return say(self.said, d=listed(self.blocks), above=self.above, how=FORGOTTEN[self.kind])
@@ -107,14 +98,14 @@ class PathAround(Hypothesis):
         if seen is None:
             return NOT_MADE
         tried = f"{self.above} set to zero"
-        slopes = [probe.slope for probe in seen.probes]
-        if any(abs(slope.value) <= 100 * slope.error for slope in slopes):
+        if any(abs(probe.slope.value) <= 100 * probe.slope.error for probe in seen.probes):
             return Refutation((Trial(tried, "nothing passes around it", refuted=True),))
-        factors = [probe.analytic / probe.slope.value for probe in seen.probes]
-        errors = [abs(slope.error / slope.value) for slope in slopes]
         for factor in AROUND:
-            pairs = zip(factors, errors, strict=True)
-            if all(abs(f - factor) <= 1e-9 + 5 * e for f, e in pairs):
+            if all(
+                abs(probe.analytic - factor * probe.slope.value)
+                <= 1e-9 * abs(probe.slope.value) + 5 * probe.slope.error
+                for probe in seen.probes
+            ):
                 out = f"the gradient is {factor:g} times the numerical one"
                 sharper = PathAround(self.blocks, self.above, factor)
                 return Refutation((Trial(tried, out),), sharper)

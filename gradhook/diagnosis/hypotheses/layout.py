@@ -4,20 +4,19 @@ Transposed, off by one, reversed, or returned for another block: moved back, the
 is the numerical one, and nothing is left to be fitted but a penalty that was added rightly.
 """
 
-# ruff: noqa: D102  # the four steps are described once, in Hypothesis
-
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self, TypeAlias
+from typing import Any, Self
 
 import numpy as np
 
 from gradhook._types import Array, Blocks
-from gradhook.diagnosis.confirm import confirm
 from gradhook.diagnosis.fit import Prediction, fit
-from gradhook.diagnosis.hypothesis import Hypothesis, Refutation
+from gradhook.diagnosis.hypothesis import Hypothesis, Refutation, confirm
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import OUT, listed, say
 from gradhook.diagnosis.wrong_block import WrongBlock
@@ -28,6 +27,46 @@ MUCH = 1e-2
 """Share of its own norm that another block's gradient must have to be found in its place."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Layout:
+    """A gradient whose numbers are right and stand in the wrong place."""
+
+    kind: str  # what ``Cause.kind`` says
+    how: str = ""  # where its numbers stand; empty where another block holds them
+    move: Callable[[Array], Array] | None = None  # ``n = move(a)``; ``None`` beside ``other``
+    other: str = ""  # the block that holds them
+
+    def put_right(self, block: WrongBlock, gradients: Blocks) -> Array:
+        """The numerical gradient that it predicts."""
+        return gradients[self.other] if self.move is None else self.move(block.gradient)
+
+
+def layouts(block: WrongBlock, gradients: Blocks) -> Iterator[Layout]:
+    """Every layout that fits the block's shape; ``gradients`` are those of all blocks."""
+    shape = block.shape
+    long = [axis for axis, length in enumerate(shape) if length > 1]
+    for i, j in itertools.combinations(long, 2):
+        if shape[i] == shape[j]:
+            kind = "dW_transposed" if len(shape) == 2 else "conv_channel_swap"
+            words = "transposed" if len(shape) == 2 else f"with axes {i} and {j} exchanged"
+            yield Layout(kind, words, functools.partial(np.swapaxes, axis1=i, axis2=j))
+    for axis in long:
+        for shift in (-1, 1):
+            move: Any = functools.partial(np.roll, shift=shift, axis=axis)
+            yield Layout("rolled_rows", f"off by one along axis {axis}", move)
+    flips: list[tuple[tuple[int, ...], str]] = [((axis,), f"axis {axis}") for axis in long]
+    if len(long) > 2:
+        flips.append((tuple(long[-2:]), f"axes {long[-2]}, {long[-1]}"))
+    if len(long) > 1:
+        flips.append((tuple(long), "every axis"))
+    for axes, words in flips:
+        move = functools.partial(np.flip, axis=axes)
+        yield Layout("flipped", f"in reverse order along {words}", move)
+    for name, gradient in gradients.items():
+        if name != block.name and gradient.shape == shape:
+            yield Layout("blocks_swapped", other=name)
+
+
 class Misplaced(Hypothesis):
     """A block whose gradient is laid out wrongly, or a pair of which each holds the other's."""
 
@@ -36,9 +75,8 @@ class Misplaced(Hypothesis):
     def __init__(
         self, said: str, kind: str, predicted: Mapping[str, Array], support: str, **found: str
     ) -> None:
-        self.said, self.kind = said, kind
+        self.said, self.kind, self.support = said, kind, support
         self.blocks = tuple(predicted)
-        self.support = support
         self._predicted, self._found = predicted, found
 
     @classmethod
@@ -48,11 +86,10 @@ class Misplaced(Hypothesis):
             layout = _layout_of(mismatch, block)
             if layout is None:
                 continue
-            put_right = _put_right(layout, block, mismatch)
             if layout.move is None:
                 swaps[block.name] = layout.other
             if layout.move is not None or layout.other not in mismatch.blocks:
-                yield cls.of(block, layout, put_right)
+                yield cls.of(block, layout, layout.put_right(block, mismatch.gradients))
             elif swaps.get(layout.other) == block.name:
                 yield cls._swapped(mismatch, block.name, layout.other)
 
@@ -81,32 +118,10 @@ class Misplaced(Hypothesis):
         return say(self.said, d=listed(self.blocks), **self._found)
 
 
-class MisplacedBesidePenalty(Misplaced):
-    """A weight whose data term is laid out wrongly, with a penalty added rightly to it."""
-
-    @classmethod
-    def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
-        for block in (mismatch.blocks[name] for name in names):
-            if not block.is_vector:
-                yield from cls._beside_penalty(mismatch, block)
-
-    @classmethod
-    def _beside_penalty(cls, mismatch: Mismatch, block: WrongBlock) -> Iterator[Hypothesis]:
-        for layout in layouts(block, {}):
-            assert layout.move is not None
-            put_right = layout.move(block.gradient)
-            for penalised in (block.values, np.sign(block.values)):
-                there = Prediction(block, put_right, (penalised - layout.move(penalised),))
-                found = fit([there], mismatch.options.tolerance)
-                if found is not None:
-                    yield cls.of(block, layout, there.at(found.coefficients), OUT)
-                    return
-
-
 def _layout_of(mismatch: Mismatch, block: WrongBlock) -> Layout | None:
     """The first layout that holds on the probes."""
     for layout in layouts(block, mismatch.gradients):
-        put_right = _put_right(layout, block, mismatch)
+        put_right = layout.put_right(block, mismatch.gradients)
         # Nothing at all is no layout of something.
         if np.linalg.norm(put_right) < MUCH * np.linalg.norm(block.gradient):
             continue
@@ -115,73 +130,24 @@ def _layout_of(mismatch: Mismatch, block: WrongBlock) -> Layout | None:
     return None
 
 
-def _put_right(layout: Layout, block: WrongBlock, mismatch: Mismatch) -> Array:
-    if layout.move is None:
-        return mismatch.gradients[layout.other]
-    return layout.move(block.gradient)
+class MisplacedBesidePenalty(Misplaced):
+    """A weight whose data term is laid out wrongly, with a penalty added rightly to it."""
 
+    @classmethod
+    def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
+        for block in (mismatch.blocks[name] for name in names):
+            found = None if block.is_vector else cls._beside_penalty(mismatch, block)
+            if found is not None:
+                yield found
 
-Move: TypeAlias = Callable[[Array], Array]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Layout:
-    """A gradient whose numbers are right and stand in the wrong place.
-
-    Args:
-        kind: What ``Cause.kind`` says.
-        how: Where its numbers stand; empty where another block holds them.
-        move: Puts them right: ``n = move(a)``; ``None`` where another block holds them.
-        other: Name of the block that holds them.
-    """
-
-    kind: str
-    how: str = ""
-    move: Move | None = None
-    other: str = ""
-
-
-def layouts(block: WrongBlock, gradients: Blocks) -> Iterator[Layout]:
-    """Every layout that fits the block's shape.
-
-    Args:
-        block: The block.
-        gradients: The analytic gradients of all blocks.
-    """
-    shape = block.shape
-    long = [axis for axis, length in enumerate(shape) if length > 1]
-    for i in long:
-        for j in long:
-            if i < j and shape[i] == shape[j]:
-                kind = "dW_transposed" if len(shape) == 2 else "conv_channel_swap"
-                words = "transposed" if len(shape) == 2 else f"with axes {i} and {j} exchanged"
-                yield Layout(kind, words, _swapped(i, j))
-    for axis in long:
-        for shift in (-1, 1):
-            words = f"off by one along axis {axis}"
-            yield Layout("rolled_rows", words, _rolled(axis, shift))
-    for axis in long:
-        words = f"in reverse order along axis {axis}"
-        yield Layout("flipped", words, _flipped(axis))
-    if len(long) > 2:
-        last = ", ".join(map(str, long[-2:]))
-        words = f"in reverse order along axes {last}"
-        yield Layout("flipped", words, _flipped(*long[-2:]))
-    if len(long) > 1:
-        words = "in reverse order along every axis"
-        yield Layout("flipped", words, _flipped(*long))
-    for name, gradient in gradients.items():
-        if name != block.name and gradient.shape == shape:
-            yield Layout("blocks_swapped", other=name)
-
-
-def _swapped(i: int, j: int) -> Move:
-    return lambda array: np.swapaxes(array, i, j)
-
-
-def _rolled(axis: int, shift: int) -> Move:
-    return lambda array: np.roll(array, shift, axis=axis)
-
-
-def _flipped(*axes: int) -> Move:
-    return lambda array: np.flip(array, axis=axes)
+    @classmethod
+    def _beside_penalty(cls, mismatch: Mismatch, block: WrongBlock) -> Self | None:
+        for layout in layouts(block, {}):
+            assert layout.move is not None
+            for penalised in (block.values, np.sign(block.values)):
+                term = penalised - layout.move(penalised)
+                there = Prediction(block, layout.move(block.gradient), (term,))
+                found = fit([there], mismatch.options.tolerance)
+                if found is not None:
+                    return cls.of(block, layout, there.at(found.coefficients), OUT)
+        return None

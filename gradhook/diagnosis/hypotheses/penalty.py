@@ -1,32 +1,36 @@
-"""Penalties that differ between loss and gradient, read off the residual alone.
+"""Penalties that differ between loss and gradient, read off the residual or told by a switch.
 
 The residual is then a multiple of the weights, of their sign, of one, or of what is left of one
 form of a penalty less another.  It may also be so by accident, where a term of the loss or a buffer
 equals the weights at the point checked; at another point it no longer is.
-"""
 
-# ruff: noqa: D102  # the four steps are described once, in Hypothesis
+With a penalty's switch on and off the analytic gradients differ by the penalty's gradient as the
+code has it.  The one that the loss has is that less the residual, if the residual vanishes with the
+penalty.  Both are then compared, whatever the convention for the coefficient.
+"""
 
 from __future__ import annotations
 
 import copy
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from gradhook._types import Array
 from gradhook.diagnosis.acts_as_bias import may_be_biases
-from gradhook.diagnosis.confirm import FittedHypothesis
-from gradhook.diagnosis.experiment import another_point, revisit
+from gradhook.diagnosis.experiment import Turned, another_point, revisit, vanishes, without
 from gradhook.diagnosis.fit import Fitted, Prediction, alike, fitted
-from gradhook.diagnosis.hypotheses.penalty_switch import told_by_switch
-from gradhook.diagnosis.hypothesis import NOT_MADE, Hypothesis, Refutation, Trial
+from gradhook.diagnosis.hypothesis import NOT_MADE, FittedHypothesis, Hypothesis, Refutation, Trial
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, listed, own_name, say, verb, with_error
-from gradhook.diagnosis.wrong_block import WrongBlock
+from gradhook.diagnosis.wrong_block import WrongBlock, multiple_of
 
-__all__ = ["PENALTY_FORMS", "PenaltyForm", "form"]
+__all__ = ["PENALTY_FORMS", "PenaltyForm", "PenaltySwitch", "form", "told_by_switch"]
+
+SAME = 1e-6
+"""Relative difference below which a penalty's gradient has a form."""
 
 PENALTY_FORMS: Mapping[str, Callable[[Array], Array]] = {
     "weights": lambda w: w,
@@ -38,20 +42,17 @@ PENALTY_FORMS: Mapping[str, Callable[[Array], Array]] = {
 """What a penalty's residual may be a multiple of, of the block's values; the likeliest first."""
 
 SENTENCE = {
-    "constant": "penalty_constant",
-    "reg_square": "penalty_square",
-    "reg_l1_form": "penalty_l1",
+    "constant": ("penalty_constant", "reg_ones_on_bias"),
+    "reg_square": ("penalty_square", "reg_square"),
+    "reg_l1_form": ("penalty_l1", "reg_l1_form"),
 }
+"""Sentence and kind of a form that is neither lacking nor too much."""
 
 
 def form(key: str, block: WrongBlock) -> Prediction:
-    """A penalty in the loss that the gradient lacks or has in another form.
+    """A penalty in the loss that the gradient lacks or has in another form, of ``PENALTY_FORMS``.
 
     The coefficient is that by which the loss's penalty exceeds the gradient's.
-
-    Args:
-        key: One of ``PENALTY_FORMS``.
-        block: The block.
     """
     return Prediction(block, block.gradient, (block.inside(PENALTY_FORMS[key](block.values)),))
 
@@ -62,20 +63,20 @@ class PenaltyForm(FittedHypothesis):
     family = "R"
 
     def __init__(self, mismatch: Mismatch, key: str, numbers: Mapping[str, Fitted]) -> None:
-        self.blocks, self.key, self.numbers = tuple(numbers), key, numbers
-        first = numbers[self.blocks[0]]
-        self.coefficient, self.error = first.value, first.error
+        super().__init__(mismatch, numbers)
+        self.key = key
         self.biases = all(mismatch.blocks[name].is_vector for name in self.blocks)
-        self.shown = mismatch.blocks[self.blocks[0]].shown
         self.all_blocks = len(self.blocks) == len(mismatch.gradients)
-        held = "penalty_lacking" if first.value > 0 else "penalty_held"
-        self.said = SENTENCE.get(key, held)
-        self.kind = {"constant": "reg_ones_on_bias"}.get(key, key)
-        if key in ("weights", "sign"):
+        size = with_error(abs(self.coefficient), self.error)
+        self.support = f"coefficient {size} in every direction"
+        if key in SENTENCE:
+            self.said, self.kind = SENTENCE[key]
+        elif self.coefficient > 0:
+            self.said, self.kind = "penalty_lacking", "reg_missing"
+        else:
             on_bias = self.biases and key == "weights"
-            more = "reg_on_bias" if on_bias else "reg_coefficient"
-            self.kind = "reg_missing" if first.value > 0 else more
-        self.support = f"coefficient {with_error(abs(first.value), first.error)} in every direction"
+            self.said = "penalty_held"
+            self.kind = "reg_on_bias" if on_bias else "reg_coefficient"
 
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
@@ -119,7 +120,7 @@ class PenaltyForm(FittedHypothesis):
         patterns = "" if self.all_blocks else "".join(f", {name!r}" for name in self.blocks)
         return say(
             self.said,
-            d=self.shown or listed(self.blocks),
+            d=self.subject,
             lack=verb(self.blocks, "lacks", "lack"),
             hold=verb(self.blocks, "holds", "hold"),
             differ=verb(self.blocks, "differs", "differ"),
@@ -129,3 +130,119 @@ class PenaltyForm(FittedHypothesis):
             norm=norm,
             option=f"{-self.coefficient:.6g}{patterns}",
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a switch told of one block's penalty: a kind, and a sentence with what fills it."""
+
+    kind: str = "reg_coefficient"
+    said: str = "switch_several"
+    found: Mapping[str, str] = field(default_factory=dict)
+
+
+class PenaltySwitch(Hypothesis):
+    """Blocks that are wrong with a penalty on and right with it off."""
+
+    family = "R"
+
+    def __init__(self, names: Sequence[str], switches: Turned, told: Told | None = None) -> None:
+        self.blocks, self.switches = tuple(names), switches
+        told = told or Told()
+        self.kind, self.said, self._found = told.kind, told.said, told.found
+
+    @classmethod
+    def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
+        for switches in without(mismatch, "penalty"):
+            yield cls(names, switches)
+
+    def refute(self, mismatch: Mismatch) -> Refutation:
+        changed = revisit(mismatch, self.blocks, switches=self.switches)
+        if changed is None:
+            return NOT_MADE
+        if not vanishes(mismatch, changed, self.blocks, additive=True):
+            return Refutation((Trial("the penalty turned off", "the difference stays", True),))
+        held = {n: mismatch.gradients[n] - changed.gradients[n] for n in self.blocks}
+        w = own_name(self.blocks, "W")
+        told = [_told(mismatch, name, analytic, w) for name, analytic in held.items()]
+        alike = len({each.kind for each in told}) == 1
+        sharper = PenaltySwitch(self.blocks, self.switches, told[0] if alike else None)
+        return Refutation((Trial("the penalty turned off", "the difference vanishes"),), sharper)
+
+    def sentence(self) -> str:
+        have, lack = verb(self.blocks, "has", "have"), verb(self.blocks, "lacks", "lack")
+        return say(self.said, d=listed(self.blocks), have=have, lack=lack, **self._found)
+
+
+def told_by_switch(mismatch: Mismatch, names: Sequence[str]) -> Refutation:
+    """What the penalty's switches say of blocks whose residual is known to be a penalty's.
+
+    Survived where a switch turns the difference off; refuted where one was turned and it stays; not
+    made where there is none.
+    """
+    refuted = NOT_MADE
+    for switches in without(mismatch, "penalty"):
+        found = PenaltySwitch(names, switches).refute(mismatch)
+        if found.survived:
+            return found
+        refuted = found if found.made else refuted
+    return refuted
+
+
+def _told(mismatch: Mismatch, name: str, analytic: Array, shown: str) -> Told:
+    """What is wrong with the penalty of one block, of which this is the analytic gradient."""
+    block = mismatch.blocks[name]
+    w = block.values
+    wanted = block.along(analytic) - block.residuals
+    noise = 3 * float(np.linalg.norm(block.errors))
+    if float(np.linalg.norm(wanted)) <= max(noise, SAME * float(np.linalg.norm(block.residuals))):
+        if np.ptp(analytic) <= 1e-9 * np.max(np.abs(analytic)) and analytic.size > 1:
+            found = {"size": f"{float(analytic.flat[0]):.4g}"}
+            return Told("reg_ones_on_bias", "switch_ones", found)
+        kind = "reg_on_bias" if may_be_biases(mismatch, [name]) else "reg_coefficient"
+        return Told(kind, "switch_not_in_loss")
+    basis, term = min(
+        ((w, shown), (np.sign(w), f"sign({shown})")),
+        key=lambda item: _left(wanted, block.along(item[0])),
+    )
+    along = block.along(basis)
+    true = float(along @ wanted / (along @ along)) if np.any(along) else 0.0
+    if not np.any(analytic):
+        return Told("reg_missing", "switch_missing", {"size": f"{true:.4g}", "basis": term})
+    factor = multiple_of(analytic, basis, SAME)
+    if factor is not None:
+        size = float(np.linalg.norm(w)) or 1.0
+        kind, share = _coefficient(factor / true if true else 0.0, mismatch.rows, size)
+        found = {"size": f"{factor:.4g}", "basis": term, "wanted": f"{true:.4g}", "share": share}
+        return Told(kind, "switch_coefficient", found)
+    for other, kind, words in (
+        (w * w, "reg_square", "W**2 where the derivative of the loss's penalty is that of W"),
+        (np.sign(w), "reg_l1_form", "sign(W), and the loss the square of W"),
+        (w, "reg_coefficient", "W, and the loss its absolute value"),
+    ):
+        if multiple_of(analytic, other, SAME) is not None:
+            return Told(kind, "switch_form", {"form": words})
+    return Told("reg_coefficient", "switch_other_form")
+
+
+def _coefficient(ratio: float, rows: int, size: float) -> tuple[str, str]:
+    """The kind and words of a penalty's gradient that is ``ratio`` times what it should be."""
+    known = [
+        (2.0, "reg_double", "twice the penalty's gradient"),
+        (0.5, "reg_half", "half of the penalty's gradient"),
+        (-1.0, "reg_sign", "the penalty's gradient with the wrong sign"),
+        (1 / size, "reg_unsquared", f"the penalty's gradient over the block's norm, {size:.6g}"),
+    ]
+    if rows > 1:
+        known.insert(2, (1 / rows, "reg_over_N", f"the penalty's gradient over the {rows} rows"))
+    for value, kind, words in known:
+        if abs(ratio - value) <= 1e-4 * abs(value):
+            return kind, words
+    return "reg_coefficient", f"{ratio:.6g} times the penalty's gradient"
+
+
+def _left(wanted: Array, along: Array) -> float:
+    size = float(along @ along)
+    if not size:
+        return float(np.linalg.norm(wanted))
+    return float(np.linalg.norm(wanted - along * (along @ wanted / size)))

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from gradhook.diagnosis.branches import recording as module
-from gradhook.diagnosis.branches.flips import flips, trace
 from gradhook.diagnosis.branches.recording import recording
+from gradhook.diagnosis.branches.trace import flips, trace
 from gradhook.diagnosis.branches.traced_array import traced
 from gradhook.report.blocks import Branch, branch_sentences
 

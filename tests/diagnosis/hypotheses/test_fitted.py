@@ -5,13 +5,12 @@ import pytest
 
 from gradhook.diagnosis.hypotheses import (
     clipped,
-    disconnected,
     factor,
     layout,
     penalty,
-    scaled_to_norm,
+    unwritten,
 )
-from gradhook.diagnosis.hypotheses.zero_slices import ZeroSlices
+from gradhook.diagnosis.hypotheses.unwritten import ZeroSlices
 from gradhook.diagnosis.hypothesis import name_cause
 
 
@@ -28,8 +27,8 @@ def kinds(family, mismatch):
 
 
 FAMILIES = (
-    disconnected.Disconnected,
-    disconnected.CutToIntegers,
+    unwritten.Disconnected,
+    unwritten.CutToIntegers,
     factor.SharedFactor,
     factor.MeaningfulFactor,
     factor.PlainFactor,
@@ -39,7 +38,7 @@ FAMILIES = (
     penalty.PenaltyForm,
     ZeroSlices,
     clipped.Clipped,
-    scaled_to_norm.ScaledToNorm,
+    clipped.ScaledToNorm,
 )
 
 
@@ -53,21 +52,21 @@ def test_nothing_is_proposed_for_two_gradients_that_have_nothing_in_common(synth
 def test_a_gradient_of_zero_is_disconnected_until_another_point_shows_otherwise(synthetic, stays):
     n = random((6, 5))
     mismatch = synthetic(np.zeros((6, 5)), n)
-    (found,) = proposed(disconnected.Disconnected, mismatch)
+    (found,) = proposed(unwritten.Disconnected, mismatch)
     assert found.kind == "disconnected"
-    stays(disconnected, gradients={"W": np.zeros((6, 5))})
+    stays(unwritten, gradients={"W": np.zeros((6, 5))})
     assert name_cause(found, found.refute(mismatch)).evidence.endswith("exactly zero there too")
-    stays(disconnected, gradients={"W": n})
+    stays(unwritten, gradients={"W": n})
     assert not found.refute(mismatch).survived
 
 
 def test_whole_numbers_at_two_points_are_an_integer_buffer(synthetic, stays):
     n = 10 * random((6, 5))
     mismatch = synthetic(np.trunc(n), n)
-    (found,) = proposed(disconnected.CutToIntegers, mismatch)
-    stays(disconnected, gradients={"W": np.trunc(n) + 1})
+    (found,) = proposed(unwritten.CutToIntegers, mismatch)
+    stays(unwritten, gradients={"W": np.trunc(n) + 1})
     assert found.refute(mismatch).survived
-    stays(disconnected, gradients={"W": n})
+    stays(unwritten, gradients={"W": n})
     assert not found.refute(mismatch).survived
 
 
@@ -239,10 +238,10 @@ N = {"W": random((8, 8)), "b": random(8, 1)}
 
 def test_blocks_that_have_a_round_norm_together_are_one_cause(synthetic, stays):
     mismatch = synthetic(scaled(N, 5.0), N)
-    found = proposed(scaled_to_norm.ScaledToNorm, mismatch)[0]
+    found = proposed(clipped.ScaledToNorm, mismatch)[0]
     assert set(found.blocks) == {"W", "b"}
     assert found.limit == 5.0
-    stays(scaled_to_norm, gradients=scaled({"W": random((8, 8), 2), "b": random(8, 3)}, 5.0))
+    stays(clipped, gradients=scaled({"W": random((8, 8), 2), "b": random(8, 3)}, 5.0))
     assert (
         "all together scaled to 5, as clipping"
         in name_cause(found, found.refute(mismatch)).sentence
@@ -251,15 +250,15 @@ def test_blocks_that_have_a_round_norm_together_are_one_cause(synthetic, stays):
 
 def test_blocks_that_have_a_round_norm_each_are_told_so(synthetic):
     mismatch = synthetic({name: scaled({name: g}, 0.5)[name] for name, g in N.items()}, N)
-    (found,) = proposed(scaled_to_norm.ScaledToNorm, mismatch)
+    (found,) = proposed(clipped.ScaledToNorm, mismatch)
     assert "each scaled to 0.5" in found.sentence()
 
 
 def test_a_round_norm_is_not_enough(synthetic):
     n = {"W": random((8, 8)), "b": random(8, 1)}
-    assert not proposed(scaled_to_norm.ScaledToNorm, synthetic(scaled(N, 5.017), n))
+    assert not proposed(clipped.ScaledToNorm, synthetic(scaled(N, 5.017), n))
     other = {"W": random((8, 8), 4), "b": random(8, 5)}
-    assert not proposed(scaled_to_norm.ScaledToNorm, synthetic(scaled(other, 5.0), n))
+    assert not proposed(clipped.ScaledToNorm, synthetic(scaled(other, 5.0), n))
 
 
 @pytest.mark.parametrize(
@@ -269,9 +268,9 @@ def test_a_round_norm_is_not_enough(synthetic):
 )
 def test_a_norm_must_be_the_limit_at_another_point(synthetic, stays, there, right_there, survives):
     mismatch = synthetic(scaled(N, 5.0), N)
-    found = proposed(scaled_to_norm.ScaledToNorm, mismatch)[0]
+    found = proposed(clipped.ScaledToNorm, mismatch)[0]
     elsewhere = scaled({"W": random((8, 8), 2), "b": random(8, 3)}, there)
-    stays(scaled_to_norm, gradients=elsewhere, meets=right_there)
+    stays(clipped, gradients=elsewhere, meets=right_there)
     assert found.refute(mismatch).survived is survives
 
 
@@ -279,7 +278,7 @@ def test_signs_in_place_of_a_gradient_are_neither_clipped_nor_whole_numbers(synt
     n = 0.1 * random((8, 8))
     mismatch = synthetic(np.sign(n), n)
     mismatch.elsewhere = [{"W": np.sign(random((8, 8), 5))}]
-    for module, family in ((clipped, clipped.Clipped), (disconnected, disconnected.CutToIntegers)):
+    for module, family in ((clipped, clipped.Clipped), (unwritten, unwritten.CutToIntegers)):
         stays(module, gradients={"W": np.sign(random((8, 8), 5))})
         for found in proposed(family, mismatch):
             assert not found.refute(mismatch).survived

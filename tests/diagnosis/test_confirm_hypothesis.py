@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from gradhook.diagnosis.confirm import confirm
 from gradhook.diagnosis.hypotheses.factor import PlainFactor
 from gradhook.diagnosis.hypotheses.layout import Misplaced
+from gradhook.diagnosis.hypothesis import confirm
 
 
 def only(family, mismatch):

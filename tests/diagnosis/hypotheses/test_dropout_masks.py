@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from gradhook.diagnosis.hypotheses import dropout
+from gradhook.diagnosis.hypotheses import masks
+from gradhook.diagnosis.hypotheses.masks import Dropout
 
 RNG = np.random.default_rng(0)
 WRONG, RIGHT = ({"W": RNG.standard_normal((6, 5))} for _ in range(2))
@@ -18,11 +19,11 @@ def test_only_dropout_that_is_on_is_turned_off(synthetic, switch):
     rate = switch("dropout")
     switches = [switch("penalty"), rate, switch("dropout", always_off=True)]
     mismatch = synthetic(WRONG, RIGHT, switches=switches)
-    (found,) = dropout.Dropout.propose(mismatch, ["W"])
+    (found,) = Dropout.propose(mismatch, ["W"])
     assert [(s.role, state) for s, state in found._switches if s is rate or state == "off"] == [
         ("dropout", "off")
     ]
-    assert list(dropout.Dropout.propose(synthetic(WRONG, RIGHT), ["W"])) == []
+    assert list(Dropout.propose(synthetic(WRONG, RIGHT), ["W"])) == []
 
 
 def test_a_difference_that_vanishes_with_dropout_off_is_its_own(mismatch, experiments, named):
@@ -30,8 +31,8 @@ def test_a_difference_that_vanishes_with_dropout_off_is_its_own(mismatch, experi
         on = [s.role for s, state in switches if state == "on"]
         return (WRONG if "dropout" in on else RIGHT), RIGHT
 
-    experiments(dropout, gradients)
-    cause = named(dropout.Dropout, mismatch)
+    experiments(masks, gradients)
+    cause = named(Dropout, mismatch)
     assert (cause.kind, cause.blocks) == ("dropout_mask_missing", ("W",))
     assert cause.evidence == "dropout turned off: the difference vanishes"
     assert cause.sentence.startswith("dW wrong with dropout on and right with it off")
@@ -43,5 +44,5 @@ def test_a_difference_that_vanishes_with_dropout_off_is_its_own(mismatch, experi
     ids=["it stays", "outside the domain"],
 )
 def test_one_that_stays_or_cannot_be_seen_is_not(mismatch, experiments, named, off, said):
-    experiments(dropout, lambda **changed: off)
-    assert named(dropout.Dropout, mismatch) == said
+    experiments(masks, lambda **changed: off)
+    assert named(Dropout, mismatch) == said

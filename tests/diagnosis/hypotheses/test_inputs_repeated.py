@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from gradhook.diagnosis.hypotheses import equal_inputs
-from gradhook.diagnosis.hypotheses.equal_inputs import EqualInputs
+from gradhook.diagnosis.hypotheses import repeated
+from gradhook.diagnosis.hypotheses.repeated import EqualInputs
 
 RNG = np.random.default_rng(1)
 WRONG, RIGHT = ({"W": RNG.standard_normal((6, 5))} for _ in range(2))
@@ -46,7 +46,7 @@ def ties(X):
 def test_named_where_the_fault_goes_with_the_ties_alone(
     synthetic, experiments, named, spoiled, said
 ):
-    experiments(equal_inputs, lambda *, batch: (WRONG if spoiled(batch[0]) else RIGHT, RIGHT))
+    experiments(repeated, lambda *, batch: (WRONG if spoiled(batch[0]) else RIGHT, RIGHT))
     found = named(EqualInputs, synthetic(WRONG, RIGHT, batch=(PADDED, PADDED[:, 0])))
     if said is None:
         assert (found.family, found.kind, found.confidence) == ("K", "pool_all_ties", "family")
@@ -59,12 +59,12 @@ def test_named_where_the_fault_goes_with_the_ties_alone(
 
 
 def test_equal_inputs_that_move_together_stay_equal_and_targets_stay():
-    together, targets = equal_inputs._moved((PADDED, PADDED[:, 0]), RNG, together=True)
+    together, targets = repeated._moved((PADDED, PADDED[:, 0]), RNG, together=True)
     assert np.unique(together).size == np.unique(PADDED).size
     assert together[PADDED == 0].any()
     np.testing.assert_array_equal(targets, PADDED[:, 0])
 
 
 def test_inputs_that_the_loss_does_not_take_tell_nothing(synthetic, experiments, named):
-    experiments(equal_inputs, lambda *, batch: None)
+    experiments(repeated, lambda *, batch: None)
     assert named(EqualInputs, synthetic(WRONG, RIGHT, batch=(PADDED,))) is None

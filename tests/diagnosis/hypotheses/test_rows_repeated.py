@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gradhook.diagnosis.hypotheses.repeated_rows import RepeatedRows
+from gradhook.diagnosis.hypotheses.repeated import RepeatedRows
 
 N = np.random.default_rng(3).standard_normal((6, 4))
 INDEX = np.array([0, 1, 1, 3, 3, 3, 5])  # 1 and 3 more than once, 2 and 4 never

@@ -2,8 +2,8 @@
 
 import types
 
+from gradhook.diagnosis.explain import diagnose
 from gradhook.diagnosis.hypothesis import NOT_MADE, Hypothesis, Refutation, Trial
-from gradhook.diagnosis.search import diagnose
 from gradhook.diagnosis.sentences import say
 
 

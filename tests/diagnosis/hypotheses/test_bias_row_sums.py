@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from gradhook.diagnosis.acts_as_bias import Bias
-from gradhook.diagnosis.hypotheses import bias_sum
-from gradhook.diagnosis.hypotheses.bias_sum import BiasSum
+from gradhook.diagnosis.hypotheses import row_sums
+from gradhook.diagnosis.hypotheses.row_sums import BiasSum
 from gradhook.diagnosis.hypothesis import Trial
 
 RNG = np.random.default_rng(4)
@@ -38,9 +38,9 @@ def found(synthetic, experiments, named, monkeypatch):
     """Return what is found of a bias whose gradient is ``spoil(rows)``."""
 
     def tried(spoil, batch=(X, D), weight=dense, bias_of=ACTS):
-        monkeypatch.setattr(bias_sum, "bias_of", lambda mismatch, name: bias_of)
+        monkeypatch.setattr(row_sums, "bias_of", lambda mismatch, name: bias_of)
         here = lambda batch: {"W": weight(*batch), "b": spoil(batch[1])}  # noqa: E731  # one line
-        experiments(bias_sum, lambda *, batch, switches=None: (here(batch), here(batch)))
+        experiments(row_sums, lambda *, batch, switches=None: (here(batch), here(batch)))
         mismatch = made(synthetic, spoil, batch, weight)
         mismatch.order = ["W", "b"]
         return named(BiasSum, mismatch)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from gradhook.diagnosis.hypotheses import penalty_switch
-from gradhook.diagnosis.hypotheses.penalty_switch import PenaltySwitch, told_by_switch
+from gradhook.diagnosis.hypotheses import penalty
+from gradhook.diagnosis.hypotheses.penalty import PenaltySwitch, told_by_switch
 
 RNG = np.random.default_rng(6)
 W, DATA = RNG.standard_normal((6, 5)), RNG.standard_normal((6, 5))
@@ -14,13 +14,13 @@ ROWS = np.zeros((7, 1))
 @pytest.fixture
 def mismatch(synthetic, experiments, switch, monkeypatch):
     """Return a mismatch by the penalty's gradients, as the code has it and as the loss has it."""
-    monkeypatch.setattr(penalty_switch, "may_be_biases", lambda mismatch, names: names == ["b"])
+    monkeypatch.setattr(penalty, "may_be_biases", lambda mismatch, names: names == ["b"])
 
     def made(held, needed, *, off=0.0, name="W"):
         held = held if isinstance(held, dict) else {name: held}
         needed = needed if isinstance(needed, dict) else {name: needed}
         without = dict.fromkeys(held, DATA + off), dict.fromkeys(held, DATA)
-        experiments(penalty_switch, lambda *, batch, switches: without)
+        experiments(penalty, lambda *, batch, switches: without)
         return synthetic(
             {n: DATA + off + held[n](W) for n in held},
             {n: DATA + needed[n](W) for n in held},

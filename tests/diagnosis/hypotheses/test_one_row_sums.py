@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from gradhook.diagnosis.hypotheses import one_row
-from gradhook.diagnosis.hypotheses.one_row import OneRow
+from gradhook.diagnosis.hypotheses import row_sums
+from gradhook.diagnosis.hypotheses.row_sums import OneRow
 
 RNG = np.random.default_rng(2)
 X, D = RNG.standard_normal((7, 5)), RNG.standard_normal((7, 3))
@@ -27,7 +27,7 @@ def found(synthetic, experiments, named):
             analytic = {**whole(*batch), **{n: wrong(*batch)[n] for n in names}}
             return analytic, whole(*batch), loss(*batch)
 
-        experiments(one_row, gradients)
+        experiments(row_sums, gradients)
         here, right = gradients(batch=(X, D))[0], [n for n in "Wb" if n not in names]
         mismatch = synthetic(
             {n: here[n] for n in names}, whole(X, D), batch=(X, D), right=right, loss=loss
@@ -83,7 +83,7 @@ def test_what_follows_other_rows_or_none_is_not(found, wrong, loss, said):
 
 
 def test_a_bias_beside_a_wrong_weight_is_left_to_others(synthetic, experiments):
-    experiments(one_row, lambda *, batch, switches=None: (of_row(0)(*batch), whole(*batch)))
+    experiments(row_sums, lambda *, batch, switches=None: (of_row(0)(*batch), whole(*batch)))
     wrong = {"b": of_row(0)(X, D)["b"]}
     mismatch = synthetic(wrong, whole(X, D), gradients=whole(X, D) | wrong, batch=(X, D))
     mismatch.order = ["W", "b"]

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from gradhook.diagnosis.hypotheses import sample_weights
-from gradhook.diagnosis.hypotheses.sample_weights import Column, SampleWeights
+from gradhook.diagnosis.hypotheses import masks
+from gradhook.diagnosis.hypotheses.masks import Column, SampleWeights
 
 RNG = np.random.default_rng(7)
 X, D = RNG.standard_normal((8, 5)), RNG.standard_normal((8, 3))
@@ -33,7 +33,7 @@ def found(synthetic, experiments, named):
             plain = {"W": X.T @ D + spoiled}
             return plain, weighted(*batch)[1]
 
-        experiments(sample_weights, gradients)
+        experiments(masks, gradients)
         a, n = gradients(batch=(X, D, item))
         return named(SampleWeights, synthetic(a, n, batch=(X, D, item), loss=loss))
 

@@ -5,7 +5,7 @@ import types
 import numpy as np
 import pytest
 
-from gradhook.diagnosis.worst import worst_element
+from gradhook.diagnosis.parts import worst_element
 from gradhook.difference.base import Estimate
 from gradhook.verdict.evidence import Location, Probe
 

@@ -1,0 +1,242 @@
+"""Sums over the rows of a batch that lost something: all rows but one, or an axis of a bias.
+
+A gradient that is that of one row follows the data of that row and of no other.  A sum over the
+rows does not depend on their order, and adds up what the rows give one by one.  A bias whose
+gradient is wrong and does neither as it should lost something in that sum; one whose gradient is
+wrong in some other way, squared or cut, keeps the order of the rows out of it and does not add up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from gradhook._types import Array, Blocks
+from gradhook.diagnosis.acts_as_bias import bias_of
+from gradhook.diagnosis.experiment import (
+    SAME_GRADIENT,
+    Changed,
+    revisit,
+    same_gradient,
+    with_rows,
+    without,
+)
+from gradhook.diagnosis.hypothesis import NOT_MADE, Hypothesis, Refutation, Trial
+from gradhook.diagnosis.mismatch import Mismatch
+from gradhook.diagnosis.sentences import listed, say
+from gradhook.diagnosis.wrong_block import is_vector, multiple_of
+
+__all__ = ["BiasSum", "OneRow"]
+
+BY_ACCIDENT = 4
+"""Elements up to which one gradient is a multiple of another by accident."""
+
+ROW_FAULTS = {
+    "bias_first_sample": "taken from the first row instead of summed",
+    "early_return": "a return inside the loop over the rows",
+    "loop_overwrite": "overwritten in the loop over the rows instead of added to",
+}
+"""How a gradient comes to be that of one row."""
+
+BIAS = 0.3
+"""A vector all of whose entries exceed this is a gain and no bias."""
+
+WRONG_SUMS = {
+    "bias_oversum": "every element is the same, a sum over all axes",
+    "conv_bias_nospatial": "it is not the sum over rows, height and width",
+    "bias_wrong_axis": "it is summed over the wrong axis, or not over every row",
+}
+"""What went wrong with the sum."""
+
+
+class OneRow(Hypothesis):
+    """Blocks whose gradient is that of one row."""
+
+    said = "one_row"
+
+    def __init__(self, names: Sequence[str], row: int, whole: Blocks, *, biases: bool) -> None:
+        self.blocks, self.row, self._whole = tuple(names), row, whole
+        self.kind = "loop_overwrite" if row else "bias_first_sample" if biases else "early_return"
+        self.family = "B" if self.kind == "bias_first_sample" else "A"
+        self.which = "last" if row else "first"
+        self.support = f"proportional to the gradient of the {self.which} row"
+
+    @classmethod
+    def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
+        whole = _on_rows(mismatch, range(mismatch.rows))
+        if whole is None:
+            return
+        order = list(mismatch.order)
+        for row in (0, mismatch.rows - 1):
+            single = _on_rows(mismatch, [row])
+            if single is None:
+                continue
+            same = [
+                n
+                for n in names
+                if mismatch.blocks[n].gradient.size > 1
+                and _is_that_of_one(whole.gradients[n], single.gradients[n], mismatch.rows)
+            ]
+            biases = all(is_vector(mismatch.blocks[name].shape) for name in same)
+            if biases:  # of a bias by itself the weight beside it must be right
+                same = [n for n in same if order[max(0, order.index(n) - 1)] in mismatch.right]
+            if same:
+                yield cls(same, row, whole.gradients, biases=biases)
+                names = [name for name in names if name not in same]
+
+    def refute(self, mismatch: Mismatch) -> Refutation:
+        """Exchange that row for another, then the others: which does the gradient follow?"""
+        rows = list(range(mismatch.rows))
+        inner = rows[1:-1] or rows[1:]
+        without_it = [inner[0] if k == self.row else k for k in rows]
+        others = [k if k == self.row else inner[(i + 1) % len(inner)] for i, k in enumerate(rows)]
+        penalised = next(without(mismatch, "penalty"), None) is not None
+        trials = []
+        for chosen, moves, tried in (
+            (without_it, True, f"the {self.which} row exchanged for another"),
+            (others, False, "the other rows exchanged"),
+        ):
+            seen = _on_rows(mismatch, chosen)
+            if seen is None:
+                return NOT_MADE
+            if not moves and not penalised and seen.loss == mismatch.measured.prober.loss:
+                return Refutation((Trial(tried, "the loss stays: only that row counts", True),))
+            follows = any(not same_gradient(seen.gradients[n], self._whole[n]) for n in self.blocks)
+            out = "the gradient follows" if follows else "the gradient stays"
+            trials.append(Trial(tried, out, refuted=follows is not moves))
+        return Refutation(tuple(trials))
+
+    def sentence(self) -> str:
+        return say(self.said, d=listed(self.blocks), which=self.which, how=ROW_FAULTS[self.kind])
+
+
+def _on_rows(mismatch: Mismatch, rows: Sequence[int]) -> Changed | None:
+    """The gradients on some rows without the penalty; ``None`` where the batch cannot be cut."""
+    batch = with_rows(mismatch, rows)
+    if batch is None:
+        return None
+    plain = next(without(mismatch, "penalty"), None)
+    return revisit(mismatch, [], switches=plain, batch=batch, probes=0)
+
+
+def _is_that_of_one(whole: Array, single: Array, rows: int) -> bool:
+    """Whether a gradient is that of one row: divided by the rows, or any multiple if it is long."""
+    # Elements that are all as large, by a cut or a sum, are proportional to anything like them.
+    if np.ptp(np.abs(whole)) <= SAME_GRADIENT * np.max(np.abs(whole)):
+        return False
+    factor = multiple_of(whole, single, SAME_GRADIENT)
+    if factor is None or np.count_nonzero(single) > BY_ACCIDENT:
+        return factor is not None
+    return any(abs(factor * n - 1) <= SAME_GRADIENT for n in range(1, rows + 1))
+
+
+class BiasSum(Hypothesis):
+    """A bias that is wrong beside the weight that it belongs to."""
+
+    family, said, by_elimination = "B", "bias_sum", True
+
+    def __init__(self, mismatch: Mismatch, name: str, weight: str) -> None:
+        self.blocks, self.weight = (name,), weight
+        if _is_constant(mismatch.blocks[name].gradient):
+            self.kind = "bias_oversum"
+        elif mismatch.gradients[weight].ndim > 2:
+            self.kind = "conv_bias_nospatial"
+        else:
+            self.kind = "bias_wrong_axis"
+        self.confidence = "exact" if self.kind == "bias_oversum" else "family"
+        self.support = f"{weight} is right, made from the same gradient of the layer's output"
+
+    @classmethod
+    def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
+        for name in names:
+            weight = _right_weight(mismatch, name)
+            # What is zero may as well be disconnected, and a sum over the wrong axis spoils all.
+            if weight is None or not np.any(mismatch.blocks[name].gradient):
+                continue
+            if not mismatch.located(name).concentrated:
+                yield cls(mismatch, name, weight)
+
+    def refute(self, mismatch: Mismatch) -> Refutation:
+        (name,) = self.blocks
+        found = bias_of(mismatch, name)
+        if found.refuted:
+            return Refutation.of(found.trial)
+        if found.weight in mismatch.right:
+            self.weight = found.weight
+        if self.kind == "bias_oversum":
+            done = Refutation.of(_oversummed(mismatch, name))
+        else:
+            done = Refutation.of(_sum_is_lost(mismatch, name, self.weight))
+        if found.trial is None or not done.made:
+            return done
+        return Refutation((found.trial,)).then(done)
+
+    def sentence(self) -> str:
+        how, weight = WRONG_SUMS[self.kind], listed([self.weight])
+        return say(self.said, d=listed(self.blocks), weight=weight, how=how)
+
+
+def _is_constant(gradient: Array) -> bool:
+    return gradient.size > 1 and bool(np.ptp(gradient) <= SAME_GRADIENT * np.max(np.abs(gradient)))
+
+
+def _oversummed(mismatch: Mismatch, name: str) -> Trial | None:
+    """Whether every element is the same on other rows too."""
+    batch = with_rows(mismatch, [1, 0])
+    seen = None if batch is None else revisit(mismatch, [], batch=batch, probes=0)
+    if seen is None:
+        return None
+    alike = _is_constant(seen.gradients[name])
+    return Trial("two rows alone", f"elements {'all the same' if alike else 'differ'}", not alike)
+
+
+def _sum_is_lost(mismatch: Mismatch, name: str, weight: str) -> Trial | None:
+    """Whether the gradient depends on the order of the rows, or adds up over positions in them."""
+    rows = range(mismatch.rows)
+    here, seen = _on_rows(mismatch, rows), _on_rows(mismatch, [*rows[1:], 0])
+    if here is None or seen is None:
+        return None
+    if not same_gradient(here.gradients[weight], seen.gradients[weight]):
+        return None  # the order of the rows means something
+    if not same_gradient(here.gradients[name], seen.gradients[name]):
+        return Trial("the rows in another order", f"{listed([name])} alone changes")
+    if mismatch.gradients[weight].ndim < 3:
+        return Trial("the rows in another order", "the gradient stays", refuted=True)
+    half = len(rows) // 2
+    first, second = _on_rows(mismatch, rows[:half]), _on_rows(mismatch, rows[half:])
+    if first is None or second is None:
+        return None
+    pair = np.stack([each.gradients[weight].ravel() for each in (first, second)], axis=1)
+    share = np.linalg.lstsq(pair, here.gradients[weight].ravel(), rcond=None)[0]
+    tried = "both halves of the rows by themselves"
+    for which in (weight, name):
+        total = share[0] * first.gradients[which] + share[1] * second.gradients[which]
+        if not same_gradient(here.gradients[which], total):
+            return Trial(tried, f"{which} does not add up", refuted=True)
+    return Trial(tried, "they add up, so that what is lost is lost within the rows")
+
+
+def _right_weight(mismatch: Mismatch, name: str) -> str | None:
+    """The weight of which a block may be the bias, if it is right and so is all above it."""
+    place = mismatch.order.index(name)
+    weight = mismatch.order[place - 1] if place else name
+    shape, beside = mismatch.blocks[name].shape, mismatch.gradients[weight].shape
+    if weight not in mismatch.right or not _is_bias(shape, beside):
+        return None
+    values = np.asarray(mismatch.evaluator.workspace.tree.blocks[name])
+    if np.min(values, initial=np.inf) > BIAS:
+        return None  # a gain
+    above = mismatch.order[place + 1 :]
+    if any(o in mismatch.blocks and not is_vector(mismatch.blocks[o].shape) for o in above):
+        return None  # what comes from above is wrong already
+    return weight
+
+
+def _is_bias(shape: tuple[int, ...], weight: tuple[int, ...]) -> bool:
+    """Whether a block may be the bias of a weight: one number for each of its outputs."""
+    if not is_vector(shape) or is_vector(weight):
+        return False
+    first, last = weight[0], weight[-1]
+    outputs = {first, last} if len(shape) < 2 else {first if shape[1] == 1 else last}
+    return max(shape, default=1) in outputs

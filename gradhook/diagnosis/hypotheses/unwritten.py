@@ -1,0 +1,206 @@
+"""Gradients that were not written, or not wholly: zero, zero in some slices, cut to whole numbers.
+
+What is zero may be rightly so (a pixel that is black in every row, a word that the batch does not
+use), so each zero slice is looked at before it is named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from gradhook._types import Array
+from gradhook.diagnosis.experiment import another_point, revisit
+from gradhook.diagnosis.fit import SAME_FIT, Prediction, fit
+from gradhook.diagnosis.hypothesis import NOT_MADE, Hypothesis, Refutation, Trial, confirm
+from gradhook.diagnosis.mismatch import Mismatch
+from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, say
+from gradhook.diagnosis.wrong_block import WrongBlock, is_vector
+from gradhook.verdict.evidence import Location
+
+__all__ = ["CutToIntegers", "Disconnected", "ZeroSlices"]
+
+EXACTLY = 1e-9
+"""Relative difference of arrays that are equal but for rounding."""
+
+NAMED_SLICES = 5
+"""Slices that are named one by one."""
+
+
+class _OneBlock(Hypothesis):
+    """A hypothesis about one block that a gradient call at another point can rule out."""
+
+    family = "D"
+
+    def __init__(self, block: WrongBlock, support: str) -> None:
+        self.blocks = (block.name,)
+        self.support = support
+
+
+class Disconnected(_OneBlock):
+    """A gradient of zero although the loss depends on the block."""
+
+    kind = "disconnected"
+    said = "disconnected"
+
+    @classmethod
+    def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
+        elsewhere = mismatch.elsewhere
+        for name in names:
+            block = mismatch.blocks[name]
+            if np.any(block.gradient) or any(np.any(g[name]) for g in elsewhere):
+                continue
+            alone = Prediction(block, None, (block.values,))
+            if fit([alone], mismatch.options.tolerance) is not None:
+                continue  # a penalty that is missing where nothing else acts
+            integers = name in mismatch.evaluator.integer_gradients
+            if not integers and not _may_cancel(mismatch, block):
+                norm = np.linalg.norm(block.slopes)
+                yield cls(block, f"the numerical gradient has the norm {norm:.1e}")
+
+    def refute(self, mismatch: Mismatch) -> Refutation:
+        changed = revisit(mismatch, self.blocks, moves=another_point(mismatch), probes=0)
+        if changed is None:
+            return NOT_MADE
+        written = bool(np.any(changed.gradients[self.blocks[0]]))
+        out = "not zero" if written else "exactly zero there too"
+        return Refutation((Trial(AT_OTHER_WEIGHTS, out, refuted=written),))
+
+
+def _may_cancel(mismatch: Mismatch, block: WrongBlock) -> bool:
+    """Whether the gradient of a bias may be zero because it is summed over the wrong axis.
+
+    The gradients of hinge scores are whole numbers over the rows and sum to zero over the classes;
+    those of a softmax leave rounding behind.  A corner of an image may be dead.
+    """
+    before = [mismatch.gradients[n] for n in mismatch.order[: mismatch.order.index(block.name)]]
+    weights = [gradient for gradient in before if not is_vector(gradient.shape)]
+    if not block.is_vector or (weights and weights[-1].ndim > 2):
+        return block.is_vector
+    if block.name != mismatch.order[-1]:
+        return False
+    found = mismatch.by_element(block.name)
+    counts = found.slopes * max(1, mismatch.rows)
+    allowed = 3 * found.errors * max(1, mismatch.rows) + 1e-6
+    cancels = abs(float(np.sum(found.slopes))) <= 3 * float(np.sum(found.errors)) + 1e-9
+    return bool(found.exact and cancels and np.all(np.abs(counts - np.rint(counts)) <= allowed))
+
+
+class CutToIntegers(_OneBlock):
+    """A gradient that was written into an integer array."""
+
+    kind = "integer_buffer"
+    said = "integer_buffer"
+
+    @classmethod
+    def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
+        for name in names:
+            block = mismatch.blocks[name]
+            a = block.gradient
+            whole = a.size > 1 and np.any(a) and np.all(a == np.rint(a))
+            # What is cut off is less than one.
+            less = block.residual_norm < np.sqrt(a.size)
+            if name in mismatch.evaluator.integer_gradients or (whole and less):
+                yield cls(block, f"all of its {a.size} elements are whole numbers")
+
+    def refute(self, mismatch: Mismatch) -> Refutation:
+        (name,) = self.blocks
+        changed = revisit(mismatch, self.blocks, moves=another_point(mismatch), probes=0)
+        if changed is None:
+            return NOT_MADE
+        a = changed.gradients[name]
+        typed = name in mismatch.evaluator.integer_gradients
+        if not typed and mismatch.is_larger(name, mismatch.blocks[name].gradient != 0):
+            # What is written to integers is cut towards zero.
+            out = "further from 0 than the numerical gradient"
+            return Refutation((Trial("single elements", out, refuted=True),))
+        broken = not typed and not np.all(a == np.rint(a))
+        out = "not whole" if broken else "an integer dtype" if typed else "whole there too"
+        return Refutation((Trial(AT_OTHER_WEIGHTS, out, refuted=broken),))
+
+
+class ZeroSlices(Hypothesis):
+    """A block that is wrong in some slices along an axis, where its gradient is zero."""
+
+    family, said = "W", "zero_slices"
+
+    def __init__(
+        self, block: WrongBlock, axis: int, empty: Array, found: Refutation | None = None
+    ) -> None:
+        self.blocks, self._axis, self._empty, self._found = (block.name,), axis, empty, found
+        self._block = block
+        self.kind = "last_row_missing" if axis == 0 else "last_column_missing"
+        first, last = int(np.min(empty)), int(np.max(empty))
+        named = f"{first}:{last + 1}" if last - first + 1 == len(empty) else "…"
+        named = str(first) if len(empty) == 1 else named
+        index = ", ".join(named if i == axis else ":" for i in range(block.gradient.ndim))
+        self.where = f"{block.name}[{index}]"
+
+    @classmethod
+    def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
+        for block in (mismatch.blocks[name] for name in names):
+            for axis, length in enumerate(block.shape if len(block.shape) > 1 else ()):
+                empty = mismatch.wrong_slices(block.name, axis, _empty_slices(block, axis))
+                if 0 < len(empty) <= length // 2:
+                    yield cls(block, axis, empty)
+
+    @classmethod
+    def located(cls, block: WrongBlock, location: Location) -> ZeroSlices | None:
+        """The wrong slices that a search has found, where they are zero; else ``None``."""
+        axes = {
+            axis
+            for box in location.boxes
+            for axis, part in enumerate(box)
+            if part.stop - part.start < block.shape[axis]
+        }
+        if not location.complete or len(axes) != 1 or block.gradient.ndim < 2:
+            return None
+        (axis,) = axes
+        empty = _empty_slices(block, axis)
+        if any(box[axis].stop - box[axis].start > 1 for box in location.boxes):
+            return None
+        wrong = np.array([box[axis].start for box in location.boxes])
+        if not np.all(np.isin(wrong, empty)):
+            return None
+        found = Trial(f"a search through {block.name}", "all else is right")
+        return cls(block, axis, wrong, Refutation((found,)))
+
+    def predict(self) -> Mapping[str, Array]:
+        return {self.blocks[0]: self._block.gradient}
+
+    def inside(self) -> Mapping[str, Array]:
+        mask = np.zeros(self._block.shape, dtype=bool)
+        np.moveaxis(mask, self._axis, 0)[self._empty] = True
+        return {self.blocks[0]: mask}
+
+    def refute(self, mismatch: Mismatch) -> Refutation:
+        # A search has looked at all the rest already.
+        return self._found or confirm(mismatch, self)
+
+    def sentence(self) -> str:
+        empty, a = self._empty, self._block.gradient
+        what = ("row", "column")[self._axis] if a.ndim == 2 else "slice"
+        some = ", ".join(str(int(i)) for i in empty[:NAMED_SLICES])
+        some += ", …" if len(empty) > NAMED_SLICES else ""
+        what = f"{what} {some} is" if len(empty) == 1 else f"{what}s {some} are"
+        return say(self.said, part=self.where, what=what)
+
+
+def _empty_slices(block: WrongBlock, axis: int) -> Array:
+    """Slices that hold no data term: zero, or a multiple of the weights that all of them share."""
+    a, w = (
+        np.moveaxis(x, axis, 0).reshape(block.shape[axis], -1)
+        for x in (block.gradient, block.values)
+    )
+    zero = np.flatnonzero(~np.any(a, axis=1))
+    if len(zero) or a.shape[1] < 2:
+        return zero
+    for basis in (w, np.sign(w)):
+        with np.errstate(all="ignore"):
+            factors = np.sum(a * basis, axis=1) / np.sum(basis * basis, axis=1)
+            left = np.linalg.norm(a - factors[:, None] * basis, axis=1)
+            alike = left <= EXACTLY * np.linalg.norm(a, axis=1)
+        if np.any(alike) and np.ptp(factors[alike]) <= SAME_FIT * np.max(np.abs(factors[alike])):
+            return np.flatnonzero(alike)
+    return zero
