@@ -15,8 +15,7 @@ import numpy as np
 
 from gradhook._types import with_article
 from gradhook.errors import NestedCheckError, ParameterError
-from gradhook.guard.objects import save_container
-from gradhook.guard.saved import Saved
+from gradhook.guard.objects import Saved, save_container
 from gradhook.objective.parameters import Place, Tree, each_container
 from gradhook.objective.shared_memory import overlaps_itself
 

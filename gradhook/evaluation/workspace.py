@@ -44,8 +44,8 @@ class Workspace:
         if in_place:
             refuse_unwritable(tree)
             self._live: Blocks = dict(tree.blocks)
-            self._saved = {name: SavedArray.of(array) for name, array in self._live.items()}
-            self._sources: Blocks = {name: record.copy for name, record in self._saved.items()}
+            self._saved = {name: SavedArray(array) for name, array in self._live.items()}
+            self._sources: Blocks = {name: record.state for name, record in self._saved.items()}
             self._arrays: Blocks = dict(self._live)
         else:
             self._live = {}

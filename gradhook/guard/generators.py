@@ -14,88 +14,50 @@ from typing import Any
 import numpy as np
 
 from gradhook.guard.arrays import same_bytes
-from gradhook.guard.saved import Saved
+from gradhook.guard.objects import Saved
 
-__all__ = ["GENERATORS", "SavedGenerator", "global_streams", "save_generator"]
+__all__ = ["GENERATORS", "global_streams", "save_generator"]
 
 GENERATORS = (np.random.Generator, np.random.BitGenerator, np.random.RandomState, random.Random)
 
 
-class SavedGenerator(Saved):
-    """The state of a random generator.
-
-    Args:
-        name: What it is, for messages.
-        read: Returns its state, as a value of its own.
-        write: Sets its state.
-        same: Whether two states are equal; ``None`` compares what they hold, arrays included.
-    """
-
-    __slots__ = ("_name", "_read", "_same", "_state", "_write")
-
-    def __init__(
-        self,
-        name: str,
-        read: Callable[[], Any],
-        write: Callable[[Any], None],
-        same: Callable[[Any, Any], bool] | None = None,
-    ) -> None:
-        self._name = name
-        self._read = read
-        self._write = write
-        self._same = same or _same
-        self._state = read()
-
-    @property
-    def is_generator(self) -> bool:
-        """Yes."""
-        return True
-
-    def changed(self) -> bool:
-        """Whether numbers were drawn, or children spawned."""
-        return not self._same(self._read(), self._state)
-
-    def restore(self) -> None:
-        """Set the state saved."""
-        self._write(self._state)
-
-    def describe(self) -> str:
-        """Return its name."""
-        return self._name
-
-
-def global_streams() -> list[SavedGenerator]:
+def global_streams() -> list[Saved]:
     """Save the process's own streams, ``numpy.random`` and ``random``."""
     return [
-        SavedGenerator(
+        _save(
             "NumPy's global random stream",
             # The older form of the state exists for one bit generator only, and warns for others.
             lambda: np.random.get_state(legacy=False),
             np.random.set_state,
         ),
-        SavedGenerator(
-            "Python's global random stream",
-            random.getstate,
-            random.setstate,
-            operator.eq,  # 625 plain numbers
-        ),
+        _save("Python's global random stream", random.getstate, random.setstate, operator.eq),
     ]
 
 
-def save_generator(thing: Any) -> SavedGenerator | None:
+def save_generator(thing: Any) -> Saved | None:
     """Save a generator of NumPy or Python; ``None`` if it has no state (``SystemRandom``)."""
     name = f"the random generator {type(thing).__name__}"
     if isinstance(thing, np.random.Generator):
         thing = thing.bit_generator
     if isinstance(thing, np.random.BitGenerator):
-        return SavedGenerator(
+        return _save(
             name, lambda: (thing.state, _children(thing)), lambda state: _set(thing, *state)
         )
     if isinstance(thing, np.random.RandomState):
-        return SavedGenerator(name, lambda: thing.get_state(legacy=False), thing.set_state)
+        return _save(name, lambda: thing.get_state(legacy=False), thing.set_state)
     if isinstance(thing, random.Random) and not isinstance(thing, random.SystemRandom):
-        return SavedGenerator(name, thing.getstate, thing.setstate, operator.eq)
+        return _save(name, thing.getstate, thing.setstate, operator.eq)
     return None
+
+
+def _save(
+    name: str,
+    read: Callable[[], Any],
+    write: Callable[[Any], None],
+    same: Callable[[Any, Any], bool] | None = None,
+) -> Saved:
+    """Save a stream; ``operator.eq`` is enough for the 625 plain numbers of Python's."""
+    return Saved(lambda _: name, read, write, same or _same, is_generator=True)
 
 
 def _children(bits: Any) -> int:

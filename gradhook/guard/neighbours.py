@@ -138,7 +138,7 @@ def _of_instance(thing: Any, label: str) -> Iterator[Edge]:
     if (attributes := _attributes(thing)) is not None:
         yield attributes, label
     if (slots := save_slots(thing)) is not None:
-        yield from ((value, name) for (_, name), value in slots.bound.items())
+        yield from ((value, name) for (_, name), value in slots.state.items())
     for kind in type(thing).__mro__:
         if _is_users(sys.modules.get(kind.__module__)):
             yield kind, label

@@ -1,8 +1,10 @@
-"""Python objects, saved shallowly: which objects a container holds, and in what order.
+"""One thing that can change, as it was; and Python objects, saved shallowly.
 
-An object that is reachable twice is saved once, so that sharing survives; what the held objects
-hold themselves is saved by their own records.  Identity is compared, never equality, and the
-methods used are those of the built-in classes: no code of the user's runs here.
+A ``Saved`` tells whether its thing has changed and puts it back.  Of a container it knows which
+objects are held, and in what order.  An object that is reachable twice is saved once, so that
+sharing survives; what the held objects hold themselves is saved by their own records.  Identity is
+compared, never equality, and the methods used are those of the built-in classes: no code of the
+user's runs here.
 """
 
 from __future__ import annotations
@@ -11,211 +13,144 @@ import array
 import collections
 import operator
 import types
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from gradhook.guard.saved import Saved
-
-__all__ = ["SavedNames", "save_cell", "save_class", "save_container", "save_globals", "save_slots"]
+__all__ = ["Saved", "save_cell", "save_class", "save_container", "save_globals", "save_slots"]
 
 MISSING: Any = object()
 """Stands for a key that is not there."""
 
 
-def save_container(thing: Any) -> Saved | None:
-    """Save a dictionary, list, set, deque or buffer; ``None`` for anything else."""
-    if isinstance(thing, dict):
-        return _SavedDict(thing)
-    if isinstance(thing, set):
-        return _SavedSet(thing)
-    if isinstance(thing, (list, collections.deque)):
-        return _SavedSequence(thing)
-    if isinstance(thing, (bytearray, array.array)):
-        return _SavedBuffer(thing)
-    return None
-
-
-class _SavedDict(Saved):
-    """Keys and values of a dictionary, in their order."""
-
-    __slots__ = ("_keys", "_kind", "_owner", "_values")
-
-    def __init__(self, owner: dict[Any, Any]) -> None:
-        # Methods of the built-in class, past those that a subclass has put in their place.
-        ordered = isinstance(owner, collections.OrderedDict)
-        self._kind: Any = collections.OrderedDict if ordered else dict
-        self._owner = owner
-        self._keys = list(self._kind.keys(owner))
-        self._values = list(self._kind.values(owner))
-
-    def changed(self) -> bool:
-        """Whether a key or value is another object, or the order another one."""
-        return _differ(self._kind.keys(self._owner), self._keys) or _differ(
-            self._kind.values(self._owner), self._values
-        )
-
-    def restore(self) -> None:
-        """Bind what differs; fill anew only where keys came, went or changed places."""
-        if _differ(self._kind.keys(self._owner), self._keys):
-            self._kind.clear(self._owner)
-        for key, value in zip(self._keys, self._values, strict=True):
-            if self._kind.get(self._owner, key, MISSING) is not value:
-                self._kind.__setitem__(self._owner, key, value)
-
-    def describe(self) -> str:
-        """Return its kind and first keys."""
-        return _described(self._owner, self._keys)
-
-
-class _SavedSequence(Saved):
-    """The items of a list or deque."""
-
-    __slots__ = ("_items", "_owner")
-
-    def __init__(self, owner: Any) -> None:
-        self._owner = owner
-        self._items = list(owner)
-
-    def changed(self) -> bool:
-        """Whether any item is another object."""
-        return _differ(self._owner, self._items)
-
-    def restore(self) -> None:
-        """Put the items back where they differ."""
-        if not self.changed():
-            return
-        if isinstance(self._owner, list):
-            list.__setitem__(self._owner, slice(None), self._items)
-        else:
-            collections.deque.clear(self._owner)
-            collections.deque.extend(self._owner, self._items)
-
-    def describe(self) -> str:
-        """Return its kind and length."""
-        return f"a {type(self._owner).__name__} of {len(self._items)} items"
-
-
-class _SavedSet(Saved):
-    """The members of a set."""
-
-    __slots__ = ("_items", "_owner")
-
-    def __init__(self, owner: set[Any]) -> None:
-        self._owner = owner
-        self._items = list(owner)
-
-    def changed(self) -> bool:
-        """Whether other objects are members; their order is a set's own business."""
-        return set(map(id, self._owner)) != set(map(id, self._items))
-
-    def restore(self) -> None:
-        """Remove and add what differs, which disturbs the order least."""
-        kept = set(map(id, self._items))
-        now = list(self._owner)
-        for item in now:
-            if id(item) not in kept:
-                set.discard(self._owner, item)
-        for item in self._items:
-            set.add(self._owner, item)
-
-    def describe(self) -> str:
-        """Return its kind and length."""
-        return f"a {type(self._owner).__name__} of {len(self._items)} items"
-
-
-class _SavedBuffer(Saved):
-    """The bytes of a ``bytearray`` or ``array.array``."""
-
-    __slots__ = ("_copy", "_owner")
-
-    def __init__(self, owner: Any) -> None:
-        self._owner = owner
-        self._copy = owner[:]
-
-    def changed(self) -> bool:
-        """Whether the bytes differ."""
-        return bytes(self._owner) != bytes(self._copy)
-
-    def restore(self) -> None:
-        """Put the bytes back where they differ."""
-        if self.changed():
-            self._owner[:] = self._copy
-
-    def describe(self) -> str:
-        """Return its kind and length."""
-        return f"a {type(self._owner).__name__} of {len(self._copy)} items"
-
-
-def _differ(now: Collection[Any], before: list[Any]) -> bool:
-    """Whether two rows hold different objects."""
-    return len(now) != len(before) or any(map(operator.is_not, now, before))
-
-
-def _described(owner: Any, keys: list[Any]) -> str:
-    shown = ", ".join(repr(key)[:20] for key in keys[:3])
-    return f"a {type(owner).__name__} with {shown}{', …' if len(keys) > 3 else ''}"
-
-
-"""Stands for a name that is bound to nothing."""
-
-
-class SavedNames(Saved):
-    """What names are bound to, in anything that binds them: slots, a class, a module, a closure.
+class Saved:
+    """One thing that can change, as it was.
 
     Args:
-        what: What binds them, for messages.
-        names: Returns the names as they are now.
-        get: Returns what a name is bound to, ``MISSING`` if nothing.
-        put: Binds a name.
-        drop: Unbinds a name.
+        describe: Says what it is, given the state saved, for an error message.
+        read: Returns its state, as a value of its own.
+        write: Sets a state.
+        same: Whether two states are equal, to the bit.
+        is_generator: Whether it is a source of random numbers.
     """
 
-    __slots__ = ("_drop", "_get", "_names", "_put", "_values", "_what")
+    __slots__ = ("_describe", "_read", "_same", "_write", "is_generator", "state")
 
     def __init__(
         self,
-        what: str,
-        names: Callable[[], Iterable[Any]],
-        get: Callable[[Any], Any],
-        put: Callable[[Any, Any], object],
-        drop: Callable[[Any], object],
+        describe: Callable[[Any], str],
+        read: Callable[[], Any],
+        write: Callable[[Any], object],
+        same: Callable[[Any, Any], bool] = operator.eq,
+        *,
+        is_generator: bool = False,
     ) -> None:
-        self._what = what
-        self._names = names
-        self._get = get
-        self._put = put
-        self._drop = drop
-        self._values = {name: get(name) for name in names()}
+        self._describe = describe
+        self._read = read
+        self._write = write
+        self._same = same
+        self.is_generator = is_generator
+        self.state = read()
 
     @property
-    def bound(self) -> dict[Any, Any]:
-        """What the names were bound to."""
-        return {n: value for n, value in self._values.items() if value is not MISSING}
+    def nbytes(self) -> int:
+        """Bytes that a comparison reads, where they are many; else 0."""
+        return 0
 
     def changed(self) -> bool:
-        """Whether any name is bound to another object, or a new one is bound at all."""
-        return any(self._get(n) is not value for n, value in self._values.items()) or any(
-            n not in self._values for n in self._names()
-        )
+        """Whether it differs from what was saved."""
+        return not self._same(self._read(), self.state)
 
     def restore(self) -> None:
-        """Bind and unbind what differs."""
-        for name in [*self._names()]:
-            if name not in self._values:
-                self._drop(name)
-        for name, value in self._values.items():
-            now = self._get(name)
-            if value is MISSING and now is not MISSING:
-                self._drop(name)
-            elif now is not value:
-                self._put(name, value)
+        """Put it back where it differs; may be called any number of times."""
+        if self.changed():
+            self._write(self.state)
 
     def describe(self) -> str:
-        """Return what binds the names."""
-        return self._what
+        """Return what it is, for an error message."""
+        return self._describe(self.state)
 
 
-def save_slots(thing: Any) -> SavedNames | None:
+def save_container(thing: Any) -> Saved | None:
+    """Save a dictionary, list, set, deque or buffer; ``None`` for anything else."""
+    if isinstance(thing, dict):
+        return _save_dict(thing)
+    if isinstance(thing, set):
+        return _save_set(thing)
+    if isinstance(thing, list):
+        return _save_items(thing, lambda items: list.__setitem__(thing, slice(None), items))
+    if isinstance(thing, collections.deque):
+        return _save_items(thing, lambda items: _refill(thing, items))
+    if isinstance(thing, (bytearray, array.array)):
+        return Saved(
+            lambda state: _of_items(thing, state),
+            lambda: thing[:],
+            lambda state: thing.__setitem__(slice(None), state),
+            lambda now, before: bytes(now) == bytes(before),
+        )
+    return None
+
+
+def _save_dict(owner: dict[Any, Any]) -> Saved:
+    """Save keys and values of a dictionary, in their order."""
+    # Methods of the built-in class, past those that a subclass has put in their place.
+    kind: Any = collections.OrderedDict if isinstance(owner, collections.OrderedDict) else dict
+
+    def write(state: list[Any]) -> None:
+        """Bind what differs; fill anew only where keys came, went or changed places."""
+        keys = state[: len(state) // 2]
+        if not _same_objects(list(kind.keys(owner)), keys):
+            kind.clear(owner)
+        for key, value in zip(keys, state[len(keys) :], strict=True):
+            if kind.get(owner, key, MISSING) is not value:
+                kind.__setitem__(owner, key, value)
+
+    def describe(state: list[Any]) -> str:
+        keys = state[: len(state) // 2]
+        shown = ", ".join(repr(key)[:20] for key in keys[:3])
+        return f"a {type(owner).__name__} with {shown}{', …' if len(keys) > 3 else ''}"
+
+    return Saved(describe, lambda: [*kind.keys(owner), *kind.values(owner)], write, _same_objects)
+
+
+def _save_items(owner: Any, write: Callable[[list[Any]], None]) -> Saved:
+    """Save the items of a list or deque."""
+    return Saved(lambda items: _of_items(owner, items), lambda: list(owner), write, _same_objects)
+
+
+def _refill(owner: Any, items: list[Any]) -> None:
+    collections.deque.clear(owner)
+    collections.deque.extend(owner, items)
+
+
+def _save_set(owner: set[Any]) -> Saved:
+    """Save the members of a set; their order is its own business."""
+
+    def write(state: list[Any]) -> None:
+        """Remove and add what differs, which disturbs the order least."""
+        kept = set(map(id, state))
+        for item in list(owner):
+            if id(item) not in kept:
+                set.discard(owner, item)
+        for item in state:
+            set.add(owner, item)
+
+    return Saved(
+        lambda items: _of_items(owner, items),
+        lambda: list(owner),
+        write,
+        lambda now, before: set(map(id, now)) == set(map(id, before)),
+    )
+
+
+def _of_items(owner: Any, items: Any) -> str:
+    return f"a {type(owner).__name__} of {len(items)} items"
+
+
+def _same_objects(now: list[Any], before: list[Any]) -> bool:
+    return len(now) == len(before) and all(map(operator.is_, now, before))
+
+
+def save_slots(thing: Any) -> Saved | None:
     """Save the slots of an object; ``None`` if its class, written in Python, has none."""
     members = {
         (kind, name): member
@@ -227,60 +162,89 @@ def save_slots(thing: Any) -> SavedNames | None:
     if not members:
         return None
 
-    def get(name: Any) -> Any:
-        try:
-            return members[name].__get__(thing)
-        except AttributeError:
-            return MISSING
+    def read() -> dict[Any, Any]:
+        bound = {}
+        for name, member in members.items():
+            try:
+                bound[name] = member.__get__(thing)
+            except AttributeError:  # bound to nothing
+                continue
+        return bound
 
     # Descriptors reach past a frozen dataclass's own __setattr__.
-    return SavedNames(
+    return _save_names(
         f"the slots of a {type(thing).__name__}",
-        lambda: members,
-        get,
+        read,
         lambda name, value: members[name].__set__(thing, value),
         lambda name: members[name].__delete__(thing),
     )
 
 
-def save_class(kind: type) -> SavedNames:
+def save_class(kind: type) -> Saved:
     """Save the attributes of a class, methods included."""
-    return SavedNames(
+    return _save_names(
         f"the class {kind.__name__}",
-        lambda: [name for name in vars(kind) if not name.startswith("__")],
-        lambda name: vars(kind).get(name, MISSING),
+        lambda: {n: value for n, value in vars(kind).items() if not n.startswith("__")},
         lambda name, value: type.__setattr__(kind, name, value),
         lambda name: type.__delattr__(kind, name),
     )
 
 
-def save_globals(home: dict[str, Any], names: Iterable[str]) -> SavedNames:
+def save_globals(home: dict[str, Any], names: Iterable[str]) -> Saved:
     """Save what some names are bound to in a module."""
     chosen = list(names)
-    return SavedNames(
+    return _save_names(
         f"global variables of {home.get('__name__')}",
-        lambda: chosen,
-        lambda name: home.get(name, MISSING),
+        lambda: {name: home[name] for name in chosen if name in home},
         home.__setitem__,
         home.__delitem__,
     )
 
 
-def save_cell(cell: types.CellType, name: str) -> SavedNames:
+def save_cell(cell: types.CellType, name: str) -> Saved:
     """Save what a variable of an enclosing function is bound to."""
 
-    def get(_: str) -> Any:
+    def read() -> dict[str, Any]:
         try:
-            return cell.cell_contents
+            return {"cell_contents": cell.cell_contents}
         except ValueError:  # bound to nothing yet
-            return MISSING
+            return {}
 
-    def put(_: str, value: Any) -> None:
-        cell.cell_contents = value
-
-    def drop(_: str) -> None:
-        del cell.cell_contents
-
-    return SavedNames(
-        f"the variable {name} of an enclosing function", lambda: (name,), get, put, drop
+    return _save_names(
+        f"the variable {name} of an enclosing function",
+        read,
+        lambda attribute, value: setattr(cell, attribute, value),
+        lambda attribute: delattr(cell, attribute),
     )
+
+
+def _save_names(
+    what: str,
+    read: Callable[[], dict[Any, Any]],
+    put: Callable[[Any, Any], object],
+    drop: Callable[[Any], object],
+) -> Saved:
+    """Save what names are bound to, in anything that binds them.
+
+    Args:
+        what: What binds them, for messages.
+        read: Returns what those of them that are bound are bound to.
+        put: Binds a name.
+        drop: Unbinds a name.
+    """
+
+    def write(state: dict[Any, Any]) -> None:
+        now = read()
+        for name in now:
+            if name not in state:
+                drop(name)
+        for name, value in state.items():
+            if now.get(name, MISSING) is not value:
+                put(name, value)
+
+    def same(now: dict[Any, Any], before: dict[Any, Any]) -> bool:
+        return len(now) == len(before) and all(
+            now.get(name, MISSING) is value for name, value in before.items()
+        )
+
+    return Saved(lambda _: what, read, write, same)

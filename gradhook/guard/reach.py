@@ -21,11 +21,17 @@ from typing import Any
 
 import numpy as np
 
-from gradhook.guard.arrays import SavedArray, Watched, extent
+from gradhook.guard.arrays import SavedArray, extent, watch
 from gradhook.guard.generators import GENERATORS, save_generator
 from gradhook.guard.neighbours import ATOMS, Home, hides_state, is_machinery, neighbours
-from gradhook.guard.objects import save_cell, save_class, save_container, save_globals, save_slots
-from gradhook.guard.saved import Saved
+from gradhook.guard.objects import (
+    Saved,
+    save_cell,
+    save_class,
+    save_container,
+    save_globals,
+    save_slots,
+)
 
 __all__ = ["BUDGET", "Reach", "reach"]
 
@@ -43,13 +49,13 @@ class Reach:
     Args:
         saved: One record per thing that can change.
         hidden: What may hold state that cannot be saved, in words.
-        watched: Arrays too large to copy, in words.
+        watched: Arrays too large to copy.
         cut: Whether there was more in reach than a walk enters.
     """
 
     saved: list[Saved] = field(default_factory=list)
     hidden: list[str] = field(default_factory=list)
-    watched: list[str] = field(default_factory=list)
+    watched: list[Saved] = field(default_factory=list)
     cut: bool = False
 
 
@@ -60,15 +66,7 @@ def reach(
     without: Iterable[Any] = (),
     budget: float = BUDGET,
 ) -> Reach:
-    """Find and save everything mutable that the roots lead to.
-
-    Args:
-        roots: Functions, models, generators, containers, arrays.
-        named: More of these, whose arrays are copied however large.
-        without: Objects that are looked after elsewhere and are neither saved nor entered, such as
-            the parameters' own arrays.
-        budget: Bytes that the other copies may take together.
-    """
+    """Find and save everything mutable that the roots lead to; arguments as of a ``Guard``."""
     walk = _Walk(without)
     walk.enter(named)
     chosen = len(walk.arrays)
@@ -76,22 +74,18 @@ def reach(
     found = walk.found
     for home in walk.homes.values():
         found.saved.append(save_globals(home.variables, home.names))
-    found.saved += map(SavedArray.of, walk.arrays[:chosen])
+    found.saved += map(SavedArray, walk.arrays[:chosen])
     for array in sorted(walk.arrays[chosen:], key=lambda array: array.nbytes):
         budget -= array.nbytes
-        record: Saved = SavedArray.of(array) if budget >= 0 else Watched(array)
-        found.saved.append(record)
-        if budget < 0:
-            found.watched.append(record.describe())
+        if budget >= 0:
+            found.saved.append(SavedArray(array))
+        else:
+            found.watched.append(watch(array))
     return found
 
 
 class _Walk:
-    """Walks breadth first, entering each object once.
-
-    Args:
-        without: Objects not to enter.
-    """
+    """Walks breadth first, entering each object once, and none of those ``without`` it."""
 
     def __init__(self, without: Iterable[Any]) -> None:
         # The list keeps every object alive, so that no id is used twice during the walk.

@@ -273,7 +273,7 @@ def test_an_array_that_cannot_be_put_back_is_named_and_the_others_are_put_back()
 
     W, b = np.ones(3), np.ones(2)
     workspace = workspace_of({"W": W, "b": b}, in_place=True)
-    workspace._saved["W"] = Stuck.of(W)
+    workspace._saved["W"] = Stuck(W)
     b.fill(0)
     with pytest.raises(
         RestoreError, match=r"put back parameter 'W' \(OSError: .*from a checkpoint"

@@ -7,13 +7,13 @@ import types
 import pytest
 
 from gradhook.guard.objects import (
+    Saved,
     save_cell,
     save_class,
     save_container,
     save_globals,
     save_slots,
 )
-from gradhook.guard.saved import Saved
 
 ONE, TWO, THREE = [1], [2], [3]
 
@@ -160,5 +160,5 @@ def test_only_globals_that_were_named_are_looked_after_and_classes_without_slots
     record = save_globals(HOME, ["a"])
     HOME["other"] = 2
     assert not record.changed()
-    assert record.bound == {"a": ONE}
+    assert record.state == {"a": ONE}
     assert save_slots(Plain()) is None
