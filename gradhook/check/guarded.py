@@ -35,9 +35,9 @@ from gradhook.guard.guard import Guard, put_back
 from gradhook.guard.reach import BUDGET
 from gradhook.guard.signals import held_signals
 from gradhook.objective.batch import Rows, columns_hint, passed_whole, upcast
-from gradhook.objective.binding import bind_switches, infer_switches, keywords_of
 from gradhook.objective.parameters import Tree
 from gradhook.objective.penalties import split_penalty, sum_of
+from gradhook.objective.switches import bind_switches, infer_switches, keywords_of
 from gradhook.options import Options
 
 __all__ = ["GuardedCheck"]
