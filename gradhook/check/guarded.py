@@ -2,6 +2,10 @@
 
 Everything that the check may disturb is saved first and put back in ``finally``, verified to the
 byte, before anything is said about what was found.
+
+Which blocks a gradient should move, of those that stand still between two checks, is asked under
+the same guard.  A gradient that is zero to rounding on the whole batch moves nothing: training has
+converged, or the batch had nothing to say.
 """
 
 from __future__ import annotations
@@ -14,17 +18,21 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
+from gradhook._types import Batch
 from gradhook.check.coverage import remarks
 from gradhook.check.faults import own_faults
 from gradhook.check.generic_point import UnreadError, UnusableRowsError
 from gradhook.check.plan import Plan
-from gradhook.check.reading import Read
+from gradhook.check.reading import Read, read
 from gradhook.check.record import CheckRecord
 from gradhook.errors import (
     GradientShapeError,
     LossTypeError,
     OptionError,
     ParameterError,
+    RestoreError,
     UnreadParametersError,
 )
 from gradhook.evaluation.containers import sole_mover
@@ -35,15 +43,21 @@ from gradhook.guard.guard import Guard, put_back
 from gradhook.guard.reach import BUDGET
 from gradhook.guard.signals import held_signals
 from gradhook.objective.batch import Rows, columns_hint, passed_whole, upcast
-from gradhook.objective.parameters import Tree
+from gradhook.objective.objective import Objective
+from gradhook.objective.parameters import Tree, norm
 from gradhook.objective.penalties import split_penalty, sum_of
 from gradhook.objective.switches import bind_switches, infer_switches, keywords_of
 from gradhook.options import Options
 
-__all__ = ["GuardedCheck"]
+__all__ = ["GuardedCheck", "moving_blocks"]
 
 OF_ROWS = (GradientShapeError, LossTypeError)
 """What is wrong with the rows drawn and not with the functions, if the whole batch works."""
+
+STANDSTILL_ROUNDINGS = 1e4
+"""Multiples of the epsilon of a block's dtype, of the block's norm and of that of its gradient on a
+few rows, up to which the gradient of the whole batch is rounding, or an update is lost in the
+block's own."""
 
 
 class GuardedCheck:
@@ -105,9 +119,15 @@ class GuardedCheck:
         return outcome
 
     def gradient_norms(self) -> Mapping[str, float]:
-        """The norms of the gradients at the current point, and nothing else of a check."""
+        """The norms of the gradients at the current point; nothing where they cannot be had."""
         in_place = not self._calls.takes_parameters
-        return self._guarded(in_place=in_place, act=Plan.first_gradients).facts.norms
+        try:
+            with np.errstate(all="ignore"):
+                return self._guarded(in_place=in_place, act=Plan.first_gradients).facts.norms
+        except RestoreError:
+            raise
+        except Exception:  # an observer stops nothing
+            return {}
 
     @property
     def _is_part(self) -> bool:
@@ -296,3 +316,24 @@ def _mode(given: Any) -> Iterator[None]:
         )
     with entered:
         yield
+
+
+def moving_blocks(objective: Objective, options: Options, batch: Batch) -> set[str]:
+    """Names of the blocks whose gradient on the whole batch is more than rounding.
+
+    Nothing is left of the calls, as of a check; where one raises no block is named.
+    """
+    given = read(objective, options, batch)
+    whole, few = (
+        GuardedCheck(
+            replace(given, rows=given.drawn(options, seed)), options, lambda: None, None
+        ).gradient_norms()
+        for seed in (None, options.seed)
+    )
+    arrays = {name: np.asarray(leaf) for name, leaf in given.tree.blocks.items()}
+    return {
+        name
+        for name, array in arrays.items()
+        if whole.get(name, 0.0)
+        > STANDSTILL_ROUNDINGS * np.finfo(array.dtype).eps * (norm(array) + few.get(name, 0.0))
+    }

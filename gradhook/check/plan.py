@@ -13,10 +13,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gradhook._types import MISMATCH, Batch
-from gradhook.check.further_settings import measure_further
+from gradhook.check.further_settings import measure_further, measure_untested_again
 from gradhook.check.generic_point import (
     FlatError,
     UnusableRowsError,
+    at_ordinary_loss,
     find_generic,
     unread_blocks,
 )
@@ -30,8 +31,6 @@ from gradhook.check.sanity import (
     call_with_gradients,
     findings_of_calls,
 )
-from gradhook.check.saturation import at_ordinary_loss
-from gradhook.check.second_point import measure_untested_again
 from gradhook.check.whole_batch import BatchAnswer, WholeBatch, merged
 from gradhook.evaluation.directions import Move
 from gradhook.evaluation.evaluator import Evaluator

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gradhook._types import MISMATCH, Batch, Verdict
+from gradhook.check.further_settings import untested_blocks
 from gradhook.check.record import CheckRecord
 from gradhook.errors import GradhookError
 from gradhook.evaluation.evaluator import Evaluator
@@ -103,11 +104,7 @@ class WholeBatch:
     def untested(self, measured: list[SettingResult]) -> SettingResult | None:
         """Measure blocks that the rows leave UNTESTED on the whole batch; ``None`` if none is."""
         main = measured[0]
-        names = [
-            name
-            for name, judgement in main.judgements.items()
-            if judgement.finding.verdict is Verdict.UNTESTED and main.evidence[name].size
-        ]
+        names = untested_blocks(main)
         entered = self._entered(main) if names else None
         if entered is None:
             return None
