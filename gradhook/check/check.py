@@ -14,13 +14,11 @@ from typing import Any, Unpack
 import numpy as np
 
 from gradhook._types import nearest_name
-from gradhook.check.assemble import Circumstances, Spent, assemble
+from gradhook.check.assemble import assemble
 from gradhook.check.call_line import CallLine, Scope
-from gradhook.check.coverage import unexercised
 from gradhook.check.faults import is_users, own_faults, without_own_frames
 from gradhook.check.guarded import GuardedCheck
-from gradhook.check.reading import Read, read
-from gradhook.check.record import CheckRecord
+from gradhook.check.reading import read
 from gradhook.errors import NestedCheckError, OptionError, warn
 from gradhook.objective.answers import misplaced_batch
 from gradhook.objective.batch import as_batch
@@ -115,22 +113,9 @@ def check_gradients(
 
 
 def check(
-    objective: Objective,
-    options: Options,
-    batch: Any,
-    *,
-    step: int | None = None,
-    call: str = "",
+    objective: Objective, options: Options, batch: Any, *, step: int | None = None, call: str = ""
 ) -> Report:
-    """``check_gradients`` with everything already read.
-
-    Args:
-        objective: What is checked.
-        options: How.
-        batch: What its functions take besides the parameters, a tuple or a mapping.
-        step: The training step, if any.
-        call: The line of code that repeats the check.
-    """
+    """``check_gradients`` with everything already read, and the line of code that repeats it."""
     __tracebackhide__ = True
     try:
         return _made(objective, options, batch, step, call)
@@ -140,11 +125,7 @@ def check(
 
 
 def _made(
-    objective: Objective,
-    options: Options,
-    batch: Any,
-    step: int | None,
-    call: str,
+    objective: Objective, options: Options, batch: Any, step: int | None, call: str
 ) -> Report:
     started = time.perf_counter()
     # A number too large for float64 is infinite in a report, and no reason to warn on the way.
@@ -157,39 +138,19 @@ def _made(
             with own_faults(but=lambda error: error is run.user_error or is_users(error)):
                 outcome = run.made()
         with own_faults():
-            report = _report(outcome, run, given, options, started, step, call)
-            if given.objective.reading is not None and not report.passed:
-                kinds = frozenset(cause.kind for cause in report.causes)
-                report = replace(report, notes=(*report.notes, *given.objective.reading(kinds)))
-            return report
-
-
-def _report(
-    outcome: CheckRecord,
-    run: GuardedCheck,
-    given: Read,
-    options: Options,
-    started: float,
-    step: int | None,
-    call: str,
-) -> Report:
-    tree = given.tree
-    spent = Spent(
-        run.evaluations + given.runs,
-        run.gradient_evaluations + given.runs,
-        time.perf_counter() - started,
-    )
-    seen = Circumstances(
-        spent,
-        step=step,
-        rows=run.rows,
-        notes=tuple(run.notes),
-        coverage=unexercised(
-            outcome, run.rows, {name: np.asarray(leaf) for name, leaf in tree.blocks.items()}
-        ),
-        call=call,
-    )
-    return assemble(outcome, tree, options, seen)
+            report = assemble(outcome, given.tree, options, run.rows)
+            notes, reading = run.notes, given.objective.reading
+            if reading is not None and not report.passed:
+                notes += reading(frozenset(cause.kind for cause in report.causes))
+            return replace(
+                report,
+                notes=tuple(notes),
+                evaluations=run.evaluations + given.runs,
+                gradient_evaluations=run.gradient_evaluations + given.runs,
+                seconds=time.perf_counter() - started,
+                step=step,
+                call=call,
+            )
 
 
 def _with_block_names(options: Options, tree: Tree) -> Options:
@@ -206,9 +167,7 @@ def _with_block_names(options: Options, tree: Tree) -> Options:
                     f"{what} names {name!r}, which is no block{hint} Blocks: {', '.join(known)}"
                 )
         named = tuple(dict.fromkeys(tree.block_of(name) for name in given))
-        options = (
-            replace(options, fixed=named) if what == "fixed" else replace(options, layers=named)
-        )
+        options = replace(options, **{what: named})
     return options
 
 
