@@ -68,8 +68,9 @@ def measure_further(
         The settings measured; the switches are back at the main setting's.
     """
     settings: list[tuple[Setting, str, str]] = []
-    if evaluator.penalty is not None and main.prober.loss:
-        added = evaluator.penalty(evaluator.workspace.container(), evaluator.batch)
+    penalty = evaluator.calls.penalty
+    if penalty is not None and main.prober.loss:
+        added = penalty(evaluator.workspace.container(), evaluator.batch)
         share = abs(float(added) / main.prober.loss)
         if share < UNSEEN_SHARE:
             coverage.append(

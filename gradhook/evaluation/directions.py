@@ -66,11 +66,7 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Coordinate:
-    """The direction of one coordinate.
-
-    Args:
-        index: Position in the block's C-ordered flat view.
-    """
+    """The direction of one coordinate, by its position in the block's C-ordered flat view."""
 
     index: int
 
@@ -123,13 +119,7 @@ class RandomDirection:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A spread kept inside a box of its block, and zero outside; costs what it touches.
-
-    Args:
-        spread: The direction over the whole block.
-        shape: The block's shape.
-        box: Where it is kept.
-    """
+    """A direction over a block, kept in a box of it and zero outside; costs what it touches."""
 
     spread: RandomDirection
     shape: tuple[int, ...]
@@ -138,7 +128,7 @@ class Part:
     @property
     def size(self) -> int:
         """Number of elements inside."""
-        return math.prod(each.stop - each.start for each in self.box)
+        return size_of(self.box)
 
     def values(self) -> Array:
         """The direction inside the box; the box's shape."""
@@ -165,37 +155,33 @@ def codes_inside(source: RandomDirection | Stream, shape: tuple[int, ...], box: 
 def without(
     spread: RandomDirection, shape: tuple[int, ...], boxes: Iterable[Box]
 ) -> RandomDirection:
-    """The same direction with zeros inside the boxes.
-
-    Byte 0 is given up to stand for zero: where the direction had it, byte 1, its neighbour, stands.
-    """
-    codes = np.maximum(spread.codes, 1).reshape(shape)
-    for box in boxes:
-        codes[box] = 0
-    return RandomDirection(codes.reshape(-1), _with_zero(spread.table))
+    """The same direction with zeros inside the boxes."""
+    return masked(spread, ~_inside(shape, boxes))
 
 
 def within(
     spread: RandomDirection, shape: tuple[int, ...], boxes: Iterable[Box]
 ) -> RandomDirection:
     """The same direction with zeros outside the boxes."""
-    kept = np.maximum(spread.codes, 1).reshape(shape)
-    codes = np.zeros(shape, dtype=np.uint8)
+    return masked(spread, _inside(shape, boxes))
+
+
+def _inside(shape: tuple[int, ...], boxes: Iterable[Box]) -> Array:
+    inside = np.zeros(shape, dtype=bool)
     for box in boxes:
-        codes[box] = kept[box]
-    return RandomDirection(codes.reshape(-1), _with_zero(spread.table))
+        inside[box] = True
+    return inside
 
 
 def masked(spread: RandomDirection, kept: Array) -> RandomDirection:
-    """The same direction with zeros where ``kept``, of the block's shape, is false."""
+    """The same direction with zeros where ``kept``, of the block's shape, is false.
+
+    Byte 0 is given up to stand for zero: where the direction had it, byte 1, its neighbour, stands.
+    """
     codes = np.where(kept.reshape(-1), np.maximum(spread.codes, 1), 0).astype(np.uint8)
-    return RandomDirection(codes, _with_zero(spread.table))
-
-
-def _with_zero(table: Array) -> Array:
-    changed = table.copy()
-    changed[0] = 0.0
-    return changed
+    table = spread.table.copy()
+    table[0] = 0.0
+    return RandomDirection(codes, table)
 
 
 def _table() -> Array:
@@ -221,13 +207,7 @@ def seeded(seed: int, *labels: int) -> int:
 
 
 def random_direction(size: int, seed: int, *, one_sided: bool = False) -> RandomDirection:
-    """A random direction over a block of ``size`` elements, made wherever it is read.
-
-    Args:
-        size: Number of elements.
-        seed: Seed of the bytes.
-        one_sided: Whether no element of the direction may be negative.
-    """
+    """A random direction over a block of ``size`` elements, made wherever it is read."""
     return RandomDirection(Stream(seed, size), ONE_SIDED if one_sided else TABLE)
 
 

@@ -23,15 +23,7 @@ __all__ = ["base_chunk", "base_chunks", "base_inside", "displace", "flat_chunk"]
 def displace(
     target: Array, source: Array, move: Move | None, spread: RandomDirection | None, step: float
 ) -> None:
-    """Write the moved source, plus ``step * spread``, into the target.
-
-    Args:
-        target: Array to write to, of the source's shape.
-        source: Saved numbers.
-        move: Displacement of the present point; ``None`` for none.
-        spread: Direction; ``None`` for none.
-        step: Length along it.
-    """
+    """Write the moved source, plus ``step * spread``, into the target, an array of its shape."""
     if move is None and spread is None:
         target[...] = source
         return
@@ -42,20 +34,17 @@ def displace(
         if numbers is not None:
             base += numbers
         if flat is None:
-            _put(target, start, base)
+            into = target.reshape(-1) if target.flags.c_contiguous else target.flat
+            into[start : start + base.size] = base
 
 
 def base_chunks(
     source: Array, move: Move | None, into: Array | None = None, *, first: int = 0
 ) -> Iterator[tuple[int, Array]]:
-    """The moved source, chunk by chunk, with the place where each chunk begins.
+    """The moved source from its chunk ``first`` on, each with the place where it begins.
 
-    Args:
-        source: Saved numbers.
-        move: Displacement; ``None`` for none.
-        into: Flat array of the working dtype whose parts are filled and yielded; ``None`` for one
-            scratch, which holds each chunk until the next is asked for and may be written to.
-        first: The chunk to begin with.
+    Chunks are parts of ``into``, a flat array of the working dtype; without one they lie in a
+    scratch, which holds each until the next is asked for and may be written to.
     """
     working = _working(source)
     scratch = np.empty(min(CHUNK, source.size), dtype=working) if into is None else into
@@ -101,10 +90,3 @@ def flat_chunk(array: Array, start: int, stop: int) -> Array:
 def _working(source: Array) -> np.dtype[np.floating]:
     """Float64, or the source's own dtype where that is finer."""
     return source.dtype if source.dtype.itemsize > 8 else np.dtype(np.float64)
-
-
-def _put(target: Array, start: int, values: Array) -> None:
-    if target.flags.c_contiguous:
-        target.reshape(-1)[start : start + values.size] = values
-    else:
-        target.flat[start : start + values.size] = values

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from gradhook.evaluation.directions import random_direction
+from gradhook.evaluation.evaluator import Writes
 from gradhook.evaluation.workspace import Workspace
-from gradhook.evaluation.writes import Writes
 from gradhook.guard.guard import Guard
 from gradhook.objective.parameters import Tree
 
