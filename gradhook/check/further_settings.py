@@ -54,7 +54,7 @@ def measure_further(
     coverage: list[str],
     budget: Budget,
 ) -> list[SettingResult]:
-    """Measure the further settings at the main one's point.
+    """Measure the further settings at the main one's point, where the evaluator is.
 
     Args:
         evaluator: At the main setting's point.

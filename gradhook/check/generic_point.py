@@ -87,13 +87,7 @@ class UnusableRowsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class GenericPoint:
-    """A displaced point and what the functions give there.
-
-    Args:
-        moves: Displacements from the current point.
-        loss: The loss there.
-        gradients: The analytic gradients there.
-    """
+    """Displacements from the current point, and what the functions give there."""
 
     moves: dict[str, Move]
     loss: float
@@ -105,12 +99,7 @@ def find_generic(
 ) -> GenericPoint | None:
     """Find a generic point; ``None`` if there is none, or none is wanted.
 
-    Args:
-        evaluator: At the current point.
-        facts: Loss and gradients there.
-        fixed: Blocks that stay.
-        seed: Seed of the draw.
-        wanted: Whether the point is to be measured; otherwise only the connection is tested.
+    Where the point is not to be measured only the connection is tested.
 
     Raises:
         UnreadError: The loss does not move, although its gradient says that it should.
@@ -200,14 +189,7 @@ def _vanishes(evaluator: Evaluator, facts: SanityResult, gradients: Blocks) -> b
 def unread_blocks(
     evaluator: Evaluator, suspects: Sequence[str], facts: SanityResult, *, seed: int
 ) -> list[str]:
-    """Those blocks that move by their own size, and a hundred times as far, and move no loss.
-
-    Args:
-        evaluator: At any point; it is at the current one at the end.
-        suspects: Blocks whose gradient is not zero.
-        facts: The loss at the current point.
-        seed: Seed of the displacements.
-    """
+    """Those suspects that move by their own size, and a hundred times as far, and move no loss."""
     workspace = evaluator.workspace
     with evaluator.aside():
         workspace.move({})

@@ -61,7 +61,7 @@ block's own."""
 
 
 class GuardedCheck:
-    """The guarded part of a check: what is set up, run and put back.
+    """What is set up, run and put back.
 
     Attributes:
         rows: The rows that were checked in the end.

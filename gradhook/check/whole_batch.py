@@ -84,12 +84,7 @@ class WholeBatch:
         return tuple(map_leaves(item, copy.copy) for item in batch)
 
     def ask(self, main: SettingResult, coverage: list[str]) -> BatchAnswer:
-        """Make one joint probe of all blocks on the whole batch, at the main setting's point.
-
-        Args:
-            main: What the rows said at the main setting.
-            coverage: Gets a sentence where the probe cannot tell.
-        """
+        """Make one joint probe of all blocks on the whole batch, at the main setting's point."""
         entered = self._entered(main, most=MOST_ROWS)
         why = "the functions raise, or give NaN, on the whole batch at the point that was checked"
         if entered is not None:
@@ -161,13 +156,7 @@ class WholeBatch:
 
 
 def merged(rows: CheckRecord, every: CheckRecord, whole: WholeBatch) -> CheckRecord:
-    """What a check on every row says; blocks that it cannot judge keep what the rows said.
-
-    Args:
-        rows: The record of the rows drawn.
-        every: The record of the check made again.
-        whole: The batch.
-    """
+    """What a check on every row says; blocks that it cannot judge keep what the rows said."""
     names = whole.evaluator.workspace.names
     taken_back, found = [], []
     for name in names:

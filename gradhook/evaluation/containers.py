@@ -26,11 +26,7 @@ _moved: dict[int, object] = {}
 
 
 class Holders:
-    """The containers of the leaves of a tree, and the containers of these.
-
-    Args:
-        tree: The user's parameters.
-    """
+    """The containers of the leaves of a tree, and the containers of these."""
 
     def __init__(self, tree: Tree) -> None:
         self._root = tree.root

@@ -74,12 +74,7 @@ class Stream:
         return np.concatenate([pool[:0], *runs])[start - first * CHUNK : stop - first * CHUNK]
 
     def numbers(self, table: Array, first: int = 0) -> Iterator[Array]:
-        """What each byte stands for, ``CHUNK`` at a time; not to be written to or kept.
-
-        Args:
-            table: 256 numbers; shape (256,).
-            first: The chunk to begin with.
-        """
+        """What each byte from a chunk on stands for, ``CHUNK`` at a time; not to be kept."""
         if self.drawn or self.size < LONG:
             yield from looked_up(self._chunks(first), table)
             return

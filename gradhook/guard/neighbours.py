@@ -89,12 +89,9 @@ def hides_state(thing: Any) -> bool:
 
 
 def neighbours(thing: Any, label: str, homes: dict[int, Home]) -> Iterator[Edge]:
-    """What an object leads to.
+    """What an object that was found under a name leads to.
 
-    Args:
-        thing: The object.
-        label: The name under which it was found.
-        homes: Modules met so far by identity of their globals; gets the names that a function uses.
+    ``homes``, modules by identity of their globals, gets the names that a function uses.
     """
     if isinstance(thing, GENERATORS):
         return

@@ -41,8 +41,7 @@ class Calls:
         shapes: Of the parameters, in order, by which a flat tuple of gradients is read.
         rounding: The norm of the error with which each gradient came from the last call, by name,
             where that is more than rounding.
-        penalty: Added to the loss only, a function of the parameters and the batch; ``None`` for
-            nothing.
+        penalty: Added to the loss only, a function of the parameters and the batch.
     """
 
     separate: Callable[..., Any] | None
@@ -109,8 +108,8 @@ def form_of(
     *,
     form: Form | None,
     otherwise: Form | None = None,
-    keywords: Collection[str] = (),
-    names: Collection[str] = (),
+    keywords: Collection[str],
+    names: Collection[str],
 ) -> Form:
     """Decide the one form that all functions have.
 

@@ -48,9 +48,7 @@ MOVED = 1e-3
 class Held:
     """Weights and gradients on an object, and the function that fills the gradients.
 
-    Args:
-        run: ``run(*batch) -> loss``, or ``run(root, *batch)``.
-        root: What holds the weights.
+    The function is ``run(*batch) -> loss``, or ``run(root, *batch)``.
 
     Attributes:
         weights: The weights by name, as a check moves them.

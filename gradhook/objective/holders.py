@@ -101,12 +101,7 @@ class ReturnedSlot(Slot):
 
 @dataclass(frozen=True, slots=True)
 class HeldPair:
-    """A weight and its gradient.
-
-    Args:
-        weight: Where the weight hangs.
-        gradient: Where its gradient does.
-    """
+    """Where a weight hangs, and where its gradient does."""
 
     weight: Slot
     gradient: Slot

@@ -214,12 +214,7 @@ def bind_switches(
 ) -> list[BoundSwitch]:
     """Tie switches to keyword arguments, which are tried first, or to places on a model.
 
-    Args:
-        given: As of ``as_switches``.
-        role: What they switch.
-        functions: The objective's functions.
-        model: Where paths start; ``None`` if the objective has no model.
-        positional: How many arguments the functions are given by position.
+    So many arguments are given to the functions by position.
 
     Raises:
         OptionError: A name is neither a keyword argument nor a path, it cannot be written to, or
@@ -243,8 +238,8 @@ def infer_switches(
 def keywords_of(functions: Iterable[Callable[..., Any]], positional: int = 0) -> dict[str, Any]:
     """Keyword arguments that every function takes, with their defaults, ``NO_DEFAULT`` if none.
 
-    A function that takes any keyword takes those of the others; so many arguments are given by
-    position and left out.
+    A function that takes any keyword takes those of the others; what is given by position is left
+    out.
     """
     own = []
     for function in functions:

@@ -74,11 +74,7 @@ class Updater:
     ) -> Any:
         """Make an update, read it, and put everything back.
 
-        Args:
-            container: The parameters that the update is to change.
-            arguments: What ``update`` takes, the parameters included if it does.
-            keywords: The same by name.
-            live: Whether these are the user's own arrays, and no copies.
+        ``live`` says that the container holds the user's own arrays, and no copies.
         """
         __tracebackhide__ = True
         tree = Tree.unchecked(container)
