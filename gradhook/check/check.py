@@ -24,7 +24,7 @@ from gradhook.objective.answers import misplaced_batch
 from gradhook.objective.batch import as_batch
 from gradhook.objective.objective import Objective
 from gradhook.objective.parameters import Tree
-from gradhook.options import BatchKeywords, Options, ProgressLike, shows_options
+from gradhook.options import BatchKeywords, Options, shows_options
 from gradhook.report import Report
 
 __all__ = ["check", "check_gradients"]
@@ -196,36 +196,33 @@ def _identity(thing: Any) -> tuple[int, ...]:
 
 @contextlib.contextmanager
 def _shown(progress: Any) -> Iterator[Callable[[], object]]:
-    """Show progress while a block runs; gives the function to call after each evaluation."""
+    """Show progress while a block runs; gives the function to call after each evaluation.
+
+    A display that fails is dropped, with a warning.
+    """
     if progress is False:
         yield lambda: None
         return
     if progress is None or progress is True:
         # Drawing is a sink's business; the name is looked up only when a bar is asked for.
         progress = importlib.import_module("gradhook.sinks").Progress()
-    bar = _Bar(progress)
-    bar.tell(progress.start, None, "gradient check")
-    try:
-        yield lambda: bar.tell(progress.advance)
-    finally:
-        bar.tell(progress.close)
+    works = True
 
-
-class _Bar:
-    """A progress display that is dropped, with a warning, as soon as it fails."""
-
-    def __init__(self, progress: ProgressLike) -> None:
-        self._name = type(progress).__name__
-        self._works = True
-
-    def tell(self, method: Callable[..., object], *arguments: Any) -> None:
-        if not self._works:
+    def tell(method: Callable[..., object], *arguments: Any) -> None:
+        nonlocal works
+        if not works:
             return
         try:
             method(*arguments)
         except Exception as error:  # an observer must not stop what it observes
-            self._works = False
+            works = False
             warn(
-                f"the progress display {self._name} failed ({type(error).__name__}: {error}) and "
-                "is dropped"
+                f"the progress display {type(progress).__name__} failed "
+                f"({type(error).__name__}: {error}) and is dropped"
             )
+
+    tell(progress.start, None, "gradient check")
+    try:
+        yield lambda: tell(progress.advance)
+    finally:
+        tell(progress.close)
