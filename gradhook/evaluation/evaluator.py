@@ -64,7 +64,6 @@ class Evaluator:
         writes: What calls were seen to write to.
         user_error: The last exception that the user's own code raised.
         raised: The last exception or interrupt that left a call, whoever raised it.
-        raised_by: The kind of call.
         raised_at: The blocks that stood a step away then.
         own_fault: The first exception of gradhook's own, which code that takes any exception for
             the end of the loss's domain must not hide.
@@ -96,7 +95,6 @@ class Evaluator:
         self.returned: Any = None
         self.user_error: Exception | None = None
         self.raised: BaseException | None = None
-        self.raised_by: Kind = "loss"
         self.raised_at: tuple[str, ...] = ()
         self.own_fault: Exception | None = None
         self._gradient_name = gradient_name
@@ -135,13 +133,13 @@ class Evaluator:
         For what only explains: user code that raises then is nobody's business.
         """
         moves, batch, switches = self.workspace.moves, self.batch, self.switches
-        raised = self.user_error, self.raised, self.raised_by, self.raised_at
+        raised = self.user_error, self.raised, self.raised_at
         try:
             yield
         finally:
             self.workspace.move(moves)
             self.batch, self.switches = batch, switches
-            self.user_error, self.raised, self.raised_by, self.raised_at = raised
+            self.user_error, self.raised, self.raised_at = raised
 
     def credit(self, evaluations: int) -> None:
         """Count evaluations that were made elsewhere; a negative number takes some out."""
@@ -230,8 +228,7 @@ class Evaluator:
                 self._gate.open = True
                 result = call(container, keywords)
         except BaseException as error:
-            self.raised, self.raised_by = error, kind
-            self.raised_at = self.workspace.displaced
+            self.raised, self.raised_at = error, self.workspace.displaced
             if isinstance(error, Exception) and not isinstance(error, GradhookError):
                 self.user_error = error
             raise
