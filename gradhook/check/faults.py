@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 
 from gradhook.check.generic_point import FlatError, UnreadError, UnusableRowsError
 from gradhook.errors import PACKAGE, GradCheckWarning, GradhookError, InternalError
-from gradhook.guard.neighbours import is_library
+from gradhook.guard.reach import is_library
 
 __all__ = ["is_users", "own_faults", "without_own_frames"]
 

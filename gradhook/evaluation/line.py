@@ -15,8 +15,7 @@ import numpy as np
 from gradhook._types import Blocks
 from gradhook.errors import OptionError
 from gradhook.evaluation.directions import Coordinate, Direction, Part
-from gradhook.evaluation.displacement import flat_chunk
-from gradhook.evaluation.workspace import Workspace
+from gradhook.evaluation.workspace import Workspace, flat_chunk
 
 __all__ = ["Line"]
 

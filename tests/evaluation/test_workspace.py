@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from gradhook.errors import ParameterError, RestoreError
-from gradhook.evaluation.directions import TABLE, Coordinate, Move, random_direction
+from gradhook.evaluation.directions import CHUNK, TABLE, Coordinate, Move, random_direction
 from gradhook.evaluation.points import generic
-from gradhook.evaluation.random_bytes import CHUNK
 from gradhook.evaluation.workspace import Workspace
 from gradhook.guard.arrays import SavedArray
 from gradhook.objective.parameters import Tree
