@@ -155,20 +155,18 @@ def _made(
 
 def _with_block_names(options: Options, tree: Tree) -> Options:
     """The options with the names of blocks for those of parameters, of which several may be one."""
-    known = list(tree.blocks)
+    known, named = list(tree.blocks), {}
     for what in ("fixed", "layers"):
-        given = getattr(options, what)
-        if not given:
-            continue
+        given = getattr(options, what) or ()
         for name in given:
             if tree.block_of(name) not in known:
                 hint = nearest_name(str(name), [*known, *tree.leaves]) or "."
                 raise OptionError(
                     f"{what} names {name!r}, which is no block{hint} Blocks: {', '.join(known)}"
                 )
-        named = tuple(dict.fromkeys(tree.block_of(name) for name in given))
-        options = replace(options, **{what: named})
-    return options
+        if given:
+            named[what] = tuple(dict.fromkeys(tree.block_of(name) for name in given))
+    return replace(options, **named)  # type: ignore[arg-type]  # of the two fields alone
 
 
 @contextlib.contextmanager

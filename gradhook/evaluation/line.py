@@ -48,7 +48,7 @@ class Line:
     def __enter__(self) -> Line:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *error: object) -> None:
         for name, direction, _ in self._parts:
             self._workspace.leave(name, direction)
 

@@ -174,7 +174,7 @@ class _Target:
             self.write(self.original)
 
 
-def as_switches(given: object, role: Role) -> list[Switch | str]:
+def as_switches(given: Any, role: Role) -> list[Switch | str]:
     """The switches in what an option holds: a name, a ``Switch``, a list or tuple, or ``None``.
 
     Raises:

@@ -46,11 +46,9 @@ def test_the_point_is_written_back_at_the_end_whatever_happens(workspace):
 
 
 def test_an_exception_away_from_the_point_means_outside_the_domain(workspace):
-    error = ValueError("math domain error")
-
     def loss():
         if workspace.arrays["b"][0] > 1:
-            raise error
+            raise ValueError("math domain error")
         return 0.0
 
     with Line(workspace, [("b", Coordinate(0), 1.0)], loss) as line:
