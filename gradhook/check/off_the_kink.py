@@ -31,7 +31,7 @@ from gradhook.probe.budget import SHORT_SEARCH, Budget
 from gradhook.probe.localise import locate
 from gradhook.probe.measure import enter, measure
 from gradhook.probe.result import EarlierResults, SettingResult
-from gradhook.probe.setting import EnteredSetting, Setting
+from gradhook.probe.setting import EnteredSetting
 from gradhook.verdict.evidence import Location, Norms, Probe, describe
 from gradhook.verdict.judge import Judgement, is_worse_here, judge_kink
 
@@ -96,9 +96,10 @@ def measure_off_the_tie(
             if not left:
                 break
             setting = replace(current.setting, name="a step off the current point", moves=side)
-            away = _measured(evaluator, setting, options, left, earlier)
-            if away is None:
+            entered = enter(evaluator, setting, seed=options.seed + 202)
+            if entered is None:
                 continue
+            away = measure(entered, options, names=left, earlier=earlier)
             retried.append(away)
             for name in left:
                 here = current.judgements[name]
@@ -109,12 +110,13 @@ def measure_off_the_tie(
                 if name not in judged or said.finding.verdict is not Verdict.INCONCLUSIVE:
                     judged[name] = said
             left = [n for n in left if judged[n].finding.verdict not in MISMATCH]
-    off = {name: _nearby(retried, name) for name in judged}
+    # What the last point a step away said of a block.
+    last = {name: there for away in retried for name, there in away.judgements.items()}
     alone = {
-        name: there
-        for name, there in off.items()
-        if judged[name].finding.verdict is Verdict.KINK
-        or (there.comparison.resolved and is_worse_here(current.judgements[name], there))
+        name: last[name]
+        for name, said in judged.items()
+        if said.finding.verdict is Verdict.KINK
+        or (last[name].comparison.resolved and is_worse_here(current.judgements[name], last[name]))
     }
     if alone:
         judged |= _KinkSearch(evaluator, current, options, earlier, budget).judged(alone)
@@ -127,25 +129,6 @@ def measure_off_the_tie(
             doubtful = replace(here.finding, verdict=Verdict.INCONCLUSIVE)
             judged[name] = replace(here, finding=doubtful)
     return replace(current.judged_anew(judged), retried=tuple(retried))
-
-
-def _nearby(retried: Sequence[SettingResult], name: str) -> Judgement:
-    """What the last point a step away said of a block."""
-    return next(each.judgements[name] for each in reversed(retried) if name in each.judgements)
-
-
-def _measured(
-    evaluator: Evaluator,
-    setting: Setting,
-    options: Options,
-    names: list[str],
-    earlier: EarlierResults,
-) -> SettingResult | None:
-    """Some blocks measured in a setting; ``None`` outside the loss's domain."""
-    entered = enter(evaluator, setting, seed=options.seed + 202)
-    if entered is None:
-        return None
-    return measure(entered, options, names=names, earlier=earlier)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,23 +187,16 @@ class _KinkSearch:
         worst = max(unexcused, key=lambda k: abs(evidence.probes[k].residual))
         direction = directions_of(result.prober, evidence)[worst]
         said = judge_kink(here, there, self.options.tolerance, kink=self._kink(name, direction))
-        return self._located(result, name, said) if said.finding.verdict in MISMATCH else said
+        if said.finding.verdict not in MISMATCH:
+            return said
+        budget = Budget(lambda: self.evaluator.evaluations, SHORT_SEARCH)
+        location = self._search(result, name, budget)
+        return _located(said, location) if location.concentrated else said
 
     def _kink(self, name: str, direction: Direction) -> bool | None:
         scale = self.current.prober.scales[name]
         ties = look_for_ties(self.evaluator, self.current.setting, name, direction, scale)
         return True if ties.seen else False if ties.traceable else None
-
-    def _located(self, result: SettingResult, name: str, said: Judgement) -> Judgement:
-        """The same with the wrong part, as far as it can be found."""
-        location = self._search(
-            result, name, Budget(lambda: self.evaluator.evaluations, SHORT_SEARCH)
-        )
-        if not location.concentrated:
-            return said
-        note = f"{describe(location)} {said.finding.note}"
-        finding = replace(said.finding, note=note)
-        return replace(said, finding=finding, where=describe(location), location=location)
 
     def _among_kinks(self, name: str, there: Judgement) -> Judgement:
         """Judge a block that is excused as a whole: an element that is smooth and wrong is not."""
@@ -243,10 +219,7 @@ class _KinkSearch:
                     elements={where: probe},
                 )
                 said = judge_kink(here, there, self.options.tolerance, kink=False)
-                if said.finding.verdict not in MISMATCH:
-                    return said
-                finding = replace(said.finding, note=f"{describe(alone)} {said.finding.note}")
-                return replace(said, finding=finding, where=describe(alone), location=alone)
+                return _located(said, alone) if said.finding.verdict in MISMATCH else said
         return judge_kink(here, there, self.options.tolerance)
 
     def _search(self, result: SettingResult, name: str, budget: Budget) -> Location:
@@ -277,6 +250,13 @@ class _KinkSearch:
             if probe.z > resolved:
                 found[tuple(int(i) for i in np.unravel_index(index, shape))] = probe
         return Location(name, shape, elements=found, complete=False)
+
+
+def _located(said: Judgement, location: Location) -> Judgement:
+    """The same, with the part that is wrong."""
+    where = describe(location)
+    finding = replace(said.finding, note=f"{where} {said.finding.note}")
+    return replace(said, finding=finding, where=where, location=location)
 
 
 def _alike(values: Array) -> Array:
