@@ -161,15 +161,11 @@ def _in_own_units(
         for k in range(LENGTHS_TRIED):
             unit = 8.0**-k
             nearer = {name: replace(shrunk({name: move}, unit)[name], unit=unit) if k else move}
-            evaluator.workspace.move(nearer)
-            try:
-                loss, gradients = evaluator.loss_and_gradients()
-            except Exception:  # outside the domain
-                continue
+            there = _point(evaluator, nearer)
             if (
-                not outside_domain(loss, gradients)
-                and abs(loss) <= limit
-                and not _vanishes(evaluator, facts, gradients)
+                there is not None
+                and abs(there.loss) <= limit
+                and not _vanishes(evaluator, facts, there.gradients)
             ):
                 found |= nearer
                 break
@@ -200,17 +196,13 @@ def unread_blocks(
 
 
 def _refuse_unmoved(
-    evaluator: Evaluator,
-    facts: SanityResult,
-    fixed: Collection[str],
-    seed: int,
-    distances: Sequence[float] = FAR_AWAY,
+    evaluator: Evaluator, facts: SanityResult, fixed: Collection[str], seed: int
 ) -> None:
     """Say of a loss that a moderate step leaves alone what that means."""
     if not _should_move(evaluator, facts):
         evaluator.workspace.move({})
         raise FlatError
-    if not _moves_far_away(evaluator, facts, fixed, seed, distances):
+    if not _moves_far_away(evaluator, facts, fixed, seed):
         evaluator.workspace.move({})
         raise UnreadError
 
@@ -258,10 +250,7 @@ def _moves_far_away(
 
 
 def at_ordinary_loss(
-    evaluator: Evaluator,
-    point: GenericPoint | None,
-    moves: Mapping[str, Move],
-    current: float,
+    evaluator: Evaluator, point: GenericPoint | None, moves: Mapping[str, Move], current: float
 ) -> GenericPoint | None:
     """The generic point, or one with smaller weights where the loss is tiny at both points.
 
