@@ -107,8 +107,7 @@ class Layer:
         )
 
     def _loss(self, values: Mapping[str, Any]) -> Any:
-        outputs, _ = self._run(values)
-        return self._contracted(outputs)
+        return self._contracted(self._run(values)[0])
 
     def _both(self, values: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
         point = tuple(hash(np.asarray(a).tobytes()) for a in Tree.unchecked(values).leaves.values())
@@ -125,14 +124,9 @@ class Layer:
         """The outputs, and what ``backward`` takes besides their gradients."""
         inputs = [values.get(name, given) for name, given in self._inputs.items()]
         given = {name: values[name] for name in self._parameters}
-        if self._style == "names":
-            returned = self._forward(*inputs, **given)
-        elif self._style == "order":
-            returned = self._forward(*inputs, *given.values())
-        elif self._style == "mapping":
-            returned = self._forward(*inputs, given)
-        else:
-            returned = self._forward(*inputs)
+        after = {"order": tuple(given.values()), "mapping": (given,)}.get(self._style, ())
+        named = given if self._style == "names" else {}
+        returned = self._forward(*inputs, *after, **named)
         several = returned if isinstance(returned, tuple) else (returned,)
         if not takes(self._backward, len(several)):
             raise ObjectiveError(
@@ -161,9 +155,8 @@ class Layer:
     def _clear(self) -> None:
         """Set to zero what gradients are added to, so that what was there before is not counted."""
         held = self._held()
-        held = held if isinstance(held, Mapping) else dict(enumerate(held or ()))
         shapes = {np.shape(value) for value in self._parameters.values()}
-        for buffer in held.values():
+        for buffer in held.values() if isinstance(held, Mapping) else held or ():
             fits = isinstance(buffer, np.ndarray) and buffer.shape in shapes
             if fits and buffer.dtype.kind == "f" and buffer.flags.writeable:
                 buffer[...] = 0
