@@ -32,7 +32,6 @@ from gradhook.check.sanity import (
     findings_of_calls,
 )
 from gradhook.check.whole_batch import BatchAnswer, WholeBatch, merged
-from gradhook.evaluation.directions import Move
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.points import generic
 from gradhook.objective.batch import Rows, upcast
@@ -72,17 +71,21 @@ class Plan:
         part: bool = False,
     ) -> None:
         self._evaluator = evaluator
-        self._batch_rows = 0 if rows.rows is None else rows.total or 0
         self._free = free
         self._options = options
         self._other = None if rows.other is None else upcast(rows.other)
-        self._rows = len(rows.rows or ())
-        self._whole = None if rows.rows is None else whole
+        self._whole: WholeBatch | None = None
+        if rows.rows is not None:
+            count, total = len(rows.rows), rows.total or 0
+            self._whole = WholeBatch(evaluator, options, whole, count, total)
         self._part = part
         self._board = Switchboard.of(switches)
         self._points = tuple(options.points or ("generic", "current"))
-        blocks = len(evaluator.workspace.arrays)
-        self._budget = Budget.of_check(lambda: evaluator.evaluations, blocks)
+        self._budget = self._whole_budget()
+
+    def _whole_budget(self) -> Budget:
+        evaluator = self._evaluator
+        return Budget.of_check(lambda: evaluator.evaluations, len(evaluator.workspace.names))
 
     def run(self) -> CheckRecord:
         """Make the check.
@@ -148,7 +151,7 @@ class Plan:
                 self._options,
                 self._free,
                 outcome.coverage,
-                self._batch_rows,
+                self._whole.total if self._whole else 0,
             )
 
     def first_gradients(self) -> CheckRecord:
@@ -212,16 +215,11 @@ class Plan:
         if "current" in self._points and not (quick and outcome.measured):
             self._measure_current(outcome)
 
-    def _held_against_the_batch(self, outcome: CheckRecord, batch: Batch) -> CheckRecord:
+    def _held_against_the_batch(self, outcome: CheckRecord, whole: WholeBatch) -> CheckRecord:
         """What the rows said held against the whole batch, which has the last word."""
         if not (outcome.measured and outcome.measured[0].setting.moves):
             return outcome
-        main = outcome.measured[0]
-        evaluator = self._evaluator
-        copied = outcome.facts.writes_batch
-        whole = WholeBatch(
-            evaluator, self._options, batch, self._rows, total=self._batch_rows, copied=copied
-        )
+        main, evaluator = outcome.measured[0], self._evaluator
         with evaluator.aside():
             told = whole.untested(outcome.measured)
             answer = whole.ask(main, outcome.coverage)
@@ -250,9 +248,7 @@ class Plan:
         facts = replace(outcome.facts, loss=evaluator.loss(), gradients={}, disagreement=0.0)
         facts = call_with_gradients(evaluator, facts, tolerance)
         every = CheckRecord(facts, coverage=outcome.coverage, notes=outcome.notes)
-        self._budget = Budget.of_check(
-            lambda: evaluator.evaluations, len(evaluator.workspace.arrays)
-        )
+        self._budget = self._whole_budget()
         self._measure_settings(every)
         return every
 
@@ -267,7 +263,8 @@ class Plan:
         except FlatError:
             point, flat = None, True
         if wanted and options.effort != "quick":
-            moves = point.moves if point else self._displacements()
+            arrays, fixed = evaluator.workspace.arrays, options.fixed
+            moves = point.moves if point else generic(arrays, fixed=fixed, seed=options.seed)
             point = at_ordinary_loss(evaluator, point, moves, outcome.facts.loss)
         if flat and point is None:
             if self._part:
@@ -298,10 +295,6 @@ class Plan:
             outcome.measured += measure_further(
                 evaluator, self._board, main, options, outcome.coverage, self._budget
             )
-
-    def _displacements(self) -> dict[str, Move]:
-        arrays, options = self._evaluator.workspace.arrays, self._options
-        return generic(arrays, fixed=options.fixed, seed=options.seed)
 
     def _why_no_generic_point(self) -> str:
         arrays = self._evaluator.workspace.arrays

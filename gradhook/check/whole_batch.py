@@ -66,20 +66,18 @@ class WholeBatch:
         batch: The whole batch.
         rows: How many rows were drawn.
         total: How many the batch holds; 0 where that is not known.
-        copied: Whether the functions write to a batch, so that they get a copy.
     """
 
     evaluator: Evaluator
     options: Options
     batch: Batch
     rows: int
-    total: int = 0
-    copied: bool = False
+    total: int
 
     def every_row(self) -> Batch:
-        """The whole batch, as the functions get it."""
+        """The whole batch, as the functions get it: a copy where they write to it."""
         batch = upcast(self.batch)
-        if not self.copied:
+        if not self.evaluator.writes.batch:
             return batch
         return tuple(map_leaves(item, copy.copy) for item in batch)
 
