@@ -15,7 +15,7 @@ from gradhook.objective.batch import Rows
 from gradhook.objective.parameters import Tree
 from gradhook.options import Options
 from gradhook.probe.result import SettingResult
-from gradhook.report import BlockReport, Element, Finding, Report
+from gradhook.report import BlockReport, Element, Report
 from gradhook.verdict.compare import compare_all
 from gradhook.verdict.evidence import BlockEvidence, Location, ratio_of
 from gradhook.verdict.judge import combine, overall, passes
@@ -64,6 +64,8 @@ def _block(name: str, leaf: Any, outcome: CheckRecord) -> BlockReport:
     plain = [(m.gradients[name], m.textbook[name]) for m in outcome.measured if name in m.textbook]
     gradient = measured.gradients.get(name) if measured else None
     location = outcome.explanation.locations.get(name)
+    untested = decisive.verdict is Verdict.UNTESTED
+    idle = idle_part(outcome.gradients_of(name)) if untested else None
     return BlockReport(
         name,
         array.shape,
@@ -71,7 +73,7 @@ def _block(name: str, leaf: Any, outcome: CheckRecord) -> BlockReport:
         decisive.verdict,
         ratio=decisive.ratio,
         ratio_error=decisive.ratio_error,
-        sentence=decisive.note + _idle(decisive, outcome.gradients_of(name)),
+        sentence=decisive.note + (f" ({idle} have zero gradient)" if idle else ""),
         worst=_worst(evidence, array.shape, location) if evidence else None,
         where=outcome.explanation.where.get(name)
         or (measured.judgements[name].where if measured else None),
@@ -84,12 +86,6 @@ def _block(name: str, leaf: Any, outcome: CheckRecord) -> BlockReport:
         else None,
         wrong_parts=_wrong_parts(location) if location else (),
     )
-
-
-def _idle(finding: Finding, gradients: list[Array]) -> str:
-    """Of an untested block: how much of its gradient is zero to the bit."""
-    idle = idle_part(gradients) if finding.verdict is Verdict.UNTESTED else None
-    return f" ({idle} have zero gradient)" if idle else ""
 
 
 def _worst(

@@ -303,16 +303,14 @@ def _of_function(function: types.FunctionType, homes: dict[int, Home]) -> Iterat
     home.names |= names
     named = [(variables[name], name) for name in names if name in variables]
     yield from named
-    for thing in (*(value for value, _ in named), *_contents(function)):
+    held = []
+    for cell in function.__closure__ or ():
+        with contextlib.suppress(ValueError):  # bound to nothing yet
+            held.append(cell.cell_contents)
+    for thing in (*(value for value, _ in named), *held):
         if isinstance(thing, types.ModuleType) and _is_users(thing):
             # ``settings.rng.normal()``: attributes of a module of the user's own.
             yield from ((vars(thing)[n], n) for n in names if n in vars(thing))
-
-
-def _contents(function: types.FunctionType) -> Iterator[Any]:
-    for cell in function.__closure__ or ():
-        with contextlib.suppress(ValueError):  # bound to nothing yet
-            yield cell.cell_contents
 
 
 def _generators(function: types.FunctionType) -> Iterator[Edge]:

@@ -157,7 +157,10 @@ def name_gradients(
         GradientShapeError: A gradient has another shape.
     """
     if tree.is_single and not isinstance(gradients, Mapping):
-        given = {tree.single: gradients} if tree.parts is None else _slices(gradients, tree)
+        given = {tree.single: gradients}
+        if tree.parts is not None:
+            vector = _own("the vector", gradients, np.shape(tree.root), alone=False)
+            given = tree.like(vector)
         return given, _on_shapes(given, tree)
     names = list(tree.leaves)
     if not is_container(gradients):
@@ -236,11 +239,6 @@ def _on_shapes(given: Mapping[str, Any], tree: Tree) -> str:
         f"the gradient of {', '.join(other)} was read without regard to axes of length one "
         f"({shape} for {wanted})"
     )
-
-
-def _slices(gradients: Any, tree: Tree) -> dict[str, Any]:
-    """The parts of an unrolled gradient."""
-    return tree.like(_own("the vector", gradients, np.shape(tree.root), alone=False))
 
 
 def _in_order(gradients: Any, tree: Tree) -> tuple[dict[str, Any], str]:
