@@ -66,17 +66,14 @@ def _unrepeated(outcome: CheckRecord, rows: Rows) -> list[str]:
 
 def _special_values(arrays: dict[str, Array]) -> list[str]:
     """Blocks whose values hide a factor or a term, where only the current point was checked."""
-    zero = [name for name, a in arrays.items() if a.size and not a.any()]
-    one = [name for name, a in arrays.items() if a.size and bool((a == 1).all())]
     sentences = []
-    if zero:
-        sentences.append(
-            f"{', '.join(zero)} all zero here: terms that they multiply were not exercised"
-        )
-    if one:
-        sentences.append(
-            f"{', '.join(one)} all one here: a factor forgotten or squared would go unseen"
-        )
+    for value, said in (
+        (0, "all zero here: terms that they multiply were not exercised"),
+        (1, "all one here: a factor forgotten or squared would go unseen"),
+    ):
+        names = [name for name, a in arrays.items() if a.size and bool((a == value).all())]
+        if names:
+            sentences.append(f"{', '.join(names)} {said}")
     return sentences
 
 

@@ -155,26 +155,21 @@ class WholeBatch:
 
 def merged(rows: CheckRecord, every: CheckRecord, whole: WholeBatch) -> CheckRecord:
     """What a check on every row says; blocks that it cannot judge keep what the rows said."""
-    names = whole.evaluator.workspace.names
+    count, of = whole.rows, f" of {whole.total}" if whole.total else ""
     taken_back, found = [], []
-    for name in names:
-        before, now = rows.verdict_of(name), every.verdict_of(name)
+    for name in whole.evaluator.workspace.names:
+        before, now, why = rows.verdict_of(name), every.verdict_of(name), ""
         if now is Verdict.INCONCLUSIVE and before is not now:
-            every.kept[name] = rows.findings_of(name)
-            every.notes.append(
-                f"{name}: the whole batch is too coarse to judge it; judged on {whole.rows} rows"
-            )
+            why = f"the whole batch is too coarse to judge it; judged on {count} rows"
         elif before in MISMATCH and now is Verdict.PASS and not _is_sharper(rows, every, name):
-            every.kept[name] = rows.findings_of(name)
-            every.notes.append(
-                f"{name}: wrong on {whole.rows} rows; the whole batch is seen too coarsely to take "
-                "that back"
-            )
+            why = f"wrong on {count} rows; the whole batch is seen too coarsely to take that back"
         elif before in MISMATCH and now not in MISMATCH:
             taken_back.append(name)
         elif now in MISMATCH and before not in MISMATCH:
             found.append(name)
-    count, of = whole.rows, f" of {whole.total}" if whole.total else ""
+        if why:
+            every.kept[name] = rows.findings_of(name)
+            every.notes.append(f"{name}: {why}")
     if taken_back:
         every.notes.append(
             f"{', '.join(taken_back)}: right on the whole batch{of}, wrong on {count} rows of it: "
