@@ -89,12 +89,7 @@ class GuardedCheck:
         self.user_error: Exception | None = None
 
     def made(self) -> CheckRecord:
-        """Make the check, on the first rows on which anything can be seen.
-
-        Raises:
-            OptionError: The method needs complex parameters, and the objective is in place.
-            UnreadParametersError: The loss does not read the parameters either way.
-        """
+        """Make the check, on the first rows on which anything can be seen."""
         try:
             return self._on_rows()
         except UnusableRowsError as error:

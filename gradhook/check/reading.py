@@ -49,12 +49,7 @@ class Read:
 
 
 def read(objective: Objective, options: Options, batch: Any) -> Read:
-    """Read what was passed.
-
-    Raises:
-        GradhookError: It cannot be checked; the message says what, where and the remedy.
-        Exception: Whatever a run raises that is to find the weights.
-    """
+    """Read what was passed; runs that are to find the weights may raise."""
     __tracebackhide__ = True
     items, names = objective.arguments(batch)
     parameters = present_parameters(objective)

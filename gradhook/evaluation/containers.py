@@ -88,9 +88,6 @@ def sole_mover(leaves: Iterable[Any]) -> Iterator[None]:
 
     A second check would take the displaced values of the first for the user's own, and put those
     back.
-
-    Raises:
-        NestedCheckError: Another check is moving it.
     """
     me = object()
     owners = {id(_owner(leaf)) for leaf in leaves}
@@ -109,12 +106,7 @@ def sole_mover(leaves: Iterable[Any]) -> Iterator[None]:
 
 
 def refuse_unwritable(tree: Tree) -> None:
-    """Refuse parameters that cannot be written to where they are.
-
-    Raises:
-        ParameterError: An array is not a writable ``numpy.ndarray``, or overlaps itself or others
-            in a way that no view spans.
-    """
+    """Refuse parameters that cannot be written to where they are."""
     for name, leaf in tree.leaves.items():
         if not isinstance(leaf, np.ndarray):
             raise ParameterError(

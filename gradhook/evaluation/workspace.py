@@ -39,16 +39,7 @@ __all__ = ["Workspace", "base_chunks", "base_inside", "displace", "flat_chunk"]
 
 
 class Workspace:
-    """The arrays that the objective reads during a check, and the only writer to them.
-
-    Args:
-        tree: The user's parameters.
-        in_place: Whether to work in the user's own arrays.
-
-    Raises:
-        ParameterError: In place: an array is not a writable ``numpy.ndarray``, or overlaps itself
-            or others in a way that no view spans.
-    """
+    """The arrays that the objective reads, the user's own or copies; all that writes to them."""
 
     def __init__(self, tree: Tree, *, in_place: bool) -> None:
         self.tree = tree

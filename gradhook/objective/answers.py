@@ -107,11 +107,7 @@ def misplaced_batch(called: str, function: Any, count: int) -> str:
 
 
 def refuse_parameters(parameters: Any) -> None:
-    """Refuse what cannot be parameters, before anything is called.
-
-    Raises:
-        ParameterTypeError: It is a name or a list of names, a generator, a class, or of PyTorch.
-    """
+    """Refuse names, a generator, a class, or what is PyTorch's, before anything is called."""
     kind = with_article(type(parameters).__name__)
     names = [parameters] if isinstance(parameters, str) else parameters
     if isinstance(names, (list, tuple, set)) and names and all(isinstance(n, str) for n in names):

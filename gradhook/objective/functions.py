@@ -48,9 +48,6 @@ def join(
     """Return ``loss(parameters, X, Y)`` and ``loss_and_gradients(parameters, X, Y)``.
 
     Both take the settings as keywords too, so that they may be switched.
-
-    Raises:
-        ObjectiveError: An argument's meaning cannot be told, or no function takes a setting.
     """
     run = _Part.of("forward", forward, FORWARD_ARGUMENTS, settings)
     back = _Part.of("backward", backward, BACKWARD_ARGUMENTS, settings)

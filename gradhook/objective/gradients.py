@@ -79,11 +79,7 @@ class Returned:
 
 
 def read_returned(name: str, returned: Any, shapes: Sequence[Shape]) -> Returned:
-    """Read what the function ``name`` returned, given the shapes of the parameters in order.
-
-    Raises:
-        ObjectiveError: It is none of the forms.
-    """
+    """Read what the function ``name`` returned, given the shapes of the parameters in order."""
     items = returned if isinstance(returned, (tuple, list)) else ()
     if len(items) == 2:
         first, second = items
@@ -199,9 +195,6 @@ def own_gradients(given: dict[str, Any], tree: Tree) -> Blocks:
 
     ``given`` is what ``name_gradients`` found, and is emptied on the way, so that no two sets of
     gradients need memory at once.  Arrays that nobody else holds are not copied.
-
-    Raises:
-        GradientShapeError: A gradient has another shape, or is not an array of real numbers.
     """
     raw = dict(given) if tree.ties else {}
     found = {}

@@ -37,9 +37,6 @@ class Layer:
         cotangent: Number of the cotangent in use.  1 has other magnitudes than 0, a thousand times
             as large, and every sign the other way round.
         seen: For each cotangent used, the gradients returned, by fingerprint of the point.
-
-    Raises:
-        ObjectiveError: These cannot be a layer; the message says why.
     """
 
     def __init__(
@@ -247,11 +244,7 @@ def is_real(value: Any) -> bool:
 
 
 def style_of(forward: Callable[..., Any], inputs: int, parameters: list[str] | None) -> Style:
-    """Decide how ``forward`` is handed its parameters, after so many inputs.
-
-    Raises:
-        ObjectiveError: It takes neither the inputs alone, nor one mapping after them, nor all.
-    """
+    """Decide how ``forward`` is handed its parameters, after so many inputs."""
     try:
         signature = inspect.signature(forward)
     except ValueError:  # written in C

@@ -70,11 +70,7 @@ class Tie:
 
 
 def find_ties(leaves: Mapping[str, Any]) -> list[Tie]:
-    """Find the parameters that share memory.
-
-    Raises:
-        ParameterError: Arrays of different dtypes overlap, or none of several holds the others.
-    """
+    """Find the parameters that share memory; what cannot be taken apart is refused."""
     group: dict[str, set[str]] = {}
     for first, second in _overlapping(leaves):
         joined = group.get(first, {first}) | group.get(second, {second})

@@ -175,11 +175,7 @@ class _Target:
 
 
 def as_switches(given: Any, role: Role) -> list[Switch | str]:
-    """The switches in what an option holds: a name, a ``Switch``, a list or tuple, or ``None``.
-
-    Raises:
-        OptionError: Something else stands among them, or a name is refused.
-    """
+    """The switches in what an option holds: a name, a ``Switch``, a list or tuple, or ``None``."""
     items = list(given) if isinstance(given, (list, tuple)) else [] if given is None else [given]
     for item in items:
         if not isinstance(item, (Switch, str)):

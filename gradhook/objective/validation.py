@@ -30,12 +30,7 @@ def is_masked(value: object) -> bool:
 
 
 def refuse_unsuitable(name: str, leaf: Any) -> None:
-    """Refuse what no derivative can be taken with respect to, and say what to do about it.
-
-    Raises:
-        ParameterTypeError: It is not an array of real floating-point numbers.
-        ParameterError: A value is NaN or infinite.
-    """
+    """Refuse what no derivative can be taken with respect to, and say what to do about it."""
     if is_masked(leaf):
         raise ParameterTypeError(
             f"parameter {name!r} is a masked array, whose masked entries have no gradient; pass a "
@@ -91,20 +86,12 @@ def _no_float(name: str, leaf: Any, array: Array) -> str:
 
 
 def as_loss(value: Any, what: str = "loss") -> float:
-    """Read a loss: a real number or any array of size one.
-
-    Raises:
-        LossTypeError: It is something else.
-    """
+    """Read a loss: a real number or any array of size one; anything else is refused."""
     return float(_number(value, what, "fiu"))
 
 
 def as_complex(value: Any) -> complex:
-    """Read a loss that may be complex, as the complex step gives it.
-
-    Raises:
-        LossTypeError: It is not one number.
-    """
+    """Read a loss that may be complex, as the complex step gives it."""
     return complex(_number(value, "loss", "fiuc"))
 
 
