@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import array
 import collections
+import functools
 import operator
 import types
 from collections.abc import Callable, Iterable
@@ -74,20 +75,21 @@ def save_container(thing: Any) -> Saved | None:
     """Save a dictionary, list, set, deque or buffer; ``None`` for anything else."""
     if isinstance(thing, dict):
         return _save_dict(thing)
-    if isinstance(thing, set):
-        return _save_set(thing)
+    read: Callable[[], Any] = functools.partial(list, thing)
+    same: Callable[[Any, Any], bool] = _same_objects
+    write: Callable[[Any], object]
     if isinstance(thing, list):
-        return _save_items(thing, lambda items: list.__setitem__(thing, slice(None), items))
-    if isinstance(thing, collections.deque):
-        return _save_items(thing, lambda items: _refill(thing, items))
-    if isinstance(thing, (bytearray, array.array)):
-        return Saved(
-            lambda state: _of_items(thing, state),
-            lambda: thing[:],
-            lambda state: thing.__setitem__(slice(None), state),
-            lambda now, before: bytes(now) == bytes(before),
-        )
-    return None
+        write = functools.partial(list.__setitem__, thing, slice(None))
+    elif isinstance(thing, collections.deque):
+        write = functools.partial(_refill, thing)
+    elif isinstance(thing, set):
+        write, same = functools.partial(_exchange, thing), _same_members
+    elif isinstance(thing, (bytearray, array.array)):
+        write = functools.partial(thing.__setitem__, slice(None))
+        read, same = (lambda: thing[:]), (lambda now, before: bytes(now) == bytes(before))
+    else:
+        return None
+    return Saved(lambda state: f"a {type(thing).__name__} of {len(state)} items", read, write, same)
 
 
 def _save_dict(owner: dict[Any, Any]) -> Saved:
@@ -112,38 +114,24 @@ def _save_dict(owner: dict[Any, Any]) -> Saved:
     return Saved(describe, lambda: [*kind.keys(owner), *kind.values(owner)], write, _same_objects)
 
 
-def _save_items(owner: Any, write: Callable[[list[Any]], None]) -> Saved:
-    """Save the items of a list or deque."""
-    return Saved(lambda items: _of_items(owner, items), lambda: list(owner), write, _same_objects)
-
-
 def _refill(owner: Any, items: list[Any]) -> None:
     collections.deque.clear(owner)
     collections.deque.extend(owner, items)
 
 
-def _save_set(owner: set[Any]) -> Saved:
-    """Save the members of a set; their order is its own business."""
-
-    def write(state: list[Any]) -> None:
-        """Remove and add what differs, which disturbs the order least."""
-        kept = set(map(id, state))
-        for item in list(owner):
-            if id(item) not in kept:
-                set.discard(owner, item)
-        for item in state:
-            set.add(owner, item)
-
-    return Saved(
-        lambda items: _of_items(owner, items),
-        lambda: list(owner),
-        write,
-        lambda now, before: set(map(id, now)) == set(map(id, before)),
-    )
+def _exchange(owner: set[Any], members: list[Any]) -> None:
+    """Remove and add what differs, which disturbs the order least."""
+    kept = set(map(id, members))
+    for item in list(owner):
+        if id(item) not in kept:
+            set.discard(owner, item)
+    for item in members:
+        set.add(owner, item)
 
 
-def _of_items(owner: Any, items: Any) -> str:
-    return f"a {type(owner).__name__} of {len(items)} items"
+def _same_members(now: list[Any], before: list[Any]) -> bool:
+    """Whether two sets hold the same objects; their order is a set's own business."""
+    return set(map(id, now)) == set(map(id, before))
 
 
 def _same_objects(now: list[Any], before: list[Any]) -> bool:
