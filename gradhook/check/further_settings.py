@@ -56,16 +56,8 @@ def measure_further(
 ) -> list[SettingResult]:
     """Measure the further settings at the main one's point, where the evaluator is.
 
-    Args:
-        evaluator: At the main setting's point.
-        board: The switches.
-        main: What the main setting gave.
-        options: The check's options.
-        coverage: Gets a sentence for each setting that could not be measured.
-        budget: What these settings and the current point may cost.
-
-    Returns:
-        The settings measured; the switches are back at the main setting's.
+    ``coverage`` gets a sentence for each that could not be measured, and the budget is that of
+    these settings and the current point.  In the end the switches are back at the main setting's.
     """
     settings: list[tuple[Setting, str, str]] = []
     penalty = evaluator.calls.penalty

@@ -62,14 +62,8 @@ def measure_off_the_tie(
 ) -> SettingResult:
     """Measure mismatches of the current point again a step away; what that says counts.
 
-    Args:
-        evaluator: Calls the objective.
-        current: What was measured at the current point.
-        names: The blocks in doubt.
-        options: The check's options.
-        earlier: What other settings have found; steps learned at a tie would mislead.
-        budget: What looking for a smooth mistake among kinks may cost.
-        coverage: Takes up what could not be exercised.
+    It is held against what ``earlier`` settings have found, because steps learned at a tie would
+    mislead.  The budget is for looking for a smooth mistake among kinks.
 
     Returns:
         The current point's record, with these blocks judged anew.

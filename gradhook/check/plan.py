@@ -49,14 +49,8 @@ __all__ = ["Plan"]
 class Plan:
     """Runs the settings of one check.
 
-    Args:
-        evaluator: Calls the objective on the rows drawn.
-        options: The check's options.
-        switches: Every switch, tied to what it turns.
-        rows: The rows drawn.
-        whole: The batch that they were drawn from.
-        free: Switches that the user did not name, for experiments after a mismatch.
-        part: Whether these are some rows of a batch, and others may do where these show nothing.
+    Besides every switch it is given those that the user did not name (``free``), for experiments
+    after a mismatch, and whether other rows may do where these show nothing (``part``).
     """
 
     def __init__(

@@ -58,15 +58,7 @@ class BatchAnswer(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class WholeBatch:
-    """The batch that the rows were drawn from.
-
-    Args:
-        evaluator: Calls the objective.
-        options: The check's options.
-        batch: The whole batch.
-        rows: How many rows were drawn.
-        total: How many the batch holds; 0 where that is not known.
-    """
+    """The batch that so many rows were drawn from, of ``total``; 0 where that is not known."""
 
     evaluator: Evaluator
     options: Options

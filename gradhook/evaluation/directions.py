@@ -74,12 +74,9 @@ LOOKED_UP = 2
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """Random bytes, made from their seed when they are read.
+    """Random bytes, made from their seed when they are read, equal whatever part is read.
 
-    Args:
-        seed: Seed of the generator; equal seeds give equal bytes whatever the part that is read.
-        size: Number of bytes.
-        drawn: Whether all are drawn, however many.
+    However many they are, all are drawn from the generator where ``drawn`` says so.
     """
 
     seed: int

@@ -44,14 +44,8 @@ T = TypeVar("T")
 class Evaluator:
     """Calls the objective at the workspace's present point and counts the calls.
 
-    Args:
-        calls: How the objective's functions are called.
-        workspace: The arrays that they read.
-        guard: What puts state back before each call.
-        batch: The rows to check on.
-        gradient_name: How gradients are named.
-        advance: Called after each evaluation, for a progress bar.
-        gate: Lets signals through while the user's code runs.
+    ``advance`` is called after each evaluation, for a progress bar; the gate lets signals through
+    while the user's code runs.
 
     Attributes:
         evaluations: Calls made.

@@ -212,14 +212,7 @@ def _save_names(
     put: Callable[[Any, Any], object],
     drop: Callable[[Any], object],
 ) -> Saved:
-    """Save what names are bound to, in anything that binds them.
-
-    Args:
-        what: What binds them, for messages.
-        read: Returns what those of them that are bound are bound to.
-        put: Binds a name.
-        drop: Unbinds a name.
-    """
+    """Save what names are bound to, in anything that binds them; ``read`` gives those bound."""
 
     def write(state: dict[Any, Any]) -> None:
         now = read()

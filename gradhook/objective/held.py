@@ -71,17 +71,9 @@ class Held:
     def discover(
         self, batch: Batch, names: tuple[str, ...], data: Any, rewind: Callable[[], None]
     ) -> None:
-        """Find the weights by two runs on a batch.
+        """Find the weights by two runs on a batch, whose changes ``rewind`` puts back.
 
-        Args:
-            batch: The rows to run on.
-            names: By which they are passed; empty where it is by position.
-            data: Whatever else is data and no weight.
-            rewind: Puts back what a run has changed.
-
-        Raises:
-            ObjectiveError: Nothing was found, or ``run`` does not take the batch.
-            Exception: Whatever ``run`` raises.
+        ``data`` is whatever else is no weight.  What the function raises passes.
         """
         __tracebackhide__ = True
         self._bind(batch, names)

@@ -37,10 +37,7 @@ SAME_SIZE = 1e-9
 class Updater:
     """Reads gradients from what an update does.
 
-    Args:
-        update: ``update(*batch)`` or ``update(parameters, *batch)``.
-        learning_rate: What the update multiplies the gradient by.
-        source: The parameters as the user passed them: a container, or a function returning one.
+    The source are the parameters as the user passed them: a container, or a function returning one.
 
     Attributes:
         rounding: For each leaf, the norm of its gradient's rounding error at the last call.
