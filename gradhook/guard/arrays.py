@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from gradhook._types import Array
-from gradhook.guard.objects import Saved
+from gradhook.guard.objects import Kind, Saved
 
 __all__ = ["SavedArray", "extent", "fingerprint", "same_bytes", "watch"]
 
@@ -29,16 +29,10 @@ COMPARED_BYTES = 16 * WORDS * 8
 class SavedArray(Saved):
     """A writable array and a copy of its bytes, which are written back in place."""
 
-    __slots__ = ("array",)
+    __slots__ = ()
 
     def __init__(self, array: Array) -> None:
-        super().__init__(
-            lambda copy: f"an array of shape {copy.shape} and dtype {copy.dtype}",
-            # Of the same layout: sums over another order of the same numbers may round differently.
-            lambda: np.array(array, copy=True, order="K", subok=False),
-            lambda copy: _write_back(array, copy),
-        )
-        self.array = array
+        super().__init__(array, COPIED)
 
     @property
     def nbytes(self) -> int:
@@ -47,7 +41,7 @@ class SavedArray(Saved):
 
     def changed(self) -> bool:
         """Whether shape, dtype or bytes differ, or the array may no longer be written."""
-        return not (self.array.flags.writeable and same_bytes(self.array, self.state))
+        return not (self.thing.flags.writeable and same_bytes(self.thing, self.state))
 
 
 def _write_back(array: Array, copy: Array) -> None:
@@ -61,16 +55,17 @@ def _write_back(array: Array, copy: Array) -> None:
     array.view(np.ndarray)[...] = copy
 
 
+COPIED = Kind(
+    lambda _, copy: f"an array of shape {copy.shape} and dtype {copy.dtype}",
+    # Of the same layout: sums over another order of the same numbers may round differently.
+    lambda array: np.array(array, copy=True, order="K", subok=False),
+    _write_back,
+)
+
+
 def watch(array: Array) -> Saved:
     """Watch an array that is not copied: a change is noticed and cannot be undone."""
-    return Saved(
-        lambda _: (
-            f"an array of shape {array.shape} and dtype {array.dtype} ({array.nbytes / 2**20:.0f} "
-            "MiB, too large to be copied unasked: pass it as state=)"
-        ),
-        lambda: fingerprint(array),
-        lambda mark: None,
-    )
+    return Saved(array, WATCHED)
 
 
 def same_bytes(first: Array, second: Array) -> bool:
@@ -99,6 +94,16 @@ def fingerprint(array: Array) -> tuple[object, ...]:
         columns += table.sum(axis=0)
         rows.append(table.sum(axis=1).tobytes())
     return array.shape, array.dtype, columns.tobytes(), b"".join(rows)
+
+
+WATCHED = Kind(
+    lambda array, _: (
+        f"an array of shape {array.shape} and dtype {array.dtype} ({array.nbytes / 2**20:.0f} MiB, "
+        "too large to be copied unasked: pass it as state=)"
+    ),
+    fingerprint,
+    lambda array, mark: None,
+)
 
 
 def extent(array: Array) -> tuple[object, ...]:

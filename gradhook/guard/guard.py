@@ -56,12 +56,14 @@ class Guard:
     ) -> None:
         found = reach(roots, named=named, without=without, budget=budget)
         self._saved = [*global_streams(), *found.saved, *found.watched]
-        self._generators = [record for record in self._saved if record.is_generator]
+        self._generators = [record for record in self._saved if record.kind.is_generator]
         moving = list(moving)
         self._rest = [
-            record for record in found.saved if not (record.is_generator or _shares(record, moving))
+            record
+            for record in found.saved
+            if not (record.kind.is_generator or _shares(record, moving))
         ]
-        self._arrays = {extent(r.array): r for r in found.saved if isinstance(r, SavedArray)}
+        self._arrays = {extent(r.thing): r for r in found.saved if isinstance(r, SavedArray)}
         self._volatile: dict[int, Saved] = {}
         self._learning = True
         self._alert = 0
@@ -89,7 +91,7 @@ class Guard:
         """Put generators back to where they were when saved."""
         self._note_changes(self._generators if self._learning or self._alert else ())
         for record in self._volatile.values():
-            if record.is_generator:
+            if record.kind.is_generator:
                 record.restore()
 
     def rewind(self) -> None:
@@ -165,7 +167,7 @@ def put_back(*restores: Callable[[], None]) -> None:
 def _shares(record: Saved, moving: list[Array]) -> bool:
     """Whether an array's memory lies within that of others, going by their first and last byte."""
     return isinstance(record, SavedArray) and any(
-        np.may_share_memory(record.array, array) for array in moving
+        np.may_share_memory(record.thing, array) for array in moving
     )
 
 

@@ -61,7 +61,7 @@ def test_a_container_comes_back_to_the_same_objects_in_the_same_order(made, chan
         assert not record.changed()
     assert record.describe() == described
     assert isinstance(record, Saved)
-    assert (record.nbytes, record.is_generator) == (0, False)
+    assert (record.nbytes, record.kind.is_generator) == (0, False)
 
 
 def test_what_is_no_container_has_no_record():
