@@ -108,10 +108,6 @@ class Plan:
             outcome.facts = facts = call_with_gradients(self._evaluator, facts, tolerance)
         if self._part and not all(map(math.isfinite, facts.norms.values())):
             raise UnusableRowsError("a gradient is not finite")
-        if facts.writes_parameters:
-            self._evaluator.writes.undo = True
-            for name in facts.writes_parameters:
-                self._evaluator.workspace.write(name)
         quick = self._options.effort == "quick"
         if not quick:
             outcome.facts = facts = call_gradients_again(

@@ -276,15 +276,14 @@ class Writes:
     """Watches calls for writes to their arguments.
 
     Attributes:
-        parameters: Blocks that a call was seen to write to, in the user's order.
+        parameters: Blocks that a call was seen to write to, in the user's order; from then on what
+            a call writes to any is undone.
         batch: Whether a call was seen to write to the batch.
-        undo: Whether what a call writes to its parameters is undone after every one.
     """
 
     def __init__(self, workspace: Workspace, guard: Guard) -> None:
         self.parameters: list[str] = []
         self.batch = False
-        self.undo = False
         self._workspace = workspace
         self._guard = guard
         self.watch()
@@ -299,7 +298,7 @@ class Writes:
         if kind in self._unwatched and not self._workspace.displaced:
             self._unwatched.discard(kind)
             marks = {name: fingerprint(a) for name, a in self._workspace.arrays.items()}
-        return Before(marks, self._workspace.copies() if self.undo else None)
+        return Before(marks, self._workspace.copies() if self.parameters else None)
 
     def after(self, before: Before, container: Any, batch: Batch) -> None:
         """See what the call wrote to of the parameters that it was handed and the rows; undo it."""
@@ -311,7 +310,6 @@ class Writes:
     def note(self, names: Iterable[str]) -> None:
         """Take up blocks that were written to."""
         known = {*self.parameters, *names}
-        self.undo = bool(known)
         self.parameters = [name for name in self._workspace.names if name in known]
 
     def _see(self, marks: dict[str, object], container: Any, batch: Batch) -> None:

@@ -164,7 +164,6 @@ def test_a_call_that_writes_nothing_is_not_accused():
     evaluator.loss_and_gradients()
     assert evaluator.writes.parameters == []
     assert not evaluator.writes.batch
-    assert not evaluator.writes.undo
 
 
 def test_the_users_exceptions_are_told_from_others():
