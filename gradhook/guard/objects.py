@@ -189,7 +189,7 @@ def save_globals(home: dict[str, Any], names: Iterable[str]) -> Saved:
 
 def save_cell(cell: types.CellType, name: str) -> Saved:
     """Save what a variable of an enclosing function is bound to."""
-    return Saved((cell, name), CELL)
+    return Saved((cell, name), CELLS)
 
 
 def _names(
@@ -258,7 +258,7 @@ GLOBALS = _names(
     lambda thing, name: thing[0].__delitem__(name),
 )
 
-CELL = _names(
+CELLS = _names(
     lambda _, name: f"the variable {name} of an enclosing function",
     _in_cell,
     lambda thing, attribute, value: setattr(thing[0], attribute, value),
