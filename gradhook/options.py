@@ -17,12 +17,11 @@ from typing import Any, Protocol, TypedDict, TypeVar, get_args, get_type_hints, 
 from gradhook._types import Effort, Tolerance, as_integer, nearest_name, with_article
 from gradhook.difference import ComplexStep, Method
 from gradhook.errors import OptionError
-from gradhook.objective.binding import as_switches
 from gradhook.objective.calls import takes
 from gradhook.objective.gradients import GradientName
 from gradhook.objective.parameters import Parts
 from gradhook.objective.penalties import Penalty, split_penalty
-from gradhook.objective.switches import Switch
+from gradhook.objective.switches import Switch, as_switches
 
 __all__ = [
     "POINTS",

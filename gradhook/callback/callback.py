@@ -21,8 +21,8 @@ from gradhook.callback.misuse import refuse_misuse
 from gradhook.callback.observe import observe
 from gradhook.callback.rebinding import Rebinding
 from gradhook.check.call_line import CallLine, Scope
+from gradhook.check.guarded import moving_blocks
 from gradhook.check.reading import present_parameters, read
-from gradhook.check.standstill import moving_blocks
 from gradhook.errors import OptionError, warn
 from gradhook.objective.answers import misplaced_batch
 from gradhook.objective.batch import as_batch

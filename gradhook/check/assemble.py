@@ -3,73 +3,37 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from gradhook._types import MISMATCH, Array, Box, Verdict
-from gradhook.check.coverage import idle_part, unjudged
+from gradhook.check.coverage import idle_part, unexercised, unjudged
 from gradhook.check.record import CheckRecord
 from gradhook.check.sanity import causes_of_calls
 from gradhook.objective.batch import Rows
 from gradhook.objective.parameters import Tree
 from gradhook.options import Options
 from gradhook.probe.result import SettingResult
-from gradhook.report import BlockReport, Element, Finding, Report
+from gradhook.report import BlockReport, Element, Report
 from gradhook.verdict.compare import compare_all
 from gradhook.verdict.evidence import BlockEvidence, Location, ratio_of
 from gradhook.verdict.judge import combine, overall, passes
 
-__all__ = ["Circumstances", "Spent", "assemble"]
+__all__ = ["assemble"]
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """What a check cost.
-
-    Args:
-        evaluations: Loss evaluations made.
-        gradient_evaluations: Calls that returned gradients.
-        seconds: Wall time.
-    """
-
-    evaluations: int
-    gradient_evaluations: int
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Circumstances:
-    """What the report says besides the findings.
-
-    Args:
-        spent: What the check cost.
-        step: Training step, ``None`` outside a loop.
-        rows: The rows checked.
-        notes: What a reader must know before the verdict.
-        coverage: What was not exercised, known before measuring.
-        call: The line of code that repeats the check.
-    """
-
-    spent: Spent
-    step: int | None
-    rows: Rows
-    notes: tuple[str, ...]
-    coverage: tuple[str, ...]
-    call: str
-
-
-def assemble(outcome: CheckRecord, tree: Tree, options: Options, seen: Circumstances) -> Report:
-    """Build the report."""
+def assemble(outcome: CheckRecord, tree: Tree, options: Options, rows: Rows) -> Report:
+    """Build the report, but for what the check cost and how it was called."""
     names = list(tree.blocks)
     order = [*(options.layers or ()), *(n for n in names if n not in (options.layers or ()))]
     blocks = {name: _block(name, tree.blocks[name], outcome) for name in order}
     verdicts = [block.verdict for block in blocks.values()]
     verdict = overall(verdicts)
     ratio, error = _overall_ratio(outcome)
-    textbook = _textbook_ratio(outcome.measured)
-    where = "here" if seen.rows.rows is None else "on these rows of data"
+    where = "here" if rows.rows is None else "on these rows of data"
+    arrays = {name: np.asarray(leaf) for name, leaf in tree.blocks.items()}
+    unseen = (*unjudged(blocks, outcome, where), *unexercised(outcome, rows, arrays))
     return Report(
         verdict=verdict,
         passed=passes(verdict, verdicts),
@@ -78,22 +42,16 @@ def assemble(outcome: CheckRecord, tree: Tree, options: Options, seen: Circumsta
         ratio_error=error,
         causes=(*causes_of_calls(outcome.facts), *outcome.explanation.causes),
         boundary=outcome.explanation.boundary,
-        coverage=(*outcome.coverage, *unjudged(blocks, outcome, where), *seen.coverage),
-        notes=seen.notes,
+        coverage=(*outcome.coverage, *unseen),
         settings=tuple(measured.setting.name for measured in outcome.measured),
-        evaluations=seen.spent.evaluations,
-        gradient_evaluations=seen.spent.gradient_evaluations,
         loss=outcome.facts.loss,
         seed=options.seed,
         effort=options.effort,
         tolerance=options.tolerance,
-        step=seen.step,
-        rows=seen.rows.rows,
-        batch_rows=seen.rows.total,
+        rows=rows.rows,
+        batch_rows=rows.total,
         whole_batch=outcome.whole_batch,
-        textbook_ratio=textbook,
-        seconds=seen.spent.seconds,
-        call=seen.call,
+        textbook_ratio=_textbook_ratio(outcome.measured),
     )
 
 
@@ -106,6 +64,8 @@ def _block(name: str, leaf: Any, outcome: CheckRecord) -> BlockReport:
     plain = [(m.gradients[name], m.textbook[name]) for m in outcome.measured if name in m.textbook]
     gradient = measured.gradients.get(name) if measured else None
     location = outcome.explanation.locations.get(name)
+    untested = decisive.verdict is Verdict.UNTESTED
+    idle = idle_part(outcome.gradients_of(name)) if untested else None
     return BlockReport(
         name,
         array.shape,
@@ -113,7 +73,7 @@ def _block(name: str, leaf: Any, outcome: CheckRecord) -> BlockReport:
         decisive.verdict,
         ratio=decisive.ratio,
         ratio_error=decisive.ratio_error,
-        sentence=decisive.note + _idle(decisive, outcome.gradients_of(name)),
+        sentence=decisive.note + (f" ({idle} have zero gradient)" if idle else ""),
         worst=_worst(evidence, array.shape, location) if evidence else None,
         where=outcome.explanation.where.get(name)
         or (measured.judgements[name].where if measured else None),
@@ -126,12 +86,6 @@ def _block(name: str, leaf: Any, outcome: CheckRecord) -> BlockReport:
         else None,
         wrong_parts=_wrong_parts(location) if location else (),
     )
-
-
-def _idle(finding: Finding, gradients: list[Array]) -> str:
-    """Of an untested block: how much of its gradient is zero to the bit."""
-    idle = idle_part(gradients) if finding.verdict is Verdict.UNTESTED else None
-    return f" ({idle} have zero gradient)" if idle else ""
 
 
 def _worst(

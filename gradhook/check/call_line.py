@@ -27,11 +27,7 @@ SEARCHED_ENTRIES = 1000
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The names that are visible where a check was called.
-
-    Args:
-        names: What each stands for.
-    """
+    """The names that are visible where a check was called, and what each stands for."""
 
     names: Mapping[str, Any]
 
@@ -104,14 +100,9 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class CallLine:
-    """What a check was asked for.
+    """What a check was asked for, and where.
 
-    Args:
-        objective: The first argument, as it was given.
-        parameters: The second, ``None`` if the objective has its own.
-        batch: What the functions take besides.
-        scope: The names visible there.
-        known: Names that were found before, by argument, for what is visible no more.
+    ``known`` are names that were found before, by argument, for what is visible no more.
     """
 
     objective: Any

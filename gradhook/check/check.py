@@ -14,19 +14,17 @@ from typing import Any, Unpack
 import numpy as np
 
 from gradhook._types import nearest_name
-from gradhook.check.assemble import Circumstances, Spent, assemble
+from gradhook.check.assemble import assemble
 from gradhook.check.call_line import CallLine, Scope
-from gradhook.check.coverage import unexercised
 from gradhook.check.faults import is_users, own_faults, without_own_frames
 from gradhook.check.guarded import GuardedCheck
-from gradhook.check.reading import Read, read
-from gradhook.check.record import CheckRecord
+from gradhook.check.reading import read
 from gradhook.errors import NestedCheckError, OptionError, warn
 from gradhook.objective.answers import misplaced_batch
 from gradhook.objective.batch import as_batch
 from gradhook.objective.objective import Objective
 from gradhook.objective.parameters import Tree
-from gradhook.options import BatchKeywords, Options, ProgressLike, shows_options
+from gradhook.options import BatchKeywords, Options, shows_options
 from gradhook.report import Report
 
 __all__ = ["check", "check_gradients"]
@@ -115,22 +113,9 @@ def check_gradients(
 
 
 def check(
-    objective: Objective,
-    options: Options,
-    batch: Any,
-    *,
-    step: int | None = None,
-    call: str = "",
+    objective: Objective, options: Options, batch: Any, *, step: int | None = None, call: str = ""
 ) -> Report:
-    """``check_gradients`` with everything already read.
-
-    Args:
-        objective: What is checked.
-        options: How.
-        batch: What its functions take besides the parameters, a tuple or a mapping.
-        step: The training step, if any.
-        call: The line of code that repeats the check.
-    """
+    """``check_gradients`` with everything already read, and the line of code that repeats it."""
     __tracebackhide__ = True
     try:
         return _made(objective, options, batch, step, call)
@@ -140,11 +125,7 @@ def check(
 
 
 def _made(
-    objective: Objective,
-    options: Options,
-    batch: Any,
-    step: int | None,
-    call: str,
+    objective: Objective, options: Options, batch: Any, step: int | None, call: str
 ) -> Report:
     started = time.perf_counter()
     # A number too large for float64 is infinite in a report, and no reason to warn on the way.
@@ -157,59 +138,35 @@ def _made(
             with own_faults(but=lambda error: error is run.user_error or is_users(error)):
                 outcome = run.made()
         with own_faults():
-            report = _report(outcome, run, given, options, started, step, call)
-            if given.objective.reading is not None and not report.passed:
-                kinds = frozenset(cause.kind for cause in report.causes)
-                report = replace(report, notes=(*report.notes, *given.objective.reading(kinds)))
-            return report
-
-
-def _report(
-    outcome: CheckRecord,
-    run: GuardedCheck,
-    given: Read,
-    options: Options,
-    started: float,
-    step: int | None,
-    call: str,
-) -> Report:
-    tree = given.tree
-    spent = Spent(
-        run.evaluations + given.runs,
-        run.gradient_evaluations + given.runs,
-        time.perf_counter() - started,
-    )
-    seen = Circumstances(
-        spent,
-        step=step,
-        rows=run.rows,
-        notes=tuple(run.notes),
-        coverage=unexercised(
-            outcome, run.rows, {name: np.asarray(leaf) for name, leaf in tree.blocks.items()}
-        ),
-        call=call,
-    )
-    return assemble(outcome, tree, options, seen)
+            report = assemble(outcome, given.tree, options, run.rows)
+            notes, reading = run.notes, given.objective.reading
+            if reading is not None and not report.passed:
+                notes += reading(frozenset(cause.kind for cause in report.causes))
+            return replace(
+                report,
+                notes=tuple(notes),
+                evaluations=run.evaluations + given.runs,
+                gradient_evaluations=run.gradient_evaluations + given.runs,
+                seconds=time.perf_counter() - started,
+                step=step,
+                call=call,
+            )
 
 
 def _with_block_names(options: Options, tree: Tree) -> Options:
     """The options with the names of blocks for those of parameters, of which several may be one."""
-    known = list(tree.blocks)
+    known, named = list(tree.blocks), {}
     for what in ("fixed", "layers"):
-        given = getattr(options, what)
-        if not given:
-            continue
+        given = getattr(options, what) or ()
         for name in given:
             if tree.block_of(name) not in known:
                 hint = nearest_name(str(name), [*known, *tree.leaves]) or "."
                 raise OptionError(
                     f"{what} names {name!r}, which is no block{hint} Blocks: {', '.join(known)}"
                 )
-        named = tuple(dict.fromkeys(tree.block_of(name) for name in given))
-        options = (
-            replace(options, fixed=named) if what == "fixed" else replace(options, layers=named)
-        )
-    return options
+        if given:
+            named[what] = tuple(dict.fromkeys(tree.block_of(name) for name in given))
+    return replace(options, **named)  # type: ignore[arg-type]  # of the two fields alone
 
 
 @contextlib.contextmanager
@@ -237,36 +194,33 @@ def _identity(thing: Any) -> tuple[int, ...]:
 
 @contextlib.contextmanager
 def _shown(progress: Any) -> Iterator[Callable[[], object]]:
-    """Show progress while a block runs; gives the function to call after each evaluation."""
+    """Show progress while a block runs; gives the function to call after each evaluation.
+
+    A display that fails is dropped, with a warning.
+    """
     if progress is False:
         yield lambda: None
         return
     if progress is None or progress is True:
         # Drawing is a sink's business; the name is looked up only when a bar is asked for.
         progress = importlib.import_module("gradhook.sinks").Progress()
-    bar = _Bar(progress)
-    bar.tell(progress.start, None, "gradient check")
-    try:
-        yield lambda: bar.tell(progress.advance)
-    finally:
-        bar.tell(progress.close)
+    works = True
 
-
-class _Bar:
-    """A progress display that is dropped, with a warning, as soon as it fails."""
-
-    def __init__(self, progress: ProgressLike) -> None:
-        self._name = type(progress).__name__
-        self._works = True
-
-    def tell(self, method: Callable[..., object], *arguments: Any) -> None:
-        if not self._works:
+    def tell(method: Callable[..., object], *arguments: Any) -> None:
+        nonlocal works
+        if not works:
             return
         try:
             method(*arguments)
         except Exception as error:  # an observer must not stop what it observes
-            self._works = False
+            works = False
             warn(
-                f"the progress display {self._name} failed ({type(error).__name__}: {error}) and "
-                "is dropped"
+                f"the progress display {type(progress).__name__} failed "
+                f"({type(error).__name__}: {error}) and is dropped"
             )
+
+    tell(progress.start, None, "gradient check")
+    try:
+        yield lambda: tell(progress.advance)
+    finally:
+        tell(progress.close)

@@ -23,13 +23,7 @@ __all__ = ["Idle", "idle_part", "remarks", "unexercised", "unjudged"]
 
 
 def unexercised(outcome: CheckRecord, rows: Rows, arrays: dict[str, Array]) -> tuple[str, ...]:
-    """Sentences on what the rows and the point leave unseen.
-
-    Args:
-        outcome: What was measured.
-        rows: The rows checked.
-        arrays: The parameters at the current point, by name.
-    """
+    """Sentences on what the rows and the current point leave unseen."""
     sentences = []
     if rows.count == 1:
         sentences.append("one sample: a sum and a mean over the batch cannot be told apart")
@@ -40,13 +34,7 @@ def unexercised(outcome: CheckRecord, rows: Rows, arrays: dict[str, Array]) -> t
 
 
 def unjudged(blocks: Mapping[str, BlockReport], outcome: CheckRecord, where: str) -> list[str]:
-    """Sentences on the blocks, settings and units that could not be judged.
-
-    Args:
-        blocks: What is said of each block.
-        outcome: What was measured.
-        where: Where it was measured, in words.
-    """
+    """Sentences on the blocks, settings and units that could not be judged ``where`` it was."""
     sentences = []
     for name, block in blocks.items():
         sentences += unjudged_sentences(block)
@@ -78,17 +66,14 @@ def _unrepeated(outcome: CheckRecord, rows: Rows) -> list[str]:
 
 def _special_values(arrays: dict[str, Array]) -> list[str]:
     """Blocks whose values hide a factor or a term, where only the current point was checked."""
-    zero = [name for name, a in arrays.items() if a.size and not a.any()]
-    one = [name for name, a in arrays.items() if a.size and bool((a == 1).all())]
     sentences = []
-    if zero:
-        sentences.append(
-            f"{', '.join(zero)} all zero here: terms that they multiply were not exercised"
-        )
-    if one:
-        sentences.append(
-            f"{', '.join(one)} all one here: a factor forgotten or squared would go unseen"
-        )
+    for value, said in (
+        (0, "all zero here: terms that they multiply were not exercised"),
+        (1, "all one here: a factor forgotten or squared would go unseen"),
+    ):
+        names = [name for name, a in arrays.items() if a.size and bool((a == value).all())]
+        if names:
+            sentences.append(f"{', '.join(names)} {said}")
     return sentences
 
 
@@ -98,13 +83,7 @@ WORTH_SAYING = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Idle:
-    """Slices of a block whose gradient is zero.
-
-    Args:
-        count: How many.
-        total: Of how many.
-        what: What a slice is called.
-    """
+    """How many slices of a block have a gradient of zero, of how many, and what they are called."""
 
     count: int
     total: int
@@ -122,9 +101,6 @@ class Idle:
 
 def idle_part(gradients: Sequence[Array]) -> Idle | None:
     """Slices along the first or the last axis whose gradient is zero to the bit, wherever measured.
-
-    Args:
-        gradients: The block's analytic gradient in every setting, all of one shape.
 
     Returns:
         The axis with the larger share; ``None`` below ``WORTH_SAYING``.
@@ -160,15 +136,7 @@ def _name(axis: int, ndim: int) -> str:
 def remarks(
     outcome: CheckRecord, evaluator: Evaluator, rows: Rows, whole: Batch, keywords: Iterable[str]
 ) -> list[str]:
-    """Return the remarks on one check.
-
-    Args:
-        outcome: What the session found.
-        evaluator: What made the calls.
-        rows: The rows drawn.
-        whole: The batch that they were drawn from.
-        keywords: Names of the functions' keywords that no switch turns.
-    """
+    """What a reader must know before the verdict; no switch turns the ``keywords``."""
     return [
         *outcome.notes,
         *_on_repeating(outcome, evaluator, keywords),

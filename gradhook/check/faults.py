@@ -13,21 +13,14 @@ from collections.abc import Callable, Iterator
 
 from gradhook.check.generic_point import FlatError, UnreadError, UnusableRowsError
 from gradhook.errors import PACKAGE, GradCheckWarning, GradhookError, InternalError
-from gradhook.guard.neighbours import is_library
+from gradhook.guard.reach import is_library
 
 __all__ = ["is_users", "own_faults", "without_own_frames"]
 
 
 @contextlib.contextmanager
 def own_faults(but: Callable[[Exception], bool] = lambda error: False) -> Iterator[None]:
-    """Turn exceptions into an ``InternalError``, save those that say what they are.
-
-    Args:
-        but: Tells the user's own exceptions, which pass unchanged.
-
-    Raises:
-        InternalError: gradhook itself failed; the exception is its cause.
-    """
+    """Turn exceptions into an ``InternalError``, but for the user's and those that say why."""
     try:
         yield
     except (GradhookError, GradCheckWarning, UnreadError, FlatError, UnusableRowsError):

@@ -1,25 +1,33 @@
-"""Further settings at the generic point: what the main one cannot see.
+"""Further settings, at the generic point and at a second one: what the main one cannot see.
 
 With dropout off its own backward pass is never run, so it is run once with the mask frozen by
 common random numbers.  A large penalty masks a wrong data gradient, so the data term is looked at
 alone; a wrong penalty gradient hides behind a coefficient of 1e-4, so the penalty is scaled up
 until it weighs as much as the data.  Settings that can add nothing are skipped.
+
+Where a displacement happens to leave a unit dead, or a gate shut, another one opens it.  So a block
+that the generic point leaves UNTESTED is looked at once more, alone, at a second one, where every
+block is drawn anew and up to half of its scale away.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
+from gradhook._types import Array, Verdict
+from gradhook.evaluation.directions import Move
 from gradhook.evaluation.evaluator import Evaluator
+from gradhook.evaluation.points import generic, shrunk
 from gradhook.objective.switches import BoundSwitch
 from gradhook.options import Options
 from gradhook.probe.budget import Budget
-from gradhook.probe.measure import measure
+from gradhook.probe.measure import enter, measure
 from gradhook.probe.result import EarlierResults, SettingResult
 from gradhook.probe.setting import EnteredSetting, Setting, Switchboard, outside_domain
 
-__all__ = ["measure_further"]
+__all__ = ["measure_further", "measure_untested_again", "untested_blocks"]
 
 DOMINANT_SHARE = 10.0
 """Penalty over data term above which the penalty is turned off; below the inverse, scaled up."""
@@ -30,6 +38,13 @@ UNSEEN_SHARE = 1e-4
 BLIND_FACTOR = 1e3
 """Factor on a penalty that is lost in the rounding of the loss, and so known to be small only."""
 
+SPREAD = 0.5
+"""How far, in units of each scale, the second point lies at most."""
+
+SECOND_ATTEMPTS, EXPLODED = 3, 10.0
+"""Points tried, each a quarter as far as the one before, and how many times the loss at the first
+point, and its slope over all scales, one may have."""
+
 
 def measure_further(
     evaluator: Evaluator,
@@ -39,22 +54,15 @@ def measure_further(
     coverage: list[str],
     budget: Budget,
 ) -> list[SettingResult]:
-    """Measure the further settings at the main one's point.
+    """Measure the further settings at the main one's point, where the evaluator is.
 
-    Args:
-        evaluator: At the main setting's point.
-        board: The switches.
-        main: What the main setting gave.
-        options: The check's options.
-        coverage: Gets a sentence for each setting that could not be measured.
-        budget: What these settings and the current point may cost.
-
-    Returns:
-        The settings measured; the switches are back at the main setting's.
+    ``coverage`` gets a sentence for each that could not be measured, and the budget is that of
+    these settings and the current point.  In the end the switches are back at the main setting's.
     """
     settings: list[tuple[Setting, str, str]] = []
-    if evaluator.penalty is not None and main.prober.loss:
-        added = evaluator.penalty(evaluator.workspace.container(), evaluator.batch)
+    penalty = evaluator.calls.penalty
+    if penalty is not None and main.prober.loss:
+        added = penalty(evaluator.workspace.container(), evaluator.batch)
         share = abs(float(added) / main.prober.loss)
         if share < UNSEEN_SHARE:
             coverage.append(
@@ -128,3 +136,63 @@ def _penalty_settings(
         states = board.states(penalty={switch.name: factor})
         return [(replace(main.setting, name=name, switches=states), what, why)]
     return []
+
+
+def untested_blocks(main: SettingResult) -> list[str]:
+    """Blocks with elements that nothing in a setting exercised."""
+    return [
+        name
+        for name, judgement in main.judgements.items()
+        if judgement.finding.verdict is Verdict.UNTESTED and main.evidence[name].size
+    ]
+
+
+def measure_untested_again(
+    evaluator: Evaluator, main: SettingResult, options: Options
+) -> SettingResult | None:
+    """Measure blocks that the main setting leaves UNTESTED at a second generic point.
+
+    Returns:
+        The blocks that could be judged there; ``None`` if none could.
+    """
+    names = untested_blocks(main)
+    if not names:
+        return None
+    with evaluator.aside():
+        entered = _second_point(evaluator, main, options)
+        if entered is None:
+            return None
+        earlier = EarlierResults.of([main])
+        return measure(entered, options, names=names, earlier=earlier).judged_only()
+
+
+def _second_point(
+    evaluator: Evaluator, main: SettingResult, options: Options
+) -> EnteredSetting | None:
+    moves = _moves_anew(evaluator.workspace.arrays, main.setting.moves, options)
+    limit = EXPLODED * (abs(main.prober.loss) + main.prober.ordinary)
+    for attempt in range(SECOND_ATTEMPTS):
+        nearer = shrunk(moves, 4.0**-attempt) if attempt else moves
+        setting = replace(main.setting, name="second generic point", moves=nearer)
+        entered = enter(evaluator, setting, seed=options.seed + 606)
+        if entered is None or outside_domain(entered.loss, entered.gradients):
+            continue
+        if abs(entered.loss) <= limit:
+            return entered
+    return None
+
+
+def _moves_anew(
+    arrays: Mapping[str, Array], first: Mapping[str, Move], options: Options
+) -> dict[str, Move]:
+    """Displacements drawn anew, in the units and at the size of weights of the first point."""
+    drawn = generic(arrays, fixed=options.fixed, seed=options.seed + 606, spread=SPREAD)
+    return {
+        name: replace(
+            shrunk({name: move}, first[name].unit)[name],
+            factor=first[name].factor,
+            unit=first[name].unit,
+        )
+        for name, move in drawn.items()
+        if name in first
+    }

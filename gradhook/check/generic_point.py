@@ -8,6 +8,12 @@ falls the connection test: a loss that does not change by a bit when every param
 its gradient says that it should, works on something else than what it is given, which is the
 commonest first mistake and would otherwise look like a wrong gradient.  Where the gradient is zero
 as well the loss is flat, and nothing is wrong.
+
+A network trained to zero loss is judged where its loss has its ordinary size.  A softmax that is
+sure and right has a loss of zero to the bit and a gradient of 1e-20: rounding, of which nothing can
+be told.  With all weights smaller it is unsure again.  One loss at a quarter of the weights says
+whether the loss is tiny: where it is, weights go on being divided by 4, at most ``MOST_LOSSES``
+losses in all, until the loss settles at its ordinary size.
 """
 
 from __future__ import annotations
@@ -31,6 +37,7 @@ __all__ = [
     "GenericPoint",
     "UnreadError",
     "UnusableRowsError",
+    "at_ordinary_loss",
     "find_generic",
     "unread_blocks",
 ]
@@ -52,6 +59,19 @@ FAR_AWAY = (1.0, 100.0)
 READ_ROUNDINGS = 1e3
 """Multiples of a loss's rounding up to which a gradient says nothing of whether it is read."""
 
+FACTOR, MOST_LOSSES = 0.25, 5
+"""By what weights are multiplied from one loss to the next, and losses at most."""
+
+TINY_LOSS = 1e6
+"""A loss is tiny where the one at smaller weights exceeds it by this factor."""
+
+SETTLED, FEWEST = 10.0, 3
+"""Losses have settled where the last of at least so many is less than this multiple of the one
+before and more than its inverse of the first."""
+
+ORDINARY = 1e-3
+"""Share of the settled loss from which on a loss has its ordinary size."""
+
 
 class UnreadError(Exception):
     """The loss ignores its parameters; handled by the check, never seen by users."""
@@ -67,13 +87,7 @@ class UnusableRowsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class GenericPoint:
-    """A displaced point and what the functions give there.
-
-    Args:
-        moves: Displacements from the current point.
-        loss: The loss there.
-        gradients: The analytic gradients there.
-    """
+    """Displacements from the current point, and what the functions give there."""
 
     moves: dict[str, Move]
     loss: float
@@ -85,12 +99,7 @@ def find_generic(
 ) -> GenericPoint | None:
     """Find a generic point; ``None`` if there is none, or none is wanted.
 
-    Args:
-        evaluator: At the current point.
-        facts: Loss and gradients there.
-        fixed: Blocks that stay.
-        seed: Seed of the draw.
-        wanted: Whether the point is to be measured; otherwise only the connection is tested.
+    Where the point is not to be measured only the connection is tested.
 
     Raises:
         UnreadError: The loss does not move, although its gradient says that it should.
@@ -152,15 +161,11 @@ def _in_own_units(
         for k in range(LENGTHS_TRIED):
             unit = 8.0**-k
             nearer = {name: replace(shrunk({name: move}, unit)[name], unit=unit) if k else move}
-            evaluator.workspace.move(nearer)
-            try:
-                loss, gradients = evaluator.loss_and_gradients()
-            except Exception:  # outside the domain
-                continue
+            there = _point(evaluator, nearer)
             if (
-                not outside_domain(loss, gradients)
-                and abs(loss) <= limit
-                and not _vanishes(evaluator, facts, gradients)
+                there is not None
+                and abs(there.loss) <= limit
+                and not _vanishes(evaluator, facts, there.gradients)
             ):
                 found |= nearer
                 break
@@ -180,14 +185,7 @@ def _vanishes(evaluator: Evaluator, facts: SanityResult, gradients: Blocks) -> b
 def unread_blocks(
     evaluator: Evaluator, suspects: Sequence[str], facts: SanityResult, *, seed: int
 ) -> list[str]:
-    """Those blocks that move by their own size, and a hundred times as far, and move no loss.
-
-    Args:
-        evaluator: At any point; it is at the current one at the end.
-        suspects: Blocks whose gradient is not zero.
-        facts: The loss at the current point.
-        seed: Seed of the displacements.
-    """
+    """Those suspects that move by their own size, and a hundred times as far, and move no loss."""
     workspace = evaluator.workspace
     with evaluator.aside():
         workspace.move({})
@@ -198,17 +196,13 @@ def unread_blocks(
 
 
 def _refuse_unmoved(
-    evaluator: Evaluator,
-    facts: SanityResult,
-    fixed: Collection[str],
-    seed: int,
-    distances: Sequence[float] = FAR_AWAY,
+    evaluator: Evaluator, facts: SanityResult, fixed: Collection[str], seed: int
 ) -> None:
     """Say of a loss that a moderate step leaves alone what that means."""
     if not _should_move(evaluator, facts):
         evaluator.workspace.move({})
         raise FlatError
-    if not _moves_far_away(evaluator, facts, fixed, seed, distances):
+    if not _moves_far_away(evaluator, facts, fixed, seed):
         evaluator.workspace.move({})
         raise UnreadError
 
@@ -253,3 +247,50 @@ def _moves_far_away(
         except Exception:  # whatever it reads, it reads the parameters
             return True
     return False
+
+
+def at_ordinary_loss(
+    evaluator: Evaluator, point: GenericPoint | None, moves: Mapping[str, Move], current: float
+) -> GenericPoint | None:
+    """The generic point, or one with smaller weights where the loss is tiny at both points.
+
+    ``moves`` are the displacements to it, or those that led out of the domain, and ``current`` is
+    the loss at the current point.
+    """
+    largest = max(abs(current), abs(point.loss) if point else 0.0)
+    losses: list[float] = []
+    for count in range(1, MOST_LOSSES + 1):
+        evaluator.workspace.move(_scaled(moves, FACTOR**count))
+        try:
+            loss = abs(evaluator.loss())
+        except Exception:  # outside the domain there
+            loss = math.nan
+        # An infinite loss is one outside its domain, as of a parameter in a denominator.
+        losses.append(loss if math.isfinite(loss) else math.nan)
+        if count == 1 and point is not None and not losses[0] > TINY_LOSS * largest:
+            break
+        if count >= FEWEST and losses[0] / SETTLED < losses[-1] < SETTLED * losses[-2]:
+            break
+    # Of a loss that falls with the weights the first one, which explodes, was odd, and not tiny.
+    rises = len(losses) > 1 and losses[-1] > losses[0] / SETTLED
+    if rises and losses[-1] > TINY_LOSS * largest:
+        ordinary = next(k for k, loss in enumerate(losses, 1) if loss > ORDINARY * losses[-1])
+        found = _point(evaluator, _scaled(moves, FACTOR**ordinary))
+        if found is not None:
+            return found
+    if point is not None:
+        evaluator.workspace.move(point.moves)
+    return point
+
+
+def _scaled(moves: Mapping[str, Move], factor: float) -> dict[str, Move]:
+    return {name: replace(move, factor=move.factor * factor) for name, move in moves.items()}
+
+
+def _point(evaluator: Evaluator, moves: dict[str, Move]) -> GenericPoint | None:
+    evaluator.workspace.move(moves)
+    try:
+        loss, gradients = evaluator.loss_and_gradients()
+    except Exception:  # outside the domain for the gradients
+        return None
+    return None if outside_domain(loss, gradients) else GenericPoint(moves, loss, gradients)

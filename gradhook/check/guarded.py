@@ -2,6 +2,10 @@
 
 Everything that the check may disturb is saved first and put back in ``finally``, verified to the
 byte, before anything is said about what was found.
+
+Which blocks a gradient should move, of those that stand still between two checks, is asked under
+the same guard.  A gradient that is zero to rounding on the whole batch moves nothing: training has
+converged, or the batch had nothing to say.
 """
 
 from __future__ import annotations
@@ -14,17 +18,21 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
+from gradhook._types import Batch
 from gradhook.check.coverage import remarks
 from gradhook.check.faults import own_faults
 from gradhook.check.generic_point import UnreadError, UnusableRowsError
 from gradhook.check.plan import Plan
-from gradhook.check.reading import Read
+from gradhook.check.reading import Read, read
 from gradhook.check.record import CheckRecord
 from gradhook.errors import (
     GradientShapeError,
     LossTypeError,
     OptionError,
     ParameterError,
+    RestoreError,
     UnreadParametersError,
 )
 from gradhook.evaluation.containers import sole_mover
@@ -34,20 +42,26 @@ from gradhook.evaluation.workspace import Workspace
 from gradhook.guard.guard import Guard, put_back
 from gradhook.guard.reach import BUDGET
 from gradhook.guard.signals import held_signals
-from gradhook.objective.batch import Rows, columns_hint, passed_whole, upcast
-from gradhook.objective.binding import bind_switches, infer_switches, keywords_of
-from gradhook.objective.parameters import Tree
+from gradhook.objective.batch import columns_hint, passed_whole, upcast
+from gradhook.objective.objective import Objective
+from gradhook.objective.parameters import norm
 from gradhook.objective.penalties import split_penalty, sum_of
+from gradhook.objective.switches import bind_switches, infer_switches, keywords_of
 from gradhook.options import Options
 
-__all__ = ["GuardedCheck"]
+__all__ = ["GuardedCheck", "moving_blocks"]
 
 OF_ROWS = (GradientShapeError, LossTypeError)
 """What is wrong with the rows drawn and not with the functions, if the whole batch works."""
 
+STANDSTILL_ROUNDINGS = 1e4
+"""Multiples of the epsilon of a block's dtype, of the block's norm and of that of its gradient on a
+few rows, up to which the gradient of the whole batch is rounding, or an update is lost in the
+block's own."""
+
 
 class GuardedCheck:
-    """The guarded part of a check: what is set up, run and put back.
+    """What is set up, run and put back.
 
     Attributes:
         rows: The rows that were checked in the end.
@@ -61,17 +75,13 @@ class GuardedCheck:
         self,
         given: Read,
         options: Options,
-        advance: Callable[[], object],
-        step: int | None,
+        advance: Callable[[], object] = lambda: None,
+        step: int | None = None,
     ) -> None:
         self._given = given
-        self._objective = given.objective
         self._options = options
-        self._tree = given.tree
-        self._whole = given.batch
         self._advance = advance
         self._step = step
-        self._calls = given.calls
         self.rows = given.rows
         self.notes: list[str] = [*given.objective.notes]
         self.evaluations = 0
@@ -79,25 +89,20 @@ class GuardedCheck:
         self.user_error: Exception | None = None
 
     def made(self) -> CheckRecord:
-        """Make the check, on the first rows on which anything can be seen.
-
-        Raises:
-            OptionError: The method needs complex parameters, and the objective is in place.
-            UnreadParametersError: The loss does not read the parameters either way.
-        """
+        """Make the check, on the first rows on which anything can be seen."""
         try:
             return self._on_rows()
         except UnusableRowsError as error:
             why = f"on the {self._count} rows drawn first {error}"
         with contextlib.suppress(UnusableRowsError):
-            self.rows = self._drawn((self._options.seed, 1))
+            self.rows = self._given.drawn(self._options, (self._options.seed, 1))
             outcome = self._on_rows()
             self.notes.append(f"{why}: checked on others")
             return outcome
-        size, left = self._count, passed_whole(self.rows, self._whole)
-        self.rows = self._drawn(None)
+        size, left = self._count, passed_whole(self.rows, self._given.batch)
+        self.rows = self._given.drawn(self._options, None)
         outcome = self._on_rows()
-        hint = columns_hint(self._whole, self._options.sample_axis)
+        hint = columns_hint(self._given.batch, self._options.sample_axis)
         self.notes.append(
             f"{why}, and {size} others are no better: checked on the whole batch{hint}"
             + (f"; {left}" if left else "")
@@ -105,9 +110,15 @@ class GuardedCheck:
         return outcome
 
     def gradient_norms(self) -> Mapping[str, float]:
-        """The norms of the gradients at the current point, and nothing else of a check."""
-        in_place = not self._calls.takes_parameters
-        return self._guarded(in_place=in_place, act=Plan.first_gradients).facts.norms
+        """The norms of the gradients at the current point; nothing where they cannot be had."""
+        in_place = not self._given.calls.takes_parameters
+        try:
+            with np.errstate(all="ignore"):
+                return self._guarded(in_place=in_place, act=Plan.first_gradients).facts.norms
+        except RestoreError:
+            raise
+        except Exception:  # an observer stops nothing
+            return {}
 
     @property
     def _is_part(self) -> bool:
@@ -119,13 +130,9 @@ class GuardedCheck:
     def _count(self) -> int:
         return len(self.rows.rows or ())
 
-    def _drawn(self, seed: Any) -> Rows:
-        """Rows drawn from the batch; all of them for ``None``."""
-        return self._given.drawn(self._options, seed)
-
     def _on_rows(self) -> CheckRecord:
         """Make the check; functions that do not read their copies are tried in place."""
-        in_place = not self._calls.takes_parameters
+        in_place = not self._given.calls.takes_parameters
         is_complex = self._options.is_complex
         if in_place and is_complex:
             raise OptionError(
@@ -147,60 +154,51 @@ class GuardedCheck:
                 return outcome
         raise UnreadParametersError(
             "the loss does not change by a bit when every parameter moves: it does not read what "
-            "it is given. "
-            "Common reasons: it works on a copy made earlier, reads a dictionary that has since "
-            "been replaced, or was "
-            "built from other arrays. Make the loss read the parameters passed to it, or pass the "
-            "arrays that it reads, parameters=lambda: ... if they are rebound"
+            "it is given. Common reasons: it works on a copy made earlier, reads a dictionary that "
+            "has since been replaced, or was built from other arrays. Make the loss read the "
+            "parameters passed to it, or pass the arrays that it reads, parameters=lambda: ... if "
+            "they are rebound"
         )
 
     def _guarded(
         self, *, in_place: bool, act: Callable[[Plan], CheckRecord] = Plan.run
     ) -> CheckRecord:
-        objective, options = self._objective, self._options
+        given, options = self._given, self._options
+        objective, calls = given.objective, given.calls
         penalties, added = split_penalty(options.penalty)
-        by_position = 0 if self._calls.names else len(self._whole)
-        positional = by_position + self._calls.takes_parameters
+        by_position = 0 if calls.names else len(given.batch)
+        positional = by_position + calls.takes_parameters
+        functions, model = objective.functions, objective.model
         bind = functools.partial(
-            bind_switches,
-            functions=objective.functions,
-            model=objective.model,
-            positional=positional,
+            bind_switches, functions=functions, model=model, positional=positional
         )
         switches = [*bind(options.dropout, "dropout"), *bind(penalties, "penalty")]
-        turned = {*(switch.name for switch in switches), *self._calls.names}
-        names = keywords_of(objective.functions, positional)
-        free = [name for name in names if name not in turned]
-        batch, other = upcast(self.rows.batch), self.rows.other
-        penalty = sum_of(added, self._tree, self._calls.names) if added else None
-        roots = [
-            *objective.functions,
-            objective.model,
-            objective.roots,
-            self.rows.batch,
-            other,
-            self._whole,
-            added,
-            batch,
-        ]
+        turned = {*(switch.name for switch in switches), *calls.names}
+        free = [name for name in keywords_of(functions, positional) if name not in turned]
+        penalty = sum_of(added, given.tree, calls.names) if added else None
+        batch, batches = upcast(self.rows.batch), (self.rows.batch, self.rows.other, given.batch)
         evaluator = outcome = None
         try:
             # The mode comes before the snapshot: what it sets must survive every rewinding, and it
             # undoes that itself.
-            own = self._tree.leaves.values() if in_place else ()
+            own = list(given.tree.leaves.values()) if in_place else []
             with held_signals() as gate, sole_mover(own), _mode(options.evaluation_mode):
-                workspace = Workspace(self._tree, in_place=in_place)
+                workspace = Workspace(given.tree, in_place=in_place)
+                arrays = list(workspace.arrays.values()) if in_place else []
+                holders = [place.container for place in given.tree.places.values()]
                 with own_faults():
                     guard = Guard(
-                        roots,
+                        [*functions, model, objective.roots, *batches, added, batch],
                         named=[options.state],
-                        without=_looked_after(self._tree, workspace),
-                        moving=workspace.arrays.values() if in_place else (),
-                        budget=_budget(workspace),
+                        # The workspace puts these back itself.
+                        without=[*own, *arrays, *holders] if in_place else (),
+                        moving=arrays,
+                        # Besides, a gradient and two moments for each parameter.
+                        budget=max(BUDGET, 3 * sum(array.nbytes for array in arrays)),
                     )
                 try:
                     evaluator = Evaluator(
-                        replace(self._calls, penalty=penalty),
+                        replace(calls, penalty=penalty),
                         workspace,
                         guard,
                         batch,
@@ -213,7 +211,7 @@ class GuardedCheck:
                         options,
                         switches,
                         rows=self.rows,
-                        whole=self._whole,
+                        whole=given.batch,
                         free=infer_switches(free, bind),
                         part=self._is_part,
                     )
@@ -231,7 +229,7 @@ class GuardedCheck:
                 self.gradient_evaluations += evaluator.gradient_evaluations
         if outcome is None:
             raise OptionError("evaluation_mode= has swallowed an exception: let it pass")
-        self.notes += remarks(outcome, evaluator, self.rows, self._whole, free)
+        self.notes += remarks(outcome, evaluator, self.rows, given.batch, free)
         return outcome
 
     def _measured(self, evaluator: Evaluator, act: Callable[[], CheckRecord]) -> CheckRecord:
@@ -268,21 +266,6 @@ class GuardedCheck:
         )
 
 
-def _budget(workspace: Workspace) -> int:
-    """Bytes that copies of state may take: in place, a gradient and two moments per parameter."""
-    if not workspace.in_place:
-        return BUDGET
-    return max(BUDGET, 3 * sum(array.nbytes for array in workspace.arrays.values()))
-
-
-def _looked_after(tree: Tree, workspace: Workspace) -> list[Any]:
-    """What the workspace puts back itself: in place, the arrays and what holds them."""
-    if not workspace.in_place:
-        return []
-    holders = [place.container for place in tree.places.values()]
-    return [*tree.leaves.values(), *tree.blocks.values(), *holders]
-
-
 @contextlib.contextmanager
 def _mode(given: Any) -> Iterator[None]:
     if given is None:
@@ -296,3 +279,22 @@ def _mode(given: Any) -> Iterator[None]:
         )
     with entered:
         yield
+
+
+def moving_blocks(objective: Objective, options: Options, batch: Batch) -> set[str]:
+    """Names of the blocks whose gradient on the whole batch is more than rounding.
+
+    Nothing is left of the calls, as of a check; where one raises no block is named.
+    """
+    given = read(objective, options, batch)
+    whole, few = (
+        GuardedCheck(replace(given, rows=given.drawn(options, seed)), options).gradient_norms()
+        for seed in (None, options.seed)
+    )
+    arrays = {name: np.asarray(leaf) for name, leaf in given.tree.blocks.items()}
+    return {
+        name
+        for name, array in arrays.items()
+        if whole.get(name, 0.0)
+        > STANDSTILL_ROUNDINGS * np.finfo(array.dtype).eps * (norm(array) + few.get(name, 0.0))
+    }

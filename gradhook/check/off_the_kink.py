@@ -4,22 +4,36 @@ There a unit may sit exactly on a tie, where the loss has two slopes and the gra
 them, or lies between: nothing that right code could do would agree.  A step away, off every tie,
 it must.  Both sides are looked at, because a wrong branch that a tie sits on is taken on one of
 them only.
+
+Right a step away and wrong here is what a tie does.  It is also what a formula does that divides by
+a parameter which happens to be zero.  So it is excused probe by probe, and only with evidence:
+one-sided slopes that differ by the order of the mismatch, or operands that are equal to the bit.
+Elements among kinks are looked for one by one as far as the budget reaches, lest a smooth mistake
+hide behind a neighbour's kink.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from gradhook._types import MISMATCH, Verdict
-from gradhook.check.kink_evidence import KinkSearch
+import numpy as np
+
+from gradhook._types import MISMATCH, Array, Verdict
+from gradhook.diagnosis.branches.ties import look_for_ties
+from gradhook.evaluation.directions import Coordinate, Direction
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.points import mirrored, nearby, shrunk
 from gradhook.options import Options
-from gradhook.probe.budget import Budget
+from gradhook.probe.again import bends
+from gradhook.probe.block_evidence import directions_of
+from gradhook.probe.budget import SHORT_SEARCH, Budget
+from gradhook.probe.localise import locate
 from gradhook.probe.measure import enter, measure
 from gradhook.probe.result import EarlierResults, SettingResult
-from gradhook.probe.setting import Setting
+from gradhook.probe.setting import EnteredSetting
+from gradhook.verdict.evidence import Location, Norms, Probe, describe
 from gradhook.verdict.judge import Judgement, is_worse_here, judge_kink
 
 __all__ = ["measure_off_the_tie"]
@@ -27,6 +41,14 @@ __all__ = ["measure_off_the_tie"]
 NEARER = 1e-3
 """How much nearer is looked where a step away nothing could be told: of parameters far from zero, a
 share of their size may lie beyond everything that the loss reacts to."""
+
+ORDER = 0.1
+"""Half the difference of the one-sided slopes, as a share of the mismatch, from which on it is of
+the mismatch's order.  At one kink it is at least the mismatch; several may cancel in part."""
+
+TRACED = 5
+"""Elements that are traced at most where a smooth mistake is looked for among the kinks of a block,
+the most wrong ones first."""
 
 
 def measure_off_the_tie(
@@ -41,14 +63,8 @@ def measure_off_the_tie(
 ) -> SettingResult:
     """Measure mismatches of the current point again a step away; what that says counts.
 
-    Args:
-        evaluator: Calls the objective.
-        current: What was measured at the current point.
-        names: The blocks in doubt.
-        options: The check's options.
-        earlier: What other settings have found; steps learned at a tie would mislead.
-        budget: What looking for a smooth mistake among kinks may cost.
-        coverage: Takes up what could not be exercised.
+    It is held against what ``earlier`` settings have found, because steps learned at a tie would
+    mislead.  The budget is for looking for a smooth mistake among kinks.
 
     Returns:
         The current point's record, with these blocks judged anew.
@@ -75,9 +91,10 @@ def measure_off_the_tie(
             if not left:
                 break
             setting = replace(current.setting, name="a step off the current point", moves=side)
-            away = _measured(evaluator, setting, options, left, earlier)
-            if away is None:
+            entered = enter(evaluator, setting, seed=options.seed + 202)
+            if entered is None:
                 continue
+            away = measure(entered, options, names=left, earlier=earlier)
             retried.append(away)
             for name in left:
                 here = current.judgements[name]
@@ -88,15 +105,16 @@ def measure_off_the_tie(
                 if name not in judged or said.finding.verdict is not Verdict.INCONCLUSIVE:
                     judged[name] = said
             left = [n for n in left if judged[n].finding.verdict not in MISMATCH]
-    off = {name: _nearby(retried, name) for name in judged}
+    # What the last point a step away said of a block.
+    last = {name: there for away in retried for name, there in away.judgements.items()}
     alone = {
-        name: there
-        for name, there in off.items()
-        if judged[name].finding.verdict is Verdict.KINK
-        or (there.comparison.resolved and is_worse_here(current.judgements[name], there))
+        name: last[name]
+        for name, said in judged.items()
+        if said.finding.verdict is Verdict.KINK
+        or (last[name].comparison.resolved and is_worse_here(current.judgements[name], last[name]))
     }
     if alone:
-        judged |= KinkSearch(evaluator, current, options, earlier, budget).judged(alone)
+        judged |= _KinkSearch(evaluator, current, options, earlier, budget).judged(alone)
     if not retried:
         coverage.append(
             "a mismatch at these weights could not be measured again off a possible tie"
@@ -108,20 +126,152 @@ def measure_off_the_tie(
     return replace(current.judged_anew(judged), retried=tuple(retried))
 
 
-def _nearby(retried: Sequence[SettingResult], name: str) -> Judgement:
-    """What the last point a step away said of a block."""
-    return next(each.judgements[name] for each in reversed(retried) if name in each.judgements)
+@dataclass(frozen=True, slots=True)
+class _KinkSearch:
+    """Looks for evidence of kinks where blocks differ at the current point alone."""
+
+    evaluator: Evaluator
+    current: SettingResult
+    options: Options
+    earlier: EarlierResults
+    budget: Budget
+
+    def judged(self, nearby: Mapping[str, Judgement]) -> dict[str, Judgement]:
+        """Judge blocks by their evidence, given what was said of each a step away."""
+        gradients = self.current.gradients
+        doubtful = [n for n in nearby if n in gradients and self._unexcused(self.current, n)]
+        confirmed = self._confirmed(doubtful) if doubtful else None
+        found: dict[str, Judgement] = {}
+        for name, there in nearby.items():
+            here = self.current.judgements[name]
+            if confirmed is not None and name in confirmed.judgements:
+                here = confirmed.judgements[name]
+                if here.finding.verdict in MISMATCH:
+                    found[name] = self._traced(confirmed, name, there)
+                    continue
+            found[name] = here if self._bends(name) else self._among_kinks(name, there)
+        return found
+
+    def _bends(self, name: str) -> bool:
+        """Whether a block that is not judged here bends where it was said to have kinks."""
+        result = self.current
+        if result.judgements[name].finding.verdict in MISMATCH:
+            return False
+        result.setting.enter(self.evaluator)
+        return bends(result.prober, result.evidence[name])
+
+    def _unexcused(self, result: SettingResult, name: str) -> list[int]:
+        """Positions of the probes whose one-sided slopes do not explain their mismatch."""
+        evidence = result.evidence[name]
+        flagged = result.judgements[name].comparison.standing_out
+        return [k for k in flagged if _is_smooth(evidence.probes[k])]
+
+    def _confirmed(self, names: Sequence[str]) -> SettingResult:
+        """The same blocks measured along other directions, as thoroughly as elsewhere."""
+        current = self.current
+        current.setting.enter(self.evaluator)
+        entered = EnteredSetting(
+            self.evaluator,
+            current.setting,
+            self.options.seed + 404,
+            current.prober.loss,
+            current.gradients,
+        )
+        earlier = EarlierResults(self.earlier.like)
+        return measure(entered, self.options, names=names, earlier=earlier, confirm=True)
+
+    def _traced(self, result: SettingResult, name: str, there: Judgement) -> Judgement:
+        """Judge a block of which some probes are not excused by their one-sided slopes."""
+        here = result.judgements[name]
+        unexcused = self._unexcused(result, name)
+        if not unexcused:
+            return self._among_kinks(name, there)
+        evidence = result.evidence[name]
+        worst = max(unexcused, key=lambda k: abs(evidence.probes[k].residual))
+        direction = directions_of(result.prober, evidence)[worst]
+        said = judge_kink(here, there, self.options.tolerance, kink=self._kink(name, direction))
+        if said.finding.verdict not in MISMATCH:
+            return said
+        budget = Budget(lambda: self.evaluator.evaluations, SHORT_SEARCH)
+        location = self._search(result, name, budget)
+        return _located(said, location) if location.concentrated else said
+
+    def _kink(self, name: str, direction: Direction) -> bool | None:
+        scale = self.current.prober.scales[name]
+        ties = look_for_ties(self.evaluator, self.current.setting, name, direction, scale)
+        return True if ties.seen else False if ties.traceable else None
+
+    def _among_kinks(self, name: str, there: Judgement) -> Judgement:
+        """Judge a block that is excused as a whole: an element that is smooth and wrong is not."""
+        here, result = self.current.judgements[name], self.current
+        if name not in result.gradients or result.evidence[name].exact:
+            return judge_kink(here, there, self.options.tolerance)
+        budget = Budget(lambda: self.evaluator.evaluations, min(SHORT_SEARCH, self.budget.left / 2))
+        location = self._search(result, name, budget)
+        shape = result.prober.shape(name)
+        smooth = [item for item in location.elements.items() if _is_smooth(item[1])]
+        smooth.sort(key=lambda item: -abs(item[1].residual))
+        for where, probe in smooth[:TRACED]:
+            kink = self._kink(name, Coordinate(int(np.ravel_multi_index(where, shape))))
+            if kink is False:
+                alone = Location(
+                    name,
+                    shape,
+                    (tuple(slice(i, i + 1) for i in where),),
+                    Norms(abs(probe.residual), abs(probe.analytic), abs(probe.slope.value)),
+                    elements={where: probe},
+                )
+                said = judge_kink(here, there, self.options.tolerance, kink=False)
+                return _located(said, alone) if said.finding.verdict in MISMATCH else said
+        return judge_kink(here, there, self.options.tolerance)
+
+    def _search(self, result: SettingResult, name: str, budget: Budget) -> Location:
+        tolerance, evidence = self.options.tolerance, result.evidence[name]
+        result.setting.enter(self.evaluator)
+        alike = _alike(self.evaluator.workspace.arrays[name])
+        if alike.size <= budget.pairs:
+            return self._one_by_one(result, name, alike)
+        if any(probe.z > tolerance.resolved for probe in evidence.probes):
+            return locate(
+                result.prober,
+                evidence,
+                result.gradients[name],
+                resolved=tolerance.resolved,
+                rounding=tolerance.rounding,
+                budget=budget,
+                seed=self.options.seed + 505,
+            )
+        return Location(name, result.prober.shape(name), complete=False)
+
+    def _one_by_one(self, result: SettingResult, name: str, which: Array) -> Location:
+        """Elements that differ, of those given by their position in the block."""
+        prober, resolved, found = result.prober, self.options.tolerance.resolved, {}
+        shape, wanted = prober.shape(name), self.options.tolerance.fail * prober.norms[name]
+        for index in map(int, which):
+            parts = [(name, Coordinate(index), 1.0)]
+            probe = prober.along(parts, share=1 / math.prod(shape), wanted=wanted)
+            if probe.z > resolved:
+                found[tuple(int(i) for i in np.unravel_index(index, shape))] = probe
+        return Location(name, shape, elements=found, complete=False)
 
 
-def _measured(
-    evaluator: Evaluator,
-    setting: Setting,
-    options: Options,
-    names: list[str],
-    earlier: EarlierResults,
-) -> SettingResult | None:
-    """Some blocks measured in a setting; ``None`` outside the loss's domain."""
-    entered = enter(evaluator, setting, seed=options.seed + 202)
-    if entered is None:
-        return None
-    return measure(entered, options, names=names, earlier=earlier)
+def _located(said: Judgement, location: Location) -> Judgement:
+    """The same, with the part that is wrong."""
+    where = describe(location)
+    finding = replace(said.finding, note=f"{where} {said.finding.note}")
+    return replace(said, finding=finding, where=where, location=location)
+
+
+def _alike(values: Array) -> Array:
+    """Positions of the elements that hold the block's commonest value; all where none is alike.
+
+    What is special about a point is that several elements are zero there, or all of them equal.
+    """
+    numbers, counts = np.unique(values, return_counts=True)
+    alike = values == numbers[counts.argmax()] if counts.max() > 1 else np.ones(values.shape)
+    return np.flatnonzero(alike)
+
+
+def _is_smooth(probe: Probe) -> bool:
+    """Whether the one-sided slopes differ by less than the order of the mismatch."""
+    return abs(probe.slope.gap) < ORDER * abs(probe.residual)

@@ -13,10 +13,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gradhook._types import MISMATCH, Batch
-from gradhook.check.further_settings import measure_further
+from gradhook.check.further_settings import measure_further, measure_untested_again
 from gradhook.check.generic_point import (
     FlatError,
     UnusableRowsError,
+    at_ordinary_loss,
     find_generic,
     unread_blocks,
 )
@@ -30,10 +31,7 @@ from gradhook.check.sanity import (
     call_with_gradients,
     findings_of_calls,
 )
-from gradhook.check.saturation import at_ordinary_loss
-from gradhook.check.second_point import measure_untested_again
 from gradhook.check.whole_batch import BatchAnswer, WholeBatch, merged
-from gradhook.evaluation.directions import Move
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.points import generic
 from gradhook.objective.batch import Rows, upcast
@@ -51,14 +49,8 @@ __all__ = ["Plan"]
 class Plan:
     """Runs the settings of one check.
 
-    Args:
-        evaluator: Calls the objective on the rows drawn.
-        options: The check's options.
-        switches: Every switch, tied to what it turns.
-        rows: The rows drawn.
-        whole: The batch that they were drawn from.
-        free: Switches that the user did not name, for experiments after a mismatch.
-        part: Whether these are some rows of a batch, and others may do where these show nothing.
+    Besides every switch it is given those that the user did not name (``free``), for experiments
+    after a mismatch, and whether other rows may do where these show nothing (``part``).
     """
 
     def __init__(
@@ -73,17 +65,21 @@ class Plan:
         part: bool = False,
     ) -> None:
         self._evaluator = evaluator
-        self._batch_rows = 0 if rows.rows is None else rows.total or 0
         self._free = free
         self._options = options
         self._other = None if rows.other is None else upcast(rows.other)
-        self._rows = len(rows.rows or ())
-        self._whole = None if rows.rows is None else whole
+        self._whole: WholeBatch | None = None
+        if rows.rows is not None:
+            count, total = len(rows.rows), rows.total or 0
+            self._whole = WholeBatch(evaluator, options, whole, count, total)
         self._part = part
         self._board = Switchboard.of(switches)
         self._points = tuple(options.points or ("generic", "current"))
-        blocks = len(evaluator.workspace.arrays)
-        self._budget = Budget.of_check(lambda: evaluator.evaluations, blocks)
+        self._budget = self._whole_budget()
+
+    def _whole_budget(self) -> Budget:
+        evaluator = self._evaluator
+        return Budget.of_check(lambda: evaluator.evaluations, len(evaluator.workspace.names))
 
     def run(self) -> CheckRecord:
         """Make the check.
@@ -112,10 +108,6 @@ class Plan:
             outcome.facts = facts = call_with_gradients(self._evaluator, facts, tolerance)
         if self._part and not all(map(math.isfinite, facts.norms.values())):
             raise UnusableRowsError("a gradient is not finite")
-        if facts.writes_parameters:
-            self._evaluator.writes.undo = True
-            for name in facts.writes_parameters:
-                self._evaluator.workspace.write(name)
         quick = self._options.effort == "quick"
         if not quick:
             outcome.facts = facts = call_gradients_again(
@@ -149,7 +141,7 @@ class Plan:
                 self._options,
                 self._free,
                 outcome.coverage,
-                self._batch_rows,
+                self._whole.total if self._whole else 0,
             )
 
     def first_gradients(self) -> CheckRecord:
@@ -213,16 +205,11 @@ class Plan:
         if "current" in self._points and not (quick and outcome.measured):
             self._measure_current(outcome)
 
-    def _held_against_the_batch(self, outcome: CheckRecord, batch: Batch) -> CheckRecord:
+    def _held_against_the_batch(self, outcome: CheckRecord, whole: WholeBatch) -> CheckRecord:
         """What the rows said held against the whole batch, which has the last word."""
         if not (outcome.measured and outcome.measured[0].setting.moves):
             return outcome
-        main = outcome.measured[0]
-        evaluator = self._evaluator
-        copied = outcome.facts.writes_batch
-        whole = WholeBatch(
-            evaluator, self._options, batch, self._rows, total=self._batch_rows, copied=copied
-        )
+        main, evaluator = outcome.measured[0], self._evaluator
         with evaluator.aside():
             told = whole.untested(outcome.measured)
             answer = whole.ask(main, outcome.coverage)
@@ -251,9 +238,7 @@ class Plan:
         facts = replace(outcome.facts, loss=evaluator.loss(), gradients={}, disagreement=0.0)
         facts = call_with_gradients(evaluator, facts, tolerance)
         every = CheckRecord(facts, coverage=outcome.coverage, notes=outcome.notes)
-        self._budget = Budget.of_check(
-            lambda: evaluator.evaluations, len(evaluator.workspace.arrays)
-        )
+        self._budget = self._whole_budget()
         self._measure_settings(every)
         return every
 
@@ -268,7 +253,8 @@ class Plan:
         except FlatError:
             point, flat = None, True
         if wanted and options.effort != "quick":
-            moves = point.moves if point else self._displacements()
+            arrays, fixed = evaluator.workspace.arrays, options.fixed
+            moves = point.moves if point else generic(arrays, fixed=fixed, seed=options.seed)
             point = at_ordinary_loss(evaluator, point, moves, outcome.facts.loss)
         if flat and point is None:
             if self._part:
@@ -299,10 +285,6 @@ class Plan:
             outcome.measured += measure_further(
                 evaluator, self._board, main, options, outcome.coverage, self._budget
             )
-
-    def _displacements(self) -> dict[str, Move]:
-        arrays, options = self._evaluator.workspace.arrays, self._options
-        return generic(arrays, fixed=options.fixed, seed=options.seed)
 
     def _why_no_generic_point(self) -> str:
         arrays = self._evaluator.workspace.arrays

@@ -31,15 +31,9 @@ __all__ = ["Read", "present_parameters", "read"]
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What a check works with.
+    """What a check works with: the parameters as they are now, and the whole batch.
 
-    Args:
-        objective: The objective, with the parameters as they are now.
-        tree: Its parameters.
-        calls: How its functions are called.
-        batch: The whole batch.
-        rows: The rows drawn.
-        runs: Calls made to find the weights.
+    ``runs`` counts the calls made to find the weights.
     """
 
     objective: Objective
@@ -55,17 +49,7 @@ class Read:
 
 
 def read(objective: Objective, options: Options, batch: Any) -> Read:
-    """Read what was passed.
-
-    Args:
-        objective: As recognised.
-        options: The check's options.
-        batch: A tuple or a mapping.
-
-    Raises:
-        GradhookError: It cannot be checked; the message says what, where and the remedy.
-        Exception: Whatever a run raises that is to find the weights.
-    """
+    """Read what was passed; runs that are to find the weights may raise."""
     __tracebackhide__ = True
     items, names = objective.arguments(batch)
     parameters = present_parameters(objective)

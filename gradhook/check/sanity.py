@@ -151,16 +151,11 @@ def call_gradients_again(
     other: Batch | None,
     tolerance: Tolerance,
     *,
-    again: Returned | None = None,
+    again: Returned | None,
 ) -> SanityResult:
     """The gradients a second time without putting state back, and again after another batch.
 
-    Args:
-        evaluator: At the current point.
-        facts: What the first calls told.
-        other: Other rows.
-        tolerance: The constants of judging.
-        again: What the second call returned, if it has been made.
+    ``again`` is what the second call returned, if it has been made.
     """
     first = facts.sketches
     loss, second = again or _sketched(evaluator)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gradhook._types import MISMATCH, Batch, Verdict
+from gradhook.check.further_settings import untested_blocks
 from gradhook.check.record import CheckRecord
 from gradhook.errors import GradhookError
 from gradhook.evaluation.evaluator import Evaluator
@@ -57,38 +58,23 @@ class BatchAnswer(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class WholeBatch:
-    """The batch that the rows were drawn from.
-
-    Args:
-        evaluator: Calls the objective.
-        options: The check's options.
-        batch: The whole batch.
-        rows: How many rows were drawn.
-        total: How many the batch holds; 0 where that is not known.
-        copied: Whether the functions write to a batch, so that they get a copy.
-    """
+    """The batch that so many rows were drawn from, of ``total``; 0 where that is not known."""
 
     evaluator: Evaluator
     options: Options
     batch: Batch
     rows: int
-    total: int = 0
-    copied: bool = False
+    total: int
 
     def every_row(self) -> Batch:
-        """The whole batch, as the functions get it."""
+        """The whole batch, as the functions get it: a copy where they write to it."""
         batch = upcast(self.batch)
-        if not self.copied:
+        if not self.evaluator.writes.batch:
             return batch
         return tuple(map_leaves(item, copy.copy) for item in batch)
 
     def ask(self, main: SettingResult, coverage: list[str]) -> BatchAnswer:
-        """Make one joint probe of all blocks on the whole batch, at the main setting's point.
-
-        Args:
-            main: What the rows said at the main setting.
-            coverage: Gets a sentence where the probe cannot tell.
-        """
+        """Make one joint probe of all blocks on the whole batch, at the main setting's point."""
         entered = self._entered(main, most=MOST_ROWS)
         why = "the functions raise, or give NaN, on the whole batch at the point that was checked"
         if entered is not None:
@@ -104,11 +90,7 @@ class WholeBatch:
     def untested(self, measured: list[SettingResult]) -> SettingResult | None:
         """Measure blocks that the rows leave UNTESTED on the whole batch; ``None`` if none is."""
         main = measured[0]
-        names = [
-            name
-            for name, judgement in main.judgements.items()
-            if judgement.finding.verdict is Verdict.UNTESTED and main.evidence[name].size
-        ]
+        names = untested_blocks(main)
         entered = self._entered(main) if names else None
         if entered is None:
             return None
@@ -171,33 +153,22 @@ class WholeBatch:
 
 
 def merged(rows: CheckRecord, every: CheckRecord, whole: WholeBatch) -> CheckRecord:
-    """What a check on every row says; blocks that it cannot judge keep what the rows said.
-
-    Args:
-        rows: The record of the rows drawn.
-        every: The record of the check made again.
-        whole: The batch.
-    """
-    names = whole.evaluator.workspace.names
+    """What a check on every row says; blocks that it cannot judge keep what the rows said."""
+    count, of = whole.rows, f" of {whole.total}" if whole.total else ""
     taken_back, found = [], []
-    for name in names:
-        before, now = rows.verdict_of(name), every.verdict_of(name)
+    for name in whole.evaluator.workspace.names:
+        before, now, why = rows.verdict_of(name), every.verdict_of(name), ""
         if now is Verdict.INCONCLUSIVE and before is not now:
-            every.kept[name] = rows.findings_of(name)
-            every.notes.append(
-                f"{name}: the whole batch is too coarse to judge it; judged on {whole.rows} rows"
-            )
+            why = f"the whole batch is too coarse to judge it; judged on {count} rows"
         elif before in MISMATCH and now is Verdict.PASS and not _is_sharper(rows, every, name):
-            every.kept[name] = rows.findings_of(name)
-            every.notes.append(
-                f"{name}: wrong on {whole.rows} rows; the whole batch is seen too coarsely to take "
-                "that back"
-            )
+            why = f"wrong on {count} rows; the whole batch is seen too coarsely to take that back"
         elif before in MISMATCH and now not in MISMATCH:
             taken_back.append(name)
         elif now in MISMATCH and before not in MISMATCH:
             found.append(name)
-    count, of = whole.rows, f" of {whole.total}" if whole.total else ""
+        if why:
+            every.kept[name] = rows.findings_of(name)
+            every.notes.append(f"{name}: {why}")
     if taken_back:
         every.notes.append(
             f"{', '.join(taken_back)}: right on the whole batch{of}, wrong on {count} rows of it: "

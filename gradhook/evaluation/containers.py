@@ -15,8 +15,7 @@ import numpy as np
 
 from gradhook._types import with_article
 from gradhook.errors import NestedCheckError, ParameterError
-from gradhook.guard.objects import save_container
-from gradhook.guard.saved import Saved
+from gradhook.guard.objects import Saved, save_container
 from gradhook.objective.parameters import Place, Tree, each_container
 from gradhook.objective.shared_memory import overlaps_itself
 
@@ -27,11 +26,7 @@ _moved: dict[int, object] = {}
 
 
 class Holders:
-    """The containers of the leaves of a tree, and the containers of these.
-
-    Args:
-        tree: The user's parameters.
-    """
+    """The containers of the leaves of a tree, and the containers of these."""
 
     def __init__(self, tree: Tree) -> None:
         self._root = tree.root
@@ -93,9 +88,6 @@ def sole_mover(leaves: Iterable[Any]) -> Iterator[None]:
 
     A second check would take the displaced values of the first for the user's own, and put those
     back.
-
-    Raises:
-        NestedCheckError: Another check is moving it.
     """
     me = object()
     owners = {id(_owner(leaf)) for leaf in leaves}
@@ -114,12 +106,7 @@ def sole_mover(leaves: Iterable[Any]) -> Iterator[None]:
 
 
 def refuse_unwritable(tree: Tree) -> None:
-    """Refuse parameters that cannot be written to where they are.
-
-    Raises:
-        ParameterError: An array is not a writable ``numpy.ndarray``, or overlaps itself or others
-            in a way that no view spans.
-    """
+    """Refuse parameters that cannot be written to where they are."""
     for name, leaf in tree.leaves.items():
         if not isinstance(leaf, np.ndarray):
             raise ParameterError(

@@ -4,10 +4,23 @@ Both are streams of random bytes seen through a table of 256 numbers.  A stream 
 seed wherever it is read, so that neither costs memory, however large the block.  A direction can be
 restricted to a box of the block: what it measures there and elsewhere adds up to what it measured
 before.
+
+Short streams are what a generator gives.  A long one would cost more to make, and to look up in a
+table, than the loss costs to evaluate, so it may be laid out from a pool: 32,768 random bytes,
+looked up once.  Every chunk of the stream is a run of the pool that begins at a place of its own,
+with the top bit of all its bytes turned or not.  Numbers that stand for bytes are then read from
+the pool as they are, at the speed of memory.
+
+The bytes are as random as a direction needs.  Two elements in one chunk are drawn apart; of two in
+different chunks the top bits, which are the signs of a two-sided direction, are independent, so
+``E v_i v_j = 0`` and ``E ⟨v, r⟩² = ‖r‖²`` hold as for bytes drawn one by one, and runs begin
+anywhere, so that hardly any pattern in a residual meets the same bytes again.  Where that would
+matter, as between the rows of a matrix that was zero, a stream is drawn throughout.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,9 +29,9 @@ from typing import Literal
 import numpy as np
 
 from gradhook._types import Array, Box
-from gradhook.evaluation.random_bytes import CHUNK, Stream, in_chunks, looked_up
 
 __all__ = [
+    "CHUNK",
     "ONE_SIDED",
     "TABLE",
     "Coordinate",
@@ -26,6 +39,7 @@ __all__ = [
     "Move",
     "Part",
     "RandomDirection",
+    "Stream",
     "codes_inside",
     "cut",
     "masked",
@@ -36,6 +50,78 @@ __all__ = [
     "within",
     "without",
 ]
+
+
+CHUNK = 1 << 14
+"""Elements written at a time: source, target and two runs of a pool are half a megabyte of float64,
+which stays in a processor's own cache, and each call takes longer than Python needs to make it."""
+
+POOL = 2 * CHUNK
+"""Bytes in a pool."""
+
+LONG = 1 << 17
+"""Bytes from which on a stream is laid out from a pool; up to there that saves nothing."""
+
+TURNED = np.uint8(0x80)
+"""The top bit of a byte."""
+
+SHORT_STREAM, REMEMBERED = 1 << 12, 256
+"""Streams of at most so many bytes are remembered, and how many of them: a megabyte in all."""
+
+LOOKED_UP = 2
+"""Pools that are kept looked up, as that of a move is at every write: another megabyte."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Random bytes, made from their seed when they are read, equal whatever part is read.
+
+    However many they are, all are drawn from the generator where ``drawn`` says so.
+    """
+
+    seed: int
+    size: int
+    drawn: bool = False
+
+    def read(self, start: int, stop: int) -> Array:
+        """The bytes from ``start`` to ``stop``; shape (stop - start,)."""
+        if self.size <= SHORT_STREAM:
+            return _short(self.seed, self.size)[start:stop]
+        if self.drawn or self.size < LONG:
+            first = start // 8
+            return _drawn(self.seed, stop - 8 * first, first)[start - 8 * first :]
+        pool, first = _drawn(self.seed, POOL), start // CHUNK
+        runs = [
+            pool[at] ^ TURNED if turned else pool[at]
+            for at, turned in self._runs(first, -(-stop // CHUNK))
+        ]
+        return np.concatenate([pool[:0], *runs])[start - first * CHUNK : stop - first * CHUNK]
+
+    def numbers(self, table: Array, first: int = 0) -> Iterator[Array]:
+        """What each byte from a chunk on stands for, ``CHUNK`` at a time; not to be kept."""
+        if self.drawn or self.size < LONG:
+            yield from _looked_up(self._chunks(first), table)
+            return
+        plain_or_turned = _pools(self.seed, table.tobytes())
+        for at, turned in self._runs(first):
+            yield plain_or_turned[turned][at]
+
+    def _chunks(self, first: int) -> Iterator[Array]:
+        """The bytes from a chunk on, as a generator gives them."""
+        if self.size <= SHORT_STREAM:
+            yield from () if first else (_short(self.seed, self.size),)
+            return
+        source = np.random.PCG64DXSM(self.seed)
+        source.advance(first * CHUNK // 8)
+        for start in range(first * CHUNK, self.size, CHUNK):
+            yield _bytes(source, min(CHUNK, self.size - start))
+
+    def _runs(self, first: int, last: int | None = None) -> Iterator[tuple[slice, bool]]:
+        """Where in the pool the run of each chunk lies, and whether its bytes are turned."""
+        places = _places(self.seed, -(-self.size // CHUNK))[first:last].tolist()
+        for chunk, place in enumerate(places, start=first):
+            start = place % (POOL - CHUNK)
+            yield slice(start, start + min(CHUNK, self.size - chunk * CHUNK)), bool(place >> 63)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +152,7 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Coordinate:
-    """The direction of one coordinate.
-
-    Args:
-        index: Position in the block's C-ordered flat view.
-    """
+    """The direction of one coordinate, by its position in the block's C-ordered flat view."""
 
     index: int
 
@@ -108,7 +190,7 @@ class RandomDirection:
         table = self.table * step
         if isinstance(self.source, Stream):
             return self.source.numbers(table)
-        return looked_up(in_chunks(self.source), table)
+        return _looked_up(_in_chunks(self.source), table)
 
     def dot(self, values: Array) -> float:
         """``⟨values, v⟩``, summed chunk by chunk."""
@@ -123,13 +205,7 @@ class RandomDirection:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A spread kept inside a box of its block, and zero outside; costs what it touches.
-
-    Args:
-        spread: The direction over the whole block.
-        shape: The block's shape.
-        box: Where it is kept.
-    """
+    """A direction over a block, kept in a box of it and zero outside; costs what it touches."""
 
     spread: RandomDirection
     shape: tuple[int, ...]
@@ -138,7 +214,7 @@ class Part:
     @property
     def size(self) -> int:
         """Number of elements inside."""
-        return math.prod(each.stop - each.start for each in self.box)
+        return size_of(self.box)
 
     def values(self) -> Array:
         """The direction inside the box; the box's shape."""
@@ -165,37 +241,33 @@ def codes_inside(source: RandomDirection | Stream, shape: tuple[int, ...], box: 
 def without(
     spread: RandomDirection, shape: tuple[int, ...], boxes: Iterable[Box]
 ) -> RandomDirection:
-    """The same direction with zeros inside the boxes.
-
-    Byte 0 is given up to stand for zero: where the direction had it, byte 1, its neighbour, stands.
-    """
-    codes = np.maximum(spread.codes, 1).reshape(shape)
-    for box in boxes:
-        codes[box] = 0
-    return RandomDirection(codes.reshape(-1), _with_zero(spread.table))
+    """The same direction with zeros inside the boxes."""
+    return masked(spread, ~_inside(shape, boxes))
 
 
 def within(
     spread: RandomDirection, shape: tuple[int, ...], boxes: Iterable[Box]
 ) -> RandomDirection:
     """The same direction with zeros outside the boxes."""
-    kept = np.maximum(spread.codes, 1).reshape(shape)
-    codes = np.zeros(shape, dtype=np.uint8)
+    return masked(spread, _inside(shape, boxes))
+
+
+def _inside(shape: tuple[int, ...], boxes: Iterable[Box]) -> Array:
+    inside = np.zeros(shape, dtype=bool)
     for box in boxes:
-        codes[box] = kept[box]
-    return RandomDirection(codes.reshape(-1), _with_zero(spread.table))
+        inside[box] = True
+    return inside
 
 
 def masked(spread: RandomDirection, kept: Array) -> RandomDirection:
-    """The same direction with zeros where ``kept``, of the block's shape, is false."""
+    """The same direction with zeros where ``kept``, of the block's shape, is false.
+
+    Byte 0 is given up to stand for zero: where the direction had it, byte 1, its neighbour, stands.
+    """
     codes = np.where(kept.reshape(-1), np.maximum(spread.codes, 1), 0).astype(np.uint8)
-    return RandomDirection(codes, _with_zero(spread.table))
-
-
-def _with_zero(table: Array) -> Array:
-    changed = table.copy()
-    changed[0] = 0.0
-    return changed
+    table = spread.table.copy()
+    table[0] = 0.0
+    return RandomDirection(codes, table)
 
 
 def _table() -> Array:
@@ -221,13 +293,7 @@ def seeded(seed: int, *labels: int) -> int:
 
 
 def random_direction(size: int, seed: int, *, one_sided: bool = False) -> RandomDirection:
-    """A random direction over a block of ``size`` elements, made wherever it is read.
-
-    Args:
-        size: Number of elements.
-        seed: Seed of the bytes.
-        one_sided: Whether no element of the direction may be negative.
-    """
+    """A random direction over a block of ``size`` elements, made wherever it is read."""
     return RandomDirection(Stream(seed, size), ONE_SIDED if one_sided else TABLE)
 
 
@@ -244,3 +310,49 @@ def cut(box: Box, axis: int, first: int, last: int) -> Box:
 def size_of(box: Box) -> int:
     """Number of elements in a box."""
     return math.prod(each.stop - each.start for each in box)
+
+
+def _in_chunks(values: Array) -> Iterator[Array]:
+    """Elements in order, ``CHUNK`` at a time."""
+    for start in range(0, values.size, CHUNK):
+        yield values[start : start + CHUNK]
+
+
+def _looked_up(chunks: Iterable[Array], table: Array) -> Iterator[Array]:
+    """What bytes stand for, chunk by chunk; each holds until the next is asked for."""
+    scratch = np.empty(CHUNK)
+    for part in chunks:
+        # Every byte is a valid index; "clip" is the mode that writes to ``out`` without a buffer.
+        yield table.take(part, out=scratch[: part.size], mode="clip")
+
+
+@functools.lru_cache(maxsize=REMEMBERED)
+def _short(seed: int, size: int) -> Array:
+    return _drawn(seed, size)
+
+
+@functools.lru_cache(maxsize=LOOKED_UP)
+def _pools(seed: int, table: bytes) -> tuple[Array, Array]:
+    """What the bytes of a pool stand for, as they are and turned."""
+    pool, numbers = _drawn(seed, POOL), np.frombuffer(table)
+    return numbers.take(pool), numbers.take(pool ^ TURNED)
+
+
+def _drawn(seed: int, stop: int, first: int = 0) -> Array:
+    """The bytes of a generator from its word ``first`` on; ``stop`` counts from there."""
+    source = np.random.PCG64DXSM(seed)
+    source.advance(first)
+    return _bytes(source, stop)
+
+
+def _bytes(source: np.random.PCG64DXSM, count: int) -> Array:
+    # Little-endian everywhere, so that a seed means the same on every machine.
+    words = source.random_raw(-(-count // 8))
+    return words.astype("<u8", copy=False).view(np.uint8)[:count]
+
+
+def _places(seed: int, chunks: int) -> Array:
+    """A random word per chunk, from the same generator after the bytes of the pool."""
+    source = np.random.PCG64DXSM(seed)
+    source.advance(POOL // 8)
+    return source.random_raw(chunks)

@@ -4,20 +4,25 @@ Before each call the state that evaluations change is put back, so that generato
 numbers again (common random numbers) and running statistics do not drift, and the switches are
 turned.  Calls are counted: the cost of a check is a number of loss evaluations, whatever the
 machine.
+
+Writes of the functions to what they are handed are seen and undone.  Fingerprints before and after
+every call would read every parameter twice more.  So at each new point, where other code may run,
+one call of each kind is watched; once a write has been seen, copies are made before every call and
+written back after it.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
-from typing import Any, Literal, Self, TypeAlias, TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Literal, NamedTuple, Self, TypeAlias, TypeVar
 
 import numpy as np
 
 from gradhook._types import Batch, Blocks
 from gradhook.errors import GradhookError
 from gradhook.evaluation.workspace import Workspace
-from gradhook.evaluation.writes import Before, Kind, Writes
+from gradhook.guard.arrays import fingerprint
 from gradhook.guard.guard import Guard
 from gradhook.guard.signals import Gate
 from gradhook.objective.calls import Calls
@@ -25,10 +30,13 @@ from gradhook.objective.gradients import GradientName, name_gradients, own_gradi
 from gradhook.objective.switches import BoundSwitch, SwitchState
 from gradhook.objective.validation import as_complex, as_loss
 
-__all__ = ["Evaluator", "Rewind"]
+__all__ = ["Evaluator", "Rewind", "Writes"]
 
 Rewind: TypeAlias = Literal["all", "generators", "nothing"]
 """What is put back before a call: the state that calls change, generators alone, or nothing."""
+
+Kind: TypeAlias = Literal["loss", "gradients"]
+"""Kinds of calls."""
 
 T = TypeVar("T")
 
@@ -36,14 +44,8 @@ T = TypeVar("T")
 class Evaluator:
     """Calls the objective at the workspace's present point and counts the calls.
 
-    Args:
-        calls: How the objective's functions are called.
-        workspace: The arrays that they read.
-        guard: What puts state back before each call.
-        batch: The rows to check on.
-        gradient_name: How gradients are named.
-        advance: Called after each evaluation, for a progress bar.
-        gate: Lets signals through while the user's code runs.
+    ``advance`` is called after each evaluation, for a progress bar; the gate lets signals through
+    while the user's code runs.
 
     Attributes:
         evaluations: Calls made.
@@ -56,7 +58,6 @@ class Evaluator:
         writes: What calls were seen to write to.
         user_error: The last exception that the user's own code raised.
         raised: The last exception or interrupt that left a call, whoever raised it.
-        raised_by: The kind of call.
         raised_at: The blocks that stood a step away then.
         own_fault: The first exception of gradhook's own, which code that takes any exception for
             the end of the loss's domain must not hide.
@@ -67,7 +68,7 @@ class Evaluator:
         calls: Calls,
         workspace: Workspace,
         guard: Guard,
-        batch: tuple[Any, ...],
+        batch: Batch,
         *,
         gradient_name: GradientName | None = None,
         advance: Callable[[], object] = lambda: None,
@@ -88,7 +89,6 @@ class Evaluator:
         self.returned: Any = None
         self.user_error: Exception | None = None
         self.raised: BaseException | None = None
-        self.raised_by: Kind = "loss"
         self.raised_at: tuple[str, ...] = ()
         self.own_fault: Exception | None = None
         self._gradient_name = gradient_name
@@ -127,13 +127,13 @@ class Evaluator:
         For what only explains: user code that raises then is nobody's business.
         """
         moves, batch, switches = self.workspace.moves, self.batch, self.switches
-        raised = self.user_error, self.raised, self.raised_by, self.raised_at
+        raised = self.user_error, self.raised, self.raised_at
         try:
             yield
         finally:
             self.workspace.move(moves)
             self.batch, self.switches = batch, switches
-            self.user_error, self.raised, self.raised_by, self.raised_at = raised
+            self.user_error, self.raised, self.raised_at = raised
 
     def credit(self, evaluations: int) -> None:
         """Count evaluations that were made elsewhere; a negative number takes some out."""
@@ -141,18 +141,11 @@ class Evaluator:
         for _ in range(evaluations):
             self._advance()
 
-    @property
-    def penalty(self) -> Callable[[Any, Batch], Any] | None:
-        """What is added to the loss."""
-        return self.calls.penalty
-
     def loss(self, *, rewind: Rewind = "all", dress: Callable[[Any], Any] | None = None) -> float:
         """The loss at the present point.
 
-        Args:
-            rewind: What is put back before the call.
-            dress: Makes views of the arrays that the functions are handed, those in containers
-                included; in place they are handed the batch only.
+        ``dress`` makes views of the arrays that the functions are handed, those in containers
+        included; in place they are handed the batch only.
         """
 
         def call(parameters: Any, keywords: dict[str, Any]) -> float:
@@ -168,7 +161,7 @@ class Evaluator:
         return self._evaluate("loss", rewind, call)
 
     def loss_and_gradients(
-        self, *, rewind: Rewind = "all", batch: tuple[Any, ...] | None = None
+        self, *, rewind: Rewind = "all", batch: Batch | None = None
     ) -> tuple[float, Blocks]:
         """The loss and the analytic gradients, copied out at once."""
         self.gradient_evaluations += 1
@@ -205,7 +198,8 @@ class Evaluator:
 
         def call(_: Any, keywords: dict[str, Any]) -> complex:
             value = as_complex(self.calls.loss(parameters, self.batch, keywords))
-            return value if self.penalty is None else value + self.penalty(parameters, self.batch)
+            penalty = self.calls.penalty
+            return value if penalty is None else value + penalty(parameters, self.batch)
 
         return self._evaluate("loss", "all", call)
 
@@ -228,8 +222,7 @@ class Evaluator:
                 self._gate.open = True
                 result = call(container, keywords)
         except BaseException as error:
-            self.raised, self.raised_by = error, kind
-            self.raised_at = self.workspace.displaced
+            self.raised, self.raised_at = error, self.workspace.displaced
             if isinstance(error, Exception) and not isinstance(error, GradhookError):
                 self.user_error = error
             raise
@@ -262,6 +255,71 @@ class Evaluator:
         self.dtypes |= {d for d in dtypes if isinstance(d, np.dtype) and d.kind == "f"}
 
     def _added(self, parameters: Any, batch: Batch) -> float:
-        if self.penalty is None:
+        if self.calls.penalty is None:
             return 0.0
-        return as_loss(self.penalty(parameters, batch), "penalty")
+        return as_loss(self.calls.penalty(parameters, batch), "penalty")
+
+
+class Before(NamedTuple):
+    """How things stood before a call.
+
+    Args:
+        marks: Fingerprints of the parameters, where this call is watched.
+        copies: Copies of the parameters, where writes are known and will be undone.
+    """
+
+    marks: dict[str, object] | None
+    copies: Blocks | None
+
+
+class Writes:
+    """Watches calls for writes to their arguments.
+
+    Attributes:
+        parameters: Blocks that a call was seen to write to, in the user's order; from then on what
+            a call writes to any is undone.
+        batch: Whether a call was seen to write to the batch.
+    """
+
+    def __init__(self, workspace: Workspace, guard: Guard) -> None:
+        self.parameters: list[str] = []
+        self.batch = False
+        self._workspace = workspace
+        self._guard = guard
+        self.watch()
+
+    def watch(self) -> None:
+        """Watch the next call of each kind."""
+        self._unwatched: set[Kind] = {"loss", "gradients"}
+
+    def before(self, kind: Kind) -> Before:
+        """See how things stand before a call."""
+        marks: dict[str, object] | None = None
+        if kind in self._unwatched and not self._workspace.displaced:
+            self._unwatched.discard(kind)
+            marks = {name: fingerprint(a) for name, a in self._workspace.arrays.items()}
+        return Before(marks, self._workspace.copies() if self.parameters else None)
+
+    def after(self, before: Before, container: Any, batch: Batch) -> None:
+        """See what the call wrote to of the parameters that it was handed and the rows; undo it."""
+        if before.marks is not None:
+            self._see(before.marks, container, batch)
+        if before.copies is not None:
+            self._workspace.overwrite(before.copies)
+
+    def note(self, names: Iterable[str]) -> None:
+        """Take up blocks that were written to."""
+        known = {*self.parameters, *names}
+        self.parameters = [name for name in self._workspace.names if name in known]
+
+    def _see(self, marks: dict[str, object], container: Any, batch: Batch) -> None:
+        workspace = self._workspace
+        wrote = {n for n, a in workspace.arrays.items() if fingerprint(a) != marks[n]}
+        with contextlib.suppress(Exception):  # the container may be past reading
+            wrote |= workspace.replaced(container)
+        for name in wrote:
+            workspace.write(name)
+        self.note(wrote)
+        for item in batch:
+            record = self._guard.record_of(item) if isinstance(item, np.ndarray) else None
+            self.batch = self.batch or (record is not None and record.changed())

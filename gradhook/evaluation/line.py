@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -16,8 +15,7 @@ import numpy as np
 from gradhook._types import Blocks
 from gradhook.errors import OptionError
 from gradhook.evaluation.directions import Coordinate, Direction, Part
-from gradhook.evaluation.displacement import flat_chunk
-from gradhook.evaluation.workspace import Workspace
+from gradhook.evaluation.workspace import Workspace, flat_chunk
 
 __all__ = ["Line"]
 
@@ -32,8 +30,7 @@ class Line:
         complex_loss: Evaluates it for complex parameters; ``None`` where that cannot be.
 
     Used as a context manager, which writes ``x`` back at the end.  An exception of the user's code
-    away from ``x`` means that the point lies outside the loss's domain; the line is NaN there and
-    ``failure`` keeps the exception.
+    away from ``x`` means that the point lies outside the loss's domain; the line is NaN there.
     """
 
     def __init__(
@@ -47,17 +44,11 @@ class Line:
         self._parts = parts
         self._loss = loss
         self._complex_loss = complex_loss
-        self.failure: Exception | None = None
 
     def __enter__(self) -> Line:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         for name, direction, _ in self._parts:
             self._workspace.leave(name, direction)
 
@@ -69,8 +60,7 @@ class Line:
             self._workspace.write(name, direction, t * unit)
         try:
             return self._loss()
-        except Exception as error:  # the user's domain ends here
-            self.failure = error
+        except Exception:  # the user's domain ends here
             return math.nan
 
     def slope_taken(self, gradients: Blocks, h: float) -> float:

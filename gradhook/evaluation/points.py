@@ -48,12 +48,6 @@ def generic(
 ) -> dict[str, Move]:
     """Displacements to the generic point.
 
-    Args:
-        arrays: Blocks at the current point.
-        fixed: Names of blocks that stay.
-        seed: Seed of the draw.
-        spread: How far blocks that are neither zero nor constant move, in units of their size.
-
     Returns:
         One ``Move`` per block that is displaced.  Zero blocks are drawn from N(0, σ²), ``σ =
         typical_scale``; other constant blocks are multiplied entry by entry by 1 + U(-1/2, 1/2),

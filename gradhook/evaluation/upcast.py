@@ -36,8 +36,7 @@ COARSE_ROUNDING = 1e2 * float(np.finfo(np.float32).eps)
 def upcast_in_place(evaluator: Evaluator) -> None:
     """Work in float64 arrays where the objective's own are coarser and it reads what replaces them.
 
-    Args:
-        evaluator: At the current point, where it is again at the end.
+    The evaluator is at the current point before and after.
     """
     workspace = evaluator.workspace
     if workspace.is_float64:

@@ -3,40 +3,43 @@
 A ``Workspace`` holds float64 copies for a functional objective, the user's own arrays for an
 in-place one.  It never undoes a step by subtracting it.  Every write starts from saved bytes:
 ``x + h * v`` is computed from the source array each time, so coming back to ``x`` is a copy and
-exact.  Writes go in chunks that stay in the processor's cache, and a point other than the current
-one is made again from its seed, so that a check of ten million weights holds no second model.
+exact.
+
+Memory is what a write costs, so nothing of a block's size is ever made, and a check of ten million
+weights holds no second model: the numbers that random bytes stand for come from their streams,
+which stay in the processor's cache, and products and sums go straight into the array, chunk by
+chunk.  The result depends on the saved numbers, the move, the direction and the step alone, never
+on what the array held before.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from gradhook._types import Array, Blocks
+from gradhook._types import Array, Blocks, Box
 from gradhook.errors import RestoreError
 from gradhook.evaluation.containers import Holders, refuse_unwritable
-from gradhook.evaluation.directions import Coordinate, Direction, Move, Part
-from gradhook.evaluation.displacement import base_chunk, base_chunks, base_inside, displace
-from gradhook.evaluation.random_bytes import CHUNK
+from gradhook.evaluation.directions import (
+    CHUNK,
+    Coordinate,
+    Direction,
+    Move,
+    Part,
+    RandomDirection,
+    codes_inside,
+)
 from gradhook.guard.arrays import SavedArray
 from gradhook.objective.parameters import Tree, float64_copy, rms
 
-__all__ = ["Workspace"]
+__all__ = ["Workspace", "base_chunks", "base_inside", "displace", "flat_chunk"]
 
 
 class Workspace:
-    """The arrays that the objective reads during a check, and the only writer to them.
-
-    Args:
-        tree: The user's parameters.
-        in_place: Whether to work in the user's own arrays.
-
-    Raises:
-        ParameterError: In place: an array is not a writable ``numpy.ndarray``, or overlaps itself
-            or others in a way that no view spans.
-    """
+    """The arrays that the objective reads, the user's own or copies; all that writes to them."""
 
     def __init__(self, tree: Tree, *, in_place: bool) -> None:
         self.tree = tree
@@ -44,8 +47,8 @@ class Workspace:
         if in_place:
             refuse_unwritable(tree)
             self._live: Blocks = dict(tree.blocks)
-            self._saved = {name: SavedArray.of(array) for name, array in self._live.items()}
-            self._sources: Blocks = {name: record.copy for name, record in self._saved.items()}
+            self._saved = {name: SavedArray(array) for name, array in self._live.items()}
+            self._sources: Blocks = {name: record.state for name, record in self._saved.items()}
             self._arrays: Blocks = dict(self._live)
         else:
             self._live = {}
@@ -183,7 +186,8 @@ class Workspace:
         start = index - index % CHUNK
         # Element by element the same chunk is asked for again and again.
         if self._chunk is None or self._chunk[:2] != (name, start) or self._chunk[2] is not move:
-            self._chunk = (name, start, move, base_chunk(self._sources[name], move, start))
+            chunks = base_chunks(self._sources[name], move, first=start // CHUNK)
+            self._chunk = (name, start, move, next(chunks)[1])
         return float(self._chunk[3][index - start])
 
     def values(self, name: str) -> Array:
@@ -273,3 +277,70 @@ def _same(array: Array, now: Any) -> bool:
 def _misshapen(array: Array, source: Array) -> bool:
     """Whether the user's code has resized an array or made it read-only."""
     return array.shape != source.shape or not array.flags.writeable
+
+
+def displace(
+    target: Array, source: Array, move: Move | None, spread: RandomDirection | None, step: float
+) -> None:
+    """Write the moved source, plus ``step * spread``, into the target, an array of its shape."""
+    if move is None and spread is None:
+        target[...] = source
+        return
+    straight = target.flags.c_contiguous and target.dtype == _working(source)
+    flat = target.reshape(-1) if straight else None
+    along = itertools.repeat(None) if spread is None else spread.numbers(step)
+    for (start, base), numbers in zip(base_chunks(source, move, flat), along, strict=False):
+        if numbers is not None:
+            base += numbers
+        if flat is None:
+            into = target.reshape(-1) if target.flags.c_contiguous else target.flat
+            into[start : start + base.size] = base
+
+
+def base_chunks(
+    source: Array, move: Move | None, into: Array | None = None, *, first: int = 0
+) -> Iterator[tuple[int, Array]]:
+    """The moved source from its chunk ``first`` on, each with the place where it begins.
+
+    Chunks are parts of ``into``, a flat array of the working dtype; without one they lie in a
+    scratch, which holds each until the next is asked for and may be written to.
+    """
+    working = _working(source)
+    scratch = np.empty(min(CHUNK, source.size), dtype=working) if into is None else into
+    drawn: Iterator[Array | None] = itertools.repeat(None)
+    if move is not None:
+        drawn = move.stream(source.size).numbers(move.table, first)
+    for start, numbers in zip(range(first * CHUNK, source.size, CHUNK), drawn, strict=False):
+        size = min(CHUNK, source.size - start)
+        base = scratch[:size] if into is None else into[start : start + size]
+        values = flat_chunk(source, start, start + size)
+        if move is None or numbers is None:
+            base[...] = values
+        else:
+            apply = np.multiply if move.how == "multiply" else np.add
+            apply(values, numbers, out=base)
+            if move.factor != 1.0:
+                base *= move.factor
+        yield start, base
+
+
+def base_inside(source: Array, move: Move | None, box: Box) -> Array:
+    """The moved source inside a box; the box's shape."""
+    values = source[box].astype(_working(source))
+    if move is None:
+        return values
+    table = move.table[codes_inside(move.stream(source.size), source.shape, box)]
+    moved = values * table if move.how == "multiply" else values + table
+    return moved * move.factor
+
+
+def flat_chunk(array: Array, start: int, stop: int) -> Array:
+    """Elements ``start`` to ``stop`` in C order; a view where the array's memory allows one."""
+    if array.flags.c_contiguous:
+        return array.reshape(-1)[start:stop]
+    return array.flat[start:stop]
+
+
+def _working(source: Array) -> np.dtype[np.floating]:
+    """Float64, or the source's own dtype where that is finer."""
+    return source.dtype if source.dtype.itemsize > 8 else np.dtype(np.float64)

@@ -3,7 +3,7 @@
 Comparing comes before writing, so that what nobody changed costs one reading and no writing.
 Everything goes in chunks: no comparison makes a temporary array as large as what it compares.
 
-An array too large to copy is only watched: ``Watched`` keeps the sums of its 64-bit words along
+An array too large to copy is only watched: a fingerprint keeps the sums of its 64-bit words along
 both axes of a table, which any single change alters, and any other but for one chance in 2⁶⁴.
 """
 
@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from gradhook._types import Array
-from gradhook.guard.saved import Saved
+from gradhook.guard.objects import Kind, Saved
 
-__all__ = ["SavedArray", "Watched", "extent", "fingerprint", "same_bytes"]
+__all__ = ["SavedArray", "extent", "fingerprint", "same_bytes", "watch"]
 
 WORDS = 1 << 12
 """Words in a row of the table that a fingerprint sums."""
@@ -27,84 +27,45 @@ COMPARED_BYTES = 16 * WORDS * 8
 
 
 class SavedArray(Saved):
-    """An array and a copy of its bytes, which are written back in place.
+    """A writable array and a copy of its bytes, which are written back in place."""
 
-    Args:
-        array: The array; writable.
-        copy: What it held.
-    """
+    __slots__ = ()
 
-    __slots__ = ("array", "copy")
-
-    def __init__(self, array: Array, copy: Array) -> None:
-        self.array = array
-        self.copy = copy
-
-    @classmethod
-    def of(cls, array: Array) -> SavedArray:
-        """Copy the array as it is now."""
-        # Of the same layout: sums over another order of the same numbers may round differently.
-        return cls(array, np.array(array, copy=True, order="K", subok=False))
+    def __init__(self, array: Array) -> None:
+        super().__init__(array, COPIED)
 
     @property
     def nbytes(self) -> int:
         """Bytes that a comparison reads."""
-        return self.copy.nbytes
+        return int(self.state.nbytes)
 
     def changed(self) -> bool:
         """Whether shape, dtype or bytes differ, or the array may no longer be written."""
-        return not (self.array.flags.writeable and same_bytes(self.array, self.copy))
-
-    def restore(self) -> None:
-        """Write the copy back where the array differs from it."""
-        if not self.changed():
-            return
-        if not self.array.flags.writeable:
-            self.array.flags.writeable = True
-        if self.array.dtype != self.copy.dtype:
-            # Set where it is, as its user has done.
-            self.array.dtype = self.copy.dtype  # type: ignore[misc]  # the stubs know no setter
-        if self.array.shape != self.copy.shape:
-            self.array.resize(self.copy.shape, refcheck=False)
-        self.array.view(np.ndarray)[...] = self.copy
-
-    def describe(self) -> str:
-        """Return its shape and dtype."""
-        return f"an array of shape {self.copy.shape} and dtype {self.copy.dtype}"
+        return not (self.thing.flags.writeable and same_bytes(self.thing, self.state))
 
 
-class Watched(Saved):
-    """An array that is not copied: a change is noticed and cannot be undone.
+def _write_back(array: Array, copy: Array) -> None:
+    if not array.flags.writeable:
+        array.flags.writeable = True
+    if array.dtype != copy.dtype:
+        # Set where it is, as its user has done.
+        array.dtype = copy.dtype  # type: ignore[misc]  # the stubs know no setter
+    if array.shape != copy.shape:
+        array.resize(copy.shape, refcheck=False)
+    array.view(np.ndarray)[...] = copy
 
-    Args:
-        array: The array.
-    """
 
-    __slots__ = ("_array", "_mark")
+COPIED = Kind(
+    lambda _, copy: f"an array of shape {copy.shape} and dtype {copy.dtype}",
+    # Of the same layout: sums over another order of the same numbers may round differently.
+    lambda array: np.array(array, copy=True, order="K", subok=False),
+    _write_back,
+)
 
-    def __init__(self, array: Array) -> None:
-        self._array = array
-        self._mark = fingerprint(array)
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes that a comparison reads."""
-        return self._array.nbytes
-
-    def changed(self) -> bool:
-        """Whether its fingerprint differs."""
-        return fingerprint(self._array) != self._mark
-
-    def restore(self) -> None:
-        """Do nothing: there is no copy."""
-
-    def describe(self) -> str:
-        """Return its shape and size, and how to have it copied."""
-        array = self._array
-        return (
-            f"an array of shape {array.shape} and dtype {array.dtype} ({array.nbytes / 2**20:.0f} "
-            "MiB, too large to be copied unasked: pass it as state=)"
-        )
+def watch(array: Array) -> Saved:
+    """Watch an array that is not copied: a change is noticed and cannot be undone."""
+    return Saved(array, WATCHED)
 
 
 def same_bytes(first: Array, second: Array) -> bool:
@@ -133,6 +94,16 @@ def fingerprint(array: Array) -> tuple[object, ...]:
         columns += table.sum(axis=0)
         rows.append(table.sum(axis=1).tobytes())
     return array.shape, array.dtype, columns.tobytes(), b"".join(rows)
+
+
+WATCHED = Kind(
+    lambda array, _: (
+        f"an array of shape {array.shape} and dtype {array.dtype} ({array.nbytes / 2**20:.0f} MiB, "
+        "too large to be copied unasked: pass it as state=)"
+    ),
+    fingerprint,
+    lambda array, mark: None,
+)
 
 
 def extent(array: Array) -> tuple[object, ...]:

@@ -6,96 +6,43 @@ normal numbers, and ``Generator.spawn`` counts children in the seed sequence.
 
 from __future__ import annotations
 
-import operator
 import random
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from gradhook.guard.arrays import same_bytes
-from gradhook.guard.saved import Saved
+from gradhook.guard.objects import Kind, Saved
 
-__all__ = ["GENERATORS", "SavedGenerator", "global_streams", "save_generator"]
+__all__ = ["GENERATORS", "global_streams", "save_generator"]
 
 GENERATORS = (np.random.Generator, np.random.BitGenerator, np.random.RandomState, random.Random)
 
 
-class SavedGenerator(Saved):
-    """The state of a random generator.
-
-    Args:
-        name: What it is, for messages.
-        read: Returns its state, as a value of its own.
-        write: Sets its state.
-        same: Whether two states are equal; ``None`` compares what they hold, arrays included.
-    """
-
-    __slots__ = ("_name", "_read", "_same", "_state", "_write")
-
-    def __init__(
-        self,
-        name: str,
-        read: Callable[[], Any],
-        write: Callable[[Any], None],
-        same: Callable[[Any, Any], bool] | None = None,
-    ) -> None:
-        self._name = name
-        self._read = read
-        self._write = write
-        self._same = same or _same
-        self._state = read()
-
-    @property
-    def is_generator(self) -> bool:
-        """Yes."""
-        return True
-
-    def changed(self) -> bool:
-        """Whether numbers were drawn, or children spawned."""
-        return not self._same(self._read(), self._state)
-
-    def restore(self) -> None:
-        """Set the state saved."""
-        self._write(self._state)
-
-    def describe(self) -> str:
-        """Return its name."""
-        return self._name
-
-
-def global_streams() -> list[SavedGenerator]:
+def global_streams() -> list[Saved]:
     """Save the process's own streams, ``numpy.random`` and ``random``."""
-    return [
-        SavedGenerator(
-            "NumPy's global random stream",
-            # The older form of the state exists for one bit generator only, and warns for others.
-            lambda: np.random.get_state(legacy=False),
-            np.random.set_state,
-        ),
-        SavedGenerator(
-            "Python's global random stream",
-            random.getstate,
-            random.setstate,
-            operator.eq,  # 625 plain numbers
-        ),
-    ]
+    return [Saved("NumPy's global random stream", NUMPYS), Saved(random, PYTHONS)]
 
 
-def save_generator(thing: Any) -> SavedGenerator | None:
+def save_generator(thing: Any) -> Saved | None:
     """Save a generator of NumPy or Python; ``None`` if it has no state (``SystemRandom``)."""
-    name = f"the random generator {type(thing).__name__}"
-    if isinstance(thing, np.random.Generator):
-        thing = thing.bit_generator
-    if isinstance(thing, np.random.BitGenerator):
-        return SavedGenerator(
-            name, lambda: (thing.state, _children(thing)), lambda state: _set(thing, *state)
-        )
+    if isinstance(thing, (np.random.Generator, np.random.BitGenerator)):
+        return Saved(thing, BITS)
     if isinstance(thing, np.random.RandomState):
-        return SavedGenerator(name, lambda: thing.get_state(legacy=False), thing.set_state)
+        return Saved(thing, STATES)
     if isinstance(thing, random.Random) and not isinstance(thing, random.SystemRandom):
-        return SavedGenerator(name, thing.getstate, thing.setstate, operator.eq)
+        return Saved(thing, PYTHONS)
     return None
+
+
+def _described(thing: Any, _: Any) -> str:
+    if thing is random:
+        return "Python's global random stream"
+    return thing if isinstance(thing, str) else f"the random generator {type(thing).__name__}"
+
+
+def _bits(thing: Any) -> Any:
+    return thing.bit_generator if isinstance(thing, np.random.Generator) else thing
 
 
 def _children(bits: Any) -> int:
@@ -133,3 +80,36 @@ def _same(a: Any, b: Any) -> bool:
     if isinstance(a, (tuple, list)):
         return len(a) == len(b) and all(_same(x, y) for x, y in zip(a, b, strict=True))
     return bool(a == b)
+
+
+NUMPYS = Kind(
+    _described,
+    # The older form of the state exists for one bit generator only, and warns for others.
+    lambda _: np.random.get_state(legacy=False),
+    lambda _, state: np.random.set_state(state),
+    _same,
+    is_generator=True,
+)
+
+STATES = Kind(
+    _described,
+    lambda thing: thing.get_state(legacy=False),
+    lambda thing, state: thing.set_state(state),
+    _same,
+    is_generator=True,
+)
+
+BITS = Kind(
+    _described,
+    lambda thing: (_bits(thing).state, _children(_bits(thing))),
+    lambda thing, state: _set(_bits(thing), *state),
+    _same,
+    is_generator=True,
+)
+
+PYTHONS = Kind(  # 625 plain numbers, for which equality will do
+    _described,
+    lambda thing: thing.getstate(),
+    lambda thing, state: thing.setstate(state),
+    is_generator=True,
+)

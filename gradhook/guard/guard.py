@@ -18,10 +18,10 @@ import numpy as np
 
 from gradhook._types import Array
 from gradhook.errors import RestoreError
-from gradhook.guard.arrays import SavedArray, Watched, extent
+from gradhook.guard.arrays import SavedArray, extent
 from gradhook.guard.generators import global_streams
-from gradhook.guard.reach import BUDGET, reach
-from gradhook.guard.saved import Saved
+from gradhook.guard.objects import Saved
+from gradhook.guard.reach import BUDGET, Reach, reach
 
 __all__ = ["Guard", "put_back"]
 
@@ -55,21 +55,20 @@ class Guard:
         budget: float = BUDGET,
     ) -> None:
         found = reach(roots, named=named, without=without, budget=budget)
-        streams = global_streams()
-        self._saved: list[Saved] = [*streams, *found.saved]
-        self._generators = [record for record in self._saved if record.is_generator]
+        self._saved = [*global_streams(), *found.saved, *found.watched]
+        self._generators = [record for record in self._saved if record.kind.is_generator]
         moving = list(moving)
         self._rest = [
             record
-            for record in self._saved
-            if not (record.is_generator or isinstance(record, Watched) or _shares(record, moving))
+            for record in found.saved
+            if not (record.kind.is_generator or _shares(record, moving))
         ]
-        self._arrays = {extent(r.array): r for r in found.saved if isinstance(r, SavedArray)}
+        self._arrays = {extent(r.thing): r for r in found.saved if isinstance(r, SavedArray)}
         self._volatile: dict[int, Saved] = {}
         self._learning = True
         self._alert = 0
         self._called = False
-        self.notes = _notes(found.hidden, found.watched, cut=found.cut)
+        self.notes = _notes(found)
 
     def any_generator_moved(self) -> bool:
         """Whether a generator, global ones included, has been drawn from since it was saved."""
@@ -92,7 +91,7 @@ class Guard:
         """Put generators back to where they were when saved."""
         self._note_changes(self._generators if self._learning or self._alert else ())
         for record in self._volatile.values():
-            if record.is_generator:
+            if record.kind.is_generator:
                 record.restore()
 
     def rewind(self) -> None:
@@ -125,11 +124,10 @@ class Guard:
                 wrong.append(f"{record.describe()} ({type(error).__name__}: {error})")
         wrong += [record.describe() for record in changed if _differs(record)]
         if wrong:
-            more = f" and {len(wrong) - NAMED_FIRST} more" if len(wrong) > NAMED_FIRST else ""
             raise RestoreError(
                 "the objective changed what the check could not put back: "
-                f"{'; '.join(dict.fromkeys(wrong[:NAMED_FIRST]))}{more}. Go on from a checkpoint, "
-                "and let loss and gradients leave these alone"
+                f"{'; '.join(dict.fromkeys(wrong[:NAMED_FIRST]))}{_more(wrong)}. Go on from a "
+                "checkpoint, and let loss and gradients leave these alone"
             )
 
     def _note_changes(self, records: Iterable[Saved]) -> None:
@@ -169,7 +167,7 @@ def put_back(*restores: Callable[[], None]) -> None:
 def _shares(record: Saved, moving: list[Array]) -> bool:
     """Whether an array's memory lies within that of others, going by their first and last byte."""
     return isinstance(record, SavedArray) and any(
-        np.may_share_memory(record.array, array) for array in moving
+        np.may_share_memory(record.thing, array) for array in moving
     )
 
 
@@ -180,18 +178,21 @@ def _differs(record: Saved) -> bool:
         return True
 
 
-def _notes(hidden: list[str], watched: list[str], *, cut: bool) -> list[str]:
+def _more(things: list[str]) -> str:
+    return f" and {len(things) - NAMED_FIRST} more" if len(things) > NAMED_FIRST else ""
+
+
+def _notes(found: Reach) -> list[str]:
     """What could not be saved, one sentence each."""
     notes = []
-    if hidden:
-        more = f" and {len(hidden) - NAMED_FIRST} more" if len(hidden) > NAMED_FIRST else ""
+    if found.hidden:
         notes.append(
             f"not saved, because its state cannot be read: "
-            f"{', '.join(hidden[:NAMED_FIRST])}{more}; "
-            "what an evaluation changes there stays changed"
+            f"{', '.join(found.hidden[:NAMED_FIRST])}{_more(found.hidden)}; what an evaluation "
+            "changes there stays changed"
         )
-    notes += [f"compared but not saved: {what}" for what in watched[:NAMED_FIRST]]
-    if cut:
+    notes += [f"compared but not saved: {r.describe()}" for r in found.watched[:NAMED_FIRST]]
+    if found.cut:
         notes.append(
             "the functions reach more objects than a check saves: what an evaluation changes in "
             "the others stays changed; pass state= what it does change"

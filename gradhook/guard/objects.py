@@ -1,8 +1,10 @@
-"""Python objects, saved shallowly: which objects a container holds, and in what order.
+"""One thing that can change, as it was; and Python objects, saved shallowly.
 
-An object that is reachable twice is saved once, so that sharing survives; what the held objects
-hold themselves is saved by their own records.  Identity is compared, never equality, and the
-methods used are those of the built-in classes: no code of the user's runs here.
+A ``Saved`` tells whether its thing has changed and puts it back, in the manner of its ``Kind``.  Of
+a container it knows which objects are held, and in what order.  An object that is reachable twice
+is saved once, so that sharing survives; what the held objects hold themselves is saved by their own
+records.  Identity is compared, never equality, and the methods used are those of the built-in
+classes: no code of the user's runs here.
 """
 
 from __future__ import annotations
@@ -11,211 +13,159 @@ import array
 import collections
 import operator
 import types
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
-from gradhook.guard.saved import Saved
-
-__all__ = ["SavedNames", "save_cell", "save_class", "save_container", "save_globals", "save_slots"]
+__all__ = [
+    "Kind",
+    "Saved",
+    "save_cell",
+    "save_class",
+    "save_container",
+    "save_globals",
+    "save_slots",
+]
 
 MISSING: Any = object()
 """Stands for a key that is not there."""
 
 
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How things of one kind are saved.
+
+    Args:
+        describe: Says what a thing is, given the state saved, for an error message.
+        read: Returns a thing's state, as a value of its own.
+        write: Sets a state.
+        same: Whether two states are equal, to the bit.
+        is_generator: Whether these are sources of random numbers.
+    """
+
+    describe: Callable[[Any, Any], str]
+    read: Callable[[Any], Any]
+    write: Callable[[Any, Any], object]
+    same: Callable[[Any, Any], bool] = operator.eq
+    is_generator: bool = False
+
+
+class Saved:
+    """One thing that can change, as it was; there is one for every object in reach."""
+
+    __slots__ = ("kind", "state", "thing")
+
+    def __init__(self, thing: Any, kind: Kind) -> None:
+        self.thing = thing
+        self.kind = kind
+        self.state = kind.read(thing)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that a comparison reads, where they are many; else 0."""
+        return 0
+
+    def changed(self) -> bool:
+        """Whether it differs from what was saved."""
+        return not self.kind.same(self.kind.read(self.thing), self.state)
+
+    def restore(self) -> None:
+        """Put it back where it differs; may be called any number of times."""
+        if self.changed():
+            self.kind.write(self.thing, self.state)
+
+    def describe(self) -> str:
+        """Return what it is, for an error message."""
+        return self.kind.describe(self.thing, self.state)
+
+
 def save_container(thing: Any) -> Saved | None:
     """Save a dictionary, list, set, deque or buffer; ``None`` for anything else."""
-    if isinstance(thing, dict):
-        return _SavedDict(thing)
-    if isinstance(thing, set):
-        return _SavedSet(thing)
-    if isinstance(thing, (list, collections.deque)):
-        return _SavedSequence(thing)
-    if isinstance(thing, (bytearray, array.array)):
-        return _SavedBuffer(thing)
-    return None
+    return next(
+        (Saved(thing, kind) for kinds, kind in CONTAINERS if isinstance(thing, kinds)), None
+    )
 
 
-class _SavedDict(Saved):
-    """Keys and values of a dictionary, in their order."""
-
-    __slots__ = ("_keys", "_kind", "_owner", "_values")
-
-    def __init__(self, owner: dict[Any, Any]) -> None:
-        # Methods of the built-in class, past those that a subclass has put in their place.
-        ordered = isinstance(owner, collections.OrderedDict)
-        self._kind: Any = collections.OrderedDict if ordered else dict
-        self._owner = owner
-        self._keys = list(self._kind.keys(owner))
-        self._values = list(self._kind.values(owner))
-
-    def changed(self) -> bool:
-        """Whether a key or value is another object, or the order another one."""
-        return _differ(self._kind.keys(self._owner), self._keys) or _differ(
-            self._kind.values(self._owner), self._values
-        )
-
-    def restore(self) -> None:
-        """Bind what differs; fill anew only where keys came, went or changed places."""
-        if _differ(self._kind.keys(self._owner), self._keys):
-            self._kind.clear(self._owner)
-        for key, value in zip(self._keys, self._values, strict=True):
-            if self._kind.get(self._owner, key, MISSING) is not value:
-                self._kind.__setitem__(self._owner, key, value)
-
-    def describe(self) -> str:
-        """Return its kind and first keys."""
-        return _described(self._owner, self._keys)
+def _same_objects(now: list[Any], before: list[Any]) -> bool:
+    return len(now) == len(before) and all(map(operator.is_, now, before))
 
 
-class _SavedSequence(Saved):
-    """The items of a list or deque."""
-
-    __slots__ = ("_items", "_owner")
-
-    def __init__(self, owner: Any) -> None:
-        self._owner = owner
-        self._items = list(owner)
-
-    def changed(self) -> bool:
-        """Whether any item is another object."""
-        return _differ(self._owner, self._items)
-
-    def restore(self) -> None:
-        """Put the items back where they differ."""
-        if not self.changed():
-            return
-        if isinstance(self._owner, list):
-            list.__setitem__(self._owner, slice(None), self._items)
-        else:
-            collections.deque.clear(self._owner)
-            collections.deque.extend(self._owner, self._items)
-
-    def describe(self) -> str:
-        """Return its kind and length."""
-        return f"a {type(self._owner).__name__} of {len(self._items)} items"
+def _of_dict(owner: dict[Any, Any]) -> Any:
+    """Methods of the built-in class, past those that a subclass has put in their place."""
+    return collections.OrderedDict if isinstance(owner, collections.OrderedDict) else dict
 
 
-class _SavedSet(Saved):
-    """The members of a set."""
-
-    __slots__ = ("_items", "_owner")
-
-    def __init__(self, owner: set[Any]) -> None:
-        self._owner = owner
-        self._items = list(owner)
-
-    def changed(self) -> bool:
-        """Whether other objects are members; their order is a set's own business."""
-        return set(map(id, self._owner)) != set(map(id, self._items))
-
-    def restore(self) -> None:
-        """Remove and add what differs, which disturbs the order least."""
-        kept = set(map(id, self._items))
-        now = list(self._owner)
-        for item in now:
-            if id(item) not in kept:
-                set.discard(self._owner, item)
-        for item in self._items:
-            set.add(self._owner, item)
-
-    def describe(self) -> str:
-        """Return its kind and length."""
-        return f"a {type(self._owner).__name__} of {len(self._items)} items"
+def _keys_and_values(owner: dict[Any, Any]) -> list[Any]:
+    kind = _of_dict(owner)
+    return [*kind.keys(owner), *kind.values(owner)]
 
 
-class _SavedBuffer(Saved):
-    """The bytes of a ``bytearray`` or ``array.array``."""
-
-    __slots__ = ("_copy", "_owner")
-
-    def __init__(self, owner: Any) -> None:
-        self._owner = owner
-        self._copy = owner[:]
-
-    def changed(self) -> bool:
-        """Whether the bytes differ."""
-        return bytes(self._owner) != bytes(self._copy)
-
-    def restore(self) -> None:
-        """Put the bytes back where they differ."""
-        if self.changed():
-            self._owner[:] = self._copy
-
-    def describe(self) -> str:
-        """Return its kind and length."""
-        return f"a {type(self._owner).__name__} of {len(self._copy)} items"
+def _fill_dict(owner: dict[Any, Any], state: list[Any]) -> None:
+    """Bind what differs; fill anew only where keys came, went or changed places."""
+    kind, keys = _of_dict(owner), state[: len(state) // 2]
+    if not _same_objects(list(kind.keys(owner)), keys):
+        kind.clear(owner)
+    for key, value in zip(keys, state[len(keys) :], strict=True):
+        if kind.get(owner, key, MISSING) is not value:
+            kind.__setitem__(owner, key, value)
 
 
-def _differ(now: Collection[Any], before: list[Any]) -> bool:
-    """Whether two rows hold different objects."""
-    return len(now) != len(before) or any(map(operator.is_not, now, before))
-
-
-def _described(owner: Any, keys: list[Any]) -> str:
+def _with_keys(owner: dict[Any, Any], state: list[Any]) -> str:
+    keys = state[: len(state) // 2]
     shown = ", ".join(repr(key)[:20] for key in keys[:3])
     return f"a {type(owner).__name__} with {shown}{', …' if len(keys) > 3 else ''}"
 
 
-"""Stands for a name that is bound to nothing."""
+def _fill_deque(owner: Any, items: list[Any]) -> None:
+    collections.deque.clear(owner)
+    collections.deque.extend(owner, items)
 
 
-class SavedNames(Saved):
-    """What names are bound to, in anything that binds them: slots, a class, a module, a closure.
-
-    Args:
-        what: What binds them, for messages.
-        names: Returns the names as they are now.
-        get: Returns what a name is bound to, ``MISSING`` if nothing.
-        put: Binds a name.
-        drop: Unbinds a name.
-    """
-
-    __slots__ = ("_drop", "_get", "_names", "_put", "_values", "_what")
-
-    def __init__(
-        self,
-        what: str,
-        names: Callable[[], Iterable[Any]],
-        get: Callable[[Any], Any],
-        put: Callable[[Any, Any], object],
-        drop: Callable[[Any], object],
-    ) -> None:
-        self._what = what
-        self._names = names
-        self._get = get
-        self._put = put
-        self._drop = drop
-        self._values = {name: get(name) for name in names()}
-
-    @property
-    def bound(self) -> dict[Any, Any]:
-        """What the names were bound to."""
-        return {n: value for n, value in self._values.items() if value is not MISSING}
-
-    def changed(self) -> bool:
-        """Whether any name is bound to another object, or a new one is bound at all."""
-        return any(self._get(n) is not value for n, value in self._values.items()) or any(
-            n not in self._values for n in self._names()
-        )
-
-    def restore(self) -> None:
-        """Bind and unbind what differs."""
-        for name in [*self._names()]:
-            if name not in self._values:
-                self._drop(name)
-        for name, value in self._values.items():
-            now = self._get(name)
-            if value is MISSING and now is not MISSING:
-                self._drop(name)
-            elif now is not value:
-                self._put(name, value)
-
-    def describe(self) -> str:
-        """Return what binds the names."""
-        return self._what
+def _fill_set(owner: set[Any], members: list[Any]) -> None:
+    """Remove and add what differs, which disturbs the order least."""
+    kept = set(map(id, members))
+    for item in list(owner):
+        if id(item) not in kept:
+            set.discard(owner, item)
+    for item in members:
+        set.add(owner, item)
 
 
-def save_slots(thing: Any) -> SavedNames | None:
+def _same_members(now: list[Any], before: list[Any]) -> bool:
+    """Whether two sets hold the same objects; their order is a set's own business."""
+    return set(map(id, now)) == set(map(id, before))
+
+
+def _of_items(owner: Any, items: Any) -> str:
+    return f"a {type(owner).__name__} of {len(items)} items"
+
+
+BUFFER = Kind(
+    _of_items,
+    lambda owner: owner[:],
+    lambda owner, state: owner.__setitem__(slice(None), state),
+    lambda now, before: bytes(now) == bytes(before),
+)
+
+CONTAINERS: tuple[tuple[Any, Kind], ...] = (
+    (dict, Kind(_with_keys, _keys_and_values, _fill_dict, _same_objects)),
+    (
+        list,
+        Kind(
+            _of_items,
+            list,
+            lambda owner, items: list.__setitem__(owner, slice(None), items),
+            _same_objects,
+        ),
+    ),
+    (set, Kind(_of_items, list, _fill_set, _same_members)),
+    (collections.deque, Kind(_of_items, list, _fill_deque, _same_objects)),
+    ((bytearray, array.array), BUFFER),
+)
+"""How each kind of container is saved."""
+
+
+def save_slots(thing: Any) -> Saved | None:
     """Save the slots of an object; ``None`` if its class, written in Python, has none."""
     members = {
         (kind, name): member
@@ -224,63 +174,93 @@ def save_slots(thing: Any) -> SavedNames | None:
         for name, member in vars(kind).items()
         if isinstance(member, types.MemberDescriptorType)
     }
-    if not members:
-        return None
-
-    def get(name: Any) -> Any:
-        try:
-            return members[name].__get__(thing)
-        except AttributeError:
-            return MISSING
-
-    # Descriptors reach past a frozen dataclass's own __setattr__.
-    return SavedNames(
-        f"the slots of a {type(thing).__name__}",
-        lambda: members,
-        get,
-        lambda name, value: members[name].__set__(thing, value),
-        lambda name: members[name].__delete__(thing),
-    )
+    return Saved((thing, members), SLOTS) if members else None
 
 
-def save_class(kind: type) -> SavedNames:
+def save_class(kind: type) -> Saved:
     """Save the attributes of a class, methods included."""
-    return SavedNames(
-        f"the class {kind.__name__}",
-        lambda: [name for name in vars(kind) if not name.startswith("__")],
-        lambda name: vars(kind).get(name, MISSING),
-        lambda name, value: type.__setattr__(kind, name, value),
-        lambda name: type.__delattr__(kind, name),
-    )
+    return Saved((kind, None), CLASS)
 
 
-def save_globals(home: dict[str, Any], names: Iterable[str]) -> SavedNames:
+def save_globals(home: dict[str, Any], names: Iterable[str]) -> Saved:
     """Save what some names are bound to in a module."""
-    chosen = list(names)
-    return SavedNames(
-        f"global variables of {home.get('__name__')}",
-        lambda: chosen,
-        lambda name: home.get(name, MISSING),
-        home.__setitem__,
-        home.__delitem__,
-    )
+    return Saved((home, tuple(names)), GLOBALS)
 
 
-def save_cell(cell: types.CellType, name: str) -> SavedNames:
+def save_cell(cell: types.CellType, name: str) -> Saved:
     """Save what a variable of an enclosing function is bound to."""
+    return Saved((cell, name), CELLS)
 
-    def get(_: str) -> Any:
-        try:
-            return cell.cell_contents
-        except ValueError:  # bound to nothing yet
-            return MISSING
 
-    def put(_: str, value: Any) -> None:
-        cell.cell_contents = value
+def _names(
+    describe: Callable[[Any, Any], str],
+    read: Callable[[Any], dict[Any, Any]],
+    put: Callable[[Any, Any, Any], object],
+    drop: Callable[[Any, Any], object],
+) -> Kind:
+    """What names are bound to, in anything that binds them; ``read`` gives those bound."""
 
-    def drop(_: str) -> None:
-        del cell.cell_contents
+    def write(thing: Any, state: dict[Any, Any]) -> None:
+        now = read(thing)
+        for name in now:
+            if name not in state:
+                drop(thing, name)
+        for name, value in state.items():
+            if now.get(name, MISSING) is not value:
+                put(thing, name, value)
 
-    return SavedNames(
-        f"the variable {name} of an enclosing function", lambda: (name,), get, put, drop
+    return Kind(lambda thing, _: describe(*thing), read, write, _same_bindings)
+
+
+def _same_bindings(now: dict[Any, Any], before: dict[Any, Any]) -> bool:
+    return len(now) == len(before) and all(
+        now.get(name, MISSING) is value for name, value in before.items()
     )
+
+
+def _in_slots(thing: tuple[Any, dict[Any, Any]]) -> dict[Any, Any]:
+    owner, members = thing
+    bound = {}
+    for name, member in members.items():
+        try:
+            bound[name] = member.__get__(owner)
+        except AttributeError:  # bound to nothing
+            continue
+    return bound
+
+
+def _in_cell(thing: tuple[types.CellType, str]) -> dict[str, Any]:
+    try:
+        return {"cell_contents": thing[0].cell_contents}
+    except ValueError:  # bound to nothing yet
+        return {}
+
+
+# Descriptors reach past a frozen dataclass's own __setattr__.
+SLOTS = _names(
+    lambda owner, _: f"the slots of a {type(owner).__name__}",
+    _in_slots,
+    lambda thing, name, value: thing[1][name].__set__(thing[0], value),
+    lambda thing, name: thing[1][name].__delete__(thing[0]),
+)
+
+CLASS = _names(
+    lambda kind, _: f"the class {kind.__name__}",
+    lambda thing: {n: v for n, v in vars(thing[0]).items() if not n.startswith("__")},
+    lambda thing, name, value: type.__setattr__(thing[0], name, value),
+    lambda thing, name: type.__delattr__(thing[0], name),
+)
+
+GLOBALS = _names(
+    lambda home, _: f"global variables of {home.get('__name__')}",
+    lambda thing: {name: thing[0][name] for name in thing[1] if name in thing[0]},
+    lambda thing, name, value: thing[0].__setitem__(name, value),
+    lambda thing, name: thing[0].__delitem__(name),
+)
+
+CELLS = _names(
+    lambda _, name: f"the variable {name} of an enclosing function",
+    _in_cell,
+    lambda thing, attribute, value: setattr(thing[0], attribute, value),
+    lambda thing, attribute: delattr(thing[0], attribute),
+)

@@ -9,31 +9,82 @@ What hides in C (an open file, an iterator half consumed, a lock, a framework's 
 saved; it is named instead.  Arrays are copied, the smallest first, as long as all copies stay
 within a budget, and watched beyond it, so that a training set in reach does not cost its size in
 memory.
+
+Left out are modules, the machinery of Python and of a training loop (loggers, threads, progress
+bars, gradhook's own callback), and the globals of installed libraries, whose registries and caches
+are none of a check's business.  Generators count wherever they are.
 """
 
 from __future__ import annotations
 
-import collections
+import contextlib
+import enum
+import functools
+import io
+import os
+import pathlib
+import re
+import sys
+import sysconfig
+import threading
 import types
-from collections.abc import Iterable
+import weakref
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from gradhook.guard.arrays import SavedArray, Watched, extent
+from gradhook.guard.arrays import SavedArray, extent, watch
 from gradhook.guard.generators import GENERATORS, save_generator
-from gradhook.guard.neighbours import ATOMS, Home, hides_state, is_machinery, neighbours
-from gradhook.guard.objects import save_cell, save_class, save_container, save_globals, save_slots
-from gradhook.guard.saved import Saved
+from gradhook.guard.objects import (
+    Saved,
+    save_cell,
+    save_class,
+    save_container,
+    save_globals,
+    save_slots,
+)
 
-__all__ = ["BUDGET", "Reach", "reach"]
+__all__ = ["BUDGET", "Reach", "is_library", "reach"]
 
 BUDGET = 1 << 28
 """Bytes that copies of arrays may take which the user has not named: 256 MiB."""
 
 MOST_OBJECTS = 100_000
 """Objects entered at most: half a second's walk."""
+
+ATOMS = frozenset(
+    {type(None), bool, int, float, complex, str, bytes, range, slice, type(...)}
+    | {types.ModuleType, types.CodeType, types.WrapperDescriptorType, types.MethodDescriptorType}
+    | {types.GetSetDescriptorType, types.MemberDescriptorType, re.Pattern, np.dtype, np.ufunc}
+    | {np.bool_, np.float16, np.float32, np.float64, np.longdouble}
+    | {np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64}
+)
+"""Types without a state that could change."""
+
+MACHINERY = frozenset(
+    {"asyncio", "concurrent", "ctypes", "importlib", "inspect", "IPython", "logging", "matplotlib"}
+    | {"multiprocessing", "pytest", "_pytest", "subprocess", "tensorboard", "tensorboardX"}
+    | {"threading", "tqdm", "unittest", "warnings"}
+)
+"""Packages whose objects are neither entered nor saved."""
+
+OWN = ("gradhook.integrations", "gradhook.testing")
+"""Parts of gradhook that hold objects of the user's kind: models, trainers."""
+
+Edge = tuple[Any, str]
+"""An object and the name under which it was found."""
+
+
+@dataclass(slots=True)
+class Home:
+    """A module's globals, and the names of those that functions in reach use."""
+
+    variables: dict[str, Any]
+    names: dict[str, None] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -43,13 +94,13 @@ class Reach:
     Args:
         saved: One record per thing that can change.
         hidden: What may hold state that cannot be saved, in words.
-        watched: Arrays too large to copy, in words.
+        watched: Arrays too large to copy.
         cut: Whether there was more in reach than a walk enters.
     """
 
     saved: list[Saved] = field(default_factory=list)
     hidden: list[str] = field(default_factory=list)
-    watched: list[str] = field(default_factory=list)
+    watched: list[Saved] = field(default_factory=list)
     cut: bool = False
 
 
@@ -60,15 +111,7 @@ def reach(
     without: Iterable[Any] = (),
     budget: float = BUDGET,
 ) -> Reach:
-    """Find and save everything mutable that the roots lead to.
-
-    Args:
-        roots: Functions, models, generators, containers, arrays.
-        named: More of these, whose arrays are copied however large.
-        without: Objects that are looked after elsewhere and are neither saved nor entered, such as
-            the parameters' own arrays.
-        budget: Bytes that the other copies may take together.
-    """
+    """Find and save everything mutable that the roots lead to; arguments as of a ``Guard``."""
     walk = _Walk(without)
     walk.enter(named)
     chosen = len(walk.arrays)
@@ -76,22 +119,18 @@ def reach(
     found = walk.found
     for home in walk.homes.values():
         found.saved.append(save_globals(home.variables, home.names))
-    found.saved += map(SavedArray.of, walk.arrays[:chosen])
+    found.saved += map(SavedArray, walk.arrays[:chosen])
     for array in sorted(walk.arrays[chosen:], key=lambda array: array.nbytes):
         budget -= array.nbytes
-        record: Saved = SavedArray.of(array) if budget >= 0 else Watched(array)
-        found.saved.append(record)
-        if budget < 0:
-            found.watched.append(record.describe())
+        if budget >= 0:
+            found.saved.append(SavedArray(array))
+        else:
+            found.watched.append(watch(array))
     return found
 
 
 class _Walk:
-    """Walks breadth first, entering each object once.
-
-    Args:
-        without: Objects not to enter.
-    """
+    """Walks breadth first, entering each object once, and none of those ``without`` it."""
 
     def __init__(self, without: Iterable[Any]) -> None:
         # The list keeps every object alive, so that no id is used twice during the walk.
@@ -104,7 +143,7 @@ class _Walk:
 
     def enter(self, roots: Iterable[Any]) -> None:
         """Walk from some roots."""
-        queue = collections.deque((root, "") for root in roots)
+        queue = deque((root, "") for root in roots)
         while queue:
             thing, label = queue.popleft()
             if type(thing) in ATOMS or id(thing) in self._seen:
@@ -147,3 +186,163 @@ class _Walk:
     def _hide(self, thing: Any, label: str) -> None:
         called = f" {label!r}" if label else ""
         self.found.hidden.append(f"{type(thing).__name__}{called}")
+
+
+def is_machinery(thing: Any) -> bool:
+    """Whether an object is left out of the walk."""
+    # What a cached property wraps is met in its class; beside that it holds a lock.
+    if isinstance(thing, (enum.Enum, pathlib.PurePath, np.generic, functools.cached_property)):
+        return True
+    if isinstance(thing, (type, types.FunctionType)):
+        modules = [thing.__module__]
+    else:
+        modules = [kind.__module__ for kind in type(thing).__mro__]
+    for module in modules:
+        top = module.partition(".")[0] if isinstance(module, str) else ""
+        if top in MACHINERY or (top == "gradhook" and not module.startswith(OWN)):
+            return True
+    return isinstance(thing, type) and not _is_users(sys.modules.get(thing.__module__))
+
+
+def hides_state(thing: Any) -> bool:
+    """Whether an object has a state that cannot be read and set: a file, an iterator, a lock."""
+    if isinstance(thing, (io.IOBase, types.GeneratorType, types.CoroutineType, ContextVar)):
+        return True
+    kind = type(thing)
+    changes = [hasattr(kind, name) for name in ("__next__", "__setitem__", "acquire")]
+    return any(changes) and _attributes(thing) is None
+
+
+def neighbours(thing: Any, label: str, homes: dict[int, Home]) -> Iterator[Edge]:
+    """What an object that was found under a name leads to.
+
+    ``homes``, modules by identity of their globals, gets the names that a function uses.
+    """
+    if isinstance(thing, GENERATORS):
+        return
+    if isinstance(thing, type):
+        yield from _of_class(thing)
+        return
+    if isinstance(thing, types.CellType):
+        try:
+            yield thing.cell_contents, label
+        except ValueError:  # bound to nothing yet
+            return
+    elif isinstance(thing, dict):
+        yield from (
+            (value, key if isinstance(key, str) else label)
+            for key, value in dict.items(thing)
+            if type(value) not in ATOMS
+        )
+    elif isinstance(thing, (list, tuple, set, frozenset, deque)):
+        yield from ((item, label) for item in thing if type(item) not in ATOMS)
+    elif isinstance(thing, np.ndarray):
+        yield from ((item, label) for item in (thing.flat if thing.dtype.hasobject else ()))
+    elif isinstance(thing, types.MappingProxyType):
+        yield from ((value, label) for value in thing.values())
+    elif isinstance(thing, types.FunctionType):
+        yield from _of_function(thing, homes)
+    elif isinstance(thing, weakref.ReferenceType):
+        yield thing(), label
+    elif isinstance(thing, functools.partial):
+        yield from ((part, label) for part in (thing.func, thing.args, thing.keywords))
+    elif isinstance(thing, property):
+        yield from ((part, label) for part in (thing.fget, thing.fset))
+    elif isinstance(thing, (staticmethod, classmethod, types.MethodType)):
+        yield thing.__func__, label
+    yield from _of_instance(thing, label)
+
+
+def _of_instance(thing: Any, label: str) -> Iterator[Edge]:
+    """Its attributes and slots, its class, and the object that it is bound to."""
+    if hasattr(type(thing), "__self__"):
+        yield thing.__self__, label
+    if (attributes := _attributes(thing)) is not None:
+        yield attributes, label
+    if (slots := save_slots(thing)) is not None:
+        yield from ((value, name) for (_, name), value in slots.state.items())
+    for kind in type(thing).__mro__:
+        if _is_users(sys.modules.get(kind.__module__)):
+            yield kind, label
+        else:
+            for function in vars(kind).values():
+                if isinstance(function, types.FunctionType):
+                    yield from _generators(function)
+
+
+def _attributes(thing: Any) -> dict[str, Any] | None:
+    # Past a __getattribute__ or __getattr__ of the user's; a ``local`` has one for each thread.
+    kind = threading.local if isinstance(thing, threading.local) else object
+    try:
+        found = kind.__getattribute__(thing, "__dict__")
+    except AttributeError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _of_class(kind: type) -> Iterator[Edge]:
+    for name, value in vars(kind).items():
+        special = name.startswith("__") and name.endswith("__")
+        if isinstance(value, types.FunctionType) or not (special or type(value) in ATOMS):
+            yield value, name
+        # functools.cached_property and its like.
+        if isinstance(inner := getattr(value, "func", None), types.FunctionType):
+            yield inner, name
+
+
+def _of_function(function: types.FunctionType, homes: dict[int, Home]) -> Iterator[Edge]:
+    yield from zip(function.__closure__ or (), function.__code__.co_freevars, strict=False)
+    yield from ((value, function.__name__) for value in function.__defaults__ or ())
+    yield from ((value, name) for name, value in (function.__kwdefaults__ or {}).items())
+    variables = function.__globals__
+    if not _is_users(sys.modules.get(function.__module__), variables.get("__file__")):
+        yield from _generators(function)
+        return
+    home = homes.setdefault(id(variables), Home(variables))
+    names = dict.fromkeys(_names(function.__code__))
+    home.names |= names
+    named = [(variables[name], name) for name in names if name in variables]
+    yield from named
+    held = []
+    for cell in function.__closure__ or ():
+        with contextlib.suppress(ValueError):  # bound to nothing yet
+            held.append(cell.cell_contents)
+    for thing in (*(value for value, _ in named), *held):
+        if isinstance(thing, types.ModuleType) and _is_users(thing):
+            # ``settings.rng.normal()``: attributes of a module of the user's own.
+            yield from ((vars(thing)[n], n) for n in names if n in vars(thing))
+
+
+def _generators(function: types.FunctionType) -> Iterator[Edge]:
+    """Module globals that a function of an installed library names, if they are generators."""
+    variables = function.__globals__
+    for name in _names(function.__code__):
+        if isinstance(variables.get(name), GENERATORS):
+            yield variables[name], name
+
+
+def _names(code: types.CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _names(constant)
+
+
+def is_library(file: str) -> bool:
+    """Whether a source file lies in a folder of installed libraries."""
+    return file.startswith(_library_folders())
+
+
+def _is_users(module: types.ModuleType | None, file: Any = None) -> bool:
+    """Whether a module is the user's: neither built in nor installed."""
+    file = file or getattr(module, "__file__", None)
+    if file is None:
+        return module is None or module.__name__ == "__main__"
+    return not is_library(str(file))
+
+
+@functools.cache
+def _library_folders() -> tuple[str, ...]:
+    paths = sysconfig.get_paths()
+    folders = {paths[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")}
+    return (*sorted(folders), os.path.dirname(os.__file__), "<frozen")

@@ -50,7 +50,7 @@ class Gate:
 
     def set(self) -> None:
         """Stand in for the handlers."""
-        for number in _numbers():
+        for number in (getattr(signal, name) for name in HELD if hasattr(signal, name)):
             original = signal.getsignal(number)
             if callable(original):
                 self._originals[number] = original
@@ -91,7 +91,3 @@ def held_signals() -> Iterator[Gate]:
             # Whoever kept this handler for later gets what it stands for.
             gate.open = True
             gate.deliver()
-
-
-def _numbers() -> list[signal.Signals]:
-    return [getattr(signal, name) for name in HELD if hasattr(signal, name)]

@@ -107,11 +107,7 @@ def misplaced_batch(called: str, function: Any, count: int) -> str:
 
 
 def refuse_parameters(parameters: Any) -> None:
-    """Refuse what cannot be parameters, before anything is called.
-
-    Raises:
-        ParameterTypeError: It is a name or a list of names, a generator, a class, or of PyTorch.
-    """
+    """Refuse names, a generator, a class, or what is PyTorch's, before anything is called."""
     kind = with_article(type(parameters).__name__)
     names = [parameters] if isinstance(parameters, str) else parameters
     if isinstance(names, (list, tuple, set)) and names and all(isinstance(n, str) for n in names):
@@ -152,14 +148,7 @@ def names_needed(parameters: Any) -> str:
 
 
 def found_on(how: str, root: Any, pairs: Sequence[HeldPair], out: Mapping[str, str]) -> str:
-    """How weights and gradients were found, for the report.
-
-    Args:
-        how: What the user's function does.
-        root: The object that holds them.
-        pairs: What was found.
-        out: What was left out, and why.
-    """
+    """How weights and gradients were found, for the report, and what was left ``out``, and why."""
     found = [f"{p.weight.name} ({p.gradient.name.rpartition('.')[2]})" for p in pairs]
     more = f" and {len(found) - NOTED} more" if len(found) > NOTED else ""
     left = ", ".join(f"{name} ({why})" for name, why in list(out.items())[:NOTED])
@@ -172,10 +161,7 @@ def found_on(how: str, root: Any, pairs: Sequence[HeldPair], out: Mapping[str, s
 def nothing_found(run: Callable[..., Any], root: Any, out: Mapping[str, str]) -> str:
     """What was seen on an object on which no weight has a gradient, and what to write instead.
 
-    Args:
-        run: The user's function.
-        root: The object.
-        out: What looked like a weight and is none, and why.
+    ``out`` is what looked like a weight and is none, and why.
     """
     seen = {s.name: np.shape(s.get()) for s in slots(root) if is_numbers(s.get())}
     arrays = [name for name, shape in seen.items() if shape] or list(seen)

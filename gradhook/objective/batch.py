@@ -53,11 +53,8 @@ class Rows:
 def as_batch(batch: Any) -> Any:
     """A batch as a tuple: a tuple or list is one, anything else is its only item.
 
-    A mapping stays what it is: whether its items go by their names is for the functions to say.
-
-    Raises:
-        BatchError: It is an empty list, which may be a minibatch that came out empty, or an empty
-            mapping.
+    A mapping stays what it is: whether its items go by their names is for the functions to say.  An
+    empty list, which may be a minibatch that came out empty, and an empty mapping are refused.
     """
     if isinstance(batch, list) and not batch:
         raise BatchError("the batch is an empty list; pass () if the objective needs no data")
@@ -79,15 +76,10 @@ def draw(
     subset: Callable[[Batch, Array], Any] | None,
     random: np.random.Generator,
 ) -> Rows:
-    """Draw rows from a batch.
+    """Draw so many rows from a batch; ``None`` for all.
 
-    Args:
-        batch: The whole batch.
-        samples: How many rows; ``None`` for all.
-        axis: The axis of every array that counts samples.
-        subset: Cuts the batch instead, called as ``subset(batch, rows)``; with the first rows where
-            the batch holds no array that counts them.
-        random: The check's own generator.
+    A ``subset`` cuts the batch instead, called as ``subset(batch, rows)``; with the first rows
+    where the batch holds no array that counts them.
 
     Raises:
         BatchError: The batch has arrays but no sample, or none of its arrays has the axis.

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 from gradhook._types import Batch
 from gradhook.errors import ObjectiveError
-from gradhook.objective.returned import Returned, read_returned
+from gradhook.objective.gradients import Returned, read_returned
 
 __all__ = [
     "Calls",
@@ -20,6 +20,7 @@ __all__ = [
     "form_of",
     "left_to_keywords",
     "name_of",
+    "plain_function",
     "positional_names",
     "signature_of",
     "takes",
@@ -40,8 +41,7 @@ class Calls:
         shapes: Of the parameters, in order, by which a flat tuple of gradients is read.
         rounding: The norm of the error with which each gradient came from the last call, by name,
             where that is more than rounding.
-        penalty: Added to the loss only, a function of the parameters and the batch; ``None`` for
-            nothing.
+        penalty: Added to the loss only, a function of the parameters and the batch.
     """
 
     separate: Callable[..., Any] | None
@@ -53,7 +53,7 @@ class Calls:
     rounding: Callable[[], dict[str, float]] | None = None
     penalty: Callable[[Any, Batch], Any] | None = None
 
-    def loss(self, parameters: Any, batch: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+    def loss(self, parameters: Any, batch: Batch, keywords: dict[str, Any]) -> Any:
         """Return the loss as the user's code gives it."""
         __tracebackhide__ = True
         arguments, keywords = self._arguments(parameters, batch, keywords)
@@ -64,18 +64,11 @@ class Calls:
     def loss_and_gradients(
         self,
         parameters: Any,
-        batch: tuple[Any, ...],
+        batch: Batch,
         keywords: dict[str, Any],
         between: Callable[[], None],
     ) -> Returned:
-        """Return loss and gradients at one point.
-
-        Args:
-            parameters: First argument of functions that take one.
-            batch: Further arguments.
-            keywords: Keyword arguments, the same for every function.
-            between: Called between two separate functions, to put generators back.
-        """
+        """Return both at one point; ``between`` two functions generators are put back."""
         __tracebackhide__ = True
         arguments, keywords = self._arguments(parameters, batch, keywords)
         if self.both is not None:
@@ -87,7 +80,7 @@ class Calls:
         return Returned(loss, self.gradients(*arguments, **keywords))
 
     def _arguments(
-        self, parameters: Any, batch: tuple[Any, ...], keywords: dict[str, Any]
+        self, parameters: Any, batch: Batch, keywords: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         positional, named = by_name(self.names, batch)
         first = (parameters,) if self.takes_parameters else ()
@@ -99,9 +92,7 @@ class Calls:
         return read_returned(name_of(self.both), self.both(*arguments, **keywords), self.shapes)
 
 
-def by_name(
-    names: tuple[str, ...], batch: tuple[Any, ...]
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def by_name(names: tuple[str, ...], batch: Batch) -> tuple[Batch, dict[str, Any]]:
     """A batch as positional arguments, or as keywords where its items have names."""
     return ((), dict(zip(names, batch, strict=True))) if names else (batch, {})
 
@@ -117,8 +108,8 @@ def form_of(
     *,
     form: Form | None,
     otherwise: Form | None = None,
-    keywords: Collection[str] = (),
-    names: Collection[str] = (),
+    keywords: Collection[str],
+    names: Collection[str],
 ) -> Form:
     """Decide the one form that all functions have.
 
@@ -173,10 +164,16 @@ def form_of(
     )
 
 
-def name_of(function: Callable[..., Any]) -> str:
-    """What to call a function in a message."""
+def plain_function(function: Any) -> Any:
+    """What is called in the end, without the arguments that ``functools.partial`` has bound."""
     while isinstance(function, functools.partial):
         function = function.func
+    return function
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """What to call a function in a message."""
+    function = plain_function(function)
     return getattr(function, "__name__", type(function).__name__)
 
 
@@ -188,10 +185,13 @@ def signature_of(function: Callable[..., Any]) -> inspect.Signature | None:
         return None
 
 
-def takes(function: Callable[..., Any], count: int) -> bool:
-    """Whether a function can be called with so many arguments, as far as its signature tells."""
+def takes(function: Callable[..., Any], count: int, names: Collection[str] = ()) -> bool:
+    """Whether a function can be called with so many arguments and such keywords.
+
+    As far as its signature tells.
+    """
     signature = signature_of(function)
-    return signature is None or _binds(signature, count, ())
+    return signature is None or _binds(signature, count, (), names)
 
 
 def takes_names(function: Callable[..., Any], names: Collection[str]) -> bool:
@@ -217,12 +217,7 @@ def batch_of(function: Callable[..., Any], *, after: int = 1) -> str:
 
 
 def left_to_keywords(signature: inspect.Signature, positional: int) -> dict[str, Any]:
-    """Arguments that may be passed by keyword, with their defaults, ``Parameter.empty`` if none.
-
-    Args:
-        signature: The function's.
-        positional: How many arguments are given by position.
-    """
+    """Arguments not given by position that may be passed by keyword, with their defaults."""
     return {
         p.name: p.default
         for i, p in enumerate(signature.parameters.values())

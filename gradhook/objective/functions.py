@@ -47,17 +47,7 @@ def join(
 ) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """Return ``loss(parameters, X, Y)`` and ``loss_and_gradients(parameters, X, Y)``.
 
-    Args:
-        forward: Returns ``(output, caches)``, or ``(cost, caches)`` where there is no ``cost``.
-        cost: Returns the loss.
-        backward: Returns the gradients.
-        settings: Further keywords, for whichever function takes them.
-
-    Returns:
-        Two functions that take the settings as keywords too, so that they may be switched.
-
-    Raises:
-        ObjectiveError: An argument's meaning cannot be told, or no function takes a setting.
+    Both take the settings as keywords too, so that they may be switched.
     """
     run = _Part.of("forward", forward, FORWARD_ARGUMENTS, settings)
     back = _Part.of("backward", backward, BACKWARD_ARGUMENTS, settings)
@@ -92,14 +82,7 @@ def join(
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One of the functions, with the meaning of its arguments.
-
-    Args:
-        name: ``"forward"``, ``"cost"`` or ``"backward"``.
-        function: The function.
-        signature: Its signature.
-        roles: Role by name of the argument.
-    """
+    """Forward, cost or backward, with the role of each argument by its name."""
 
     name: str
     function: Callable[..., Any]

@@ -1,4 +1,13 @@
-"""Gradients out of the user's container, matched to the parameters by name and made our own.
+"""Gradients out of what the user's code returns, matched to the parameters and made our own.
+
+Beside ``(loss, gradients)`` three forms are read, each by a rule that needs nothing but what was
+returned and the parameters' shapes:
+
+- ``(gradients, loss)``, where the first item is no number and the second is one;
+- ``(loss, g1, ..., gn, anything else)``, where n arrays fit the n parameters in their order;
+- ``(loss, gradients, anything else)``, where the second item is a container.
+
+Nothing is ever permuted to fit.
 
 Names are matched as they stand, by one of the rules in ``RULES`` (``dW1`` for ``W1``), or by the
 user's own; gradients without names count in the order of the parameters.  Shapes must be equal,
@@ -15,13 +24,14 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from gradhook._types import Array, Blocks, nearest_name, with_article
-from gradhook.errors import GradientNameError, GradientShapeError
+from gradhook.errors import GradientNameError, GradientShapeError, ObjectiveError
 from gradhook.objective.parameters import Tree, float64_copy, is_container
 from gradhook.objective.validation import is_masked
 
@@ -29,10 +39,11 @@ __all__ = [
     "LARGE_GRADIENTS",
     "RULES",
     "GradientName",
-    "fits",
+    "Returned",
     "is_large",
     "name_gradients",
     "own_gradients",
+    "read_returned",
     "shape_of",
 ]
 
@@ -52,6 +63,79 @@ GradientName: TypeAlias = str | Mapping[str, str] | Callable[[str], str]
 """How gradients are called: a format (``"d{}"``), a mapping or a function of the block's name."""
 
 
+Shape: TypeAlias = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """A loss and its gradients, as the function gave them, and a sentence on how they were read.
+
+    There is nothing to say of ``(loss, gradients)``.
+    """
+
+    loss: Any
+    gradients: Any
+    sentence: str = ""
+
+
+def read_returned(name: str, returned: Any, shapes: Sequence[Shape]) -> Returned:
+    """Read what the function ``name`` returned, given the shapes of the parameters in order."""
+    items = returned if isinstance(returned, (tuple, list)) else ()
+    if len(items) == 2:
+        first, second = items
+        if not _is_number(first) and _is_number(second):
+            return Returned(second, first, f"{name} returns (gradients, loss)")
+        return Returned(first, second)
+    if len(items) > 2 and _is_number(items[0]):
+        if is_container(items[1]):
+            return Returned(
+                items[0],
+                items[1],
+                f"{name} returns (loss, gradients){_unread(len(items) - 2)}",
+            )
+        count = len(shapes)
+        found = [shape_of(item) for item in items[1 : count + 1]]
+        if len(found) == count and all(
+            shape is not None and fits(shape, wanted)
+            for shape, wanted in zip(found, shapes, strict=True)
+        ):
+            return Returned(
+                items[0],
+                tuple(items[1 : count + 1]) if count > 1 else items[1],
+                f"{name} returns the loss, then the gradients{_unread(len(items) - count - 1)}",
+            )
+    raise ObjectiveError(_refusal(name, returned, items, shapes))
+
+
+def _unread(count: int) -> str:
+    return f", and {count} more, not read" if count else ""
+
+
+def _is_number(value: Any) -> bool:
+    return not is_container(value) and shape_of(value) in ((), (1,), (1, 1))
+
+
+def _refusal(name: str, returned: Any, items: Sequence[Any], shapes: Sequence[Shape]) -> str:
+    what = with_article(type(returned).__name__)
+    many = f" of {len(returned)}" if isinstance(returned, (tuple, list)) else ""
+    must = f"{name} must return (loss, gradients); it returned {what}{many}"
+    if returned is None:
+        return f"{must}: has it a return statement?"
+    if not items and _is_number(returned):
+        return (
+            f"{must}: return the gradients too, pass the function that computes them as gradient=, "
+            "or as parameters the object that holds weights and gradients"
+        )
+    if len(items) >= 1 + len(shapes) > 1 and _is_number(items[0]):
+        found = [shape_of(item) for item in items[1 : len(shapes) + 1]]
+        return (
+            f"{must}, of which {len(shapes)} after the loss should be the gradients, in the order "
+            f"of the parameters: their shapes are {', '.join(map(str, found))}, those of the "
+            f"parameters {', '.join(map(str, shapes))}"
+        )
+    return must
+
+
 def name_gradients(
     gradients: Any, tree: Tree, gradient_name: GradientName | None = None
 ) -> tuple[dict[str, Any], str]:
@@ -59,11 +143,6 @@ def name_gradients(
 
     Names are matched as they stand; where the container lacks one of them but one of ``RULES``
     names all, that rule is used.  Extra names are ignored.
-
-    Args:
-        gradients: One array where the parameters are one array, else a container.
-        tree: The parameters.
-        gradient_name: The user's own rule, or ``None``.
 
     Returns:
         What was found, by name of the leaf, and what is to be said of the matching (mostly
@@ -74,7 +153,10 @@ def name_gradients(
         GradientShapeError: A gradient has another shape.
     """
     if tree.is_single and not isinstance(gradients, Mapping):
-        given = {tree.single: gradients} if tree.parts is None else _slices(gradients, tree)
+        given = {tree.single: gradients}
+        if tree.parts is not None:
+            vector = _own("the vector", gradients, np.shape(tree.root), alone=False)
+            given = tree.like(vector)
         return given, _on_shapes(given, tree)
     names = list(tree.leaves)
     if not is_container(gradients):
@@ -88,7 +170,7 @@ def name_gradients(
     return given, "; ".join(filter(None, (rule, _on_shapes(given, tree))))
 
 
-def fits(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+def fits(shape: Shape, wanted: Shape) -> bool:
     """Whether a gradient's shape is the parameter's, axes of length one apart.
 
     They make no difference where broadcasting the two gives no more elements than the parameter
@@ -100,7 +182,7 @@ def fits(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
     )
 
 
-def shape_of(gradient: Any) -> tuple[int, ...] | None:
+def shape_of(gradient: Any) -> Shape | None:
     """The shape of whatever can be read as an array; ``None`` of what cannot."""
     try:
         return tuple(np.shape(gradient))
@@ -111,13 +193,8 @@ def shape_of(gradient: Any) -> tuple[int, ...] | None:
 def own_gradients(given: dict[str, Any], tree: Tree) -> Blocks:
     """Turn gradients by leaf into float64 arrays by block that no other code can change.
 
-    Args:
-        given: What ``name_gradients`` found; emptied on the way, so that no two sets of gradients
-            need memory at once.  Arrays that nobody else holds are not copied.
-        tree: The parameters.
-
-    Raises:
-        GradientShapeError: A gradient has another shape, or is not an array of real numbers.
+    ``given`` is what ``name_gradients`` found, and is emptied on the way, so that no two sets of
+    gradients need memory at once.  Arrays that nobody else holds are not copied.
     """
     raw = dict(given) if tree.ties else {}
     found = {}
@@ -140,7 +217,7 @@ OWN_REFERENCES = _taken({"": np.empty(0)}, "")[1]
 """What is counted of an array that nobody else holds."""
 
 
-def _long_axes(shape: tuple[int, ...]) -> list[int]:
+def _long_axes(shape: Shape) -> list[int]:
     return [length for length in shape if length != 1]
 
 
@@ -155,11 +232,6 @@ def _on_shapes(given: Mapping[str, Any], tree: Tree) -> str:
         f"the gradient of {', '.join(other)} was read without regard to axes of length one "
         f"({shape} for {wanted})"
     )
-
-
-def _slices(gradients: Any, tree: Tree) -> dict[str, Any]:
-    """The parts of an unrolled gradient."""
-    return tree.like(_own("the vector", gradients, np.shape(tree.root), alone=False))
 
 
 def _in_order(gradients: Any, tree: Tree) -> tuple[dict[str, Any], str]:
@@ -185,13 +257,8 @@ def _in_order(gradients: Any, tree: Tree) -> tuple[dict[str, Any], str]:
 
 
 def _without_names(names: list[str], gradients: Any) -> str:
-    what = (
-        "None"
-        if gradients is None
-        else "one array"
-        if hasattr(gradients, "shape")
-        else with_article(type(gradients).__name__)
-    )
+    single = hasattr(gradients, "shape")
+    what = "one array" if single else with_article(type(gradients).__name__)
     return (
         f"the gradients are {what}, the parameters are {', '.join(names)}: return a gradient for "
         "each under its name, or pass the parameters as one array"
@@ -206,21 +273,15 @@ def _names(
         wanted = {name: _apply(rule, name) for name in names}
         sentence = "gradients matched by the rule given as gradient_name"
     else:
-        wanted = {name: name for name in names}
-        sentence = ""
-        if not set(names) <= set(given):
-            for called, form in _called(names):
-                if set(called.values()) <= set(given):
-                    wanted = called
-                    spelt = " + ".join(
-                        "name" if part == "{}" else f'"{part}"'
-                        for part in re.split(r"({})", form)
-                        if part
-                    )
-                    sentence = (
-                        f"gradients matched by the rule {spelt} ({called[names[0]]} for {names[0]})"
-                    )
-                    break
+        wanted, sentence = {name: name for name in names}, ""
+        called = [] if set(names) <= set(given) else _called(names)
+        fitting = next(((by, form) for by, form in called if set(by.values()) <= set(given)), None)
+        if fitting is not None:
+            wanted, form = fitting
+            spelt = " + ".join(
+                "name" if part == "{}" else f'"{part}"' for part in re.split(r"({})", form) if part
+            )
+            sentence = f"gradients matched by the rule {spelt} ({wanted[names[0]]} for {names[0]})"
     missing = [name for name in names if wanted[name] not in given]
     if missing:
         hint = nearest_name(wanted[missing[0]], list(given)) or "."
@@ -241,20 +302,22 @@ def _apply(rule: GradientName, name: str) -> str:
     return str(rule(name))
 
 
-def _called(names: list[str]) -> Iterator[tuple[dict[str, str], str]]:
+def _called(names: list[str]) -> list[tuple[dict[str, str], str]]:
     """By each rule, what the gradients are called: in nested mappings the last word changes."""
-    for form in RULES:
-        yield {name: _last(form, name) for name in names}, form
-        yield {name: form.replace("{}", name) for name in names}, form
+    return [
+        ({name: call(form, name) for name in names}, form)
+        for form in RULES
+        for call in (_last, _apply)
+    ]
 
 
 def _last(form: str, name: str) -> str:
     head, slash, tail = name.rpartition("/")
     word, bracket, index = tail.partition("[")  # an item of a list: dW[0] for W[0]
-    return f"{head}{slash}{form.replace('{}', word)}{bracket}{index}"
+    return f"{head}{slash}{_apply(form, word)}{bracket}{index}"
 
 
-def _own(name: str, leaf: Any, shape: tuple[int, ...], *, alone: bool) -> Array:
+def _own(name: str, leaf: Any, shape: Shape, *, alone: bool) -> Array:
     try:
         array = np.asarray(leaf)
     except Exception as error:

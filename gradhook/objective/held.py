@@ -15,8 +15,9 @@ A ``run`` that returns ``(loss, gradients by name)`` names its weights so.
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,7 @@ from gradhook.objective.holders import (
     is_numbers,
     is_tensor,
     number_slot,
+    numbers_in,
     slots,
 )
 from gradhook.objective.parameters import Tree, each_leaf, rms
@@ -48,9 +50,7 @@ MOVED = 1e-3
 class Held:
     """Weights and gradients on an object, and the function that fills the gradients.
 
-    Args:
-        run: ``run(*batch) -> loss``, or ``run(root, *batch)``.
-        root: What holds the weights.
+    The function is ``run(*batch) -> loss``, or ``run(root, *batch)``.
 
     Attributes:
         weights: The weights by name, as a check moves them.
@@ -58,10 +58,9 @@ class Held:
     """
 
     def __init__(self, run: Callable[..., Any], root: Any) -> None:
-        self._user_run = run
+        self._user_run = self._run = run
         self._root = [root] if is_tensor(root) else root
         self._whole = root
-        self._run = run
         self._pairs: list[HeldPair] = []
         self._given: dict[str, Any] = {}
         self._original: dict[str, Any] = {}
@@ -72,17 +71,9 @@ class Held:
     def discover(
         self, batch: Batch, names: tuple[str, ...], data: Any, rewind: Callable[[], None]
     ) -> None:
-        """Find the weights by two runs on a batch.
+        """Find the weights by two runs on a batch, whose changes ``rewind`` puts back.
 
-        Args:
-            batch: The rows to run on.
-            names: By which they are passed; empty where it is by position.
-            data: Whatever else is data and no weight.
-            rewind: Puts back what a run has changed.
-
-        Raises:
-            ObjectiveError: Nothing was found, or ``run`` does not take the batch.
-            Exception: Whatever ``run`` raises.
+        ``data`` is whatever else is no weight.  What the function raises passes.
         """
         __tracebackhide__ = True
         self._bind(batch, names)
@@ -96,17 +87,19 @@ class Held:
         out: dict[str, str] = {}
         arrays = [item for item in each_leaf([batch, data]) if isinstance(item, np.ndarray)]
         for pair in pairs:
-            if not self._stayed(pair, before):
+            now, then = pair.weight.get(), before.get(pair.weight.path)
+            number, same = pair.gradient.get(), before.get(pair.gradient.path)
+            if now is not then and (np.ndim(now) or then is None or not _equal(now, then)):
                 out[pair.weight.name] = "replaced by the run"
-            elif self._is_constant(pair, before):
+            elif same is not None and number is same and np.ndim(number) == 0 and number:
                 out[pair.weight.name] = f"no run writes {pair.gradient.name}"
-            elif any(np.may_share_memory(pair.weight.get(), array) for array in arrays):
+            elif any(np.may_share_memory(now, array) for array in arrays):
                 out[pair.weight.name] = "part of the batch"
         pairs = [pair for pair in pairs if pair.weight.name not in out]
         rewind()
         self._take(pairs)
         pairs = self._pairs
-        with _Moved(self) as left:
+        with self._moved() as left:
             self._zero()
             marks = {p.weight.path: self._gradient(p)[0] for p in pairs}
             self._loss_of(call())
@@ -170,16 +163,6 @@ class Held:
                 f"check_gradients({name_of(run)}, ...{batch_of(run, after=0)})"
             )
 
-    def _stayed(self, pair: HeldPair, before: dict[Any, Any]) -> bool:
-        """Whether the weight is what it was before the run."""
-        now, then = pair.weight.get(), before.get(pair.weight.path)
-        return now is then or (np.ndim(now) == 0 and then is not None and _equal(now, then))
-
-    def _is_constant(self, pair: HeldPair, before: dict[Any, Any]) -> bool:
-        """Whether what is called as a gradient is a number that a run leaves as it was."""
-        now, then = pair.gradient.get(), before.get(pair.gradient.path)
-        return then is not None and now is then and np.ndim(now) == 0 and bool(now)
-
     def _take(self, pairs: list[HeldPair]) -> None:
         """Look after these pairs, at the values that they have now."""
         pairs = [HeldPair(pair.weight.again(self._root), pair.gradient) for pair in pairs]
@@ -214,6 +197,24 @@ class Held:
                 if here.get() is not value:
                     here.put(value)
 
+    @contextlib.contextmanager
+    def _moved(self) -> Iterator[dict[str, Array]]:
+        """Move candidates a little while a block runs, and give the values that they then have."""
+        saved = {name: weight.copy() for name, weight in self.weights.items()}
+        random = np.random.default_rng(0)
+        try:
+            for weight in self.weights.values():
+                signs = random.choice([-1.0, 1.0], weight.shape)
+                weight += (MOVED * (rms(weight) or 1.0) * signs).astype(weight.dtype)
+            self._install()
+            yield {name: weight.copy() for name, weight in self.weights.items()}
+        finally:
+            for name, values in saved.items():
+                self.weights[name][...] = values
+                for slot in self._places[name]:
+                    if slot.get() is not self._original[name]:
+                        slot.put(self._original[name])
+
     def _is_left(self, pair: HeldPair, left: dict[str, Any]) -> bool:
         """Whether a run has left a moved weight alone."""
         now = pair.weight.again(self._root).get()
@@ -234,10 +235,7 @@ class Held:
     def _gradient(self, pair: HeldPair) -> tuple[Any, Any]:
         """What hangs where the gradient should, and its numbers."""
         held = pair.gradient.again(self._root).get()
-        if held is None or is_numbers(held):
-            return held, held
-        inside = number_slot(held, "", ())
-        return held, None if inside is None else inside.get()
+        return held, held if held is None or is_numbers(held) else numbers_in(held)
 
     def _read(self, pair: HeldPair) -> Any:
         held, gradient = self._gradient(pair)
@@ -267,16 +265,14 @@ class Held:
     def _zero(self) -> None:
         self._given.clear()
         for pair in self._pairs:
-            slot = pair.gradient.again(self._root)
-            held = slot.get()
+            slot: Slot | None = pair.gradient.again(self._root)
+            held = slot.get() if slot else None
             if held is not None and not is_numbers(held):
-                inside = number_slot(held, "", ())
-                slot, held = (slot, None) if inside is None else (inside, inside.get())
-            if held is None:
-                continue
+                slot = number_slot(held, "", ())
+                held = slot.get() if slot else None
             if isinstance(held, np.ndarray) and held.flags.writeable:
                 held[...] = 0
-            else:
+            elif slot is not None and held is not None:
                 slot.put(_like(held, np.zeros(np.shape(held))))
 
     def _loss_of(self, returned: Any) -> Any:
@@ -292,36 +288,8 @@ class Held:
                 "with gradients by name; else pass the weights by name, such as "
                 "check_gradients(..., {'W1': net.W1}, batch=...)"
             )
-        if is_numbers(returned) or returned is None:
-            return returned
-        inside = number_slot(returned, "", ())
-        return returned if inside is None else inside.get()
-
-
-class _Moved:
-    """Moves candidates a little while a block runs, and gives the values that they then have."""
-
-    def __init__(self, held: Held) -> None:
-        self._held = held
-        self._saved: dict[str, Array] = {}
-
-    def __enter__(self) -> dict[str, Any]:
-        held, random = self._held, np.random.default_rng(0)
-        for name, weight in held.weights.items():
-            self._saved[name] = weight.copy()
-        for weight in held.weights.values():
-            signs = random.choice([-1.0, 1.0], weight.shape)
-            weight += (MOVED * (rms(weight) or 1.0) * signs).astype(weight.dtype)
-        held._install()
-        return {name: weight.copy() for name, weight in held.weights.items()}
-
-    def __exit__(self, *_: object) -> None:
-        for name, saved in self._saved.items():
-            self._held.weights[name][...] = saved
-        for name, places in self._held._places.items():
-            for slot in places:
-                if slot.get() is not self._held._original[name]:
-                    slot.put(self._held._original[name])
+        inside = None if is_numbers(returned) or returned is None else numbers_in(returned)
+        return returned if inside is None else inside
 
 
 def _without_repetitions(

@@ -34,6 +34,7 @@ __all__ = [
     "is_numbers",
     "is_tensor",
     "number_slot",
+    "numbers_in",
     "slots",
 ]
 
@@ -101,12 +102,7 @@ class ReturnedSlot(Slot):
 
 @dataclass(frozen=True, slots=True)
 class HeldPair:
-    """A weight and its gradient.
-
-    Args:
-        weight: Where the weight hangs.
-        gradient: Where its gradient does.
-    """
+    """Where a weight hangs, and where its gradient does."""
 
     weight: Slot
     gradient: Slot
@@ -134,7 +130,7 @@ def is_tensor(value: Any) -> bool:
     """Whether a value is a tensor of a tape: an object with numbers and with ``.grad``."""
     if is_numbers(value) or not _is_entered(value) or not hasattr(value, "grad"):
         return False
-    return number_slot(value, "", ()) is not None
+    return numbers_in(value) is not None
 
 
 def number_slot(tensor: Any, name: str, path: tuple[tuple[bool, Any], ...]) -> Slot | None:
@@ -143,6 +139,12 @@ def number_slot(tensor: Any, name: str, path: tuple[tuple[bool, Any], ...]) -> S
         if is_numbers(getattr(tensor, key, None)):
             return Slot(name, tensor, key, (*path, (True, key)))
     return None
+
+
+def numbers_in(tensor: Any) -> Any:
+    """The numbers of a tensor; ``None`` if it is none."""
+    slot = number_slot(tensor, "", ())
+    return None if slot is None else slot.get()
 
 
 def slots(root: Any) -> Iterator[Slot]:

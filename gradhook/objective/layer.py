@@ -7,41 +7,36 @@ is is told from signatures and from what is returned.
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from gradhook._types import Array
 from gradhook.errors import ObjectiveError
+from gradhook.objective.calls import takes
 from gradhook.objective.gradients import GradientName, name_gradients
-from gradhook.objective.layer_forms import inputs_of, is_real, style_of, takes
 from gradhook.objective.objective import Objective
 from gradhook.objective.parameters import Tree
 
 __all__ = ["Layer"]
 
+Style: TypeAlias = Literal["held", "mapping", "names", "order"]
+"""How ``forward`` comes by its parameters."""
+
 
 class Layer:
     """A layer of the user's, evaluated with a random cotangent.
 
-    Args:
-        forward: As in ``layer_check``.
-        backward: As in ``layer_check``.
-        x: As in ``layer_check``.
-        parameters: As in ``layer_check``.
-        gradients: As in ``layer_check``.
-        gradient_name: As in ``check_gradients``.
-        seed: Of the cotangents.
+    Arguments are those of ``layer_check``, and the seed of the cotangents.
 
     Attributes:
         objective: The layer as an objective.
         cotangent: Number of the cotangent in use.  1 has other magnitudes than 0, a thousand times
             as large, and every sign the other way round.
         seen: For each cotangent used, the gradients returned, by fingerprint of the point.
-
-    Raises:
-        ObjectiveError: These cannot be a layer; the message says why.
     """
 
     def __init__(
@@ -98,26 +93,18 @@ class Layer:
 
     def _objective(self) -> Objective:
         blocks = {**self._moving, **self._parameters}
-        owner = getattr(self._forward, "__self__", None)
+        functions: dict[str, Any] = {"loss": self._loss, "loss_and_gradients": self._both}
         if self._in_place:
-            return Objective(
-                parameters=blocks,
-                loss=lambda: self._loss(blocks),
-                loss_and_gradients=lambda: self._both(blocks),
-                form="in_place",
-                model=owner,
-            )
+            functions = {n: functools.partial(f, blocks) for n, f in functions.items()}
         return Objective(
             parameters=blocks,
-            loss=self._loss,
-            loss_and_gradients=self._both,
-            form="functional",
-            model=owner,
+            **functions,
+            form="in_place" if self._in_place else "functional",
+            model=getattr(self._forward, "__self__", None),
         )
 
     def _loss(self, values: Mapping[str, Any]) -> Any:
-        outputs, _ = self._run(values)
-        return self._contracted(outputs)
+        return self._contracted(self._run(values)[0])
 
     def _both(self, values: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
         point = tuple(hash(np.asarray(a).tobytes()) for a in Tree.unchecked(values).leaves.values())
@@ -134,14 +121,9 @@ class Layer:
         """The outputs, and what ``backward`` takes besides their gradients."""
         inputs = [values.get(name, given) for name, given in self._inputs.items()]
         given = {name: values[name] for name in self._parameters}
-        if self._style == "names":
-            returned = self._forward(*inputs, **given)
-        elif self._style == "order":
-            returned = self._forward(*inputs, *given.values())
-        elif self._style == "mapping":
-            returned = self._forward(*inputs, given)
-        else:
-            returned = self._forward(*inputs)
+        after = {"order": tuple(given.values()), "mapping": (given,)}.get(self._style, ())
+        named = given if self._style == "names" else {}
+        returned = self._forward(*inputs, *after, **named)
         several = returned if isinstance(returned, tuple) else (returned,)
         if not takes(self._backward, len(several)):
             raise ObjectiveError(
@@ -170,9 +152,8 @@ class Layer:
     def _clear(self) -> None:
         """Set to zero what gradients are added to, so that what was there before is not counted."""
         held = self._held()
-        held = held if isinstance(held, Mapping) else dict(enumerate(held or ()))
         shapes = {np.shape(value) for value in self._parameters.values()}
-        for buffer in held.values():
+        for buffer in held.values() if isinstance(held, Mapping) else held or ():
             fits = isinstance(buffer, np.ndarray) and buffer.shape in shapes
             if fits and buffer.dtype.kind == "f" and buffer.flags.writeable:
                 buffer[...] = 0
@@ -241,3 +222,52 @@ class Layer:
                 )
             kept = dict(zip(self._parameters, kept, strict=True))
         return name_gradients(kept, self._own, self._rule)[0]
+
+
+def inputs_of(x: Any) -> dict[str, Any]:
+    """Return the inputs by name, floats as arrays: ``x`` alone, a mapping, or a tuple."""
+    if isinstance(x, Mapping):
+        given = {str(name): value for name, value in x.items()}
+    elif isinstance(x, tuple):
+        given = {f"x{i}": value for i, value in enumerate(x, start=1)}
+    else:
+        given = {"x": x}
+    return {n: np.asarray(v) if is_real(v) else v for n, v in given.items()}
+
+
+def is_real(value: Any) -> bool:
+    """Whether a value holds floats, with respect to which there is a derivative."""
+    try:
+        return np.asarray(value).dtype.kind == "f"
+    except Exception:  # nothing that NumPy can read
+        return False
+
+
+def style_of(forward: Callable[..., Any], inputs: int, parameters: list[str] | None) -> Style:
+    """Decide how ``forward`` is handed its parameters, after so many inputs."""
+    try:
+        signature = inspect.signature(forward)
+    except ValueError:  # written in C
+        return "mapping" if parameters else "held"
+    arguments = list(signature.parameters.values())
+    named = parameters and set(parameters) <= set(signature.parameters)
+    if named and takes(forward, inputs, parameters or ()):
+        return "names"
+    positional = [a for a in arguments if a.kind in (a.POSITIONAL_ONLY, a.POSITIONAL_OR_KEYWORD)]
+    needed = [a for a in positional if a.default is a.empty]
+    beyond = needed[inputs:]
+    if any(a.kind is a.VAR_POSITIONAL for a in arguments):
+        return "mapping" if parameters else "held"
+    if len(positional) >= inputs >= len(needed):
+        return "held"
+    if len(needed) > inputs:
+        same = [beyond[0].name.lower()] == [name.lower() for name in parameters or ()]
+        if parameters and len(beyond) == len(parameters) and (same or len(beyond) > 1):
+            return "order"
+        if parameters is not None and len(beyond) == 1:
+            return "mapping"
+    raise ObjectiveError(
+        f"forward{signature} does not fit {inputs} input(s) and the parameters "
+        f"{', '.join(parameters or ()) or '(none)'}: it must take the inputs, then nothing more, "
+        "one mapping, or every parameter"
+    )

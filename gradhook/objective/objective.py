@@ -10,17 +10,26 @@ holds weights and gradients, is told from what was passed as parameters, at each
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
-from gradhook._types import with_article
+from gradhook._types import Batch, with_article
 from gradhook.errors import ObjectiveError
 from gradhook.objective.answers import is_function, no_objective, refuse_class, without_parameters
-from gradhook.objective.calls import Calls, Form, form_of, name_of, positional_names, takes_names
+from gradhook.objective.calls import (
+    Calls,
+    Form,
+    form_of,
+    name_of,
+    plain_function,
+    positional_names,
+    takes_names,
+)
 from gradhook.objective.functions import join
-from gradhook.objective.models import live_parameters, methods_of, owner_of
+from gradhook.objective.holders import PARAMETERS
 from gradhook.objective.updates import Updater
 
 __all__ = ["FromUpdate", "Objective"]
@@ -74,6 +83,8 @@ class Objective:
     notes: tuple[str, ...] = ()
     roots: tuple[Any, ...] = ()
     reading: Callable[[frozenset[str]], list[str]] | None = None
+
+    _if_both_forms_fit: ClassVar[Form | None] = None
 
     def __post_init__(self) -> None:
         for name in ("loss", "gradients", "loss_and_gradients"):
@@ -176,15 +187,14 @@ class Objective:
             ... ).verdict
             <Verdict.FAIL: 'FAIL'>
         """
-        parts = (forward, cost, backward)
         loss, both = join(forward, cost, backward, settings)
-        # As the model they are walked through: what they draw from and change is put back.
         return cls(
             parameters=parameters,
             loss=loss,
             loss_and_gradients=both,
             form="functional",
-            model=parts,
+            # Walked through as a model is: what they draw from and change is put back.
+            model=(forward, cost, backward),
         )
 
     @classmethod
@@ -243,11 +253,7 @@ class Objective:
         return tuple(function for function in given if function is not None)
 
     def calls(
-        self,
-        batch: tuple[Any, ...],
-        keywords: Collection[str] = (),
-        *,
-        names: tuple[str, ...] = (),
+        self, batch: Batch, keywords: Collection[str] = (), *, names: tuple[str, ...] = ()
     ) -> Calls:
         """Decide the form for a batch and return what is to be called.
 
@@ -259,7 +265,14 @@ class Objective:
         Raises:
             ObjectiveError: The functions fit neither form, or both.
         """
-        form = self._form(0 if names else len(batch), keywords, names)
+        form = form_of(
+            self.functions,
+            0 if names else len(batch),
+            form=None if self._if_both_forms_fit else self.form,
+            otherwise=self._if_both_forms_fit,
+            keywords=keywords,
+            names=names,
+        )
         return Calls(
             self.loss,
             self.gradients,
@@ -268,7 +281,7 @@ class Objective:
             names=names,
         )
 
-    def arguments(self, batch: Any) -> tuple[tuple[Any, ...], tuple[str, ...]]:
+    def arguments(self, batch: Any) -> tuple[Batch, tuple[str, ...]]:
         """What the functions take besides the parameters, and by which names.
 
         The items of a mapping go by their names where all functions take them so; else the mapping
@@ -286,9 +299,6 @@ class Objective:
         """What the functions call the parameters; empty where no signature tells."""
         named = [positional_names(function)[:1] for function in self.functions]
         return next((name for names in named for name in names), "")
-
-    def _form(self, count: int, keywords: Collection[str], names: Collection[str]) -> Form:
-        return form_of(self.functions, count, form=self.form, keywords=keywords, names=names)
 
     @classmethod
     def _recognise(cls, thing: Any, gradient: Callable[..., Any] | None = None) -> Objective:
@@ -321,16 +331,7 @@ class _Function(Objective):
     """A plain function: functional by convention, in place where only that fits."""
 
     form: Form | None = "functional"
-
-    def _form(self, count: int, keywords: Collection[str], names: Collection[str]) -> Form:
-        return form_of(
-            self.functions,
-            count,
-            form=None,
-            otherwise="functional",
-            keywords=keywords,
-            names=names,
-        )
+    _if_both_forms_fit: ClassVar[Form | None] = "functional"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -340,11 +341,7 @@ class FromUpdate(_Function):
     updater: Updater
 
     def calls(
-        self,
-        batch: tuple[Any, ...],
-        keywords: Collection[str] = (),
-        *,
-        names: tuple[str, ...] = (),
+        self, batch: Batch, keywords: Collection[str] = (), *, names: tuple[str, ...] = ()
     ) -> Calls:
         """As of any objective, with gradients that are read from the update."""
         plain = _Function.calls(self, batch, keywords, names=names)
@@ -359,3 +356,37 @@ class FromUpdate(_Function):
 
         gradients.__name__ = name_of(updater.update)
         return replace(plain, gradients=gradients, rounding=lambda: updater.rounding)
+
+
+def live_parameters(model: Any) -> Any:
+    """Where a model keeps its parameters: in ``params`` or ``parameters``, else in attributes."""
+    name = next((name for name in PARAMETERS if hasattr(model, name)), None)
+    return model if name is None else functools.partial(_present, model, name)
+
+
+def _present(model: Any, name: str) -> Any:
+    found = getattr(model, name)
+    return found() if callable(found) else found
+
+
+def methods_of(model: Any) -> dict[str, Any]:
+    """The functions of a model, as ``Objective`` takes them; empty where it has none."""
+    named = ("loss_and_gradients", "loss", "gradient", "gradients")
+    methods = {name: method for name in named if callable(method := getattr(model, name, None))}
+    if "loss_and_gradients" in methods:
+        return {"loss_and_gradients": methods["loss_and_gradients"]}
+    loss = methods.pop("loss", None)
+    if loss is None:
+        return {}
+    if methods:
+        return {"loss": loss, "gradients": next(iter(methods.values())), "form": "in_place"}
+    return {"loss_and_gradients": loss, "form": "in_place"}
+
+
+def owner_of(function: Any) -> Any:
+    """The object whose method, or which itself, is called; ``None`` for a plain function."""
+    function = plain_function(function)
+    if inspect.isroutine(function):
+        owner = getattr(function, "__self__", None)
+        return None if inspect.ismodule(owner) else owner
+    return function

@@ -85,11 +85,6 @@ class Tree:
     def of(cls, parameters: Any, *, single: str = SINGLE, parts: Parts | None = None) -> Tree:
         """Read a container, calling it first if it is a function without arguments.
 
-        Args:
-            parameters: The container, or one array.
-            single: What to call one array.
-            parts: Names and shapes of the slices of one array.
-
         Raises:
             ParameterTypeError: A leaf is not an array of real floating-point numbers.
             ParameterError: There is no block, two blocks have one name, a value is NaN or infinite,

@@ -70,28 +70,15 @@ Added: TypeAlias = Penalty | Callable[..., Any]
 
 
 def split_penalty(given: Any) -> tuple[list[Any], list[Added]]:
-    """Tell penalties that are added to the loss from switches of the user's own.
-
-    Args:
-        given: What the option holds: one of these, a list or tuple of several, or ``None``.
-
-    Returns:
-        The switches, by name or as ``Switch``, and whatever can be called.
-    """
+    """The switches of the user's own in what an option holds, and what is added to the loss."""
     items = list(given) if isinstance(given, (list, tuple)) else [] if given is None else [given]
     return [i for i in items if not callable(i)], [i for i in items if callable(i)]
 
 
 def sum_of(
-    penalties: list[Added], tree: Tree, names: tuple[str, ...] = ()
+    penalties: list[Added], tree: Tree, names: tuple[str, ...]
 ) -> Callable[[Any, Batch], Any]:
-    """Penalties as one function of the parameters, as the user holds them, and the batch.
-
-    Args:
-        penalties: The penalties.
-        tree: Knows the parameters by name.
-        names: By which the batch is passed; empty where it is by position.
-    """
+    """Penalties as one function of the parameters, as the user holds them, and the batch."""
 
     def one(penalty: Any, parameters: Any, batch: Batch) -> Any:
         if isinstance(penalty, Penalty):

@@ -52,12 +52,9 @@ class Tie:
         return np.asarray(storage.reshape(-1)[self.positions[name]])
 
     def total(self, gradients: Mapping[str, Array], given: Mapping[str, Any]) -> Array:
-        """The gradient of the storage: the sum of the gradients given under its names.
+        """The gradient of the storage: the sum of the gradients under its names.
 
-        Args:
-            gradients: Copies of the gradients, by name.
-            given: What the user's code returned, by name; memory that stands there under several
-                names holds the sum already and counts once.
+        Memory that was ``given`` under several names holds the sum already and counts once.
         """
         total = np.zeros(np.shape(self.storage))
         for count, name in enumerate(self.names):
@@ -73,14 +70,7 @@ class Tie:
 
 
 def find_ties(leaves: Mapping[str, Any]) -> list[Tie]:
-    """Find the parameters that share memory.
-
-    Args:
-        leaves: Arrays by name.
-
-    Raises:
-        ParameterError: Arrays of different dtypes overlap, or none of several holds the others.
-    """
+    """Find the parameters that share memory; what cannot be taken apart is refused."""
     group: dict[str, set[str]] = {}
     for first, second in _overlapping(leaves):
         joined = group.get(first, {first}) | group.get(second, {second})

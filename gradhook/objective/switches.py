@@ -13,19 +13,48 @@ function.
 
 from __future__ import annotations
 
+import contextlib
+import fnmatch
+import inspect
 import numbers
-from collections.abc import MutableMapping, MutableSequence
+from collections.abc import (
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    MutableMapping,
+    MutableSequence,
+    Sequence,
+)
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
+from gradhook._types import nearest_name
 from gradhook.errors import OptionError
+from gradhook.objective.calls import left_to_keywords, name_of, signature_of
 
-__all__ = ["BoundSwitch", "Role", "Switch", "SwitchState", "Target", "refuse_name"]
+__all__ = [
+    "BoundSwitch",
+    "Role",
+    "Switch",
+    "SwitchState",
+    "as_switches",
+    "bind_switches",
+    "infer_switches",
+    "keywords_of",
+]
 
 BATCH_NORMALISATION = ("train", "is_train")
 """How names begin that turn batch normalisation along with dropout."""
+
+OFF_AT_ONE = ("keep*",)
+OFF_AT_FALSE = ("use_dropout",)
+OFF_AT_ZERO = ("reg", "lam*", "alpha", "weight_decay*", "l1", "l2", "*penalty*")
+OFF_AT_EITHER = ("p", "rate", "ratio", "*drop*")
+
+NO_DEFAULT = inspect.Parameter.empty
 
 Role = Literal["dropout", "penalty"]
 SwitchState = float | Literal["off", "on"]
@@ -57,7 +86,7 @@ class Switch:
     on: Any = None
 
     def __post_init__(self) -> None:
-        refuse_name(self.name)
+        _refuse_name(self.name)
 
 
 @dataclass(slots=True)
@@ -67,7 +96,7 @@ class BoundSwitch:
     Args:
         name: Its name.
         role: What it switches.
-        on: Value while on.
+        on: Value while on; ``None`` for what is found on the model.
         off_values: Candidates for the off-value, best first; more than one where the name leaves it
             open.
         targets: Places on the model, empty for a keyword argument.
@@ -77,7 +106,7 @@ class BoundSwitch:
     role: Role
     on: Any
     off_values: tuple[Any, ...]
-    targets: tuple[Target, ...] = ()
+    targets: Sequence[_Target] = ()
     off: Any = field(init=False)
 
     def __post_init__(self) -> None:
@@ -86,14 +115,14 @@ class BoundSwitch:
     @property
     def always_off(self) -> bool:
         """Whether its on-value is its off-value, so that turning it changes nothing."""
-        return all(np.array_equal(value, self.off) for value in self._found())
+        return all(np.array_equal(value, self.off) for value in self._on())
 
     @property
     def scalable(self) -> bool:
         """Whether every on-value is a number that can be multiplied."""
         return all(
             isinstance(value, numbers.Real) and not isinstance(value, (bool, np.bool_))
-            for value in self._found()
+            for value in self._on()
         )
 
     def turn(self, to: SwitchState) -> dict[str, Any]:
@@ -102,14 +131,11 @@ class BoundSwitch:
         Returns:
             Keyword arguments for the functions; empty for a path, whose places are written.
         """
-
-        def value(on: Any) -> Any:
-            return self.off if to == "off" else on if to == "on" else on * to
-
+        values = [self.off if to == "off" else on if to == "on" else on * to for on in self._on()]
         if not self.targets:
-            return {self.name: value(self.on)}
-        for target in self.targets:
-            target.write(value(target.original if self.on is None else self.on))
+            return {self.name: values[0]}
+        for target, value in zip(self.targets, values, strict=True):
+            target.write(value)
         return {}
 
     def restore(self) -> None:
@@ -117,45 +143,50 @@ class BoundSwitch:
         for target in self.targets:
             target.restore()
 
-    def _found(self) -> list[Any]:
+    def _on(self) -> list[Any]:
         """The values while on, one for each place."""
-        if self.on is None and self.targets:
-            return [target.original for target in self.targets]
-        return [self.on]
+        given, targets = self.on, self.targets
+        return [t.original if given is None else given for t in targets] or [given]
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """A place on the model.
+class _Target:
+    """A place on the model: what holds the value, under which key, and the value found.
 
-    Args:
-        holder: The object, mapping or list that holds the value.
-        key: Its attribute, key or index there.
-        original: The value found.
-        inherited: Whether the holder has it from its class alone.
+    ``inherited`` is what the holder has from its class alone.
     """
 
     holder: Any
     key: Any
     original: Any
-    inherited: bool = False
+    inherited: bool
 
     def write(self, value: Any) -> None:
-        """Set the value."""
         if isinstance(self.holder, (MutableMapping, MutableSequence)):
             self.holder[self.key] = value
         else:
             setattr(self.holder, self.key, value)
 
     def restore(self) -> None:
-        """Leave the place as it was found."""
         if self.inherited:
             vars(self.holder).pop(self.key, None)
         else:
             self.write(self.original)
 
 
-def refuse_name(name: object) -> None:
+def as_switches(given: Any, role: Role) -> list[Switch | str]:
+    """The switches in what an option holds: a name, a ``Switch``, a list or tuple, or ``None``."""
+    items = list(given) if isinstance(given, (list, tuple)) else [] if given is None else [given]
+    for item in items:
+        if not isinstance(item, (Switch, str)):
+            raise OptionError(
+                f"{role}= takes the name of a switch or a Switch(name, off=...), got {item!r}"
+            )
+        _refuse_name(item.name if isinstance(item, Switch) else item)
+    return items
+
+
+def _refuse_name(name: object) -> None:
     """Refuse what is no name, or names more than dropout or a penalty."""
     if not isinstance(name, str) or not name:
         raise OptionError(
@@ -167,3 +198,188 @@ def refuse_name(name: object) -> None:
             "which is another function; name the dropout itself, such as "
             "Switch('dropout_ratio', off=0.0)"
         )
+
+
+def bind_switches(
+    given: object,
+    role: Role,
+    *,
+    functions: Sequence[Callable[..., Any]],
+    model: Any,
+    positional: int = 0,
+) -> list[BoundSwitch]:
+    """Tie switches to keyword arguments, which are tried first, or to places on a model.
+
+    So many arguments are given to the functions by position.
+
+    Raises:
+        OptionError: A name is neither a keyword argument nor a path, it cannot be written to, or
+            its off-value cannot be inferred.
+    """
+    return [_bind(item, role, functions, model, positional) for item in as_switches(given, role)]
+
+
+def infer_switches(
+    names: Iterable[str], bind: Callable[[str, Role], list[BoundSwitch]]
+) -> list[BoundSwitch]:
+    """Keywords that a name tells to be switches, tied to what they turn as ``bind`` does."""
+    found = []
+    for name in names:
+        role = _role_of(name)
+        with contextlib.suppress(OptionError):
+            found += bind(name, role) if role else []
+    return found
+
+
+def keywords_of(functions: Iterable[Callable[..., Any]], positional: int = 0) -> dict[str, Any]:
+    """Keyword arguments that every function takes, with their defaults, ``NO_DEFAULT`` if none.
+
+    A function that takes any keyword takes those of the others; what is given by position is left
+    out.
+    """
+    own = []
+    for function in functions:
+        signature = signature_of(function)
+        taken = {} if signature is None else left_to_keywords(signature, positional)
+        own.append((taken, _takes_any_keyword(function)))
+    return {
+        name: default
+        for taken, _ in reversed(own)
+        for name, default in taken.items()
+        if all(name in other or anything for other, anything in own)
+    }
+
+
+def _role_of(name: str) -> Role | None:
+    """What a keyword of that name switches, where the name tells."""
+    if _is_among(name, OFF_AT_ZERO):
+        return "penalty"
+    return "dropout" if _is_among(name, (*OFF_AT_ONE, *OFF_AT_FALSE, "*drop*")) else None
+
+
+def _is_among(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatch.fnmatchcase(name.lower(), pattern) for pattern in patterns)
+
+
+def _bind(
+    item: Switch | str,
+    role: Role,
+    functions: Sequence[Callable[..., Any]],
+    model: Any,
+    positional: int,
+) -> BoundSwitch:
+    given = item if isinstance(item, Switch) else None
+    name = given.name if given else str(item)
+    on = given.on if given else None
+    available = keywords_of(functions, positional)
+    places = name not in available and model is not None
+    targets = list(_find(model, name.split("."))) if places else []
+    if targets:
+        for target in targets:
+            _refuse_unwritable(name, target)
+        found = targets[0].original
+    elif name in available or (
+        name.isidentifier() and functions and all(map(_takes_any_keyword, functions))
+    ):
+        on = found = available.get(name, NO_DEFAULT) if on is None else on
+        if on is NO_DEFAULT:
+            raise OptionError(
+                f"the switch {name!r} has no default in the function's signature, so its value in "
+                f"training is unknown: pass Switch({name!r}, off=..., on=...)"
+            )
+    else:
+        raise OptionError(_nowhere(name, available, functions, model))
+    return BoundSwitch(
+        name, role, on, (given.off,) if given else _off_values(name, role, found), targets
+    )
+
+
+def _takes_any_keyword(function: Callable[..., Any]) -> bool:
+    signature = signature_of(function)
+    return signature is not None and any(
+        p.kind is p.VAR_KEYWORD for p in signature.parameters.values()
+    )
+
+
+def _nowhere(
+    name: str, available: Mapping[str, Any], functions: Sequence[Callable[..., Any]], model: Any
+) -> str:
+    """Why a switch was not found, in one sentence that leads on."""
+    filled = [f for f in functions if name in keywords_of([f])]
+    if filled and name not in keywords_of(functions):
+        return (
+            f"the switch {name!r} is an argument of {name_of(filled[0])} and not of every function "
+            "of the objective: each must take it, for loss and gradients to agree"
+        )
+    if filled:
+        return (
+            f"the switch {name!r} is given by position, as an item of the batch: leave it out of "
+            f"the batch and pass Switch({name!r}, off=..., on=...), so that the check may turn it"
+        )
+    where = (
+        "a keyword argument of the functions, and there is no model to look on (pass "
+        "Objective(..., model=...))"
+        if model is None
+        else f"a keyword argument of the functions nor a path on the {type(model).__name__}"
+    )
+    hint = nearest_name(name, list(available))
+    return (
+        f"the switch {name!r} is not {where}; keyword arguments are: "
+        f"{', '.join(available) or 'none'}{hint}"
+    )
+
+
+def _refuse_unwritable(name: str, target: _Target) -> None:
+    try:
+        target.write(target.original)
+        target.restore()
+    except Exception as error:
+        raise OptionError(
+            f"the switch {name!r} cannot be turned: {target.key!r} of a "
+            f"{type(target.holder).__name__} cannot be set ({type(error).__name__}: {error})"
+        ) from error
+
+
+def _off_values(name: str, role: Role, value: Any) -> tuple[Any, ...]:
+    last = name.rpartition(".")[2]
+    if value is None:  # how a default says "without"
+        return (None,)
+    if isinstance(value, bool) or _is_among(last, OFF_AT_FALSE):
+        return (False,)
+    if _is_among(last, OFF_AT_ONE):
+        return (1.0,)
+    if _is_among(last, OFF_AT_ZERO) or role == "penalty":
+        return (0.0,)
+    if _is_among(last, OFF_AT_EITHER):
+        return (0.0, 1.0)
+    raise OptionError(
+        f"what turns {name!r} off cannot be told from its name: pass Switch({name!r}, off=...)"
+    )
+
+
+def _find(node: Any, path: list[str]) -> Iterator[_Target]:
+    head, *rest = path
+    listed = isinstance(node, (list, tuple))
+    held = listed or isinstance(node, Mapping)
+    named: Any = int(head) if listed and head.lstrip("-").isdigit() else head
+    for key in _children(node) if head == "*" else [named]:
+        try:
+            child = node[key] if held else getattr(node, key)
+        except (KeyError, IndexError, AttributeError, TypeError):
+            continue
+        if rest:
+            yield from _find(child, rest)
+        else:
+            own = getattr(node, "__dict__", {})
+            slot = inspect.isdatadescriptor(getattr(type(node), str(key), None))
+            yield _Target(node, key, child, inherited=not (held or slot or key in own))
+
+
+def _children(node: Any) -> list[Any]:
+    if isinstance(node, Mapping):
+        return list(node)
+    if isinstance(node, (list, tuple)):
+        return list(range(len(node)))
+    slots = [vars(kind).get("__slots__", ()) for kind in type(node).__mro__]
+    named = [name for given in slots for name in ([given] if isinstance(given, str) else given)]
+    return [*getattr(node, "__dict__", {}), *named]

@@ -11,7 +11,6 @@ another gradient by this rule, and what it does is told where a mismatch looks s
 
 from __future__ import annotations
 
-import functools
 import inspect
 import math
 import numbers
@@ -23,7 +22,7 @@ import numpy as np
 
 from gradhook._types import Array
 from gradhook.errors import ObjectiveError, OptionError
-from gradhook.objective.calls import name_of
+from gradhook.objective.calls import name_of, plain_function
 from gradhook.objective.holders import Slot, slots
 from gradhook.objective.parameters import Tree, is_container, norm
 
@@ -37,10 +36,7 @@ SAME_SIZE = 1e-9
 class Updater:
     """Reads gradients from what an update does.
 
-    Args:
-        update: ``update(*batch)`` or ``update(parameters, *batch)``.
-        learning_rate: What the update multiplies the gradient by.
-        source: The parameters as the user passed them: a container, or a function returning one.
+    The source are the parameters as the user passed them: a container, or a function returning one.
 
     Attributes:
         rounding: For each leaf, the norm of its gradient's rounding error at the last call.
@@ -74,11 +70,7 @@ class Updater:
     ) -> Any:
         """Make an update, read it, and put everything back.
 
-        Args:
-            container: The parameters that the update is to change.
-            arguments: What ``update`` takes, the parameters included if it does.
-            keywords: The same by name.
-            live: Whether these are the user's own arrays, and no copies.
+        ``live`` says that the container holds the user's own arrays, and no copies.
         """
         __tracebackhide__ = True
         tree = Tree.unchecked(container)
@@ -90,12 +82,10 @@ class Updater:
         finally:
             self._put_back(tree, before, held)
         self._refuse_unchanged(before, after)
-        difference = {name: before[name] - after[name] for name in before}
-        eps = {name: float(np.finfo(before[name].dtype).eps) for name in before}
-        self.rounding = {
-            name: eps[name] * norm(array) / self.learning_rate for name, array in before.items()
-        }
-        found = {name: step / self.learning_rate for name, step in difference.items()}
+        rate = self.learning_rate
+        eps = {name: float(np.finfo(array.dtype).eps) for name, array in before.items()}
+        self.rounding = {name: eps[name] * norm(array) / rate for name, array in before.items()}
+        found = {name: (array - after[name]) / rate for name, array in before.items()}
         self._note(found)
         return tree.rebuild(found)
 
@@ -126,9 +116,7 @@ class Updater:
         """Attributes and variables in reach of the update that hold an array."""
         if not isinstance(leaf, np.ndarray):
             return
-        function = self.update
-        while isinstance(function, functools.partial):
-            function = function.func
+        function = plain_function(self.update)
         owner = getattr(function, "__self__", None)
         plain = getattr(function, "__func__", function)
         spaces = [owner] if owner is not None and not inspect.ismodule(owner) else []

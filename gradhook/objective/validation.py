@@ -30,16 +30,7 @@ def is_masked(value: object) -> bool:
 
 
 def refuse_unsuitable(name: str, leaf: Any) -> None:
-    """Refuse what no derivative can be taken with respect to, and say what to do about it.
-
-    Args:
-        name: What the user calls it.
-        leaf: What stands where an array of floating-point numbers should.
-
-    Raises:
-        ParameterTypeError: It is not an array of real floating-point numbers.
-        ParameterError: A value is NaN or infinite.
-    """
+    """Refuse what no derivative can be taken with respect to, and say what to do about it."""
     if is_masked(leaf):
         raise ParameterTypeError(
             f"parameter {name!r} is a masked array, whose masked entries have no gradient; pass a "
@@ -95,34 +86,23 @@ def _no_float(name: str, leaf: Any, array: Array) -> str:
 
 
 def as_loss(value: Any, what: str = "loss") -> float:
-    """Read a loss: a real number or any array of size one.
+    """Read a loss: a real number or any array of size one; anything else is refused."""
+    return float(_number(value, what, "fiu"))
 
-    Args:
-        value: What the user's function returned.
-        what: What the message calls it.
 
-    Raises:
-        LossTypeError: It is something else.
-    """
+def as_complex(value: Any) -> complex:
+    """Read a loss that may be complex, as the complex step gives it."""
+    return complex(_number(value, "loss", "fiuc"))
+
+
+def _number(value: Any, what: str, kinds: str) -> Any:
     try:
         array = np.asarray(value)
     except Exception as error:
         raise LossTypeError(_not_one_number(value, what)) from error
-    if array.size != 1 or array.dtype.kind not in "fiu" or is_masked(value):
+    if array.size != 1 or array.dtype.kind not in kinds or is_masked(value):
         raise LossTypeError(_not_one_number(value, what))
-    return float(array.reshape(()).item())
-
-
-def as_complex(value: Any, what: str = "loss") -> complex:
-    """Read a loss that may be complex, as the complex step gives it.
-
-    Raises:
-        LossTypeError: It is not one number.
-    """
-    array = np.asarray(value)
-    if array.size != 1 or array.dtype.kind not in "fiuc":
-        raise LossTypeError(_not_one_number(value, what))
-    return complex(array.reshape(()).item())
+    return array.reshape(()).item()
 
 
 def _not_one_number(value: Any, what: str) -> str:

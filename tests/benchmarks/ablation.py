@@ -77,8 +77,11 @@ def cause(kind: type) -> Rule:
 
 
 ALWAYS = says(True)
-ROUNDING, TINY = "probe.analytic_rounding.with_analytic_error", "check.saturation.at_ordinary_loss"
-SECOND, UNITS = "check.second_point.measure_untested_again", "check.generic_point._in_own_units"
+ROUNDING, TINY = (
+    "probe.analytic_rounding.with_analytic_error",
+    "check.generic_point.at_ordinary_loss",
+)
+SECOND, UNITS = "check.further_settings.measure_untested_again", "check.generic_point._in_own_units"
 BATCH, TRACE = "check.whole_batch.WholeBatch.untested", "diagnosis.branches.trace.trace_branches"
 
 RULES = (

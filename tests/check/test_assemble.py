@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gradhook import Tolerance
-from gradhook.check.assemble import Circumstances, Spent, assemble
+from gradhook.check.assemble import assemble
 from gradhook.check.record import CheckRecord
 from gradhook.check.sanity import SanityResult
 from gradhook.diagnosis.explain import Explanation
@@ -21,9 +21,7 @@ from gradhook.verdict.evidence import BlockEvidence, Probe
 from gradhook.verdict.judge import judge
 
 TREE = Tree.of({"W": np.ones((2, 2)), "b": np.ones(1, dtype=np.float32)})
-SEEN = Circumstances(
-    Spent(9, 2, 0.5), 3, Rows((), (0, 4), None, total=20), ("a note",), ("last",), "the call"
-)
+ROWS = Rows((), (0,), None, count=1, total=20)
 A = {"W": np.array([[1.0, 2.0], [3.0, 4.0]]), "b": np.array([2.0])}
 
 
@@ -49,14 +47,14 @@ def measured(numerical, **fields):
     return SettingResult(Setting("here", {}, ()), None, A, evidence, judgements, **fields)
 
 
-def report_of(numerical, seen=SEEN, options=None, explanation=None, facts=None, **fields):
+def report_of(numerical, options=None, explanation=None, facts=None, **fields):
     record = CheckRecord(
         facts or SanityResult(7.0, {}),
         [measured(numerical, **fields)],
         explanation=explanation or Explanation(boundary="between here and there"),
         coverage=["first"],
     )
-    return assemble(record, TREE, options or Options(), seen)
+    return assemble(record, TREE, options or Options(), ROWS)
 
 
 WRONG = {**A, "W": A["W"] + [[0.0, 0.0], [2.0, 0.0]]}
@@ -77,14 +75,11 @@ def test_the_report_says_what_each_block_is_and_where_it_is_furthest_off():
 
 def test_what_is_known_besides_stands_in_its_place():
     report = report_of(A, facts=SanityResult(7.0, {}, writes_batch=True))
-    assert (report.evaluations, report.gradient_evaluations, report.step) == (9, 2, 3)
-    assert (report.loss, report.rows, report.batch_rows, report.call) == (
-        7.0,
-        (0, 4),
-        20,
-        "the call",
-    )
-    assert (report.notes, report.coverage) == (("a note",), ("first", "last"))
+    assert (report.loss, report.rows, report.batch_rows) == (7.0, (0,), 20)
+    first, one_sample, *special = report.coverage
+    assert first == "first"
+    assert one_sample.startswith("one sample:")
+    assert [said.split()[0] for said in special] == ["W,"]
     assert [cause.kind for cause in report.causes] == ["writes_batch"]
     assert (report.boundary, report.settings) == ("between here and there", ("here",))
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gradhook import check_gradients
-from gradhook.check import saturation
+from gradhook.check import generic_point
 
 
 def trained(grown, *, factor=1.0):
@@ -77,8 +77,8 @@ def test_no_more_losses_are_spent_than_named():
         def loss(self):
             return 1.0
 
-    assert saturation.at_ordinary_loss(Evaluator(), None, {}, 1.0) is None
-    assert len(calls) <= saturation.MOST_LOSSES
+    assert generic_point.at_ordinary_loss(Evaluator(), None, {}, 1.0) is None
+    assert len(calls) <= generic_point.MOST_LOSSES
 
 
 @pytest.mark.parametrize("factor", [1.0, 1.01])

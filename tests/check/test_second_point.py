@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gradhook import check_gradients
-from gradhook.check import second_point
+from gradhook.check import further_settings
 
 
 def gated(factor):
@@ -33,7 +33,7 @@ def test_a_block_behind_a_gate_that_only_opens_further_away_is_judged():
 
 
 def test_without_that_point_it_would_pass_untested(monkeypatch):
-    monkeypatch.setattr(second_point, "_entered", lambda *arguments: None)
+    monkeypatch.setattr(further_settings, "_second_point", lambda *arguments: None)
     report = gated(1.5)
     assert report.passed
     assert report.blocks["b"].verdict == "UNTESTED"

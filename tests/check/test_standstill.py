@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gradhook import Objective
-from gradhook.check.standstill import moving_blocks
+from gradhook.check.guarded import moving_blocks
 from gradhook.options import Options
 
 RNG = np.random.default_rng(0)

@@ -46,17 +46,14 @@ def test_the_point_is_written_back_at_the_end_whatever_happens(workspace):
 
 
 def test_an_exception_away_from_the_point_means_outside_the_domain(workspace):
-    error = ValueError("math domain error")
-
     def loss():
         if workspace.arrays["b"][0] > 1:
-            raise error
+            raise ValueError("math domain error")
         return 0.0
 
     with Line(workspace, [("b", Coordinate(0), 1.0)], loss) as line:
         assert line(-1.0) == 0.0
         assert math.isnan(line(1.0))
-        assert line.failure is error
 
 
 def test_the_slope_taken_is_that_of_the_steps_that_a_coarse_dtype_allows():

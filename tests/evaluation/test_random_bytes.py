@@ -3,10 +3,18 @@
 import numpy as np
 import pytest
 
-from gradhook.evaluation.directions import TABLE, Move, Part, RandomDirection, random_direction
-from gradhook.evaluation.displacement import base_chunk, base_chunks, base_inside, displace
+from gradhook.evaluation.directions import (
+    CHUNK,
+    LONG,
+    TABLE,
+    Move,
+    Part,
+    RandomDirection,
+    Stream,
+    random_direction,
+)
 from gradhook.evaluation.points import generic
-from gradhook.evaluation.random_bytes import CHUNK, LONG, Stream
+from gradhook.evaluation.workspace import base_chunks, base_inside, displace
 
 SIZES = [1, 7, 8, 4096, 4097, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK + 5, LONG - 1, LONG, LONG + 5]
 
@@ -84,7 +92,9 @@ def test_chunks_boxes_and_single_chunks_agree_to_the_bit():
     at = moved(source, move)
     together = np.concatenate([base.copy() for _, base in base_chunks(source, move)])
     assert np.array_equal(together.reshape(source.shape), at)
-    assert np.array_equal(base_chunk(source, move, CHUNK), at.ravel()[CHUNK : 2 * CHUNK])
+    assert np.array_equal(
+        next(base_chunks(source, move, first=1))[1], at.ravel()[CHUNK : 2 * CHUNK]
+    )
     box = (slice(7, 180), slice(0, 130))
     assert np.array_equal(base_inside(source, move, box), at[box])
 

@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from gradhook.errors import ParameterError, RestoreError
-from gradhook.evaluation.directions import TABLE, Coordinate, Move, random_direction
+from gradhook.evaluation.directions import CHUNK, TABLE, Coordinate, Move, random_direction
 from gradhook.evaluation.points import generic
-from gradhook.evaluation.random_bytes import CHUNK
 from gradhook.evaluation.workspace import Workspace
 from gradhook.guard.arrays import SavedArray
 from gradhook.objective.parameters import Tree
@@ -273,7 +272,7 @@ def test_an_array_that_cannot_be_put_back_is_named_and_the_others_are_put_back()
 
     W, b = np.ones(3), np.ones(2)
     workspace = workspace_of({"W": W, "b": b}, in_place=True)
-    workspace._saved["W"] = Stuck.of(W)
+    workspace._saved["W"] = Stuck(W)
     b.fill(0)
     with pytest.raises(
         RestoreError, match=r"put back parameter 'W' \(OSError: .*from a checkpoint"

@@ -101,4 +101,4 @@ def test_generators_say_what_they_are():
         "NumPy's global random stream",
         "Python's global random stream",
     ]
-    assert all(record.is_generator for record in global_streams())
+    assert all(record.kind.is_generator for record in global_streams())

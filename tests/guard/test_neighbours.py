@@ -14,8 +14,8 @@ import weakref
 import numpy as np
 import pytest
 
-from gradhook.guard import neighbours as module
-from gradhook.guard.neighbours import hides_state, is_library, is_machinery, neighbours
+from gradhook.guard import reach as module
+from gradhook.guard.reach import hides_state, is_library, is_machinery, neighbours
 
 RNG = np.random.default_rng(0)
 UNUSED = np.random.default_rng(1)

@@ -7,13 +7,13 @@ import types
 import pytest
 
 from gradhook.guard.objects import (
+    Saved,
     save_cell,
     save_class,
     save_container,
     save_globals,
     save_slots,
 )
-from gradhook.guard.saved import Saved
 
 ONE, TWO, THREE = [1], [2], [3]
 
@@ -61,7 +61,8 @@ def test_a_container_comes_back_to_the_same_objects_in_the_same_order(made, chan
         assert not record.changed()
     assert record.describe() == described
     assert isinstance(record, Saved)
-    assert (record.nbytes, record.is_generator) == (0, False)
+    assert (record.nbytes, record.kind.is_generator) == (0, False)
+    assert not hasattr(record, "__dict__")  # there is one for every object in reach
 
 
 def test_what_is_no_container_has_no_record():
@@ -160,5 +161,5 @@ def test_only_globals_that_were_named_are_looked_after_and_classes_without_slots
     record = save_globals(HOME, ["a"])
     HOME["other"] = 2
     assert not record.changed()
-    assert record.bound == {"a": ONE}
+    assert record.state == {"a": ONE}
     assert save_slots(Plain()) is None

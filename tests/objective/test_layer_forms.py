@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gradhook.errors import ObjectiveError
-from gradhook.objective.layer_forms import inputs_of, is_real, style_of
+from gradhook.objective.layer import inputs_of, is_real, style_of
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import functools
 
 import pytest
 
-from gradhook.objective.models import live_parameters, methods_of, owner_of
+from gradhook.objective.objective import live_parameters, methods_of, owner_of
 
 
 class Model:

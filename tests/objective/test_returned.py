@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gradhook.errors import ObjectiveError
-from gradhook.objective.returned import read_returned
+from gradhook.objective.gradients import read_returned
 
 W, B = np.ones((2, 3)), np.ones(3)
 SHAPES = ((2, 3), (3,))

@@ -8,7 +8,7 @@ import pytest
 
 from gradhook import GradCheckCallback, Objective, Switch, Verdict, check_gradients
 from gradhook.errors import OptionError
-from gradhook.objective.binding import bind_switches, keywords_of
+from gradhook.objective.switches import bind_switches, keywords_of
 
 
 def bound(given, *functions, role="dropout", model=None, positional=1):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gradhook import check_gradients
-from gradhook.check import kink_evidence
+from gradhook.check import off_the_kink
 
 X = np.random.default_rng(0).standard_normal((12, 4))
 Y = np.random.default_rng(1).standard_normal(12)
@@ -13,13 +13,13 @@ Y = np.random.default_rng(1).standard_normal(12)
 def evidence(monkeypatch, value, start):
     """What was seen at the start, of a loss whose gradient is wrong just there."""
     seen = []
-    original = kink_evidence.look_for_ties
+    original = off_the_kink.look_for_ties
 
     def spy(*arguments):
         seen.append(original(*arguments))
         return seen[-1]
 
-    monkeypatch.setattr(kink_evidence, "look_for_ties", spy)
+    monkeypatch.setattr(off_the_kink, "look_for_ties", spy)
 
     def loss_and_gradients(p, X, y):
         w = p["w"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gradhook import check_gradients
-from gradhook.check import kink_evidence
+from gradhook.check import off_the_kink
 
 X = np.random.default_rng(6).standard_normal((20, 6))
 Y = np.random.default_rng(7).standard_normal(20)
@@ -123,5 +123,5 @@ def test_where_the_loss_cannot_be_traced_both_readings_are_told():
 
 
 def test_elements_that_hold_the_commonest_value_are_looked_at_and_all_where_none_do():
-    assert kink_evidence._alike(np.array([0.0, 1.0, -0.0, 2.0])).tolist() == [0, 2]
-    assert kink_evidence._alike(np.array([3.0, 1.0, 2.0])).tolist() == [0, 1, 2]
+    assert off_the_kink._alike(np.array([0.0, 1.0, -0.0, 2.0])).tolist() == [0, 2]
+    assert off_the_kink._alike(np.array([3.0, 1.0, 2.0])).tolist() == [0, 1, 2]
