@@ -312,7 +312,7 @@ def causes_of_calls(facts: SanityResult) -> Iterator[Cause]:
         yield Cause(
             "C", "stale_cache", names,
             f"the gradient of {', '.join(names)} depends on what was called before: a value "
-            "cached by an earlier call is used",
+            "kept from an earlier call is used",
             evidence=_evidence(
                 facts.stale, "the gradient changes after another call, the loss does not"
             ),

@@ -49,6 +49,9 @@ Turned: TypeAlias = Sequence[tuple[BoundSwitch, SwitchState]]
 SAME_GRADIENT = 1e-9
 """Relative difference below which two analytic gradients are the same."""
 
+SMALLER = 0.7
+"""How much smaller blocks are at another point, by which what depends on their norms differs."""
+
 ANOTHER_POINT = 0.05
 """How far another point lies, in units of each block's scale, where none was drawn."""
 
@@ -213,14 +216,17 @@ def without(mismatch: Mismatch, role: Role) -> Iterator[Turned]:
 
 
 def another_point(mismatch: Mismatch) -> dict[str, Move]:
-    """Displacements to a point as far from the user's as the mismatch's own, drawn anew."""
+    """Displacements to another point, drawn anew; blocks are smaller there, their norms too."""
     moves, seed = mismatch.measured.setting.moves, mismatch.options.seed
     if not moves:
         arrays = mismatch.evaluator.workspace.arrays
         return nearby(
             arrays, distance=ANOTHER_POINT, fixed=mismatch.options.fixed, seed=seeded(seed, 14)
         )
-    return {name: replace(move, seed=seeded(move.seed, 14)) for name, move in moves.items()}
+    return {
+        name: replace(move, seed=seeded(move.seed, 14), factor=SMALLER * move.factor)
+        for name, move in moves.items()
+    }
 
 
 def with_rows(mismatch: Mismatch, rows: Sequence[int] | Array) -> Batch | None:

@@ -45,7 +45,7 @@ TINY_BLOCK = 4
 SAME_COEFFICIENT = 1e-4
 """Relative difference below which a coefficient is the same at two points."""
 
-ANYTHING = frozenset({"scale", "reg_ones_on_bias", "reg_coefficient"})
+ANYTHING = frozenset({"scale", "reg_ones_on_bias", "reg_coefficient", "term_missing"})
 """Kinds that mean nothing by themselves, so that a tiny block must show them at two points."""
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from gradhook._types import Array, Box
 from gradhook.diagnosis.mismatch import Mismatch
-from gradhook.diagnosis.sentences import say
+from gradhook.diagnosis.sentences import PLACES, say
 from gradhook.evaluation.directions import (
     Coordinate,
     Direction,
@@ -165,7 +165,7 @@ class _Splits:
             if 0 < count < self.size and not any(np.array_equal(mask, each) for each in seen):
                 seen.append(mask)
                 words = {"count": f"{count:,}", "size": f"{self.size:,}"}
-                gradient = say(f"where_{said}", block=gradient_name(self.name), **words)
+                gradient = f"{gradient_name(self.name)} {PLACES[said]}"
                 yield mask, say(f"where_{said}", block=self.shown, **words), gradient
 
     def _is_triangle(self, mask: Array) -> bool:

@@ -119,8 +119,13 @@ SENTENCES: Mapping[str, Wording] = MappingProxyType(
             "moved",
         ),
         "penalty_constant": _penalty(
-            "{d} {differ} by the constant {size} in every element: a penalty's coefficient added "
-            "as a number, to blocks that the loss does not penalise",
+            "{d} {hold} {size} too much in every element: a number is added that the loss has no "
+            "term for, as a penalty's coefficient where its derivative belongs",
+            "the residual is constant along fresh directions and after the block moved",
+        ),
+        "constant_lacking": _penalty(
+            "{d} {lack} {size} in every element: a term of the loss that is linear in the block is "
+            "not in the gradient",
             "the residual is constant along fresh directions and after the block moved",
         ),
         "penalty_square": _penalty(
@@ -201,8 +206,8 @@ SENTENCES: Mapping[str, Wording] = MappingProxyType(
             "a wrong weight gradient in the same layer",
         ),
         "repeated_rows": Wording(
-            "{d} wrong only in rows that the batch uses more than once: `dE[index] += g` adds "
-            "once per index",
+            "{d} wrong only in rows that the batch uses more than once, whose uses are not summed: "
+            "`dE[index] += g`, for one, adds once per index",
             "rows used once or never are right along fresh directions, those used more often wrong",
             "a wrong row that is used once",
         ),
@@ -238,8 +243,8 @@ SENTENCES: Mapping[str, Wording] = MappingProxyType(
             "a measured chain of layers, and one block at the lowest place that is wrong",
         ),
         "one_layer": Wording(
-            "{wrong} wrong; what lies below is right: both take the gradient of the layer's output "
-            "without the derivative of its activation, or a wrong input",
+            "{wrong} wrong; what lies below is right: not what the layer passes down, but what "
+            "both of these are computed from",
             "a measured chain of layers, of which one place is wrong and all below right",
         ),
         "weights_only": Wording(

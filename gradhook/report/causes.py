@@ -80,6 +80,7 @@ REMEDIES: Mapping[str, str] = types.MappingProxyType(
         "bias_oversum": "sum over the axis of the batch alone",
         "bias_wrong_axis": "sum over the axis of the batch, every row once",
         # M
+        "term_missing": "add the derivative of that term to the gradient",
         "clipped": "clip after the check, not in the function that is checked",
         # W
         "bn_swapped": "return each of the two for its own block",

@@ -99,7 +99,10 @@ def test_a_weight_without_a_bias_is_blamed_on_nothing_of_its_own_alone():
 
 
 def test_a_weight_and_its_bias_above_right_ones_share_a_wrong_incoming_gradient():
-    assert "without the derivative of its activation" in said("W2", "b2")
+    assert said("W2", "b2") == (
+        "b2, W2 wrong; what lies below is right: not what the layer passes down, but what both of "
+        "these are computed from"
+    )
 
 
 def test_all_weights_and_no_bias_point_to_the_penalty():

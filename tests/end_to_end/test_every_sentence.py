@@ -244,6 +244,7 @@ REPORTS = {
     "exchanged": lambda: spoiled(lambda g, p: {"b1": g["b2"], "b2": g["b1"]}),
     "penalty_lacking": lambda: asked(plain(network(lam=1e-2, held=np.zeros_like))),
     "penalty_held": lambda: spoiled(lambda g, p: {"W1": g["W1"] + 1e-2 * p["W1"]}),
+    "constant_lacking": lambda: spoiled(lambda g, p: {"b1": g["b1"] - 0.1}),
     "penalty_constant": lambda: spoiled(lambda g, p: {"b1": g["b1"] + 0.1}),
     "penalty_square": lambda: asked(plain(network(lam=1e-2, held=np.square))),
     "penalty_l1": lambda: asked(plain(network(lam=1e-2, held=np.sign))),

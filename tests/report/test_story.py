@@ -26,7 +26,7 @@ BUGS = {
     "bias axis": ("b2 wrong", "summed over the wrong axis", "sum over the axis of the batch"),
     "no dropout mask": ("W1, b1 wrong", "lacks the mask", "multiply by the forward pass's mask"),
     "one element": ("W1 wrong", "wrong at W1[4, 2]", "read the lines of the backward pass"),
-    "stale": ("W1 wrong", "cached by an earlier call", "let every forward pass store anew"),
+    "stale": ("W1 wrong", "kept from an earlier call", "let every forward pass store anew"),
 }
 
 

@@ -205,8 +205,13 @@ class _Factor(FittedHypothesis):
         """Whether it is one that any layer may pass down: it scales all blocks below alike."""
         if mismatch.blocks[self.blocks[0]].part is not None:
             return False  # a part of a block is scaled by nothing that lies above
-        several = len(self.blocks) > 1 or len(mismatch.blocks) > 1
-        return self.kind == "scale" and not self.readings and several and bool(mismatch.right)
+        if self.kind != "scale" or self.readings or not mismatch.right:
+            return False
+        order = list(mismatch.order)
+        below = order[: min(order.index(name) for name in self.blocks)]
+        # What a layer passes down would scale these too.
+        spared = any(name in mismatch.right for name in below)
+        return len(mismatch.blocks) > 1 and not spared
 
 
 CIRCUMSTANCES: Mapping[str, Callable[[_Factor, Mismatch], Trial | None]] = {

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from gradhook._types import Array
-from gradhook.diagnosis.experiment import revisit, vanishing, without
+from gradhook.diagnosis.experiment import Changed, revisit, vanishing, without
 from gradhook.diagnosis.hypothesis import NOT_MADE, Hypothesis, Refutation, Trial
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import listed, say
@@ -74,6 +74,15 @@ class Symmetric(Hypothesis):
         return say(self.said, d=listed(self.blocks), above=self.above, how=FORGOTTEN[self.kind])
 
 
+def _is_times(seen: Changed, factor: float) -> bool:
+    """Whether the gradient is such a multiple of the numerical one, as far as can be seen."""
+    return all(
+        abs(probe.analytic - factor * probe.slope.value)
+        <= 1e-9 * abs(probe.slope.value) + 5 * probe.slope.error
+        for probe in seen.probes
+    )
+
+
 class PathAround(Hypothesis):
     """Blocks below a path around a layer, whose gradient is lost or counted twice."""
 
@@ -100,16 +109,19 @@ class PathAround(Hypothesis):
         tried = f"{self.above} set to zero"
         if any(abs(probe.slope.value) <= 100 * probe.slope.error for probe in seen.probes):
             return Refutation((Trial(tried, "nothing passes around it", refuted=True),))
-        for factor in AROUND:
-            if all(
-                abs(probe.analytic - factor * probe.slope.value)
-                <= 1e-9 * abs(probe.slope.value) + 5 * probe.slope.error
-                for probe in seen.probes
-            ):
-                out = f"the gradient is {factor:g} times the numerical one"
-                sharper = PathAround(self.blocks, self.above, factor)
-                return Refutation((Trial(tried, out),), sharper)
-        return Refutation((Trial(tried, "the gradient is neither lost nor doubled", True),))
+        factor = next((each for each in AROUND if _is_times(seen, each)), None)
+        if factor is None:
+            return Refutation((Trial(tried, "the gradient is neither lost nor doubled", True),))
+        trial = Trial(tried, f"the gradient is {factor:g} times the numerical one")
+        # What is a multiple with the layer in place as well has nothing to do with a path around.
+        here = revisit(mismatch, self.blocks, switches=plain)
+        if here is None:
+            return NOT_MADE
+        in_place = f"{self.above} in place"
+        if _is_times(here, factor):
+            return Refutation((trial, Trial(in_place, "the same multiple", refuted=True)))
+        trials = trial, Trial(in_place, "no such multiple")
+        return Refutation(trials, PathAround(self.blocks, self.above, factor))
 
     def sentence(self) -> str:
         return say(self.said, d=listed(self.blocks), above=self.above, how=self._how)

@@ -69,7 +69,9 @@ class PenaltyForm(FittedHypothesis):
         self.all_blocks = len(self.blocks) == len(mismatch.gradients)
         size = with_error(abs(self.coefficient), self.error)
         self.support = f"coefficient {size} in every direction"
-        if key in SENTENCE:
+        if key == "constant" and self.coefficient > 0:
+            self.family, self.said, self.kind = "M", "constant_lacking", "term_missing"
+        elif key in SENTENCE:
             self.said, self.kind = SENTENCE[key]
         elif self.coefficient > 0:
             self.said, self.kind = "penalty_lacking", "reg_missing"
@@ -123,8 +125,7 @@ class PenaltyForm(FittedHypothesis):
             d=self.subject,
             lack=verb(self.blocks, "lacks", "lack"),
             hold=verb(self.blocks, "holds", "hold"),
-            differ=verb(self.blocks, "differs", "differ"),
-            size=f"{-self.coefficient:.4g}" if self.key == "constant" else size,
+            size=size,
             basis=basis,
             w=w,
             norm=norm,
@@ -207,7 +208,9 @@ def _told(mismatch: Mismatch, name: str, analytic: Array, shown: str) -> Told:
     )
     along = block.along(basis)
     true = float(along @ wanted / (along @ along)) if np.any(along) else 0.0
-    if not np.any(analytic):
+    # Added to the data's gradient and taken off again, what is not there is rounding.
+    held = float(np.linalg.norm(block.along(analytic)))
+    if held <= SAME * float(np.linalg.norm(wanted)):
         return Told("reg_missing", "switch_missing", {"size": f"{true:.4g}", "basis": term})
     factor = multiple_of(analytic, basis, SAME)
     if factor is not None:

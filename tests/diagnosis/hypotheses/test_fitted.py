@@ -146,6 +146,7 @@ def test_a_layout_is_seen_through_a_penalty(synthetic):
         (lambda w: w, np.square, "reg_square"),
         (lambda w: w, np.sign, "reg_l1_form"),
         (np.zeros_like, np.ones_like, "reg_ones_on_bias"),
+        (np.ones_like, np.zeros_like, "term_missing"),
     ],
 )
 def test_a_multiple_of_the_weights_is_a_penalty_while_it_stays_one(

@@ -26,8 +26,9 @@ def mismatch(synthetic, experiments):
     """Return a mismatch of W below a right V, with both its gradients as functions of V."""
 
     def made(analytic, numerical, above=V, right=("V",), order=("W", "V")):
-        def gradients(*, values, batch, switches=None):
-            return {"W": analytic(values["V"])}, {"W": numerical(values["V"])}
+        def gradients(*, batch, values=None, switches=None):
+            there = values["V"] if values else above
+            return {"W": analytic(there)}, {"W": numerical(there)}
 
         experiments(layer_above, gradients)
         here = {"W": analytic(above)}, {"W": numerical(above)}
@@ -60,7 +61,10 @@ def test_a_forgotten_transpose_or_flip_is_named(mismatch, named, analytic, numer
 def test_a_path_around_that_is_lost_or_counted_twice_is_named(mismatch, named, factor, kind, words):
     cause = named(PathAround, mismatch(lambda V: D @ V.T + factor * S, lambda V: D @ V.T + S))
     assert (cause.family, cause.kind, cause.where) == ("A", kind, "the join below V")
-    assert cause.evidence == (f"V set to zero: the gradient is {factor:g} times the numerical one")
+    assert cause.evidence == (
+        f"V set to zero: the gradient is {factor:g} times the numerical one; V in place: no such "
+        "multiple"
+    )
     assert cause.sentence.endswith(f"the gradient of the path around it is {words}")
 
 
@@ -74,6 +78,10 @@ def test_a_path_around_that_is_lost_or_counted_twice_is_named(mismatch, named, f
         (
             *(PathAround, lambda V: 1.1 * D @ V.T, lambda V: D @ V.T),
             "V set to zero: nothing passes around it",
+        ),
+        (
+            *(PathAround, lambda V: 2 * (D @ V.T + S), lambda V: D @ V.T + S),
+            "V in place: the same multiple",
         ),
         (
             *(PathAround, lambda V: D @ V.T + 1.5 * S, lambda V: D @ V.T + S),
