@@ -49,7 +49,7 @@ Turned: TypeAlias = Sequence[tuple[BoundSwitch, SwitchState]]
 SAME_GRADIENT = 1e-9
 """Relative difference below which two analytic gradients are the same."""
 
-SMALLER = 0.7
+SHRUNK = 0.7
 """How much smaller blocks are at another point, by which what depends on their norms differs."""
 
 ANOTHER_POINT = 0.05
@@ -224,7 +224,7 @@ def another_point(mismatch: Mismatch) -> dict[str, Move]:
             arrays, distance=ANOTHER_POINT, fixed=mismatch.options.fixed, seed=seeded(seed, 14)
         )
     return {
-        name: replace(move, seed=seeded(move.seed, 14), factor=SMALLER * move.factor)
+        name: replace(move, seed=seeded(move.seed, 14), factor=SHRUNK * move.factor)
         for name, move in moves.items()
     }
 

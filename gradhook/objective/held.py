@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -82,7 +82,7 @@ class Held:
         before = {slot.path: slot.get() for slot in slots(self._root)}
         for pair in find_pairs(self._root):
             before[pair.weight.path] = pair.weight.get()
-        self._loss_of(call())
+        loss = self._loss_of(call())
         pairs = self._named_by_gradients() if self._given else find_pairs(self._root)
         out: dict[str, str] = {}
         arrays = [item for item in each_leaf([batch, data]) if isinstance(item, np.ndarray)]
@@ -114,10 +114,46 @@ class Held:
         rewind()
         if not pairs:
             raise ObjectiveError(nothing_found(self._user_run, self._whole, out))
+        alone = (slot for slot in self._without_gradient(pairs, before) if slot.name not in out)
+        for slot in alone:
+            if self._moves_the_loss(slot, call, loss):
+                out[slot.name] = "no gradient was found beside it"
+            rewind()
         self._take(pairs)
         both = "makes both passes, each from gradients of zero"
         how = "returns the gradients" if self._given else both
         self.note = found_on(f"{name_of(self._user_run)} {how}", self._whole, pairs, out)
+
+    def _without_gradient(
+        self, pairs: Sequence[HeldPair], before: Mapping[Any, Any]
+    ) -> Iterator[Slot]:
+        """Arrays that hang beside weights, that no run replaces, and that have no gradient."""
+        beside = {id(pair.weight.again(self._root).holder) for pair in pairs}
+        known = {slot.path for pair in pairs for slot in (pair.weight, pair.gradient)}
+        values = {id(pair.gradient.again(self._root).get()) for pair in pairs}
+        for slot in list(slots(self._root)):
+            value = slot.get()
+            if (
+                id(slot.holder) in beside
+                and slot.path not in known
+                and _is_movable(value)
+                and is_numbers(value)
+                and before.get(slot.path) is value
+                and id(value) not in values
+            ):
+                yield slot
+
+    def _moves_the_loss(self, slot: Slot, call: Callable[[], Any], loss: Any) -> bool:
+        """Whether the loss is another one where an array is moved."""
+        value = slot.get()
+        saved = value.copy()
+        try:
+            value += _step(value, np.random.default_rng(0))
+            return not _equal(self._loss_of(call()), loss)
+        except Exception:  # no weight, then
+            return False
+        finally:
+            value[...] = saved
 
     def loss_and_gradients(self, *batch: Any, **keywords: Any) -> tuple[Any, dict[str, Any]]:
         """Run forward and backward, and read the gradients."""
@@ -204,8 +240,7 @@ class Held:
         random = np.random.default_rng(0)
         try:
             for weight in self.weights.values():
-                signs = random.choice([-1.0, 1.0], weight.shape)
-                weight += (MOVED * (rms(weight) or 1.0) * signs).astype(weight.dtype)
+                weight += _step(weight, random)
             self._install()
             yield {name: weight.copy() for name, weight in self.weights.items()}
         finally:
@@ -309,6 +344,12 @@ def _without_repetitions(
         kept.append(pair)
     chosen = {pair.weight.path for pair in kept}
     return [pair for pair in pairs if pair.weight.path in chosen]
+
+
+def _step(weight: Array, random: np.random.Generator) -> Array:
+    """A small step of either sign in every element."""
+    signs = random.choice([-1.0, 1.0], weight.shape)
+    return np.asarray(MOVED * (rms(weight) or 1.0) * signs).astype(weight.dtype)
 
 
 def _is_movable(weight: Any) -> bool:

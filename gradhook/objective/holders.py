@@ -209,7 +209,7 @@ def _matched(weight: Slot, gradient: Slot) -> Iterator[HeldPair]:
     w, g = weight.get(), gradient.get()
     if is_numbers(w):
         whole = isinstance(w, int) and isinstance(g, int)  # counters
-        if g is None or (is_numbers(g) and not whole and (np.ndim(g) > 0 or np.ndim(w) == 0)):
+        if g is None or (is_numbers(g) and not whole and (np.ndim(g) > 0 or np.size(w) == 1)):
             yield HeldPair(weight, gradient)
     elif isinstance(w, Mapping) and isinstance(g, Mapping):
         for key in w:
