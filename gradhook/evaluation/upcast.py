@@ -4,7 +4,8 @@ A mapping that holds float32 arrays can hold float64 ones for a while, and the c
 far more.  That helps only an objective that reads the mapping: layers that keep references to the
 old arrays would see nothing move, and a penalty that reads the mapping beside them would see half.
 So every block is moved alone, through its old array and through the new one: both must change the
-loss by the same, and by more than the rounding of the old one.
+loss by the same, and by more than the rounding of the old one.  A block that moves the loss through
+neither, as a bias before a normalisation, is no evidence; one at least must be.
 """
 
 from __future__ import annotations
@@ -48,12 +49,14 @@ def upcast_in_place(evaluator: Evaluator) -> None:
         workspace.move({})
         return
     after = _losses(evaluator, moves)
-    if after is None or not (
-        # It must take finer values than float32 has, too.
-        after[""][0] != float(np.float32(after[""][0]))
-        and all(_is_read(name, before, after) for name in coarse)
-    ):
+    read = set() if after is None else {_is_read(name, before, after) for name in coarse}
+    # It must take finer values than float32 has, too.
+    if after is None or True not in read or False in read or _is_float32(after[""][0]):
         workspace.downcast()
+
+
+def _is_float32(number: float) -> bool:
+    return number == float(np.float32(number))
 
 
 def _moves(arrays: Mapping[str, Array], names: list[str]) -> dict[str, list[Move]]:
@@ -91,11 +94,14 @@ def _losses(evaluator: Evaluator, moves: Mapping[str, list[Move]]) -> dict[str, 
     return losses
 
 
-def _is_read(name: str, before: dict[str, list[float]], after: dict[str, list[float]]) -> bool:
-    """Whether the loss moves with the new array as it did with the old one."""
+def _is_read(
+    name: str, before: dict[str, list[float]], after: dict[str, list[float]]
+) -> bool | None:
+    """Whether the loss moves with the new array as with the old one; ``None`` if with neither."""
     if len(before[name]) != len(after[name]):
         return False
-    here, coarse, fine = after[""][0], before[name][-1], after[name][-1]
-    rounding = COARSE_ROUNDING * max(abs(here), abs(fine))
-    moved, differs = abs(fine - here), abs((fine - here) - (coarse - before[""][0]))
-    return rounding < moved and differs <= MAY_DIFFER * moved + rounding
+    coarse, fine = (losses[name][-1] - losses[""][0] for losses in (before, after))
+    rounding = COARSE_ROUNDING * max(abs(after[""][0]), abs(after[name][-1]))
+    if abs(coarse) <= rounding and abs(fine) <= rounding:
+        return None
+    return rounding < abs(fine) and abs(fine - coarse) <= MAY_DIFFER * abs(fine) + rounding
