@@ -244,12 +244,16 @@ class _Explainer:
     def _measure_worst(self, name: str) -> None:
         """One element with both its numbers, where nothing else has measured one."""
         mismatch, where = self.mismatches.get(name), self.found.locations.get(name)
-        if mismatch is None or mismatch.measured.evidence[name].exact:
+        if mismatch is None or (where is not None and where.elements):
             return
-        if where is not None and where.elements:
-            return
-        part = self.parts.get(name)
-        measured = worst_element(mismatch, name, where, None if part is None else part.mask)
+        evidence, part = mismatch.measured.evidence[name], self.parts.get(name)
+        if evidence.exact:
+            shape = mismatch.blocks[name].shape
+            worst = max(range(evidence.size), key=lambda k: abs(evidence.probes[k].residual))
+            at = tuple(int(i) for i in np.unravel_index(worst, shape)) if shape else ()
+            measured = {at: evidence.probes[worst]}
+        else:
+            measured = worst_element(mismatch, name, where, None if part is None else part.mask)
         if measured:
             where = where or Location(name, mismatch.blocks[name].shape)
             self.found.locations[name] = replace(where, elements=measured)

@@ -301,8 +301,8 @@ def worst_element(
     """Measure one element that is wrong, for people to see; empty where none of those tried is.
 
     Nobody knows the worst element of a large block without measuring all.  Where the analytic
-    gradient is largest, or the weight, most faults show; where the fault was located, or is known
-    to lie in a part, inside of it.
+    gradient is largest, or the weight, or where the gradient is zero beside others that are not,
+    most faults show; where the fault was located, or is known to lie in a part, inside of it.
     """
     block, tolerance = mismatch.blocks[name], mismatch.options.tolerance
     inside = np.ones(block.shape, dtype=bool) if mask is None else mask
@@ -314,6 +314,7 @@ def worst_element(
     a, w = np.abs(block.gradient).ravel()[kept], np.abs(block.values).ravel()[kept]
     random = np.random.default_rng(mismatch.seed(19, name))
     tried = [int(kept[np.argmax(a)]), int(kept[np.argmax(w)])]
+    tried += [int(i) for i in random.permutation(kept[a == 0])[:1]]
     tried += [int(i) for i in random.choice(kept, size=min(TRIED, len(kept)), replace=False)]
     mismatch.enter()
     share = 1 / block.gradient.size

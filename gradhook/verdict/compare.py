@@ -20,8 +20,9 @@ from gradhook.verdict.evidence import BlockEvidence, Norms, Probe, ratio_of
 
 __all__ = ["Comparison", "chi_squared", "compare", "compare_all"]
 
-SMALL_RESIDUAL = 0.5
-"""Residual, in units of the analytic norm, up to which it is small."""
+SMALL_RESIDUAL = 0.1
+"""Residual, in units of the analytic norm or of what the probes saw of it, up to which it is small.
+Of a larger one, mostly a multiple of the gradient, all three norms fluctuate together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +65,9 @@ def compare(evidence: BlockEvidence, tolerance: Tolerance) -> Comparison:
     measured = math.sqrt(per_probe) * math.hypot(*(p.slope.value for p in probes))
     numerical = measured if evidence.exact else _numerical_norm(evidence, probes, measured)
     analytic = evidence.analytic_norm
-    if not evidence.exact and residual > SMALL_RESIDUAL * analytic:
-        analytic = math.sqrt(per_probe) * math.hypot(*(p.analytic for p in probes))
-        numerical = measured
+    along = math.sqrt(per_probe) * math.hypot(*(p.analytic for p in probes))
+    if not evidence.exact and residual > SMALL_RESIDUAL * min(analytic, along):
+        analytic, numerical = along, measured
     norms = Norms(residual, analytic, numerical)
     ratio = norms.ratio if probes else math.nan
     used = {id(probe) for probe in probes}
