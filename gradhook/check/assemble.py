@@ -74,7 +74,7 @@ def _block(name: str, leaf: Any, outcome: CheckRecord) -> BlockReport:
         ratio=decisive.ratio,
         ratio_error=decisive.ratio_error,
         sentence=decisive.note + (f" ({idle} have zero gradient)" if idle else ""),
-        worst=_worst(evidence, array.shape, location) if evidence else None,
+        worst=_worst(evidence, array.shape, location, decisive.setting) if evidence else None,
         where=outcome.explanation.where.get(name)
         or (measured.judgements[name].where if measured else None),
         findings=tuple(findings),
@@ -89,17 +89,18 @@ def _block(name: str, leaf: Any, outcome: CheckRecord) -> BlockReport:
 
 
 def _worst(
-    evidence: BlockEvidence, shape: tuple[int, ...], location: Location | None
+    evidence: BlockEvidence, shape: tuple[int, ...], location: Location | None, setting: str
 ) -> Element | None:
     """The element that is furthest off, of all or of those that a search has measured."""
     if not evidence.exact or not evidence.probes:
         if location is None or not location.elements:
             return None
         where, found = max(location.elements.items(), key=lambda item: abs(item[1].residual))
-        return Element(where, found.analytic, found.slope.value, found.slope.error)
+        slope = found.slope
+        return Element(where, found.analytic, slope.value, slope.error, location.setting)
     index, probe = max(enumerate(evidence.probes), key=lambda item: abs(item[1].residual))
     position = tuple(int(i) for i in np.unravel_index(index, shape)) if shape else ()
-    return Element(position, probe.analytic, probe.slope.value, probe.slope.error)
+    return Element(position, probe.analytic, probe.slope.value, probe.slope.error, setting)
 
 
 def _wrong_parts(location: Location) -> tuple[tuple[Box, float], ...]:

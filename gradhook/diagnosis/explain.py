@@ -148,12 +148,15 @@ class _Explainer:
 
     def _take_location(self, name: str) -> bool:
         """Whether the wrong elements of a block are known: no matter of factors or layers."""
-        judged = [m.judgements[name] for m in self.context.measured if name in m.judgements]
-        location = next((j.location for j in judged if j.location and j.location.elements), None)
-        if location is not None:
-            self.found.locations[name] = location
-            self.found.where[name] = describe(location)
-        return location is not None
+        for measured in self.context.measured:
+            judgement = measured.judgements.get(name)
+            location = judgement.location if judgement else None
+            if location is not None and location.elements:
+                setting = measured.setting.name
+                self.found.locations[name] = replace(location, setting=setting)
+                self.found.where[name] = describe(location)
+                return True
+        return False
 
     def _search(self, names: Sequence[str]) -> None:
         """Look inside the blocks, those next to the loss first."""
@@ -167,7 +170,8 @@ class _Explainer:
             location = mismatch.located(name)
             covered = sum(map(size_of, location.boxes)) >= mismatch.blocks[name].gradient.size
             if location.concentrated and not covered:
-                self.found.locations[name] = location
+                setting = mismatch.measured.setting.name
+                self.found.locations[name] = replace(location, setting=setting)
                 together = replace(location, boxes=joined(location.boxes))
                 self.found.where[name] = describe(together)
                 empty = ZeroSlices.located(mismatch.blocks[name], location)
@@ -256,7 +260,8 @@ class _Explainer:
             measured = worst_element(mismatch, name, where, None if part is None else part.mask)
         if measured:
             where = where or Location(name, mismatch.blocks[name].shape)
-            self.found.locations[name] = replace(where, elements=measured)
+            setting = mismatch.measured.setting.name
+            self.found.locations[name] = replace(where, elements=measured, setting=setting)
 
 
 def _weight(measured: SettingResult, names: Sequence[str]) -> tuple[int, int]:

@@ -142,6 +142,7 @@ class Element(Record):
         analytic: The gradient that the user's code gave there.
         numerical: The numerical derivative there.
         error: Error estimate of ``numerical``, same units.
+        setting: Name of the setting in which it was measured; empty where that is not known.
 
     Example:
         >>> from gradhook.report import Element
@@ -153,6 +154,7 @@ class Element(Record):
     analytic: float
     numerical: float
     error: float = math.nan
+    setting: str = ""
 
     def __post_init__(self) -> None:
         freeze(self, "index")

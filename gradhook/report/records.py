@@ -71,7 +71,7 @@ class Report(Record):
         gradcheck: FAIL, w wrong; ratio 0.5
         <BLANKLINE>
         w: sign is wrong
-          next: read the lines of the backward pass that compute this gradient
+          next: compare the lines that compute this gradient with those of the loss
         <BLANKLINE>
         verdict  block  shape  ratio
         FAIL     w      (3,)   0.5

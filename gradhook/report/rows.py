@@ -155,6 +155,12 @@ def facts(report: Report) -> list[str]:
     return said
 
 
+AWAY = {
+    "generic point": " (displaced weights)",
+    "a step off": " (a step away)",
+}
+"""What is said of numbers that were not measured where the user stands, by the setting's name."""
+
 RATIO_DEFINED = "ratio = |yours - numerical| / (|yours| + |numerical|)"
 """What a ratio is."""
 
@@ -213,7 +219,9 @@ def numbers(blocks: Iterable[BlockReport]) -> list[str]:
         if (worst := block.worst) is not None:
             yours, numerical = told_apart(worst.analytic, worst.numerical)
             error = f" ± {number(worst.error, 1)}" if worst.error > 0 else ""
-            said.append(f"{element_name(block)}: yours {yours}, numerical {numerical}{error}")
+            # Whoever prints them at the weights as they are sees others.
+            away = next((words for at, words in AWAY.items() if worst.setting.startswith(at)), "")
+            said.append(f"{element_name(block)}: yours {yours}, numerical {numerical}{error}{away}")
     return said
 
 

@@ -61,10 +61,10 @@ ONLY_AT = {
 ZERO_ROUNDING = 1e-9
 """Share of the largest gradient's norm below which another is zero but for rounding."""
 
-REREAD = "read these lines of the backward pass beside the forward pass"
+REREAD = "compare the lines that compute these gradients with those of the loss"
 """What to do about a place."""
 
-REREAD_BLOCK = "read the lines of the backward pass that compute this gradient"
+REREAD_BLOCK = "compare the lines that compute this gradient with those of the loss"
 """What to do about a block of which no more is known."""
 
 LESS_NOISE = "compute the loss in float64 or over fewer rows, without rounding it"

@@ -133,6 +133,7 @@ class Location:
         norms: Over these parts; ``nan`` where it is spread.
         elements: Single elements among the parts, by position, with what was measured.
         complete: Whether everything outside of them was found right.
+        setting: Name of the setting in which it was searched; empty where nobody asks.
     """
 
     name: str
@@ -141,6 +142,7 @@ class Location:
     norms: Norms = Norms()
     elements: Mapping[tuple[int, ...], Probe] = field(default_factory=dict)
     complete: bool = True
+    setting: str = ""
 
     @property
     def concentrated(self) -> bool:

@@ -14,7 +14,7 @@ from tests.catalogue.networks.architectures import ARCHITECTURES
 GENERAL = frozenset(
     (
         *("scale", "reg_coefficient", "last_column_missing", "blocks_swapped", "flipped"),
-        *("writes_parameters", "writes_batch", "upstream_ignored"),
+        *("writes_parameters", "writes_batch", "upstream_ignored", "term_missing"),
     )
 )
 """Kinds of causes that are no operator: general forms of several, and faults of calls."""

@@ -22,10 +22,10 @@ BUGS = {
     "transposed": ("W2 wrong", "dW2 is the numerical gradient transposed", "transpose the"),
     "no penalty": ("W2 wrong", "dW2 lacks 0.1 * W2: the penalty", "add it to the gradient"),
     "factor 2": ("all 6 blocks wrong", "are 2 times the numerical", "take the 2 out"),
-    "no ReLU mask": ("W1, b1, W2, b2 wrong", "enters between W3 and b2", "read these lines"),
+    "no ReLU mask": ("W1, b1, W2, b2 wrong", "enters between W3 and b2", "compare the lines"),
     "bias axis": ("b2 wrong", "summed over the wrong axis", "sum over the axis of the batch"),
     "no dropout mask": ("W1, b1 wrong", "lacks the mask", "multiply by the forward pass's mask"),
-    "one element": ("W1 wrong", "wrong at W1[4, 2]", "read the lines of the backward pass"),
+    "one element": ("W1 wrong", "wrong at W1[4, 2]", "compare the lines that"),
     "stale": ("W1 wrong", "kept from an earlier call", "let every forward pass store anew"),
 }
 

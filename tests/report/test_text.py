@@ -158,7 +158,7 @@ def test_the_wrong_element_stands_with_both_numbers():
     worst = Element((3, 5), 0.12, 0.34, 1e-9)
     wrong = block("W2", Verdict.FAIL, 0.3, worst=worst, where="W2[3, 5]")
     numbers = "W2[3, 5]: yours 0.12, numerical 0.34 ± 1e-09"
-    step = "\n  next: read the lines of the backward pass that compute this gradient"
+    step = "\n  next: compare the lines that compute this gradient with those of the loss"
     assert story_of(wrong) == [f"wrong at {numbers}{step}"]
     assert story_of(dataclasses.replace(wrong, where=None)) == [f"wrong at {numbers}{step}"]
     spread = dataclasses.replace(wrong, where="W2[:, 5]")
@@ -174,7 +174,7 @@ def test_where_a_fault_enters_stands_with_the_numbers_of_a_block_it_spoils():
     assert story.splitlines() == [
         "it enters between W1 and W2",
         "  W1[3, 5]: yours 0.12, numerical 0.34",
-        "  next: read these lines of the backward pass beside the forward pass",
+        "  next: compare the lines that compute these gradients with those of the loss",
     ]
     assert table.splitlines()[1].endswith("  all of W1")
 
