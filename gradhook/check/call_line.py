@@ -11,7 +11,7 @@ import dataclasses
 import inspect
 import sys
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,6 +57,12 @@ class Scope:
         if thing is None or type(thing) in (bool, int, float, str):
             return code_of(thing)
         return self._variable(thing) or self._made_of_named(thing)
+
+    def call(self, function: str, arguments: Iterable[str]) -> str:
+        """A call of one of gradhook's functions, as it is imported there."""
+        own = getattr(self.names.get(function), "__module__", "") or ""
+        package = "" if own.startswith("gradhook.") else "gradhook."
+        return f"{package}{function}({', '.join(arguments)})"
 
     def _variable(self, thing: Any) -> str | None:
         found = (n for n, value in self.names.items() if value is thing and n.isidentifier())
@@ -125,11 +131,7 @@ class CallLine:
             arguments.append(names.get("parameters", "<parameters>"))
         if not (type(self.batch) is tuple and not self.batch):
             arguments.append(f"batch={names.get('batch', '<batch>')}")
-        return f"{self._function()}({', '.join([*arguments, *written(options, self.scope)])})"
-
-    def _function(self) -> str:
-        own = getattr(self.scope.names.get("check_gradients"), "__module__", "") or ""
-        return f"{'' if own.startswith('gradhook.') else 'gradhook.'}check_gradients"
+        return self.scope.call("check_gradients", [*arguments, *written(options, self.scope)])
 
 
 def written(options: Options, scope: Scope) -> list[str]:

@@ -100,7 +100,7 @@ def layer_check(
     for name, why in OTHERS.items():
         if name in options:
             raise TypeError(f"layer_check has no option {name!r}: {why}")
-    chosen = Options.named(options, beside=("gradients",))
+    chosen, scope = Options.named(options, beside=("gradients",)), Scope.of_caller()
     layer = Layer(forward, backward, x, parameters, gradients, chosen.gradient_name, chosen.seed)
     # The layer's own functions are out of the snapshot's reach unless they are named.
     reached = (forward, backward, gradients, chosen.state)
@@ -121,7 +121,7 @@ def layer_check(
         evaluations=sum(each.evaluations for each in spent),
         gradient_evaluations=sum(each.gradient_evaluations for each in spent),
         seconds=sum(each.seconds for each in spent),
-        call=_call(chosen, parameters=bool(parameters), gradients=gradients is not None),
+        call=_call(chosen, scope, (forward, backward, x), parameters or None, gradients),
     )
 
 
@@ -153,7 +153,15 @@ def _same_and_not_zero(pairs: Sequence[tuple[Any, Any]]) -> bool:
     return known and any(bool(np.any(first)) for first, _ in pairs)
 
 
-def _call(options: Options, *, parameters: bool, gradients: bool) -> str:
-    given = ["forward", "backward", "x"]
-    given += ["parameters"] * parameters + ["gradients=gradients"] * gradients
-    return f"gradhook.layer_check({', '.join([*given, *written(options, Scope({}))])})"
+def _call(
+    options: Options, scope: Scope, first: tuple[Any, ...], parameters: Any, gradients: Any
+) -> str:
+    """The line that repeats the check, in the caller's names as far as they can be read."""
+    names = ("forward", "backward", "x", "parameters")
+    given = dict(zip(names, (*first, parameters), strict=True)) | {"gradients": gradients}
+    arguments = [
+        "gradients=" * (name == "gradients") + (scope.name_of(thing) or f"<{name}>")
+        for name, thing in given.items()
+        if thing is not None
+    ]
+    return scope.call("layer_check", [*arguments, *written(options, scope)])

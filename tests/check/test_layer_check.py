@@ -34,7 +34,7 @@ def test_both_cotangents_are_paid_for_in_one_report(monkeypatch):
     assert report.boundary == ""
     assert report.evaluations == sum(each.evaluations for each in made)
     assert report.gradient_evaluations == sum(each.gradient_evaluations for each in made)
-    assert report.call == "gradhook.layer_check(forward, backward, x, parameters, seed=3)"
+    assert report.call == "layer_check(forward, right, X, {'W': W, 'b': B}, seed=3)"
 
 
 def test_what_is_the_same_for_both_ignores_what_comes_from_above():

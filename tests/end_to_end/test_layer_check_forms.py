@@ -421,10 +421,11 @@ def test_the_line_that_repeats_the_check_calls_layer_check():
         seed=3,
     )
     assert report.call == (
-        "gradhook.layer_check(forward, backward, x, parameters, gradients=gradients, seed=3)"
+        "layer_check(layer.forward, layer.backward, X, {'W': layer.W, 'b': layer.b}, "
+        "gradients=<gradients>, seed=3)"
     )
     plain = layer_check(np.tanh, lambda dy: dy * (1 - np.tanh(X) ** 2), X, points=("current",))
-    assert plain.call.startswith("gradhook.layer_check(forward, backward, x, points=")
+    assert plain.call.startswith("layer_check(<forward>, <backward>, X, points=")
 
 
 def test_gradients_of_another_shape_are_refused():
