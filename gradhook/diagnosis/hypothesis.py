@@ -218,13 +218,15 @@ def name_cause(hypothesis: Hypothesis, refutation: Refutation) -> Cause:
         raise ValueError(f"{hypothesis.kind} cannot be named: it {state}")
     told = refutation.sharper or hypothesis
     said = [told.support] if told.support else []
+    # Of what was tried twice the second trial says more.
+    trials = {trial.tried: str(trial) for trial in refutation.trials}
     return Cause(
         told.family,
         told.kind,
         told.blocks,
         told.sentence(),
         where=told.where,
-        evidence="; ".join([*said, *map(str, refutation.trials)]),
+        evidence="; ".join([*said, *trials.values()]),
         refuted_by=SENTENCES[told.said].refuted_by,
         confidence=told.confidence,
     )
