@@ -175,8 +175,10 @@ def _tuple_of(cut: Any) -> Batch:
 
 def _is_array(item: Any) -> bool:
     """Whether rows can be taken from it: arrays of any library, sparse matrices, data frames."""
-    return isinstance(getattr(item, "shape", None), tuple) and (
-        hasattr(item, "__getitem__") and not isinstance(item, np.generic)
+    return (
+        isinstance(getattr(item, "shape", None), tuple)
+        and (hasattr(item, "__getitem__") or hasattr(item, "tocsr"))
+        and not isinstance(item, np.generic)
     )
 
 
@@ -199,8 +201,11 @@ def _cut(batch: Batch, rows: Array, count: int, axis: int) -> Batch:
         where = _axis_of(item, count, axis)
         if where is None:
             return item
+        index = (slice(None),) * where + (rows,)
+        if hasattr(item, "tocsr"):  # of sparse matrices not every format has rows
+            return item.tocsr()[index].asformat(item.format)
         # Data frames index their columns by brackets.
-        return getattr(item, "iloc", item)[(slice(None),) * where + (rows,)]
+        return getattr(item, "iloc", item)[index]
 
     return tuple(map_leaves(i, one) if _holds_rows(i, count, axis) else i for i in batch)
 

@@ -290,3 +290,21 @@ def test_columns_that_look_like_samples_are_pointed_out(shapes, axis, said):
     assert columns_hint(batch, axis) == (
         "; are the columns samples? Then pass sample_axis=1" if said else ""
     )
+
+
+@pytest.mark.parametrize("form", ["coo", "csr", "csc", "bsr", "dia", "lil"])
+@pytest.mark.parametrize("kind", ["matrix", "array"])
+def test_rows_are_taken_from_sparse_matrices_of_every_format(form, kind):
+    sparse = pytest.importorskip("scipy.sparse")
+    dense = np.arange(24.0).reshape(8, 3) % 5
+    made = getattr(sparse, f"{form}_{kind}")(dense)
+    w, y = np.array([0.1, -0.2, 0.3]), np.ones(8)
+
+    def least_squares(w, X, y):
+        assert X.format == form
+        r = X @ w - y
+        return float(r @ r), 2 * (X.T @ r)
+
+    report = check_gradients(least_squares, w, batch=(made, y), samples=5, progress=False)
+    assert report.passed
+    assert len(report.rows) == 5
