@@ -17,6 +17,7 @@ from typing import Any
 
 from gradhook._types import Tolerance
 from gradhook.errors import PACKAGE
+from gradhook.guard.reach import is_library
 from gradhook.options import Options, code_of
 
 __all__ = ["CallLine", "Scope", "written"]
@@ -33,10 +34,11 @@ class Scope:
 
     @classmethod
     def of_caller(cls) -> Scope:
-        """The innermost frame outside the package and its integrations."""
-        frame = sys._getframe(1)
-        while frame.f_back is not None and _is_own(frame):
-            frame = frame.f_back
+        """The innermost frame outside the package, its integrations and installed libraries."""
+        frames = list(_frames(sys._getframe(1)))
+        foreign = [frame for frame in frames if not _is_own(frame)]
+        users = (frame for frame in foreign if not is_library(frame.f_code.co_filename))
+        frame = next(users, None) or next(iter(foreign), frames[-1])
         local = frame.f_locals
         names = {**frame.f_globals, **local}
         if frame.f_code.co_flags & inspect.CO_OPTIMIZED and type(local) is dict:
@@ -154,6 +156,13 @@ def _attributes(value: Any) -> dict[str, Any]:
     except Exception:
         return {}
     return held if type(held) is dict and len(held) <= SEARCHED_ENTRIES else {}
+
+
+def _frames(frame: types.FrameType | None) -> Iterator[types.FrameType]:
+    """A frame and those that called it, the innermost first."""
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
 
 
 def _is_own(frame: types.FrameType) -> bool:

@@ -1,7 +1,9 @@
 """The line under a report: it repeats the check to the bit, in the names of whoever asked."""
 
 import dataclasses
+import sysconfig
 import weakref
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -168,3 +170,19 @@ def test_an_object_that_refuses_to_be_looked_into_does_no_harm():
     sealed, x = Sealed(), np.ones(2)
     assert check_gradients(lambda x: (x @ x, 2 * x), x).passed
     assert Scope({"sealed": sealed}).name_of(x) is None
+
+
+def test_a_library_that_calls_the_check_lends_no_names():
+    source = "def fit(check, objective, theta, val): return check(objective, theta, batch=val)"
+    file = str(Path(sysconfig.get_paths()["purelib"], "some_library.py"))
+    library = {}
+    exec(compile(source, file, "exec"), library)
+
+    def objective(theta, X):
+        return float(np.sum(X * theta**2)), 2 * theta * X.sum(axis=0)
+
+    start, rows = np.array([0.5, 2.0]), np.ones((9, 2))
+    report = library["fit"](check_gradients, objective, start, rows)
+    assert report.call == "check_gradients(objective, start, batch=rows, seed=0)"
+    report = library["fit"](check_gradients, objective, start, rows.copy())
+    assert report.call == "check_gradients(objective, start, batch=<batch>, seed=0)"
