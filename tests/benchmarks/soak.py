@@ -5,7 +5,7 @@
 A callback with every sink that keeps files checks a network with dropout and running statistics,
 functional and in place in turns; history and notes are cleared as it goes, for they grow by design.
 Prints the resident set, the blocks of memory that Python has handed out, and the open descriptors,
-after 1 000 checks (quick: 100) and at the end. Exits with status 1 if the resident set grew by more
+after 1 000 checks (quick: 500) and at the end. Exits with status 1 if the resident set grew by more
 than 1 MB, the blocks by more than 2 000 (caches that fill up), a descriptor was left open, or a
 report is missing from a file.
 
@@ -89,10 +89,10 @@ def measured() -> tuple[int, int, int]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="300 checks")
+    parser.add_argument("--quick", action="store_true", help="800 checks")
     parser.add_argument("--checks", type=int, default=10_000)
     arguments = parser.parse_args()
-    count, warm_up = (300, 100) if arguments.quick else (arguments.checks, 1000)
+    count, warm_up = (800, 500) if arguments.quick else (arguments.checks, 1000)
     print(f"{platform.platform()}, Python {platform.python_version()}, NumPy {np.__version__}")
     network, X = Network(), np.random.default_rng(2).normal(size=(8, 4))
     started = time.perf_counter()
