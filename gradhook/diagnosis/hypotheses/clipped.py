@@ -61,7 +61,9 @@ class Clipped(Hypothesis):
             # A limit found on several elements extends to blocks where one stands at it.
             yield cls(mismatch, top, [name for name in names if tops[name] == top])
         for name, top in tops.items():
-            if top not in cut and top > 0 and float(f"{top:.3g}") == top:  # a number someone chose
+            enough = mismatch.gradients[name].size > FEW_UNCLIPPED
+            chosen = top > 0 and float(f"{top:.3g}") == top  # a number that someone chose
+            if top not in cut and enough and chosen:
                 yield cls(mismatch, top, [name])
 
     def predict(self) -> Mapping[str, Array]:
@@ -106,13 +108,15 @@ def _is_cut(mismatch: Mismatch, block: WrongBlock, top: float) -> bool:
     if a.size < 2 or not top > GRADIENT_ROUNDING * _largest(block.slopes):
         return False
     at_top = np.abs(a) == top
+    if np.count_nonzero(at_top) < 2:  # a number that one element has may come from anywhere
+        return False
     if block.exact:
         n = block.slopes.reshape(a.shape)
         if not np.all((n * np.sign(a) > top - block.errors.reshape(a.shape))[at_top]):
             return False
     if np.all(at_top) or a.size <= FEW_UNCLIPPED:  # no others, or too few, to be found right
         return any(np.max(np.abs(g[block.name])) == top for g in mismatch.elsewhere)
-    return bool(np.count_nonzero(at_top) >= 2)
+    return True
 
 
 def _elsewhere(mismatch: Mismatch, names: Sequence[str], probes: int = FRESH) -> Changed | None:
