@@ -93,7 +93,7 @@ class Held:
                 out[pair.weight.name] = "replaced by the run"
             elif same is not None and number is same and np.ndim(number) == 0 and number:
                 out[pair.weight.name] = f"no run writes {pair.gradient.name}"
-            elif any(np.may_share_memory(now, array) for array in arrays):
+            elif _shares(now, arrays):
                 out[pair.weight.name] = "part of the batch"
         pairs = [pair for pair in pairs if pair.weight.name not in out]
         rewind()
@@ -114,8 +114,9 @@ class Held:
         rewind()
         if not pairs:
             raise ObjectiveError(nothing_found(self._user_run, self._whole, out))
-        alone = (slot for slot in self._without_gradient(pairs, before) if slot.name not in out)
-        for slot in alone:
+        for slot in self._without_gradient(pairs, before):
+            if slot.name in out or _shares(slot.get(), arrays):
+                continue
             if self._moves_the_loss(slot, call, loss):
                 out[slot.name] = "no gradient was found beside it"
             rewind()
@@ -344,6 +345,11 @@ def _without_repetitions(
         kept.append(pair)
     chosen = {pair.weight.path for pair in kept}
     return [pair for pair in pairs if pair.weight.path in chosen]
+
+
+def _shares(value: Any, arrays: Sequence[Array]) -> bool:
+    """Whether a value lies in the memory of any of these arrays."""
+    return any(np.may_share_memory(value, array) for array in arrays)
 
 
 def _step(weight: Array, random: np.random.Generator) -> Array:

@@ -36,3 +36,11 @@ def test_an_array_that_moves_the_loss_and_has_no_gradient_is_left_out_in_words()
     (note,) = [note for note in report.notes if "left out" in note]
     assert note.endswith("left out: b (no gradient was found beside it)")
     assert np.array_equal(net.b, np.zeros(1))
+
+
+def test_a_batch_that_the_object_holds_is_no_weight_without_a_gradient():
+    net = Logistic(lambda d: np.array([d.sum()]))
+    net.X, net.y = net.batch
+    report = check_gradients(net.run, net, batch=net.batch, samples=None, progress=False)
+    assert report.passed
+    assert not any("left out" in note for note in report.notes)
