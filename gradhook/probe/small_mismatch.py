@@ -137,7 +137,7 @@ def _search_worth(
     The mismatch's ``size`` is the norm of the residual.
     """
     if evidence.exact:
-        return 0 if _all_wrong(evidence, tolerance) else SEARCH
+        return SEARCH  # every element is known, and none is asked again
     unsure = False
     shape = prober.shape(evidence.name)
     for axis, length in enumerate(shape):
@@ -182,10 +182,6 @@ def _halves(
         error = math.hypot(*(probe.slope.error for probe in probes))
         found.append((residual / math.sqrt(ACROSS_HALVES), error / math.sqrt(ACROSS_HALVES)))
     return found
-
-
-def _all_wrong(evidence: BlockEvidence, tolerance: Tolerance) -> bool:
-    return all(abs(p.residual) > tolerance.resolved * p.slope.error for p in evidence.probes)
 
 
 def _by_rule(judgement: Judgement, rule: str, tolerance: Tolerance, *, shared: bool) -> Judgement:
