@@ -155,7 +155,8 @@ def _made(
 
 def _with_block_names(options: Options, tree: Tree) -> Options:
     """The options with the names of blocks for those of parameters, of which several may be one."""
-    known, named = list(tree.blocks), {}
+    known: list[str] = list(tree.blocks)
+    named: dict[str, Any] = {}
     for what in ("fixed", "layers"):
         given = getattr(options, what) or ()
         for name in given:
@@ -166,7 +167,7 @@ def _with_block_names(options: Options, tree: Tree) -> Options:
                 )
         if given:
             named[what] = tuple(dict.fromkeys(tree.block_of(name) for name in given))
-    return replace(options, **named)  # type: ignore[arg-type]  # of the two fields alone
+    return replace(options, **named)
 
 
 @contextlib.contextmanager
