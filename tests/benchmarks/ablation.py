@@ -4,9 +4,12 @@
 
     python tests/benchmarks/ablation.py                  # a sample of all sorts of cases
     python tests/benchmarks/ablation.py --quick          # three rules on few cases
+    python tests/benchmarks/ablation.py --seeds 9000-9024 --most 100 --count 10
+                                                         # 10,000 cases of the catalogue
 
 A rule is a function that is replaced, wherever it was imported, by one that does nothing.  Every
-case is asked with all rules on first; then each rule alone is switched off where it fired.  ``new
+case is asked with all rules on first; then each rule alone is switched off where it fired, or in
+``--most`` of those cases, evenly spread.  ``fires`` counts all of them, ``asked`` those.  ``new
 errors`` are false alarms, misses and exceptions that it prevents, ``old`` those that it makes;
 ``undecided`` is how many more cases end without an answer, ``lost`` counts confirmed causes that no
 longer are.  The cases: the catalogue, ``borders.py``, ``decoys.py``, and ``tests/golden``.
@@ -204,13 +207,13 @@ def said_of(job: tuple[int, int | None]) -> Said:
     return Said(str(report.verdict), report.passed, kinds, report.evaluations, fired)
 
 
-def row(rule: Rule, pairs: list[tuple[Asked, Said, Said]]) -> str:
-    """What changes without a rule, of the cases where it fired."""
+def row(rule: Rule, fires: int, pairs: list[tuple[Asked, Said, Said]]) -> str:
+    """What changes without a rule, of cases where it fired."""
     new = [case.name for case, on, off in pairs if off.errs(case) and not on.errs(case)]
     before, after = (sum(pair[k].evaluations for pair in pairs) for k in (1, 2))
     verdicts = sum(on.verdict != off.verdict for _, on, off in pairs)
     cells = (
-        *(len(pairs), verdicts, len(new)),
+        *(fires, len(pairs), verdicts, len(new)),
         sum(on.errs(case) and not off.errs(case) for case, on, off in pairs),
         f"{sum(off.open - on.open for _, on, off in pairs):+d}",
         sum(len(on.causes - off.causes) for _, on, off in pairs),
@@ -220,12 +223,20 @@ def row(rule: Rule, pairs: list[tuple[Asked, Said, Said]]) -> str:
     return f"{rule.name:40}" + "".join(f"{cell:>12}" for cell in cells) + "  " + ", ".join(new[:3])
 
 
+def evenly(places: list[int], most: int | None) -> list[int]:
+    """At most so many of them, from the first to the last."""
+    if not most or len(places) <= most:
+        return places
+    return [places[k * len(places) // most] for k in range(most)]
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Count where rules fire, switch each off there, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seeds", type=seed_range, default=[500, 501])
     parser.add_argument("--every", type=int, default=1, help="take every n-th pair")
     parser.add_argument("--count", type=int, default=3, help="of each border and decoy")
+    parser.add_argument("--most", type=int, help="cases in which a rule is switched off")
     parser.add_argument("--only", default="", help="rules whose name holds this")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--workers", type=int, default=2)
@@ -240,12 +251,24 @@ def main(arguments: list[str] | None = None) -> None:
     if chosen.quick:
         rules = sorted((k for k in rules if fires[k]), key=lambda k: len(fires[k]))[:3]
     errors = [case.name for case, said in zip(CASES, on, strict=True) if said.errs(case)]
-    print(f"{len(CASES)} cases, {len(errors)} errors {errors[:3]}")
-    titles = ["fires", "verdicts", "new errors", "old", "undecided", "lost", "won", "evaluations"]
+    print(f"{len(CASES)} cases, {len(errors)} errors {errors[:10]}")
+    asked = {k: evenly(each, chosen.most) for k, each in fires.items()}
+    titles = [
+        "fires",
+        "asked",
+        "verdicts",
+        "new errors",
+        "old",
+        "undecided",
+        "lost",
+        "won",
+        "evaluations",
+    ]
     print(f"\n{'without':40}" + "".join(f"{title:>12}" for title in titles))
-    off = spread(said_of, [(i, k) for k in rules for i in fires[k]], chosen.workers)
+    off = spread(said_of, [(i, k) for k in rules for i in asked[k]], chosen.workers)
     for k in rules:
-        print(row(RULES[k], [(CASES[i], on[i], next(off)) for i in fires[k]]), flush=True)
+        pairs = [(CASES[i], on[i], next(off)) for i in asked[k]]
+        print(row(RULES[k], len(fires[k]), pairs), flush=True)
 
 
 if __name__ == "__main__":
