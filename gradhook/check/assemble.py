@@ -11,6 +11,7 @@ from gradhook._types import MISMATCH, Array, Box, Verdict
 from gradhook.check.coverage import idle_part, unexercised, unjudged
 from gradhook.check.record import CheckRecord
 from gradhook.check.sanity import causes_of_calls
+from gradhook.diagnosis.explanation import Explanation
 from gradhook.objective.batch import Rows
 from gradhook.objective.parameters import Tree
 from gradhook.options import Options
@@ -84,7 +85,7 @@ def _block(name: str, leaf: Any, outcome: CheckRecord) -> BlockReport:
         relative_errors=_relative_errors(evidence, gradient)
         if evidence and gradient is not None
         else None,
-        wrong_parts=_wrong_parts(location) if location else (),
+        wrong_parts=_wrong_parts(outcome.explanation, name),
     )
 
 
@@ -103,12 +104,15 @@ def _worst(
     return Element(position, probe.analytic, probe.slope.value, probe.slope.error, setting)
 
 
-def _wrong_parts(location: Location) -> tuple[tuple[Box, float], ...]:
+def _wrong_parts(found: Explanation, name: str) -> tuple[tuple[Box | Array, float], ...]:
     """The wrong parts; those of several elements have the relative error of all parts together."""
+    location = found.locations.get(name)
+    if location is None or not location.concentrated:
+        return (found.masks[name],) if name in found.masks else ()
     norms = location.norms
     size = max(norms.analytic, norms.numerical)
     together = norms.residual / size if size else 0.0
-    parts = []
+    parts: list[tuple[Box | Array, float]] = []
     for box in location.boxes:
         single = all(each.stop - each.start == 1 for each in box)
         element = location.elements.get(tuple(each.start for each in box)) if single else None

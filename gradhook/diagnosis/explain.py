@@ -14,12 +14,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradhook._types import MISMATCH, Verdict
+from gradhook._types import MISMATCH, Array, Verdict
 from gradhook.diagnosis.experiment import revisit, vanishes
 from gradhook.diagnosis.explanation import Explanation
 from gradhook.diagnosis.hypotheses import HYPOTHESES, IN_A_PART
 from gradhook.diagnosis.hypotheses.unwritten import ZeroSlices
-from gradhook.diagnosis.hypothesis import Hypothesis, name_cause
+from gradhook.diagnosis.hypothesis import Hypothesis, Refutation, name_cause
 from gradhook.diagnosis.mismatch import Context, Mismatch
 from gradhook.diagnosis.parts import WrongPart, find_part, joined, worst_element
 from gradhook.diagnosis.places import forward_order, hints, place_of_fault
@@ -29,7 +29,6 @@ from gradhook.evaluation.evaluator import Evaluator
 from gradhook.objective.switches import BoundSwitch
 from gradhook.options import Options
 from gradhook.probe.result import SettingResult
-from gradhook.report import Cause
 from gradhook.verdict.evidence import Location, describe
 
 __all__ = ["diagnose", "explain"]
@@ -126,7 +125,11 @@ class _Explainer:
             names = [name for name in left if setting.shows_wrong(name)]
             mismatch = Mismatch(self.context, setting, names)
             self.mismatches |= dict.fromkeys(names, mismatch)
-            named = diagnose(mismatch, keep=FOR_PLACES)
+            survivors = diagnose(mismatch, keep=FOR_PLACES)
+            for hypothesis, _ in survivors:
+                for name, mask in hypothesis.inside().items():
+                    self._mark(mismatch, name, mask)
+            named = [name_cause(*each) for each in survivors]
             found.causes += named
             unexplained += [n for n in names if not any(n in cause.blocks for cause in named)]
             left = [name for name in left if name not in names]
@@ -183,6 +186,7 @@ class _Explainer:
                 if part is not None:
                     self.parts[name] = part
                     self.found.where[name] = part.words
+                    self._mark(mismatch, name, part.mask)
                     self._explain_part(mismatch, name, part)
 
     def _explain_part(self, mismatch: Mismatch, name: str, part: WrongPart) -> None:
@@ -191,8 +195,15 @@ class _Explainer:
             return
         alone = Mismatch(self.context, mismatch.measured, [name])
         alone.blocks[name] = replace(alone.blocks[name], part=part.mask, shown=part.gradient)
-        for cause in diagnose(alone, among=IN_A_PART):
-            self.found.causes.append(replace(cause, where=part.words))
+        for each in diagnose(alone, among=IN_A_PART):
+            self.found.causes.append(replace(name_cause(*each), where=part.words))
+
+    def _mark(self, mismatch: Mismatch, name: str, mask: Array) -> None:
+        """Keep which elements of a block are wrong, and how far they are off."""
+        block = mismatch.blocks[name]
+        if not np.all(mask):
+            size = max(float(np.linalg.norm(block.gradient[mask])), block.residual_norm)
+            self.found.masks[name] = mask, block.residual_norm / size if size else 0.0
 
     def _place(self, unexplained: Sequence[str]) -> None:
         """Say where what no cause explains enters."""
@@ -273,12 +284,12 @@ def _weight(measured: SettingResult, names: Sequence[str]) -> tuple[int, int]:
 
 def diagnose(
     mismatch: Mismatch, *, keep: int = 0, among: Sequence[type[Hypothesis]] = HYPOTHESES
-) -> list[Cause]:
-    """The causes that survived, each of which explains blocks that no other does.
+) -> list[tuple[Hypothesis, Refutation]]:
+    """What survived, each of which explains blocks that no other does.
 
     ``keep`` evaluations of the budget are left for what comes after.
     """
-    causes: list[Cause] = []
+    survivors: list[tuple[Hypothesis, Refutation]] = []
     open_ = list(mismatch.blocks)
     doubted: set[str] = set()
     for family in among:
@@ -292,6 +303,6 @@ def diagnose(
             if not refutation.survived:
                 doubted |= set(hypothesis.blocks) if hypothesis.predict() else set()
                 continue
-            causes.append(name_cause(hypothesis, refutation))
+            survivors.append((hypothesis, refutation))
             open_ = [name for name in open_ if name not in hypothesis.blocks]
-    return causes
+    return survivors

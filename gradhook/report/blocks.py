@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, cast
 
@@ -223,8 +223,8 @@ class BlockReport(Record):
         setting: Name of the setting that decided the verdict; empty where none did.
         relative_errors: Relative error of every element, same shape (exhaustive effort), else
             ``None``.  Read-only, and neither compared nor written to JSON.
-        wrong_parts: Parts of the block that a search found wrong, each with its relative error;
-            neither compared nor written to JSON.
+        wrong_parts: Parts of the block that were found wrong, slices or a mask, each with its
+            relative error; neither compared nor written to JSON.
 
     Example:
         >>> from gradhook import Verdict
@@ -247,7 +247,7 @@ class BlockReport(Record):
     branches: tuple[Branch, ...] = ()
     setting: str = ""
     relative_errors: Array | None = field(default=None, compare=False, repr=False)
-    wrong_parts: tuple[tuple[Box, float], ...] = field(default=(), compare=False, repr=False)
+    wrong_parts: Sequence[tuple[Box | Array, float]] = field(default=(), compare=False, repr=False)
 
     def __post_init__(self) -> None:
         freeze(self, "shape", "findings", "branches", "wrong_parts")

@@ -3,7 +3,7 @@
 import types
 
 from gradhook.diagnosis.explain import diagnose
-from gradhook.diagnosis.hypothesis import NOT_MADE, Hypothesis, Refutation, Trial
+from gradhook.diagnosis.hypothesis import NOT_MADE, Hypothesis, Refutation, Trial, name_cause
 from gradhook.diagnosis.sentences import say
 
 
@@ -44,7 +44,7 @@ def search(*families, left=1000):
     asked.clear()
     budget = types.SimpleNamespace(left=left)
     mismatch = types.SimpleNamespace(blocks={"W": None, "b": None}, budget=budget)
-    return [cause.evidence for cause in diagnose(mismatch, keep=100, among=families)]
+    return [name_cause(*each).evidence for each in diagnose(mismatch, keep=100, among=families)]
 
 
 def test_what_survives_is_named_and_its_blocks_are_explained():

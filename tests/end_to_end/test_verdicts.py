@@ -100,6 +100,26 @@ def test_standard_effort_gives_the_parts_that_it_located_and_their_relative_erro
     assert report.blocks["b1"].wrong_parts == ()
 
 
+@pytest.mark.parametrize("where", ["columns", "below its diagonal"])
+def test_standard_effort_gives_the_elements_that_a_cause_or_a_split_tells(where):
+    parameters, X, y = network()
+    wrong = np.tri(*parameters["W1"].shape, -1) > 0
+    if where == "columns":
+        wrong = np.zeros(parameters["W1"].shape, dtype=bool)
+        wrong[:, [1, 3]] = True
+
+    def part_wrong(p, X, y):
+        loss, gradients = loss_and_gradients(p, X, y)
+        gradients["W1"][wrong] *= 0 if where == "columns" else 2
+        return loss, gradients
+
+    report = check_gradients(part_wrong, parameters, batch=(X, y))
+    ((part, error),) = report.blocks["W1"].wrong_parts
+    np.testing.assert_array_equal(part, wrong)
+    assert 0.3 < error <= 1
+    assert where in report.causes[0].sentence
+
+
 def test_exhaustive_effort_gives_the_worst_element_and_the_textbook_number():
     parameters, X, y = network()
 
