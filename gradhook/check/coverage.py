@@ -28,6 +28,8 @@ def unexercised(outcome: CheckRecord, rows: Rows, arrays: dict[str, Array]) -> t
     if rows.count == 1:
         sentences.append("one sample: a sum and a mean over the batch cannot be told apart")
     sentences += _unrepeated(outcome, rows)
+    for name, gradient in outcome.facts.gradients.items():
+        sentences += _unlike(name, arrays[name], gradient)
     if outcome.measured and not any(m.setting.moves for m in outcome.measured):
         sentences += _special_values(arrays)
     return tuple(sentences)
@@ -75,6 +77,29 @@ def _special_values(arrays: dict[str, Array]) -> list[str]:
         if names:
             sentences.append(f"{', '.join(names)} {said}")
     return sentences
+
+
+UNLIKE = 1e7
+"""Elements of a vector that differ by as much in size have no common step: near the inverse of the
+error that is aimed at."""
+
+
+def _unlike(name: str, array: Array, gradient: Array) -> list[str]:
+    """A vector whose small elements have the large derivatives, beside which others are noise."""
+    if array.ndim != 1 or array.dtype.kind != "f":
+        return []
+    sizes, steep = np.abs(array), np.abs(gradient)
+    seen = (sizes > 0) & (steep > 0) & np.isfinite(steep)
+    if not np.any(seen):
+        return []
+    large, small = np.argmax(np.where(seen, sizes, 0)), np.argmin(np.where(seen, sizes, np.inf))
+    if sizes[large] < UNLIKE * sizes[small] or steep[small] < UNLIKE * steep[large]:
+        return []
+    said = (
+        f"{name}: its elements differ {sizes[large] / sizes[small]:.0e}-fold in size, so small "
+        "derivatives go unseen: check slices of like size apart, parts={name: length, …}"
+    )
+    return [said]
 
 
 WORTH_SAYING = 0.25
