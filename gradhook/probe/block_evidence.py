@@ -11,11 +11,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from gradhook._types import Array
 from gradhook.difference import Backward, Forward
 from gradhook.evaluation.directions import Coordinate, Direction, random_direction, seeded
 from gradhook.probe.budget import UNLIMITED, Budget
 from gradhook.probe.prober import Prober
-from gradhook.verdict.evidence import BlockEvidence, Probe
+from gradhook.report.format import count
+from gradhook.verdict.evidence import BlockEvidence, Location, Probe, describe
 
 __all__ = ["add_probes", "concluded", "direction_of", "directions_of", "gather"]
 
@@ -41,7 +43,7 @@ def gather(
     """
     gradient = prober.gradients[name]
     whole = math.isfinite(prober.norms[name])
-    spoiled = 0 if whole else int(np.count_nonzero(~np.isfinite(gradient)))
+    spoiled = "" if whole else _where(name, ~np.isfinite(gradient))
     evidence = BlockEvidence(
         name,
         gradient.size,
@@ -72,6 +74,20 @@ def gather(
         if found[-1].slope.kink and prober.carried_on and not exact:
             break  # at a tie further directions cross it too
     return concluded(prober, replace(evidence, probes=tuple(found), exact=exact))
+
+
+def _where(name: str, mask: Array) -> str:
+    """The elements of a mask in words: a box that they fill, or the first and how many more."""
+    if not mask.any():  # a norm can overflow where every element is finite
+        return ""
+    where = np.argwhere(mask)
+    corners = zip(where.min(axis=0).tolist(), where.max(axis=0).tolist(), strict=True)
+    box = tuple(slice(first, last + 1) for first, last in corners)
+    full = bool(mask[box].all())
+    if not full:
+        box = tuple(slice(i, i + 1) for i in where[0].tolist())
+    said = describe(Location(name, mask.shape, (box,)))
+    return said if full else f"{said} and {count(len(where) - 1, 'other element')}"
 
 
 def add_probes(

@@ -66,7 +66,7 @@ class BlockEvidence:
         scale: The block's scale ``s``, in the parameter's units.
         probes: What was measured, in order.
         exact: Whether the probes are the block's elements, one by one, and complete.
-        spoiled: Number of elements whose analytic gradient is NaN or infinite.
+        spoiled: Where the analytic gradient is NaN or infinite, in words; empty if nowhere.
         unmoved: Whether the loss did not change by a bit in any probe.
         elements: Numerical derivative of every element (exhaustive effort), the block's shape.
         kinked: Whether kinks are known to spoil probes of the block, here or from the main setting.
@@ -83,7 +83,7 @@ class BlockEvidence:
     scale: float
     probes: tuple[Probe, ...] = ()
     exact: bool = False
-    spoiled: int = 0
+    spoiled: str = ""
     unmoved: bool = False
     elements: Array | None = field(default=None, compare=False, repr=False)
     kinked: bool = False

@@ -279,8 +279,7 @@ def _verdict(
         return Verdict.UNTESTED, "the block has no elements"
     if evidence.spoiled:
         return Verdict.FAIL, (
-            f"the gradient holds {evidence.spoiled} value(s) that are NaN or infinite, where the "
-            "loss is finite"
+            f"the gradient is NaN or infinite at {evidence.spoiled}, where the loss is finite"
         )
     if not seen.probes:
         return (

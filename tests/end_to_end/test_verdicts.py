@@ -355,7 +355,7 @@ def test_a_nan_loss_is_inconclusive_and_a_nan_gradient_is_wrong():
     assert "diverged" in nowhere.blocks["x"].sentence
     broken = check_gradients(lambda x: (float(x @ x), np.array([math.nan, 2.0])), np.ones(2))
     assert broken.verdict == "FAIL"
-    assert "1 value(s) that are NaN" in broken.blocks["x"].sentence
+    assert "NaN or infinite at x[0], where" in broken.blocks["x"].sentence
 
 
 def test_no_numpy_warning_escapes_from_displaced_points():
@@ -438,3 +438,24 @@ def test_a_callback_whose_tester_fails_refuses_to_report(monkeypatch):
     with pytest.warns(gradhook.GradCheckWarning, match="self-test failed"):
         report = check.on_train_begin()
     assert report.verdict == "INCONCLUSIVE"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (np.s_[2, 3], "at W1[2, 3], where"),
+        (np.s_[:, 1], "at W1[:, 1], where"),
+        (([0, 2, 2], [0, 1, 3]), "at W1[0, 0] and 2 other elements, where"),
+    ],
+)
+def test_elements_of_the_gradient_that_are_not_finite_are_named(spoil, said):
+    parameters, X, y = network()
+
+    def spoiled(p, X, y):
+        loss, gradients = loss_and_gradients(p, X, y)
+        gradients["W1"][spoil] = np.nan
+        return loss, gradients
+
+    report = check_gradients(spoiled, parameters, batch=(X, y))
+    assert report.blocks["W1"].verdict == "FAIL"
+    assert said in report.blocks["W1"].sentence
