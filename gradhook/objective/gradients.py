@@ -286,10 +286,16 @@ def _names(
     if missing:
         hint = nearest_name(wanted[missing[0]], list(given)) or "."
         other = next((name for name in given if name not in wanted.values()), "...")
+        first = wanted[missing[0]]
+        remedy = (
+            "If they are named by another rule, pass it, for example "
+            f"gradient_name={{{missing[0]!r}: {other!r}}}"
+        )
+        if first.startswith(f"{other}[") or other.startswith(f"{first}["):
+            remedy = "One is a list of numbers and the other an array: make both arrays"
         raise GradientNameError(
             f"no gradient for {', '.join(missing)}: the parameters are {', '.join(names)}; the "
-            f"gradients are {', '.join(given) or 'empty'}{hint} If they are named by another rule, "
-            f"pass it, for example gradient_name={{{missing[0]!r}: {other!r}}}"
+            f"gradients are {', '.join(given) or 'empty'}{hint} {remedy}"
         )
     return wanted, sentence
 

@@ -128,7 +128,7 @@ class Held:
     def _without_gradient(
         self, pairs: Sequence[HeldPair], before: Mapping[Any, Any]
     ) -> Iterator[Slot]:
-        """Arrays that hang beside weights, that no run replaces, and that have no gradient."""
+        """Arrays and lists beside weights, that no run replaces, and that have no gradient."""
         beside = {id(pair.weight.again(self._root).holder) for pair in pairs}
         known = {slot.path for pair in pairs for slot in (pair.weight, pair.gradient)}
         values = {id(pair.gradient.again(self._root).get()) for pair in pairs}
@@ -137,10 +137,9 @@ class Held:
             if (
                 id(slot.holder) in beside
                 and slot.path not in known
-                and _is_movable(value)
-                and is_numbers(value)
+                and ((_is_movable(value) and is_numbers(value)) or _is_list_of_floats(value))
                 and before.get(slot.path) is value
-                and id(value) not in values
+                and id(value) not in values | beside
             ):
                 yield slot
 
@@ -148,13 +147,14 @@ class Held:
         """Whether the loss is another one where an array is moved."""
         value = slot.get()
         saved = value.copy()
+        array, whole = np.asarray(value), slice(None) if isinstance(value, list) else ...
         try:
-            value += _step(value, np.random.default_rng(0))
+            value[whole] = array + _step(array, np.random.default_rng(0))
             return not _equal(self._loss_of(call()), loss)
         except Exception:  # no weight, then
             return False
         finally:
-            value[...] = saved
+            value[whole] = saved
 
     def loss_and_gradients(self, *batch: Any, **keywords: Any) -> tuple[Any, dict[str, Any]]:
         """Run forward and backward, and read the gradients."""
@@ -308,7 +308,7 @@ class Held:
                 held = slot.get() if slot else None
             if isinstance(held, np.ndarray) and held.flags.writeable:
                 held[...] = 0
-            elif slot is not None and held is not None:
+            elif slot is not None and held is not None and not isinstance(slot.holder, tuple):
                 slot.put(_like(held, np.zeros(np.shape(held))))
 
     def _loss_of(self, returned: Any) -> Any:
@@ -364,6 +364,10 @@ def _is_movable(weight: Any) -> bool:
         and weight.flags.writeable
         and not isinstance(weight, (np.ma.MaskedArray, np.matrix))
     )
+
+
+def _is_list_of_floats(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and {*map(type, value)} <= {float, np.float64}
 
 
 def _like(original: Any, array: Array) -> Any:

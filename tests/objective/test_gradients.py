@@ -189,3 +189,9 @@ def test_extra_gradients_do_no_harm_to_the_check():
         return p["w"] @ p["w"], {"w": 2 * p["w"], "cache": "anything", "dA": [None]}
 
     assert check_gradients(loss_and_gradients, {"w": np.ones(3)}).verdict is Verdict.PASS
+
+
+def test_a_list_of_numbers_beside_an_array_is_told_to_be_made_one():
+    for parameters, gradients in (({"w": [1.0, 2.0]}, {"w": B[:2]}), ({"w": B}, {"w": [*B]})):
+        with pytest.raises(GradientNameError, match=r"One is a list .*: make both arrays$"):
+            matched(gradients, parameters)

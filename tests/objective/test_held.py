@@ -44,3 +44,22 @@ def test_a_batch_that_the_object_holds_is_no_weight_without_a_gradient():
     report = check_gradients(net.run, net, batch=net.batch, samples=None, progress=False)
     assert report.passed
     assert not any("left out" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, list, tuple])
+def test_a_list_of_numbers_has_gradients_in_a_list_or_is_left_out_in_words(kind):
+    net = Logistic(lambda d: np.array([d.sum()]))
+    net.w = net.w.tolist()
+    run = net.run
+
+    def listed(X, y):
+        loss = run(X, y)
+        net.dw = kind(net.dw)
+        return loss
+
+    report = check_gradients(listed, net, batch=net.batch, progress=False)
+    assert report.passed
+    left_out = any("left out: w (no gradient" in note for note in report.notes)
+    assert left_out == (kind is np.asarray)
+    assert ("w[0]" in report.blocks) == (kind is not np.asarray)
+    assert all(type(w) is float for w in net.w)
