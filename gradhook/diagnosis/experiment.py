@@ -20,7 +20,7 @@ from gradhook.diagnosis.hypothesis import Trial
 from gradhook.diagnosis.mismatch import FRESH, Mismatch, Parts, is_met
 from gradhook.evaluation.directions import Move, seeded
 from gradhook.evaluation.points import nearby
-from gradhook.objective.parameters import map_leaves
+from gradhook.objective.batch import cut
 from gradhook.objective.switches import BoundSwitch, Role, SwitchState
 from gradhook.probe.prober import Prober
 from gradhook.probe.setting import EnteredSetting, Setting
@@ -238,13 +238,5 @@ def with_rows(mismatch: Mismatch, rows: Sequence[int] | Array) -> Batch | None:
 
 def taken_rows(mismatch: Mismatch, rows: Sequence[int] | Array) -> Batch:
     """The batch with these of its rows, in whatever has rows."""
-    count, axis, index = mismatch.rows, mismatch.options.sample_axis, np.asarray(rows)
-
-    def taken(item: Any) -> Any:
-        shape = getattr(item, "shape", ())
-        if -len(shape) <= axis < len(shape) and shape[axis] == count:
-            return np.take(item, index, axis=axis)
-        return item[index] if shape == (count,) else item
-
-    cut: Batch = map_leaves(mismatch.evaluator.batch, taken)
-    return cut
+    batch, axis = mismatch.evaluator.batch, mismatch.options.sample_axis
+    return cut(batch, np.asarray(rows), mismatch.rows, axis)

@@ -15,6 +15,7 @@ import numpy as np
 
 from gradhook._types import Array, Batch, Blocks, Tolerance
 from gradhook.diagnosis.wrong_block import WrongBlock
+from gradhook.errors import BatchError
 from gradhook.evaluation.directions import (
     Coordinate,
     Direction,
@@ -27,7 +28,7 @@ from gradhook.evaluation.directions import (
     whole,
 )
 from gradhook.evaluation.evaluator import Evaluator
-from gradhook.objective.parameters import each_leaf
+from gradhook.objective.batch import sample_count
 from gradhook.objective.switches import BoundSwitch
 from gradhook.options import Options
 from gradhook.probe.block_evidence import directions_of
@@ -299,11 +300,10 @@ class Mismatch:
 
 def rows_of(batch: Batch, axis: int) -> int:
     """Rows of a batch; 0 where it has none."""
-    for item in each_leaf(batch):
-        shape = getattr(item, "shape", ())
-        if -len(shape) <= axis < len(shape):
-            return int(shape[axis])
-    return 0
+    try:
+        return sample_count(batch, axis) or 0
+    except BatchError:
+        return 0
 
 
 def is_met(

@@ -1,10 +1,11 @@
 """A few rows of a batch: few rows cross few kinks, and make every evaluation cheap.
 
-``N`` is the length of the first array of the batch along the sample axis.  Every array of that
-length on that axis, and every 1-D array of length ``N``, is cut to the rows drawn, also where it
-hangs in a mapping, list or tuple of the batch; everything else passes unchanged.  Where the batch
-holds class labels (integers, one-hot, a column of few values), rows are drawn class by class, so
-that the classes stay mixed; weights, masks and indicators make classes of where they are zero.
+``N`` is the length of the first array of the batch along the sample axis, of those in lists where
+there are no others.  Every array of that length on that axis, and every 1-D array of length ``N``,
+is cut to the rows drawn, also where it hangs in a mapping, list or tuple of the batch; everything
+else passes unchanged.  Where the batch holds class labels (integers, one-hot, a column of few
+values), rows are drawn class by class, so that the classes stay mixed; weights, masks and
+indicators make classes of where they are zero.
 """
 
 from __future__ import annotations
@@ -19,7 +20,16 @@ from gradhook._types import Array, Batch, with_article
 from gradhook.errors import BatchError
 from gradhook.objective.parameters import each_leaf, map_leaves
 
-__all__ = ["Rows", "as_batch", "columns_hint", "draw", "passed_whole", "upcast"]
+__all__ = [
+    "Rows",
+    "as_batch",
+    "columns_hint",
+    "cut",
+    "draw",
+    "passed_whole",
+    "sample_count",
+    "upcast",
+]
 
 FEW_CLASSES = 16
 """Different values up to which a column of floats holds classes."""
@@ -86,29 +96,29 @@ def draw(
     """
     if not batch:
         return Rows(batch, None, None)
-    count = _count(batch, axis)
+    count = sample_count(batch, axis)
     if count is None:
         if subset is None or samples is None:
             return Rows(batch, None, None, unchanged=tuple(range(len(batch))))
         # Only the user's function knows the batch, which is taken to have as many rows at least.
         first = _tuple_of(subset(batch, np.arange(samples)))
         return Rows(first, tuple(range(samples)), None, count=samples)
-    cut = subset or (lambda whole, rows: _cut(whole, rows, count, axis))
+    taken = subset or (lambda whole, rows: cut(whole, rows, count, axis))
     unchanged = tuple(i for i, item in enumerate(batch) if not _holds_rows(item, count, axis))
     if samples is None or samples >= count:
         # Every row is taken, so another batch of as many can only hold them in another order.
         turned = np.roll(np.arange(count), count // 2)
-        other = _other(cut, batch, turned) if count > 1 else None
+        other = _other(taken, batch, turned) if count > 1 else None
         return Rows(batch, None, other, unchanged=unchanged, count=count, total=count)
     order = _mixed(_labels(batch, count, axis), count, random)
     rows, others = np.sort(order[:samples]), np.roll(order, -samples)[:samples]
     if 2 * samples <= count:
         others.sort()
     return Rows(
-        _tuple_of(cut(batch, rows)),
+        _tuple_of(taken(batch, rows)),
         tuple(int(r) for r in rows),
         # Where too few rows are left over they are filled up with some of those drawn.
-        _other(cut, batch, others),
+        _other(taken, batch, others),
         unchanged if subset is None else (),
         samples,
         count,
@@ -149,8 +159,14 @@ def _is_coarse(item: Any) -> bool:
     return isinstance(item, np.ndarray) and item.dtype in (np.float16, np.float32)
 
 
-def _count(batch: Batch, axis: int) -> int | None:
-    arrays = [item for item in each_leaf(batch) if _is_array(item) and len(item.shape)]
+def sample_count(batch: Batch, axis: int) -> int | None:
+    """How many samples a batch holds; ``None`` where none of it is an array.
+
+    Raises:
+        BatchError: The batch has arrays but no sample, or none of its arrays has the axis.
+    """
+    items = sorted(batch, key=lambda item: isinstance(item, (list, tuple)))  # of samples, maybe
+    arrays = [item for item in each_leaf(items) if _is_array(item) and len(item.shape)]
     if not arrays:
         return None
     for item in arrays:
@@ -196,7 +212,16 @@ def _holds_rows(item: Any, count: int, axis: int) -> bool:
     return any(_axis_of(leaf, count, axis) is not None for leaf in each_leaf(item))
 
 
-def _cut(batch: Batch, rows: Array, count: int, axis: int) -> Batch:
+def cut(batch: Batch, rows: Array, count: int, axis: int) -> Batch:
+    """The batch of ``count`` samples with these rows of it, which may repeat, in whatever has rows.
+
+    Args:
+        batch: The batch.
+        rows: Positions of samples; shape (K,).
+        count: Samples of the batch.
+        axis: The axis of its arrays that counts them.
+    """
+
     def one(item: Any) -> Any:
         where = _axis_of(item, count, axis)
         if where is None:

@@ -213,7 +213,8 @@ def batch_of(function: Callable[..., Any], *, after: int = 1) -> str:
     wanted = positional_names(function)[after:]
     if not wanted:
         return ""
-    return f", batch={wanted[0]}" if len(wanted) == 1 else f", batch=({', '.join(wanted)})"
+    # A list passed by itself would be as many items as it has elements.
+    return f", batch=({wanted[0]},)" if len(wanted) == 1 else f", batch=({', '.join(wanted)})"
 
 
 def left_to_keywords(signature: inspect.Signature, positional: int) -> dict[str, Any]:

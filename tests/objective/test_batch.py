@@ -308,3 +308,11 @@ def test_rows_are_taken_from_sparse_matrices_of_every_format(form, kind):
     report = check_gradients(least_squares, w, batch=(made, y), samples=5, progress=False)
     assert report.passed
     assert len(report.rows) == 5
+
+
+def test_a_list_of_arrays_of_unlike_lengths_does_not_count_the_samples():
+    sequences = [numbered(3 + k % 4) for k in range(20)]
+    found = drawn((sequences, numbered(20)))
+    assert (found.count, found.total, found.unchanged) == (7, 20, (0,))
+    assert found.batch[0] is sequences
+    assert drawn(([numbered(20), numbered(20, 2)],)).total == 20
