@@ -212,6 +212,7 @@ class Options:
         Raises:
             TypeError: A keyword is not known.
         """
+        __tracebackhide__ = True
         known = [*beside, *(f.name for f in fields(cls))]
         for name in keywords:
             if name not in known:

@@ -72,16 +72,23 @@ def test_a_wrong_gradient_fails_the_test_with_the_report_and_none_of_our_frames(
         assert frame not in said
 
 
-def test_what_cannot_be_checked_is_said_without_our_frames(suite):
+@pytest.mark.parametrize(
+    ("option", "error"),
+    [
+        ("effort='huge'", "OptionError: effort must be one of"),
+        ("efort='quick'", "TypeError: unknown option 'efort'; did you mean 'effort'?"),
+    ],
+)
+def test_what_cannot_be_checked_is_said_without_our_frames(suite, option, error):
     result = suite(
-        """
+        f"""
     def test_gradients(gradcheck):
-        gradcheck(right, start, batch=(X,), effort="huge")
+        gradcheck(right, start, batch=(X,), {option})
     """
     )
     result.assert_outcomes(failed=1)
     said = result.stdout.str()
-    assert "OptionError: effort must be one of" in said
+    assert error in said
     assert "options.py" not in said
     assert "plugin.py" not in said
 
