@@ -18,7 +18,7 @@ import numpy as np
 from gradhook.difference import ComplexStep, Method
 from gradhook.difference.base import Estimate
 from gradhook.difference.formulas import Formula, Pair, Sharp
-from gradhook.difference.long_steps import LongSteps
+from gradhook.difference.long_steps import long_steps
 from gradhook.difference.noise_table import COARSE
 from gradhook.difference.search import GROW, SearchOptions, search
 from gradhook.errors import NonFiniteLossError
@@ -242,11 +242,11 @@ class Prober:
         """
         scale = self.scales[name]
         with self.line(name, direction) as line:
-            found = LongSteps()(
+            found = long_steps(
                 lambda t: line(t * scale),
+                self.loss,
                 noise=self.steps.noise_along_line,
                 goal=goal * scale,
-                at_zero=self.loss,
             )
         slope = Estimate(found.value / scale, found.error / scale, found.step * scale)
         return Probe(direction.dot(self.gradients[name]), slope)
