@@ -236,8 +236,7 @@ class _KinkSearch:
                 result.prober,
                 evidence,
                 result.gradients[name],
-                resolved=tolerance.resolved,
-                rounding=tolerance.rounding,
+                tolerance=tolerance,
                 budget=budget,
                 seed=self.options.seed + 505,
             )

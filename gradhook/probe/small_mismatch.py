@@ -92,8 +92,7 @@ def judge_small(
             prober,
             block,
             gradients[name],
-            resolved=tolerance.resolved,
-            rounding=tolerance.rounding,
+            tolerance=tolerance,
             budget=Budget(lambda: prober.evaluations, worth),
             seed=seed,
         )
