@@ -21,7 +21,6 @@ from gradhook.probe.prober import Prober
 from gradhook.probe.result import EarlierResults, SettingResult
 from gradhook.probe.setting import EnteredSetting, Setting, outside_domain
 from gradhook.probe.small_mismatch import judge_small
-from gradhook.probe.workers import distributor
 from gradhook.verdict.evidence import DIRECTIONS, BlockEvidence, Probe
 from gradhook.verdict.judge import Further, Judgement
 
@@ -67,13 +66,8 @@ def measure(
     elements: dict[str, list[Probe]] = {}
     plain: dict[str, Array] = {}
     if exhaustive:
-        current = not entered.setting.moves
-        elements, plain = measure_elements(
-            prober,
-            names,
-            eps=TEXTBOOK_EPS if current else None,
-            distribute=distributor(options.workers, evaluator),
-        )
+        eps = None if entered.setting.moves else TEXTBOOK_EPS
+        elements, plain = measure_elements(prober, names, eps=eps, workers=options.workers)
     limited = not exhaustive and options.method is None
     for index, name in enumerate(names):
         share = budget.share(len(names) - index) if limited else UNLIMITED

@@ -22,7 +22,7 @@ from gradhook.difference.long_steps import long_steps
 from gradhook.difference.noise_table import COARSE
 from gradhook.difference.search import GROW, SearchOptions, search
 from gradhook.errors import NonFiniteLossError
-from gradhook.evaluation.directions import Coordinate, Direction
+from gradhook.evaluation.directions import Direction
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.line import Line
 from gradhook.evaluation.points import typical_scale
@@ -30,15 +30,7 @@ from gradhook.objective.parameters import norm
 from gradhook.probe.budget import FEWEST_ROUNDS, UNLIMITED, Budget
 from gradhook.probe.noise_level import joint_noise
 from gradhook.probe.setting import EnteredSetting
-from gradhook.probe.steps import (
-    ENOUGH,
-    FAIR,
-    LONGEST_STEP,
-    ROUGH,
-    SHARP,
-    Knowledge,
-    Steps,
-)
+from gradhook.probe.steps import ENOUGH, FAIR, LONGEST_STEP, ROUGH, SHARP, Steps
 from gradhook.verdict.evidence import Probe
 
 __all__ = ["VANISHING", "Prober"]
@@ -140,7 +132,7 @@ class Prober:
         )
         self.steps = Steps(noise, loss=loss, scales=self.scales)
         if like is not None:
-            self.steps.expect(growth * like.knowledge.typical)
+            self.steps.expect(growth * like.steps.knowledge.typical)
 
     @classmethod
     def resumed(cls, evaluator: Evaluator, state: dict[str, Any]) -> Self:
@@ -171,11 +163,6 @@ class Prober:
         return max(largest, self._least_ordinary)
 
     @property
-    def evaluations(self) -> int:
-        """Loss evaluations that its evaluator has made."""
-        return self.evaluator.evaluations
-
-    @property
     def noise(self) -> float:
         """Absolute noise in one evaluation, in units of loss."""
         return self.steps.noise
@@ -199,19 +186,6 @@ class Prober:
         coarse = self.coarse and self.noise > COARSE * size
         return f"noise of {self.noise / size:.0e} of the loss" if coarse and size else ""
 
-    @property
-    def knowledge(self) -> Knowledge:
-        """What has been learned so far; may be set back."""
-        return self.steps.knowledge
-
-    @knowledge.setter
-    def knowledge(self, known: Knowledge) -> None:
-        self.steps.knowledge = known
-
-    def size(self, name: str) -> int:
-        """Number of a block's elements, 0 where its gradient is not finite."""
-        return self.gradients[name].size if math.isfinite(self.norms[name]) else 0
-
     def shape(self, name: str) -> tuple[int, ...]:
         """Shape of a block."""
         return self.gradients[name].shape
@@ -227,10 +201,6 @@ class Prober:
     def line(self, name: str, direction: Direction) -> Line:
         """The loss along a direction of one block, as a context manager."""
         return Line(self._workspace, [(name, direction, 1.0)], self.evaluator.loss)
-
-    def element(self, name: str, index: int) -> Probe:
-        """A sharp probe of one element."""
-        return self.probe(name, Coordinate(index), sharp=True)
 
     def from_afar(self, name: str, direction: Direction, goal: float) -> Probe:
         """A probe from long steps, where noise limits what short ones see.

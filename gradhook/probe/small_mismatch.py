@@ -93,7 +93,7 @@ def judge_small(
             block,
             gradients[name],
             tolerance=tolerance,
-            budget=Budget(lambda: prober.evaluations, worth),
+            budget=Budget(lambda: prober.evaluator.evaluations, worth),
             seed=seed,
         )
         if is_apart(found, block, tolerance.few) and found.norms.ratio > tolerance.warn:

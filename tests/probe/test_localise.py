@@ -30,9 +30,9 @@ def test_the_wrong_part_is_found_in_few_evaluations(monkeypatch, wrong):
     seen = []
 
     def spy(prober, *args, **keywords):
-        before = prober.evaluations
+        before = prober.evaluator.evaluations
         found = localise.locate(prober, *args, **keywords)
-        seen.append((found, prober.evaluations - before))
+        seen.append((found, prober.evaluator.evaluations - before))
         return found
 
     monkeypatch.setattr("gradhook.diagnosis.mismatch.locate", spy)
