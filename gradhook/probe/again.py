@@ -35,7 +35,7 @@ def measure_again(prober: Prober, evidence: BlockEvidence, which: Sequence[int])
     name, measured = evidence.name, list(evidence.probes)
     directions = directions_of(prober, evidence)
     scale = prober.scales[name]
-    usual = prober.steps.first(name, scale)
+    usual = prober.steps.step(name, sharp=True)
     for index in which:
         before = measured[index]
         # A pair is held against the step of sharp probes, everything else against a short one.

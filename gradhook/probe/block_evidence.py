@@ -98,7 +98,7 @@ def direction_of(prober: Prober, name: str, k: int) -> Direction:
     block = prober.evaluator.workspace.names.index(name)
     one_sided = isinstance(prober.method, (Forward, Backward))
     seed = seeded(prober.seed, 3, block, k)
-    return random_direction(math.prod(prober.shape(name)), seed, one_sided=one_sided)
+    return random_direction(prober.gradients[name].size, seed, one_sided=one_sided)
 
 
 def concluded(prober: Prober, evidence: BlockEvidence) -> BlockEvidence:

@@ -59,10 +59,10 @@ def probe_jointly(prober: Prober, budget: Budget) -> JointProbe:
     shares = {n: s * v.dot(gradients[n]) for n, v, s in parts}
     with Line(prober.evaluator.workspace, parts, prober.evaluator.loss) as line:
         if budget.left < 4:  # the noise was dear to measure
-            step = prober.steps.first(JOINT, 1.0)
+            step = prober.steps.step(JOINT, sharp=True)
             slope = Pair()(line, prober.loss, step, prober.noise)
         else:
-            slope = prober.sharp(line, JOINT, 1.0, budget, least=1)
+            slope = prober.sharp(line, JOINT, budget, least=1)
     probe = Probe(math.fsum(shares.values()), slope)
     # Along a joint direction the norms are those of the blocks in units of their scales.
     size = math.hypot(*(scales[name] * norm for name, norm in prober.norms.items()))

@@ -33,7 +33,7 @@ from gradhook.probe.setting import EnteredSetting
 from gradhook.probe.steps import ENOUGH, FAIR, LONGEST_STEP, ROUGH, SHARP, Steps
 from gradhook.verdict.evidence import Probe
 
-__all__ = ["VANISHING", "Prober"]
+__all__ = ["Prober"]
 
 SMALLER = 0.1
 """Size and steepness of the loss, relative to the main setting's, below which its noise is measured
@@ -117,10 +117,11 @@ class Prober:
             if self.carried_on:
                 self.steps = like.steps.carried_on(growth=growth, scales=self.scales)
                 return
-        before = None
+        before, typical = None, 0.0
         if like is not None:
             # A loss that is rounded as a whole has a noise in proportion to its size.
-            before = like.noise * (min(1.0, growth) if like.coarse else 1.0)
+            before = like.noise * (min(1.0, growth) if like.steps.coarse else 1.0)
+            typical = growth * like.steps.knowledge.typical
         noise = joint_noise(
             self.evaluator,
             self.scales,
@@ -130,9 +131,7 @@ class Prober:
             before=before,
             most=most,
         )
-        self.steps = Steps(noise, loss=loss, scales=self.scales)
-        if like is not None:
-            self.steps.expect(growth * like.steps.knowledge.typical)
+        self.steps = Steps(noise, loss=loss, scales=self.scales, typical=typical)
 
     @classmethod
     def resumed(cls, evaluator: Evaluator, state: dict[str, Any]) -> Self:
@@ -167,11 +166,6 @@ class Prober:
         """Absolute noise in one evaluation, in units of loss."""
         return self.steps.noise
 
-    @property
-    def coarse(self) -> bool:
-        """Whether that is more than float64's rounding."""
-        return self.steps.coarse
-
     def arithmetic(self, name: str | None = None) -> str:
         """What makes probes of a block, or of all of them, coarser than float64; empty if nothing.
 
@@ -183,20 +177,12 @@ class Prober:
         if dtypes:
             return str(min(dtypes, key=lambda dtype: dtype.itemsize))
         size = max(abs(self.loss), self.ordinary)
-        coarse = self.coarse and self.noise > COARSE * size
+        coarse = self.steps.coarse and self.noise > COARSE * size
         return f"noise of {self.noise / size:.0e} of the loss" if coarse and size else ""
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        """Shape of a block."""
-        return self.gradients[name].shape
-
-    def forget_gradients(self) -> None:
-        """Let go of the analytic gradients; what was learned of noise and steps stays."""
-        self.gradients = {}
 
     def cost(self, name: str) -> int:
         """Evaluations that another probe of a block takes at least."""
-        return 2 if self.steps.knows(name) and self.steps.pair_suffices(name) else 4
+        return 2 if self.steps.pair_suffices(name) else 4
 
     def line(self, name: str, direction: Direction) -> Line:
         """The loss along a direction of one block, as a context manager."""
@@ -268,17 +254,17 @@ class Prober:
         """Probe one block within a budget, as long as nothing stands out."""
         if not self.steps.has_moved(name) and name not in self._moved:
             budget = UNLIMITED  # all other probes of the block will begin where this one ends
-        parts, scale, evaluator = [(name, direction, 1.0)], self.scales[name], self.evaluator
+        parts, evaluator = [(name, direction, 1.0)], self.evaluator
         with Line(self._workspace, parts, evaluator.loss, evaluator.complex_loss) as line:
             if self.method is not None:
-                slope = self._by_method(line, scale)
+                slope = self._by_method(line, self.scales[name])
             elif sharp or not self.steps.pair_suffices(name):
-                slope = self.sharp(line, name, scale, budget)
-                self.steps.pass_on(slope, scale)
+                slope = self.sharp(line, name, budget)
+                self.steps.pass_on(name, slope)
             else:
                 options = SearchOptions(
                     self.steps.pair_step(name),
-                    good=self.steps.good(name, scale, FAIR),
+                    good=self.steps.good(name, FAIR),
                     rounds=budget.rounds(Pair.points, Pair.rounds),
                     grow=0.0,
                 )
@@ -295,7 +281,6 @@ class Prober:
         self,
         line: Callable[[float], float],
         name: str,
-        scale: float,
         budget: Budget,
         *,
         least: int = FEWEST_ROUNDS,
@@ -303,10 +288,10 @@ class Prober:
         """A sharp slope along a line that moves a block, or ``JOINT`` all of them."""
         goal = SHARP if budget.left >= 4 else ENOUGH if self._main else ROUGH
         options = SearchOptions(
-            self.steps.first(name, scale),
-            LONGEST_STEP * scale,
-            good=self.steps.good(name, scale, goal),
-            enough=self.steps.good(name, scale, ENOUGH),
+            self.steps.step(name, sharp=True),
+            LONGEST_STEP * self.steps.scales[name],
+            good=self.steps.good(name, goal),
+            enough=self.steps.good(name, ENOUGH),
             rounds=budget.rounds(Sharp.points, Sharp.rounds, least=least),
             grow=0.0 if self.steps.knows(name) else GROW,
         )

@@ -138,7 +138,7 @@ def _search_worth(
     if evidence.exact:
         return SEARCH  # every element is known, and none is asked again
     unsure = False
-    shape = prober.shape(evidence.name)
+    shape = prober.gradients[evidence.name].shape
     for axis, length in enumerate(shape):
         if length < 2:
             continue
