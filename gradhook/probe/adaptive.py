@@ -126,8 +126,7 @@ class AdaptiveProbing:
         prober = self.prober
         with self._largest_mismatch(evidence) as (line, probe):
             scale = prober.scales[evidence.name]
-            noise = hidden_noise(line, probe, at_zero=prober.loss, scale=scale, noise=prober.noise)
-        return noise.level if noise else 0.0
+            return hidden_noise(line, probe, at_zero=prober.loss, scale=scale, noise=prober.noise)
 
     def _outstands(self, evidence: BlockEvidence, noise: float) -> bool:
         """Whether a block's largest mismatch is beyond this noise over a long step too."""

@@ -13,11 +13,11 @@ import math
 from dataclasses import replace
 
 from gradhook._types import Blocks
-from gradhook.evaluation.directions import random_direction, seeded
+from gradhook.evaluation.directions import seeded
 from gradhook.evaluation.line import Line
 from gradhook.objective.parameters import norm
+from gradhook.probe.noise_level import all_blocks
 from gradhook.probe.prober import Prober
-from gradhook.probe.setting import EnteredSetting
 from gradhook.verdict.evidence import BlockEvidence
 
 __all__ = ["joint_analytic_error", "with_analytic_error"]
@@ -27,58 +27,53 @@ FARTHEST, NEAREST, CALLS = 1e-3, 1e-15, 2
 
 
 def with_analytic_error(
-    entered: EnteredSetting, prober: Prober, evidence: dict[str, BlockEvidence]
+    prober: Prober, evidence: dict[str, BlockEvidence]
 ) -> dict[str, BlockEvidence]:
     """The evidence with the rounding of the analytic gradients; as it is where they raise nearby.
 
     Args:
-        entered: The setting, with its gradients.
-        prober: At its point.
+        prober: At the point.
         evidence: What was measured there.
     """
-    changes = _changes(entered, prober)
+    changes = _changes(prober)
     return {
         name: replace(e, analytic_error=max(e.analytic_error, changes[name]))
         for name, e in evidence.items()
     }
 
 
-def joint_analytic_error(entered: EnteredSetting, prober: Prober) -> float:
+def joint_analytic_error(prober: Prober) -> float:
     """The same of all blocks together, each in units of its scale."""
-    changes = _changes(entered, prober)
+    changes = _changes(prober)
     return math.hypot(*(prober.scales[name] * change for name, change in changes.items()))
 
 
-def _changes(entered: EnteredSetting, prober: Prober) -> dict[str, float]:
+def _changes(prober: Prober) -> dict[str, float]:
     """How much each gradient changes a few roundings away, a norm."""
     size = max(abs(prober.loss), prober.ordinary)
     distance = min(FARTHEST, max(NEAREST, 2 * prober.noise / size if size else 0.0))
-    changes = dict.fromkeys(entered.gradients, 0.0)
+    changes = dict.fromkeys(prober.gradients, 0.0)
     for call in range(CALLS):
-        there = _gradients_at(entered, prober, distance, seeded(entered.seed, 12, call))
+        there = _gradients_at(prober, distance, seeded(prober.seed, 12, call))
         for name in changes:
             if name in there:
-                change = norm(there[name] - entered.gradients[name])
+                change = norm(there[name] - prober.gradients[name])
                 changes[name] = max(changes[name], change if math.isfinite(change) else 0.0)
     return changes
 
 
-def _gradients_at(entered: EnteredSetting, prober: Prober, distance: float, seed: int) -> Blocks:
-    workspace = entered.evaluator.workspace
-    parts = [
-        (name, random_direction(array.size, seeded(seed, index)), prober.scales[name])
-        for index, (name, array) in enumerate(workspace.arrays.items())
-        if array.size
-    ]
+def _gradients_at(prober: Prober, distance: float, seed: int) -> Blocks:
+    evaluator = prober.evaluator
     found: list[Blocks] = []
 
     def call() -> float:
-        loss, gradients = entered.evaluator.loss_and_gradients()
+        loss, gradients = evaluator.loss_and_gradients()
         found.append(gradients)
         return loss
 
     try:
-        with Line(workspace, parts, call) as line:
+        parts = all_blocks(evaluator.workspace, prober.scales, seed)
+        with Line(evaluator.workspace, parts, call) as line:
             line(distance)
     except Exception:  # the end of the domain is that near
         return {}

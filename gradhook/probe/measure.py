@@ -77,7 +77,7 @@ def measure(
     if entered.setting.moves:  # ties look like noise; mismatches at them are measured again
         mismatch = [n for n, j in judgements.items() if j.finding.verdict in MISMATCH]
         if any(evidence[name].probes for name in mismatch):
-            evidence = with_analytic_error(entered, prober, evidence)
+            evidence = with_analytic_error(prober, evidence)
             judgements |= {name: adaptive.judge(evidence[name]) for name in mismatch}
     if entered.setting.moves or confirm:
         judgements |= adaptive.without_noise(evidence, judgements)

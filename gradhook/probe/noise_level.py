@@ -6,7 +6,6 @@ import contextlib
 import math
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from gradhook.difference.base import Samples
 from gradhook.difference.formulas import Sharp
@@ -14,12 +13,13 @@ from gradhook.difference.noise_table import Noise, measure_noise
 from gradhook.difference.search import DISAGREE
 from gradhook.difference.stairs import WIDE
 from gradhook.errors import NonFiniteLossError
-from gradhook.evaluation.directions import random_direction, seeded
+from gradhook.evaluation.directions import Direction, random_direction, seeded
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.line import Line
+from gradhook.evaluation.workspace import Workspace
 from gradhook.verdict.evidence import Probe
 
-__all__ = ["hidden_noise", "joint_noise", "outstands"]
+__all__ = ["all_blocks", "hidden_noise", "joint_noise", "outstands"]
 
 NEARBY = 1e-4
 """Length, in units of the scales, of a line that stays inside a domain whose end is near."""
@@ -47,23 +47,25 @@ def joint_noise(
             looked for, so that a difference table will do here; ``None`` if there is none.
         most: Evaluations that it should keep to.
     """
-    workspace = evaluator.workspace
-    parts = [
-        (name, random_direction(array.size, seeded(seed, 4, i)), scales[name])
-        for i, (name, array) in enumerate(workspace.arrays.items())
-        if array.size
-    ]
-    tables: dict[str, Any] = {"known": before, "most": most}
-    if before is None:
-        tables["elsewhere"] = elsewhere
-    with Line(workspace, parts, evaluator.loss) as line:
+    parts = all_blocks(evaluator.workspace, scales, seed, 4)
+    with Line(evaluator.workspace, parts, evaluator.loss) as line:
+        with contextlib.suppress(NonFiniteLossError):
+            return measure_noise(line, at_zero=loss, elsewhere=elsewhere, known=before, most=most)
         # Where the domain ends close by, a shorter way may stay inside it.
         with contextlib.suppress(NonFiniteLossError):
-            return measure_noise(line, at_zero=loss, **tables)
-        tables.pop("elsewhere", None)
-        with contextlib.suppress(NonFiniteLossError):
-            return measure_noise(lambda t: line(t * NEARBY), at_zero=loss, **tables)
+            return measure_noise(lambda t: line(t * NEARBY), at_zero=loss, known=before, most=most)
     return Noise(sys.float_info.epsilon * abs(loss), coarse=False)
+
+
+def all_blocks(
+    workspace: Workspace, scales: Mapping[str, float], seed: int, *labels: int
+) -> list[tuple[str, Direction, float]]:
+    """A random direction over all blocks, each at its own scale, as the parts of a line."""
+    return [
+        (name, random_direction(array.size, seeded(seed, *labels, index)), scales[name])
+        for index, (name, array) in enumerate(workspace.arrays.items())
+        if array.size
+    ]
 
 
 CLOSE = 0.1
@@ -73,8 +75,8 @@ number of them looks like a straight line."""
 
 def hidden_noise(
     line: Callable[[float], float], probe: Probe, *, at_zero: float, scale: float, noise: float
-) -> Noise | None:
-    """The noise that has made a mismatch; ``None`` if nothing says so.
+) -> float:
+    """The noise that has made a mismatch; 0 if nothing says so.
 
     Costs two evaluations where a long step confirms the mismatch.
 
@@ -92,8 +94,8 @@ def hidden_noise(
                 found = measure_noise(
                     lambda t: line(t * scale), at_zero=at_zero, wide=(wide,), waves=False
                 )
-                return found if found.level > DISAGREE * noise else None
-    return None
+                return found.level if found.level > DISAGREE * noise else 0.0
+    return 0.0
 
 
 def outstands(line: Callable[[float], float], probe: Probe, *, scale: float, noise: float) -> bool:
