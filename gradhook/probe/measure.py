@@ -22,7 +22,7 @@ from gradhook.probe.result import EarlierResults, SettingResult
 from gradhook.probe.setting import EnteredSetting, Setting, outside_domain
 from gradhook.probe.small_mismatch import judge_small
 from gradhook.verdict.evidence import DIRECTIONS, BlockEvidence, Probe
-from gradhook.verdict.judge import Further, Judgement
+from gradhook.verdict.judge import Judgement
 
 __all__ = ["enter", "measure"]
 
@@ -55,11 +55,11 @@ def measure(
     exhaustive = options.effort == "exhaustive"
     like, elsewhere = earlier.like, earlier.elsewhere
     prober = Prober(entered, method=options.method, like=like, elsewhere=elsewhere)
-    probes = FEWER_DIRECTIONS if earlier.like else DIRECTIONS
+    probes = FEWER_DIRECTIONS if like else DIRECTIONS
     if names is not None and not confirm:
         probes = 1
     names = list(evaluator.workspace.names if names is None else names)
-    thorough = confirm or earlier.like is None or bool(entered.setting.moves)
+    thorough = confirm or like is None or bool(entered.setting.moves)
     adaptive = AdaptiveProbing(entered, prober, tolerance, earlier, thorough)
     evidence: dict[str, BlockEvidence] = {}
     judgements: dict[str, Judgement] = {}
@@ -81,30 +81,9 @@ def measure(
             judgements |= {name: adaptive.judge(evidence[name]) for name in mismatch}
     if entered.setting.moves or confirm:
         judgements |= adaptive.without_noise(evidence, judgements)
-    judgements |= judge_small(
-        entered,
-        prober,
-        evidence,
-        _small(judgements, earlier, tolerance.warn),
-        tolerance,
-        dense=tolerance.unlike * max(earlier.dense.values(), default=0.0),
-    )
+    judgements |= judge_small(prober, evidence, judgements, tolerance=tolerance, earlier=earlier)
     result = SettingResult(entered.setting, prober, entered.gradients, evidence, judgements, plain)
     return result if exhaustive else result.lightened()
-
-
-def _small(
-    judgements: dict[str, Judgement], earlier: EarlierResults, warn: float
-) -> dict[str, Judgement]:
-    """Small mismatches whose part is worth a search: all at the main setting, few further on."""
-    least = warn if earlier.like else 0.0
-    return {
-        name: judgement
-        for name, judgement in judgements.items()
-        if Further.PART in judgement.further
-        and judgement.finding.ratio >= least
-        and name not in earlier.known_wrong
-    }
 
 
 def enter(evaluator: Evaluator, setting: Setting, *, seed: int) -> EnteredSetting | None:
