@@ -229,7 +229,7 @@ class _KinkSearch:
         tolerance, evidence = self.options.tolerance, result.evidence[name]
         result.setting.enter(self.evaluator)
         alike = _alike(self.evaluator.workspace.arrays[name])
-        if alike.size <= budget.pairs:
+        if 2 * alike.size <= budget.left:  # a pair for each
             return self._one_by_one(result, name, alike)
         if any(probe.z > tolerance.resolved for probe in evidence.probes):
             return locate(

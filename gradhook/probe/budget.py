@@ -12,8 +12,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from gradhook.difference.formulas import Pair
-
 __all__ = [
     "FEWER_DIRECTIONS",
     "FEWEST_ROUNDS",
@@ -62,11 +60,6 @@ class Budget:
     def left(self) -> float:
         """Evaluations left, never below zero."""
         return max(0.0, self._end - self._spent())
-
-    @property
-    def pairs(self) -> float:
-        """Pairs of evaluations left, such as a slope takes at least."""
-        return self.left / Pair.points
 
     def share(self, parts: float) -> Budget:
         """What is left, divided by the parts that are still to share it."""
