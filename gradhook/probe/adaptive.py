@@ -123,10 +123,9 @@ class AdaptiveProbing:
         )
 
     def _hidden_noise(self, evidence: BlockEvidence) -> float:
-        prober = self.prober
         with self._largest_mismatch(evidence) as (line, probe):
-            scale = prober.scales[evidence.name]
-            return hidden_noise(line, probe, at_zero=prober.loss, scale=scale, noise=prober.noise)
+            scale = self.prober.scales[evidence.name]
+            return hidden_noise(self.prober, line, probe, scale=scale)
 
     def _outstands(self, evidence: BlockEvidence, noise: float) -> bool:
         """Whether a block's largest mismatch is beyond this noise over a long step too."""

@@ -16,7 +16,6 @@ from gradhook._types import Blocks
 from gradhook.evaluation.directions import seeded
 from gradhook.evaluation.line import Line
 from gradhook.objective.parameters import norm
-from gradhook.probe.noise_level import all_blocks
 from gradhook.probe.prober import Prober
 from gradhook.verdict.evidence import BlockEvidence
 
@@ -72,8 +71,7 @@ def _gradients_at(prober: Prober, distance: float, seed: int) -> Blocks:
         return loss
 
     try:
-        parts = all_blocks(evaluator.workspace, prober.scales, seed)
-        with Line(evaluator.workspace, parts, call) as line:
+        with Line(evaluator.workspace, prober.all_blocks(seed), call) as line:
             line(distance)
     except Exception:  # the end of the domain is that near
         return {}

@@ -63,7 +63,7 @@ def probe_jointly(prober: Prober, budget: Budget) -> tuple[BlockEvidence, dict[s
 def is_noise(prober: Prober, probe: Probe) -> bool:
     """Whether a joint mismatch is noise that was not reckoned with: a longer step takes it back."""
     with Line(prober.evaluator.workspace, _parts(prober), prober.evaluator.loss) as line:
-        return hidden_noise(line, probe, at_zero=prober.loss, scale=1.0, noise=prober.noise) > 0
+        return hidden_noise(prober, line, probe, scale=1.0) > 0
 
 
 def _parts(prober: Prober) -> list[tuple[str, Direction, float]]:

@@ -7,6 +7,7 @@ that balances that curvature against the noise.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -19,16 +20,15 @@ from gradhook.difference import ComplexStep, Method
 from gradhook.difference.base import Estimate
 from gradhook.difference.formulas import Formula, Pair, Sharp
 from gradhook.difference.long_steps import long_steps
-from gradhook.difference.noise_table import COARSE
+from gradhook.difference.noise_table import COARSE, Noise, measure_noise
 from gradhook.difference.search import GROW, SearchOptions, search
 from gradhook.errors import NonFiniteLossError
-from gradhook.evaluation.directions import Direction
+from gradhook.evaluation.directions import Direction, random_direction, seeded
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.line import Line
 from gradhook.evaluation.points import typical_scale
 from gradhook.objective.parameters import norm
 from gradhook.probe.budget import FEWEST_ROUNDS, UNLIMITED, Budget
-from gradhook.probe.noise_level import joint_noise
 from gradhook.probe.setting import EnteredSetting
 from gradhook.probe.steps import ENOUGH, FAIR, LONGEST_STEP, ROUGH, SHARP, Steps
 from gradhook.verdict.evidence import Probe
@@ -43,6 +43,9 @@ VANISHING = 1e-6
 """Loss, relative to an ordinary one, below which it is tiny: no noise is believed below that at the
 main setting."""
 
+
+NEARBY = 1e-4
+"""Length, in units of the scales, of a line that stays inside a domain whose end is near."""
 
 STRAIGHT = 1e7
 """Steps in units of a block's rounding from which on they go where they should."""
@@ -122,16 +125,31 @@ class Prober:
             # A loss that is rounded as a whole has a noise in proportion to its size.
             before = like.noise * (min(1.0, growth) if like.steps.coarse else 1.0)
             typical = growth * like.steps.knowledge.typical
-        noise = joint_noise(
-            self.evaluator,
-            self.scales,
-            loss=loss,
-            seed=self.seed,
-            elsewhere=elsewhere,
-            before=before,
-            most=most,
-        )
+        noise = self._measured_noise(elsewhere, before, most)
         self.steps = Steps(noise, loss=loss, scales=self.scales, typical=typical)
+
+    def _measured_noise(self, elsewhere: float, known: float | None, most: float) -> Noise:
+        """The noise along one direction that moves every block by its own scale."""
+        parts, at_zero = self.all_blocks(self.seed, 4), self.loss
+        with Line(self._workspace, parts, self.evaluator.loss) as line:
+            with contextlib.suppress(NonFiniteLossError):
+                return measure_noise(
+                    line, at_zero=at_zero, elsewhere=elsewhere, known=known, most=most
+                )
+            # Where the domain ends close by, a shorter way may stay inside it.
+            with contextlib.suppress(NonFiniteLossError):
+                return measure_noise(
+                    lambda t: line(t * NEARBY), at_zero=at_zero, known=known, most=most
+                )
+        return Noise(sys.float_info.epsilon * abs(at_zero), coarse=False)
+
+    def all_blocks(self, seed: int, *labels: int) -> list[tuple[str, Direction, float]]:
+        """A random direction over all blocks, each at its own scale, as the parts of a line."""
+        return [
+            (name, random_direction(array.size, seeded(seed, *labels, index)), self.scales[name])
+            for index, (name, array) in enumerate(self._workspace.arrays.items())
+            if array.size
+        ]
 
     @classmethod
     def resumed(cls, evaluator: Evaluator, state: dict[str, Any]) -> Self:
