@@ -9,6 +9,7 @@ that lie close see the fine one alone; a slope across a longer way tells.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -126,9 +127,10 @@ def measure_noise(
             break
         # No difference of slopes tells anything that the noise over so short a way may make.
         blurred = 2 * max(level, found.floor) / (6 * spacing) > contrast
-        jump = not blurred and stairs.jump(
-            seen, spacing, max(level, found.floor), far, waves=waves, most=most
-        )
+        jump, fine = 0.0, max(level, found.floor)
+        with contextlib.suppress(NonFiniteLossError):
+            if not blurred:
+                jump = stairs.jump(seen, spacing, fine, far, waves=waves, most=most)
         if jump:
             spacing = far / DIVISORS[0]
             before, level = level, max(level, stairs.wide_level(seen, far, at_zero, loudest))

@@ -13,7 +13,6 @@ from gradhook.difference import NoiseEstimate, noise_level
 from gradhook.difference.base import Samples
 from gradhook.difference.formulas import Sharp
 from gradhook.difference.search import DISAGREE
-from gradhook.errors import NonFiniteLossError
 
 __all__ = ["DIVISORS", "SUSPICIOUS", "WIDE", "jump", "stair", "wide_level"]
 
@@ -61,12 +60,9 @@ def stair(line: Samples, first: float, found: NoiseEstimate) -> float:
     Steps of a whole number of stairs make it a straight line to the bit.
     """
     reach, far = 6 * first, 6 * found.spacing
-    still = line(reach) == line(0.0)
-    if (
-        not still
-        or reach == far
-        or abs(line(far) - line(0.0)) * reach / far <= (SUSPICIOUS * found.floor)
-    ):
+    if line(reach) != line(0.0) or reach == far:
+        return 0.0
+    if abs(line(far) - line(0.0)) * reach / far <= SUSPICIOUS * found.floor:
         return 0.0
     while line(reach) == line(0.0) and reach < far:
         reach = min(4 * reach, far)
@@ -81,15 +77,15 @@ def jump(
     A term that is computed in coarse numbers, or a loss that is rounded, is constant between close
     points and hides its noise there; the slope across many stairs is right all the same, and its
     error covers what kinks do to it.
+
+    Raises:
+        NonFiniteLossError: The line was NaN or infinite at a point visited.
     """
     reach, h = 6 * spacing, wide
     if reach > h / 10:
         return 0.0
-    try:
-        near = (line(reach) - line(0.0)) / reach
-        across = Sharp()(line, line(0.0), h, level)
-    except NonFiniteLossError:
-        return 0.0
+    near = (line(reach) - line(0.0)) / reach
+    across = Sharp()(line, line(0.0), h, level)
     near_error = 2 * level / reach + abs(across.gap) * reach / h
     apart = abs(near - across.value)
     if apart <= DISAGREE * (near_error + across.error):
@@ -103,33 +99,30 @@ def jump(
         at = window * LONGER**rung
         return abs((line(at) - line(0.0)) / at - near) / apart
 
-    try:
-        within, beyond, before, after = 0, rungs, 0.0, math.inf
-        while beyond - within > 1 or after == math.inf:
-            if line.evaluations + 6 >= most:  # what telling stairs takes
-                return 0.0
-            # With few evaluations left the short ways come first, where edges usually are.
-            inside = (within + beyond) // 2 if most == math.inf else within + 1
-            middle = inside if beyond - within > 1 else beyond
-            changed = change(middle)
-            if changed > DEPARTURE:
-                beyond, after = middle, changed
-            elif middle == rungs:
-                return 2 * h * apart
-            else:
-                within, before = middle, changed
-        if within > 1 and after <= BENDS_AT_ONCE * before:
-            # Past an edge, or a wave, the slope may come near the first for once.
-            nearer = change(within - 1)
-            while nearer > DEPARTURE:
-                within, after, before = within - 1, nearer, 0.0
-                beyond = within
-                nearer = before = change(within - 1) if within > 1 else 0.0
-        at_once = after > BENDS_AT_ONCE * before
-        reach = window * LONGER**beyond
-        stairs = at_once and _has_edges(line, reach, window, near, apart, waves=waves)
-    except NonFiniteLossError:
-        return 0.0
+    within, beyond, before, after = 0, rungs, 0.0, math.inf
+    while beyond - within > 1 or after == math.inf:
+        if line.evaluations + 6 >= most:  # what telling stairs takes
+            return 0.0
+        # With few evaluations left the short ways come first, where edges usually are.
+        inside = (within + beyond) // 2 if most == math.inf else within + 1
+        middle = inside if beyond - within > 1 else beyond
+        changed = change(middle)
+        if changed > DEPARTURE:
+            beyond, after = middle, changed
+        elif middle == rungs:
+            return 2 * h * apart
+        else:
+            within, before = middle, changed
+    if within > 1 and after <= BENDS_AT_ONCE * before:
+        # Past an edge, or a wave, the slope may come near the first for once.
+        nearer = change(within - 1)
+        while nearer > DEPARTURE:
+            within, after, before = within - 1, nearer, 0.0
+            beyond = within
+            nearer = before = change(within - 1) if within > 1 else 0.0
+    at_once = after > BENDS_AT_ONCE * before
+    reach = window * LONGER**beyond
+    stairs = at_once and _has_edges(line, reach, window, near, apart, waves=waves)
     return 2 * h * apart if stairs else 0.0
 
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -111,7 +111,7 @@ def locate(
     """
     if evidence.exact:
         return locate_by_element(evidence, gradient, tolerance=tolerance)
-    search = Search(prober, evidence.name, gradient, tolerance, budget=budget, seed=seed)
+    search = Search(prober, evidence.name, gradient, tolerance, budget, seed)
     directions = directions_of(prober, evidence)
     best = max(range(len(directions)), key=lambda k: evidence.probes[k].z)
     direction = directions[best]
@@ -119,6 +119,7 @@ def locate(
     return search.run(direction, evidence.probes[best])
 
 
+@dataclass(slots=True, eq=False)
 class Search:
     """The search of one block.
 
@@ -131,24 +132,18 @@ class Search:
         seed: Seed of fresh directions and of samples.
     """
 
-    def __init__(
-        self,
-        prober: Prober,
-        name: str,
-        gradient: Array,
-        tolerance: Tolerance,
-        *,
-        budget: Budget,
-        seed: int,
-    ) -> None:
-        self._prober = prober
-        self.name = name
-        self.gradient = gradient
-        self._resolved = tolerance.resolved
-        self._rounding = tolerance.rounding * float(np.linalg.norm(gradient))
-        self._budget = budget
-        self._seed = seed
-        self._random = np.random.default_rng(seed)
+    prober: Prober
+    name: str
+    gradient: Array
+    tolerance: Tolerance
+    budget: Budget
+    seed: int
+    _rounding: float = field(init=False)
+    _random: np.random.Generator = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._rounding = self.tolerance.rounding * float(np.linalg.norm(self.gradient))
+        self._random = np.random.default_rng(self.seed)
 
     def run(self, direction: RandomDirection, probe: Probe) -> Location:
         """Find the wrong parts, beginning with a probe that was made along a direction."""
@@ -165,11 +160,11 @@ class Search:
             if not pieces:
                 break
             # Everything outside, along a fresh direction.
-            fresh = random_direction(self.gradient.size, seeded(self._seed, 7, round_))
+            fresh = random_direction(self.gradient.size, seeded(self.seed, 7, round_))
             direction = without(fresh, self.gradient.shape, [piece.box for piece in found])
             seen = self.along(direction)
             complete = not self.stands_out(seen)
-            if complete or self._budget.left < 2 * SAMPLE:
+            if complete or self.budget.left < 2 * SAMPLE:
                 break
         if not found:
             return Location(self.name, self.gradient.shape)
@@ -205,7 +200,7 @@ class Search:
         branches = 0
         while open_:
             each = open_.pop()
-            if each.length(axis) == 1 or self._budget.left < 4:
+            if each.length(axis) == 1 or self.budget.left < 4:
                 found.append(each)
                 continue
             halves = self.halves(direction, each, axis)
@@ -229,7 +224,7 @@ class Search:
         squares = np.zeros(2)  # of the residual and of the numerical gradient
         larger = [piece for piece in found if size_of(piece.box) > 1]
         for piece in found:
-            if size_of(piece.box) > 1 or self._budget.left < 2:
+            if size_of(piece.box) > 1 or self.budget.left < 2:
                 continue
             where = tuple(each.start for each in piece.box)
             index = int(np.ravel_multi_index(where, shape))
@@ -240,7 +235,7 @@ class Search:
             squares += np.square([probe.residual, probe.slope.value])
         if larger:
             boxes = [piece.box for piece in larger]
-            drawn = random_direction(self.gradient.size, seeded(self._seed, 8))
+            drawn = random_direction(self.gradient.size, seeded(self.seed, 8))
             fresh = within(drawn, shape, boxes)
             share = sum(size_of(box) for box in boxes) / self.gradient.size
             wanted = abs(larger[0].seen.residual) / MARGIN
@@ -266,7 +261,7 @@ class Search:
 
     def stands_out(self, seen: Seen) -> bool:
         """Whether a residual is one, beyond its error."""
-        return abs(seen.residual) > self._resolved * seen.error
+        return abs(seen.residual) > self.tolerance.resolved * seen.error
 
     def along(self, direction: Direction, *, share: float = 1.0, wanted: float = 0.0) -> Seen:
         """Measure along a direction that moves a share of the elements."""
@@ -274,7 +269,7 @@ class Search:
 
     def probe(self, direction: Direction, *, share: float, wanted: float) -> Probe:
         """Both derivatives along such a direction, to an error ``wanted``."""
-        return self._prober.along([(self.name, direction, 1.0)], share=share, wanted=wanted)
+        return self.prober.along([(self.name, direction, 1.0)], share=share, wanted=wanted)
 
     def halves(self, direction: RandomDirection, piece: Piece, axis: int) -> list[Piece]:
         """Both halves of a part along an axis."""

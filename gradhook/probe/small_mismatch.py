@@ -89,7 +89,10 @@ def judge_small(
             judged[name] = _by_rule(judgement, "", tolerance, shared=True)
             continue
         block, size = evidence[name], judgement.comparison.norms.residual
-        alike = _is_alike(judgement, [small[other] for other in spread], tolerance)
+        # What enters at the loss shows in every block, and about alike.
+        ratios = [small[other].finding.ratio for other in spread]
+        usual = statistics.median(ratios) if len(ratios) >= SHARED_BLOCKS else -math.inf
+        alike = judgement.finding.ratio <= tolerance.unlike * usual
         drawn = seeded(seed, 10, index)
         worth = 0 if alike else _search_worth(prober, block, size, tolerance, drawn)
         if not worth:
@@ -121,17 +124,6 @@ def judge_small(
     for name in spread:
         judged[name] = _by_rule(small[name], rules.get(name, ""), tolerance, shared=shared)
     return judged
-
-
-def _is_alike(judgement: Judgement, spread: Sequence[Judgement], tolerance: Tolerance) -> bool:
-    """Whether some blocks have a mismatch all over them already, and this one's is no larger.
-
-    What enters at the loss shows in every block, and about alike.
-    """
-    ratios = [other.finding.ratio for other in spread]
-    return len(
-        ratios
-    ) >= SHARED_BLOCKS and judgement.finding.ratio <= tolerance.unlike * statistics.median(ratios)
 
 
 def _search_worth(

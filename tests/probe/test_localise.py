@@ -75,7 +75,7 @@ class Prober:
 
 def search_of(prober, gradient, *, rounding):
     tolerance = Tolerance(resolved=3.0, rounding=rounding)
-    return Search(prober, "W", gradient, tolerance, budget=UNLIMITED, seed=0)
+    return Search(prober, "W", gradient, tolerance, UNLIMITED, 0)
 
 
 def searched(wrong, error=1e-9):
