@@ -15,10 +15,10 @@ from gradhook.difference.formulas import Pair
 from gradhook.evaluation.directions import Direction
 from gradhook.evaluation.line import Line
 from gradhook.options import Options
+from gradhook.probe.again import hidden_noise
 from gradhook.probe.block_evidence import direction_of
 from gradhook.probe.budget import QUICK, Budget
 from gradhook.probe.measure import measure
-from gradhook.probe.noise_level import hidden_noise
 from gradhook.probe.prober import Prober
 from gradhook.probe.result import EarlierResults, SettingResult
 from gradhook.probe.setting import EnteredSetting

@@ -23,12 +23,10 @@ from gradhook.difference.search import DISAGREE
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.line import Line
 from gradhook.options import Options
-from gradhook.probe.again import measure_again
-from gradhook.probe.analytic_rounding import with_analytic_error
+from gradhook.probe.again import hidden_noise, measure_again, outstands, with_analytic_error
 from gradhook.probe.block_evidence import add_probes, concluded, directions_of, gather
 from gradhook.probe.budget import FEWER_DIRECTIONS, UNLIMITED, Budget
 from gradhook.probe.elements import measure_elements
-from gradhook.probe.noise_level import hidden_noise, outstands
 from gradhook.probe.prober import Prober
 from gradhook.probe.result import EarlierResults, SettingResult
 from gradhook.probe.setting import EnteredSetting, Setting, outside_domain

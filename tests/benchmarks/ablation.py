@@ -81,7 +81,7 @@ def cause(kind: type) -> Rule:
 
 ALWAYS = says(True)
 ROUNDING, TINY = (
-    "probe.analytic_rounding.with_analytic_error",
+    "probe.again.with_analytic_error",
     "check.generic_point.at_ordinary_loss",
 )
 SECOND, UNITS = "check.further_settings.measure_untested_again", "check.generic_point._in_own_units"
@@ -90,8 +90,8 @@ BATCH, TRACE = "check.whole_batch.WholeBatch.untested", "diagnosis.branches.trac
 RULES = (
     Rule("stairs between distant points", "difference.stairs.jump", says(0.0)),
     Rule("a line that stands still at first", "difference.stairs.stair", says(0.0)),
-    Rule("noise along a mismatch", "probe.noise_level.hidden_noise", says(0.0)),
-    Rule("noise of a block excuses others", "probe.noise_level.outstands", says(True), ALWAYS),
+    Rule("noise along a mismatch", "probe.again.hidden_noise", says(0.0)),
+    Rule("noise of a block excuses others", "probe.again.outstands", says(True), ALWAYS),
     Rule("probes measured again", "probe.again.measure_again", same(2), ALWAYS),
     wish("more directions near a bound", Further.DIRECTIONS),
     wish("long steps", Further.AFAR),

@@ -9,7 +9,7 @@ import pytest
 from gradhook.difference.base import Estimate
 from gradhook.evaluation.workspace import Workspace
 from gradhook.objective.parameters import Tree
-from gradhook.probe.noise_level import hidden_noise, outstands
+from gradhook.probe.again import hidden_noise, outstands
 from gradhook.probe.prober import Prober
 from gradhook.probe.setting import EnteredSetting, Setting
 from gradhook.verdict.evidence import Probe
