@@ -20,9 +20,8 @@ from dataclasses import replace
 from gradhook._types import Blocks
 from gradhook.difference.base import Estimate, Samples
 from gradhook.difference.formulas import Pair, Sharp
-from gradhook.difference.noise_table import measure_noise
+from gradhook.difference.noise_table import WIDE, measure_noise
 from gradhook.difference.search import DISAGREE, LOST
-from gradhook.difference.stairs import WIDE
 from gradhook.errors import NonFiniteLossError
 from gradhook.evaluation.directions import seeded
 from gradhook.evaluation.line import Line
@@ -74,7 +73,7 @@ def measure_again(prober: Prober, evidence: BlockEvidence, which: Sequence[int])
         step = _shorter(before.slope, prober.noise)
         if not evidence.exact and usual > 2 * before.slope.step:
             step = usual
-        with prober.line(name, directions[index]) as line:
+        with prober.line((name, directions[index], 1.0)) as line:
             after = Sharp()(line, prober.loss, min(step, LONGEST_STEP * scale), prober.noise)
         slope = _reconciled(before.slope, after, kinks=evidence.meets_kinks)
         measured[index] = Probe(before.analytic, slope)
@@ -110,7 +109,7 @@ def bends(prober: Prober, evidence: BlockEvidence) -> bool:
     for probe, direction in zip(evidence.probes, directions_of(prober, evidence), strict=True):
         if not probe.slope.kink:
             continue
-        with prober.line(evidence.name, direction) as line:
+        with prober.line((evidence.name, direction, 1.0)) as line:
             nearer = Pair()(line, prober.loss, probe.slope.step / SHORTER, prober.noise)
         smooth = abs(probe.slope.gap) / SHORTER
         if not abs(abs(nearer.gap) - smooth) <= nearer.round_off + smooth / 2:
@@ -135,9 +134,7 @@ def hidden_noise(
     for wide in WIDE:
         with contextlib.suppress(NonFiniteLossError):
             if _acquits(seen, probe, wide * scale, at_zero, noise):
-                found = measure_noise(
-                    lambda t: line(t * scale), at_zero=at_zero, wide=(wide,), waves=False
-                )
+                found = measure_noise(lambda t: line(t * scale), at_zero=at_zero, wide=(wide,))
                 return found.level if found.level > DISAGREE * noise else 0.0
     return 0.0
 

@@ -24,7 +24,7 @@ import random
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -79,8 +79,6 @@ class Measurements:
     evaluations: int
     known: Knowledge
 
-
-Measured: TypeAlias = list[Measurements] | None
 
 _here = threading.local()
 """The prober that a thread built last, and the digest of what it was built from."""
@@ -154,7 +152,7 @@ def run_task(prober: Prober, task: Task) -> Measurements:
     textbook = []
     if eps is not None:
         for v in directions:
-            with prober.line(task.name, v) as line:
+            with prober.line((task.name, v, 1.0)) as line:
                 textbook.append(float((line(eps) - line(-eps)) / (2 * eps)))
     made = prober.evaluator.evaluations - before
     return Measurements(probes, tuple(textbook), made, prober.steps.knowledge)
@@ -206,12 +204,16 @@ def _packed(prober: Prober) -> Array:
         ) from error
 
 
-def _mapped(workers: Any, job: Array, bundles: list[list[Task]]) -> Iterable[Measured]:
+def _mapped(
+    workers: Any, job: Array, bundles: list[list[Task]]
+) -> Iterable[list[Measurements] | None]:
     if isinstance(workers, int):
         count = os.cpu_count() or 1 if workers == -1 else workers
         joblib = _need("joblib", f"workers={workers}")
         pool = joblib.Parallel(n_jobs=count, return_as="generator", max_nbytes=1 << 16)
-        done: Iterable[Measured] = pool(joblib.delayed(_run)(job, bundle) for bundle in bundles)
+        done: Iterable[list[Measurements] | None] = pool(
+            joblib.delayed(_run)(job, bundle) for bundle in bundles
+        )
         return done
     if hasattr(workers, "scatter"):  # a client of dask.distributed
         shared = workers.scatter(job, broadcast=True)
@@ -231,7 +233,7 @@ def _need(package: str, what: str) -> Any:
         ) from error
 
 
-def _run(job: Array, tasks: list[Task]) -> Measured:
+def _run(job: Array, tasks: list[Task]) -> list[Measurements] | None:
     """Measure a bundle in this process; ``None`` where the loss is another one here."""
     streams = np.random.get_state(legacy=False), random.getstate()
     try:

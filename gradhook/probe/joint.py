@@ -13,7 +13,6 @@ import math
 from gradhook._types import Verdict
 from gradhook.difference.formulas import Pair
 from gradhook.evaluation.directions import Direction
-from gradhook.evaluation.line import Line
 from gradhook.options import Options
 from gradhook.probe.again import hidden_noise
 from gradhook.probe.block_evidence import direction_of
@@ -44,7 +43,7 @@ def probe_jointly(prober: Prober, budget: Budget) -> tuple[BlockEvidence, dict[s
     """
     gradients, scales, parts = prober.gradients, prober.scales, _parts(prober)
     shares = {n: s * v.dot(gradients[n]) for n, v, s in parts}
-    with Line(prober.evaluator.workspace, parts, prober.evaluator.loss) as line:
+    with prober.line(*parts) as line:
         if budget.left < 4:  # the noise was dear to measure
             step = prober.steps.step(JOINT, sharp=True)
             slope = Pair()(line, prober.loss, step, prober.noise)
@@ -62,7 +61,7 @@ def probe_jointly(prober: Prober, budget: Budget) -> tuple[BlockEvidence, dict[s
 
 def is_noise(prober: Prober, probe: Probe) -> bool:
     """Whether a joint mismatch is noise that was not reckoned with: a longer step takes it back."""
-    with Line(prober.evaluator.workspace, _parts(prober), prober.evaluator.loss) as line:
+    with prober.line(*_parts(prober)) as line:
         return hidden_noise(prober, line, probe, scale=1.0) > 0
 
 

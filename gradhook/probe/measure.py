@@ -214,5 +214,6 @@ class AdaptiveProbing:
         # Of the probes that stand out beyond their error: noise makes the others.
         size = [abs(p.residual) if p.z > DISAGREE else 0.0 for p in evidence.probes]
         k = max(range(len(size)), key=size.__getitem__)
-        with self.prober.line(evidence.name, directions_of(self.prober, evidence)[k]) as line:
+        direction = directions_of(self.prober, evidence)[k]
+        with self.prober.line((evidence.name, direction, 1.0)) as line:
             yield line, evidence.probes[k]

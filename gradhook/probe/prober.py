@@ -130,8 +130,8 @@ class Prober:
 
     def _measured_noise(self, elsewhere: float, known: float | None, most: float) -> Noise:
         """The noise along one direction that moves every block by its own scale."""
-        parts, at_zero = self.all_blocks(self.seed, 4), self.loss
-        with Line(self._workspace, parts, self.evaluator.loss) as line:
+        at_zero = self.loss
+        with self.line(*self.all_blocks(self.seed, 4)) as line:
             with contextlib.suppress(NonFiniteLossError):
                 return measure_noise(
                     line, at_zero=at_zero, elsewhere=elsewhere, known=known, most=most
@@ -202,9 +202,9 @@ class Prober:
         """Evaluations that another probe of a block takes at least."""
         return 2 if self.steps.pair_suffices(name) else 4
 
-    def line(self, name: str, direction: Direction) -> Line:
-        """The loss along a direction of one block, as a context manager."""
-        return Line(self._workspace, [(name, direction, 1.0)], self.evaluator.loss)
+    def line(self, *parts: tuple[str, Direction, float]) -> Line:
+        """The loss along directions of some blocks, as a context manager."""
+        return Line(self._workspace, parts, self.evaluator.loss, self.evaluator.complex_loss)
 
     def from_afar(self, name: str, direction: Direction, goal: float) -> Probe:
         """A probe from long steps, where noise limits what short ones see.
@@ -215,7 +215,7 @@ class Prober:
             goal: Error at which no further evaluation is made, in units of loss per unit of ``t``.
         """
         scale = self.scales[name]
-        with self.line(name, direction) as line:
+        with self.line((name, direction, 1.0)) as line:
             found = long_steps(
                 lambda t: line(t * scale),
                 self.loss,
@@ -251,7 +251,7 @@ class Prober:
         def good(slope: Estimate) -> bool:
             return slope.error <= wanted
 
-        with Line(self._workspace, parts, self.evaluator.loss) as line:
+        with self.line(*parts) as line:
             fine = 2 * self.noise / min(pair, longest) <= wanted
             formula: Formula = Pair() if fine else Sharp()
             options = SearchOptions(
@@ -272,8 +272,7 @@ class Prober:
         """Probe one block within a budget, as long as nothing stands out."""
         if not self.steps.has_moved(name) and name not in self._moved:
             budget = UNLIMITED  # all other probes of the block will begin where this one ends
-        parts, evaluator = [(name, direction, 1.0)], self.evaluator
-        with Line(self._workspace, parts, evaluator.loss, evaluator.complex_loss) as line:
+        with self.line((name, direction, 1.0)) as line:
             if self.method is not None:
                 slope = self._by_method(line, self.scales[name])
             elif sharp or not self.steps.pair_suffices(name):

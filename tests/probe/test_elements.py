@@ -30,7 +30,9 @@ class Prober:
         self.steps.knowledge = Knowledge({}, 1e-5, typical)
         return Probe(0.0, Estimate(typical, 0.0, 1e-5))
 
-    def line(self, name, direction):
+    def line(self, part):
+        _, direction, _ = part
+
         class Line:
             def __enter__(self):
                 return lambda t: 10.0 * direction.index * t

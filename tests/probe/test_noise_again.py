@@ -18,7 +18,7 @@ from gradhook.verdict.evidence import Probe
 def noise_of(loss):
     workspace = Workspace(Tree.of({"W": np.ones((4, 3)), "empty": np.ones(0)}), in_place=False)
     values = lambda: float(loss(workspace.arrays["W"]))  # noqa: E731  # one line
-    evaluator = SimpleNamespace(workspace=workspace, loss=values)
+    evaluator = SimpleNamespace(workspace=workspace, loss=values, complex_loss=None)
     gradients = {name: np.zeros(array.shape) for name, array in workspace.arrays.items()}
     entered = EnteredSetting(evaluator, Setting("here", {}, ()), 0, values(), gradients)
     steps = Prober(entered).steps
