@@ -37,15 +37,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from gradhook.difference.base import (
-    EPS,
-    Estimate,
-    Line,
-    Samples,
-    check_noise,
-    check_step,
-    floored,
-)
+from gradhook.difference.base import EPS, Estimate, Line, Samples, check_noise, check_step, floored
 from gradhook.difference.formulas import Formula, OneSided, Sharp
 from gradhook.difference.search import LONGEST_CHOSEN, SHRINK, SearchOptions, search
 from gradhook.errors import NonFiniteLossError
@@ -101,7 +93,10 @@ class _FiniteDifference:
             best = _balance(level / size, formula.order) if size and level else LONGEST_CHOSEN
             return slope.step >= best / 4
 
-        first = _first_step(at_zero, noise, formula.order)
+        # The balance for derivatives as large as the value, if the value says anything of the
+        # line's scale: noise above float16's 1e-3 of it means that it is zero by accident.
+        share = noise / abs(at_zero) if at_zero else math.inf
+        first = _balance(share if EPS / 2 <= share <= 1e-3 else EPS / 2, formula.order)
         # From the shortest first step to the longest in three.
         options = SearchOptions(first, LONGEST_CHOSEN, enough=enough, grow=1 / SHRINK)
         found = search(inside, at_zero, formula, options, noise=noise)
@@ -185,13 +180,6 @@ class Backward(_FiniteDifference):
 
     __slots__ = ()
     formula = OneSided(-1)
-
-
-def _first_step(value: float, noise: float, order: int) -> float:
-    # The balance for derivatives as large as the value, if the value says anything of the line's
-    # scale: noise above float16's 1e-3 of it means that the value is zero by accident.
-    share = noise / abs(value) if value else math.inf
-    return _balance(share if EPS / 2 <= share <= 1e-3 else EPS / 2, order)
 
 
 def _balance(share: float, order: int) -> float:

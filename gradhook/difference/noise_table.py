@@ -209,9 +209,6 @@ def _jump(
     A term that is computed in coarse numbers, or a loss that is rounded, is constant between close
     points and hides its noise there; the slope across many stairs is right all the same, and its
     error covers what kinks do to it.
-
-    Raises:
-        NonFiniteLossError: The line was NaN or infinite at a point visited.
     """
     reach, h = 6 * spacing, wide
     if reach > h / 10:

@@ -17,7 +17,6 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from gradhook._types import Blocks
 from gradhook.difference.base import Estimate, Samples
 from gradhook.difference.formulas import Pair, Sharp
 from gradhook.difference.noise_table import WIDE, measure_noise
@@ -69,8 +68,11 @@ def measure_again(prober: Prober, evidence: BlockEvidence, which: Sequence[int])
     usual = prober.steps.step(name, sharp=True)
     for index in which:
         before = measured[index]
-        # A pair is held against the step of sharp probes, everything else against a short one.
-        step = _shorter(before.slope, prober.noise)
+        # A pair is held against the step of sharp probes, everything else against a shorter one,
+        # unless noise makes more than about the error of before there.
+        error, step = before.slope.error, before.slope.step
+        least = LOST * prober.noise / (2 * error) if error else 0.0
+        step = min(max(step / SHORTER, least), step / 2)
         if not evidence.exact and usual > 2 * before.slope.step:
             step = usual
         with prober.line((name, directions[index], 1.0)) as line:
@@ -78,12 +80,6 @@ def measure_again(prober: Prober, evidence: BlockEvidence, which: Sequence[int])
         slope = _reconciled(before.slope, after, kinks=evidence.meets_kinks)
         measured[index] = Probe(before.analytic, slope)
     return concluded(prober, replace(evidence, probes=tuple(measured)))
-
-
-def _shorter(slope: Estimate, noise: float) -> float:
-    """A step that is shorter, unless noise makes more than about the error of before there."""
-    least = LOST * noise / (2 * slope.error) if slope.error else 0.0
-    return min(max(slope.step / SHORTER, least), slope.step / 2)
 
 
 def _reconciled(before: Estimate, after: Estimate, *, kinks: bool) -> Estimate:
@@ -192,27 +188,18 @@ def joint_analytic_error(prober: Prober) -> float:
 
 def _changes(prober: Prober) -> dict[str, float]:
     """How much each gradient changes a few roundings away, a norm."""
-    size = max(abs(prober.loss), prober.ordinary)
+    evaluator, size = prober.evaluator, max(abs(prober.loss), prober.ordinary)
     distance = min(FARTHEST, max(NEAREST, 2 * prober.noise / size if size else 0.0))
     changes = dict.fromkeys(prober.gradients, 0.0)
-    for call in range(CALLS):
-        there = _gradients_at(prober, distance, seeded(prober.seed, 12, call))
-        for name in changes:
-            if name in there:
-                change = norm(there[name] - prober.gradients[name])
-                changes[name] = max(changes[name], change if math.isfinite(change) else 0.0)
-    return changes
-
-
-def _gradients_at(prober: Prober, distance: float, seed: int) -> Blocks:
-    evaluator = prober.evaluator
-    found: list[Blocks] = []
 
     def call() -> float:
-        loss, gradients = evaluator.loss_and_gradients()
-        found.append(gradients)
+        loss, there = evaluator.loss_and_gradients()
+        for name in changes.keys() & there.keys():
+            change = norm(there[name] - prober.gradients[name])
+            changes[name] = max(changes[name], change if math.isfinite(change) else 0.0)
         return loss
 
-    with Line(evaluator.workspace, prober.all_blocks(seed), call) as line:
-        line(distance)
-    return found[0] if found else {}  # none where the end of the domain is that near
+    for k in range(CALLS):  # where the end of the domain is that near, nothing is known
+        with Line(evaluator.workspace, prober.all_blocks(seeded(prober.seed, 12, k)), call) as line:
+            line(distance)
+    return changes

@@ -63,7 +63,7 @@ def gather(
     found: list[Probe] = []
     for k in range(gradient.size if exact else probes):
         calm = all(p.z <= 1 for p in found)
-        spent = calm and budget.left < prober.cost(name)
+        spent = calm and budget.left < (2 if prober.steps.pair_suffices(name) else 4)
         if spent and not exact and 0 < len(found) >= probes - 1:
             break
         direction = Coordinate(k) if exact else direction_of(prober, name, k)

@@ -12,21 +12,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-__all__ = [
-    "FEWER_DIRECTIONS",
-    "FEWEST_ROUNDS",
-    "QUICK",
-    "SEARCH",
-    "SHORT_SEARCH",
-    "UNLIMITED",
-    "Budget",
-]
+__all__ = ["FEWER_DIRECTIONS", "FEWEST_ROUNDS", "SEARCH", "SHORT_SEARCH", "UNLIMITED", "Budget"]
 
 FOR_EACH, BESIDES = 40, 100
 """Evaluations of a passing check, for each block and besides."""
-
-QUICK = 24
-"""Evaluations that a passing check of quick effort may make."""
 
 FEWEST_ROUNDS = 2
 """Steps that a probe of a block may try whatever they cost."""

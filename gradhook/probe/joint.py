@@ -16,7 +16,7 @@ from gradhook.evaluation.directions import Direction
 from gradhook.options import Options
 from gradhook.probe.again import hidden_noise
 from gradhook.probe.block_evidence import direction_of
-from gradhook.probe.budget import QUICK, Budget
+from gradhook.probe.budget import Budget
 from gradhook.probe.measure import measure
 from gradhook.probe.prober import Prober
 from gradhook.probe.result import EarlierResults, SettingResult
@@ -28,6 +28,9 @@ from gradhook.verdict.evidence import BlockEvidence, Probe
 from gradhook.verdict.judge import Judgement, judge
 
 __all__ = ["is_noise", "measure_quickly", "probe_jointly"]
+
+QUICK = 24
+"""Evaluations that a passing check of quick effort may make."""
 
 
 def probe_jointly(prober: Prober, budget: Budget) -> tuple[BlockEvidence, dict[str, float]]:

@@ -241,19 +241,10 @@ class Search:
             wanted = abs(larger[0].seen.residual) / MARGIN
             probe = self.probe(fresh, share=share, wanted=wanted)
             squares += np.square([probe.residual, probe.slope.value])
-        inside = [self.gradient[piece.box].ravel() for piece in found]
-        return Location(
-            self.name,
-            shape,
-            tuple(piece.box for piece in found),
-            Norms(
-                math.sqrt(squares[0]),
-                float(np.linalg.norm(np.concatenate(inside))),
-                math.sqrt(squares[1]),
-            ),
-            elements=elements,
-            complete=complete,
-        )
+        inside = np.concatenate([self.gradient[piece.box].ravel() for piece in found])
+        norms = Norms(math.sqrt(squares[0]), float(np.linalg.norm(inside)), math.sqrt(squares[1]))
+        wrong = tuple(piece.box for piece in found)
+        return Location(self.name, shape, wrong, norms, elements=elements, complete=complete)
 
     def seen(self, probe: Probe) -> Seen:
         """What a probe shows."""
@@ -309,10 +300,8 @@ class Search:
         """Whether three random elements of a part are all wrong."""
         wanted = abs(piece.seen.residual) / (TELLING_SLICE * math.sqrt(size_of(piece.box)))
         for _ in range(min(SPREAD_SLICES, size_of(piece.box))):
-            element = tuple(
-                slice(i, i + 1)
-                for i in (int(self._random.integers(s.start, s.stop)) for s in piece.box)
-            )
+            drawn = [int(self._random.integers(s.start, s.stop)) for s in piece.box]
+            element = tuple(slice(i, i + 1) for i in drawn)
             if not self.stands_out(self._inside(direction, element, wanted)):
                 return False
         return True
@@ -344,13 +333,8 @@ def locate_by_element(
         for where in np.argwhere(wrong)
         if all(size_of(box) == 1 for box in boxes)
     }
-    return Location(
-        evidence.name,
-        shape,
-        boxes,
-        Norms(*(float(np.linalg.norm(each[inside])) for each in (residual, gradient, numerical))),
-        elements=elements,
-    )
+    norms = [float(np.linalg.norm(each[inside])) for each in (residual, gradient, numerical)]
+    return Location(evidence.name, shape, boxes, Norms(*norms), elements=elements)
 
 
 def _boxes_of(wrong: Array) -> tuple[Box, ...]:

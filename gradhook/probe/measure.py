@@ -34,7 +34,7 @@ from gradhook.probe.small_mismatch import judge_small
 from gradhook.verdict.evidence import DIRECTIONS, BlockEvidence, Probe
 from gradhook.verdict.judge import Further, Judgement, doubt, judge
 
-__all__ = ["AdaptiveProbing", "enter", "measure"]
+__all__ = ["enter", "measure"]
 
 TEXTBOOK_EPS = 1e-7
 """The epsilon of the plain textbook check."""
@@ -77,7 +77,7 @@ def measure(
         probes = 1
     names = list(evaluator.workspace.names if names is None else names)
     thorough = confirm or like is None or bool(entered.setting.moves)
-    adaptive = AdaptiveProbing(entered, prober, tolerance, earlier, thorough)
+    adaptive = _AdaptiveProbing(entered, prober, tolerance, earlier, thorough)
     evidence: dict[str, BlockEvidence] = {}
     judgements: dict[str, Judgement] = {}
     elements: dict[str, list[Probe]] = {}
@@ -116,16 +116,11 @@ def enter(evaluator: Evaluator, setting: Setting, *, seed: int) -> EnteredSettin
 
 
 @dataclass(frozen=True, slots=True)
-class AdaptiveProbing:
+class _AdaptiveProbing:
     """Judges blocks in one setting until no further probe could change a verdict.
 
-    Args:
-        entered: The setting.
-        prober: At its point.
-        tolerance: The constants of judging.
-        earlier: What earlier settings found.
-        thorough: Whether a mismatch is probed further; not where the user stands, until it is known
-            to be there alone.
+    A mismatch is probed further where it is looked at thoroughly: not where the user stands, until
+    it is known to be there alone.
     """
 
     entered: EnteredSetting

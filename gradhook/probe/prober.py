@@ -198,10 +198,6 @@ class Prober:
         coarse = self.steps.coarse and self.noise > COARSE * size
         return f"noise of {self.noise / size:.0e} of the loss" if coarse and size else ""
 
-    def cost(self, name: str) -> int:
-        """Evaluations that another probe of a block takes at least."""
-        return 2 if self.steps.pair_suffices(name) else 4
-
     def line(self, *parts: tuple[str, Direction, float]) -> Line:
         """The loss along directions of some blocks, as a context manager."""
         return Line(self._workspace, parts, self.evaluator.loss, self.evaluator.complex_loss)

@@ -36,7 +36,7 @@ from gradhook.probe.result import EarlierResults
 from gradhook.verdict.evidence import BlockEvidence, Location, Probe, describe, is_apart
 from gradhook.verdict.judge import Further, Judgement
 
-__all__ = ["find_rules", "judge_small"]
+__all__ = ["judge_small"]
 
 SUBSETS, SUBSET_SHARE, TELLING_SUBSET = 3, 1 / 16, 6.0
 """Random subsets that tell a spread mismatch, their share of the elements, and how far one that
@@ -98,14 +98,9 @@ def judge_small(
         if not worth:
             spread.append(name)
             continue
-        found = locate(
-            prober,
-            block,
-            prober.gradients[name],
-            tolerance=tolerance,
-            budget=Budget(lambda: prober.evaluator.evaluations, worth),
-            seed=seed,
-        )
+        budget = Budget(lambda: prober.evaluator.evaluations, worth)
+        gradient = prober.gradients[name]
+        found = locate(prober, block, gradient, tolerance=tolerance, budget=budget, seed=seed)
         if is_apart(found, block, tolerance.few) and found.norms.ratio > tolerance.warn:
             verdict = Verdict.FAIL if found.norms.ratio > tolerance.fail else Verdict.WARN
             note = f"{describe(found)} wrong: ratio {found.norms.ratio:.1e} there"
@@ -113,13 +108,9 @@ def judge_small(
             judged[name] = _revised(judgement, verdict, note, found)
         else:
             spread.append(name)
-    rules = find_rules(
-        prober,
-        [evidence[name] for name in spread],
-        {name: small[name].comparison.norms.residual for name in spread},
-        tolerance=tolerance,
-        seed=seed,
-    )
+    blocks = [evidence[name] for name in spread]
+    sizes = {name: small[name].comparison.norms.residual for name in spread}
+    rules = _rules(prober, blocks, sizes, tolerance=tolerance, seed=seed)
     shared = len(spread) >= max(SHARED_BLOCKS, len(evidence) / 2)
     for name in spread:
         judged[name] = _by_rule(small[name], rules.get(name, ""), tolerance, shared=shared)
@@ -211,7 +202,7 @@ RULED_ALONE = 3
 """Blocks that are held against a rule each by itself, where none holds for all."""
 
 
-def find_rules(
+def _rules(
     prober: Prober,
     blocks: Sequence[BlockEvidence],
     sizes: Mapping[str, float],
@@ -221,12 +212,7 @@ def find_rules(
 ) -> dict[str, str]:
     """The rule that each block's residual follows, as a sentence; blocks without one are left out.
 
-    Args:
-        prober: At the point and with the switches of the evidence.
-        blocks: Blocks whose mismatch is spread over them.
-        sizes: The norms of their residuals.
-        tolerance: The constants of judging.
-        seed: Seed of fresh directions.
+    The mismatch is spread over these blocks, and its ``sizes`` are the norms of their residuals.
     """
     shared = _rule(prober, blocks, sizes, tolerance, seed) if blocks else ""
     if shared:

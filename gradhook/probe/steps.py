@@ -23,17 +23,7 @@ from gradhook.difference.base import Estimate
 from gradhook.difference.noise_table import Noise
 from gradhook.difference.search import LOST
 
-__all__ = [
-    "ENOUGH",
-    "FAIR",
-    "JOINT",
-    "LONGEST_STEP",
-    "ROUGH",
-    "SHARP",
-    "Goal",
-    "Knowledge",
-    "Steps",
-]
+__all__ = ["ENOUGH", "FAIR", "JOINT", "LONGEST_STEP", "ROUGH", "SHARP", "Knowledge", "Steps"]
 
 JOINT = ""
 """Stands for all blocks among names of blocks."""
