@@ -6,7 +6,7 @@ below half the grain of the values seen: a loss that survives a round trip throu
 more than float32.  Where a coarse term is added to a fine one no value shows its grain, and points
 that lie close see the fine one alone.
 
-So a loss moves in stairs that is rounded, or computes a part of itself in coarse numbers: it is
+A loss that is rounded, or computes a part of itself in coarse numbers, moves in stairs: it is
 constant, or as fine as float64, between points that lie close; the slope across many stairs, and
 the edges between them, tell.
 """
