@@ -25,8 +25,8 @@ from gradhook.difference.search import LOST
 
 __all__ = ["ENOUGH", "FAIR", "JOINT", "LONGEST_STEP", "ROUGH", "SHARP", "Knowledge", "Steps"]
 
-JOINT = ""
-"""Stands for all blocks among names of blocks."""
+JOINT = "\0"
+"""Stands for all blocks among names of blocks; of these one may be empty."""
 
 FIRST_STEP = 1e-5
 """First step, in units of a block's scale: near the cube root of float64's epsilon, which is
