@@ -208,7 +208,7 @@ class _KinkSearch:
             return judge_kink(here, there, self.options.tolerance)
         budget = Budget(lambda: self.evaluator.evaluations, min(SHORT_SEARCH, self.budget.left / 2))
         location = self._search(result, name, budget)
-        shape = result.prober.shape(name)
+        shape = result.gradients[name].shape
         smooth = [item for item in location.elements.items() if _is_smooth(item[1])]
         smooth.sort(key=lambda item: -abs(item[1].residual))
         for where, probe in smooth[:TRACED]:
@@ -229,24 +229,26 @@ class _KinkSearch:
         tolerance, evidence = self.options.tolerance, result.evidence[name]
         result.setting.enter(self.evaluator)
         alike = _alike(self.evaluator.workspace.arrays[name])
-        if alike.size <= budget.pairs:
+        if 2 * alike.size <= budget.left:  # a pair for each
             return self._one_by_one(result, name, alike)
         if any(probe.z > tolerance.resolved for probe in evidence.probes):
             return locate(
                 result.prober,
                 evidence,
                 result.gradients[name],
-                resolved=tolerance.resolved,
-                rounding=tolerance.rounding,
+                tolerance=tolerance,
                 budget=budget,
                 seed=self.options.seed + 505,
             )
-        return Location(name, result.prober.shape(name), complete=False)
+        return Location(name, result.gradients[name].shape, complete=False)
 
     def _one_by_one(self, result: SettingResult, name: str, which: Array) -> Location:
         """Elements that differ, of those given by their position in the block."""
         prober, resolved, found = result.prober, self.options.tolerance.resolved, {}
-        shape, wanted = prober.shape(name), self.options.tolerance.fail * prober.norms[name]
+        shape, wanted = (
+            result.gradients[name].shape,
+            self.options.tolerance.fail * prober.norms[name],
+        )
         for index in map(int, which):
             parts = [(name, Coordinate(index), 1.0)]
             probe = prober.along(parts, share=1 / math.prod(shape), wanted=wanted)

@@ -24,7 +24,7 @@ from gradhook.evaluation.evaluator import Evaluator
 from gradhook.objective.batch import draw, upcast
 from gradhook.objective.parameters import map_leaves
 from gradhook.options import Options
-from gradhook.probe.analytic_rounding import joint_analytic_error
+from gradhook.probe.again import joint_analytic_error
 from gradhook.probe.budget import Budget
 from gradhook.probe.joint import is_noise, probe_jointly
 from gradhook.probe.measure import enter, measure
@@ -119,18 +119,17 @@ class WholeBatch:
         prober = Prober(entered, method=method, like=like, most=most)
         budget = Budget(lambda: self.evaluator.evaluations, JOINT_PROBE)
         try:
-            joint = probe_jointly(prober, budget)
+            joint, _ = probe_jointly(prober, budget)
         except GradhookError as error:
             return BatchAnswer.UNKNOWN, str(error)
-        if not math.isfinite(joint.probe.slope.value):
+        if not math.isfinite(joint.probes[0].slope.value):
             return BatchAnswer.UNKNOWN, "the loss is not finite a small step away"
-        said = self._judged(joint.evidence, entered, prober)
+        said = self._judged(joint, entered, prober)
         if said.verdict in MISMATCH:
-            rounded = joint_analytic_error(entered, prober)
-            evidence = replace(joint.evidence, analytic_error=rounded)
-            said = self._judged(evidence, entered, prober)
+            rounded = replace(joint, analytic_error=joint_analytic_error(prober))
+            said = self._judged(rounded, entered, prober)
         if said.verdict in MISMATCH:
-            if is_noise(prober, joint):
+            if is_noise(prober, joint.probes[0]):
                 return BatchAnswer.UNKNOWN, "over a longer step the slope is another one (noise?)"
             return BatchAnswer.WRONG, ""
         if said.verdict is not Verdict.PASS:

@@ -142,8 +142,7 @@ class Mismatch:
                 self.measured.prober,
                 evidence,
                 self.gradients[name],
-                resolved=tolerance.resolved,
-                rounding=tolerance.rounding,
+                tolerance=tolerance,
                 budget=Budget(lambda: self.evaluator.evaluations, min(LOCATING, self.budget.left)),
                 seed=self.options.seed + 11,
             )

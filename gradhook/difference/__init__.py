@@ -19,10 +19,9 @@ True
 """
 
 from gradhook.difference.base import Estimate, Line, Method
-from gradhook.difference.central import Central
 from gradhook.difference.complex_step import ComplexStep
+from gradhook.difference.finite import Backward, Central, Forward
 from gradhook.difference.noise import NoiseEstimate, grain, noise_level
-from gradhook.difference.one_sided import Backward, Forward
 from gradhook.difference.ridders import Ridders
 
 __all__ = [

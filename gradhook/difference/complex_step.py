@@ -20,14 +20,7 @@ from typing import cast
 
 import numpy as np
 
-from gradhook.difference.base import (
-    EPS,
-    Estimate,
-    Line,
-    check_noise,
-    check_step,
-    refuse_non_finite,
-)
+from gradhook.difference.base import EPS, Estimate, Line, check_noise, check_step, refuse_non_finite
 from gradhook.errors import LossTypeError
 
 __all__ = ["ComplexStep"]

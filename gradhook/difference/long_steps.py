@@ -34,15 +34,17 @@ import functools
 import itertools
 import math
 import operator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from gradhook._types import Array
-from gradhook.difference.base import EPS, Estimate, Line, Samples, check_noise, check_step, floored
-from gradhook.errors import NonFiniteLossError, OptionError
+from gradhook.difference.base import EPS, Estimate, Line, floored
 
-__all__ = ["LongSteps"]
+__all__ = ["long_steps"]
+
+LONGEST_REACH, MOST_PAIRS = 0.5, 30
+"""Longest step, in units of ``t``, and how many pairs are read at most."""
 
 PAIRS = 9
 """Pairs within a reach, from ``H`` to ``H/16``: the kink term, ``J``, needs some near 0."""
@@ -66,114 +68,78 @@ FITS = 1.5
 """Misfit, in units of the noise, of a smooth line at most: independent noise leaves 0.7 ± 0.2."""
 
 
-@dataclass(frozen=True, slots=True)
-class LongSteps:
-    """Odd least squares over long steps, with an error estimate that kinks do not fool.
+def long_steps(line: Line, at_zero: float, *, noise: float, goal: float = 0.0) -> Estimate:
+    """Estimate ``line'(0)`` by odd least squares, with an error that kinks do not fool.
 
     Worth its evaluations where noise limits what ``Central`` sees: on smooth lines its error is
     several times smaller.
 
     Args:
-        reach: Longest step, in units of ``t``, in which a displacement of one is natural.
-        evaluations: Most evaluations of the line, the one at 0 included; at least those of two
-            reaches, 23.
+        line: The loss along one direction, as a function of ``t``, in which a displacement of one
+            is natural; it need not be finite.
+        at_zero: ``line(0)``.
+        noise: Absolute noise (root mean square) in one evaluation of ``line``, in units of loss.
+        goal: Error at which no further evaluation is made, in units of loss per unit of ``t``.
 
-    Raises:
-        OptionError: An argument is outside the range named.
+    Returns:
+        The estimate, its ``step`` the reach.  Its error is infinite and its value ``nan`` where no
+        reach tells: the line is kinked, not finite, or noisier than was said.
 
     Example:
         >>> import math
         >>> import numpy as np
         >>> from gradhook.difference import Central
-        >>> from gradhook.difference.long_steps import LongSteps
+        >>> from gradhook.difference.long_steps import long_steps
         >>> def coarse(t):
         ...     return float(np.float32(math.sin(1 + t)))
-        >>> estimate = LongSteps()(coarse, noise=3e-8)
+        >>> estimate = long_steps(coarse, coarse(0.0), noise=3e-8)
         >>> abs(estimate.value - math.cos(1)) <= estimate.error
         True
         >>> estimate.error < Central()(coarse, noise=3e-8).error / 5
         True
     """
-
-    reach: float = 0.5
-    evaluations: int = 60
-
-    def __post_init__(self) -> None:
-        check_step(self.reach)
-        least = 1 + 2 * (PAIRS + HALF)
-        if self.evaluations < least:
-            raise OptionError(f"evaluations must be at least {least}, got {self.evaluations!r}")
-
-    def __call__(
-        self, line: Line, *, noise: float, goal: float = 0.0, at_zero: float | None = None
-    ) -> Estimate:
-        """Estimate ``line'(0)``.
-
-        Args:
-            line: The loss along one direction, as a function of ``t``; it need not be finite.
-            noise: Absolute noise (root mean square) in one evaluation of ``line``, in units of
-                loss.
-            goal: Error at which no further evaluation is made, in units of loss per unit of ``t``.
-            at_zero: ``line(0)`` where it is known already; saves one evaluation.
-
-        Returns:
-            The estimate, its ``step`` the reach.  Its error is infinite and its value ``nan`` where
-            no reach tells: the line is kinked, not finite, or noisier than was said.
-
-        Raises:
-            OptionError: ``noise`` is not a finite number of at least 0.
-        """
-        check_noise(noise)
-        samples = Samples(line, at_zero=at_zero)
-        middle = _value(samples, 0.0)
-        best, kink = Estimate(math.nan, math.inf, self.reach), _Kink()
-        odd: list[float] = []
-        even: list[float] = []
-        levels: list[float] = []
-        fits: list[_Fit] = []
-        while math.isfinite(middle) and samples.evaluations + 2 <= self.evaluations:
-            t = self.reach * NEXT_DISTANCE ** len(odd)
-            ahead, behind = _value(samples, t), _value(samples, -t)
-            # Differences from phi(0) first: they are small where the values are large.
-            odd.append(((ahead - middle) - (behind - middle)) / 2)
-            even.append(((ahead - middle) + (behind - middle)) / 2)
-            levels.append(floored(noise, middle, *filter(math.isfinite, (ahead, behind))))
-            if len(odd) < PAIRS:
-                continue
-            reach = t / NEXT_DISTANCE ** (PAIRS - 1)
-            parts = np.array(odd[-PAIRS:]), np.array(even[-PAIRS:])
-            if not np.any(parts) and any(odd):
-                break  # it stands on one stair, and so do all shorter reaches
-            fits.append(_fit(*parts, reach, max(levels[-PAIRS:])))
-            if len(fits) > HALF and fits[-1].smooth and fits[-1 - HALF].smooth:
-                fit, half = fits[-1 - HALF], fits[-1]
-                kink = min(kink, fit.kink, key=lambda found: found.error)
-                error = fit.error + abs(fit.slope - half.slope)
-                if error < best.error:
-                    best = Estimate(fit.slope, error, fit.reach)
-            reached = best.error + kink.most
-            if reached <= goal or reached <= fits[-1].least:
-                break
-        return Estimate(
-            best.value,
-            best.error + kink.most,
-            best.step,
-            evaluations=samples.evaluations,
-            gap=kink.size,
-        )
+    best, kink = Estimate(math.nan, math.inf, LONGEST_REACH), _Kink()
+    odd: list[float] = []
+    even: list[float] = []
+    levels: list[float] = []
+    fits: list[_Fit] = []
+    for k in range(MOST_PAIRS):
+        t = LONGEST_REACH * NEXT_DISTANCE**k
+        ahead, behind = line(t), line(-t)
+        # Differences from phi(0) first: they are small where the values are large.
+        odd.append(((ahead - at_zero) - (behind - at_zero)) / 2)
+        even.append(((ahead - at_zero) + (behind - at_zero)) / 2)
+        levels.append(floored(noise, at_zero, *filter(math.isfinite, (ahead, behind))))
+        if len(odd) < PAIRS:
+            continue
+        reach = t / NEXT_DISTANCE ** (PAIRS - 1)
+        parts = np.array(odd[-PAIRS:]), np.array(even[-PAIRS:])
+        if not np.any(parts) and any(odd):
+            break  # it stands on one stair, and so do all shorter reaches
+        fits.append(_fit(*parts, reach, max(levels[-PAIRS:])))
+        if len(fits) > HALF and fits[-1].smooth and fits[-1 - HALF].smooth:
+            fit, half = fits[-1 - HALF], fits[-1]
+            kink = min(kink, fit.kink, key=lambda found: found.error)
+            error = fit.error + abs(fit.slope - half.slope)
+            if error < best.error:
+                best = Estimate(fit.slope, error, fit.reach)
+        reached = best.error + kink.most
+        if reached <= goal or reached <= fits[-1].least:
+            break
+    return replace(best, error=best.error + kink.most, evaluations=2 * len(odd))
 
 
 @dataclass(frozen=True, slots=True)
 class _Kink:
     """``J`` and how far it may be off, both in units of slope."""
 
-    size: float = math.nan
+    size: float = 0.0
     error: float = math.inf
 
     @property
     def most(self) -> float:
         """How far a kink may have taken the slope off."""
-        return abs(self.size) + KINK_DEVIATIONS * self.error if self.error < math.inf else math.inf
+        return abs(self.size) + KINK_DEVIATIONS * self.error
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,10 +247,3 @@ def _even_weights() -> tuple[list[_Weights], _Weights]:
     powers = [t ** (2 * k + 2) * _CENTRED for k in range(POWERS)]
     kinked = [_Weights.of([size, constant, *powers[:count]], 0) for count in range(1, POWERS + 1)]
     return kinked, _Weights.of([constant, *powers], 0)
-
-
-def _value(samples: Samples, t: float) -> float:
-    try:
-        return samples(t)
-    except NonFiniteLossError:
-        return math.nan

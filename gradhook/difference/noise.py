@@ -136,8 +136,9 @@ def grain(values: Iterable[float]) -> float:
     """
     seen = np.array(list(values), dtype=np.float64)
     largest = float(np.max(np.abs(seen)))
-    dtype = next((t for t in (np.float16, np.float32) if _survives(seen, t)), np.float64)
-    info = np.finfo(dtype)
+    with np.errstate(over="ignore"):
+        exact = (t for t in (np.float16, np.float32) if np.array_equal(seen.astype(t), seen))
+        info = np.finfo(next(exact, np.float64))
     # Below the normal numbers the spacing no longer follows the size.
     return 0.5 * max(float(info.eps) * largest, float(info.smallest_subnormal)) if largest else 0.0
 
@@ -161,8 +162,3 @@ def _read_table(values: Array) -> tuple[float, Reason]:
             return levels[k], ""
     # The line adds least to the highest orders; one of them alone may be zero by accident.
     return max(levels[-3:]), "spacing too large"
-
-
-def _survives(values: Array, dtype: type[np.floating]) -> bool:
-    with np.errstate(over="ignore"):
-        return bool(np.array_equal(values.astype(dtype).astype(np.float64), values))

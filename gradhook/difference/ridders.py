@@ -9,7 +9,7 @@ b * h**4 + ...``.  Steps ``h, h / c, h / c**2, ...`` allow one power after the o
 so that long steps, which noise hardly touches, still give many digits.  The entry that agrees best
 with all its neighbours is the result; each also carries the noise that the recursion has amplified,
 and the table stops growing once noise limits it or higher orders have turned worse.  The gap
-between the one-sided slopes (see ``central``) is extrapolated likewise, in odd powers: its limit is
+between the one-sided slopes (see ``finite``) is extrapolated likewise, in odd powers: its limit is
 the jump of the slope at 0, and half of it belongs to the error, since a symmetric kink is invisible
 to central slopes of any order.
 

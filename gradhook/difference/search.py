@@ -10,13 +10,6 @@ is a ``Formula``'s matter.
 What truncation does while the step shrinks tells kinks and stairs apart: that of a smooth line
 falls with ``h**p``, that of a kink inside the step with ``h`` until the kink is outside, that of a
 kink at 0 not at all; of stairs, or a line that waves within the longer step, it grows.
-
-``differentiate`` at the end is the search for a line of which nothing is known but its noise, as
-``Central``, ``Forward`` and ``Backward`` want it: the first step, and when a longer one is worth
-trying, follow from the units of ``t``, in which a displacement of order one is natural and the
-derivatives that matter are about as large as the slope.  A line that bends on a scale far below
-one, and whose bending drowns in noise at the shorter steps, cannot be told from a straight one;
-pass a step where that may be.
 """
 
 from __future__ import annotations
@@ -25,11 +18,10 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from gradhook.difference.base import EPS, Estimate, Line, Samples, check_noise, floored
+from gradhook.difference.base import Estimate, Line
 from gradhook.difference.formulas import Formula
-from gradhook.errors import NonFiniteLossError
 
-__all__ = ["DISAGREE", "GROW", "LOST", "SearchOptions", "differentiate", "search"]
+__all__ = ["DISAGREE", "GROW", "LOST", "SHRINK", "SearchOptions", "search"]
 
 BALANCE = 16.0
 """Truncation and noise may differ by this factor before the step is rescaled."""
@@ -71,7 +63,6 @@ NOISY = 2.0
 
 OUTSIDE = 1e-2
 """Change of the step where the loss was not finite on one of the sides."""
-
 LONGEST_CHOSEN = 2.0**-4
 """No step of the public methods is chosen beyond this: the formulas reach up to three times as far,
 a fifth of a natural displacement."""
@@ -205,62 +196,3 @@ def _attainable(slope: Estimate, order: int) -> float:
     """
     balance: float = slope.truncation * (slope.round_off / order) ** order
     return float((1 + order) * balance ** (1 / (order + 1)))
-
-
-def differentiate(line: Line, formula: Formula, *, step: float | None, noise: float) -> Estimate:
-    """Apply a formula at the step, or at the best of the steps tried.
-
-    Args:
-        line: The loss along one direction, in units in which a displacement of one is natural.
-        formula: What a step says of the slope.
-        step: The step size; ``None`` searches.
-        noise: Absolute noise of one evaluation.
-
-    Raises:
-        NonFiniteLossError: The line was NaN or infinite at 0, at the step given, or at every step.
-        OptionError: ``noise`` is not a finite number of at least 0.
-    """
-    check_noise(noise)
-    samples = Samples(line)
-    at_zero = samples(0.0)
-    if step is not None:
-        found = formula(samples, at_zero, step, noise)
-        return replace(found, evaluations=samples.evaluations)
-    outside: list[NonFiniteLossError] = []
-
-    def inside(t: float) -> float:
-        try:
-            return samples(t)
-        except NonFiniteLossError as error:
-            outside.append(error)
-            return math.nan
-
-    order, level = formula.order, floored(noise, at_zero)
-
-    def enough(slope: Estimate) -> bool:
-        # The balance for derivatives as large as the slope; within a factor of 4 nothing is gained.
-        size = abs(slope.value)
-        return (
-            slope.step >= (_balance(level / size, order) if size and level else LONGEST_CHOSEN) / 4
-        )
-
-    first = _first_step(at_zero, noise, order)
-    # From the shortest first step to the longest in three.
-    options = SearchOptions(first, LONGEST_CHOSEN, enough=enough, grow=1 / SHRINK)
-    found = search(inside, at_zero, formula, options, noise=noise)
-    if math.isnan(found.value):
-        raise outside[-1]
-    return replace(found, evaluations=samples.evaluations)
-
-
-def _first_step(value: float, noise: float, order: int) -> float:
-    # The balance for derivatives as large as the value, if the value says anything of the line's
-    # scale: noise above float16's 1e-3 of it means that the value is zero by accident.
-    share = noise / abs(value) if value else math.inf
-    return _balance(share if EPS / 2 <= share <= 1e-3 else EPS / 2, order)
-
-
-def _balance(share: float, order: int) -> float:
-    # Minimises h**order / (order + 1)! + share / h up to a factor near one, for derivatives of size
-    # one; a power of two, because x + h is then exact for most x.
-    return 2.0 ** round(math.log2(min((3.0 * share) ** (1 / (order + 1)), LONGEST_CHOSEN)))

@@ -1,23 +1,53 @@
-"""Slopes measured again, at one other step, where one of two measurements must be wrong."""
+"""What stands out, looked at again: by a shorter step, a longer one, and the gradients nearby.
+
+A shorter step tells which of two measurements is wrong about its error.  A longer one, over many
+stairs of a loss that is rounded, tells noise that was not reckoned with.
+
+A backward pass rounds too, and where terms cancel (a bias before a normalisation, on data of 1e-8)
+all that it returns may be rounding.  So, before a mismatch at a displaced point counts, the
+gradients are called twice more, each a few roundings away along its own random direction of all
+blocks, ``x + t·s·v`` with ``t = min(1e-3, max(1e-15, 2·noise/|f|))``; the larger change is the
+error.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from gradhook.difference.base import Estimate
+from gradhook.difference.base import Estimate, Samples
 from gradhook.difference.formulas import Pair, Sharp
+from gradhook.difference.noise_table import WIDE, measure_noise
 from gradhook.difference.search import DISAGREE, LOST
+from gradhook.errors import NonFiniteLossError
+from gradhook.evaluation.directions import seeded
+from gradhook.evaluation.line import Line
+from gradhook.objective.parameters import norm
 from gradhook.probe.block_evidence import concluded, directions_of
 from gradhook.probe.prober import Prober
 from gradhook.probe.steps import LONGEST_STEP
 from gradhook.verdict.evidence import BlockEvidence, Probe
 
-__all__ = ["bends", "measure_again"]
+__all__ = [
+    "bends",
+    "hidden_noise",
+    "joint_analytic_error",
+    "measure_again",
+    "outstands",
+    "with_analytic_error",
+]
 
 SHORTER = 30.0
 """How much shorter the step is with which a slope is measured again."""
+
+CLOSE = 0.1
+"""Share of the mismatch by which a slope over many stairs may be off, whatever its error: a whole
+number of them looks like a straight line."""
+
+FARTHEST, NEAREST, CALLS = 1e-3, 1e-15, 2
+"""Bounds on how far away, in units of the blocks' scales, and how often gradients are called."""
 
 
 def measure_again(prober: Prober, evidence: BlockEvidence, which: Sequence[int]) -> BlockEvidence:
@@ -35,24 +65,21 @@ def measure_again(prober: Prober, evidence: BlockEvidence, which: Sequence[int])
     name, measured = evidence.name, list(evidence.probes)
     directions = directions_of(prober, evidence)
     scale = prober.scales[name]
-    usual = prober.steps.first(name, scale)
+    usual = prober.steps.step(name, sharp=True)
     for index in which:
         before = measured[index]
-        # A pair is held against the step of sharp probes, everything else against a short one.
-        step = _shorter(before.slope, prober.noise)
+        # A pair is held against the step of sharp probes, everything else against a shorter one,
+        # unless noise makes more than about the error of before there.
+        error, step = before.slope.error, before.slope.step
+        least = LOST * prober.noise / (2 * error) if error else 0.0
+        step = min(max(step / SHORTER, least), step / 2)
         if not evidence.exact and usual > 2 * before.slope.step:
             step = usual
-        with prober.line(name, directions[index]) as line:
+        with prober.line((name, directions[index], 1.0)) as line:
             after = Sharp()(line, prober.loss, min(step, LONGEST_STEP * scale), prober.noise)
         slope = _reconciled(before.slope, after, kinks=evidence.meets_kinks)
         measured[index] = Probe(before.analytic, slope)
     return concluded(prober, replace(evidence, probes=tuple(measured)))
-
-
-def _shorter(slope: Estimate, noise: float) -> float:
-    """A step that is shorter, unless noise makes more than about the error of before there."""
-    least = LOST * noise / (2 * slope.error) if slope.error else 0.0
-    return min(max(slope.step / SHORTER, least), slope.step / 2)
 
 
 def _reconciled(before: Estimate, after: Estimate, *, kinks: bool) -> Estimate:
@@ -78,9 +105,101 @@ def bends(prober: Prober, evidence: BlockEvidence) -> bool:
     for probe, direction in zip(evidence.probes, directions_of(prober, evidence), strict=True):
         if not probe.slope.kink:
             continue
-        with prober.line(evidence.name, direction) as line:
+        with prober.line((evidence.name, direction, 1.0)) as line:
             nearer = Pair()(line, prober.loss, probe.slope.step / SHORTER, prober.noise)
         smooth = abs(probe.slope.gap) / SHORTER
         if not abs(abs(nearer.gap) - smooth) <= nearer.round_off + smooth / 2:
             return False
     return True
+
+
+def hidden_noise(
+    prober: Prober, line: Callable[[float], float], probe: Probe, *, scale: float
+) -> float:
+    """The noise that has made a mismatch; 0 if nothing says so.
+
+    Costs two evaluations where a long step confirms the mismatch.
+
+    Args:
+        prober: At the point of the probe, with the noise that was reckoned with.
+        line: The loss along the probe's direction.
+        probe: The mismatch.
+        scale: What ``t`` is by which the block moves by its own scale.
+    """
+    seen, at_zero, noise = Samples(line), prober.loss, prober.noise
+    for wide in WIDE:
+        with contextlib.suppress(NonFiniteLossError):
+            if _acquits(seen, probe, wide * scale, at_zero, noise):
+                found = measure_noise(lambda t: line(t * scale), at_zero=at_zero, wide=(wide,))
+                return found.level if found.level > DISAGREE * noise else 0.0
+    return 0.0
+
+
+def outstands(line: Callable[[float], float], probe: Probe, *, scale: float, noise: float) -> bool:
+    """Whether a mismatch is there over a long step too, beyond a noise that was found since.
+
+    Args:
+        line: The loss along the probe's direction.
+        probe: The mismatch.
+        scale: What ``t`` is by which the block moves by its own scale.
+        noise: Absolute noise, in units of loss.
+    """
+    for wide in WIDE:
+        step = wide * scale
+        far = (line(step) - line(-step)) / (2 * step)
+        if not abs(far - probe.analytic) <= DISAGREE * noise / step:  # nan outside of the domain
+            return True
+    return False
+
+
+def _acquits(line: Samples, probe: Probe, step: float, at_zero: float, noise: float) -> bool:
+    """Whether the slope over a long step is the analytic one, and not the one measured."""
+    near = probe.slope
+    far = (line(step) - line(-step)) / (2 * step)
+    if abs(far - near.value) <= abs(far - probe.analytic):
+        return False
+    slope = Sharp()(line, at_zero, step, noise)
+    apart, off = abs(slope.value - near.value), abs(slope.value - probe.analytic)
+    agrees = off <= max(DISAGREE * slope.error, CLOSE * apart)
+    return agrees and apart > DISAGREE * (slope.error + near.error)
+
+
+def with_analytic_error(
+    prober: Prober, evidence: dict[str, BlockEvidence]
+) -> dict[str, BlockEvidence]:
+    """The evidence with the rounding of the analytic gradients; as it is where they raise nearby.
+
+    Args:
+        prober: At the point.
+        evidence: What was measured there.
+    """
+    changes = _changes(prober)
+    return {
+        name: replace(e, analytic_error=max(e.analytic_error, changes[name]))
+        for name, e in evidence.items()
+    }
+
+
+def joint_analytic_error(prober: Prober) -> float:
+    """The same of all blocks together, each in units of its scale."""
+    changes = _changes(prober)
+    return math.hypot(*(prober.scales[name] * change for name, change in changes.items()))
+
+
+def _changes(prober: Prober) -> dict[str, float]:
+    """How much each gradient changes a few roundings away, a norm."""
+    evaluator, size = prober.evaluator, max(abs(prober.loss), prober.ordinary)
+    distance = min(FARTHEST, max(NEAREST, 2 * prober.noise / size if size else 0.0))
+    changes = dict.fromkeys(prober.gradients, 0.0)
+
+    def call() -> float:
+        loss, there = evaluator.loss_and_gradients()
+        for name in changes.keys() & there.keys():
+            change = norm(there[name] - prober.gradients[name])
+            changes[name] = max(changes[name], change if math.isfinite(change) else 0.0)
+        return loss
+
+    for k in range(CALLS):  # where the end of the domain is that near, nothing is known
+        with Line(evaluator.workspace, prober.all_blocks(seeded(prober.seed, 12, k)), call) as line:
+            line(distance)
+    return changes

@@ -65,7 +65,7 @@ def gather(
     found: list[Probe] = []
     for k in range(gradient.size if exact else probes):
         calm = all(p.z <= 1 for p in found)
-        spent = calm and budget.left < prober.cost(name)
+        spent = calm and budget.left < (2 if prober.steps.pair_suffices(name) else 4)
         if spent and not exact and 0 < len(found) >= probes - 1:
             break
         direction = Coordinate(k) if exact else direction_of(prober, name, k)
@@ -114,7 +114,7 @@ def direction_of(prober: Prober, name: str, k: int) -> Direction:
     block = prober.evaluator.workspace.names.index(name)
     one_sided = isinstance(prober.method, (Forward, Backward))
     seed = seeded(prober.seed, 3, block, k)
-    return random_direction(math.prod(prober.shape(name)), seed, one_sided=one_sided)
+    return random_direction(prober.gradients[name].size, seed, one_sided=one_sided)
 
 
 def concluded(prober: Prober, evidence: BlockEvidence) -> BlockEvidence:

@@ -12,23 +12,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from gradhook.difference.formulas import Pair
-
-__all__ = [
-    "FEWER_DIRECTIONS",
-    "FEWEST_ROUNDS",
-    "QUICK",
-    "SEARCH",
-    "SHORT_SEARCH",
-    "UNLIMITED",
-    "Budget",
-]
+__all__ = ["FEWER_DIRECTIONS", "FEWEST_ROUNDS", "SEARCH", "SHORT_SEARCH", "UNLIMITED", "Budget"]
 
 FOR_EACH, BESIDES = 40, 100
 """Evaluations of a passing check, for each block and besides."""
-
-QUICK = 24
-"""Evaluations that a passing check of quick effort may make."""
 
 FEWEST_ROUNDS = 2
 """Steps that a probe of a block may try whatever they cost."""
@@ -62,11 +49,6 @@ class Budget:
     def left(self) -> float:
         """Evaluations left, never below zero."""
         return max(0.0, self._end - self._spent())
-
-    @property
-    def pairs(self) -> float:
-        """Pairs of evaluations left, such as a slope takes at least."""
-        return self.left / Pair.points
 
     def share(self, parts: float) -> Budget:
         """What is left, divided by the parts that are still to share it."""

@@ -9,18 +9,15 @@ Where the joint probe disagrees, blocks are probed one by one.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
 
 from gradhook._types import Verdict
 from gradhook.difference.formulas import Pair
 from gradhook.evaluation.directions import Direction
-from gradhook.evaluation.line import Line
 from gradhook.options import Options
+from gradhook.probe.again import hidden_noise
 from gradhook.probe.block_evidence import direction_of
-from gradhook.probe.budget import QUICK, Budget
+from gradhook.probe.budget import Budget
 from gradhook.probe.measure import measure
-from gradhook.probe.noise_level import hidden_noise
 from gradhook.probe.prober import Prober
 from gradhook.probe.result import EarlierResults, SettingResult
 from gradhook.probe.setting import EnteredSetting
@@ -30,39 +27,31 @@ from gradhook.verdict.compare import compare
 from gradhook.verdict.evidence import BlockEvidence, Probe
 from gradhook.verdict.judge import Judgement, judge
 
-__all__ = ["JointProbe", "is_noise", "measure_quickly", "probe_jointly"]
+__all__ = ["is_noise", "measure_quickly", "probe_jointly"]
+
+QUICK = 24
+"""Evaluations that a passing check of quick effort may make."""
 
 
-@dataclass(frozen=True, slots=True)
-class JointProbe:
-    """One probe along a direction over all blocks, each at its own scale.
-
-    Args:
-        probe: Both derivatives, in units of loss per unit of all scales.
-        shares: The analytic share ``⟨a_b, v_b⟩·s_b`` of each block.
-        evidence: The same as evidence of one block, ``s_b·a_b`` of all of them.
-    """
-
-    probe: Probe
-    shares: Mapping[str, float]
-    evidence: BlockEvidence
-
-
-def probe_jointly(prober: Prober, budget: Budget) -> JointProbe:
-    """Probe along one direction over all blocks.
+def probe_jointly(prober: Prober, budget: Budget) -> tuple[BlockEvidence, dict[str, float]]:
+    """Probe along one direction over all blocks, each at its own scale.
 
     Args:
         prober: At the point.
         budget: Evaluations that may be made; at least a pair is.
+
+    Returns:
+        The one probe, in units of loss per unit of all scales, as evidence of one block that is
+        ``s_b·a_b`` of all of them, and the analytic share ``⟨a_b, v_b⟩·s_b`` of each.
     """
     gradients, scales, parts = prober.gradients, prober.scales, _parts(prober)
     shares = {n: s * v.dot(gradients[n]) for n, v, s in parts}
-    with Line(prober.evaluator.workspace, parts, prober.evaluator.loss) as line:
+    with prober.line(*parts) as line:
         if budget.left < 4:  # the noise was dear to measure
-            step = prober.steps.first(JOINT, 1.0)
+            step = prober.steps.step(JOINT, sharp=True)
             slope = Pair()(line, prober.loss, step, prober.noise)
         else:
-            slope = prober.sharp(line, JOINT, 1.0, budget, least=1)
+            slope = prober.sharp(line, JOINT, budget, least=1)
     probe = Probe(math.fsum(shares.values()), slope)
     # Along a joint direction the norms are those of the blocks in units of their scales.
     size = math.hypot(*(scales[name] * norm for name, norm in prober.norms.items()))
@@ -70,14 +59,13 @@ def probe_jointly(prober: Prober, budget: Budget) -> JointProbe:
     rounding = prober.evaluator.rounding
     error = math.hypot(*(scale * rounding.get(name, 0.0) for name, scale in scales.items()))
     evidence = BlockEvidence("all blocks", count, size, 1.0, (probe,), analytic_error=error)
-    return JointProbe(probe, shares, evidence)
+    return evidence, shares
 
 
-def is_noise(prober: Prober, joint: JointProbe) -> bool:
+def is_noise(prober: Prober, probe: Probe) -> bool:
     """Whether a joint mismatch is noise that was not reckoned with: a longer step takes it back."""
-    with Line(prober.evaluator.workspace, _parts(prober), prober.evaluator.loss) as line:
-        found = hidden_noise(line, joint.probe, at_zero=prober.loss, scale=1.0, noise=prober.noise)
-    return found is not None
+    with prober.line(*_parts(prober)) as line:
+        return hidden_noise(prober, line, probe, scale=1.0) > 0
 
 
 def _parts(prober: Prober) -> list[tuple[str, Direction, float]]:
@@ -96,10 +84,8 @@ def measure_quickly(
         elsewhere: The loss at another point.
     """
     evaluator = entered.evaluator
-    left = QUICK - evaluator.evaluations
-    prober = Prober(
-        entered, method=options.method, elsewhere=elsewhere, most=left - 2
-    )  # a pair must be left
+    most = QUICK - evaluator.evaluations - 2  # a pair must be left
+    prober = Prober(entered, method=options.method, elsewhere=elsewhere, most=most)
     budget = Budget(lambda: evaluator.evaluations, QUICK - evaluator.evaluations)
     jointly = _judged_jointly(prober, entered, options, budget)
     return jointly or measure(entered, options, earlier=EarlierResults(prober))
@@ -111,12 +97,12 @@ def _judged_jointly(
     """Judge all blocks by one joint probe; ``None`` where it shows a mismatch, or too little."""
     if not all(map(math.isfinite, prober.norms.values())):
         return None
-    joint = probe_jointly(prober, budget)
-    slope = joint.probe.slope
+    joint, shares = probe_jointly(prober, budget)
+    slope = joint.probes[0].slope
     if not math.isfinite(slope.value):
         return None
     together = judge(
-        joint.evidence,
+        joint,
         entered.setting.name,
         options.tolerance,
         ordinary=prober.ordinary,
@@ -126,7 +112,7 @@ def _judged_jointly(
         return None
     judgements, evidence = {}, {}
     for name, gradient in entered.gradients.items():
-        seen = abs(joint.shares.get(name, 0.0)) > slope.error
+        seen = abs(shares.get(name, 0.0)) > slope.error
         norm = prober.norms[name]
         evidence[name] = BlockEvidence(name, gradient.size, norm, prober.scales[name])
         note = "right jointly with the other blocks"

@@ -2,9 +2,10 @@
 
 Adaptive group testing.  Take the probe with the largest residual and *keep its direction*: a
 direction ``v`` kept inside one half of a block splits the residual exactly, ``⟨v, r⟩ = ⟨v_A, r⟩ +
-⟨v_B, r⟩``, so one derivative tells both halves, and a residual that stands out cannot be lost on
-the way down.  (With fresh signs in each half an exchanged pair of entries is lost every second
-time.)  The step grows as fewer elements move, so that the error falls along with the residual.
+⟨v_B, r⟩``, so one derivative tells both halves, what one half shows the other lacks, and a residual
+that stands out cannot be lost on the way down.  (With fresh signs in each half an exchanged pair of
+entries is lost every second time.)  The step grows as fewer elements move, so that the error falls
+along with the residual.
 
 Blocks are searched along each axis in turn, and then inside what was found: a wrong column is one
 slice of the second axis, and no slice of the first.  Where both halves are wrong both are
@@ -16,12 +17,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from gradhook._types import Array, Box
+from gradhook._types import Array, Box, Tolerance
 from gradhook.evaluation.directions import (
     Coordinate,
+    Direction,
+    Part,
     RandomDirection,
     cut,
     random_direction,
@@ -34,10 +38,9 @@ from gradhook.evaluation.directions import (
 from gradhook.probe.block_evidence import directions_of
 from gradhook.probe.budget import Budget
 from gradhook.probe.prober import Prober
-from gradhook.probe.residuals import MARGIN, SAMPLE, Piece, Residuals, Seen
 from gradhook.verdict.evidence import DIRECTIONS, BlockEvidence, Location, Norms, Probe
 
-__all__ = ["locate", "locate_by_element"]
+__all__ = ["Piece", "Search", "Seen", "locate", "locate_by_element"]
 
 MOST_SLICES = 64
 """Wrong slices beyond which a fault counts as spread along an axis."""
@@ -45,14 +48,53 @@ MOST_SLICES = 64
 ROUNDS = 4
 """How often what lies outside of what was found is searched again."""
 
+SAMPLE, SPREAD_SLICES = 8, 3
+"""Random slices measured where both halves are wrong, and how many wrong ones mean "spread"."""
+
+SURELY_APART = 6
+"""Slices that are all right, of such a sample, after which the fault is followed."""
+
+SMALL_AXIS, ALL_WRONG = 16, 4
+"""An axis up to this length is followed unless so many slices, drawn first, are all wrong."""
+
+MARGIN = 10.0
+"""How far a residual should stand out of its error, where it is to be split."""
+
+TELLING_SLICE = 5.0
+"""How far that of a typical slice should, where slices are sampled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The residual along a direction kept inside a box, measured there or known as a difference."""
+
+    residual: float
+    error: float
+
+    @property
+    def can_be_split(self) -> bool:
+        """Whether its halves can be told from their errors."""
+        return abs(self.residual) > 2 * MARGIN * self.error
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of the block, and what was seen of it along the parent's direction."""
+
+    box: Box
+    seen: Seen
+
+    def length(self, axis: int) -> int:
+        """Number of slices along an axis."""
+        return int(self.box[axis].stop - self.box[axis].start)
+
 
 def locate(
     prober: Prober,
     evidence: BlockEvidence,
     gradient: Array,
     *,
-    resolved: float,
-    rounding: float,
+    tolerance: Tolerance,
     budget: Budget,
     seed: int,
 ) -> Location:
@@ -62,77 +104,89 @@ def locate(
         prober: At the point, with the switches, of the evidence.
         evidence: The block's probes, at least one of which stands out.
         gradient: The analytic gradient; the block's shape.
-        resolved: Multiple of its own error that a residual must exceed to stand out.
-        rounding: Rounding of the analytic slope, relative to the gradient's norm.
+        tolerance: Its ``resolved`` is the multiple of its own error that a residual must exceed to
+            stand out, ``rounding`` that of the analytic slope, relative to the gradient's norm.
         budget: What may be spent.
         seed: Seed of fresh directions and of samples.
     """
     if evidence.exact:
-        return locate_by_element(evidence, gradient, resolved=resolved, rounding=rounding)
-    residuals = Residuals(
-        prober, evidence.name, gradient, resolved=resolved, rounding=rounding, seed=seed
-    )
+        return locate_by_element(evidence, gradient, tolerance=tolerance)
+    search = Search(prober, evidence.name, gradient, tolerance, budget, seed)
     directions = directions_of(prober, evidence)
     best = max(range(len(directions)), key=lambda k: evidence.probes[k].z)
     direction = directions[best]
     assert isinstance(direction, RandomDirection)
-    return _Search(residuals, budget, seed).run(direction, evidence.probes[best])
+    return search.run(direction, evidence.probes[best])
 
 
-class _Search:
-    """The search of one block."""
+@dataclass(slots=True, eq=False)
+class Search:
+    """The search of one block.
 
-    def __init__(self, residuals: Residuals, budget: Budget, seed: int) -> None:
-        self._residuals = residuals
-        self._gradient = residuals.gradient
-        self._budget = budget
-        self._seed = seed
-        self._whole = whole(residuals.gradient.shape)
+    Args:
+        prober: At the point, with the switches.
+        name: The block.
+        gradient: Its analytic gradient.
+        tolerance: As for ``locate``.
+        budget: What may be spent.
+        seed: Seed of fresh directions and of samples.
+    """
+
+    prober: Prober
+    name: str
+    gradient: Array
+    tolerance: Tolerance
+    budget: Budget
+    seed: int
+    _rounding: float = field(init=False)
+    _random: np.random.Generator = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._rounding = self.tolerance.rounding * float(np.linalg.norm(self.gradient))
+        self._random = np.random.default_rng(self.seed)
 
     def run(self, direction: RandomDirection, probe: Probe) -> Location:
+        """Find the wrong parts, beginning with a probe that was made along a direction."""
         found: list[Piece] = []
         complete = False
-        seen = self._residuals.seen(probe)
+        seen = self.seen(probe)
         if not seen.can_be_split:
-            seen = self._residuals.along(direction)
+            seen = self.along(direction)
             if not seen.can_be_split:
-                return Location(self._residuals.name, self._gradient.shape, complete=False)
+                return Location(self.name, self.gradient.shape, complete=False)
         for round_ in range(ROUNDS):
             pieces = self._pieces(direction, seen)
             found += pieces
             if not pieces:
                 break
             # Everything outside, along a fresh direction.
-            fresh = random_direction(self._gradient.size, seeded(self._seed, 7, round_))
-            direction = without(fresh, self._gradient.shape, [piece.box for piece in found])
-            seen = self._residuals.along(direction)
-            complete = not self._residuals.stands_out(seen)
-            if complete or self._budget.left < 2 * SAMPLE:
+            fresh = random_direction(self.gradient.size, seeded(self.seed, 7, round_))
+            direction = without(fresh, self.gradient.shape, [piece.box for piece in found])
+            seen = self.along(direction)
+            complete = not self.stands_out(seen)
+            if complete or self.budget.left < 2 * SAMPLE:
                 break
         if not found:
-            return Location(self._residuals.name, self._gradient.shape)
+            return Location(self.name, self.gradient.shape)
         return self._concluded(found, complete)
 
     def _pieces(self, direction: RandomDirection, seen: Seen) -> list[Piece]:
         """The wrong parts along one direction; none where it is spread over the block."""
-        pieces = [Piece(self._whole, seen)]
-        for axis in range(self._gradient.ndim):
+        everything, axes = whole(self.gradient.shape), self.gradient.ndim
+        pieces = [Piece(everything, seen)]
+        for axis in range(axes):
             pieces = [each for piece in pieces for each in self._slices(direction, piece, axis)]
-            undivided = pieces[0].box == self._whole
-            if (
-                undivided
-                and axis + 2 < self._gradient.ndim
-                and self._residuals.is_everywhere(direction, pieces[0])
-            ):
+            undivided = pieces[0].box == everything
+            if undivided and axis + 2 < axes and self.is_everywhere(direction, pieces[0]):
                 return []
-        if pieces[0].box == self._whole:
+        if pieces[0].box == everything:
             return []
         # An axis along which the fault is spread in the whole block may tell inside of a part.
-        for axis in range(self._gradient.ndim - 1):
+        for axis in range(axes - 1):
             inner: list[Piece] = []
             for piece in pieces:
                 single = piece.length(axis) == 1
-                spread_out = single or self._residuals.is_everywhere(direction, piece)
+                spread_out = single or self.is_everywhere(direction, piece)
                 inner += [piece] if spread_out else self._slices(direction, piece, axis)
             pieces = inner
         return pieces
@@ -146,19 +200,18 @@ class _Search:
         branches = 0
         while open_:
             each = open_.pop()
-            if each.length(axis) == 1 or self._budget.left < 4:
+            if each.length(axis) == 1 or self.budget.left < 4:
                 found.append(each)
                 continue
-            halves = self._residuals.halves(direction, each, axis)
-            wrong = [half for half in halves if self._residuals.stands_out(half.seen)]
+            halves = self.halves(direction, each, axis)
+            wrong = [half for half in halves if self.stands_out(half.seen)]
             if not wrong:  # too small to be followed: the last that stood out is what is known
                 found.append(each)
                 continue
-            branched = len(wrong) == 2
-            branches += branched
+            branches += len(wrong) == 2
             # One branching is a pair; a second one may be anything.
-            again = branched and branches == 2
-            if again and self._residuals.is_spread(direction, piece, axis):
+            again = len(wrong) == branches == 2
+            if again and self.is_spread(direction, piece, axis):
                 return [piece]
             open_ += wrong
             if len(found) + len(open_) > MOST_SLICES:
@@ -166,52 +219,106 @@ class _Search:
         return found
 
     def _concluded(self, found: Sequence[Piece], complete: bool) -> Location:
-        shape = self._gradient.shape
+        shape = self.gradient.shape
         elements: dict[tuple[int, ...], Probe] = {}
         squares = np.zeros(2)  # of the residual and of the numerical gradient
         larger = [piece for piece in found if size_of(piece.box) > 1]
         for piece in found:
-            if size_of(piece.box) > 1 or self._budget.left < 2:
+            if size_of(piece.box) > 1 or self.budget.left < 2:
                 continue
             where = tuple(each.start for each in piece.box)
             index = int(np.ravel_multi_index(where, shape))
             wanted = abs(piece.seen.residual) / MARGIN**2
-            share = 1 / self._gradient.size
-            probe = self._residuals.probe(Coordinate(index), share=share, wanted=wanted)
+            share = 1 / self.gradient.size
+            probe = self.probe(Coordinate(index), share=share, wanted=wanted)
             elements[where] = probe
             squares += np.square([probe.residual, probe.slope.value])
         if larger:
             boxes = [piece.box for piece in larger]
-            fresh = within(
-                random_direction(self._gradient.size, seeded(self._seed, 8)), shape, boxes
-            )
-            share = sum(size_of(box) for box in boxes) / self._gradient.size
+            drawn = random_direction(self.gradient.size, seeded(self.seed, 8))
+            fresh = within(drawn, shape, boxes)
+            share = sum(size_of(box) for box in boxes) / self.gradient.size
             wanted = abs(larger[0].seen.residual) / MARGIN
-            probe = self._residuals.probe(fresh, share=share, wanted=wanted)
+            probe = self.probe(fresh, share=share, wanted=wanted)
             squares += np.square([probe.residual, probe.slope.value])
-        inside = [self._gradient[piece.box].ravel() for piece in found]
-        return Location(
-            self._residuals.name,
-            shape,
-            tuple(piece.box for piece in found),
-            Norms(
-                math.sqrt(squares[0]),
-                float(np.linalg.norm(np.concatenate(inside))),
-                math.sqrt(squares[1]),
-            ),
-            elements=elements,
-            complete=complete,
-        )
+        inside = np.concatenate([self.gradient[piece.box].ravel() for piece in found])
+        norms = Norms(math.sqrt(squares[0]), float(np.linalg.norm(inside)), math.sqrt(squares[1]))
+        wrong = tuple(piece.box for piece in found)
+        return Location(self.name, shape, wrong, norms, elements=elements, complete=complete)
+
+    def seen(self, probe: Probe) -> Seen:
+        """What a probe shows."""
+        return Seen(probe.residual, probe.slope.error + self._rounding)
+
+    def stands_out(self, seen: Seen) -> bool:
+        """Whether a residual is one, beyond its error."""
+        return abs(seen.residual) > self.tolerance.resolved * seen.error
+
+    def along(self, direction: Direction, *, share: float = 1.0, wanted: float = 0.0) -> Seen:
+        """Measure along a direction that moves a share of the elements."""
+        return self.seen(self.probe(direction, share=share, wanted=wanted))
+
+    def probe(self, direction: Direction, *, share: float, wanted: float) -> Probe:
+        """Both derivatives along such a direction, to an error ``wanted``."""
+        return self.prober.along([(self.name, direction, 1.0)], share=share, wanted=wanted)
+
+    def halves(self, direction: RandomDirection, piece: Piece, axis: int) -> list[Piece]:
+        """Both halves of a part along an axis."""
+        whole = piece.seen
+        first, last = piece.box[axis].start, piece.box[axis].stop
+        middle = (first + last) // 2
+        boxes = [cut(piece.box, axis, first, middle), cut(piece.box, axis, middle, last)]
+        wanted = abs(whole.residual) / MARGIN
+        left = self._inside(direction, boxes[0], wanted)
+        right = Seen(whole.residual - left.residual, whole.error + left.error)
+        # Unless the left half alone explains what is seen, the right one is worth a look of its own
+        # where the difference says too little.
+        sure = abs(right.residual) > MARGIN * right.error
+        if not sure and (self.stands_out(right) or not self.stands_out(left)):
+            right = self._inside(direction, boxes[1], wanted)
+        return [Piece(boxes[0], left), Piece(boxes[1], right)]
+
+    def is_spread(self, direction: RandomDirection, piece: Piece, axis: int) -> bool:
+        """Whether most slices along an axis are wrong, going by a sample."""
+        first, count = piece.box[axis].start, piece.length(axis)
+        small = count <= SMALL_AXIS
+        enough = min(ALL_WRONG, count) if small else SPREAD_SLICES
+        wanted = abs(piece.seen.residual) / (TELLING_SLICE * math.sqrt(count))
+        wrong = 0
+        order = self._random.permutation(count)[: enough if small else SAMPLE]
+        for tried, i in enumerate(order, start=1):
+            box = cut(piece.box, axis, first + int(i), first + int(i) + 1)
+            if self.stands_out(self._inside(direction, box, wanted)):
+                wrong += 1
+            elif small or (wrong == 0 and tried >= SURELY_APART):
+                return False
+            if wrong >= enough:
+                return True
+        return False
+
+    def is_everywhere(self, direction: RandomDirection, piece: Piece) -> bool:
+        """Whether three random elements of a part are all wrong."""
+        wanted = abs(piece.seen.residual) / (TELLING_SLICE * math.sqrt(size_of(piece.box)))
+        for _ in range(min(SPREAD_SLICES, size_of(piece.box))):
+            drawn = [int(self._random.integers(s.start, s.stop)) for s in piece.box]
+            element = tuple(slice(i, i + 1) for i in drawn)
+            if not self.stands_out(self._inside(direction, element, wanted)):
+                return False
+        return True
+
+    def _inside(self, direction: RandomDirection, box: Box, wanted: float) -> Seen:
+        part = Part(direction, self.gradient.shape, box)
+        return self.along(part, share=part.size / self.gradient.size, wanted=wanted)
 
 
 def locate_by_element(
-    evidence: BlockEvidence, gradient: Array, *, resolved: float, rounding: float
+    evidence: BlockEvidence, gradient: Array, *, tolerance: Tolerance
 ) -> Location:
     """What is wrong of a block that was measured element by element."""
     shape = gradient.shape
-    floor = rounding * evidence.analytic_norm
+    floor = tolerance.rounding * evidence.analytic_norm
     wrong = np.array(
-        [abs(p.residual) > resolved * (p.slope.error + floor) for p in evidence.probes]
+        [abs(p.residual) > tolerance.resolved * (p.slope.error + floor) for p in evidence.probes]
     ).reshape(shape)
     boxes = _boxes_of(wrong)
     if not boxes:
@@ -223,16 +330,11 @@ def locate_by_element(
         inside[box] = True
     elements = {
         tuple(int(i) for i in where): evidence.probes[int(np.ravel_multi_index(where, shape))]
-        for where in np.argwhere(wrong & inside)
+        for where in np.argwhere(wrong)
         if all(size_of(box) == 1 for box in boxes)
     }
-    return Location(
-        evidence.name,
-        shape,
-        boxes,
-        Norms(*(float(np.linalg.norm(each[inside])) for each in (residual, gradient, numerical))),
-        elements=elements,
-    )
+    norms = [float(np.linalg.norm(each[inside])) for each in (residual, gradient, numerical)]
+    return Location(evidence.name, shape, boxes, Norms(*norms), elements=elements)
 
 
 def _boxes_of(wrong: Array) -> tuple[Box, ...]:

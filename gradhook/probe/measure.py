@@ -1,5 +1,11 @@
 """How a setting is measured and judged: every block probed, more where its verdict is doubtful.
 
+What further measurement could change is said by ``gradhook.verdict``; here it is made.  A ratio
+near a threshold gets more directions.  Probes that stand out alone, or among kinks, are measured
+again with another step: their error may have been underestimated, or the others were too coarse.
+Where the user stands nothing more is worth while, since a mismatch there is measured again off
+every tie.  After all blocks, a FAIL that noise explains is taken back.
+
 What comes of it is kept with its prober, because later settings, a search inside a block and
 diagnosis all go on from there.  A check that passes keeps to its budget; mismatches are looked into
 whatever that costs.
@@ -7,28 +13,38 @@ whatever that costs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from gradhook._types import MISMATCH, Array
+from gradhook._types import MISMATCH, Array, Tolerance, Verdict
+from gradhook.difference.search import DISAGREE
 from gradhook.evaluation.evaluator import Evaluator
+from gradhook.evaluation.line import Line
 from gradhook.options import Options
-from gradhook.probe.adaptive import AdaptiveProbing
-from gradhook.probe.analytic_rounding import with_analytic_error
-from gradhook.probe.block_evidence import gather
+from gradhook.probe.again import hidden_noise, measure_again, outstands, with_analytic_error
+from gradhook.probe.block_evidence import add_probes, concluded, directions_of, gather
 from gradhook.probe.budget import FEWER_DIRECTIONS, UNLIMITED, Budget
 from gradhook.probe.elements import measure_elements
 from gradhook.probe.prober import Prober
 from gradhook.probe.result import EarlierResults, SettingResult
 from gradhook.probe.setting import EnteredSetting, Setting, outside_domain
 from gradhook.probe.small_mismatch import judge_small
-from gradhook.probe.workers import distributor
 from gradhook.verdict.evidence import DIRECTIONS, BlockEvidence, Probe
-from gradhook.verdict.judge import Further, Judgement
+from gradhook.verdict.judge import Further, Judgement, doubt, judge
 
 __all__ = ["enter", "measure"]
 
 TEXTBOOK_EPS = 1e-7
 """The epsilon of the plain textbook check."""
+
+MOST_PROBES = 12
+"""Directions drawn at most where a verdict is doubtful."""
+
+FAR_GOAL = 0.1
+"""Error wanted of probes from long steps, as a share of the one at which a check can tell right
+from wrong."""
 
 
 def measure(
@@ -56,24 +72,19 @@ def measure(
     exhaustive = options.effort == "exhaustive"
     like, elsewhere = earlier.like, earlier.elsewhere
     prober = Prober(entered, method=options.method, like=like, elsewhere=elsewhere)
-    probes = FEWER_DIRECTIONS if earlier.like else DIRECTIONS
+    probes = FEWER_DIRECTIONS if like else DIRECTIONS
     if names is not None and not confirm:
         probes = 1
     names = list(evaluator.workspace.names if names is None else names)
-    thorough = confirm or earlier.like is None or bool(entered.setting.moves)
-    adaptive = AdaptiveProbing(entered, prober, tolerance, earlier, thorough)
+    thorough = confirm or like is None or bool(entered.setting.moves)
+    adaptive = _AdaptiveProbing(entered, prober, tolerance, earlier, thorough)
     evidence: dict[str, BlockEvidence] = {}
     judgements: dict[str, Judgement] = {}
     elements: dict[str, list[Probe]] = {}
     plain: dict[str, Array] = {}
     if exhaustive:
-        current = not entered.setting.moves
-        elements, plain = measure_elements(
-            prober,
-            names,
-            eps=TEXTBOOK_EPS if current else None,
-            distribute=distributor(options.workers, evaluator),
-        )
+        eps = None if entered.setting.moves else TEXTBOOK_EPS
+        elements, plain = measure_elements(prober, names, eps=eps, workers=options.workers)
     limited = not exhaustive and options.method is None
     for index, name in enumerate(names):
         share = budget.share(len(names) - index) if limited else UNLIMITED
@@ -83,34 +94,13 @@ def measure(
     if entered.setting.moves:  # ties look like noise; mismatches at them are measured again
         mismatch = [n for n, j in judgements.items() if j.finding.verdict in MISMATCH]
         if any(evidence[name].probes for name in mismatch):
-            evidence = with_analytic_error(entered, prober, evidence)
+            evidence = with_analytic_error(prober, evidence)
             judgements |= {name: adaptive.judge(evidence[name]) for name in mismatch}
     if entered.setting.moves or confirm:
         judgements |= adaptive.without_noise(evidence, judgements)
-    judgements |= judge_small(
-        entered,
-        prober,
-        evidence,
-        _small(judgements, earlier, tolerance.warn),
-        tolerance,
-        dense=tolerance.unlike * max(earlier.dense.values(), default=0.0),
-    )
+    judgements |= judge_small(prober, evidence, judgements, tolerance=tolerance, earlier=earlier)
     result = SettingResult(entered.setting, prober, entered.gradients, evidence, judgements, plain)
     return result if exhaustive else result.lightened()
-
-
-def _small(
-    judgements: dict[str, Judgement], earlier: EarlierResults, warn: float
-) -> dict[str, Judgement]:
-    """Small mismatches whose part is worth a search: all at the main setting, few further on."""
-    least = warn if earlier.like else 0.0
-    return {
-        name: judgement
-        for name, judgement in judgements.items()
-        if Further.PART in judgement.further
-        and judgement.finding.ratio >= least
-        and name not in earlier.known_wrong
-    }
 
 
 def enter(evaluator: Evaluator, setting: Setting, *, seed: int) -> EnteredSetting | None:
@@ -123,3 +113,102 @@ def enter(evaluator: Evaluator, setting: Setting, *, seed: int) -> EnteredSettin
     if outside_domain(loss):
         return None
     return EnteredSetting(evaluator, setting, seed, loss, gradients)
+
+
+@dataclass(frozen=True, slots=True)
+class _AdaptiveProbing:
+    """Judges blocks in one setting until no further probe could change a verdict.
+
+    A mismatch is probed further where it is looked at thoroughly: not where the user stands, until
+    it is known to be there alone.
+    """
+
+    entered: EnteredSetting
+    prober: Prober
+    tolerance: Tolerance
+    earlier: EarlierResults
+    thorough: bool = True
+
+    def judged(self, evidence: BlockEvidence) -> tuple[BlockEvidence, Judgement]:
+        """Judge a block, and probe it further while that may change the verdict."""
+        judgement = self.judge(evidence)
+        if Further.AGAIN in judgement.further:
+            evidence = measure_again(self.prober, evidence, judgement.comparison.standing_out)
+            judgement = self.judge(evidence)
+        known = evidence.name in self.earlier.known_wrong
+        if known or not (self.thorough or evidence.name in self.earlier.dense):
+            return evidence, judgement
+        while Further.DIRECTIONS in judgement.further and len(evidence.probes) < MOST_PROBES:
+            alone = len(judgement.comparison.standing_out) == 1
+            if alone:
+                worst = max(range(len(evidence.probes)), key=lambda k: evidence.probes[k].z)
+                evidence = measure_again(self.prober, evidence, (worst,))
+            count = min(DIRECTIONS, MOST_PROBES - len(evidence.probes))
+            evidence = add_probes(self.prober, evidence, count, sharp=alone)
+            judgement = self.judge(evidence)
+        limited = Further.AFAR in judgement.further and math.isfinite(self.prober.noise)
+        if limited and self.earlier.like is None:
+            evidence = self._from_afar(evidence)
+            judgement = self.judge(evidence)
+        return evidence, judgement
+
+    def _from_afar(self, evidence: BlockEvidence) -> BlockEvidence:
+        """The evidence with a few probes from long steps instead, where these see further."""
+        goal = FAR_GOAL * self.tolerance.fail * evidence.analytic_norm
+        directions = directions_of(self.prober, evidence)
+        chosen = directions if evidence.exact else directions[:FEWER_DIRECTIONS]
+        probes = [self.prober.from_afar(evidence.name, v, goal) for v in chosen]
+        worst = max(probe.slope.error for probe in probes)
+        if not worst < max(probe.slope.error for probe in evidence.probes):
+            return evidence
+        return concluded(self.prober, replace(evidence, probes=tuple(probes)))
+
+    def without_noise(
+        self, evidence: Mapping[str, BlockEvidence], judgements: Mapping[str, Judgement]
+    ) -> dict[str, Judgement]:
+        """FAILs that noise has made which the check had not reckoned with, taken back."""
+        failed = [
+            name
+            for name, judgement in judgements.items()
+            if judgement.finding.verdict is Verdict.FAIL
+            and evidence[name].probes
+            and name not in self.earlier.failed
+        ]
+        found = {name: self._hidden_noise(evidence[name]) for name in failed}
+        noises = {name: level for name, level in found.items() if level}
+        largest = max(noises.values(), default=0.0)
+        for name in failed if noises else ():
+            # What one block has shown to be noise explains the others too, unless they outstand it.
+            if name not in noises and not self._outstands(evidence[name], largest):
+                noises[name] = largest
+        return {name: doubt(judgements[name], noise) for name, noise in noises.items()}
+
+    def judge(self, evidence: BlockEvidence) -> Judgement:
+        """Judge a block by what was measured of it."""
+        prober, name = self.prober, evidence.name
+        return judge(
+            evidence,
+            self.entered.setting.name,
+            self.tolerance,
+            ordinary=prober.ordinary / prober.scales[name],
+            arithmetic=prober.arithmetic(name),
+        )
+
+    def _hidden_noise(self, evidence: BlockEvidence) -> float:
+        with self._largest_mismatch(evidence) as (line, probe):
+            scale = self.prober.scales[evidence.name]
+            return hidden_noise(self.prober, line, probe, scale=scale)
+
+    def _outstands(self, evidence: BlockEvidence, noise: float) -> bool:
+        """Whether a block's largest mismatch is beyond this noise over a long step too."""
+        with self._largest_mismatch(evidence) as (line, probe):
+            return outstands(line, probe, scale=self.prober.scales[evidence.name], noise=noise)
+
+    @contextlib.contextmanager
+    def _largest_mismatch(self, evidence: BlockEvidence) -> Iterator[tuple[Line, Probe]]:
+        # Of the probes that stand out beyond their error: noise makes the others.
+        size = [abs(p.residual) if p.z > DISAGREE else 0.0 for p in evidence.probes]
+        k = max(range(len(size)), key=size.__getitem__)
+        direction = directions_of(self.prober, evidence)[k]
+        with self.prober.line((evidence.name, direction, 1.0)) as line:
+            yield line, evidence.probes[k]

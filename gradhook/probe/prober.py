@@ -7,6 +7,7 @@ that balances that curvature against the noise.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -18,30 +19,21 @@ import numpy as np
 from gradhook.difference import ComplexStep, Method
 from gradhook.difference.base import Estimate
 from gradhook.difference.formulas import Formula, Pair, Sharp
-from gradhook.difference.long_steps import LongSteps
-from gradhook.difference.noise_table import COARSE
+from gradhook.difference.long_steps import long_steps
+from gradhook.difference.noise_table import COARSE, Noise, measure_noise
 from gradhook.difference.search import GROW, SearchOptions, search
 from gradhook.errors import NonFiniteLossError
-from gradhook.evaluation.directions import Coordinate, Direction
+from gradhook.evaluation.directions import Direction, random_direction, seeded
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.line import Line
 from gradhook.evaluation.points import typical_scale
 from gradhook.objective.parameters import norm
 from gradhook.probe.budget import FEWEST_ROUNDS, UNLIMITED, Budget
-from gradhook.probe.noise_level import joint_noise
 from gradhook.probe.setting import EnteredSetting
-from gradhook.probe.steps import (
-    ENOUGH,
-    FAIR,
-    LONGEST_STEP,
-    ROUGH,
-    SHARP,
-    Knowledge,
-    Steps,
-)
+from gradhook.probe.steps import ENOUGH, FAIR, LONGEST_STEP, ROUGH, SHARP, Steps
 from gradhook.verdict.evidence import Probe
 
-__all__ = ["VANISHING", "Prober"]
+__all__ = ["Prober"]
 
 SMALLER = 0.1
 """Size and steepness of the loss, relative to the main setting's, below which its noise is measured
@@ -51,6 +43,9 @@ VANISHING = 1e-6
 """Loss, relative to an ordinary one, below which it is tiny: no noise is believed below that at the
 main setting."""
 
+
+NEARBY = 1e-4
+"""Length, in units of the scales, of a line that stays inside a domain whose end is near."""
 
 STRAIGHT = 1e7
 """Steps in units of a block's rounding from which on they go where they should."""
@@ -125,22 +120,36 @@ class Prober:
             if self.carried_on:
                 self.steps = like.steps.carried_on(growth=growth, scales=self.scales)
                 return
-        before = None
+        before, typical = None, 0.0
         if like is not None:
             # A loss that is rounded as a whole has a noise in proportion to its size.
-            before = like.noise * (min(1.0, growth) if like.coarse else 1.0)
-        noise = joint_noise(
-            self.evaluator,
-            self.scales,
-            loss=loss,
-            seed=self.seed,
-            elsewhere=elsewhere,
-            before=before,
-            most=most,
-        )
-        self.steps = Steps(noise, loss=loss, scales=self.scales)
-        if like is not None:
-            self.steps.expect(growth * like.knowledge.typical)
+            before = like.noise * (min(1.0, growth) if like.steps.coarse else 1.0)
+            typical = growth * like.steps.knowledge.typical
+        noise = self._measured_noise(elsewhere, before, most)
+        self.steps = Steps(noise, loss=loss, scales=self.scales, typical=typical)
+
+    def _measured_noise(self, elsewhere: float, known: float | None, most: float) -> Noise:
+        """The noise along one direction that moves every block by its own scale."""
+        at_zero = self.loss
+        with self.line(*self.all_blocks(self.seed, 4)) as line:
+            with contextlib.suppress(NonFiniteLossError):
+                return measure_noise(
+                    line, at_zero=at_zero, elsewhere=elsewhere, known=known, most=most
+                )
+            # Where the domain ends close by, a shorter way may stay inside it.
+            with contextlib.suppress(NonFiniteLossError):
+                return measure_noise(
+                    lambda t: line(t * NEARBY), at_zero=at_zero, known=known, most=most
+                )
+        return Noise(sys.float_info.epsilon * abs(at_zero), coarse=False)
+
+    def all_blocks(self, seed: int, *labels: int) -> list[tuple[str, Direction, float]]:
+        """A random direction over all blocks, each at its own scale, as the parts of a line."""
+        return [
+            (name, random_direction(array.size, seeded(seed, *labels, index)), self.scales[name])
+            for index, (name, array) in enumerate(self._workspace.arrays.items())
+            if array.size
+        ]
 
     @classmethod
     def resumed(cls, evaluator: Evaluator, state: dict[str, Any]) -> Self:
@@ -171,19 +180,9 @@ class Prober:
         return max(largest, self._least_ordinary)
 
     @property
-    def evaluations(self) -> int:
-        """Loss evaluations that its evaluator has made."""
-        return self.evaluator.evaluations
-
-    @property
     def noise(self) -> float:
         """Absolute noise in one evaluation, in units of loss."""
         return self.steps.noise
-
-    @property
-    def coarse(self) -> bool:
-        """Whether that is more than float64's rounding."""
-        return self.steps.coarse
 
     def arithmetic(self, name: str | None = None) -> str:
         """What makes probes of a block, or of all of them, coarser than float64; empty if nothing.
@@ -196,41 +195,12 @@ class Prober:
         if dtypes:
             return str(min(dtypes, key=lambda dtype: dtype.itemsize))
         size = max(abs(self.loss), self.ordinary)
-        coarse = self.coarse and self.noise > COARSE * size
+        coarse = self.steps.coarse and self.noise > COARSE * size
         return f"noise of {self.noise / size:.0e} of the loss" if coarse and size else ""
 
-    @property
-    def knowledge(self) -> Knowledge:
-        """What has been learned so far; may be set back."""
-        return self.steps.knowledge
-
-    @knowledge.setter
-    def knowledge(self, known: Knowledge) -> None:
-        self.steps.knowledge = known
-
-    def size(self, name: str) -> int:
-        """Number of a block's elements, 0 where its gradient is not finite."""
-        return self.gradients[name].size if math.isfinite(self.norms[name]) else 0
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        """Shape of a block."""
-        return self.gradients[name].shape
-
-    def forget_gradients(self) -> None:
-        """Let go of the analytic gradients; what was learned of noise and steps stays."""
-        self.gradients = {}
-
-    def cost(self, name: str) -> int:
-        """Evaluations that another probe of a block takes at least."""
-        return 2 if self.steps.knows(name) and self.steps.pair_suffices(name) else 4
-
-    def line(self, name: str, direction: Direction) -> Line:
-        """The loss along a direction of one block, as a context manager."""
-        return Line(self._workspace, [(name, direction, 1.0)], self.evaluator.loss)
-
-    def element(self, name: str, index: int) -> Probe:
-        """A sharp probe of one element."""
-        return self.probe(name, Coordinate(index), sharp=True)
+    def line(self, *parts: tuple[str, Direction, float]) -> Line:
+        """The loss along directions of some blocks, as a context manager."""
+        return Line(self._workspace, parts, self.evaluator.loss, self.evaluator.complex_loss)
 
     def from_afar(self, name: str, direction: Direction, goal: float) -> Probe:
         """A probe from long steps, where noise limits what short ones see.
@@ -241,12 +211,12 @@ class Prober:
             goal: Error at which no further evaluation is made, in units of loss per unit of ``t``.
         """
         scale = self.scales[name]
-        with self.line(name, direction) as line:
-            found = LongSteps()(
+        with self.line((name, direction, 1.0)) as line:
+            found = long_steps(
                 lambda t: line(t * scale),
+                self.loss,
                 noise=self.steps.noise_along_line,
                 goal=goal * scale,
-                at_zero=self.loss,
             )
         slope = Estimate(found.value / scale, found.error / scale, found.step * scale)
         return Probe(direction.dot(self.gradients[name]), slope)
@@ -277,7 +247,7 @@ class Prober:
         def good(slope: Estimate) -> bool:
             return slope.error <= wanted
 
-        with Line(self._workspace, parts, self.evaluator.loss) as line:
+        with self.line(*parts) as line:
             fine = 2 * self.noise / min(pair, longest) <= wanted
             formula: Formula = Pair() if fine else Sharp()
             options = SearchOptions(
@@ -298,17 +268,16 @@ class Prober:
         """Probe one block within a budget, as long as nothing stands out."""
         if not self.steps.has_moved(name) and name not in self._moved:
             budget = UNLIMITED  # all other probes of the block will begin where this one ends
-        parts, scale, evaluator = [(name, direction, 1.0)], self.scales[name], self.evaluator
-        with Line(self._workspace, parts, evaluator.loss, evaluator.complex_loss) as line:
+        with self.line((name, direction, 1.0)) as line:
             if self.method is not None:
-                slope = self._by_method(line, scale)
+                slope = self._by_method(line, self.scales[name])
             elif sharp or not self.steps.pair_suffices(name):
-                slope = self.sharp(line, name, scale, budget)
-                self.steps.pass_on(slope, scale)
+                slope = self.sharp(line, name, budget)
+                self.steps.pass_on(name, slope)
             else:
                 options = SearchOptions(
                     self.steps.pair_step(name),
-                    good=self.steps.good(name, scale, FAIR),
+                    good=self.steps.good(name, FAIR),
                     rounds=budget.rounds(Pair.points, Pair.rounds),
                     grow=0.0,
                 )
@@ -325,7 +294,6 @@ class Prober:
         self,
         line: Callable[[float], float],
         name: str,
-        scale: float,
         budget: Budget,
         *,
         least: int = FEWEST_ROUNDS,
@@ -333,10 +301,10 @@ class Prober:
         """A sharp slope along a line that moves a block, or ``JOINT`` all of them."""
         goal = SHARP if budget.left >= 4 else ENOUGH if self._main else ROUGH
         options = SearchOptions(
-            self.steps.first(name, scale),
-            LONGEST_STEP * scale,
-            good=self.steps.good(name, scale, goal),
-            enough=self.steps.good(name, scale, ENOUGH),
+            self.steps.step(name, sharp=True),
+            LONGEST_STEP * self.steps.scales[name],
+            good=self.steps.good(name, goal),
+            enough=self.steps.good(name, ENOUGH),
             rounds=budget.rounds(Sharp.points, Sharp.rounds, least=least),
             grow=0.0 if self.steps.knows(name) else GROW,
         )

@@ -100,7 +100,7 @@ class SettingResult:
         """The same without its gradients, if they are large and no block needs another look."""
         if any(j.suspect for j in self.judgements.values()) or not is_large(self.gradients):
             return self
-        self.prober.forget_gradients()
+        self.prober.gradients = {}  # what was learned of noise and steps stays
         return replace(self, gradients={})
 
     def judged_only(self) -> SettingResult | None:

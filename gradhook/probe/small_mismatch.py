@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from gradhook._types import Array, Tolerance, Verdict
+from gradhook._types import Tolerance, Verdict
 from gradhook.evaluation.directions import (
     Direction,
     Part,
@@ -32,11 +32,11 @@ from gradhook.probe.block_evidence import directions_of
 from gradhook.probe.budget import SEARCH, SHORT_SEARCH, Budget
 from gradhook.probe.localise import locate
 from gradhook.probe.prober import Prober
-from gradhook.probe.setting import EnteredSetting
+from gradhook.probe.result import EarlierResults
 from gradhook.verdict.evidence import BlockEvidence, Location, Probe, describe, is_apart
-from gradhook.verdict.judge import Judgement
+from gradhook.verdict.judge import Further, Judgement
 
-__all__ = ["find_rules", "judge_small"]
+__all__ = ["judge_small"]
 
 SUBSETS, SUBSET_SHARE, TELLING_SUBSET = 3, 1 / 16, 6.0
 """Random subsets that tell a spread mismatch, their share of the elements, and how far one that
@@ -51,52 +51,56 @@ SHARED_BLOCKS = 2
 
 
 def judge_small(
-    entered: EnteredSetting,
     prober: Prober,
     evidence: Mapping[str, BlockEvidence],
     judgements: Mapping[str, Judgement],
-    tolerance: Tolerance,
     *,
-    dense: float,
+    tolerance: Tolerance,
+    earlier: EarlierResults,
 ) -> dict[str, Judgement]:
     """Judge resolved mismatches that are too small to be a FAIL by themselves.
 
     Args:
-        entered: The setting of the evidence.
-        prober: At its point.
+        prober: At the point of the evidence.
         evidence: The blocks' probes.
         judgements: What they say, going by the size of the mismatch alone.
         tolerance: The constants of judging.
-        dense: Ratio up to which a mismatch is taken for one that lies all over other blocks too.
+        earlier: What earlier settings found.
 
     Returns:
         The judgements by shape.
     """
-    seed, gradients = entered.seed + 11, entered.gradients
-    arrays = entered.evaluator.workspace.arrays
+    seed = prober.seed + 11
+    # Of those whose part is worth a search: all at the main setting, few further on.
+    least = tolerance.warn if earlier.like else 0.0
+    small = {
+        name: judgement
+        for name, judgement in judgements.items()
+        if Further.PART in judgement.further
+        and judgement.finding.ratio >= least
+        and name not in earlier.known_wrong
+    }
+    # Up to this ratio a mismatch is taken for one that lies all over other blocks too.
+    dense = tolerance.unlike * max(earlier.dense.values(), default=0.0)
     judged: dict[str, Judgement] = {}
     spread: list[str] = []
-    for index, (name, judgement) in enumerate(judgements.items()):
+    for index, (name, judgement) in enumerate(small.items()):
         if judgement.finding.ratio <= dense:
             judged[name] = _by_rule(judgement, "", tolerance, shared=True)
             continue
         block, size = evidence[name], judgement.comparison.norms.residual
-        if _is_alike(judgement, [judgements[other] for other in spread], tolerance):
-            spread.append(name)
-            continue
-        worth = _search_worth(prober, block, size, tolerance, seeded(seed, 10, index))
+        # What enters at the loss shows in every block, and about alike.
+        ratios = [small[other].finding.ratio for other in spread]
+        usual = statistics.median(ratios) if len(ratios) >= SHARED_BLOCKS else -math.inf
+        alike = judgement.finding.ratio <= tolerance.unlike * usual
+        drawn = seeded(seed, 10, index)
+        worth = 0 if alike else _search_worth(prober, block, size, tolerance, drawn)
         if not worth:
             spread.append(name)
             continue
-        found = locate(
-            prober,
-            block,
-            gradients[name],
-            resolved=tolerance.resolved,
-            rounding=tolerance.rounding,
-            budget=Budget(lambda: prober.evaluations, worth),
-            seed=seed,
-        )
+        budget = Budget(lambda: prober.evaluator.evaluations, worth)
+        gradient = prober.gradients[name]
+        found = locate(prober, block, gradient, tolerance=tolerance, budget=budget, seed=seed)
         if is_apart(found, block, tolerance.few) and found.norms.ratio > tolerance.warn:
             verdict = Verdict.FAIL if found.norms.ratio > tolerance.fail else Verdict.WARN
             note = f"{describe(found)} wrong: ratio {found.norms.ratio:.1e} there"
@@ -104,29 +108,13 @@ def judge_small(
             judged[name] = _revised(judgement, verdict, note, found)
         else:
             spread.append(name)
-    rules = find_rules(
-        prober,
-        [evidence[name] for name in spread],
-        {name: judgements[name].comparison.norms.residual for name in spread},
-        values=lambda name: arrays[name],
-        tolerance=tolerance,
-        seed=seed,
-    )
+    blocks = [evidence[name] for name in spread]
+    sizes = {name: small[name].comparison.norms.residual for name in spread}
+    rules = _rules(prober, blocks, sizes, tolerance=tolerance, seed=seed)
     shared = len(spread) >= max(SHARED_BLOCKS, len(evidence) / 2)
     for name in spread:
-        judged[name] = _by_rule(judgements[name], rules.get(name, ""), tolerance, shared=shared)
+        judged[name] = _by_rule(small[name], rules.get(name, ""), tolerance, shared=shared)
     return judged
-
-
-def _is_alike(judgement: Judgement, spread: Sequence[Judgement], tolerance: Tolerance) -> bool:
-    """Whether some blocks have a mismatch all over them already, and this one's is no larger.
-
-    What enters at the loss shows in every block, and about alike.
-    """
-    ratios = [other.finding.ratio for other in spread]
-    return len(
-        ratios
-    ) >= SHARED_BLOCKS and judgement.finding.ratio <= tolerance.unlike * statistics.median(ratios)
 
 
 def _search_worth(
@@ -139,7 +127,7 @@ def _search_worth(
     if evidence.exact:
         return SEARCH  # every element is known, and none is asked again
     unsure = False
-    shape = prober.shape(evidence.name)
+    shape = prober.gradients[evidence.name].shape
     for axis, length in enumerate(shape):
         if length < 2:
             continue
@@ -214,35 +202,24 @@ RULED_ALONE = 3
 """Blocks that are held against a rule each by itself, where none holds for all."""
 
 
-def find_rules(
+def _rules(
     prober: Prober,
     blocks: Sequence[BlockEvidence],
     sizes: Mapping[str, float],
     *,
-    values: Callable[[str], Array],
     tolerance: Tolerance,
     seed: int,
 ) -> dict[str, str]:
     """The rule that each block's residual follows, as a sentence; blocks without one are left out.
 
-    Args:
-        prober: At the point and with the switches of the evidence.
-        blocks: Blocks whose mismatch is spread over them.
-        sizes: The norms of their residuals.
-        values: Returns a block at this point.
-        tolerance: The constants of judging.
-        seed: Seed of fresh directions.
+    The mismatch is spread over these blocks, and its ``sizes`` are the norms of their residuals.
     """
-
-    def rule(several: Sequence[BlockEvidence], seed: int) -> str:
-        return _rule(prober, several, sizes, values, tolerance, seed)
-
-    shared = rule(blocks, seed) if blocks else ""
+    shared = _rule(prober, blocks, sizes, tolerance, seed) if blocks else ""
     if shared:
         return dict.fromkeys(sizes, shared)
     if not 1 < len(blocks) <= RULED_ALONE:
         return {}
-    alone = {block.name: rule([block], seed + 1) for block in blocks}
+    alone = {b.name: _rule(prober, [b], sizes, tolerance, seed + 1) for b in blocks}
     return {name: found for name, found in alone.items() if found}
 
 
@@ -250,7 +227,6 @@ def _rule(
     prober: Prober,
     blocks: Sequence[BlockEvidence],
     sizes: Mapping[str, float],
-    values: Callable[[str], Array],
     tolerance: Tolerance,
     seed: int,
 ) -> str:
@@ -268,7 +244,7 @@ def _rule(
     factor = _fit(probes, [probe.slope.value for probe in probes], tolerance)
     if factor is not None:
         return f"the gradient is {1 + factor:.8g} times the numerical one, everywhere"
-    arrays = {block.name: values(block.name) for block in blocks}
+    arrays = prober.evaluator.workspace.arrays
     along = [math.fsum(w * v.dot(arrays[name]) for name, v, w in parts) for parts in drawn]
     weight = _fit(probes, along, tolerance)
     if weight is not None:

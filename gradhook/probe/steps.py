@@ -23,20 +23,10 @@ from gradhook.difference.base import Estimate
 from gradhook.difference.noise_table import Noise
 from gradhook.difference.search import LOST
 
-__all__ = [
-    "ENOUGH",
-    "FAIR",
-    "JOINT",
-    "LONGEST_STEP",
-    "ROUGH",
-    "SHARP",
-    "Goal",
-    "Knowledge",
-    "Steps",
-]
+__all__ = ["ENOUGH", "FAIR", "JOINT", "LONGEST_STEP", "ROUGH", "SHARP", "Knowledge", "Steps"]
 
-JOINT = ""
-"""Stands for all blocks among names of blocks."""
+JOINT = "\0"
+"""Stands for all blocks among names of blocks; of these one may be empty."""
 
 FIRST_STEP = 1e-5
 """First step, in units of a block's scale: near the cube root of float64's epsilon, which is
@@ -98,23 +88,27 @@ class Steps:
         noise: What the noise was measured to be.
         loss: The loss at the point.
         scales: The blocks' scales.
+        typical: A first guess of what an ordinary block does: its slope times its scale.
 
     Attributes:
+        scales: The blocks' scales, and 1 for ``JOINT``, along which each moves by its own.
         noise: Absolute noise in one evaluation, in units of loss.
         noise_along_line: The same without the allowance for other directions.
         coarse: Whether that is more than float64's rounding.
     """
 
-    def __init__(self, noise: Noise, *, loss: float, scales: Mapping[str, float]) -> None:
+    def __init__(
+        self, noise: Noise, *, loss: float, scales: Mapping[str, float], typical: float = 0.0
+    ) -> None:
         self.noise = noise.level
         self.noise_along_line = min(noise.level, noise.along_line)
         self.coarse = noise.coarse
         contrast = noise.contrast or abs(loss) or 1.0
         self._relative_noise: float = min(1.0, noise.level / contrast)
-        self._scales = scales
+        self.scales = {JOINT: 1.0, **scales}
         # The cube root of noise over contrast: best for a smooth loss that varies by as much.
         guessed = float(min(LONGEST_STEP / 4, max(FIRST_STEP, self._relative_noise ** (1 / 3))))
-        self.knowledge = Knowledge({}, guessed, 0.0)
+        self.knowledge = Knowledge({}, guessed, typical)
 
     def carried_on(self, *, growth: float, scales: Mapping[str, float]) -> Steps:
         """Steps elsewhere, where the loss is ``growth`` times as large and scales are others."""
@@ -122,7 +116,7 @@ class Steps:
         # Rounding grows in proportion to the loss.
         steps.noise = self.noise * max(1.0, growth)
         steps.noise_along_line = self.noise_along_line * max(1.0, growth)
-        steps._scales = scales
+        steps.scales = {JOINT: 1.0, **scales}
         steps.knowledge = replace(self.knowledge, typical=0.0)
         return steps
 
@@ -136,10 +130,6 @@ class Steps:
         self._learned = dict(known.learned)
         self._relative_step, self._typical = known.relative_step, known.typical
 
-    def expect(self, typical: float) -> None:
-        """Take up a first guess of what an ordinary block does: its slope times its scale."""
-        self._typical = typical
-
     def knows(self, name: str) -> bool:
         """Whether the block has been probed."""
         return name in self._learned
@@ -148,26 +138,21 @@ class Steps:
         """Whether the loss has been seen to move with the block."""
         return self.knows(name) and self._learned[name].slope > 0.0
 
-    def first(self, name: str, scale: float) -> float:
-        """Where a sharp probe of a block begins to look for its step.
+    def step(self, name: str, *, sharp: bool) -> float:
+        """Where a sharp probe of a block begins to look for its step, or the step of a pair.
 
         Along several blocks at once the shortest of their steps is the one that suits all.
         """
-        known = self._learned.get(name)
         if name == JOINT and self._learned:
-            return scale * min(k.step / self._scales[name] for name, k in self._learned.items())
-        return known.step if known else self._relative_step * scale
-
-    def step(self, name: str, *, sharp: bool) -> float:
-        """Step along a direction that is not the block's own: a sharp probe's, or a pair's."""
+            return min(known.step / self.scales[n] for n, known in self._learned.items())
         known = self._learned.get(name)
         if known is None:
-            return self._relative_step * self._scales[name]
+            return self._relative_step * self.scales[name]
         return known.step if sharp else self.pair_step(name)
 
     def pair_step(self, name: str) -> float:
         """Where ``2·noise/h`` and ``h·|phi''|/2`` balance, for the curvature seen in this block."""
-        known, scale = self._learned[name], self._scales[name]
+        known, scale = self._learned[name], self.scales[name]
         balanced = math.sqrt(4 * self.noise / known.curvature) if known.curvature > 0 else math.inf
         return float(min(max(balanced, SHORTEST_STEP * scale), known.step))
 
@@ -178,13 +163,13 @@ class Steps:
             2 * self.noise / self.pair_step(name) <= self._at_best(FAIR) * known.slope
         )
 
-    def good(self, name: str, scale: float, goal: Goal) -> Callable[[Estimate], bool]:
+    def good(self, name: str, goal: Goal) -> Callable[[Estimate], bool]:
         """Whether an estimate of a slope needs no further round.
 
         Its error is held against the slope, or against the largest seen in the block where that is
         larger.
         """
-        relative = self._at_best(goal)
+        relative, scale = self._at_best(goal), self.scales[name]
         seen = self._learned[name].slope if name in self._learned else 0.0
 
         def good(slope: Estimate) -> bool:
@@ -201,7 +186,7 @@ class Steps:
         """Take up the slope of a block."""
         if not math.isfinite(slope.value):
             return
-        known, scale, size = self._learned.get(name), self._scales[name], abs(slope.value)
+        known, scale, size = self._learned.get(name), self.scales[name], abs(slope.value)
         self._typical = max(self._typical, scale * size)
         if known is not None:
             self._learned[name] = replace(known, slope=max(known.slope, size))
@@ -211,8 +196,9 @@ class Steps:
         else:
             self._learned[name] = _Learned(slope.step, slope.curvature, size)
 
-    def pass_on(self, slope: Estimate, scale: float) -> None:
+    def pass_on(self, name: str, slope: Estimate) -> None:
         """Let the next block begin with the step that a sharp probe came to."""
+        scale = self.scales[name]
         found = slope.step / scale
         if self._driven(slope, scale):
             found = math.sqrt(found * self._relative_step)  # kinks may be denser along that block

@@ -81,23 +81,23 @@ def cause(kind: type) -> Rule:
 
 ALWAYS = says(True)
 ROUNDING, TINY = (
-    "probe.analytic_rounding.with_analytic_error",
+    "probe.again.with_analytic_error",
     "check.generic_point.at_ordinary_loss",
 )
 SECOND, UNITS = "check.further_settings.measure_untested_again", "check.generic_point._in_own_units"
 BATCH, TRACE = "check.whole_batch.WholeBatch.untested", "diagnosis.branches.trace.trace_branches"
 
 RULES = (
-    Rule("stairs between distant points", "difference.stairs.jump", says(0.0)),
-    Rule("a line that stands still at first", "difference.stairs.stair", says(0.0)),
-    Rule("noise along a mismatch", "probe.noise_level.hidden_noise", says(None)),
-    Rule("noise of a block excuses others", "probe.noise_level.outstands", says(True), ALWAYS),
+    Rule("stairs between distant points", "difference.noise_table._jump", says(0.0)),
+    Rule("a line that stands still at first", "difference.noise_table._stair", says(0.0)),
+    Rule("noise along a mismatch", "probe.again.hidden_noise", says(0.0)),
+    Rule("noise of a block excuses others", "probe.again.outstands", says(True), ALWAYS),
     Rule("probes measured again", "probe.again.measure_again", same(2), ALWAYS),
     wish("more directions near a bound", Further.DIRECTIONS),
     wish("long steps", Further.AFAR),
     wish("small mismatches where they sit", Further.PART),
-    Rule("rules of small mismatches", "probe.small_mismatch.find_rules", says({})),
-    Rule("rounding of the analytic side", ROUNDING, same(3), ALWAYS),
+    Rule("rules of small mismatches", "probe.small_mismatch._rules", says({})),
+    Rule("rounding of the analytic side", ROUNDING, same(2), ALWAYS),
     Rule("smaller weights where a loss is tiny", TINY, same(2), new(2)),
     Rule("a second generic point", SECOND, says(None)),
     Rule("locations in their own units", UNITS, same(3), new(3)),

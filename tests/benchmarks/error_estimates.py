@@ -18,7 +18,7 @@ import numpy as np
 
 import gradhook
 from gradhook.difference.formulas import Sharp
-from gradhook.difference.long_steps import LongSteps
+from gradhook.difference.long_steps import long_steps
 from gradhook.difference.noise_table import measure_noise
 from gradhook.difference.search import SearchOptions, search
 
@@ -64,13 +64,13 @@ def measured(count, seed, **options):
     return np.array(pairs)
 
 
-def long_steps(count):
+def in_noise(count):
     """Print how long steps do on lines of networks; whether their errors cover too rarely."""
     lines, failed = from_tests("test_long_steps"), False
     for activation in lines.ACTIVATIONS:
         for noise in (None, 1e-5, 1e-7, 1e-9):
             cases = lines.cases(activation, noise, count)
-            found = [LongSteps()(case.line, noise=case.noise) for case in cases]
+            found = [long_steps(c.line, c.line(0.0), noise=c.noise) for c in cases]
             told = [(c, e) for c, e in zip(cases, found, strict=True) if e.error < math.inf]
             share = np.array([abs(e.value - c.slope) / e.error for c, e in told])
             gain = [lines.two_point_error(c) / e.error for c, e in told]
@@ -150,7 +150,7 @@ def main():
             f"median claimed {np.median(pairs[:, 0]):.1e}"
         )
         everything.append(pairs)
-    failed |= long_steps(count // 10)
+    failed |= in_noise(count // 10)
     together = np.concatenate(everything)
     print(scatter(together))
     if arguments.svg:

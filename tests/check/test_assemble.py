@@ -99,7 +99,7 @@ def test_layers_come_in_the_order_given_and_other_blocks_after_them():
 def test_wrong_parts_have_the_errors_of_their_elements_or_of_all_together(wrong, parts):
     numerical = {**A, "W": A["W"] + wrong}
     evidence = measured(numerical).evidence["W"]
-    location = locate_by_element(evidence, A["W"], resolved=3.0, rounding=0.0)
+    location = locate_by_element(evidence, A["W"], tolerance=Tolerance())
     explained = Explanation(locations={"W": location}, where={"W": "a part"})
     W = report_of(numerical, explanation=explained).blocks["W"]
     assert W.where == "a part"

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
+from gradhook.difference import long_steps
 from gradhook.difference.formulas import Sharp
-from gradhook.difference.long_steps import LongSteps
 from gradhook.difference.noise_table import measure_noise
 from gradhook.difference.search import SearchOptions, search
-from gradhook.errors import OptionError
 
 ACTIVATIONS = {
     "tanh": (np.tanh, lambda z: 1 / np.cosh(z) ** 2),
@@ -60,13 +59,17 @@ def network_line(activation, seed, *, noise=None):
     return Case(lambda t: exact(t) + level * rng.standard_normal(), slope, level)
 
 
+def estimate(case, **keywords):
+    return long_steps.long_steps(case.line, case.line(0.0), noise=case.noise, **keywords)
+
+
 def cases(activation, noise, count):
     return [network_line(activation, seed, noise=noise) for seed in range(count)]
 
 
 def shares(several):
     """True over claimed error, 0 where nothing is claimed."""
-    estimates = [LongSteps()(case.line, noise=case.noise) for case in several]
+    estimates = [estimate(case) for case in several]
     return np.array(
         [
             abs(found.value - case.slope) / found.error if math.isfinite(found.error) else 0.0
@@ -95,10 +98,7 @@ def test_the_error_covers_the_true_one_on_smooth_lines(activation):
 @pytest.mark.parametrize("activation", ["tanh", "softplus", "sin"])
 @pytest.mark.parametrize(("noise", "factor"), [(None, 3.0), (1e-5, 2.0), (1e-7, 3.0), (1e-9, 5.0)])
 def test_the_error_is_several_times_smaller_than_that_of_short_steps(activation, noise, factor):
-    gains = [
-        two_point_error(case) / LongSteps()(case.line, noise=case.noise).error
-        for case in cases(activation, noise, 40)
-    ]
+    gains = [two_point_error(case) / estimate(case).error for case in cases(activation, noise, 40)]
     # Less where noise is coarse: there the short search has long steps already.
     assert np.median(gains) >= factor
 
@@ -135,27 +135,27 @@ def test_one_kink_near_0_is_covered(place, jump):
         def line(t, rng=rng):
             return math.sin(1 + t) + jump * max(0.0, t - place) + noise * rng.standard_normal()
 
-        estimate = LongSteps()(line, noise=noise)
+        told = estimate(Case(line, math.nan, noise))
         # At the kink itself both one-sided slopes count.
         beyond = [math.cos(1), math.cos(1) + jump][: 2 if place == 0.0 else 1]
         if place < 0:
             beyond = [math.cos(1) + jump]
-        true = max(abs(estimate.value - slope) for slope in beyond)
-        found.append(true / estimate.error if math.isfinite(estimate.error) else 0.0)
+        true = max(abs(told.value - slope) for slope in beyond)
+        found.append(true / told.error if math.isfinite(told.error) else 0.0)
     assert np.median(found) <= 1
     assert max(found) <= 2
 
 
 def test_a_line_that_ends_within_the_reach_is_read_within_its_domain():
     case = network_line("tanh", 3, noise=1e-7)
-    found = LongSteps()(lambda t: case.line(t) if t < 0.2 else math.nan, noise=case.noise)
+    found = estimate(replace(case, line=lambda t: case.line(t) if t < 0.2 else math.nan))
     assert found.step < 0.2
     assert abs(found.value - case.slope) <= found.error < math.inf
 
 
-@pytest.mark.parametrize("line", [lambda t: math.nan, lambda t: 1.0 if t == 0 else math.inf])
-def test_a_line_that_is_nowhere_finite_has_an_infinite_error(line):
-    found = LongSteps()(line, noise=1e-9)
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_line_that_is_nowhere_finite_has_an_infinite_error(value):
+    found = long_steps.long_steps(lambda t: value, 1.0, noise=1e-9)
     assert math.isnan(found.value)
     assert found.error == math.inf
     assert found.evaluations <= 60
@@ -163,7 +163,7 @@ def test_a_line_that_is_nowhere_finite_has_an_infinite_error(line):
 
 def test_noise_beyond_what_was_said_gives_no_estimate():
     rng = np.random.default_rng(0)
-    found = LongSteps()(lambda t: t + 1e-3 * rng.standard_normal(), noise=1e-5)
+    found = estimate(Case(lambda t: t + 1e-3 * rng.standard_normal(), 1.0, 1e-5))
     assert found.error == math.inf
 
 
@@ -178,69 +178,44 @@ def counted(line):
 
 
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
-@pytest.mark.parametrize("most", [23, 40, 60])
-def test_every_point_is_read_once_and_evaluations_stay_within_the_limit(activation, most):
+@pytest.mark.parametrize("pairs", [11, 20, 30])
+def test_every_point_is_read_once_and_pairs_stay_within_the_limit(activation, pairs, monkeypatch):
+    monkeypatch.setattr(long_steps, "MOST_PAIRS", pairs)
     for seed in range(10):
         case = network_line(activation, seed, noise=1e-7)
         line, calls = counted(case.line)
-        found = LongSteps(evaluations=most)(line, noise=case.noise)
-        assert found.evaluations == len(calls) == len(set(calls)) <= most
+        found = long_steps.long_steps(line, case.line(0.0), noise=case.noise)
+        assert found.evaluations == len(calls) == len(set(calls)) <= 2 * pairs
         assert max(calls) == 0.5
-
-
-def test_a_value_known_at_zero_saves_one_evaluation():
-    case = network_line("tanh", 1)
-    line, calls = counted(case.line)
-    found = LongSteps()(line, noise=case.noise, at_zero=case.line(0.0))
-    assert 0.0 not in calls
-    assert found.evaluations == len(calls)
-    assert found.value == LongSteps()(case.line, noise=case.noise).value
+        assert 0.0 not in calls
 
 
 def test_an_error_as_small_as_wanted_ends_the_search():
     case = network_line("tanh", 1)
-    best = LongSteps()(case.line, noise=case.noise)
-    early = LongSteps()(case.line, noise=case.noise, goal=10 * best.error)
+    best = estimate(case)
+    early = estimate(case, goal=10 * best.error)
     assert early.evaluations < best.evaluations
     assert best.error <= early.error <= 10 * best.error
 
 
-def test_units_of_the_line_scale_the_slope_and_nothing_else():
+def test_units_of_the_loss_scale_the_slope_and_nothing_else():
     case = network_line("tanh", 2)
-    plain = LongSteps()(case.line, noise=case.noise)
+    plain = estimate(case)
     # A power of two commutes with every rounding.
-    scaled = LongSteps()(lambda t: 2.0**40 * case.line(t), noise=2.0**40 * case.noise)
+    scaled = estimate(Case(lambda t: 2.0**40 * case.line(t), case.slope, 2.0**40 * case.noise))
     assert (scaled.value, scaled.error) == (2.0**40 * plain.value, 2.0**40 * plain.error)
-    longer = LongSteps(reach=2.0)(lambda t: case.line(t / 4), noise=case.noise)
-    assert (longer.value, longer.step) == (plain.value / 4, 4 * plain.step)
 
 
 def test_a_straight_line_without_noise_is_exact():
-    found = LongSteps()(lambda t: 3 * t, noise=0.0)
+    found = estimate(Case(lambda t: 3 * t, 3.0, 0.0))
     assert found.value == pytest.approx(3, rel=1e-14)
     assert found.error <= 1e-12
-
-
-@pytest.mark.parametrize("reach", [0.0, -1.0, math.nan])
-def test_a_reach_that_is_not_positive_is_refused(reach):
-    with pytest.raises(OptionError, match="step must be a positive finite number"):
-        LongSteps(reach=reach)
-
-
-def test_too_few_evaluations_are_refused_with_the_least():
-    with pytest.raises(OptionError, match="evaluations must be at least 23, got 20"):
-        LongSteps(evaluations=20)
-
-
-def test_a_noise_level_that_is_none_is_refused():
-    with pytest.raises(OptionError, match=r"noise must be a finite number .*noise_level"):
-        LongSteps()(math.sin, noise=math.nan)
 
 
 def test_a_line_that_stands_on_one_stair_near_zero_has_no_slope_of_zero():
     def rounded(t):
         return math.floor(10 * t + 0.5) / 10
 
-    assert LongSteps()(rounded, noise=1e-6).error == math.inf
-    still = LongSteps()(lambda t: 3.0, noise=1e-6)
+    assert estimate(Case(rounded, 0.0, 1e-6)).error == math.inf
+    still = estimate(Case(lambda t: 3.0, 0.0, 1e-6))
     assert (still.value, still.error < 1e-4) == (0.0, True)

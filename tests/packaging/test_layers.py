@@ -175,7 +175,7 @@ def fault_of(module: str, source: str) -> str | None:
         ("gradhook.errors", "from gradhook._types import Tolerance"),
         ("gradhook._types", "import gradhook.report"),
         ("gradhook._types", "from . import report"),
-        ("gradhook.difference.central", "from ..objective.parameters import Tree"),
+        ("gradhook.difference.finite", "from ..objective.parameters import Tree"),
         ("gradhook.difference.noise_table", "from gradhook.report import Report"),
         ("gradhook.report", "from gradhook.verdict import judge"),
         ("gradhook.verdict.judge", "from gradhook.report.text import text"),
@@ -198,7 +198,7 @@ def test_an_import_against_the_direction_is_found(module, source):
     ("module", "source"),
     [
         ("gradhook._types", "from gradhook.errors import OptionError"),
-        ("gradhook.difference.ridders", "from gradhook.difference.central import Central"),
+        ("gradhook.difference.ridders", "from gradhook.difference.finite import Central"),
         ("gradhook.report", "from gradhook.report.text import text"),
         ("gradhook.verdict.judge", "from gradhook.verdict.evidence import Probe"),
         ("gradhook.verdict.judge", "from gradhook.report import Report"),

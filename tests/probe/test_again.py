@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gradhook import check_gradients
-from gradhook.probe import adaptive
+from gradhook.probe import measure
 from tests import catalogue
 
 
@@ -66,7 +66,7 @@ def test_two_kinks_inside_one_step_are_found_by_a_shorter_one(name):
 
 
 def test_without_a_second_look_they_would_convict_right_code(monkeypatch):
-    monkeypatch.setattr(adaptive, "measure_again", lambda prober, evidence, which: evidence)
+    monkeypatch.setattr(measure, "measure_again", lambda prober, evidence, which: evidence)
     assert "FAIL" in {checked(name) for name in HIDDEN}
 
 

@@ -53,7 +53,7 @@ def test_a_block_that_the_loss_does_not_read_is_unmoved(prober):
 
 
 def test_elements_measured_already_are_the_evidence(prober):
-    probes = [prober.element("w", index) for index in range(20)]
+    probes = [prober.probe("w", Coordinate(index), sharp=True) for index in range(20)]
     evidence = gather(prober, "w", probes=2, elements=probes)
     assert evidence.exact
     assert evidence.elements == pytest.approx(3 * PARAMETERS["w"] ** 2, rel=1e-7)

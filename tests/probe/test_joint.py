@@ -56,6 +56,7 @@ def test_shares_are_of_each_block_at_its_own_scale(monkeypatch):
 
     monkeypatch.setattr(joint, "probe_jointly", spy)
     check_gradients(powers, PARAMETERS, effort="quick", progress=False)
-    (found,) = seen
-    assert found.probe.analytic == pytest.approx(sum(found.shares.values()))
-    assert abs(found.probe.residual) <= 3 * found.probe.slope.error
+    ((evidence, shares),) = seen
+    (probe,) = evidence.probes
+    assert probe.analytic == pytest.approx(sum(shares.values()))
+    assert abs(probe.residual) <= 3 * probe.slope.error

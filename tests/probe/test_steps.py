@@ -26,7 +26,7 @@ def test_a_pair_balances_the_noise_against_the_curvature_seen():
     assert h == pytest.approx(math.sqrt(4 * 1e-14 / 4.0))
     assert 2 * steps.noise / h == pytest.approx(h * 4.0 / 2)
     assert steps.step("W", sharp=False) == h
-    assert steps.step("W", sharp=True) == steps.first("W", 2.0) == 1e-3
+    assert steps.step("W", sharp=True) == 1e-3
     flat = steps_of()
     flat.learn("W", slope(curvature=0.0))
     assert flat.pair_step("W") == 1e-3  # never longer than the step that was sharp
@@ -34,18 +34,18 @@ def test_a_pair_balances_the_noise_against_the_curvature_seen():
 
 def test_a_block_begins_where_the_last_one_ended_in_units_of_its_scale():
     steps = steps_of()
-    steps.pass_on(slope(step=4e-4), SCALES["W"])
-    assert steps.first("b", SCALES["b"]) == pytest.approx(1e-4)
-    before = steps.first("b", 1.0)
-    steps.pass_on(slope(step=2e-10, kink=True), SCALES["W"])  # driven down: half way in powers
-    assert steps.first("b", 1.0) == pytest.approx(math.sqrt(1e-10 * before))
+    steps.pass_on("W", slope(step=4e-4))
+    assert steps.step("b", sharp=True) == pytest.approx(1e-4)
+    before = steps.step(JOINT, sharp=True)
+    steps.pass_on("W", slope(step=2e-10, kink=True))  # driven down: half way in powers
+    assert steps.step(JOINT, sharp=True) == pytest.approx(math.sqrt(1e-10 * before))
 
 
 def test_along_several_blocks_the_shortest_step_suits_all():
     steps = steps_of()
     steps.learn("W", slope(step=2e-3))
     steps.learn("b", slope(step=2e-4))
-    assert steps.first(JOINT, 1.0) == pytest.approx(4e-4)
+    assert steps.step(JOINT, sharp=True) == pytest.approx(4e-4)
 
 
 def test_the_noise_grows_with_the_loss_and_what_was_learned_stays():
@@ -60,11 +60,11 @@ def test_the_noise_grows_with_the_loss_and_what_was_learned_stays():
 
 def test_an_estimate_is_good_by_its_own_slope_or_the_largest_seen():
     steps = steps_of()
-    assert steps.good("W", 2.0, SHARP)(slope(1.0, error=9e-8))
-    assert not steps.good("W", 2.0, SHARP)(slope(1.0, error=2e-7))
+    assert steps.good("W", SHARP)(slope(1.0, error=9e-8))
+    assert not steps.good("W", SHARP)(slope(1.0, error=2e-7))
     steps.learn("W", slope(10.0))
-    assert steps.good("W", 2.0, SHARP)(slope(1.0, error=9e-7))
-    assert steps_of(noise=1e-6).good("W", 2.0, SHARP)(slope(1.0, error=2e-4))  # noise allows less
+    assert steps.good("W", SHARP)(slope(1.0, error=9e-7))
+    assert steps_of(noise=1e-6).good("W", SHARP)(slope(1.0, error=2e-4))  # noise allows less
 
 
 def test_what_several_have_learned_is_joined_by_the_largest_slopes():

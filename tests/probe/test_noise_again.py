@@ -9,33 +9,37 @@ import pytest
 from gradhook.difference.base import Estimate
 from gradhook.evaluation.workspace import Workspace
 from gradhook.objective.parameters import Tree
-from gradhook.probe.noise_level import hidden_noise, joint_noise, outstands
+from gradhook.probe.again import hidden_noise, outstands
+from gradhook.probe.prober import Prober
+from gradhook.probe.setting import EnteredSetting, Setting
 from gradhook.verdict.evidence import Probe
 
 
 def noise_of(loss):
     workspace = Workspace(Tree.of({"W": np.ones((4, 3)), "empty": np.ones(0)}), in_place=False)
     values = lambda: float(loss(workspace.arrays["W"]))  # noqa: E731  # one line
-    evaluator = SimpleNamespace(workspace=workspace, loss=values)
-    found = joint_noise(evaluator, {"W": 1.0, "empty": 0.3}, loss=values(), seed=0)
+    evaluator = SimpleNamespace(workspace=workspace, loss=values, complex_loss=None)
+    gradients = {name: np.zeros(array.shape) for name, array in workspace.arrays.items()}
+    entered = EnteredSetting(evaluator, Setting("here", {}, ()), 0, values(), gradients)
+    steps = Prober(entered).steps
     np.testing.assert_array_equal(workspace.arrays["W"], np.ones((4, 3)))  # and back again
-    return found
+    return steps
 
 
 def test_a_smooth_loss_has_the_noise_of_its_arithmetic():
     fine = noise_of(lambda W: np.sum(np.exp(W)))
     assert not fine.coarse
-    assert fine.level < 1e-13
+    assert fine.noise < 1e-13
     coarse = noise_of(lambda W: np.float32(np.sum(np.exp(W))))
     assert coarse.coarse
-    assert 1e-7 < coarse.level < 1e-4  # a float32 of 33 is right to 2e-6
+    assert 1e-7 < coarse.noise < 1e-4  # a float32 of 33 is right to 2e-6
 
 
 def test_where_the_domain_ends_close_by_a_shorter_way_stays_inside():
     near = noise_of(lambda W: math.nan if np.ptp(W) > 1e-3 else np.float32(np.sum(W**2)))
-    assert near.level > 1e-8
+    assert near.noise > 1e-8
     lone = noise_of(lambda W: 12.0 if np.ptp(W) == 0 else math.nan)
-    assert lone.level == np.finfo(float).eps * 12
+    assert lone.noise == np.finfo(float).eps * 12
 
 
 def stairs(t):
@@ -48,11 +52,12 @@ def probe(numerical):
 
 
 def test_stairs_that_a_short_step_does_not_see_have_made_the_mismatch():
-    found = hidden_noise(stairs, probe(0.0), at_zero=0.0, scale=1.0, noise=1e-16)
-    assert 1e-5 < found.level < 1e-3
+    prober = SimpleNamespace(loss=0.0, noise=1e-16)
+    found = hidden_noise(prober, stairs, probe(0.0), scale=1.0)
+    assert 1e-5 < found < 1e-3
     seen = []
     line = lambda t: seen.append(t) or 3 * t  # noqa: E731  # one line
-    assert hidden_noise(line, probe(3.0), at_zero=0.0, scale=1.0, noise=1e-16) is None
+    assert hidden_noise(prober, line, probe(3.0), scale=1.0) == 0.0
     assert len(seen) == 4  # two for each long step
 
 

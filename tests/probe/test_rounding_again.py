@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gradhook import check_gradients
-from gradhook.probe import analytic_rounding
+from gradhook.probe import again
 
 
 def normalised(scale, *, center=True):
@@ -50,5 +50,5 @@ def test_a_bias_whose_means_were_forgotten_fails(scale):
 
 def test_without_the_rounding_of_the_gradient_right_code_would_fail(monkeypatch):
     nothing = dict.fromkeys(("W", "b", "v"), 0.0)
-    monkeypatch.setattr(analytic_rounding, "_changes", lambda entered, prober: nothing)
+    monkeypatch.setattr(again, "_changes", lambda prober: nothing)
     assert normalised(1e-9).verdict == "FAIL"
