@@ -16,8 +16,9 @@ from typing import Any, Literal, TypeAlias, get_args
 from gradhook._types import Verdict, nearest_name
 from gradhook.errors import GradientMismatchError, OptionError, warn
 from gradhook.report import Report, overview
+from gradhook.report.story import same_story
 from gradhook.report.text import repeated, summary
-from gradhook.report.wording import same_story, title
+from gradhook.report.wording import title
 from gradhook.sinks import Sink, Terminal
 
 __all__ = ["Delivery", "OnFail"]

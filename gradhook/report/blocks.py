@@ -108,12 +108,11 @@ class Branch(Record):
         return os.path.basename(self.path)
 
 
-def branch_sentences(branches: tuple[Branch, ...], opening: str = "") -> list[str]:
+def branch_sentences(branches: tuple[Branch, ...]) -> list[str]:
     """What is said of the branches of a block, those that ran first in full.
 
     Args:
         branches: The branches, in call order.
-        opening: What each sentence opens with.
 
     Example:
         >>> from gradhook.report.blocks import Branch, branch_sentences
@@ -126,11 +125,11 @@ def branch_sentences(branches: tuple[Branch, ...], opening: str = "") -> list[st
         flip = "flips" if branch.flips == 1 else "flip"
         source = f"  `{shorten(branch.source, LONGEST_SOURCE)}`" if branch.source else ""
         said.append(
-            f"{opening}{branch.flips} of {count(branch.size, 'element')} of "
+            f"{branch.flips} of {count(branch.size, 'element')} of "
             f"np.{branch.operation} {flip} at {branch.file}:{branch.line}{source}"
         )
     more = len(branches) - TOLD_BRANCHES
-    return [*said, f"{opening}and {count(more, 'operation')} more"] if more > 0 else said
+    return [*said, f"and {count(more, 'operation')} more"] if more > 0 else said
 
 
 @dataclass(frozen=True, slots=True, eq=False)

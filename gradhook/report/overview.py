@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from gradhook._types import Verdict
 from gradhook.report.format import block_name, count
-from gradhook.report.wording import same_story, shown_verdict
+from gradhook.report.rows import few
+from gradhook.report.story import same_story
+from gradhook.report.wording import shown_verdict
 
 if TYPE_CHECKING:
     from gradhook.report import Report
@@ -43,14 +45,14 @@ def outcome(reports: Sequence[Report]) -> str:
         alike = [report for report in wrong if report.verdict is verdict]
         if alike:
             steps = [str(report.step) for report in alike if report.step is not None]
-            at = f" at step{'s' * (len(steps) > 1)} {_few(steps)}" if steps else ""
+            at = f" at step{'s' * (len(steps) > 1)} {few(steps, NAMED_STEPS)}" if steps else ""
             names = dict.fromkeys(
                 block_name(block.name, 24)
                 for report in alike
                 for block in report.blocks.values()
                 if block.verdict is verdict
             )
-            said.append(f"{verdict}{at}" + f" ({_few(list(names))})" * bool(names))
+            said.append(f"{verdict}{at}" + f" ({few(list(names), NAMED_STEPS)})" * bool(names))
     passed = len(reports) - len(wrong)
     which = "none passed" if not passed else f"{len(wrong)} did not pass"
     return f"{made}, {which if len(reports) > 1 else 'did not pass'}: {'; '.join(said)}"
@@ -84,7 +86,3 @@ def with_first(reports: Sequence[Report]) -> list[tuple[Report, Report | None]]:
         if not report.passed and not same:
             told = report
     return pairs
-
-
-def _few(names: list[str]) -> str:
-    return ", ".join(names[:NAMED_STEPS]) + ", …" * (len(names) > NAMED_STEPS)

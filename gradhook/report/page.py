@@ -1,7 +1,12 @@
-"""A page for the checks of one or more runs: the overall verdict, a plot, then what is wrong.
+"""The checks of one or more runs as a page: the overall verdict, then what is wrong.
 
-One file without scripts, with nothing loaded from elsewhere.  Checks that did not pass come first
-and lie open; those that passed, or found what one above has found, are a line each that opens.
+As HTML it is one file without scripts, with nothing loaded from elsewhere, and draws the ratios.
+Checks that did not pass come first and lie open; those that passed, or found what one above has
+found, are a line each that opens.
+
+Markdown is for the summary page of a CI run.  What comes from the user (names, sentences that quote
+them) stands in fences of code, longer than any run of backticks inside, where Markdown formats
+nothing.
 """
 
 from __future__ import annotations
@@ -9,12 +14,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gradhook.report import overview
+from gradhook.report.format import fenced
 from gradhook.report.html import STYLE, escaped, html, pill
 from gradhook.report.plot import plot
 from gradhook.report.runs import Run
+from gradhook.report.text import details, repeated, summary, text
 from gradhook.report.wording import headline, opening, resolution, shown_verdict
 
-__all__ = ["page"]
+__all__ = ["markdown", "page"]
 
 PAGE = """\
 <!doctype html>
@@ -40,7 +47,7 @@ summary{{cursor:pointer;margin:.3em 0}}
 
 
 def page(runs: Sequence[Run]) -> str:
-    """Return all runs as one page."""
+    """Return all runs as one page of HTML."""
     reports = [report for run in runs for report in run.reports]
     verdict = overview.overall(reports)
     parts = [f"<h1>Gradient checks: {pill(verdict)} {escaped(overview.outcome(reports))}</h1>"]
@@ -68,3 +75,22 @@ def _run(run: Run, *, several: bool) -> str:
         else:
             parts.append(f"<section>{fragment}</section>")
     return "\n".join(filter(None, parts))
+
+
+def markdown(runs: Sequence[Run], *, verbose: bool = False) -> str:
+    """Return all runs as Markdown: the overall verdict, what did not pass, then the others."""
+    reports = [report for run in runs for report in run.reports]
+    parts = [f"## Gradient checks: {overview.overall(reports)}"]
+    for run in sorted(runs, key=lambda run: all(report.passed for report in run.reports)):
+        torn = "\nnot all of this run could be read" * run.torn
+        parts.append(fenced(f"{run.title}: {overview.outcome(run.reports)}{torn}", "`", "text"))
+        render = details if verbose else text
+        for report, first in overview.with_first(run.reports):
+            if not report.passed:
+                said = render(report) if first is None else repeated(report, first)
+                parts.append(fenced(said, "`", "text"))
+        if right := [summary(report) for report in run.reports if report.passed]:
+            title = f"{len(right)} passed"
+            inside = fenced("\n".join(right), "`", "text")
+            parts.append(f"<details><summary>{title}</summary>\n\n{inside}\n\n</details>")
+    return "\n\n".join(parts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from gradhook._types import Verdict
 from gradhook.report.blocks import branch_sentences
@@ -22,7 +22,6 @@ from gradhook.report.format import (
 __all__ = [
     "HEADLINE_BLOCKS",
     "SHORT_NAME",
-    "Row",
     "cause_details",
     "details",
     "element_name",
@@ -54,21 +53,14 @@ SHORT_NAME = 24
 """Columns that a name may take among others in a sentence."""
 
 
-class Row(NamedTuple):
-    """A block that gets a line of the table, and the lines below it."""
-
-    block: BlockReport
-    details: list[str]
-
-
-def rows(report: Report) -> list[Row]:
-    """Return the blocks to show, worst first; beyond ``IN_FULL`` of one verdict without details."""
+def rows(report: Report) -> list[tuple[BlockReport, list[str]]]:
+    """Return the blocks to show with their details, none beyond ``IN_FULL`` of one verdict."""
     seen: Counter[Verdict] = Counter()
     shown = []
     hidden = folded(report)
     for block in worst_first(report)[: len(report.blocks) - len(hidden)]:
         seen[block.verdict] += 1
-        shown.append(Row(block, details(block) if seen[block.verdict] <= IN_FULL else []))
+        shown.append((block, details(block) if seen[block.verdict] <= IN_FULL else []))
     return shown
 
 
@@ -87,7 +79,7 @@ def fold_sentence(blocks: list[BlockReport]) -> str:
 
 def has_textbook(report: Report) -> bool:
     """Whether any block shown has a plain textbook ratio."""
-    return any(not math.isnan(row.block.textbook_ratio) for row in rows(report))
+    return any(not math.isnan(block.textbook_ratio) for block, _ in rows(report))
 
 
 def worst_first(report: Report) -> list[BlockReport]:
@@ -128,7 +120,8 @@ def details(block: BlockReport) -> list[str]:
 def remarks(block: BlockReport) -> list[str]:
     """Return why a block has its verdict, nothing where there is no more than the verdict."""
     if block.verdict is not Verdict.PASS:
-        said = [block.sentence, *branch_sentences(block.branches, "branches: ")]
+        bends = (f"branches: {said}" for said in branch_sentences(block.branches))
+        said = [block.sentence, *bends]
         return [printable(line) for line in said if line]
     # What a setting could not judge stands in the coverage.
     judged = [finding.note for finding in block.findings if finding.verdict is Verdict.PASS]

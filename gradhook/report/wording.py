@@ -1,14 +1,14 @@
-"""What a rendered report says, in pieces that text, HTML and Markdown print.
+"""What a rendered report says first and last, in pieces that text, HTML and Markdown print.
 
-Here it is decided which blocks come first, which are folded away, and what is said of a block or a
-cause; the renderers decide only where it stands.  All of it is made from the records, so nothing
-has to look for words in a sentence that somebody else wrote.
+The middle stands in ``gradhook.report.story`` and ``gradhook.report.rows``; the renderers decide
+only where it stands.  All of it is made from the records, so nothing has to look for words in a
+sentence that somebody else wrote.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gradhook._types import MISMATCH, Verdict
@@ -17,65 +17,24 @@ from gradhook.report.format import block_names, count, number, printable
 from gradhook.report.rows import (
     HEADLINE_BLOCKS,
     SHORT_NAME,
-    Row,
-    cause_details,
-    details,
-    facts,
-    fold_sentence,
-    folded,
-    has_textbook,
-    ratio_cell,
     ratio_meaning,
-    remarks,
     rows,
-    thresholds,
     worst_first,
 )
-from gradhook.report.story import (
-    OF_A_BLOCK,
-    cause_title,
-    doubts,
-    explained,
-    grouped,
-    next_step,
-    open_blocks,
-    remedy,
-    same_story,
-    story,
-    why,
-    why_untested,
-)
+from gradhook.report.story import OF_A_BLOCK, doubts, grouped, open_blocks, why, why_untested
 
 __all__ = [
-    "Row",
     "again",
     "asides",
-    "cause_details",
-    "cause_title",
     "coverage",
-    "details",
-    "explained",
-    "facts",
     "fine_print",
-    "fold_sentence",
-    "folded",
-    "has_textbook",
     "headline",
-    "next_step",
     "opening",
-    "ratio_cell",
-    "remarks",
-    "remedy",
     "resolution",
-    "rows",
-    "same_story",
     "shown_verdict",
-    "story",
-    "thresholds",
     "title",
     "unjudged_sentences",
     "where_cell",
-    "worst_first",
 ]
 
 if TYPE_CHECKING:
@@ -117,7 +76,8 @@ def headline(report: Report, *, right: bool = True) -> str:
         alike = [block for block in worst_first(report) if block.verdict is verdict]
         if alike and verdict is not Verdict.PASS:
             reason = why_untested(report, alike)
-            names = [shown[name] for name in _in_order(report, alike[:HEADLINE_BLOCKS])]
+            told = {block.name for block in alike[:HEADLINE_BLOCKS]}
+            names = [shown[name] for name in report.blocks if name in told]
             which = ", ".join(names + ["…"] * (len(alike) > HEADLINE_BLOCKS))
             which = f"all {len(blocks)} blocks" if len(alike) == len(blocks) > 1 else which
             said.append(f"{which} {OF_A_BLOCK[verdict]}" + f" ({reason})" * bool(reason))
@@ -223,9 +183,9 @@ def coverage(report: Report, *, beside_all: bool = False) -> list[str]:
             block was untested.
     """
     beside: set[str] = set()
-    for row in rows(report):
-        if beside_all or (row.details and row.block.verdict is Verdict.UNTESTED):
-            beside.update(unjudged_sentences(row.block))
+    for block, details in rows(report):
+        if beside_all or (details and block.verdict is Verdict.UNTESTED):
+            beside.update(unjudged_sentences(block))
     unseen = (sentence for sentence in report.coverage if sentence.strip())
     return [printable(sentence) for sentence in unseen if sentence not in beside]
 
@@ -264,8 +224,3 @@ def where_cell(report: Report, block: BlockReport) -> str:
     """Return the wrong part of a block, where the story does not tell it."""
     told = block in open_blocks(report) and not report.boundary
     return "" if told or block.verdict not in MISMATCH else printable(block.where or "")
-
-
-def _in_order(report: Report, blocks: Iterable[BlockReport]) -> list[str]:
-    names = {block.name for block in blocks}
-    return [name for name in report.blocks if name in names]
