@@ -224,7 +224,10 @@ class GradCheckCallback:
         try:
             number = self._clock.at(step)
         except OptionError as error:
-            number = self._counted_on(error)
+            if not self._made:
+                raise
+            self._delivery.warn_once(f"{error}; counted on by one")
+            number = self._clock.at(None)
         if self._clock.restart:
             self.notes.append((number, self._clock.restart))
             self._clock.restart = ""
@@ -278,13 +281,6 @@ class GradCheckCallback:
         if parameters is not None:
             self._parameters = parameters
             self._brought = True
-
-    def _counted_on(self, error: OptionError) -> int:
-        """The next step, where what was given for one is none, and training was checked before."""
-        if not self._made:
-            raise error
-        self._delivery.warn_once(f"{error}; counted on by one")
-        return self._clock.at(None)
 
     def _checked(self, number: int, batch: Any) -> Report | None:
         """Make a check on the hook's batch, else the constructor's, else the last seen."""

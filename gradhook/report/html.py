@@ -84,9 +84,14 @@ def html(report: Report, *, styled: bool = True) -> str:
         >>> "&lt;b&gt;" in html(Report(Verdict.PASS, True, {"<b>": b}))
         True
     """
-    parts = [
-        _header(report),
-        *(_paragraph(paragraph) for paragraph in story.story(report)),
+    verdict = pill(say.shown_verdict(report))
+    earned = escaped(f"{say.resolution(report)} {say.headline(report)}")
+    parts = [_tag("p", f"{escaped(say.opening(report))}: {verdict}{earned}", "head")]
+    for first, *rest in story.story(report):
+        parts.append(
+            _tag("div", _tag("p", escaped(first)) + (_list(rest) if rest else ""), "cause")
+        )
+    parts += [
         _table(report),
         *(_tag("p", escaped(said)) for said in say.asides(report)),
         *(_tag("p", escaped(said), "small") for said in say.fine_print(report)),
@@ -106,17 +111,6 @@ def pill(verdict: Verdict) -> str:
 def escaped(text: str) -> str:
     """Return text that HTML shows as it is."""
     return _html.escape(printable(text), quote=True)
-
-
-def _header(report: Report) -> str:
-    verdict = pill(say.shown_verdict(report))
-    rest = f"{say.resolution(report)} {say.headline(report)}"
-    return _tag("p", f"{escaped(say.opening(report))}: {verdict}{escaped(rest)}", "head")
-
-
-def _paragraph(lines: list[str]) -> str:
-    first, *rest = lines
-    return _tag("div", _tag("p", escaped(first)) + (_list(rest) if rest else ""), "cause")
 
 
 def _table(report: Report) -> str:

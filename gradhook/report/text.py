@@ -11,7 +11,7 @@ may carry colour codes, which take none.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gradhook._types import Verdict
@@ -65,18 +65,12 @@ def text(report: Report, width: int = 80, *, colour: bool = False) -> str:
     width = max(width, NARROWEST)
     told: list[str] = []
     for first, *rest in story.story(report):
-        told += _wrap("", first, width, "  ")
-        for line in rest:
-            told += _wrap("  ", line, width, "    ")
-    names = ["verdict", "block", "shape", "ratio"] + ["textbook"] * rows.has_textbook(report)
-    titled = not report.passed or rows.has_textbook(report)
-    titles = {name: name * titled for name in names}
+        told += [*_wrap([first], width), *_wrap(rest, width, "  ", "    ")]
     where = {name: say.where_cell(report, block) for name, block in report.blocks.items()}
     beside = {name: [said] for name, said in where.items() if said}
-    small = [*say.asides(report), *say.fine_print(report)]
-    below = [line for said in small for line in _wrap("", said, width, "  ")]
-    below += _again(report, width)
-    middle = _table(report, beside, width, colour=colour, titles=titles)
+    titled = not report.passed or rows.has_textbook(report)
+    middle = _table(report, beside, width, colour=colour, titled=titled)
+    below = _wrap([*say.asides(report), *say.fine_print(report)], width) + _again(report, width)
     parts = [_header(report, width, colour), told, middle, below]
     # A check that passed is read as one piece.
     between = "\n" if report.passed else "\n\n"
@@ -92,23 +86,17 @@ def details(report: Report, width: int = 80, *, colour: bool = False) -> str:
         colour: Whether verdicts carry the colour codes of a terminal, which take no columns.
     """
     width = max(width, NARROWEST)
-    titles = {name: name for name in ("verdict", "block", "shape", "ratio", "textbook")}
-    if not rows.has_textbook(report):
-        del titles["textbook"]
     beside = {block.name: details for block, details in rows.rows(report)}
+    unseen = _wrap(say.coverage(report), width, "  - ", "    ")
     sections = [
         _header(report, width, colour),
-        [line for note in report.notes for line in _wrap("note: ", printable(note), width, "  ")],
+        _wrap(map(printable, report.notes), width, "note: "),
         *(_cause(cause, report, width) for cause in report.causes),
-        list(_wrap("", printable(report.boundary), width, "  ")),
-        _table(report, beside, width, colour=colour, titles=titles),
-        [
-            line
-            for sentence in (rows.thresholds(report), *rows.facts(report))
-            for line in _wrap("", sentence, width, "  ")
-        ],
-        _coverage(report, width),
-        [line for said in story.next_step(report) for line in _wrap("", said, width, "  ")],
+        _wrap([printable(report.boundary)], width),
+        _table(report, beside, width, colour=colour, titled=True),
+        _wrap([rows.thresholds(report), *rows.facts(report)], width),
+        ["not exercised here:", *unseen] if unseen else [],
+        _wrap(story.next_step(report), width),
         _again(report, width),
     ]
     return "\n\n".join("\n".join(lines) for lines in sections if lines)
@@ -140,7 +128,7 @@ def repeated(report: Report, first: Report, width: int = 80, *, colour: bool = F
 
     Args:
         report: The report.
-        first: That of the earlier check, for which ``wording.same_story`` holds.
+        first: That of the earlier check, for which ``story.same_story`` holds.
         width: Columns to use; what is longer is cut off.
         colour: Whether the verdict carries the colour codes of a terminal.
 
@@ -169,36 +157,24 @@ def _header(report: Report, width: int, colour: bool) -> list[str]:
     verdict = say.shown_verdict(report)
     before = f"{say.opening(report)}: "
     # Wrapped without the colour codes, which take no columns.
-    first, *rest = _wrap(
-        "", f"{say.title(report)}{say.resolution(report)}, {say.headline(report)}", width, "  "
-    )
+    whole = f"{say.title(report)}{say.resolution(report)}, {say.headline(report)}"
+    first, *rest = _wrap([whole], width)
     return [before + _paint(verdict, colour) + first[len(before) + len(verdict) :], *rest]
 
 
 def _cause(cause: Cause, report: Report, width: int) -> list[str]:
-    lines = list(_wrap("", story.cause_title(cause), width, "  "))
-    for detail in [*rows.cause_details(cause, report.blocks), f"next: {cause.remedy}"]:
-        lines += _wrap("  ", detail, width, "    ")
-    return lines
-
-
-def _coverage(report: Report, width: int) -> list[str]:
-    unseen = say.coverage(report)
-    lines = ["not exercised here:"] if unseen else []
-    for sentence in unseen:
-        lines += _wrap("  - ", sentence, width, "    ")
-    return lines
+    below = [*rows.cause_details(cause, report.blocks), f"next: {cause.remedy}"]
+    return _wrap([story.cause_title(cause)], width) + _wrap(below, width, "  ", "    ")
 
 
 def _again(report: Report, width: int) -> list[str]:
     """Return the call that repeats a failure."""
-    lines: list[str] = []
-    if call := say.again(report):
-        # A call that does not fit starts a line of its own, so that it can be pasted into a prompt.
-        line = f"see it again: {call}".rstrip()
-        whole = columns(line) <= width
-        lines += [line] if whole else ["see it again:", *_wrap("", call, width, "    ")]
-    return lines
+    call = say.again(report)
+    line = f"see it again: {call}".rstrip()
+    if not call or columns(line) <= width:
+        return [line] if call else []
+    # A call that does not fit starts a line of its own, so that it can be pasted into a prompt.
+    return ["see it again:", *_wrap([call], width, rest="    ")]
 
 
 def _paint(verdict: Verdict, colour: bool) -> str:
@@ -207,12 +183,7 @@ def _paint(verdict: Verdict, colour: bool) -> str:
 
 
 def _table(
-    report: Report,
-    beside: Mapping[str, Sequence[str]],
-    width: int,
-    *,
-    colour: bool,
-    titles: Mapping[str, str],
+    report: Report, beside: Mapping[str, Sequence[str]], width: int, *, colour: bool, titled: bool
 ) -> list[str]:
     """Return the lines of the table of blocks.
 
@@ -222,8 +193,7 @@ def _table(
             below.
         width: Columns to use.
         colour: Whether verdicts carry colour codes.
-        titles: The columns by name, with what stands above each; nothing stands above where all
-            are empty.
+        titled: Whether the columns' names stand above them.
     """
     blocks = [block for block, _ in rows.rows(report)]
     if not blocks:
@@ -233,9 +203,10 @@ def _table(
         "block": [block.name for block in blocks],
         "shape": [shape(block.shape) for block in blocks],
         "ratio": [rows.ratio_cell(block) for block in blocks],
-        "textbook": [number(block.textbook_ratio) for block in blocks],
     }
-    cells = {name: cells[name] for name in titles}
+    if rows.has_textbook(report):
+        cells["textbook"] = [number(block.textbook_ratio) for block in blocks]
+    titles = {name: name * titled for name in cells}
     for name in cells.keys() & CELL_WIDTHS.keys():
         cells[name] = [shorten(cell, CELL_WIDTHS[name]) for cell in cells[name]]
     last = list(cells)[-1]
@@ -251,7 +222,7 @@ def _table(
         padded = (t + " " * (n - columns(t)) for t, n in zip(texts, breadths.values(), strict=True))
         return GAP.join(padded)
 
-    lines = [row(list(titles.values())).rstrip()] if any(titles.values()) else []
+    lines = [row(list(titles.values())).rstrip()] if titled else []
     below = " " * breadths["verdict"] + GAP
     for i, block in enumerate(blocks):
         verdict, *rest = [column[i] for column in cells.values()]
@@ -260,24 +231,26 @@ def _table(
         if len(said) == 1 and columns(plain + GAP + said[0]) <= width:
             plain, said = plain + GAP + said[0], []
         lines.append(_paint(block.verdict, colour) + plain.rstrip()[len(verdict) :])
-        for sentence in said:
-            lines += _wrap(below, sentence, width, below + "  ")
+        lines += _wrap(said, width, below, below + "  ")
     hidden = rows.folded(report)
     return lines + ([rows.fold_sentence(hidden)] if hidden else [])
 
 
-def _wrap(first: str, text: str, width: int, rest: str) -> Iterator[str]:
-    """Yield lines of at most ``width`` columns, opened by ``first`` and then by ``rest``.
+def _wrap(texts: Iterable[str], width: int, first: str = "", rest: str = "  ") -> list[str]:
+    """Return lines of at most ``width`` columns; each text opens with ``first``, then ``rest``.
 
     ``textwrap`` counts characters, too few where they are wide, and squeezes the blanks of a call.
     """
-    indent = first
-    while text:
-        room = width - columns(indent)
-        end = fit(text[: room + 1], room)
-        if end < len(text):
-            blank = text.rfind(" ", 1, end + 1)
-            end = blank if blank > 0 else end
-        yield (indent + text[:end]).rstrip()
-        text = text[end:].removeprefix(" ")
-        indent = rest
+    lines = []
+    for text in texts:
+        indent = first
+        while text:
+            room = width - columns(indent)
+            end = fit(text[: room + 1], room)
+            if end < len(text):
+                blank = text.rfind(" ", 1, end + 1)
+                end = blank if blank > 0 else end
+            lines.append((indent + text[:end]).rstrip())
+            text = text[end:].removeprefix(" ")
+            indent = rest
+    return lines
