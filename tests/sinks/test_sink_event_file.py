@@ -11,7 +11,7 @@ from gradhook.errors import OptionError
 from gradhook.sinks import EventFile, TensorBoard
 from gradhook.sinks.tensorboard.event_file import Summary, new_file
 from gradhook.sinks.tensorboard.heat_map import png
-from gradhook.sinks.tensorboard.layout import Heading
+from gradhook.sinks.tensorboard.tags import Heading
 
 with warnings.catch_warnings():
     # The message classes warn on some pairs of Python and protobuf when they are loaded.

@@ -31,9 +31,9 @@ import numpy as np
 
 from gradhook._types import Array
 from gradhook.errors import OptionError
-from gradhook.sinks.files import append, as_path, claim, create_file, run_stamp
-from gradhook.sinks.tensorboard.layout import OVERALL, Heading
+from gradhook.sinks.files import append, as_path, claim, run_stamp
 from gradhook.sinks.tensorboard.scalars import FLOOR, MAIN
+from gradhook.sinks.tensorboard.tags import OVERALL, Heading
 
 __all__ = ["EventFile", "Summary", "new_file"]
 
@@ -117,7 +117,8 @@ class EventFile:
     def _add(self, summary: Summary, step: int) -> None:
         """Write all that a summary holds as one record, which a reader sees whole or not at all."""
         if self._file is None:
-            self._file = new_file(claim(self._logdir, self._run_name or run_stamp(), "", os.mkdir))
+            folder = claim(self._logdir, self._run_name or run_stamp(), folder=True)
+            self._file = new_file(folder)
         append(self._file, summary.record(int(step)))
 
 
@@ -185,7 +186,7 @@ def new_file(folder: str) -> str:
     host = re.sub(r"[^\w.-]", "_", socket.gethostname())
     # TensorBoard knows an event file by how its name begins.
     name = f"events.out.tfevents.{int(time.time())}.{host}.{os.getpid()}.gradhook"
-    path = claim(folder, name, "", create_file)
+    path = claim(folder, name)
     append(path, _record(file_version="brain.Event:2"))
     return path
 

@@ -28,11 +28,10 @@ from gradhook.report import BlockReport, Report
 from gradhook.sinks.json_lines import JsonLines
 from gradhook.sinks.tensorboard.event_file import EventFile, Summary
 from gradhook.sinks.tensorboard.heat_map import png
-from gradhook.sinks.tensorboard.layout import Heading, headings
 from gradhook.sinks.tensorboard.limits import Limits, rule
 from gradhook.sinks.tensorboard.markdown import markdown
 from gradhook.sinks.tensorboard.scalars import MAIN, RATIO, WRONG, scalars
-from gradhook.sinks.tensorboard.tags import BlockTags
+from gradhook.sinks.tensorboard.tags import BlockTags, Heading, headings
 
 __all__ = ["ScalarWriter", "TensorBoard"]
 
