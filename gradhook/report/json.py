@@ -52,12 +52,11 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [to_plain(item) for item in value]
     if isinstance(value, str):
-        return str(value)
-    if value is None or isinstance(value, (bool, np.bool_)):
-        return value if value is None else bool(value)
-    if isinstance(value, (int, np.integer)):
-        return int(value)
-    number = float(value)
+        return str(value)  # A verdict's name.
+    plain = value.item() if isinstance(value, np.generic) else value
+    if plain is None or isinstance(plain, int):
+        return plain
+    number = float(plain)
     if math.isfinite(number):
         return number
     return None if math.isnan(number) else str(number)
