@@ -14,10 +14,9 @@ from types import TracebackType
 from typing import Any, Self, Unpack
 
 from gradhook._types import Batch
-from gradhook.callback.clock import Clock
+from gradhook.callback.clock import Clock, refuse_misuse
 from gradhook.callback.debug_flag import is_enabled
 from gradhook.callback.delivery import Delivery, OnFail
-from gradhook.callback.misuse import refuse_misuse
 from gradhook.callback.observe import observe
 from gradhook.callback.rebinding import Rebinding
 from gradhook.check.call_line import CallLine, Scope

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from gradhook.callback.misuse import refuse_misuse
+from gradhook.callback.clock import refuse_misuse
 from gradhook.errors import HookCallError
 
 
