@@ -10,15 +10,11 @@ from __future__ import annotations
 
 import html as _html
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from gradhook._types import Verdict
-from gradhook.report import rows, story
+from gradhook.report import Report, rows, story
 from gradhook.report import wording as say
 from gradhook.report.format import block_names, number, printable, shape
-
-if TYPE_CHECKING:
-    from gradhook.report import Report
 
 __all__ = ["STYLE", "escaped", "html", "pill"]
 

@@ -9,7 +9,6 @@ part in comparisons is not written, so that a record read back equals the one wr
 
 from __future__ import annotations
 
-import enum
 import json
 import math
 import reprlib
@@ -21,7 +20,7 @@ from typing import Any, Literal, NoReturn
 
 import numpy as np
 
-from gradhook._types import nearest_name
+from gradhook._types import Verdict, nearest_name
 from gradhook.errors import GradhookError
 
 __all__ = ["ReportFormatError", "from_plain", "parse_json", "refuse", "to_plain"]
@@ -100,8 +99,8 @@ def from_plain(hint: Any, value: object, where: str) -> Any:
         return str(value)
     if origin is Literal and isinstance(value, str) and value in choices:
         return str(value)
-    if _is_enum(hint) and isinstance(value, str) and value in hint.__members__:
-        return hint[value]
+    if hint is Verdict and isinstance(value, str) and value in Verdict.__members__:
+        return Verdict[value]
     return refuse(where, _expected(hint), value)
 
 
@@ -154,14 +153,10 @@ def _expected(hint: Any) -> str:
         return "a list"
     if origin is Literal:
         return f"one of {', '.join(choices)}"
-    if _is_enum(hint):
-        return f"one of {', '.join(hint.__members__)}"
+    if hint is Verdict:
+        return f"one of {', '.join(Verdict)}"
     words = {float: 'a number, null, "inf" or "-inf"', bool: "true or false", int: "an integer"}
     return words.get(hint, "a string" if hint is str else "an object")
-
-
-def _is_enum(hint: Any) -> bool:
-    return isinstance(hint, type) and issubclass(hint, enum.Enum)
 
 
 def _is_number(value: object) -> bool:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from gradhook._types import Verdict
+from gradhook.report import Report
 from gradhook.report.format import block_name, count
 from gradhook.report.rows import few
 from gradhook.report.story import same_story
 from gradhook.report.wording import shown_verdict
-
-if TYPE_CHECKING:
-    from gradhook.report import Report
 
 __all__ = ["begun", "outcome", "overall", "with_first"]
 

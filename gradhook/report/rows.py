@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from gradhook._types import Verdict
+from gradhook.report import BlockReport, Cause, Finding, Report
 from gradhook.report.blocks import branch_sentences
 from gradhook.report.format import (
     block_name,
@@ -33,14 +33,10 @@ __all__ = [
     "numbers",
     "ratio_cell",
     "ratio_meaning",
-    "remarks",
     "rows",
     "thresholds",
     "worst_first",
 ]
-
-if TYPE_CHECKING:
-    from gradhook.report import BlockReport, Cause, Finding, Report
 
 IN_FULL = 12
 """Blocks of one verdict that are shown in full."""
@@ -100,10 +96,16 @@ def ratio_cell(block: BlockReport) -> str:
 
 def details(block: BlockReport) -> list[str]:
     """Return what is said below a block's line: why, where, and what each setting found."""
-    said = remarks(block)
+    passed = block.verdict is Verdict.PASS
+    if passed:
+        # What a setting could not judge stands in the coverage.
+        judged = [finding.note for finding in block.findings if finding.verdict is Verdict.PASS]
+        said = list(dict.fromkeys([block.sentence, *judged]))
+    else:
+        said = [block.sentence, *(f"branches: {b}" for b in branch_sentences(block.branches))]
+    said = [line for line in said if line]
     if block.where:
         said.append(f"where: {block.where}")
-    passed = block.verdict is Verdict.PASS
     if block.worst is not None and block.verdict is not Verdict.UNTESTED:
         if passed:
             index = ", ".join(map(str, block.worst.index))
@@ -115,18 +117,6 @@ def details(block: BlockReport) -> list[str]:
     if not passed and any(several or f.kinks or _news(f, block) for f in block.findings):
         said += _by_setting(block)
     return [printable(line) for line in said]
-
-
-def remarks(block: BlockReport) -> list[str]:
-    """Return why a block has its verdict, nothing where there is no more than the verdict."""
-    if block.verdict is not Verdict.PASS:
-        bends = (f"branches: {said}" for said in branch_sentences(block.branches))
-        said = [block.sentence, *bends]
-        return [printable(line) for line in said if line]
-    # What a setting could not judge stands in the coverage.
-    judged = [finding.note for finding in block.findings if finding.verdict is Verdict.PASS]
-    said = list(dict.fromkeys([block.sentence, *judged]))
-    return [printable(line) for line in said if line]
 
 
 def facts(report: Report) -> list[str]:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from gradhook._types import MISMATCH, Verdict
+from gradhook.report import BlockReport, Cause, Report
 from gradhook.report.blocks import branch_sentences
 from gradhook.report.format import block_names, count, printable
 from gradhook.report.rows import (
@@ -34,9 +34,6 @@ __all__ = [
     "why",
     "why_untested",
 ]
-
-if TYPE_CHECKING:
-    from gradhook.report import BlockReport, Cause, Report
 
 TOLD = 3
 """Causes, wrong parts and remarks of one kind that are told one by one."""

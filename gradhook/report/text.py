@@ -12,16 +12,12 @@ may carry colour codes, which take none.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from gradhook._types import Verdict
-from gradhook.report import rows, story
+from gradhook.report import Cause, Report, rows, story
 from gradhook.report import wording as say
 from gradhook.report.format import block_names, columns, fit, number, printable, shape, shorten
 from gradhook.report.html import html
-
-if TYPE_CHECKING:
-    from gradhook.report import Cause, Report
 
 __all__ = ["details", "html", "repeated", "summary", "text"]
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from gradhook._types import MISMATCH, Verdict
+from gradhook.report import BlockReport, Report
 from gradhook.report.blocks import branch_sentences
 from gradhook.report.format import block_names, count, number, printable
 from gradhook.report.rows import (
@@ -36,10 +36,6 @@ __all__ = [
     "unjudged_sentences",
     "where_cell",
 ]
-
-if TYPE_CHECKING:
-    from gradhook.report import BlockReport, Report
-
 
 # The first line.
 
