@@ -77,11 +77,9 @@ def append(path: str, data: bytes, *, create: bool = False) -> None:
         OSError: The file cannot be written (``FileNotFoundError`` where it is gone and ``create``
         is false).
     """
-    flags = os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0) | (os.O_CREAT if create else 0)
-    descriptor = os.open(path, flags, 0o666)
-    try:
-        left = memoryview(data)
-        while left:  # A second round only where the disk is almost full; it then raises.
-            left = left[os.write(descriptor, left) :]
-    finally:
-        os.close(descriptor)
+
+    def existing(path: str, flags: int) -> int:
+        return os.open(path, flags & ~os.O_CREAT)
+
+    with open(path, "ab", opener=None if create else existing) as file:
+        file.write(data)
