@@ -15,10 +15,10 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from gradhook._types import Verdict, nearest_name
 from gradhook.errors import GradientMismatchError, OptionError, warn
-from gradhook.report import Report, overview
+from gradhook.report import Report
 from gradhook.report.story import same_story
 from gradhook.report.text import repeated, summary
-from gradhook.report.wording import title
+from gradhook.report.wording import begun, outcome, title
 from gradhook.sinks import Sink, Terminal
 
 __all__ = ["Delivery", "OnFail"]
@@ -78,7 +78,7 @@ class Delivery:
             first: The report of the first check, which the sinks get next.
             due: The step at which the next check is due, ``None`` if none is.
         """
-        self._say(overview.begun(None if self._screen() else first, due))
+        self._say(begun(None if self._screen() else first, due))
 
     def end(self, history: Sequence[Report]) -> None:
         """Say on the screen how the checks of a run ended, and close the sinks.
@@ -87,7 +87,7 @@ class Delivery:
         """
         if len(history) > self._told_of_end:
             self._told_of_end = len(history)
-            self._say(f"gradhook: {overview.outcome(history)}")
+            self._say(f"gradhook: {outcome(history)}")
         for sink in list(self.sinks):
             self._guarded(sink, sink.close)
 

@@ -13,13 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gradhook.report import overview
+from gradhook.report import wording as say
 from gradhook.report.format import fenced
 from gradhook.report.html import STYLE, escaped, html, pill
 from gradhook.report.plot import plot
 from gradhook.report.runs import Run
 from gradhook.report.text import details, repeated, summary, text
-from gradhook.report.wording import headline, opening, resolution, shown_verdict
 
 __all__ = ["markdown", "page"]
 
@@ -49,8 +48,8 @@ summary{{cursor:pointer;margin:.3em 0}}
 def page(runs: Sequence[Run]) -> str:
     """Return all runs as one page of HTML."""
     reports = [report for run in runs for report in run.reports]
-    verdict = overview.overall(reports)
-    parts = [f"<h1>Gradient checks: {pill(verdict)} {escaped(overview.outcome(reports))}</h1>"]
+    verdict = say.overall(reports)
+    parts = [f"<h1>Gradient checks: {pill(verdict)} {escaped(say.outcome(reports))}</h1>"]
     for run in sorted(runs, key=lambda run: all(report.passed for report in run.reports)):
         parts.append(_run(run, several=len(runs) > 1))
     title = escaped(f"{verdict}: gradient checks of {', '.join(run.title for run in runs)}")
@@ -58,19 +57,21 @@ def page(runs: Sequence[Run]) -> str:
 
 
 def _run(run: Run, *, several: bool) -> str:
-    said = f": {overview.outcome(run.reports)}" if several else ""
+    said = f": {say.outcome(run.reports)}" if several else ""
     parts = [f'<h2 title="{escaped(run.name)}">{escaped(run.title + said)}</h2>']
     if run.torn:
         parts.append("<p>Not all of this run could be read.</p>")
     parts.append(plot(run.reports))
     # Those that did not pass come first.
-    pairs = sorted(overview.with_first(run.reports), key=lambda pair: pair[0].passed)
+    pairs = sorted(say.with_first(run.reports), key=lambda pair: pair[0].passed)
     for report, first in pairs:
         fragment = html(report, styled=False)
         if report.passed or first is not None:
             as_before = "" if first is None or first.step is None else f" as at step {first.step};"
-            line = f"{resolution(report)}{as_before} {headline(report)}"
-            head = f"{escaped(opening(report))}: {pill(shown_verdict(report))}{escaped(line)}"
+            line = f"{say.resolution(report)}{as_before} {say.headline(report)}"
+            head = (
+                f"{escaped(say.opening(report))}: {pill(say.shown_verdict(report))}{escaped(line)}"
+            )
             parts.append(f"<details><summary>{head}</summary>{fragment}</details>")
         else:
             parts.append(f"<section>{fragment}</section>")
@@ -80,12 +81,12 @@ def _run(run: Run, *, several: bool) -> str:
 def markdown(runs: Sequence[Run], *, verbose: bool = False) -> str:
     """Return all runs as Markdown: the overall verdict, what did not pass, then the others."""
     reports = [report for run in runs for report in run.reports]
-    parts = [f"## Gradient checks: {overview.overall(reports)}"]
+    parts = [f"## Gradient checks: {say.overall(reports)}"]
     for run in sorted(runs, key=lambda run: all(report.passed for report in run.reports)):
         torn = "\nnot all of this run could be read" * run.torn
-        parts.append(fenced(f"{run.title}: {overview.outcome(run.reports)}{torn}", "`", "text"))
+        parts.append(fenced(f"{run.title}: {say.outcome(run.reports)}{torn}", "`", "text"))
         render = details if verbose else text
-        for report, first in overview.with_first(run.reports):
+        for report, first in say.with_first(run.reports):
             if not report.passed:
                 said = render(report) if first is None else repeated(report, first)
                 parts.append(fenced(said, "`", "text"))
