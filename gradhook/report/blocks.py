@@ -57,15 +57,9 @@ def freeze(record: Record, *names: str) -> None:
 
 def _key(record: Record) -> tuple[Any, ...]:
     """What a record is compared by: its fields with ``None`` for ``nan``."""
-    kept = (field.name for field in fields(cast(Any, record)) if field.compare)
-    values = (getattr(record, name) for name in kept)
-    return tuple(_comparable(value) for value in values)
-
-
-def _comparable(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return frozenset(value.items())
-    return value if value == value else None  # Only nan differs from itself.
+    values = (getattr(record, field.name) for field in fields(cast(Any, record)) if field.compare)
+    hashable = (frozenset(v.items()) if isinstance(v, Mapping) else v for v in values)
+    return tuple(v if v == v else None for v in hashable)  # Only nan differs from itself.
 
 
 TOLD_BRANCHES = 3
