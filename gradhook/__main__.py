@@ -18,10 +18,9 @@ from collections.abc import Sequence
 from gradhook.check.selftest import selftest
 from gradhook.report import text as _render
 from gradhook.report.format import has_colour, printable, width
-from gradhook.report.markdown import markdown
-from gradhook.report.overview import outcome, with_first
-from gradhook.report.page import page
+from gradhook.report.page import markdown, page
 from gradhook.report.runs import STDIN, Run, UnreadableError, read_runs
+from gradhook.report.wording import outcome, with_first
 
 __all__ = ["main"]
 

@@ -34,8 +34,8 @@ from typing import Any
 
 from gradhook import GradCheckCallback, Objective, Switch
 
-from ._cross_entropy import NOTE, left_out
-from ._method_hooks import hook_methods
+from ._hooks import hook_methods
+from ._losses import NOTE, left_out
 
 __all__ = ["attach"]
 

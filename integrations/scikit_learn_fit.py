@@ -34,7 +34,7 @@ from typing import Any, Literal
 from gradhook import GradCheckCallback, Objective
 from gradhook.errors import OptionError
 
-from ._fit_hooks import FitHooks
+from ._hooks import FitHooks
 
 __all__ = ["attach"]
 

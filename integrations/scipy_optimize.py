@@ -30,7 +30,7 @@ import numpy as np
 from gradhook import GradCheckCallback, Objective, Verdict
 from gradhook.errors import OptionError
 
-from ._cotangent import cotangent
+from ._losses import cotangent
 
 __all__ = ["OptimizeCheck", "callback"]
 

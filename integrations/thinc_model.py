@@ -38,7 +38,7 @@ import numpy as np
 from gradhook import GradCheckCallback, Objective, Switch
 from gradhook.errors import OptionError
 
-from ._cotangent import cotangent
+from ._losses import cotangent
 
 __all__ = ["attach"]
 

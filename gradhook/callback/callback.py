@@ -2,7 +2,7 @@
 
 It decides *when* (a schedule), gets its data from the loop, makes the check, and hands the report
 to the sinks; what is checked and how it is judged is none of its business.  A disabled callback is
-another class whose methods are empty, so that it costs a method call and nothing else.
+another class whose steps are empty, so that it costs a method call and nothing else.
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ from types import TracebackType
 from typing import Any, Self, Unpack
 
 from gradhook._types import Batch
-from gradhook.callback.clock import Clock
+from gradhook.callback.clock import Clock, refuse_misuse
 from gradhook.callback.debug_flag import is_enabled
 from gradhook.callback.delivery import Delivery, OnFail
-from gradhook.callback.misuse import refuse_misuse
 from gradhook.callback.observe import observe
 from gradhook.callback.rebinding import Rebinding
 from gradhook.check.call_line import CallLine, Scope
@@ -31,7 +30,7 @@ from gradhook.objective.objective import Objective
 from gradhook.options import BatchKeywords, Options, SignatureOfInit, shows_options
 from gradhook.report import Report
 from gradhook.schedules import as_schedule, logarithmic
-from gradhook.sinks import Sink
+from gradhook.sinks import Sink, TensorBoard
 
 __all__ = ["GradCheckCallback"]
 
@@ -144,9 +143,7 @@ class GradCheckCallback:
         self._clock = Clock(logarithmic() if schedule is None else as_schedule(schedule))
         self._delivery = Delivery(sinks, on_fail)
         if logdir is not None and self._enabled:
-            from gradhook.sinks import TensorBoard
-
-            self._delivery.add(TensorBoard(logdir))
+            self._delivery.sinks.append(TensorBoard(logdir))
 
     def __copy__(self) -> Self:
         twin: Self = object.__new__(type(self))
@@ -226,7 +223,10 @@ class GradCheckCallback:
         try:
             number = self._clock.at(step)
         except OptionError as error:
-            number = self._counted_on(error)
+            if not self._made:
+                raise
+            self._delivery.warn_once(f"{error}; counted on by one")
+            number = self._clock.at(None)
         if self._clock.restart:
             self.notes.append((number, self._clock.restart))
             self._clock.restart = ""
@@ -240,6 +240,8 @@ class GradCheckCallback:
 
     def on_train_end(self) -> None:
         """Close the sinks; the history stays."""
+        if not self._enabled:
+            return
         self._delivery.end(self.history)
         if self._waits_for_batch:
             self._delivery.warn_once(NO_BATCH)
@@ -279,13 +281,6 @@ class GradCheckCallback:
             self._parameters = parameters
             self._brought = True
 
-    def _counted_on(self, error: OptionError) -> int:
-        """The next step, where what was given for one is none, and training was checked before."""
-        if not self._made:
-            raise error
-        self._delivery.warn_once(f"{error}; counted on by one")
-        return self._clock.at(None)
-
     def _checked(self, number: int, batch: Any) -> Report | None:
         """Make a check on the hook's batch, else the constructor's, else the last seen."""
         __tracebackhide__ = True
@@ -308,17 +303,16 @@ class GradCheckCallback:
             if first:
                 raise
         call = self._line(objective, chosen)(options)
-        observed = observe(objective, options, chosen, step=number, call=call, first=first)
-        report = observed.report
+        report, unmade = observe(objective, options, chosen, step=number, call=call, first=first)
         self._made += 1
         self.history.append(report)
         self.last_report = report
         if first:
             self._delivery.begin(report, self._clock.due)
-        if not observed.unmade:
+        if not unmade:
             self._look_for_rebinding(number, objective, chosen)
         self._delivery.write(report)
-        self._delivery.act(report, unmade=observed.unmade)
+        self._delivery.act(report, unmade=unmade)
         return report
 
     def _line(self, objective: Objective, batch: Any) -> CallLine:
@@ -350,15 +344,7 @@ class GradCheckCallback:
 
 
 class _Disabled(GradCheckCallback):
-    """A callback that does nothing, at the cost of a method call."""
-
-    def on_train_begin(
-        self, *misplaced: Any, batch: Any = None, parameters: Any = None
-    ) -> Report | None:
-        """Do nothing."""
-        if misplaced:
-            refuse_misuse("on_train_begin", None, misplaced)
-        return None
+    """A callback whose steps do nothing, at the cost of a method call."""
 
     def on_step_end(
         self,
@@ -383,9 +369,6 @@ class _Disabled(GradCheckCallback):
         if misplaced or (step.__class__ is not int and step is not None):
             refuse_misuse("__call__", step, misplaced)
         return None
-
-    def on_train_end(self) -> None:
-        """Do nothing."""
 
 
 def _switched_off(history: list[Report]) -> GradCheckCallback:

@@ -1,16 +1,26 @@
-"""Which step it is, and whether a check is due at it.
+"""Which step it is, and whether a check is due at it; what is no step.
 
 ``step`` counts finished updates.  Loops that start again at every epoch hand in lower numbers; the
 clock then counts on, so that the schedule and the charts see one long run.
+
+Hooks called as those of other libraries are get one sentence with the type and the remedy.  It is
+the same whether the callback checks or not, for a call that only works while the debug flag is off
+would break the first run in which somebody looks for a bug.
 """
 
 from __future__ import annotations
 
+import inspect
+import numbers
+from typing import Any
+
+import numpy as np
+
 from gradhook._types import as_integer
-from gradhook.errors import OptionError
+from gradhook.errors import HookCallError, OptionError
 from gradhook.schedules import Schedule
 
-__all__ = ["Clock"]
+__all__ = ["Clock", "refuse_misuse"]
 
 
 class Clock:
@@ -65,3 +75,44 @@ class Clock:
     def done(self, number: int) -> None:
         """Note that the check due at ``number``, or before it, is made."""
         self.due = self._schedule.next_after(number)
+
+
+def refuse_misuse(hook: str, step: Any, misplaced: tuple[Any, ...]) -> None:
+    """Refuse what a hook was handed by position and cannot be a step.
+
+    Args:
+        hook: Name of the hook.
+        step: What stands where the step belongs; ``None`` for nothing.
+        misplaced: What stands behind it.
+
+    Raises:
+        HookCallError: Something stands where only a step may, or behind it.
+
+    Example:
+        >>> from gradhook.callback.clock import refuse_misuse
+        >>> refuse_misuse("on_step_end", 3, ())
+    """
+    strays = [*([] if step is None or _may_count(step) else [step]), *misplaced]
+    if not strays:
+        return
+    if any(inspect.isroutine(stray) for stray in strays):
+        raise HookCallError(
+            "GradCheckCallback was called with a function, but it is no decorator: write check = "
+            "GradCheckCallback(loss_and_gradients, params) beside the loop and call "
+            "check.on_step_end(step, batch=(X, y)) in it"
+        )
+    takes = "" if hook == "on_train_begin" else "step, "
+    name = "check" if hook == "__call__" else f"check.{hook}"
+    kinds = ", ".join(type(stray).__name__ for stray in strays)
+    none = " (GradCheckCallback is no decorator of loss functions)" if hook == "__call__" else ""
+    raise HookCallError(
+        f"{name}() got {kinds} by position: pass the batch by keyword, "
+        f"{name}({takes}batch=(X, y)), and leave out trainers, models and logs{none}"
+    )
+
+
+def _may_count(step: Any) -> bool:
+    """Whether the clock can say more of it: a number, or what was meant for one."""
+    if isinstance(step, (numbers.Number, np.generic, str)):
+        return True
+    return getattr(step, "shape", None) == () and hasattr(step, "__index__")

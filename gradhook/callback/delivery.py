@@ -15,9 +15,10 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from gradhook._types import Verdict, nearest_name
 from gradhook.errors import GradientMismatchError, OptionError, warn
-from gradhook.report import Report, overview
+from gradhook.report import Report
+from gradhook.report.story import same_story
 from gradhook.report.text import repeated, summary
-from gradhook.report.wording import same_story, title
+from gradhook.report.wording import begun, outcome, title
 from gradhook.sinks import Sink, Terminal
 
 __all__ = ["Delivery", "OnFail"]
@@ -40,8 +41,8 @@ class Delivery:
     def __init__(self, sinks: Iterable[Sink], on_fail: OnFail) -> None:
         if isinstance(sinks, Sink) or not isinstance(sinks, Iterable):
             raise OptionError(f"sinks takes several: write sinks=[{type(sinks).__name__}(...)]")
-        self._sinks = list(sinks)
-        for sink in self._sinks:
+        self.sinks = list(sinks)
+        for sink in self.sinks:
             if isinstance(sink, type):
                 raise OptionError(f"the sink {sink.__name__} is a class; pass an instance of it")
             if not isinstance(sink, Sink):
@@ -65,13 +66,9 @@ class Delivery:
         twin._told = set(self._told)
         return twin
 
-    def add(self, sink: Sink) -> None:
-        """Send reports to one more sink."""
-        self._sinks.append(sink)
-
     def write(self, report: Report) -> None:
         """Hand a report to every sink."""
-        for sink in list(self._sinks):
+        for sink in list(self.sinks):
             self._guarded(sink, functools.partial(sink.write, report))
 
     def begin(self, first: Report, due: int | None) -> None:
@@ -81,7 +78,7 @@ class Delivery:
             first: The report of the first check, which the sinks get next.
             due: The step at which the next check is due, ``None`` if none is.
         """
-        self._say(overview.begun(None if self._screen() else first, due))
+        self._say(begun(None if self._screen() else first, due))
 
     def end(self, history: Sequence[Report]) -> None:
         """Say on the screen how the checks of a run ended, and close the sinks.
@@ -90,12 +87,8 @@ class Delivery:
         """
         if len(history) > self._told_of_end:
             self._told_of_end = len(history)
-            self._say(f"gradhook: {overview.outcome(history)}")
-        self.close()
-
-    def close(self) -> None:
-        """Close every sink; may be called more than once."""
-        for sink in list(self._sinks):
+            self._say(f"gradhook: {outcome(history)}")
+        for sink in list(self.sinks):
             self._guarded(sink, sink.close)
 
     def warn_once(self, message: str, reason: str = "") -> None:
@@ -146,7 +139,7 @@ class Delivery:
         return summary(report)
 
     def _screen(self) -> Terminal | None:
-        return next((sink for sink in self._sinks if isinstance(sink, Terminal)), None)
+        return next((sink for sink in self.sinks if isinstance(sink, Terminal)), None)
 
     def _say(self, said: str) -> None:
         screen = self._screen() or (Terminal(sys.stderr) if sys.stderr is not None else None)
@@ -157,7 +150,7 @@ class Delivery:
         try:
             act()
         except Exception as error:
-            self._sinks = [kept for kept in self._sinks if kept is not sink]
+            self.sinks = [kept for kept in self.sinks if kept is not sink]
             warn(
                 f"the sink {type(sink).__name__} failed ({type(error).__name__}: {error}) and is "
                 "dropped"

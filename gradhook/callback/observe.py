@@ -7,7 +7,6 @@ fault or an exception of the user's, is a report that decides nothing and says w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,26 +21,13 @@ from gradhook.objective.parameters import Tree
 from gradhook.options import Options
 from gradhook.report import BlockReport, Report
 
-__all__ = ["Observed", "observe"]
-
-
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """What came of a check.
-
-    Args:
-        report: The report.
-        unmade: Why the check could not be made; empty if it was.
-    """
-
-    report: Report
-    unmade: str = ""
+__all__ = ["observe"]
 
 
 def observe(
     objective: Objective, options: Options, batch: Any, *, step: int, call: str, first: bool
-) -> Observed:
-    """Make a check, or say why it could not be made.
+) -> tuple[Report, str]:
+    """Return a check's report, and why it could not be made, empty if it was.
 
     Args:
         objective: What is checked.
@@ -59,7 +45,7 @@ def observe(
     try:
         if first and (failures := selftest()):
             raise InternalError(f"gradhook's self-test failed: {'; '.join(failures)}")
-        return Observed(check(objective, options, as_batch(batch), step=step, call=call))
+        return check(objective, options, as_batch(batch), step=step, call=call), ""
     except RestoreError:
         raise
     except InternalError as error:
@@ -68,7 +54,7 @@ def observe(
         if first:
             raise
         why = _reason(objective, error)
-    return Observed(_undecided(objective, options, step, why, call), unmade=why)
+    return _undecided(objective, options, step, why, call), why
 
 
 def _reason(objective: Objective, error: Exception) -> str:

@@ -10,23 +10,12 @@ not in it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
 
-from gradhook._types import Array
-
 __all__ = ["Rebinding"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """What an earlier check saw."""
-
-    step: int
-    digests: Mapping[str, bytes]
 
 
 class Rebinding:
@@ -38,7 +27,7 @@ class Rebinding:
 
     def __init__(self) -> None:
         self.warning = ""
-        self._before: _Seen | None = None
+        self._before: tuple[int, dict[str, bytes]] | None = None  # step and digests
         self._in_a_row = 0
         self._told = False
         self._named: set[str] = set()
@@ -62,13 +51,17 @@ class Rebinding:
         """
         self.warning = ""
         arrays = {name: np.asarray(leaf) for name, leaf in blocks.items()}
-        before, self._before = self._before, _Seen(step, _digests(arrays))
-        if before is None or brought or step <= before.step:
+        now = {
+            name: hashlib.blake2b(np.ascontiguousarray(array).data, digest_size=16).digest()
+            for name, array in arrays.items()
+        }
+        earlier, self._before = self._before, (step, now)
+        if earlier is None or brought or step <= earlier[0]:
             self._in_a_row = 0
             return ""
-        now = self._before.digests
+        since, before = earlier
         filled = [name for name, array in arrays.items() if array.size]
-        still = [name for name in filled if before.digests.get(name) == now[name]]
+        still = [name for name in filled if before.get(name) == now[name]]
         whole = len(still) == len(filled)
         if not whole:
             self._in_a_row = 0
@@ -82,19 +75,20 @@ class Rebinding:
             return ""
         if not whole:
             self._named.update(still)
+            it = "it" if len(still) == 1 else "them"
             return (
-                f"{', '.join(still)} stood still from step {before.step} to step {step} under a "
-                f"gradient that should move {_it(still)}: frozen, or rebound?"
+                f"{', '.join(still)} stood still from step {since} to step {step} under a "
+                f"gradient that should move {it}: frozen, or rebound?"
             )
         self._in_a_row += 1
         said = (
-            f"no parameter has moved from step {before.step} to step {step}, under a gradient that "
-            "should move them"
+            f"no parameter has moved from step {since} to step {step}, under a gradient that "
+            f"should move them: {REMEDY}"
         )
         if self._in_a_row > 1 and not self._told:
             self._told = True
-            self.warning = f"{said}: {REMEDY}"
-        return f"{said}: {REMEDY}"
+            self.warning = said
+        return said
 
 
 REMEDY = (
@@ -103,14 +97,3 @@ REMEDY = (
     "the callback as a function, parameters=lambda: theta. A network that is frozen, or waits its "
     "turn, looks the same"
 )
-
-
-def _it(names: Sequence[str]) -> str:
-    return "it" if len(names) == 1 else "them"
-
-
-def _digests(arrays: Mapping[str, Array]) -> dict[str, bytes]:
-    return {
-        name: hashlib.blake2b(np.ascontiguousarray(array).data, digest_size=16).digest()
-        for name, array in arrays.items()
-    }

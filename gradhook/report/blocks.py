@@ -57,15 +57,9 @@ def freeze(record: Record, *names: str) -> None:
 
 def _key(record: Record) -> tuple[Any, ...]:
     """What a record is compared by: its fields with ``None`` for ``nan``."""
-    kept = (field.name for field in fields(cast(Any, record)) if field.compare)
-    values = (getattr(record, name) for name in kept)
-    return tuple(_comparable(value) for value in values)
-
-
-def _comparable(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return frozenset(value.items())
-    return value if value == value else None  # Only nan differs from itself.
+    values = (getattr(record, field.name) for field in fields(cast(Any, record)) if field.compare)
+    hashable = (frozenset(v.items()) if isinstance(v, Mapping) else v for v in values)
+    return tuple(v if v == v else None for v in hashable)  # Only nan differs from itself.
 
 
 TOLD_BRANCHES = 3
@@ -108,12 +102,11 @@ class Branch(Record):
         return os.path.basename(self.path)
 
 
-def branch_sentences(branches: tuple[Branch, ...], opening: str = "") -> list[str]:
+def branch_sentences(branches: tuple[Branch, ...]) -> list[str]:
     """What is said of the branches of a block, those that ran first in full.
 
     Args:
         branches: The branches, in call order.
-        opening: What each sentence opens with.
 
     Example:
         >>> from gradhook.report.blocks import Branch, branch_sentences
@@ -126,11 +119,11 @@ def branch_sentences(branches: tuple[Branch, ...], opening: str = "") -> list[st
         flip = "flips" if branch.flips == 1 else "flip"
         source = f"  `{shorten(branch.source, LONGEST_SOURCE)}`" if branch.source else ""
         said.append(
-            f"{opening}{branch.flips} of {count(branch.size, 'element')} of "
+            f"{branch.flips} of {count(branch.size, 'element')} of "
             f"np.{branch.operation} {flip} at {branch.file}:{branch.line}{source}"
         )
     more = len(branches) - TOLD_BRANCHES
-    return [*said, f"{opening}and {count(more, 'operation')} more"] if more > 0 else said
+    return [*said, f"and {count(more, 'operation')} more"] if more > 0 else said
 
 
 @dataclass(frozen=True, slots=True, eq=False)

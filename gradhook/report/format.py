@@ -23,6 +23,7 @@ __all__ = [
     "block_names",
     "columns",
     "count",
+    "fenced",
     "fit",
     "gradient_name",
     "has_colour",
@@ -118,6 +119,13 @@ def shorten(text: str, room: int) -> str:
     tail = fit(text[::-1], (room - 1) // 2)
     head = fit(text, room - 1 - (room - 1) // 2)
     return f"{text[:head]}…{text[len(text) - tail :]}"
+
+
+def fenced(text: str, mark: str, language: str = "") -> str:
+    """Return ``text`` as a block of code in Markdown, whose fence is longer than any inside."""
+    longest = max(map(len, re.findall(f"{mark}+", text)), default=0)
+    fence = mark * max(3, longest + 1)
+    return f"{fence}{language}\n{text}\n{fence}"
 
 
 PIECES = re.compile(r"\d+|[^\W\d_]+|[\W_]")

@@ -10,14 +10,11 @@ from __future__ import annotations
 
 import html as _html
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from gradhook._types import Verdict
+from gradhook.report import Report, rows, story
 from gradhook.report import wording as say
 from gradhook.report.format import block_names, number, printable, shape
-
-if TYPE_CHECKING:
-    from gradhook.report import Report
 
 __all__ = ["STYLE", "escaped", "html", "pill"]
 
@@ -83,9 +80,14 @@ def html(report: Report, *, styled: bool = True) -> str:
         >>> "&lt;b&gt;" in html(Report(Verdict.PASS, True, {"<b>": b}))
         True
     """
-    parts = [
-        _header(report),
-        *(_paragraph(paragraph) for paragraph in say.story(report)),
+    verdict = pill(say.shown_verdict(report))
+    earned = escaped(f"{say.resolution(report)} {say.headline(report)}")
+    parts = [_tag("p", f"{escaped(say.opening(report))}: {verdict}{earned}", "head")]
+    for first, *rest in story.story(report):
+        parts.append(
+            _tag("div", _tag("p", escaped(first)) + (_list(rest) if rest else ""), "cause")
+        )
+    parts += [
         _table(report),
         *(_tag("p", escaped(said)) for said in say.asides(report)),
         *(_tag("p", escaped(said), "small") for said in say.fine_print(report)),
@@ -107,24 +109,13 @@ def escaped(text: str) -> str:
     return _html.escape(printable(text), quote=True)
 
 
-def _header(report: Report) -> str:
-    verdict = pill(say.shown_verdict(report))
-    rest = f"{say.resolution(report)} {say.headline(report)}"
-    return _tag("p", f"{escaped(say.opening(report))}: {verdict}{escaped(rest)}", "head")
-
-
-def _paragraph(lines: list[str]) -> str:
-    first, *rest = lines
-    return _tag("div", _tag("p", escaped(first)) + (_list(rest) if rest else ""), "cause")
-
-
 def _table(report: Report) -> str:
-    shown = say.rows(report)
+    shown = rows.rows(report)
     if not shown:
         return ""
-    with_textbook = say.has_textbook(report)
+    with_textbook = rows.has_textbook(report)
     names = block_names(report.blocks, HTML_NAME)
-    wheres = {row.block.name: say.where_cell(report, row.block) for row in shown}
+    wheres = {block.name: say.where_cell(report, block) for block, _ in shown}
     head = ["verdict", "block", "shape", "ratio"]
     head += ["textbook"] * with_textbook + ["where"] * any(wheres.values())
     titles = "".join(f'<th scope="col">{name}</th>' for name in head)
@@ -134,15 +125,15 @@ def _table(report: Report) -> str:
             _tag("td", pill(block.verdict)),
             _tag("td", escaped(names[block.name]), "name"),
             _tag("td", escaped(shape(block.shape)), "number"),
-            _tag("td", escaped(say.ratio_cell(block)), "number"),
+            _tag("td", escaped(rows.ratio_cell(block)), "number"),
         ]
         if with_textbook:
             cells.append(_tag("td", escaped(number(block.textbook_ratio)), "number textbook"))
         if any(wheres.values()):
             cells.append(_tag("td", escaped(wheres[block.name]), "where"))
         lines.append(_tag("tr", "".join(cells), "block"))
-    if hidden := say.folded(report):
-        fold = f'<td colspan="{len(head)}">{escaped(say.fold_sentence(hidden))}</td>'
+    if hidden := rows.folded(report):
+        fold = f'<td colspan="{len(head)}">{escaped(rows.fold_sentence(hidden))}</td>'
         lines.append(_tag("tr", fold, "block"))
     return _tag("div", _tag("table", "".join(lines)), "scroll")
 
@@ -151,13 +142,13 @@ def _details(report: Report) -> str:
     """Return what ``report.details()`` adds, folded away."""
     parts = []
     for cause in report.causes:
-        below = _list(say.cause_details(cause, report.blocks))
-        parts.append(_tag("p", escaped(say.cause_title(cause))) + below)
+        below = _list(rows.cause_details(cause, report.blocks))
+        parts.append(_tag("p", escaped(story.cause_title(cause))) + below)
     names = block_names(report.blocks, HTML_NAME)
-    for block, details in say.rows(report):
+    for block, details in rows.rows(report):
         if details:
             parts.append(_tag("p", escaped(names[block.name]), "name") + _list(details))
-    parts += [_tag("p", escaped(said)) for said in (say.thresholds(report), *say.facts(report))]
+    parts += [_tag("p", escaped(said)) for said in (rows.thresholds(report), *rows.facts(report))]
     if unseen := say.coverage(report):
         parts += [_tag("p", "not exercised here:"), _list(unseen)]
     return _tag("details", _tag("summary", "details") + "".join(parts), "small")

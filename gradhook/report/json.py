@@ -9,7 +9,6 @@ part in comparisons is not written, so that a record read back equals the one wr
 
 from __future__ import annotations
 
-import enum
 import json
 import math
 import reprlib
@@ -17,16 +16,14 @@ import types
 import typing
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from typing import Any, Literal, NoReturn, TypeVar
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 
-from gradhook._types import nearest_name
+from gradhook._types import Verdict, nearest_name
 from gradhook.errors import GradhookError
 
 __all__ = ["ReportFormatError", "from_plain", "parse_json", "refuse", "to_plain"]
-
-T = TypeVar("T")
 
 _INFINITE = ("inf", "-inf")
 
@@ -54,31 +51,57 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [to_plain(item) for item in value]
     if isinstance(value, str):
-        return str(value)
-    if value is None or isinstance(value, (bool, np.bool_)):
-        return value if value is None else bool(value)
-    if isinstance(value, (int, np.integer)):
-        return int(value)
-    number = float(value)
+        return str(value)  # A verdict's name.
+    plain = value.item() if isinstance(value, np.generic) else value
+    if plain is None or isinstance(plain, int):
+        return plain
+    number = float(plain)
     if math.isfinite(number):
         return number
     return None if math.isnan(number) else str(number)
 
 
-def from_plain(hint: type[T], value: object, where: str) -> T:
-    """Rebuild a record from what ``to_plain`` made of it.
+def from_plain(hint: Any, value: object, where: str) -> Any:
+    """Rebuild a record, or a value of one of its fields, from what ``to_plain`` made of it.
 
     Args:
-        hint: The record's class.
-        value: The plain dictionary.
+        hint: The record's class, or the type hint of the field.
+        value: The plain dictionary, or what stands in it.
         where: What to call it in messages, such as ``"report"``.
 
     Raises:
         ReportFormatError: A key is missing or unknown, or a value is not what its field takes; the
             message names the key and what was expected there.
     """
-    record: T = _read(hint, value, where)
-    return record
+    origin, choices = typing.get_origin(hint), typing.get_args(hint)
+    if origin is types.UnionType:
+        return None if value is None else from_plain(choices[0], value, where)
+    if is_dataclass(hint):
+        return _read_record(hint, value, where)
+    if origin is tuple and isinstance(value, (list, tuple)):
+        return tuple(from_plain(choices[0], item, f"{where}[{i}]") for i, item in enumerate(value))
+    if origin is Mapping and isinstance(value, Mapping):
+        return {
+            from_plain(choices[0], key, f"a key of {where}"): from_plain(
+                choices[1], item, f"{where}[{reprlib.repr(key)}]"
+            )
+            for key, item in value.items()
+        }
+    if hint is float and value is None:
+        return math.nan
+    if hint is float and (_is_number(value) or (isinstance(value, str) and value in _INFINITE)):
+        return float(typing.cast(float, value))
+    if hint is bool and isinstance(value, bool):
+        return value
+    if hint is int and isinstance(value, int) and not isinstance(value, bool):
+        return int(value)
+    if hint is str and isinstance(value, str):
+        return str(value)
+    if origin is Literal and isinstance(value, str) and value in choices:
+        return str(value)
+    if hint is Verdict and isinstance(value, str) and value in Verdict.__members__:
+        return Verdict[value]
+    return refuse(where, _expected(hint), value)
 
 
 def parse_json(text: str) -> object:
@@ -98,38 +121,6 @@ def refuse(where: str, expected: str, value: object) -> NoReturn:
     raise ReportFormatError(f"{where}: expected {expected}, got {reprlib.repr(value)}")
 
 
-def _read(hint: Any, value: object, where: str) -> Any:
-    origin, choices = typing.get_origin(hint), typing.get_args(hint)
-    if origin is types.UnionType:
-        return None if value is None else _read(choices[0], value, where)
-    if is_dataclass(hint):
-        return _read_record(hint, value, where)
-    if origin is tuple and isinstance(value, (list, tuple)):
-        return tuple(_read(choices[0], item, f"{where}[{i}]") for i, item in enumerate(value))
-    if origin is Mapping and isinstance(value, Mapping):
-        return {
-            _read(choices[0], key, f"a key of {where}"): _read(
-                choices[1], item, f"{where}[{reprlib.repr(key)}]"
-            )
-            for key, item in value.items()
-        }
-    if hint is float and value is None:
-        return math.nan
-    if hint is float and (_is_number(value) or (isinstance(value, str) and value in _INFINITE)):
-        return float(typing.cast(float, value))
-    if hint is bool and isinstance(value, bool):
-        return value
-    if hint is int and isinstance(value, int) and not isinstance(value, bool):
-        return int(value)
-    if hint is str and isinstance(value, str):
-        return str(value)
-    if origin is Literal and isinstance(value, str) and value in choices:
-        return str(value)
-    if _is_enum(hint) and isinstance(value, str) and value in hint.__members__:
-        return hint[value]
-    refuse(where, _expected(hint), value)
-
-
 def _read_record(cls: Any, value: object, where: str) -> Any:
     if not isinstance(value, Mapping):
         refuse(where, _expected(cls), value)
@@ -146,7 +137,7 @@ def _read_record(cls: Any, value: object, where: str) -> Any:
         if name not in value:
             expected = _expected(hints[name])
             raise ReportFormatError(f"{where}: missing key {name!r}, expected {expected}")
-    members = {name: _read(hints[name], value[name], f"{where}.{name}") for name in names}
+    members = {name: from_plain(hints[name], value[name], f"{where}.{name}") for name in names}
     try:
         return cls(**members)
     except ValueError as error:  # A record refuses what its type hints cannot say.
@@ -162,14 +153,10 @@ def _expected(hint: Any) -> str:
         return "a list"
     if origin is Literal:
         return f"one of {', '.join(choices)}"
-    if _is_enum(hint):
-        return f"one of {', '.join(hint.__members__)}"
+    if hint is Verdict:
+        return f"one of {', '.join(Verdict)}"
     words = {float: 'a number, null, "inf" or "-inf"', bool: "true or false", int: "an integer"}
     return words.get(hint, "a string" if hint is str else "an object")
-
-
-def _is_enum(hint: Any) -> bool:
-    return isinstance(hint, type) and issubclass(hint, enum.Enum)
 
 
 def _is_number(value: object) -> bool:

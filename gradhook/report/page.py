@@ -1,20 +1,26 @@
-"""A page for the checks of one or more runs: the overall verdict, a plot, then what is wrong.
+"""The checks of one or more runs as a page: the overall verdict, then what is wrong.
 
-One file without scripts, with nothing loaded from elsewhere.  Checks that did not pass come first
-and lie open; those that passed, or found what one above has found, are a line each that opens.
+As HTML it is one file without scripts, with nothing loaded from elsewhere, and draws the ratios.
+Checks that did not pass come first and lie open; those that passed, or found what one above has
+found, are a line each that opens.
+
+Markdown is for the summary page of a CI run.  What comes from the user (names, sentences that quote
+them) stands in fences of code, longer than any run of backticks inside, where Markdown formats
+nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gradhook.report import overview
+from gradhook.report import wording as say
+from gradhook.report.format import fenced
 from gradhook.report.html import STYLE, escaped, html, pill
 from gradhook.report.plot import plot
 from gradhook.report.runs import Run
-from gradhook.report.wording import headline, opening, resolution, shown_verdict
+from gradhook.report.text import details, repeated, summary, text
 
-__all__ = ["page"]
+__all__ = ["markdown", "page"]
 
 PAGE = """\
 <!doctype html>
@@ -40,10 +46,10 @@ summary{{cursor:pointer;margin:.3em 0}}
 
 
 def page(runs: Sequence[Run]) -> str:
-    """Return all runs as one page."""
+    """Return all runs as one page of HTML."""
     reports = [report for run in runs for report in run.reports]
-    verdict = overview.overall(reports)
-    parts = [f"<h1>Gradient checks: {pill(verdict)} {escaped(overview.outcome(reports))}</h1>"]
+    verdict = say.overall(reports)
+    parts = [f"<h1>Gradient checks: {pill(verdict)} {escaped(say.outcome(reports))}</h1>"]
     for run in sorted(runs, key=lambda run: all(report.passed for report in run.reports)):
         parts.append(_run(run, several=len(runs) > 1))
     title = escaped(f"{verdict}: gradient checks of {', '.join(run.title for run in runs)}")
@@ -51,20 +57,41 @@ def page(runs: Sequence[Run]) -> str:
 
 
 def _run(run: Run, *, several: bool) -> str:
-    said = f": {overview.outcome(run.reports)}" if several else ""
+    said = f": {say.outcome(run.reports)}" if several else ""
     parts = [f'<h2 title="{escaped(run.name)}">{escaped(run.title + said)}</h2>']
     if run.torn:
         parts.append("<p>Not all of this run could be read.</p>")
     parts.append(plot(run.reports))
     # Those that did not pass come first.
-    pairs = sorted(overview.with_first(run.reports), key=lambda pair: pair[0].passed)
+    pairs = sorted(say.with_first(run.reports), key=lambda pair: pair[0].passed)
     for report, first in pairs:
         fragment = html(report, styled=False)
         if report.passed or first is not None:
             as_before = "" if first is None or first.step is None else f" as at step {first.step};"
-            line = f"{resolution(report)}{as_before} {headline(report)}"
-            head = f"{escaped(opening(report))}: {pill(shown_verdict(report))}{escaped(line)}"
+            line = f"{say.resolution(report)}{as_before} {say.headline(report)}"
+            head = (
+                f"{escaped(say.opening(report))}: {pill(say.shown_verdict(report))}{escaped(line)}"
+            )
             parts.append(f"<details><summary>{head}</summary>{fragment}</details>")
         else:
             parts.append(f"<section>{fragment}</section>")
     return "\n".join(filter(None, parts))
+
+
+def markdown(runs: Sequence[Run], *, verbose: bool = False) -> str:
+    """Return all runs as Markdown: the overall verdict, what did not pass, then the others."""
+    reports = [report for run in runs for report in run.reports]
+    parts = [f"## Gradient checks: {say.overall(reports)}"]
+    for run in sorted(runs, key=lambda run: all(report.passed for report in run.reports)):
+        torn = "\nnot all of this run could be read" * run.torn
+        parts.append(fenced(f"{run.title}: {say.outcome(run.reports)}{torn}", "`", "text"))
+        render = details if verbose else text
+        for report, first in say.with_first(run.reports):
+            if not report.passed:
+                said = render(report) if first is None else repeated(report, first)
+                parts.append(fenced(said, "`", "text"))
+        if right := [summary(report) for report in run.reports if report.passed]:
+            title = f"{len(right)} passed"
+            inside = fenced("\n".join(right), "`", "text")
+            parts.append(f"<details><summary>{title}</summary>\n\n{inside}\n\n</details>")
+    return "\n\n".join(parts)

@@ -9,13 +9,10 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from gradhook._types import MISMATCH, Verdict
+from gradhook.report import BlockReport, Report
 from gradhook.report.format import block_names, number, printable
-
-if TYPE_CHECKING:
-    from gradhook.report import BlockReport, Report
 
 __all__ = ["plot"]
 

@@ -206,7 +206,7 @@ class Report(Record):
         if version != FORMAT or isinstance(version, (bool, float)):
             refuse("report.format", f"{FORMAT}, the format that this version reads", version)
         rest = {key: value for key, value in record.items() if key != "format"}
-        report = from_plain(cls, rest, "report")
+        report: Report = from_plain(cls, rest, "report")
         for name, block in report.blocks.items():
             if block.name != name:
                 refuse(f"report.blocks[{name!r}].name", f"{name!r}, its key", block.name)

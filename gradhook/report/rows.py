@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple
 
 from gradhook._types import Verdict
+from gradhook.report import BlockReport, Cause, Finding, Report
 from gradhook.report.blocks import branch_sentences
 from gradhook.report.format import (
     block_name,
@@ -22,7 +22,6 @@ from gradhook.report.format import (
 __all__ = [
     "HEADLINE_BLOCKS",
     "SHORT_NAME",
-    "Row",
     "cause_details",
     "details",
     "element_name",
@@ -34,14 +33,10 @@ __all__ = [
     "numbers",
     "ratio_cell",
     "ratio_meaning",
-    "remarks",
     "rows",
     "thresholds",
     "worst_first",
 ]
-
-if TYPE_CHECKING:
-    from gradhook.report import BlockReport, Cause, Finding, Report
 
 IN_FULL = 12
 """Blocks of one verdict that are shown in full."""
@@ -54,21 +49,14 @@ SHORT_NAME = 24
 """Columns that a name may take among others in a sentence."""
 
 
-class Row(NamedTuple):
-    """A block that gets a line of the table, and the lines below it."""
-
-    block: BlockReport
-    details: list[str]
-
-
-def rows(report: Report) -> list[Row]:
-    """Return the blocks to show, worst first; beyond ``IN_FULL`` of one verdict without details."""
+def rows(report: Report) -> list[tuple[BlockReport, list[str]]]:
+    """Return the blocks to show with their details, none beyond ``IN_FULL`` of one verdict."""
     seen: Counter[Verdict] = Counter()
     shown = []
     hidden = folded(report)
     for block in worst_first(report)[: len(report.blocks) - len(hidden)]:
         seen[block.verdict] += 1
-        shown.append(Row(block, details(block) if seen[block.verdict] <= IN_FULL else []))
+        shown.append((block, details(block) if seen[block.verdict] <= IN_FULL else []))
     return shown
 
 
@@ -87,7 +75,7 @@ def fold_sentence(blocks: list[BlockReport]) -> str:
 
 def has_textbook(report: Report) -> bool:
     """Whether any block shown has a plain textbook ratio."""
-    return any(not math.isnan(row.block.textbook_ratio) for row in rows(report))
+    return any(not math.isnan(block.textbook_ratio) for block, _ in rows(report))
 
 
 def worst_first(report: Report) -> list[BlockReport]:
@@ -108,10 +96,16 @@ def ratio_cell(block: BlockReport) -> str:
 
 def details(block: BlockReport) -> list[str]:
     """Return what is said below a block's line: why, where, and what each setting found."""
-    said = remarks(block)
+    passed = block.verdict is Verdict.PASS
+    if passed:
+        # What a setting could not judge stands in the coverage.
+        judged = [finding.note for finding in block.findings if finding.verdict is Verdict.PASS]
+        said = list(dict.fromkeys([block.sentence, *judged]))
+    else:
+        said = [block.sentence, *(f"branches: {b}" for b in branch_sentences(block.branches))]
+    said = [line for line in said if line]
     if block.where:
         said.append(f"where: {block.where}")
-    passed = block.verdict is Verdict.PASS
     if block.worst is not None and block.verdict is not Verdict.UNTESTED:
         if passed:
             index = ", ".join(map(str, block.worst.index))
@@ -123,17 +117,6 @@ def details(block: BlockReport) -> list[str]:
     if not passed and any(several or f.kinks or _news(f, block) for f in block.findings):
         said += _by_setting(block)
     return [printable(line) for line in said]
-
-
-def remarks(block: BlockReport) -> list[str]:
-    """Return why a block has its verdict, nothing where there is no more than the verdict."""
-    if block.verdict is not Verdict.PASS:
-        said = [block.sentence, *branch_sentences(block.branches, "branches: ")]
-        return [printable(line) for line in said if line]
-    # What a setting could not judge stands in the coverage.
-    judged = [finding.note for finding in block.findings if finding.verdict is Verdict.PASS]
-    said = list(dict.fromkeys([block.sentence, *judged]))
-    return [printable(line) for line in said if line]
 
 
 def facts(report: Report) -> list[str]:

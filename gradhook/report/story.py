@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from gradhook._types import MISMATCH, Verdict
+from gradhook.report import BlockReport, Cause, Report
 from gradhook.report.blocks import branch_sentences
 from gradhook.report.format import block_names, count, printable
 from gradhook.report.rows import (
@@ -29,15 +29,11 @@ __all__ = [
     "grouped",
     "next_step",
     "open_blocks",
-    "remedy",
     "same_story",
     "story",
     "why",
     "why_untested",
 ]
-
-if TYPE_CHECKING:
-    from gradhook.report import BlockReport, Cause, Report
 
 TOLD = 3
 """Causes, wrong parts and remarks of one kind that are told one by one."""
@@ -61,18 +57,6 @@ ONLY_AT = {
 ZERO_ROUNDING = 1e-9
 """Share of the largest gradient's norm below which another is zero but for rounding."""
 
-REREAD = "compare the lines that compute these gradients with those of the loss"
-"""What to do about a place."""
-
-REREAD_BLOCK = "compare the lines that compute this gradient with those of the loss"
-"""What to do about a block of which no more is known."""
-
-LESS_NOISE = "compute the loss in float64 or over fewer rows, without rounding it"
-"""What to do about a loss that is too noisy."""
-
-TRAIN_ON = "check again after some steps of training, at weights that exercise the block"
-"""What to do about blocks that are all untested or at a tie."""
-
 
 def story(report: Report) -> list[list[str]]:
     """Return what is wrong: paragraphs of one sentence, the numbers behind it and the remedy."""
@@ -80,7 +64,7 @@ def story(report: Report) -> list[list[str]]:
     for cause in report.causes[:TOLD]:
         blocks = [b for b in worst_first(report) if b.name in cause.blocks and b.worst is not None]
         evidence = [f"evidence: {cause.evidence}"] if cause.evidence else []
-        told.append([cause_title(cause), *numbers(blocks[:1]), *evidence, remedy(cause)])
+        told.append([cause_title(cause), *numbers(blocks[:1]), *evidence, f"next: {cause.remedy}"])
     if len(report.causes) > TOLD:
         told.append([f"… and {count(len(report.causes) - TOLD, 'more cause')}: report.details()"])
     open_ = open_blocks(report)
@@ -98,22 +82,20 @@ def story(report: Report) -> list[list[str]]:
     return [[printable(line) for line in paragraph] for paragraph in told]
 
 
-def remedy(cause: Cause) -> str:
-    """Return what to do about a cause."""
-    return f"next: {cause.remedy}"
-
-
 def next_step(report: Report) -> list[str]:
     """Return what to do where no cause says it; of several faults that of a cause comes first."""
     if report.passed or report.causes:
         return []
     if open_blocks(report):
-        return [f"next: {REREAD if report.boundary else REREAD_BLOCK}"]
+        which = "these gradients" if report.boundary else "this gradient"
+        return [f"next: compare the lines that compute {which} with those of the loss"]
     if report.verdict is not Verdict.INCONCLUSIVE:
-        return [f"next: {TRAIN_ON}"]
+        again = "check again after some steps of training, at weights that exercise the block"
+        return [f"next: {again}"]
     # Where nothing could be measured, the sentence that says so has the remedy.
     measured = any(block.ratio_error > 0 for block in report.blocks.values())
-    return [f"next: {LESS_NOISE}"] * measured
+    less_noise = "compute the loss in float64 or over fewer rows, without rounding it"
+    return [f"next: {less_noise}"] * measured
 
 
 def open_blocks(report: Report) -> list[BlockReport]:

@@ -3,22 +3,41 @@
 The text is read from the top: the verdict with the blocks that earned it; after a failure what is
 wrong, two numbers, and why we believe it; a row per block; what else to know; how much was measured
 and the call that repeats it.  Nothing here judges or rounds; what is said stands in
-``gradhook.report.wording``, and this module decides where.
+``gradhook.report.wording``, ``story`` and ``rows``, and this module decides where.
+
+Widths are those of a terminal, where an East Asian wide character takes two columns, and a verdict
+may carry colour codes, which take none.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
 
+from gradhook._types import Verdict
+from gradhook.report import Cause, Report, rows, story
 from gradhook.report import wording as say
-from gradhook.report.format import columns, fit, printable
+from gradhook.report.format import block_names, columns, fit, number, printable, shape, shorten
 from gradhook.report.html import html
-from gradhook.report.layout import NARROWEST, paint, table, wrap
-
-if TYPE_CHECKING:
-    from gradhook.report import Cause, Report
 
 __all__ = ["details", "html", "repeated", "summary", "text"]
+
+NARROWEST = 72
+"""Columns that the table needs when each of its cells is as long as it may be."""
+
+GAP = "  "
+
+CELL_WIDTHS = {"shape": 16, "ratio": 19, "textbook": 8}
+"""Columns that a cell may take; the block's name gets what is left."""
+
+ANSI = {
+    Verdict.PASS: "32",
+    Verdict.UNTESTED: "90",
+    Verdict.KINK: "35",
+    Verdict.WARN: "33",
+    Verdict.INCONCLUSIVE: "36",
+    Verdict.FAIL: "1;31",
+}
+"""Select Graphic Rendition parameters (ECMA-48) of each verdict."""
 
 
 def text(report: Report, width: int = 80, *, colour: bool = False) -> str:
@@ -40,22 +59,15 @@ def text(report: Report, width: int = 80, *, colour: bool = False) -> str:
         12 loss evaluations
     """
     width = max(width, NARROWEST)
-    story: list[str] = []
-    for paragraph in say.story(report):
-        first, *rest = paragraph
-        story += wrap("", first, width, "  ")
-        for line in rest:
-            story += wrap("  ", line, width, "    ")
-    names = ["verdict", "block", "shape", "ratio"] + ["textbook"] * say.has_textbook(report)
-    titled = not report.passed or say.has_textbook(report)
-    titles = {name: name * titled for name in names}
+    told: list[str] = []
+    for first, *rest in story.story(report):
+        told += [*_wrap([first], width), *_wrap(rest, width, "  ", "    ")]
     where = {name: say.where_cell(report, block) for name, block in report.blocks.items()}
     beside = {name: [said] for name, said in where.items() if said}
-    small = [*say.asides(report), *say.fine_print(report)]
-    below = [line for said in small for line in wrap("", said, width, "  ")]
-    below += _again(report, width)
-    rows = table(report, beside, width, colour=colour, titles=titles)
-    parts = [_header(report, width, colour), story, rows, below]
+    titled = not report.passed or rows.has_textbook(report)
+    middle = _table(report, beside, width, colour=colour, titled=titled)
+    below = _wrap([*say.asides(report), *say.fine_print(report)], width) + _again(report, width)
+    parts = [_header(report, width, colour), told, middle, below]
     # A check that passed is read as one piece.
     between = "\n" if report.passed else "\n\n"
     return between.join("\n".join(lines) for lines in parts if lines)
@@ -70,23 +82,17 @@ def details(report: Report, width: int = 80, *, colour: bool = False) -> str:
         colour: Whether verdicts carry the colour codes of a terminal, which take no columns.
     """
     width = max(width, NARROWEST)
-    titles = {name: name for name in ("verdict", "block", "shape", "ratio", "textbook")}
-    if not say.has_textbook(report):
-        del titles["textbook"]
-    beside = {row.block.name: row.details for row in say.rows(report)}
+    beside = {block.name: details for block, details in rows.rows(report)}
+    unseen = _wrap(say.coverage(report), width, "  - ", "    ")
     sections = [
         _header(report, width, colour),
-        [line for note in report.notes for line in wrap("note: ", printable(note), width, "  ")],
+        _wrap(map(printable, report.notes), width, "note: "),
         *(_cause(cause, report, width) for cause in report.causes),
-        list(wrap("", printable(report.boundary), width, "  ")),
-        table(report, beside, width, colour=colour, titles=titles),
-        [
-            line
-            for sentence in (say.thresholds(report), *say.facts(report))
-            for line in wrap("", sentence, width, "  ")
-        ],
-        _coverage(report, width),
-        [line for said in say.next_step(report) for line in wrap("", said, width, "  ")],
+        _wrap([printable(report.boundary)], width),
+        _table(report, beside, width, colour=colour, titled=True),
+        _wrap([rows.thresholds(report), *rows.facts(report)], width),
+        ["not exercised here:", *unseen] if unseen else [],
+        _wrap(story.next_step(report), width),
         _again(report, width),
     ]
     return "\n\n".join("\n".join(lines) for lines in sections if lines)
@@ -107,8 +113,8 @@ def summary(report: Report, *, colour: bool = False) -> str:
         >>> summary(Report(Verdict.PASS, True, {"b": b}, step=100))
         'gradcheck step 100: PASS, 1 block; ratio 3.1e-09'
     """
-    why = [] if report.passed else say.explained(report)[:1]
-    verdict = f"{paint(say.shown_verdict(report), colour)}{say.resolution(report)}"
+    why = [] if report.passed else story.explained(report)[:1]
+    verdict = f"{_paint(say.shown_verdict(report), colour)}{say.resolution(report)}"
     earned = say.headline(report, right=False)
     return ": ".join([say.opening(report), f"{verdict}, {earned}", *map(printable, why)])
 
@@ -118,7 +124,7 @@ def repeated(report: Report, first: Report, width: int = 80, *, colour: bool = F
 
     Args:
         report: The report.
-        first: That of the earlier check, for which ``wording.same_story`` holds.
+        first: That of the earlier check, for which ``story.same_story`` holds.
         width: Columns to use; what is longer is cut off.
         colour: Whether the verdict carries the colour codes of a terminal.
 
@@ -134,12 +140,12 @@ def repeated(report: Report, first: Report, width: int = 80, *, colour: bool = F
         gradcheck step 10: FAIL, as at step 0 (W2 lacks 0.05 · W2)
     """
     before = "before" if first.step is None else f"at step {first.step}"
-    why = printable((say.explained(report) or [say.headline(report)])[0])
+    why = printable((story.explained(report) or [say.headline(report)])[0])
     opening, end = f"{say.title(report)}, as {before} (", ")"
     room = max(width, NARROWEST) - columns(opening + end)
     if fit(why, room) < len(why):
         why = why[: fit(why, room - 1)].rstrip() + "…"
-    verdict = paint(say.shown_verdict(report), colour)
+    verdict = _paint(say.shown_verdict(report), colour)
     return f"{say.opening(report)}: {verdict}, as {before} ({why})"
 
 
@@ -147,33 +153,100 @@ def _header(report: Report, width: int, colour: bool) -> list[str]:
     verdict = say.shown_verdict(report)
     before = f"{say.opening(report)}: "
     # Wrapped without the colour codes, which take no columns.
-    first, *rest = wrap(
-        "", f"{say.title(report)}{say.resolution(report)}, {say.headline(report)}", width, "  "
-    )
-    return [before + paint(verdict, colour) + first[len(before) + len(verdict) :], *rest]
+    whole = f"{say.title(report)}{say.resolution(report)}, {say.headline(report)}"
+    first, *rest = _wrap([whole], width)
+    return [before + _paint(verdict, colour) + first[len(before) + len(verdict) :], *rest]
 
 
 def _cause(cause: Cause, report: Report, width: int) -> list[str]:
-    lines = list(wrap("", say.cause_title(cause), width, "  "))
-    for detail in [*say.cause_details(cause, report.blocks), say.remedy(cause)]:
-        lines += wrap("  ", detail, width, "    ")
-    return lines
-
-
-def _coverage(report: Report, width: int) -> list[str]:
-    unseen = say.coverage(report)
-    lines = ["not exercised here:"] if unseen else []
-    for sentence in unseen:
-        lines += wrap("  - ", sentence, width, "    ")
-    return lines
+    below = [*rows.cause_details(cause, report.blocks), f"next: {cause.remedy}"]
+    return _wrap([story.cause_title(cause)], width) + _wrap(below, width, "  ", "    ")
 
 
 def _again(report: Report, width: int) -> list[str]:
     """Return the call that repeats a failure."""
-    lines: list[str] = []
-    if call := say.again(report):
-        # A call that does not fit starts a line of its own, so that it can be pasted into a prompt.
-        line = f"see it again: {call}".rstrip()
-        whole = columns(line) <= width
-        lines += [line] if whole else ["see it again:", *wrap("", call, width, "    ")]
+    call = say.again(report)
+    line = f"see it again: {call}".rstrip()
+    if not call or columns(line) <= width:
+        return [line] if call else []
+    # A call that does not fit starts a line of its own, so that it can be pasted into a prompt.
+    return ["see it again:", *_wrap([call], width, rest="    ")]
+
+
+def _paint(verdict: Verdict, colour: bool) -> str:
+    """Return a verdict's name, with the codes of its colour if asked for."""
+    return f"\x1b[{ANSI[verdict]}m{verdict}\x1b[0m" if colour else str(verdict)
+
+
+def _table(
+    report: Report, beside: Mapping[str, Sequence[str]], width: int, *, colour: bool, titled: bool
+) -> list[str]:
+    """Return the lines of the table of blocks.
+
+    Args:
+        report: The report.
+        beside: What is said of each block: beside its line where one sentence fits there, else
+            below.
+        width: Columns to use.
+        colour: Whether verdicts carry colour codes.
+        titled: Whether the columns' names stand above them.
+    """
+    blocks = [block for block, _ in rows.rows(report)]
+    if not blocks:
+        return []
+    cells = {
+        "verdict": [str(block.verdict) for block in blocks],
+        "block": [block.name for block in blocks],
+        "shape": [shape(block.shape) for block in blocks],
+        "ratio": [rows.ratio_cell(block) for block in blocks],
+    }
+    if rows.has_textbook(report):
+        cells["textbook"] = [number(block.textbook_ratio) for block in blocks]
+    titles = {name: name * titled for name in cells}
+    for name in cells.keys() & CELL_WIDTHS.keys():
+        cells[name] = [shorten(cell, CELL_WIDTHS[name]) for cell in cells[name]]
+    last = list(cells)[-1]
+    breadths = {name: max(map(columns, [titles[name], *cells[name]])) for name in cells}
+    others = sum(b + len(GAP) for name, b in breadths.items() if name != "block")
+    names = block_names(report.blocks, width - others)
+    cells["block"] = [names[name] for name in cells["block"]]
+    breadths["block"] = max(map(columns, [titles["block"], *cells["block"]]))
+    # What stands above the last column may reach over what is said beside it.
+    breadths[last] = max(map(columns, cells[last]))
+
+    def row(texts: Sequence[str]) -> str:
+        padded = (t + " " * (n - columns(t)) for t, n in zip(texts, breadths.values(), strict=True))
+        return GAP.join(padded)
+
+    lines = [row(list(titles.values())).rstrip()] if titled else []
+    below = " " * breadths["verdict"] + GAP
+    for i, block in enumerate(blocks):
+        verdict, *rest = [column[i] for column in cells.values()]
+        plain = row([verdict, *rest])
+        said = list(beside.get(block.name, ()))
+        if len(said) == 1 and columns(plain + GAP + said[0]) <= width:
+            plain, said = plain + GAP + said[0], []
+        lines.append(_paint(block.verdict, colour) + plain.rstrip()[len(verdict) :])
+        lines += _wrap(said, width, below, below + "  ")
+    hidden = rows.folded(report)
+    return lines + ([rows.fold_sentence(hidden)] if hidden else [])
+
+
+def _wrap(texts: Iterable[str], width: int, first: str = "", rest: str = "  ") -> list[str]:
+    """Return lines of at most ``width`` columns; each text opens with ``first``, then ``rest``.
+
+    ``textwrap`` counts characters, too few where they are wide, and squeezes the blanks of a call.
+    """
+    lines = []
+    for text in texts:
+        indent = first
+        while text:
+            room = width - columns(indent)
+            end = fit(text[: room + 1], room)
+            if end < len(text):
+                blank = text.rfind(" ", 1, end + 1)
+                end = blank if blank > 0 else end
+            lines.append((indent + text[:end]).rstrip())
+            text = text[end:].removeprefix(" ")
+            indent = rest
     return lines

@@ -1,85 +1,57 @@
-"""What a rendered report says, in pieces that text, HTML and Markdown print.
+"""What a rendered report says first and last, in pieces that text, HTML and Markdown print.
 
-Here it is decided which blocks come first, which are folded away, and what is said of a block or a
-cause; the renderers decide only where it stands.  All of it is made from the records, so nothing
-has to look for words in a sentence that somebody else wrote.
+The middle stands in ``gradhook.report.story`` and ``gradhook.report.rows``; the renderers decide
+only where it stands.  All of it is made from the records, so nothing has to look for words in a
+sentence that somebody else wrote.  Below it is a run at a glance: what its checks say together.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from gradhook._types import MISMATCH, Verdict
+from gradhook.report import BlockReport, Report
 from gradhook.report.blocks import branch_sentences
-from gradhook.report.format import block_names, count, number, printable
+from gradhook.report.format import block_name, block_names, count, number, printable
 from gradhook.report.rows import (
     HEADLINE_BLOCKS,
     SHORT_NAME,
-    Row,
-    cause_details,
-    details,
-    facts,
-    fold_sentence,
-    folded,
-    has_textbook,
-    ratio_cell,
+    few,
     ratio_meaning,
-    remarks,
     rows,
-    thresholds,
     worst_first,
 )
 from gradhook.report.story import (
     OF_A_BLOCK,
-    cause_title,
     doubts,
-    explained,
     grouped,
-    next_step,
     open_blocks,
-    remedy,
     same_story,
-    story,
     why,
     why_untested,
 )
 
 __all__ = [
-    "Row",
     "again",
     "asides",
-    "cause_details",
-    "cause_title",
+    "begun",
     "coverage",
-    "details",
-    "explained",
-    "facts",
     "fine_print",
-    "fold_sentence",
-    "folded",
-    "has_textbook",
     "headline",
-    "next_step",
     "opening",
-    "ratio_cell",
-    "remarks",
-    "remedy",
+    "outcome",
+    "overall",
     "resolution",
-    "rows",
-    "same_story",
     "shown_verdict",
-    "story",
-    "thresholds",
     "title",
     "unjudged_sentences",
     "where_cell",
-    "worst_first",
+    "with_first",
 ]
 
-if TYPE_CHECKING:
-    from gradhook.report import BlockReport, Report
+NAMED_STEPS = 4
+"""Steps and blocks that are named one by one."""
 
 
 # The first line.
@@ -117,7 +89,8 @@ def headline(report: Report, *, right: bool = True) -> str:
         alike = [block for block in worst_first(report) if block.verdict is verdict]
         if alike and verdict is not Verdict.PASS:
             reason = why_untested(report, alike)
-            names = [shown[name] for name in _in_order(report, alike[:HEADLINE_BLOCKS])]
+            told = {block.name for block in alike[:HEADLINE_BLOCKS]}
+            names = [shown[name] for name in report.blocks if name in told]
             which = ", ".join(names + ["…"] * (len(alike) > HEADLINE_BLOCKS))
             which = f"all {len(blocks)} blocks" if len(alike) == len(blocks) > 1 else which
             said.append(f"{which} {OF_A_BLOCK[verdict]}" + f" ({reason})" * bool(reason))
@@ -223,9 +196,9 @@ def coverage(report: Report, *, beside_all: bool = False) -> list[str]:
             block was untested.
     """
     beside: set[str] = set()
-    for row in rows(report):
-        if beside_all or (row.details and row.block.verdict is Verdict.UNTESTED):
-            beside.update(unjudged_sentences(row.block))
+    for block, details in rows(report):
+        if beside_all or (details and block.verdict is Verdict.UNTESTED):
+            beside.update(unjudged_sentences(block))
     unseen = (sentence for sentence in report.coverage if sentence.strip())
     return [printable(sentence) for sentence in unseen if sentence not in beside]
 
@@ -266,6 +239,72 @@ def where_cell(report: Report, block: BlockReport) -> str:
     return "" if told or block.verdict not in MISMATCH else printable(block.where or "")
 
 
-def _in_order(report: Report, blocks: Iterable[BlockReport]) -> list[str]:
-    names = {block.name for block in blocks}
-    return [name for name in report.blocks if name in names]
+# A run.
+
+
+def overall(reports: Sequence[Report]) -> Verdict:
+    """Return the verdict of a run: the worst of its checks, PASS where all passed."""
+    return max((shown_verdict(report) for report in reports), key=lambda verdict: verdict.severity)
+
+
+def outcome(reports: Sequence[Report]) -> str:
+    """Return how many checks passed, and which did not.
+
+    Example:
+        >>> from gradhook import Report, Verdict
+        >>> from gradhook.report.wording import outcome
+        >>> outcome([Report(Verdict.PASS, True, {}, step=step) for step in (0, 100)])
+        '2 checks, all passed'
+        >>> outcome([Report(Verdict.FAIL, False, {}, step=step) for step in (0, 100)])
+        '2 checks, none passed: FAIL at steps 0, 100'
+    """
+    made = count(len(reports), "check")
+    wrong = [report for report in reports if not report.passed]
+    if not wrong:
+        return f"{made}, all passed" if len(reports) > 1 else f"{made}, passed"
+    said = []
+    for verdict in reversed(Verdict):
+        alike = [report for report in wrong if report.verdict is verdict]
+        if alike:
+            steps = [str(report.step) for report in alike if report.step is not None]
+            at = f" at step{'s' * (len(steps) > 1)} {few(steps, NAMED_STEPS)}" if steps else ""
+            names = dict.fromkeys(
+                block_name(block.name, 24)
+                for report in alike
+                for block in report.blocks.values()
+                if block.verdict is verdict
+            )
+            said.append(f"{verdict}{at}" + f" ({few(list(names), NAMED_STEPS)})" * bool(names))
+    passed = len(reports) - len(wrong)
+    which = "none passed" if not passed else f"{len(wrong)} did not pass"
+    return f"{made}, {which if len(reports) > 1 else 'did not pass'}: {'; '.join(said)}"
+
+
+def begun(first: Report | None, due: int | None) -> str:
+    """Return what is said once when a run is checked: that it is, and when the next check comes.
+
+    Args:
+        first: The first check, where nothing else tells how it ended.
+        due: The step at which the next is due, ``None`` if none is.
+
+    Example:
+        >>> from gradhook import Report, Verdict
+        >>> from gradhook.report.wording import begun
+        >>> begun(Report(Verdict.PASS, True, {}, step=0), 100)
+        'gradhook checks the gradients of this run: PASS at step 0, next at step 100'
+    """
+    now = [] if first is None else [f"{shown_verdict(first)} at step {first.step}"]
+    then = "no further check is due" if due is None else f"next at step {due}"
+    return f"gradhook checks the gradients of this run: {', '.join([*now, then])}"
+
+
+def with_first(reports: Sequence[Report]) -> list[tuple[Report, Report | None]]:
+    """Return each check with the earlier one, told before it, that failed in the same way."""
+    told: Report | None = None
+    pairs: list[tuple[Report, Report | None]] = []
+    for report in reports:
+        same = not report.passed and told is not None and same_story(told, report)
+        pairs.append((report, told if same else None))
+        if not report.passed and not same:
+            told = report
+    return pairs

@@ -1,4 +1,4 @@
-"""What a sink is: a place where reports go.
+"""What a sink is, a place where reports go; and the simplest, a list.
 
 A sink gets each finished ``Report`` once, after everything that the check touched has been put
 back.  It may be slow or fail; the callback drops a sink that raises, warns once, and goes on.
@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 
 from gradhook.report import Report
 
-__all__ = ["Sink"]
+__all__ = ["Memory", "Sink"]
 
 
 @runtime_checkable
@@ -36,3 +36,29 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Release what the sink holds; may be called more than once, and before any report came."""
+
+
+class Memory:
+    """Keep every report, the oldest first, for tests and for looking at after training.
+
+    Attributes:
+        reports: The reports written so far; ``close`` leaves them there.
+
+    Example:
+        >>> from gradhook import Report, Verdict
+        >>> from gradhook.sinks import Memory
+        >>> memory = Memory()
+        >>> memory.write(Report(Verdict.PASS, True, {}, step=100))
+        >>> [report.step for report in memory.reports]
+        [100]
+    """
+
+    def __init__(self) -> None:
+        self.reports: list[Report] = []
+
+    def write(self, report: Report) -> None:
+        """Append the report itself, which is immutable, to ``reports``."""
+        self.reports.append(report)
+
+    def close(self) -> None:
+        """Do nothing: the reports stay."""

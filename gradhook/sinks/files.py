@@ -15,11 +15,10 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from collections.abc import Callable
 
 from gradhook.errors import OptionError
 
-__all__ = ["append", "as_path", "claim", "create_file", "run_stamp"]
+__all__ = ["append", "as_path", "claim", "run_stamp"]
 
 
 def as_path(value: object, option: str) -> str:
@@ -43,35 +42,27 @@ def run_stamp() -> str:
     return time.strftime("gradcheck %m-%d %H.%M.%S")
 
 
-def claim(parent: str, name: str, suffix: str, create: Callable[[str], None]) -> str:
-    """Create something new in ``parent`` (made if need be) and return its path.
+def claim(parent: str, name: str, suffix: str = "", *, folder: bool = False) -> str:
+    """Create a new file or folder in ``parent`` (made if need be) and return its path.
 
     Args:
         parent: Folder.
         name: Name without suffix; where it is taken, ``-2``, ``-3``, … follow it.
         suffix: What the name ends with.
-        create: Creates the path that it is given, or raises ``FileExistsError``: ``os.mkdir``,
-        ``create_file``.
+        folder: Whether to make a folder.
     """
     os.makedirs(parent, exist_ok=True)
     for count in itertools.count(1):
         path = os.path.join(parent, f"{name}{f'-{count}' if count > 1 else ''}{suffix}")
         try:
-            create(path)
+            if folder:
+                os.mkdir(path)
+            else:
+                open(path, "xb").close()
         except FileExistsError:
             continue
         return path
     raise AssertionError("unreachable")
-
-
-def create_file(path: str) -> None:
-    """Create an empty file.
-
-    Raises:
-        FileExistsError: Something of that name exists.
-    """
-    with open(path, "xb"):
-        pass
 
 
 def append(path: str, data: bytes, *, create: bool = False) -> None:
@@ -86,11 +77,9 @@ def append(path: str, data: bytes, *, create: bool = False) -> None:
         OSError: The file cannot be written (``FileNotFoundError`` where it is gone and ``create``
         is false).
     """
-    flags = os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0) | (os.O_CREAT if create else 0)
-    descriptor = os.open(path, flags, 0o666)
-    try:
-        left = memoryview(data)
-        while left:  # A second round only where the disk is almost full; it then raises.
-            left = left[os.write(descriptor, left) :]
-    finally:
-        os.close(descriptor)
+
+    def existing(path: str, flags: int) -> int:
+        return os.open(path, flags & ~os.O_CREAT)
+
+    with open(path, "ab", opener=None if create else existing) as file:
+        file.write(data)

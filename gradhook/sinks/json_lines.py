@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 
 from gradhook.report import Report
-from gradhook.sinks.files import append, as_path, claim, create_file, run_stamp
+from gradhook.sinks.files import append, as_path, claim, run_stamp
 
 __all__ = ["JsonLines"]
 
@@ -59,15 +59,12 @@ class JsonLines:
         """
         line = report.to_json().encode() + b"\n"
         if self._file is None:
-            self._file = self._open()
+            if self._is_folder or os.path.isdir(self._path):
+                self._file = claim(self._path, run_stamp(), ".jsonl")
+            else:
+                os.makedirs(os.path.dirname(self._path), exist_ok=True)
+                self._file = self._path
         append(self._file, line, create=True)
 
     def close(self) -> None:
         """Do nothing: no file is held open between two reports."""
-
-    def _open(self) -> str:
-        """Return the path of the file to write to; its folder exists."""
-        if self._is_folder or os.path.isdir(self._path):
-            return claim(self._path, run_stamp(), ".jsonl", create_file)
-        os.makedirs(os.path.dirname(self._path), exist_ok=True)
-        return self._path

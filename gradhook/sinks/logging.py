@@ -52,17 +52,11 @@ class Logging:
 
     def write(self, report: Report) -> None:
         """Log one report, as a single record."""
-        level = _level(report)
+        bad = logging.ERROR if report.verdict is Verdict.FAIL else logging.WARNING
+        level = logging.INFO if report.passed else bad
         if self._logger.isEnabledFor(level):
             # The text is an argument, not the format: names in it may contain a percent sign.
             self._logger.log(level, "%s", summary(report) if report.passed else str(report))
 
     def close(self) -> None:
         """Do nothing: the logger is the application's."""
-
-
-def _level(report: Report) -> int:
-    """Return the level at which a report is logged."""
-    if report.passed:
-        return logging.INFO
-    return logging.ERROR if report.verdict is Verdict.FAIL else logging.WARNING

@@ -14,8 +14,8 @@ from typing import IO
 from gradhook.errors import OptionError
 from gradhook.report import Report
 from gradhook.report.format import has_colour, width
+from gradhook.report.story import same_story
 from gradhook.report.text import repeated, summary, text
-from gradhook.report.wording import same_story
 
 __all__ = ["Terminal"]
 

@@ -323,9 +323,9 @@ class TestDisabled:
             assert check.steps == 2
             assert len(check.history) == 2 * enabled
 
-    def test_its_hooks_are_empty_and_of_the_same_signature(self):
+    def test_its_steps_are_empty_and_of_the_same_signature(self):
         check = self.disabled()
-        for name in ("on_train_begin", "on_step_end", "__call__", "on_train_end"):
+        for name in ("on_step_end", "__call__"):
             hook = getattr(type(check), name)
             assert inspect.signature(hook) == inspect.signature(getattr(GradCheckCallback, name))
             # All that a hook may do is to refuse what was passed by position.

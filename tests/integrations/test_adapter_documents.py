@@ -16,7 +16,7 @@ PLAIN = [
     *("cs231n_solver", "from_scratch_trainer", "from_scratch_2_trainer", "method"),
     *("scikit_learn_fit", "scipy_optimize"),
 ]
-HELPERS = ["_cotangent", "_cross_entropy", "_fit_hooks", "_method_hooks"]
+HELPERS = ["_hooks", "_losses"]
 ADAPTERS = {
     name: [] if name in PLAIN else [pytest.mark.framework]
     for name in [*PLAIN, "jax_value_and_grad", "pytorch_module", "thinc_model"]

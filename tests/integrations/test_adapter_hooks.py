@@ -6,9 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from gradhook.integrations._cotangent import cotangent
-from gradhook.integrations._fit_hooks import FitHooks
-from gradhook.integrations._method_hooks import hook_methods
+from gradhook.integrations._hooks import FitHooks, hook_methods
+from gradhook.integrations._losses import cotangent
 
 
 @pytest.mark.parametrize("shape", [5, (), (7, 3)])

@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 
 from gradhook import check_gradients
 from gradhook._types import Tolerance, Verdict
-from gradhook.report import BlockReport, Branch, Cause, Element, Finding, Report
+from gradhook.report import BlockReport, Branch, Cause, Element, Finding, Report, rows, story
 from gradhook.report import html as _render_html
-from gradhook.report import layout as _layout
 from gradhook.report import text as _render
 from gradhook.report import wording as _phrases
 from gradhook.report.format import count, number, printable, ratio, shape, shorten, told_apart
@@ -240,7 +239,7 @@ def test_the_header_names_the_block_of_the_worst_ratio():
 def test_the_same_failure_later_is_one_line():
     first = dataclasses.replace(failing(), step=0)
     later = dataclasses.replace(failing(), step=10, seconds=3.0, evaluations=70, rows=(2, 3))
-    assert _phrases.same_story(first, later)
+    assert story.same_story(first, later)
     assert _render.repeated(later, first) == (
         "gradcheck step 10: FAIL, as at step 0 (the gradient lacks 1e-3·W)"
     )
@@ -253,7 +252,7 @@ def test_the_same_failure_later_is_one_line():
         dataclasses.replace(later, verdict=Verdict.WARN),
         dataclasses.replace(later, blocks={**later.blocks, "b1": block("b1", Verdict.FAIL)}),
     ):
-        assert not _phrases.same_story(first, other)
+        assert not story.same_story(first, other)
 
 
 def test_a_wrapped_call_is_still_the_same_python():
@@ -689,12 +688,12 @@ def test_every_rule_of_the_style_is_confined_to_our_class():
 def test_html_says_all_that_the_text_says():
     report = failing()
     said = " ".join(" ".join(Page(report._repr_html_()).said).split())
-    for row in _phrases.rows(report):
-        assert all(detail in said for detail in [row.block.name, *row.details])
+    for shown, details in rows.rows(report):
+        assert all(detail in said for detail in [shown.name, *details])
     for cause in report.causes:
-        assert _phrases.cause_title(cause) in said
-        assert all(detail in said for detail in _phrases.cause_details(cause, report.blocks))
-    sentences = [_phrases.headline(report), *_phrases.facts(report), _phrases.thresholds(report)]
+        assert story.cause_title(cause) in said
+        assert all(detail in said for detail in rows.cause_details(cause, report.blocks))
+    sentences = [_phrases.headline(report), *rows.facts(report), rows.thresholds(report)]
     for sentence in [*sentences, *report.notes, *report.coverage, report.call]:
         assert sentence in said
 
@@ -712,7 +711,7 @@ def test_a_pill_says_its_verdict_in_legible_words(verdict):
     colour = _render_html.PILLS[verdict]
     assert fragment.count(f'style="background:{colour}">{verdict}</span>') >= 1
     assert 1.05 / (luminance(colour) + 0.05) >= 4.5  # WCAG 2.1, success criterion 1.4.3
-    assert verdict in _layout.ANSI
+    assert verdict in _render.ANSI
 
 
 @pytest.mark.parametrize(

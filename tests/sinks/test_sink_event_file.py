@@ -1,15 +1,24 @@
+"""Event files, read back by TensorBoard and parsed by its own messages."""
+
 import math
+import struct
 import warnings
 
+import numpy as np
 import pytest
 
 from gradhook.errors import OptionError
 from gradhook.sinks import EventFile, TensorBoard
+from gradhook.sinks.tensorboard.event_file import Summary, new_file
+from gradhook.sinks.tensorboard.heat_map import png
+from gradhook.sinks.tensorboard.tags import Heading
 
 with warnings.catch_warnings():
     # The message classes warn on some pairs of Python and protobuf when they are loaded.
     warnings.simplefilter("ignore")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
     from tensorboard.util import tensor_util
 
 
@@ -66,3 +75,78 @@ def test_what_is_no_folder_or_run_is_refused(tmp_path):
         EventFile(None)
     with pytest.raises(OptionError, match="run_name must be the name of one folder, got 'a/b'"):
         EventFile(tmp_path, run_name="a/b")
+
+
+def parsed(record):
+    """The event in one record: its length, a checksum, the message, a checksum."""
+    (length,) = struct.unpack("<Q", record[:8])
+    assert len(record) == 8 + 4 + length + 4
+    return Event.FromString(record[12 : 12 + length])
+
+
+def value_of(add):
+    summary = Summary()
+    add(summary)
+    event = parsed(summary.record(7))
+    assert event.step == 7
+    (value,) = event.summary.value
+    return value
+
+
+def test_a_number_is_a_simple_value_and_says_once_what_it_is():
+    plain = value_of(lambda s: s.scalar("tag", 2.5))
+    assert (plain.tag, plain.simple_value, plain.HasField("metadata")) == ("tag", 2.5, False)
+    said = value_of(lambda s: s.scalar("tag", 2.5, title="a title", description="*words*")).metadata
+    assert (said.display_name, said.summary_description) == ("a title", "*words*")
+    assert (said.plugin_data.plugin_name, said.data_class) == ("scalars", 1)
+
+
+def test_a_text_is_a_tensor_of_one_string():
+    value = value_of(lambda s: s.text("notes", "*µ*"))
+    assert tensor_util.make_ndarray(value.tensor).item() == "*µ*".encode()
+    assert value.metadata.plugin_data.plugin_name == "text"
+
+
+def test_a_histogram_counts_logarithms_in_the_same_bins_whatever_comes():
+    errors = np.array([[1e-3, 0.0, np.nan], [2.0, 1e9, 1e-3]])
+    table = tensor_util.make_ndarray(value_of(lambda s: s.log_histogram("e", errors)).tensor)
+    assert table.shape == (36, 3)
+    assert (table[0, 0], table[-1, 1]) == (-17, 1)
+    assert table[:, 2].sum() == 5  # what is not known is left out
+    assert table[0, 2] == 1  # an exact zero lies in the lowest bin
+    (thousandth,) = table[(table[:, 0] <= -3) & (table[:, 1] > -3), 2]
+    assert thousandth == 2
+
+
+def test_a_picture_knows_its_size_from_its_bytes():
+    picture = png(np.zeros((3, 4)), None)
+    image = value_of(lambda s: s.image("where", picture)).image
+    assert (image.width, image.height) == struct.unpack(">II", picture[16:24])
+    assert image.encoded_image_string == picture
+
+
+def test_charts_match_their_own_tag_and_no_other():
+    headings = [Heading("wrong", ["a.b", "ratio"], closed=False)]
+    value = value_of(lambda s: s.custom_charts(headings))
+    assert value.tag == "custom_scalars__config__"
+    (category,) = Layout.FromString(tensor_util.make_ndarray(value.tensor).item()).category
+    assert (category.title, category.closed) == ("wrong", False)
+    assert [c.multiline.tag[0] for c in category.chart] == [
+        r"^gradcheck/a\.b$",
+        "^gradcheck/ratio$",
+    ]
+    assert [chart.title for chart in category.chart] == ["a.b", "all blocks"]
+
+
+def test_a_new_file_holds_its_version_and_is_known_by_its_name(tmp_path):
+    first, second = (new_file(str(tmp_path / "run")) for _ in range(2))
+    assert first != second
+    assert "/run/events.out.tfevents." in first
+    with open(first, "rb") as file:
+        assert parsed(file.read()).file_version == "brain.Event:2"
+
+
+def test_a_folder_that_cannot_be_made_is_an_os_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises((FileExistsError, NotADirectoryError)):
+        new_file(str(tmp_path / "file" / "run"))

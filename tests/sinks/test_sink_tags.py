@@ -1,7 +1,16 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradhook.sinks.tensorboard.tags import EMPTY, LONGEST_TAG, BlockTags, printable, shorten
+from gradhook.sinks.tensorboard.tags import (
+    EMPTY,
+    LONGEST_TAG,
+    TITLE,
+    BlockTags,
+    headings,
+    printable,
+    shorten,
+)
 
 # Short names from few characters clash often; the others bring what no tag should hold.
 NAMES = st.one_of(
@@ -68,3 +77,51 @@ def test_tags_come_in_the_order_of_their_names():
     tags = BlockTags()
     tags.of(["ratio", "W", "b"])
     assert tags.all == ["ratio_", "W", "b"]
+
+
+def test_a_few_blocks_share_one_open_heading():
+    (heading,) = headings([f"W{i}" for i in range(12)], wrong=())
+    assert heading.title == TITLE
+    assert heading.tags == ("ratio", *(f"W{i}" for i in range(12)))
+    assert not heading.closed
+
+
+def test_blocks_that_were_wrong_come_first_in_their_order():
+    (heading,) = headings(["W1", "b1", "W2", "b2"], wrong={"b2", "b1"})
+    assert heading.tags == ("ratio", "b1", "b2", "W1", "W2")
+
+
+def test_sixty_blocks_are_grouped_by_layer_with_the_wrong_ones_on_top():
+    tags = [f"layer{i}/{name}" for i in range(20) for name in ("W", "b", "gamma")]
+    first, *layers = headings(tags, wrong={"layer13/W"})
+    assert first.tags == ("ratio", "layer13/W")
+    assert not first.closed
+    assert [heading.title for heading in layers] == [f"layer{i}" for i in range(20)]
+    assert layers[13].tags == ("layer13/W", "layer13/b", "layer13/gamma")
+    assert all(heading.closed for heading in layers)
+
+
+def test_numbers_at_the_end_of_names_are_layers():
+    tags = [f"{name}{i}" for i in range(1, 8) for name in ("W", "b")]
+    _, *layers = headings([*tags, "scale", "shift"], wrong=())
+    assert [heading.title for heading in layers] == [
+        *(f"layer {i}" for i in range(1, 8)),
+        "other blocks",
+    ]
+    assert layers[0].tags == ("W1", "b1")
+
+
+@pytest.mark.parametrize("names", [[f"{i}" for i in range(30)], [chr(65 + i) for i in range(30)]])
+def test_names_that_tell_no_layers_are_grouped_as_they_come(names):
+    _, *runs = headings(names, wrong=())
+    assert [heading.tags for heading in runs] == [
+        tuple(names[:12]), tuple(names[12:24]), tuple(names[24:]),
+    ]  # fmt: skip
+    assert runs[0].title == f"{names[0]} to {names[11]}"
+
+
+def test_the_first_heading_stays_readable_when_everything_is_wrong():
+    tags = [f"layer{i}/W{j}" for i in range(20) for j in range(3)]
+    first, *layers = headings(tags, wrong=set(tags))
+    assert first.tags == ("ratio", *tags[:12])
+    assert [tag for heading in layers for tag in heading.tags] == tags

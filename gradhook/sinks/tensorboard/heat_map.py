@@ -53,7 +53,7 @@ def png(relative_errors: Array, worst: tuple[int, ...] | None = None) -> bytes:
     """
     errors = np.asarray(relative_errors, dtype=np.float64)
     cells, pooled = _pool(np.where(np.isnan(errors), -1.0, errors))
-    sides = [_side(n, room) for n, room in zip(cells.shape, PLOT, strict=True)]
+    sides = [int(np.clip(room // n, *CELL)) for n, room in zip(cells.shape, PLOT, strict=True)]
     sheet = _colour(cells).repeat(sides[0], axis=0).repeat(sides[1], axis=1)
     if worst is not None:
         row, column = (
@@ -70,10 +70,6 @@ def _pool(errors: Array) -> tuple[Array, tuple[int, int]]:
     for axis, n in enumerate((rows, columns)):
         errors = np.maximum.reduceat(errors, np.arange(0, errors.shape[axis], n), axis=axis)
     return errors, (rows, columns)
-
-
-def _side(cells: int, room: int) -> int:
-    return min(max(room // cells, CELL[0]), CELL[1])
 
 
 def _colour(errors: Array) -> Array:

@@ -16,7 +16,7 @@ from collections.abc import Collection
 
 from gradhook._types import Tolerance
 from gradhook.sinks.files import append
-from gradhook.sinks.tensorboard import events as _events
+from gradhook.sinks.tensorboard.event_file import Summary, new_file
 from gradhook.sinks.tensorboard.scalars import MAIN
 
 __all__ = ["Limits", "rule"]
@@ -57,8 +57,8 @@ class Limits:
             # Whoever tidies up the folder may take away what those still going share.
             new = not os.path.exists(self._files.get(run, ""))
             if new:
-                self._files[run] = _events.new_file(os.path.join(self._logdir, run))
-            summary = _events.Summary()
+                self._files[run] = new_file(os.path.join(self._logdir, run))
+            summary = Summary()
             for tag in tags:
                 title, description = rule(tag, tolerance)
                 value = math.log10(limit)

@@ -12,6 +12,7 @@ import re
 
 from gradhook._types import MISMATCH
 from gradhook.report import Report
+from gradhook.report.format import fenced
 from gradhook.sinks.tensorboard.tags import printable
 
 __all__ = ["escape", "markdown"]
@@ -40,11 +41,7 @@ def escape(text: str) -> str:
 def markdown(report: Report) -> str:
     """Return the report as a page, what the reader must know first at the top."""
     said = [f"**{escape(sentence)}**" for sentence in _first(report)]
-    text = str(report)
-    # A fence ends at the next one that is as long.
-    longest = max(map(len, re.findall("~+", text)), default=0)
-    fence = "~" * max(longest + 1, 3)
-    return "\n\n".join([*said, f"{fence}\n{text}\n{fence}\n"])
+    return "\n\n".join([*said, fenced(str(report), "~") + "\n"])
 
 
 def _first(report: Report) -> list[str]:

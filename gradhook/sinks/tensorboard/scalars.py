@@ -58,26 +58,18 @@ def scalars(report: Report, tags: dict[str, str]) -> dict[str, float]:
     Returns: ``gradcheck/0 wrong blocks``, NaN where none is wrong but the check could not tell;
         ``gradcheck/ratio`` and ``gradcheck/<block>``, logarithms.
     """
+    # A check that could not tell has no ratio.  One that passed with some blocks untested has the
+    # others': else the curve would be empty for every network with a bias before its BatchNorm.
+    untold = {Verdict.INCONCLUSIVE} if report.passed else {Verdict.INCONCLUSIVE, Verdict.UNTESTED}
+    ratio = math.nan if report.verdict in untold else report.ratio
     wrong = sum(block.verdict in MISMATCH for block in report.blocks.values())
     values = {
         WRONG: float(wrong) if wrong or report.passed else math.nan,
-        RATIO: _drawn(report.ratio, report.verdict, report) if _judged(report) else math.nan,
+        RATIO: _drawn(ratio, report.verdict, report),
     }
     for name, block in report.blocks.items():
         values[f"{MAIN}/{tags[name]}"] = _block(block, report)
     return values
-
-
-def _judged(report: Report) -> bool:
-    """Whether the overall ratio says something.
-
-    A check that could not tell has none.  One that passed with some blocks untested has the ratio
-    of the others, and its curve would otherwise be empty for every network with a bias before its
-    BatchNorm.
-    """
-    if report.verdict is Verdict.UNTESTED:
-        return report.passed
-    return report.verdict is not Verdict.INCONCLUSIVE
 
 
 def _block(block: BlockReport, report: Report) -> float:

@@ -26,14 +26,12 @@ from gradhook._types import MISMATCH, Array, Tolerance
 from gradhook.errors import OptionError
 from gradhook.report import BlockReport, Report
 from gradhook.sinks.json_lines import JsonLines
-from gradhook.sinks.tensorboard import events as _events
-from gradhook.sinks.tensorboard.event_file import EventFile
+from gradhook.sinks.tensorboard.event_file import EventFile, Summary
 from gradhook.sinks.tensorboard.heat_map import png
-from gradhook.sinks.tensorboard.layout import Heading, headings
 from gradhook.sinks.tensorboard.limits import Limits, rule
 from gradhook.sinks.tensorboard.markdown import markdown
 from gradhook.sinks.tensorboard.scalars import MAIN, RATIO, WRONG, scalars
-from gradhook.sinks.tensorboard.tags import BlockTags
+from gradhook.sinks.tensorboard.tags import BlockTags, Heading, headings
 
 __all__ = ["ScalarWriter", "TensorBoard"]
 
@@ -110,8 +108,13 @@ class TensorBoard:
         if (logdir is None) == (writer is None):
             got = "neither" if logdir is None else "both"
             raise OptionError(f"give either logdir or writer, got {got}")
-        if writer is not None:
-            _check_writer(writer, run_name)
+        if writer is not None and not callable(getattr(writer, "add_scalar", None)):
+            raise OptionError(
+                "writer must have a method add_scalar(tag, value, step), "
+                f"{type(writer).__name__} has none"
+            )
+        if writer is not None and run_name is not None:
+            raise OptionError("run_name names a folder in logdir; a writer has its own")
         self._writer = writer
         self._events = EventFile(logdir, run_name=run_name) if writer is None else None
         self._limits: Limits | None = None
@@ -137,7 +140,13 @@ class TensorBoard:
         self._next_step = step + 1
         tags = self._tags.of(report.blocks)
         if self._events is None:
-            _write_to(self._writer, report, tags, step)
+            writer: Any = self._writer
+            for tag, value in scalars(report, tags).items():
+                writer.add_scalar(tag, value, step)
+            if callable(getattr(writer, "add_text", None)):
+                writer.add_text(TEXT, markdown(report), step)
+            if callable(getattr(writer, "flush", None)):
+                writer.flush()
             return
         self._events._add(self._summary(report, tags), step)
         if self._lines is None or self._limits is None:
@@ -150,9 +159,9 @@ class TensorBoard:
     def close(self) -> None:
         """Do nothing: no file is held open, and a writer is its owner's to close."""
 
-    def _summary(self, report: Report, tags: dict[str, str]) -> _events.Summary:
+    def _summary(self, report: Report, tags: dict[str, str]) -> Summary:
         """Return all that is shown of a report; titles and layout only where they are new."""
-        summary = _events.Summary()
+        summary = Summary()
         for tag, value in scalars(report, tags).items():
             summary.scalar(tag, value, **self._once(tag, *_said_of(tag, report.tolerance)))
         summary.text(TEXT, markdown(report))
@@ -202,23 +211,3 @@ def _errors(block: BlockReport) -> Array | None:
     for part, error in block.wrong_parts:
         errors[part] = error
     return errors
-
-
-def _check_writer(writer: object, run_name: str | None) -> None:
-    if not callable(getattr(writer, "add_scalar", None)):
-        raise OptionError(
-            "writer must have a method add_scalar(tag, value, step), "
-            f"{type(writer).__name__} has none"
-        )
-    if run_name is not None:
-        raise OptionError("run_name names a folder in logdir; a writer has its own")
-
-
-def _write_to(writer: Any, report: Report, tags: dict[str, str], step: int) -> None:
-    """Write a report through the user's writer."""
-    for tag, value in scalars(report, tags).items():
-        writer.add_scalar(tag, value, step)
-    if callable(getattr(writer, "add_text", None)):
-        writer.add_text(TEXT, markdown(report), step)
-    if callable(getattr(writer, "flush", None)):
-        writer.flush()

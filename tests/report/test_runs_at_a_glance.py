@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from gradhook import Report, Verdict
-from gradhook.report import BlockReport, overview
+from gradhook.report import BlockReport, wording
 from gradhook.report.page import page
 from gradhook.report.plot import DRAWN_BLOCKS, plot
 from gradhook.report.runs import Run
@@ -25,32 +25,32 @@ WRONG = [report_of(Verdict.FAIL, step) for step in (0, 10)]
 
 
 def test_a_run_says_how_many_checks_passed_and_which_did_not():
-    assert overview.outcome(RIGHT) == "3 checks, all passed"
-    assert overview.outcome(RIGHT[:1]) == "1 check, passed"
-    assert overview.outcome(WRONG[:1]) == "1 check, did not pass: FAIL at step 0 (W)"
-    assert overview.outcome(WRONG + RIGHT) == ("5 checks, 2 did not pass: FAIL at steps 0, 10 (W)")
+    assert wording.outcome(RIGHT) == "3 checks, all passed"
+    assert wording.outcome(RIGHT[:1]) == "1 check, passed"
+    assert wording.outcome(WRONG[:1]) == "1 check, did not pass: FAIL at step 0 (W)"
+    assert wording.outcome(WRONG + RIGHT) == ("5 checks, 2 did not pass: FAIL at steps 0, 10 (W)")
     many = [report_of(Verdict.FAIL, step) for step in range(9)]
-    assert overview.outcome(many) == ("9 checks, none passed: FAIL at steps 0, 1, 2, 3, … (W)")
+    assert wording.outcome(many) == ("9 checks, none passed: FAIL at steps 0, 1, 2, 3, … (W)")
     mixed = [*WRONG, report_of(Verdict.INCONCLUSIVE, 20)]
-    assert overview.outcome(mixed).endswith("FAIL at steps 0, 10 (W); INCONCLUSIVE at step 20 (W)")
+    assert wording.outcome(mixed).endswith("FAIL at steps 0, 10 (W); INCONCLUSIVE at step 20 (W)")
 
 
 def test_the_verdict_of_a_run_is_its_worst_and_pass_where_all_passed():
     untested = Report(Verdict.UNTESTED, True, {}, step=1)
-    assert overview.overall([*RIGHT, untested]) is Verdict.PASS
-    assert overview.overall([*RIGHT, report_of(Verdict.WARN, 7), *WRONG]) is Verdict.FAIL
+    assert wording.overall([*RIGHT, untested]) is Verdict.PASS
+    assert wording.overall([*RIGHT, report_of(Verdict.WARN, 7), *WRONG]) is Verdict.FAIL
 
 
 def test_the_beginning_says_the_first_verdict_and_when_the_next_check_comes():
-    assert overview.begun(WRONG[0], 100).endswith(": FAIL at step 0, next at step 100")
-    assert overview.begun(RIGHT[0], None).endswith(": PASS at step 0, no further check is due")
-    assert overview.begun(None, 100).endswith(": next at step 100")
+    assert wording.begun(WRONG[0], 100).endswith(": FAIL at step 0, next at step 100")
+    assert wording.begun(RIGHT[0], None).endswith(": PASS at step 0, no further check is due")
+    assert wording.begun(None, 100).endswith(": next at step 100")
 
 
 def test_a_failure_is_held_against_the_last_one_that_was_told():
     other = report_of(Verdict.FAIL, 30, {"V": 0.3})
     checks = [*WRONG, RIGHT[2], report_of(Verdict.FAIL, 20), other]
-    firsts = [first for _, first in overview.with_first(checks)]
+    firsts = [first for _, first in wording.with_first(checks)]
     assert firsts == [None, WRONG[0], None, WRONG[0], None]
 
 

@@ -2,7 +2,7 @@
 
 from gradhook import Report, Verdict
 from gradhook.report import BlockReport
-from gradhook.report.markdown import markdown
+from gradhook.report.page import markdown
 from gradhook.report.runs import Run
 
 
