@@ -117,6 +117,7 @@ class GradCheckCallback:
         enabled: bool | None = None,
         **options: Unpack[BatchKeywords],
     ) -> None:
+        __tracebackhide__ = True
         if misplaced:
             raise TypeError(misplaced_batch("GradCheckCallback", objective, len(misplaced)))
         self._enabled = is_enabled(enabled)

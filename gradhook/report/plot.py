@@ -42,15 +42,15 @@ def plot(reports: Sequence[Report]) -> str:
         '<svg'
     """
     steps = [i if report.step is None else report.step for i, report in enumerate(reports)]
-    names = _drawn(reports)
-    if len(reports) < 2 or not names or steps[0] == steps[-1]:
+    names, ends_at = _drawn(reports), (min(steps, default=0), max(steps, default=0))
+    if not names or ends_at[0] == ends_at[1]:
         return ""
     tolerance = reports[-1].tolerance
-    parts = [_axes(steps, tolerance.fail, tolerance.warn)]
+    parts = [_axes(ends_at, tolerance.fail, tolerance.warn)]
     ends = []
     for name in names:
         points = [
-            (_x(step, steps), _y(block.ratio), block)
+            (_x(step, ends_at), _y(block.ratio), block)
             for step, report in zip(steps, reports, strict=True)
             if (block := report.blocks.get(name)) is not None and _has_ratio(block)
         ]
@@ -91,8 +91,8 @@ def _has_ratio(block: BlockReport) -> bool:
     return judged and not math.isnan(block.ratio)
 
 
-def _x(step: int, steps: Sequence[int]) -> float:
-    share = (step - steps[0]) / (steps[-1] - steps[0])
+def _x(step: int, ends_at: tuple[int, int]) -> float:
+    share = (step - ends_at[0]) / (ends_at[1] - ends_at[0])
     return LEFT + share * (WIDTH - LEFT - RIGHT)
 
 
@@ -101,7 +101,7 @@ def _y(ratio: float) -> float:
     return TOP + (HEIGHT - TOP - BOTTOM) * level / LOWEST
 
 
-def _axes(steps: Sequence[int], fail: float, warn: float) -> str:
+def _axes(ends_at: tuple[int, int], fail: float, warn: float) -> str:
     """Return the frame: ticks, and the limits with what lies beyond them in words."""
     left, right, bottom = LEFT, WIDTH - RIGHT, HEIGHT - BOTTOM
     frame = f"M{left} {TOP}V{bottom}H{right}"
@@ -116,8 +116,8 @@ def _axes(steps: Sequence[int], fail: float, warn: float) -> str:
             'stroke-dasharray="4 3"/>'
             f'<text x="{left + 6}" y="{y + down:.1f}" opacity=".7">{said}</text>'
         )
-    for step, anchor in ((steps[0], "start"), (steps[-1], "end")):
-        x = _x(step, steps)
+    for step, anchor in zip(ends_at, ("start", "end"), strict=True):
+        x = _x(step, ends_at)
         parts.append(f'<text x="{x}" y="{HEIGHT - 8}" text-anchor="{anchor}">step {step}</text>')
     return "".join(parts)
 

@@ -106,6 +106,13 @@ def test_checks_outside_a_loop_are_counted_from_zero():
     assert "step 2" in [text.text for text in svg.iter("text")]
 
 
+def test_two_runs_of_one_file_stay_inside_the_picture():
+    svg = drawing([report_of(Verdict.PASS, step) for step in (0, 100, 0, 10, 0)])
+    (line,) = points(svg)
+    assert min(line)[0] == line[0][0] == line[-1][0] < line[3][0] < max(line)[0] == line[1][0]
+    assert {"step 0", "step 100"} <= {text.text for text in svg.iter("text")}
+
+
 def test_a_page_opens_with_the_verdict_of_all_and_the_run_that_failed():
     good, bad = Run("/a/b/good", "good", list(RIGHT)), Run("/a/b/bad", "bad", [*RIGHT, *WRONG])
     shown = page([good, bad])
