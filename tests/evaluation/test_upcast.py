@@ -13,38 +13,21 @@ X, T = GENERATOR.normal(size=(10, 3)), GENERATOR.normal(size=(10, 2))
 
 
 class Network:
-    """A linear network whose penalty reads ``params``, and whose layer may hold its own array."""
+    """A linear network that reads ``params``."""
 
-    def __init__(self, *, holds, decay=0.0):
-        W = np.random.default_rng(1).normal(size=(3, 2)).astype(np.float32)
-        self.params, self.held, self.holds, self.decay = {"W": W}, W, holds, decay
-
-    @property
-    def weights(self):
-        return self.held if self.holds else self.params["W"]
+    def __init__(self):
+        self.params = {"W": np.random.default_rng(1).normal(size=(3, 2)).astype(np.float32)}
 
     def loss(self, x, t):
-        self.y = x @ self.weights
-        penalty = 0.5 * self.decay * np.sum(self.params["W"] ** 2)
-        return float(0.5 * np.sum((self.y - t) ** 2) + penalty)
+        self.y = x @ self.params["W"]
+        return float(0.5 * np.sum((self.y - t) ** 2))
 
     def gradient(self, x, t):
-        return {"W": x.T @ (self.y - t) + self.decay * self.params["W"]}
-
-
-@pytest.mark.parametrize("decay", [0.0, 0.1])
-def test_arrays_that_layers_hold_are_moved_as_they_are(decay):
-    # Float64 copies in the mapping alone would leave the data term where it is.
-    network = Network(holds=True, decay=decay)
-    before = network.held.copy()
-    report = check_gradients(network, batch=(X, T))
-    assert report.verdict == "PASS"
-    assert network.params["W"] is network.held
-    np.testing.assert_array_equal(network.held, before)
+        return {"W": x.T @ (self.y - t)}
 
 
 def test_a_mapping_that_is_read_holds_float64_meanwhile():
-    network = Network(holds=False)
+    network = Network()
     array = network.params["W"]
     # In float32, of eps 1.2e-7, no central difference resolves 1e-7.
     assert check_gradients(network, batch=(X, T)).blocks["W"].ratio_error < 1e-7
@@ -53,7 +36,7 @@ def test_a_mapping_that_is_read_holds_float64_meanwhile():
 
 
 def test_a_loss_that_refuses_float64_is_checked_in_float32():
-    network = Network(holds=False)
+    network = Network()
 
     def loss(x, t):
         assert network.params["W"].dtype == np.float32, "float32 only"
@@ -65,19 +48,8 @@ def test_a_loss_that_refuses_float64_is_checked_in_float32():
     assert check_gradients(objective, batch=(X, T)).verdict == "PASS"
 
 
-def test_a_wrong_gradient_of_held_arrays_is_found():
-    network = Network(holds=True, decay=0.1)
-    objective = Objective(
-        parameters=network.params,
-        loss=network.loss,
-        gradients=lambda x, t: {"W": 1.1 * Network.gradient(network, x, t)["W"]},
-        form="in_place",
-    )
-    assert check_gradients(objective, batch=(X, T)).verdict == "FAIL"
-
-
 def test_what_the_evaluation_mode_sets_holds_at_every_evaluation():
-    network = Network(holds=False)
+    network = Network()
     network.noisy = True
 
     @contextlib.contextmanager
