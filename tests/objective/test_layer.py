@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from gradhook.errors import ObjectiveError
 from gradhook.objective.layer import Layer
 
 RNG = np.random.default_rng(0)
@@ -59,58 +58,3 @@ def test_the_cotangent_has_the_precision_of_the_output():
     both(layer, X.astype(np.float32), W.astype(np.float32))
     assert [dy.dtype for dy in handed] == [np.float64, np.float32]
     np.testing.assert_array_equal(handed[0], handed[1])
-
-
-class Held:
-    """Holds its parameter, and adds its gradient up."""
-
-    def __init__(self):
-        self.W, self.dW = W.copy(), np.ones_like(W)
-
-    def forward(self, x):
-        self.x = x
-        return x @ self.W
-
-    def backward(self, dy):
-        self.dW += self.x.T @ dy
-        return dy @ self.W.T
-
-
-def test_what_gradients_are_added_to_begins_at_zero():
-    held = Held()
-    layer = layer_of(held.forward, held.backward, parameters={"W": held.W})
-    _, first = layer._both(layer._tree.leaves)
-    np.testing.assert_array_equal(first["W"], layer.seen[0].popitem()[1]["W"])
-    _, again = layer._both(layer._tree.leaves)
-    np.testing.assert_array_equal(again["W"], X.T @ layer._upstream(0, X @ W))
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        ({"forward": 3}, "forward must be a function, got int"),
-        ({"parameters": [W]}, "parameters must be arrays by name, such as {'W': W}, got a list"),
-        ({"parameters": {"x": W}}, "a parameter is called 'x', which is the input's name here"),
-    ],
-)
-def test_what_is_no_layer_is_refused(options, said):
-    with pytest.raises(ObjectiveError) as caught:
-        layer_of(**options)
-    assert said in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("backward", "said"),
-    [
-        (
-            lambda dy, cache: (dy, dy, {"W": W}),
-            "backward returned 2 gradient(s) of the input(s), and",
-        ),
-        (lambda dy, cache: dy @ W.T, "backward returned no gradients of the parameters W: return"),
-        (lambda: None, "forward returned 2 value(s), and backward does not take as many"),
-    ],
-)
-def test_a_backward_pass_that_does_not_fit_is_told_how(backward, said):
-    with pytest.raises(ObjectiveError) as caught:
-        both(layer_of(backward=backward))
-    assert said in str(caught.value)

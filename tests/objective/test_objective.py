@@ -127,13 +127,6 @@ def test_scipys_fun_and_jac_are_an_objective():
     assert list(report.blocks) == ["x"]
 
 
-def test_scipys_args_are_the_batch():
-    def fun(x, a, b):
-        return a * np.sum(np.sin(x)) + b, a * np.cos(x)
-
-    assert check_gradients(fun, np.ones(3), batch=(2.0, 1.0)).passed
-
-
 def test_a_function_without_a_signature_takes_the_parameters():
     # ``math.hypot`` and its like have none that can be read.
     assert Objective(loss=max, gradients=max, parameters=1.0).calls(()).takes_parameters
@@ -222,13 +215,6 @@ def test_functions_of_two_forms_are_refused():
         check_gradients(mixed, batch=(X, Y))
 
 
-def test_a_batch_of_another_length_than_the_functions_take_is_refused():
-    with pytest.raises(
-        ObjectiveError, match=r"fits neither .* for a batch of 1 item\(s\): pass as b"
-    ):
-        check_gradients(loss_and_gradients, weights(), batch=X)
-
-
 def test_a_form_that_does_not_fit_is_refused():
     with pytest.raises(
         ObjectiveError, match=r"form='in_place' needs functions that take \(\*batch\)"
@@ -270,17 +256,6 @@ def test_what_is_no_objective_is_told_what_one_is(thing, said):
     with pytest.raises(ObjectiveError) as caught:
         Objective.of(thing, 1.0)
     assert said in str(caught.value)
-
-
-def test_missing_parameters_are_refused():
-    with pytest.raises(ObjectiveError, match="parameters to check are missing: pass parameters="):
-        check_gradients(loss_and_gradients, batch=(X, Y))
-
-
-def test_parameters_given_beside_an_objective_count_more_than_its_own():
-    objective = Objective(parameters={"w": np.zeros(3)}, loss=loss, gradients=gradients)
-    assert Objective.of(objective, LIVE).parameters is LIVE
-    assert Objective.of(objective).parameters is objective.parameters
 
 
 def test_the_gradients_are_called_right_after_the_loss_at_the_same_point():

@@ -1,6 +1,6 @@
 """Parameters in any container: named, rebuilt around other arrays, refused if they are none."""
 
-from collections import OrderedDict, namedtuple
+from collections import namedtuple
 from types import MappingProxyType
 
 import hypothesis
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradhook.errors import ParameterError, ParameterTypeError
-from gradhook.objective.parameters import Tree, each_leaf, float64_copy, map_leaves, rms
+from gradhook.objective.parameters import Tree, each_leaf, float64_copy, rms
 
 Layer = namedtuple("Layer", ["W", "b"])
 
@@ -99,17 +99,6 @@ def test_a_function_is_asked_anew_each_time():
     answers = iter([{"w": np.zeros(2)}, {"w": np.ones(2)}])
     trees = [Tree.of(lambda: next(answers)) for _ in range(2)]
     assert [tree.blocks["w"][0] for tree in trees] == [0, 1]
-
-
-def test_mappings_of_any_kind_are_rebuilt_as_dictionaries():
-    rebuilt = Tree.of(OrderedDict(w=np.ones(2))).rebuild({"w": 0})
-    assert type(rebuilt) is dict
-
-
-def test_leaves_are_mapped_without_touching_the_container():
-    container = {"a": [1, (2, 3)]}
-    assert map_leaves(container, lambda leaf: -leaf) == {"a": [-1, (-2, -3)]}
-    assert container == {"a": [1, (2, 3)]}
 
 
 @pytest.mark.parametrize(

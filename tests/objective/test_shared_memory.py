@@ -72,18 +72,6 @@ def test_a_whole_and_parts_that_do_not_meet_are_one_block_at_the_place_of_its_fi
     ]
 
 
-def test_a_name_leads_to_its_block():
-    weights = memory(3)
-    tree = Tree.of({"W_in": weights, "W_out": weights, "b": memory(1)})
-    assert [tree.block_of(name) for name in ("W_out", "b", "?")] == ["W_in = W_out", "b", "?"]
-
-
-def test_a_whole_and_its_part_take_the_shape_of_the_whole():
-    whole = memory().reshape(3, 4)
-    tree = Tree.of({"row": whole[1], "all": whole})
-    assert tree.blocks["row = all"] is whole
-
-
 @pytest.mark.parametrize("form", ["functional", "in place"])
 @pytest.mark.parametrize(
     "cut",
