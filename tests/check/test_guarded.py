@@ -154,16 +154,6 @@ def test_an_evaluation_mode_holds_throughout_and_ends(manager):
     assert not check_gradients(model)
 
 
-def test_an_exception_of_the_evaluation_mode_is_the_users():
-    @contextlib.contextmanager
-    def broken():
-        raise Fault("no such mode")
-        yield
-
-    with pytest.raises(Fault):
-        check_gradients(square, {"w": np.ones(2)}, evaluation_mode=broken)
-
-
 def test_an_evaluation_mode_that_swallows_exceptions_is_refused():
     def broken(p):
         raise Fault

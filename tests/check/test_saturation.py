@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from gradhook import check_gradients
-from gradhook.check import generic_point
 
 
 def trained(grown, *, factor=1.0):
@@ -62,23 +61,6 @@ def test_a_noiseless_optimum_is_judged_as_any_other_point():
     report = check_gradients(bowl, {"w": target.copy()}, progress=False)
     assert report.passed
     assert report.settings[0] == "generic point"
-
-
-def test_no_more_losses_are_spent_than_named():
-    calls = []
-
-    class Workspace:
-        def move(self, moves):
-            calls.append(moves)
-
-    class Evaluator:
-        workspace = Workspace()
-
-        def loss(self):
-            return 1.0
-
-    assert generic_point.at_ordinary_loss(Evaluator(), None, {}, 1.0) is None
-    assert len(calls) <= generic_point.MOST_LOSSES
 
 
 @pytest.mark.parametrize("factor", [1.0, 1.01])

@@ -159,6 +159,8 @@ def test_the_loss_is_any_real_number_or_array_of_size_one(value):
         ([[1.0], [1.0, 2.0]], "returned a list"),
         (np.ma.masked, "returned a MaskedConstant"),
         (np.array([1.0], dtype=object), "returned an ndarray of dtype object"),
+        (np.array([True]), "returned an ndarray of dtype bool"),
+        (np.ma.masked_array([1.0], [True]), "returned a MaskedArray"),
     ],
 )
 def test_a_loss_that_is_no_real_number_is_refused(value, said):
