@@ -129,6 +129,19 @@ def test_a_call_that_writes_nothing_is_not_accused():
     assert not evaluator.writes.batch
 
 
+def test_the_users_exceptions_are_told_from_others():
+    error = ZeroDivisionError()
+
+    def both(p):
+        raise error
+
+    evaluator = evaluator_of(both, {"w": np.ones(1)})
+    with pytest.raises(ZeroDivisionError):
+        evaluator.loss_and_gradients()
+    assert evaluator.user_error is evaluator.raised is error
+    assert evaluator.own_fault is None
+
+
 def test_a_fault_of_ours_is_remembered_though_others_may_catch_it():
     evaluator = evaluator_of(half_square, {"w": np.ones(1)})
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from gradhook.errors import NestedCheckError, RestoreError
-from gradhook.evaluation.containers import sole_mover
+from gradhook.errors import NestedCheckError, ParameterError, RestoreError
+from gradhook.evaluation.containers import refuse_unwritable, sole_mover
 from gradhook.evaluation.directions import CHUNK, TABLE, Coordinate, Move, random_direction
 from gradhook.evaluation.points import generic
 from gradhook.evaluation.workspace import Workspace
@@ -218,6 +218,8 @@ def test_coarse_arrays_give_way_to_float64_ones_for_a_while():
     workspace.restore()
     assert parameters["W"] is array
     assert array.tolist() == [1, 1, 1]
+    # A tuple cannot hold other arrays.
+    assert not workspace_of((np.ones(3, np.float32),), in_place=True).upcast()
 
 
 def test_copies_undo_what_was_written_in_between():
@@ -257,3 +259,34 @@ def test_two_checks_never_move_the_same_memory():
             pytest.fail("the first still moves it")
     with sole_mover([a, other]):  # free again
         pass
+
+
+def read_only():
+    array = np.zeros(3)
+    array.flags.writeable = False
+    return array
+
+
+BASE = np.zeros(6)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ({"W": read_only()}, "parameter 'W' is read-only and the objective reads it in place"),
+        ({"W": np.broadcast_to(np.zeros(1), 3).view()}, "parameter 'W' is read-only"),
+        ({"W": 1.0}, "parameter 'W' is a float, which cannot be written in place"),
+        (
+            {"W": np.lib.stride_tricks.as_strided(BASE, (4, 3), (8, 8))},
+            "parameter 'W' overlaps itself (strides (8, 8)), so that no entry can be moved alone",
+        ),
+    ],
+    ids=["read-only", "broadcast", "number", "overlapping"],
+)
+def test_what_cannot_be_written_in_place_is_refused_with_the_remedy(parameters, said):
+    with pytest.raises(ParameterError) as caught:
+        refuse_unwritable(Tree.of(parameters))
+    assert said in str(caught.value)
+    with pytest.raises(ParameterError):
+        workspace_of(parameters, in_place=True)
+    assert refuse_unwritable(Tree.of({"W": BASE, "V": BASE[:3]})) is None
