@@ -270,27 +270,14 @@ def decayed(coefficient=1e-2, form=lambda w: w):
     return loss_and_gradients
 
 
-def test_decoupled_weight_decay_is_named_as_such_with_the_option_to_pass():
-    cause = only(checked(decayed()))
-    assert (cause.family, cause.kind) == ("R", "reg_coefficient")
-    assert "weight decay" in cause.sentence
-    assert "penalty=L2(0.01" in cause.sentence
-
-
 @pytest.mark.parametrize("form", [lambda w: w, np.sign])
 def test_the_option_as_the_sentence_gives_it_makes_the_check_pass(form):
-    sentence = only(checked(decayed(form=form))).sentence
-    option = re.search(r"penalty=(L[12]\([^()]*\))", sentence)[1]
-    assert checked(decayed(form=form), penalty=eval(option)).verdict == "PASS"
-
-
-@pytest.mark.parametrize(
-    ("form", "penalty"), [(lambda w: w, L2(1e-2, "W*")), (np.sign, L1(1e-2, "W*"))]
-)
-def test_with_the_penalty_passed_decay_is_right_and_has_no_cause(form, penalty):
-    report = checked(decayed(form=form), penalty=penalty)
-    assert report.verdict == "PASS"
-    assert report.causes == ()
+    cause = only(checked(decayed(form=form)))
+    assert (cause.family, cause.kind) == ("R", "reg_coefficient")
+    assert "weight decay" in cause.sentence
+    option = re.search(r"penalty=(L[12]\([^()]*\))", cause.sentence)[1]
+    report = checked(decayed(form=form), penalty=eval(option, {"L1": L1, "L2": L2}))
+    assert (report.verdict, report.causes) == ("PASS", ())
 
 
 def test_a_penalty_passed_with_the_wrong_coefficient_leaves_the_difference():
@@ -341,13 +328,6 @@ def test_two_faults_in_one_block_get_no_cause():
 
 
 # Where.
-
-
-def test_a_wrong_row_is_located_whatever_is_wrong_with_it():
-    def spoil(gradients):
-        gradients["W2"][3] *= -1
-
-    assert spoiled(spoil).blocks["W2"].where == "W2[3, :]"
 
 
 def test_a_fault_that_is_everywhere_names_no_part():
@@ -568,16 +548,6 @@ def test_right_code_has_neither_cause_nor_boundary(effort):
     assert not any(block.where for block in report.blocks.values())
 
 
-def test_a_kink_has_no_cause():
-    def both_ways(x):
-        # Kinks at 0 that cancel: a gradient of 0 there is the negative of neither side.
-        return float(np.sum(np.maximum(x, 0) - np.maximum(-x, 0))), (x > 0) * 1.0 + (x < 0)
-
-    report = check_gradients(both_ways, np.zeros(4), points=("current",))
-    assert report.verdict == "KINK"
-    assert (report.causes, report.boundary) == ((), "")
-
-
 def test_a_loss_that_draws_from_where_nobody_can_see_has_no_cause():
     hidden = iter(np.random.default_rng(0).random, None)
 
@@ -624,38 +594,6 @@ def test_a_search_through_blocks_leaves_no_byte_changed():
     report = check_gradients(function, parameters, batch=batch, penalty="lam")
     assert report.boundary
     assert {name: value.tobytes() for name, value in parameters.items()} == before
-
-
-# What becomes of them.
-
-
-@pytest.fixture(scope="module")
-def explained():
-    """A report with two causes, a place and something that remains."""
-    noise = np.random.default_rng(1).normal(size=(ROWS, 8))
-
-    def spoil(gradients):
-        gradients["W3"][:, 2] = 0
-        gradients["b3"] /= gradients.rows
-
-    def edit(site, d):
-        return d + 0.02 * noise[: len(d)] if site == "act1" else d
-
-    return checked(planted(edit=edit, spoil=spoil))
-
-
-def flat(text):
-    """The words of a text, whatever it is wrapped or marked up with."""
-    text = re.sub(r"<[^>]*>|\\|[|]", "", text)
-    return " ".join(text.replace("&#x27;", "'").split())
-
-
-def test_causes_and_boundary_stand_in_text_and_html(explained):
-    for shown in (flat(str(explained)), flat(explained._repr_html_())):
-        for cause in explained.causes:
-            assert flat(cause.sentence) in shown
-            assert flat(cause.evidence) in shown
-        assert flat(explained.boundary) in shown
 
 
 @pytest.mark.parametrize("factor", [0.5, 3.0])
