@@ -10,27 +10,6 @@ TABLE = np.array([[1.0, 2.0, 2.0], [4.0, 3.0, 0.0]])
 
 
 @pytest.mark.parametrize(
-    ("operation", "arguments", "keywords", "branches"),
-    [
-        ("fmin", (ROW, 2.0), {}, [[1, 0, 1, 0], [0, 1, 0, 0]]),
-        ("maximum.reduce", (TABLE,), {}, [[1, 1, 0]]),
-        ("min", (TABLE,), {"axis": (0, 1)}, [[5]]),
-        ("max", (TABLE,), {"axis": 1, "initial": 9.0}, [[3, 3]]),
-        ("max", (TABLE,), {"where": TABLE < 3}, [[1]]),
-        ("less_equal", (ROW, 2.0), {}, [[0, 1, 0, 1]]),
-        ("absolute", (ROW - 2,), {}, [[1, 0, 1, 0], [0, 1, 0, 0]]),
-        ("clip", (ROW, None, 2.0), {}, [[1, 0, 1, 0], [0, 1, 0, 0]]),
-        ("clip", (ROW,), {"min": 2.0}, [[1, 0, 1, 0], [0, 1, 0, 0]]),
-        ("argsort", (ROW,), {}, [[1, 3, 0, 2]]),
-        ("median", (TABLE,), {"axis": 1}, [[[0, 0, 0], [1, 0, 0]], [[1, 0, 0], [0, 0, 1]]]),
-    ],
-)
-def test_the_branches_of_an_operation(operation, arguments, keywords, branches):
-    found = pattern(operation, *arguments, **keywords)
-    assert [np.asarray(side).astype(int).tolist() for side in found] == branches
-
-
-@pytest.mark.parametrize(
     ("operation", "arguments", "keywords", "where"),
     [
         ("minimum", (ROW, 3.0), {}, [1, 0, 1, 0]),

@@ -58,13 +58,6 @@ def test_named_where_the_fault_goes_with_the_ties_alone(
         assert found == [said]
 
 
-def test_equal_inputs_that_move_together_stay_equal_and_targets_stay():
-    together, targets = repeated._moved((PADDED, PADDED[:, 0]), RNG, together=True)
-    assert np.unique(together).size == np.unique(PADDED).size
-    assert together[PADDED == 0].any()
-    np.testing.assert_array_equal(targets, PADDED[:, 0])
-
-
 def test_inputs_that_the_loss_does_not_take_tell_nothing(synthetic, experiments, named):
     experiments(repeated, lambda *, batch: None)
     assert named(EqualInputs, synthetic(WRONG, RIGHT, batch=(PADDED,))) is None

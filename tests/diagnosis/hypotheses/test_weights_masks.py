@@ -88,9 +88,3 @@ def test_a_loss_that_takes_no_other_rows_tells_nothing(found):
 )
 def test_what_can_weigh_no_rows_is_no_column(item):
     assert Column.of(2, item, 8) is None
-
-
-def test_the_rows_that_a_label_ignores_get_a_class_that_exists():
-    column = Column.of(0, np.array([2, -1, 0]), 3)
-    np.testing.assert_array_equal(column.on, [2, 2, 0])
-    assert (column.off, column.mask) == (-1, True)
