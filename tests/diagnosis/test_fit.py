@@ -150,14 +150,3 @@ def test_where_nothing_is_wrong_nothing_is_explained(wrong_block):
     base, term = arrays(0, 2)
     block = wrong_block(base, base, count=None, error=0.0)
     assert fit([Prediction(block, base, (term,))], TOLERANCE) is None
-
-
-def test_a_guess_predicts_its_base_and_its_terms(wrong_block):
-    base, first, second = arrays(0, 3)
-    block = wrong_block(base, first)
-    np.testing.assert_allclose(
-        Prediction(block, base, (first, second)).at([2.0, -1.0]),
-        base + 2 * first - second,
-        atol=1e-14,
-    )
-    np.testing.assert_array_equal(Prediction(block, None).at([]), np.zeros(base.shape))

@@ -5,7 +5,7 @@ import pytest
 
 from gradhook import check_gradients
 from gradhook.diagnosis import layers as module
-from gradhook.diagnosis.layers import Layers, order_levels
+from gradhook.diagnosis.layers import order_levels
 
 
 @pytest.mark.parametrize(
@@ -21,13 +21,6 @@ from gradhook.diagnosis.layers import Layers, order_levels
 )
 def test_products_towers_and_lone_blocks_form_none(passes):
     assert order_levels(passes, sorted(passes)) == ()
-
-
-def test_what_stands_beside_a_block_is_found_by_its_place():
-    layers = Layers((("A", "a"), ("B",)))
-    assert layers.beside("A") == ("a",)
-    assert layers.beside("unknown") == ()
-    assert not Layers()
 
 
 @pytest.fixture

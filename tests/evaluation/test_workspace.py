@@ -100,25 +100,6 @@ def test_a_copy_that_a_line_has_left_is_read_at_the_present_point(read):
     assert workspace.displaced == ()
 
 
-def test_the_loss_reads_a_copy_that_a_line_has_left_at_the_present_point():
-    workspace, before = copies_left_by_a_line()
-    held = workspace.container()
-    direction = random_direction(6, 3)
-    workspace.write("W", direction, 0.5)
-    workspace.leave("W", direction)
-    workspace.install()
-    assert held["W"].tobytes() == before.tobytes()
-    assert workspace.scale("W") == pytest.approx(np.sqrt(np.mean(before**2)), rel=1e-15)
-
-
-def test_a_step_inside_a_part_starts_from_the_present_point():
-    workspace, before = copies_left_by_a_line()
-    workspace.write("W", Coordinate(4), 0.25)
-    expected = before.copy()
-    expected.flat[4] += 0.25
-    assert workspace.arrays["W"].tobytes() == expected.tobytes()
-
-
 def test_a_step_moves_every_entry_by_its_number():
     direction = random_direction(12, 5)
     workspace = workspace_of({"W": np.zeros((3, 4))}, in_place=False)
@@ -220,15 +201,6 @@ def test_coarse_arrays_give_way_to_float64_ones_for_a_while():
     assert array.tolist() == [1, 1, 1]
     # A tuple cannot hold other arrays.
     assert not workspace_of((np.ones(3, np.float32),), in_place=True).upcast()
-
-
-def test_copies_undo_what_was_written_in_between():
-    workspace = workspace_of({"W": np.ones(2)}, in_place=True)
-    workspace.write("W", Coordinate(0), 0.5)
-    saved = workspace.copies()
-    workspace.arrays["W"].fill(0)
-    workspace.overwrite(saved)
-    assert workspace.arrays["W"].tolist() == [1.5, 1]
 
 
 def test_an_array_that_cannot_be_put_back_is_named_and_the_others_are_put_back():

@@ -132,12 +132,6 @@ def test_masked_entries_are_saved_too():
     assert array.data.tolist() == [1, 2]
 
 
-def test_a_layout_survives_saving():
-    array = np.asfortranarray(np.arange(6.0).reshape(2, 3))
-    assert SavedArray(array).state.flags.f_contiguous
-    assert not hasattr(SavedArray(array), "__dict__")
-
-
 def test_a_watched_array_notices_and_says_what_to_do():
     array = np.zeros((512, 256))
     watched = watch(array)

@@ -95,32 +95,6 @@ def test_blocks_are_named_by_the_way_to_them_in_the_users_order(container, names
     assert list(Tree.of(container).blocks) == (names or ["layer1/W", "layer1/b", "g"])
 
 
-def test_a_function_is_asked_anew_each_time():
-    answers = iter([{"w": np.zeros(2)}, {"w": np.ones(2)}])
-    trees = [Tree.of(lambda: next(answers)) for _ in range(2)]
-    assert [tree.blocks["w"][0] for tree in trees] == [0, 1]
-
-
-@pytest.mark.parametrize(
-    "array",
-    [
-        np.asfortranarray(np.arange(6.0).reshape(2, 3)),
-        np.arange(12.0).reshape(2, 6)[:, ::-2],
-        np.array(2.5),
-        np.zeros((0, 3)),
-        np.arange(3, dtype=np.float16),
-        np.arange(3, dtype=np.float32),
-        np.arange(3, dtype=np.longdouble),
-    ],
-)
-def test_a_copy_is_c_ordered_float64_of_its_own(array):
-    copy = float64_copy(array)
-    assert copy.dtype == np.float64
-    assert copy.flags.c_contiguous
-    assert copy.flags.owndata
-    np.testing.assert_array_equal(copy, array)
-
-
 class NotAnArray:
     def __array__(self, dtype=None, copy=None):
         raise RuntimeError("call detach() first")

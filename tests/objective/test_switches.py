@@ -313,19 +313,6 @@ def test_dropout_left_on_is_reported_as_such_with_the_switch_to_turn():
     )
 
 
-def test_dropout_that_is_off_in_training_was_not_exercised_and_that_is_said():
-    report = check(Dropped(0.0), dropout="dropout")
-    assert report.verdict is Verdict.PASS
-    assert any("dropout was not exercised" in sentence for sentence in report.coverage)
-
-
-def test_a_penalty_that_is_off_in_training_was_not_exercised_and_that_is_said():
-    model = Dropped(0.0)
-    model.reg = 0.0
-    report = check(model, penalty="reg")
-    assert any("the penalty was not exercised: reg is off" in line for line in report.coverage)
-
-
 def test_the_model_is_as_before_whatever_was_turned():
     model = Dropped(0.3)
     before = model.random.bit_generator.state

@@ -88,7 +88,3 @@ def test_a_bias_beside_a_wrong_weight_is_left_to_others(synthetic, experiments):
     mismatch = synthetic(wrong, whole(X, D), gradients=whole(X, D) | wrong, batch=(X, D))
     mismatch.order = ["W", "b"]
     assert list(OneRow.propose(mismatch, ["b"])) == []
-
-
-def test_without_rows_to_cut_there_is_nothing_to_compare(synthetic):
-    assert list(OneRow.propose(synthetic(of_row(0)(X, D)["W"], whole(X, D)["W"]), ["W"])) == []
