@@ -147,6 +147,20 @@ def test_two_weights_off_by_the_root_of_a_width_are_no_attention():
     assert "attention_scale_missing" not in kinds(function, p, (X, Y))
 
 
+def test_queries_and_keys_off_by_the_root_of_their_width_are():
+    # What a factor counts must be there: gradhook.diagnosis.hypotheses.circumstances.
+    def function(p, X):
+        Q, K, V = (X @ p[name] for name in p)
+        S = Q @ K.T / np.sqrt(3)
+        r = np.sin(S) @ V / len(X)
+        d = r @ V.T * np.cos(S)  # the root is missing below
+        g = {"Q": X.T @ (d @ K), "K": X.T @ (d.T @ Q), "V": X.T @ (np.sin(S).T @ r)}
+        return 0.5 * len(X) * np.sum(r * r), g
+
+    p = {name: RNG.normal(size=(5, 3)) / 2 for name in "QKV"}
+    assert kinds(function, p, (X,)) == ["attention_scale_missing"]
+
+
 def test_a_buffer_that_equals_the_weights_here_is_no_penalty():
     anchor = RNG.normal(size=(5, 3))
 
