@@ -96,22 +96,6 @@ def test_an_exception_in_the_gradients_alone_gives_way_likewise():
     assert "the functions raise Fault (needs 20 rows)" in report.notes[-1]
 
 
-def test_an_exception_that_happens_once_gives_way_to_other_rows():
-    failures = iter([Fault("once")])
-
-    def flaky(p, X):
-        for fault in failures:
-            raise fault
-        return square(p)
-
-    report = check_gradients(flaky, {"w": np.ones(2)}, batch=np.ones((20, 1)))
-    assert report
-    assert len(report.rows) == 7
-    assert report.notes[-1] == (
-        "on the 7 rows drawn first the functions raise Fault (once): checked on others"
-    )
-
-
 def test_an_exception_on_the_whole_batch_too_propagates():
     fault = Fault("always")
 
@@ -197,21 +181,6 @@ def test_a_switch_is_put_back_when_all_else_fails():
     with pytest.raises(Fault):
         check_gradients(model, dropout="keep_prob")
     assert model.keep_prob == 0.5
-
-
-def test_the_report_names_what_was_not_saved():
-    batches = iter([1, 2])
-
-    def loss_and_gradients(p):
-        return square(p)[0] + 0 * (batches is None), {"w": 2 * p["w"]}
-
-    report = check_gradients(loss_and_gradients, {"w": np.ones(2)})
-    assert report
-    (note,) = (note for note in report.notes if "not saved" in note)
-    assert note == (
-        "not saved, because its state cannot be read: list_iterator 'batches'; what an evaluation "
-        "changes there stays changed"
-    )
 
 
 @pytest.mark.parametrize("in_place", [True, False])

@@ -8,36 +8,6 @@ import pytest
 import gradhook
 from gradhook import Verdict, check_gradients
 from gradhook.objective import gradients as gradients_module
-from gradhook.objective.gradients import name_gradients, own_gradients
-from gradhook.objective.parameters import Tree
-
-TREE = Tree.of({"a": np.ones((2, 3)), "b": np.ones(4)})
-
-
-def fresh():
-    return {"a": np.full((2, 3), 2.0), "b": np.full(4, 3.0)}
-
-
-def owned(given):
-    found, _ = name_gradients(given, TREE)
-    del given
-    return own_gradients(found, TREE)
-
-
-def test_buffers_that_the_code_keeps_are_copied():
-    buffers = fresh()
-    kept = owned(buffers)
-    buffers["a"][:] = 0.0
-    assert np.array_equal(kept["a"], np.full((2, 3), 2.0))
-
-
-def test_one_buffer_under_two_names_becomes_two_arrays():
-    tree = Tree.of({"a": np.ones(4), "b": np.ones(4)})
-    one = np.full(4, 2.0)
-    found, _ = name_gradients({"a": one, "b": one}, tree)
-    del one
-    kept = own_gradients(found, tree)
-    assert not np.shares_memory(kept["a"], kept["b"])
 
 
 def half_square(parameters):

@@ -144,31 +144,6 @@ def test_several_inputs_are_a_block_each(x, names):
     assert layer_check(rnn_step, wrong, x, parameters).failing == (names[1],)
 
 
-def test_attention_on_queries_keys_and_values():
-    q, k, v = RNG.standard_normal((3, 4, 5))
-
-    def forward(q, k, v):
-        e = np.exp(q @ k.T / np.sqrt(5))
-        p = e / e.sum(axis=1, keepdims=True)
-        return p @ v, (q, k, v, p)
-
-    def backward(dy, cache, scale=5**0.5):
-        q, k, v, p = cache
-        dp = dy @ v.T
-        ds = p * (dp - (dp * p).sum(axis=1, keepdims=True)) / scale
-        return ds @ k, ds.T @ q, p.T @ dy
-
-    assert verdicts(layer_check(forward, backward, (q, k, v))) == dict.fromkeys(
-        ["x1", "x2", "x3"], "PASS"
-    )
-    report = layer_check(
-        forward,
-        lambda dy, cache: backward(dy, cache, scale=1.0),
-        {"q": q, "k": k, "v": v},
-    )
-    assert report.failing == ("q", "k")
-
-
 def test_several_outputs_have_a_gradient_each():
     def forward(x):
         return np.sin(x), (x**2).sum(axis=1), x

@@ -169,39 +169,6 @@ def test_an_interrupt_between_two_calls_is_raised_before_the_next(monkeypatch):
         signal.signal(signal.SIGINT, before)
 
 
-def test_an_interrupt_in_the_users_code_is_raised_there():
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    done = []
-
-    def both(p):
-        signal.raise_signal(signal.SIGINT)
-        done.append("went on")
-
-    try:
-        with held_signals() as gate:
-            evaluator = evaluator_of(both, {"w": np.ones(1)}, gate=gate)
-            with pytest.raises(KeyboardInterrupt) as raised:
-                evaluator.loss()
-            assert evaluator.raised is raised.value
-            assert not gate.open
-    finally:
-        signal.signal(signal.SIGINT, before)
-    assert done == []
-
-
-def test_a_penalty_is_added_to_the_loss_only():
-    def analytic(p):
-        return 0.5 * np.sum(p["w"] ** 2), {"w": p["w"]}
-
-    evaluator = evaluator_of(
-        analytic, {"w": np.array([2.0])}, penalty=lambda p, batch: 10 * p["w"][0]
-    )
-    assert evaluator.loss() == 22
-    loss, gradients = evaluator.loss_and_gradients()
-    assert (loss, gradients["w"].tolist()) == (22, [2])
-    assert evaluator.complex_loss({"w": np.array([2 + 1j])}) == 0.5 * (2 + 1j) ** 2 + 10 * (2 + 1j)
-
-
 def test_a_loss_that_is_no_number_is_refused():
     evaluator = evaluator_of(lambda p: (np.ones(2), {"w": p["w"]}), {"w": np.ones(1)})
     with pytest.raises(LossTypeError, match=r"shape \(2,\): sum or average"):

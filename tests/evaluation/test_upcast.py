@@ -1,6 +1,5 @@
 """Float32 in place: float64 where the objective reads it, as it was where it does not."""
 
-import contextlib
 from types import SimpleNamespace
 
 import numpy as np
@@ -46,30 +45,6 @@ def test_a_loss_that_refuses_float64_is_checked_in_float32():
         parameters=network.params, loss=loss, gradients=network.gradient, form="in_place"
     )
     assert check_gradients(objective, batch=(X, T)).verdict == "PASS"
-
-
-def test_what_the_evaluation_mode_sets_holds_at_every_evaluation():
-    network = Network()
-    network.noisy = True
-
-    @contextlib.contextmanager
-    def quiet():
-        network.noisy = False
-        yield
-        network.noisy = True
-
-    def loss_and_gradients(x, t):
-        assert not network.noisy
-        return Network.loss(network, x, t), Network.gradient(network, x, t)
-
-    objective = Objective(
-        parameters=network.params,
-        loss_and_gradients=loss_and_gradients,
-        form="in_place",
-        model=network,
-    )
-    assert check_gradients(objective, batch=(X, T), evaluation_mode=quiet).verdict == "PASS"
-    assert network.noisy
 
 
 def test_the_notes_of_an_objective_stand_in_the_report():

@@ -297,11 +297,6 @@ def test_cycles_and_sharing_survive():
     assert model.one is model.two is shared
 
 
-def test_one_view_is_saved_once():
-    data = np.zeros(10)
-    assert sum(isinstance(r, SavedArray) for r in reach([[data[2:], data[2:]]]).saved) == 1
-
-
 def test_read_only_arrays_are_not_saved():
     data = np.zeros(10)
     data.flags.writeable = False

@@ -100,13 +100,6 @@ def test_a_container_keeps_its_form_and_what_needs_no_cut_keeps_its_identity():
     assert found.unchanged == (1,)
 
 
-def test_every_row_is_used_where_there_are_no_more_or_none_is_asked_for():
-    batch = (numbered(7, 3),)
-    assert drawn(batch).batch is batch
-    assert drawn(batch, samples=None).rows is None
-    assert drawn((numbered(100),), samples=None).count == 100
-
-
 def test_a_batch_without_arrays_passes_as_it_is():
     found = drawn((0.5, "mode"))
     assert (found.batch, found.rows, found.count) == ((0.5, "mode"), None, None)
@@ -257,15 +250,6 @@ def test_rows_of_weight_zero_take_turns_with_those_that_count(shape):
 def test_an_entry_that_happens_to_be_zero_makes_no_class():
     X = np.arange(60.0)
     assert rows_of((X,)) == rows_of((X + 1,))
-
-
-def test_classes_and_weights_are_mixed_together():
-    y = np.tile([0, 1], 150)
-    m = np.zeros(300)
-    m[:40] = np.random.default_rng(0).uniform(1, 2, 40)
-    rows = np.array(rows_of((np.ones((300, 2)), y, m), samples=8))
-    seen = {(int(y[row]), bool(m[row])) for row in rows}
-    assert seen == {(0, False), (0, True), (1, False), (1, True)}
 
 
 @pytest.mark.parametrize(
