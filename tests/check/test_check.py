@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from gradhook import GradCheckCallback, check_gradients
-from gradhook.errors import GradCheckWarning, InternalError
+from gradhook.errors import GradCheckWarning, InternalError, LossTypeError
+from gradhook.objective.validation import as_complex
 
 
 def square(p, *_):
@@ -107,6 +108,14 @@ def test_the_users_own_error_state_is_left_alone():
         before = np.geterr()
         assert check_gradients(square, {"w": np.ones(2)})
         assert np.geterr() == before
+
+
+def test_a_complex_loss_is_one_number_too():
+    assert as_complex(np.array([1 + 2j])) == 1 + 2j
+    assert as_complex(3.0) == 3
+    for value in (np.ones(2), "1", None):
+        with pytest.raises(LossTypeError, match="must be one real number"):
+            as_complex(value)
 
 
 def squares(theta, X, y):
