@@ -301,14 +301,6 @@ def test_badly_scaled_blocks_are_judged_each_at_its_own_scale():
     assert blamed(report) == {"large"}
 
 
-def test_float32_parameters_are_checked_in_float64_copies():
-    parameters, X, y = network()
-    coarse = {k: v.astype(np.float32) for k, v in parameters.items()}
-    report = check_gradients(loss_and_gradients, coarse, batch=(X.astype(np.float32), y))
-    assert report.verdict == "PASS"
-    assert report.ratio < 1e-7
-
-
 def test_code_that_computes_in_float32_passes_with_its_resolution():
     parameters, X, y = network()
 

@@ -121,14 +121,6 @@ def test_writes_to_the_batch_are_noticed_and_undone():
     assert X.tolist() == [0, 1, 2]
 
 
-def test_a_call_that_writes_nothing_is_not_accused():
-    evaluator = evaluator_of(half_square, {"w": np.ones(2)}, np.ones(3))
-    evaluator.loss()
-    evaluator.loss_and_gradients()
-    assert evaluator.writes.parameters == []
-    assert not evaluator.writes.batch
-
-
 def test_the_users_exceptions_are_told_from_others():
     error = ZeroDivisionError()
 

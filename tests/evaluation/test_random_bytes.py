@@ -6,8 +6,6 @@ import pytest
 from gradhook.evaluation.directions import (
     CHUNK,
     LONG,
-    TABLE,
-    Move,
     Stream,
     random_direction,
 )
@@ -31,35 +29,6 @@ def test_a_stream_gives_the_same_bytes_whatever_the_part_read(size, drawn):
     assert np.array_equal(np.concatenate([[], *later]), whole[CHUNK:])
     for start, stop in ((0, size // 2), (size // 3, size), (size // 2, size // 2)):
         assert np.array_equal(stream.read(start, stop), whole[start:stop])
-
-
-def moved(source, move):
-    numbers = move.table[move.stream(source.size).read(0, source.size)].reshape(source.shape)
-    return source * numbers if move.how == "multiply" else source + numbers
-
-
-@pytest.mark.parametrize("how", ["multiply", "add"])
-@pytest.mark.parametrize("layout", ["C", "F", "strided", "float32"])
-def test_what_is_written_is_the_formula_to_the_bit(how, layout):
-    source = np.random.default_rng(1).standard_normal((150, 120))
-    if layout == "F":
-        source = np.asfortranarray(source)
-    if layout == "strided":
-        source = np.repeat(source, 2, axis=1)[:, ::2]
-    if layout == "float32":
-        source = source.astype(np.float32)
-    target = np.empty_like(source)
-    if layout == "strided":
-        target = np.empty((150, 240))[:, ::2]
-    move, direction = Move(1 + 0.1 * TABLE, how, 3), random_direction(source.size, 9)
-    at = moved(source, move)
-    displace(target, source, move, direction, 1e-3)
-    expected = at + (TABLE * 1e-3)[direction.codes].reshape(source.shape)
-    assert np.array_equal(target, expected.astype(source.dtype))
-    displace(target, source, move, None, 0.0)
-    assert np.array_equal(target, at.astype(source.dtype))
-    displace(target, source, None, None, 0.0)
-    assert np.array_equal(target, source)
 
 
 MANY = LONG + CHUNK + 77

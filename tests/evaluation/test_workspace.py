@@ -1,7 +1,5 @@
 """The arrays a check works in: written from saved bytes, made good, and put back."""
 
-import collections
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -106,52 +104,6 @@ def test_a_step_moves_every_entry_by_its_number():
     workspace.write("W", direction, 0.5)
     expected = 0.5 * TABLE[direction.codes].reshape(3, 4)
     assert workspace.arrays["W"].tobytes() == expected.tobytes()
-
-
-@pytest.mark.parametrize("container", [dict, collections.OrderedDict])
-def test_what_the_users_code_binds_deletes_or_adds_is_undone(container):
-    W, b = np.ones(3), np.zeros(2)
-    parameters = container(W=W, b=b)
-    workspace = workspace_of(parameters, in_place=True)
-    parameters["W"] = parameters["W"] - 1
-    parameters["new"] = 1
-    del parameters["b"]
-    assert workspace.replaced(parameters) == {"W", "b"}
-    workspace.install()
-    assert list(parameters) == ["W", "b"]
-    assert parameters["W"] is W
-    parameters.clear()
-    workspace.restore()
-    assert parameters["b"] is b
-    assert list(parameters) == ["W", "b"]
-
-
-@pytest.mark.parametrize("in_place", [True, False])
-def test_a_resized_array_gets_its_shape_back(in_place):
-    array = np.array([1.0, 2.0, 3.0])
-    workspace = workspace_of({"W": array}, in_place=in_place)
-    workspace.arrays["W"].resize(5, refcheck=False)
-    workspace.write("W", Coordinate(1), 1.0)
-    assert workspace.arrays["W"].tolist() == [1, 3, 3]
-    workspace.arrays["W"].resize(2, refcheck=False)
-    workspace.install()
-    assert workspace.arrays["W"].tolist() == [1, 2, 3]
-    workspace.arrays["W"].resize(2, refcheck=False)
-    workspace.restore()
-    assert array.tolist() == [1, 2, 3]
-
-
-@pytest.mark.parametrize("in_place", [True, False])
-def test_an_array_made_read_only_is_written_all_the_same(in_place):
-    array = np.array([1.0, 2.0])
-    workspace = workspace_of({"W": array}, in_place=in_place)
-    workspace.arrays["W"].flags.writeable = False
-    workspace.write("W", Coordinate(0), 1.0)
-    assert workspace.arrays["W"].tolist() == [2, 2]
-    workspace.arrays["W"].flags.writeable = False
-    workspace.restore()
-    assert array.flags.writeable
-    assert array.tolist() == [1, 2]
 
 
 def test_coarse_arrays_give_way_to_float64_ones_for_a_while():

@@ -156,13 +156,6 @@ def test_a_forward_pass_that_returns_the_cost_needs_none(parameters, batch):
     assert checked(objective, parameters, batch).passed
 
 
-def test_the_one_dimensional_notebook_is_two_functions_of_x_and_theta():
-    objective = Objective.from_functions(
-        forward=lambda x, theta: np.dot(theta, x), backward=lambda x, theta: x
-    )
-    assert check_gradients(objective, np.array(4.0), batch=(2.0,)).verdict == "PASS"
-
-
 def test_what_the_functions_draw_from_and_count_is_put_back(parameters, batch):
     masks, calls = np.random.default_rng(3), []
 

@@ -113,17 +113,6 @@ def test_tied_arrays_are_put_back_to_the_bit():
     assert weights.tobytes() == before
 
 
-def test_a_functional_loss_gets_one_copy_under_both_names():
-    weights = memory(3)
-
-    def loss_and_gradients(parameters):
-        assert parameters["W_in"] is parameters["W_out"]
-        assert parameters["W_in"] is not weights
-        return cubes(parameters)
-
-    assert check_gradients(loss_and_gradients, {"W_in": weights, "W_out": weights}).passed
-
-
 @pytest.mark.parametrize("share", [lambda g: g, lambda g: g[:]], ids=["one object", "one memory"])
 def test_a_gradient_returned_under_both_names_counts_once(share):
     weights = memory(4)
