@@ -17,22 +17,6 @@ def pair(shape=(6, 5), seed=0):
     return rng.standard_normal(shape), rng.standard_normal(shape)
 
 
-def test_residuals_are_products_with_the_difference_of_both_gradients(wrong_block):
-    a, n = pair()
-    block = wrong_block(a, n, error=0.0)
-    # Both sides are sums of 30 products of numbers of order one.
-    np.testing.assert_allclose(block.residuals, block.along(a - n), atol=1e-13)
-
-
-def test_a_block_measured_element_by_element_has_no_directions(wrong_block):
-    a, n = pair()
-    block = wrong_block(a, n, count=None, error=0.0)
-    assert block.exact
-    assert block.count == a.size
-    np.testing.assert_array_equal(block.along(n), n.ravel())
-    assert block.residual_norm == pytest.approx(np.linalg.norm(a - n), rel=1e-14)
-
-
 def test_the_norm_of_a_sampled_residual_is_right_on_average(wrong_block):
     a, n = pair((40, 5))
     truth = np.linalg.norm(a - n) ** 2
