@@ -1,7 +1,6 @@
 """A layer by itself: two cotangents, one report."""
 
 import numpy as np
-import pytest
 
 from gradhook.check import layer_check as module
 from gradhook.check.check import check
@@ -35,9 +34,3 @@ def test_both_cotangents_are_paid_for_in_one_report(monkeypatch):
     assert report.evaluations == sum(each.evaluations for each in made)
     assert report.gradient_evaluations == sum(each.gradient_evaluations for each in made)
     assert report.call == "layer_check(forward, right, X, {'W': W, 'b': B}, seed=3)"
-
-
-@pytest.mark.parametrize("name", ["samples", "sample_axis", "subset", "gradient", "parts"])
-def test_options_of_which_a_layer_knows_nothing_are_refused_with_the_reason(name):
-    with pytest.raises(TypeError, match=f"layer_check has no option '{name}': "):
-        checked(right, **{name: 1})

@@ -29,10 +29,5 @@ def test_coordinates_far_from_zero_are_displaced_in_units_of_their_own(far):
     assert report.passed, str(report)
     assert {block.verdict for block in report.blocks.values()} == {"PASS"}
     assert {block.findings[0].setting for block in report.blocks.values()} == {"generic point"}
-
-
-@pytest.mark.parametrize("far", [1e3, 5e5, 1e8])
-def test_wrong_gradients_of_such_coordinates_fail(far):
-    report = kernels(far, factor=1.1)
-    assert report.blocks["c"].verdict == "FAIL"
-    assert report.blocks["w"].verdict == "PASS"
+    wrong = kernels(far, factor=1.1)
+    assert [wrong.blocks[name].verdict for name in "cw"] == ["FAIL", "PASS"]

@@ -29,17 +29,13 @@ def trained(grown, *, factor=1.0):
 
 
 @pytest.mark.parametrize("grown", [1.0, 30.0, 1e3, 1e4])
-def test_a_right_softmax_passes_however_sure_it_is(grown):
+def test_a_right_softmax_passes_and_a_wrong_one_fails_however_sure_it_is(grown):
     report = trained(grown)
     assert report.passed
     assert report.blocks["W"].verdict == "PASS"
-
-
-@pytest.mark.parametrize("grown", [1.0, 30.0, 1e3, 1e4])
-def test_a_block_off_by_a_third_is_found_in_a_saturated_network(grown):
-    report = trained(grown, factor=1.3)
-    assert report.blocks["W"].verdict == "FAIL"
-    assert report.blocks["b"].verdict != "FAIL"
+    wrong = trained(grown, factor=1.3)
+    assert wrong.blocks["W"].verdict == "FAIL"
+    assert wrong.blocks["b"].verdict != "FAIL"
 
 
 def test_losses_of_legitimately_tiny_scale_are_judged_where_they_are():

@@ -93,23 +93,6 @@ def test_a_gate_and_what_it_gates_are_no_chain(measured):
     assert measured(function, p, (X, Y)) == ()
 
 
-def test_queries_and_keys_are_no_chain(measured):
-    Z = RNG.normal(size=(10, 4, 5))
-    p = {name: 0.5 * RNG.normal(size=(5, 3)) for name in ("Wq", "Wk", "Wv")}
-
-    def function(p, Z, T):
-        Q, K, V = (Z @ p[name] for name in p)
-        S = np.exp(Q @ K.swapaxes(1, 2))
-        A = S / S.sum(-1, keepdims=True)
-        d = (A @ V - T) / len(Z)
-        e = A * (d @ V.swapaxes(1, 2))
-        down = lambda t: np.einsum("ntd,nth->dh", Z, t)  # noqa: E731  # one line
-        g = {"Wq": down(e @ K), "Wk": down(e.swapaxes(1, 2) @ Q), "Wv": down(A.swapaxes(1, 2) @ d)}
-        return 0.5 * len(Z) * np.sum(d * d), g
-
-    assert measured(function, p, (Z, RNG.normal(size=(10, 4, 3)))) == ()
-
-
 def test_a_path_around_a_layer_leaves_no_chain(measured):
     p = {"W": RNG.normal(size=(5, 5)), "V": RNG.normal(size=(5, 3))}
 

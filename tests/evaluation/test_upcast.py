@@ -7,54 +7,6 @@ import pytest
 
 from gradhook import Objective, check_gradients
 
-GENERATOR = np.random.default_rng(0)
-X, T = GENERATOR.normal(size=(10, 3)), GENERATOR.normal(size=(10, 2))
-
-
-class Network:
-    """A linear network that reads ``params``."""
-
-    def __init__(self):
-        self.params = {"W": np.random.default_rng(1).normal(size=(3, 2)).astype(np.float32)}
-
-    def loss(self, x, t):
-        self.y = x @ self.params["W"]
-        return float(0.5 * np.sum((self.y - t) ** 2))
-
-    def gradient(self, x, t):
-        return {"W": x.T @ (self.y - t)}
-
-
-def test_a_mapping_that_is_read_holds_float64_meanwhile():
-    network = Network()
-    array = network.params["W"]
-    # In float32, of eps 1.2e-7, no central difference resolves 1e-7.
-    assert check_gradients(network, batch=(X, T)).blocks["W"].ratio_error < 1e-7
-    assert network.params["W"] is array
-    assert array.dtype == np.float32
-
-
-def test_a_loss_that_refuses_float64_is_checked_in_float32():
-    network = Network()
-
-    def loss(x, t):
-        assert network.params["W"].dtype == np.float32, "float32 only"
-        return Network.loss(network, x, t)
-
-    objective = Objective(
-        parameters=network.params, loss=loss, gradients=network.gradient, form="in_place"
-    )
-    assert check_gradients(objective, batch=(X, T)).verdict == "PASS"
-
-
-def test_the_notes_of_an_objective_stand_in_the_report():
-    objective = Objective(
-        parameters=np.ones(2), loss_and_gradients=lambda x: (x @ x, 2 * x), notes=("as squares",)
-    )
-    report = check_gradients(objective)
-    assert "as squares" in report.notes
-    assert "as squares" in str(report)
-
 
 class Layered:
     """Float32 weights listed in ``params`` and held by the layers; a small start."""
@@ -87,6 +39,36 @@ class Layered:
 
 ONE_HOT = np.eye(8)[np.random.default_rng(1).integers(0, 8, 20)]
 LABELS = np.random.default_rng(2).integers(0, 8, 20)
+
+
+def test_a_mapping_that_is_read_holds_float64_meanwhile():
+    network = Layered(scale=0.1)
+    # In float32, of eps 1.2e-7, no central difference resolves 1e-7.
+    assert check_gradients(network, batch=(ONE_HOT, LABELS)).blocks["W1"].ratio_error < 1e-7
+    assert network.params["W1"] is network.W1
+    assert network.W1.dtype == np.float32
+
+
+def test_a_loss_that_refuses_float64_is_checked_in_float32():
+    network = Layered(scale=0.1)
+
+    def loss(x, t):
+        assert network.params["W1"].dtype == np.float32, "float32 only"
+        return Layered.loss(network, x, t)
+
+    objective = Objective(
+        parameters=network.params, loss=loss, gradients=network.gradient, form="in_place"
+    )
+    assert check_gradients(objective, batch=(ONE_HOT, LABELS)).verdict == "PASS"
+
+
+def test_the_notes_of_an_objective_stand_in_the_report():
+    objective = Objective(
+        parameters=np.ones(2), loss_and_gradients=lambda x: (x @ x, 2 * x), notes=("as squares",)
+    )
+    report = check_gradients(objective)
+    assert "as squares" in report.notes
+    assert "as squares" in str(report)
 
 
 @pytest.mark.parametrize("reads", [(), ("W1",), ("W2",), ("W1", "W2")])

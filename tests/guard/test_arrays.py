@@ -9,7 +9,6 @@ from hypothesis.extra import numpy as hnp
 from gradhook.guard.arrays import (
     COMPARED_BYTES,
     SavedArray,
-    extent,
     fingerprint,
     same_bytes,
     watch,
@@ -144,10 +143,3 @@ def test_a_watched_array_notices_and_says_what_to_do():
         "an array of shape (512, 256) and dtype float64 (1 MiB, too large to be copied unasked: "
         "pass it as state=)"
     )
-
-
-def test_two_views_of_the_same_memory_have_one_extent():
-    array = np.arange(6.0)
-    assert extent(array[1:]) == extent(array[1:])
-    assert extent(array[1:]) != extent(array[:-1])
-    assert extent(array) != extent(array.reshape(2, 3))

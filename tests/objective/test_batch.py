@@ -106,15 +106,6 @@ def test_a_batch_without_arrays_passes_as_it_is():
     assert drawn(()).batch == ()
 
 
-def test_a_function_may_cut_the_batch_itself():
-    def every_second(batch, rows):
-        return {"x": batch[0][rows * 2 % 20]}
-
-    found = drawn((numbered(20),), subset=every_second)
-    np.testing.assert_array_equal(found.batch[0]["x"], np.array(found.rows) * 2 % 20)
-    assert found.unchanged == ()
-
-
 def test_a_function_may_cut_a_batch_that_holds_no_array():
     found = drawn(
         ("abcdefghij",), samples=3, subset=lambda batch, rows: [batch[0][i] for i in rows]

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from gradhook import GradCheckCallback, Objective, Switch, Verdict, check_gradients
+from gradhook import GradCheckCallback, Switch, Verdict, check_gradients
 from gradhook.errors import OptionError
 from gradhook.objective.switches import bind_switches, keywords_of
 
@@ -319,17 +319,6 @@ def test_the_model_is_as_before_whatever_was_turned():
     check(model, dropout="dropout", penalty="reg")
     assert (model.dropout, model.reg) == (0.3, 0.05)
     assert model.random.bit_generator.state == before
-
-
-def test_a_switch_reaches_loss_and_gradients_alike():
-    def loss(w, reg=0.3):
-        return np.sum(w**3) + reg / 2 * w @ w
-
-    def gradients(w, reg=0.3):
-        return 3 * w**2 + reg * w
-
-    objective = Objective(parameters=np.array([0.5, -1.0]), loss=loss, gradients=gradients)
-    assert check_gradients(objective, penalty="reg").verdict is Verdict.PASS
 
 
 def test_a_penalty_too_small_to_see_is_turned_up():
