@@ -73,24 +73,27 @@ def test_a_layer_that_takes_each_parameter_and_returns_a_tuple(names):
     assert layer_check(affine, wrong, X, given).failing == (names[1],)
 
 
-def test_parameters_taken_by_name_may_come_in_any_order_but_their_gradients_follow_it():
+@pytest.mark.parametrize(
+    ("forward", "gradients", "parameters", "options"),
+    [
+        (affine, lambda dx, dw, db: (dx, db, dw), {"b": b, "w": W}, {}),
+        (lambda x, w: (x @ w, (x, w)), lambda dx, dw, db: (dx, dw), {"W": W}, {}),
+        (
+            affine,
+            lambda dx, dw, db: (dx, {"grad_w": dw, "grad_b": db}),
+            *({"w": W, "b": b}, {"gradient_name": "grad_{}"}),
+        ),
+    ],
+    ids=["in the order of the parameters", "an array where it is called so", "named by a rule"],
+)
+def test_parameters_and_gradients_may_come_as(forward, gradients, parameters, options):
     report = layer_check(
-        affine,
-        lambda dout, cache: (dout @ cache[1].T, dout.sum(axis=0), cache[0].T @ dout),
-        X,
-        {"b": b, "w": W},
+        forward,
+        lambda dout, cache: gradients(*affine_backward(dout, cache)),
+        *(X, parameters),
+        **options,
     )
-    assert verdicts(report) == {"x": "PASS", "b": "PASS", "w": "PASS"}
-
-
-def test_a_single_parameter_is_an_array_where_it_is_called_so():
-    def forward(x, w):
-        return x @ w, (x, w)
-
-    def backward(dout, cache):
-        return dout @ cache[1].T, cache[0].T @ dout
-
-    assert verdicts(layer_check(forward, backward, X, {"W": W})) == {"x": "PASS", "W": "PASS"}
+    assert verdicts(report) == dict.fromkeys(["x", *parameters], "PASS")
 
 
 @pytest.mark.parametrize(
@@ -106,15 +109,6 @@ def test_gradients_may_be_nested_or_named(returned):
     report = layer_check(
         affine, lambda dout, cache: returned(*affine_backward(dout, cache)), X, {"w": W, "b": b}
     )
-    assert set(verdicts(report).values()) == {"PASS"}
-
-
-def test_gradients_may_be_named_by_a_rule():
-    def backward(dout, cache):
-        dx, dw, db = affine_backward(dout, cache)
-        return dx, {"grad_w": dw, "grad_b": db}
-
-    report = layer_check(affine, backward, X, {"w": W, "b": b}, gradient_name="grad_{}")
     assert set(verdicts(report).values()) == {"PASS"}
 
 

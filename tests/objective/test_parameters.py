@@ -189,7 +189,3 @@ def test_the_root_mean_square_neither_overflows_nor_vanishes(values):
     expected = largest * np.sqrt(np.mean((array / largest) ** 2))
     # Two sums of five squares: a few roundings each.
     assert rms(array) == pytest.approx(expected, rel=1e-14)
-
-
-def test_the_root_mean_square_of_nothing_and_of_zeros_is_zero():
-    assert rms(np.zeros((0, 3))) == rms(np.zeros(3)) == 0.0
