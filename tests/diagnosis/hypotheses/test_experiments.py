@@ -161,6 +161,24 @@ def test_queries_and_keys_off_by_the_root_of_their_width_are():
     assert kinds(function, p, (X,)) == ["attention_scale_missing"]
 
 
+def test_two_weights_of_one_shape_that_act_apart_are_no_queries_and_keys():
+    def function(p, X, Y):
+        h, s = np.tanh(X @ p["A"]), np.sin(X @ p["B"])
+        r = (h + s + X @ p["C"] - Y) / len(X)
+        g = {"A": 3**0.5 * X.T @ (r * (1 - h * h)), "B": 3**0.5 * X.T @ (r * np.cos(X @ p["B"]))}
+        return 0.5 * len(X) * np.sum(r * r), {**g, "C": X.T @ r}
+
+    p = {name: RNG.normal(size=(5, 3)) / 2 for name in "ABC"}
+    assert "attention_scale_missing" not in kinds(function, p, (X, Y))
+
+
+def test_targets_may_stand_before_other_items():
+    def function(p, X, Y, noise):
+        return regression(lambda n, c: 1 / c)(p, X, Y)
+
+    assert kinds(function, REGRESSION, (X, Y, RNG.normal(size=40))) == ["mse_mean_outputs"]
+
+
 def test_a_buffer_that_equals_the_weights_here_is_no_penalty():
     anchor = RNG.normal(size=(5, 3))
 
