@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gradhook import Objective, Switch, check_gradients
+from gradhook.check.faults import is_users
 from gradhook.difference import ComplexStep
 from gradhook.errors import (
     InternalError,
@@ -82,36 +83,6 @@ def test_rows_that_are_flat_are_drawn_anew():
     assert any("the loss is flat and the gradients are zero: checked on others" in n for n in said)
 
 
-def test_an_exception_in_the_gradients_alone_gives_way_likewise():
-    def gradients(p, X):
-        if len(X) != 20:
-            raise Fault("needs 20 rows")
-        return {"w": 2 * p["w"]}
-
-    objective = Objective(
-        parameters={"w": np.ones(2)}, loss=lambda p, X: square(p)[0], gradients=gradients
-    )
-    report = check_gradients(objective, batch=np.ones((20, 1)))
-    assert report
-    assert "the functions raise Fault (needs 20 rows)" in report.notes[-1]
-
-
-def test_an_exception_that_happens_once_gives_way_to_other_rows():
-    failures = iter([Fault("once")])
-
-    def flaky(p, X):
-        for fault in failures:
-            raise fault
-        return square(p)
-
-    report = check_gradients(flaky, {"w": np.ones(2)}, batch=np.ones((20, 1)))
-    assert report
-    assert len(report.rows) == 7
-    assert report.notes[-1] == (
-        "on the 7 rows drawn first the functions raise Fault (once): checked on others"
-    )
-
-
 def test_an_exception_on_the_whole_batch_too_propagates():
     fault = Fault("always")
 
@@ -154,16 +125,6 @@ def test_an_evaluation_mode_holds_throughout_and_ends(manager):
     assert not check_gradients(model)
 
 
-def test_an_exception_of_the_evaluation_mode_is_the_users():
-    @contextlib.contextmanager
-    def broken():
-        raise Fault("no such mode")
-        yield
-
-    with pytest.raises(Fault):
-        check_gradients(square, {"w": np.ones(2)}, evaluation_mode=broken)
-
-
 def test_an_evaluation_mode_that_swallows_exceptions_is_refused():
     def broken(p):
         raise Fault
@@ -190,38 +151,6 @@ def test_what_cannot_be_put_back_is_an_error_and_not_silence():
     assert isinstance(got.value, RestoreError)
     assert "Broken (OSError: no such device)" in str(got.value)
     assert rng.get_state(legacy=False)["state"]["pos"] != before
-
-
-def test_a_switch_is_put_back_when_all_else_fails():
-    class Model:
-        keep_prob = 1.0
-
-        def __init__(self):
-            self.params = {"w": np.ones(2)}
-            self.keep_prob = 0.5
-
-        def loss(self):
-            raise Fault
-
-    model = Model()
-    with pytest.raises(Fault):
-        check_gradients(model, dropout="keep_prob")
-    assert model.keep_prob == 0.5
-
-
-def test_the_report_names_what_was_not_saved():
-    batches = iter([1, 2])
-
-    def loss_and_gradients(p):
-        return square(p)[0] + 0 * (batches is None), {"w": 2 * p["w"]}
-
-    report = check_gradients(loss_and_gradients, {"w": np.ones(2)})
-    assert report
-    (note,) = (note for note in report.notes if "not saved" in note)
-    assert note == (
-        "not saved, because its state cannot be read: list_iterator 'batches'; what an evaluation "
-        "changes there stays changed"
-    )
 
 
 @pytest.mark.parametrize("in_place", [True, False])
@@ -319,8 +248,12 @@ def test_an_exception_that_a_library_raises_for_the_user_is_the_users():
     with pytest.raises(np.linalg.LinAlgError):
         check_gradients(from_a_library, {"w": np.ones(2)})
     # A function of a library's alone: no line of the user's is in the traceback.
-    with pytest.raises(np.linalg.LinAlgError):
+    with pytest.raises(np.linalg.LinAlgError) as alone:
         check_gradients(np.linalg.inv, np.zeros((2, 2)))
+    error = alone.value
+    while error.__traceback__.tb_next:
+        error.__traceback__ = error.__traceback__.tb_next
+    assert not is_users(error)
 
 
 def test_complex_steps_of_an_objective_in_place_are_refused_with_the_reason():

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from gradhook import check_gradients
-from gradhook.check import generic_point
 
 
 def kernels(far, *, factor=1.0):
@@ -30,15 +29,5 @@ def test_coordinates_far_from_zero_are_displaced_in_units_of_their_own(far):
     assert report.passed, str(report)
     assert {block.verdict for block in report.blocks.values()} == {"PASS"}
     assert {block.findings[0].setting for block in report.blocks.values()} == {"generic point"}
-
-
-@pytest.mark.parametrize("far", [1e3, 5e5, 1e8])
-def test_wrong_gradients_of_such_coordinates_fail(far):
-    report = kernels(far, factor=1.1)
-    assert report.blocks["c"].verdict == "FAIL"
-    assert report.blocks["w"].verdict == "PASS"
-
-
-def test_without_units_of_their_own_nothing_could_be_said(monkeypatch):
-    monkeypatch.setattr(generic_point, "_in_own_units", lambda e, f, moves, limit: moves)
-    assert "PASS" not in {f.verdict for f in kernels(5e5).blocks["w"].findings[:1]}
+    wrong = kernels(far, factor=1.1)
+    assert [wrong.blocks[name].verdict for name in "cw"] == ["FAIL", "PASS"]

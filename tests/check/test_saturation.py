@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from gradhook import check_gradients
-from gradhook.check import generic_point
 
 
 def trained(grown, *, factor=1.0):
@@ -30,17 +29,13 @@ def trained(grown, *, factor=1.0):
 
 
 @pytest.mark.parametrize("grown", [1.0, 30.0, 1e3, 1e4])
-def test_a_right_softmax_passes_however_sure_it_is(grown):
+def test_a_right_softmax_passes_and_a_wrong_one_fails_however_sure_it_is(grown):
     report = trained(grown)
     assert report.passed
     assert report.blocks["W"].verdict == "PASS"
-
-
-@pytest.mark.parametrize("grown", [1.0, 30.0, 1e3, 1e4])
-def test_a_block_off_by_a_third_is_found_in_a_saturated_network(grown):
-    report = trained(grown, factor=1.3)
-    assert report.blocks["W"].verdict == "FAIL"
-    assert report.blocks["b"].verdict != "FAIL"
+    wrong = trained(grown, factor=1.3)
+    assert wrong.blocks["W"].verdict == "FAIL"
+    assert wrong.blocks["b"].verdict != "FAIL"
 
 
 def test_losses_of_legitimately_tiny_scale_are_judged_where_they_are():
@@ -50,35 +45,6 @@ def test_losses_of_legitimately_tiny_scale_are_judged_where_they_are():
     w = {"w": np.linspace(1, 2, 9)}
     assert check_gradients(tiny, w, progress=False).passed
     assert check_gradients(lambda p: tiny(p, 1.1), w, progress=False).verdict == "FAIL"
-
-
-def test_a_noiseless_optimum_is_judged_as_any_other_point():
-    target = np.linspace(1, 2, 9)
-
-    def bowl(p):
-        r = p["w"] - target
-        return float(r @ r), {"w": 2 * r}
-
-    report = check_gradients(bowl, {"w": target.copy()}, progress=False)
-    assert report.passed
-    assert report.settings[0] == "generic point"
-
-
-def test_no_more_losses_are_spent_than_named():
-    calls = []
-
-    class Workspace:
-        def move(self, moves):
-            calls.append(moves)
-
-    class Evaluator:
-        workspace = Workspace()
-
-        def loss(self):
-            return 1.0
-
-    assert generic_point.at_ordinary_loss(Evaluator(), None, {}, 1.0) is None
-    assert len(calls) <= generic_point.MOST_LOSSES
 
 
 @pytest.mark.parametrize("factor", [1.0, 1.01])

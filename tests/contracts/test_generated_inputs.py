@@ -3,25 +3,10 @@
 20 000 inputs of the same kind are drawn by ``tests/benchmarks/generated_inputs.py``.
 """
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 
-
-def load():
-    name = "contracts_generated"
-    if name not in sys.modules:
-        path = Path(__file__).with_name("generated.py")
-        spec = importlib.util.spec_from_file_location(name, path)
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-generated = load()
+from tests.contracts import generated
 
 
 @settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])

@@ -21,7 +21,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import gradhook
 from gradhook import GradCheckCallback, Objective, check_gradients
 from gradhook.errors import NestedCheckError
-from gradhook.sinks import JsonLines, TensorBoard
+from gradhook.sinks import JsonLines, Memory, TensorBoard
 
 HERE = Path(__file__).parent
 
@@ -428,8 +428,9 @@ def test_a_sink_that_cannot_write_is_dropped_and_training_is_the_same(tmp_path):
         model = Model()
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            left = train(model, attached(model, sinks=[sink]))
+            left = train(model, attached(model, sinks=[sink, others := Memory()]))
         assert left == expected, name
+        assert len(others.reports) == 3
         assert len(caught) == 1, name
         assert "is dropped" in str(caught[0].message)
         assert len(model.check.history) == 3

@@ -169,6 +169,16 @@ class Optimiser:
             return rate * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
         return rate * gradient
 
+    def update(self, parameters: Any, gradients: Any) -> None:
+        """Move arrays where they are."""
+        for name, gradient in gradients.items():
+            parameters[name] -= self.step(name, gradient)
+
+    def updated(self, parameters: Any, gradients: Any) -> Any:
+        """Return new arrays in a new dictionary."""
+        moved = {name: self.step(name, gradient) for name, gradient in gradients.items()}
+        return {name: array - moved[name] for name, array in parameters.items()}
+
 
 @dataclass
 class Loop:
@@ -208,8 +218,7 @@ def functional_dict(state: State, optimiser: Optimiser) -> Loop:
 
     def step(X: Any, y: Any) -> float:
         loss, gradients = _with_global_state(parameters, X, y)
-        for name, gradient in gradients.items():
-            parameters[name] -= optimiser.step(name, gradient)
+        optimiser.update(parameters, gradients)
         return loss
 
     return Loop(_with_global_state, parameters, step, lambda: parameters)
@@ -233,8 +242,7 @@ def in_place_model(state: State, optimiser: Optimiser) -> Loop:
 
     def step(X: Any, y: Any) -> float:
         loss, gradients = model.loss(X, y)
-        for name, gradient in gradients.items():
-            model.params[name] -= optimiser.step(name, gradient)
+        optimiser.update(model.params, gradients)
         return loss
 
     return Loop(model, None, step, lambda: model.params)
@@ -250,8 +258,7 @@ def rebinding(state: State, optimiser: Optimiser) -> Loop:
     def step(X: Any, y: Any) -> float:
         nonlocal parameters
         loss, gradients = loss_and_gradients(parameters, X, y)
-        updates = {name: optimiser.step(name, g) for name, g in gradients.items()}
-        parameters = {name: array - updates[name] for name, array in parameters.items()}
+        parameters = optimiser.updated(parameters, gradients)
         return loss
 
     return Loop(loss_and_gradients, None, step, blocks=lambda: parameters, now=lambda: parameters)
@@ -263,8 +270,7 @@ def rebinding_model(state: State, optimiser: Optimiser) -> Loop:
 
     def step(X: Any, y: Any) -> float:
         loss, gradients = model.loss(X, y)
-        updates = {name: optimiser.step(name, g) for name, g in gradients.items()}
-        model.params = {name: array - updates[name] for name, array in model.params.items()}
+        model.params = optimiser.updated(model.params, gradients)
         return loss
 
     return Loop(model, None, step, lambda: model.params)
@@ -306,8 +312,7 @@ def book_network(state: State, optimiser: Optimiser) -> Loop:
 
     def step(X: Any, y: Any) -> float:
         gradients = model.gradient(X, y)
-        for name, gradient in gradients.items():
-            model.params[name] -= optimiser.step(name, gradient)
+        optimiser.update(model.params, gradients)
         return model.loss(X, y)
 
     return Loop(model, None, step, lambda: model.params)
@@ -344,8 +349,7 @@ def partial(state: State, optimiser: Optimiser) -> Loop:
 
     def step(X: Any, y: Any) -> float:
         loss, gradients = objective(parameters, X, y)
-        for name, gradient in gradients.items():
-            parameters[name] -= optimiser.step(name, gradient)
+        optimiser.update(parameters, gradients)
         return loss
 
     return Loop(objective, parameters, step, lambda: parameters)
@@ -369,8 +373,7 @@ def closure(state: State, optimiser: Optimiser) -> Loop:
 
     def step(X: Any, y: Any) -> float:
         loss, gradients = loss_and_gradients(X, y)
-        for name, gradient in gradients.items():
-            parameters[name] -= optimiser.step(name, gradient)
+        optimiser.update(parameters, gradients)
         return loss
 
     return Loop(
@@ -398,8 +401,7 @@ def separate(state: State, optimiser: Optimiser) -> Loop:
 
     def step(X: Any, y: Any) -> float:
         value = loss(parameters, X, y)
-        for name, gradient in gradients(parameters, X, y).items():
-            parameters[name] -= optimiser.step(name, gradient)
+        optimiser.update(parameters, gradients(parameters, X, y))
         return value
 
     objective = Objective(loss=loss, gradients=gradients)
@@ -656,17 +658,6 @@ def _stream(value: Any) -> bytes:
     if isinstance(value, dict):
         return b"".join(key.encode() + _stream(item) for key, item in value.items())
     return repr(value).encode()
-
-
-def chosen(count: int) -> list[tuple[str, str, str]]:
-    """At least ``count`` combinations in which every pair of choices occurs."""
-    pairs = [
-        (style, OPTIMISERS[(s + f) % len(OPTIMISERS)], feature)
-        for s, style in enumerate(STYLES)
-        for f, feature in enumerate(FEATURES)
-    ]
-    assert len(pairs) >= count
-    return pairs
 
 
 def everything() -> list[tuple[str, str, str]]:

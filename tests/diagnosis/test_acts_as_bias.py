@@ -16,12 +16,6 @@ def test_both_factors_are_found_in_either_layout():
         np.testing.assert_allclose(np.outer(found[0], found[1]), np.outer(x, d), rtol=1e-12)
 
 
-def test_a_vector_of_weights_has_one_output():
-    found = outer_factors(x, 1)
-    assert found is not None
-    np.testing.assert_allclose(found[0] * found[1], x, rtol=1e-12)
-
-
 def test_what_is_no_outer_product_has_no_factors():
     assert outer_factors(RNG.normal(size=(5, 3)), 3) is None
     assert outer_factors(np.zeros((5, 3)), 3) is None

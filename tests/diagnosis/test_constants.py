@@ -85,23 +85,6 @@ def test_a_single_row_or_output_and_a_mask_of_all_rows_are_no_constants():
     assert [m.kind for m in meanings(1.0, 1e-9, Sizes(rows=7, counted=(7,)))] == []
 
 
-@pytest.mark.parametrize("kind", ["sign_one", "factor_two", "dropout_scale_missing"])
-def test_a_sign_a_two_and_the_scale_of_dropout_can_befall_one_block(kind):
-    assert all(m.alone for value, k, _ in READINGS if k == kind for m in meanings(value, 0, SEEN))
-
-
-def test_a_lost_or_doubled_number_of_rows_can_befall_one_block():
-    for factor in (7.0, 1 / 7):
-        assert all(m.alone for m in meanings(factor, 0, Sizes(rows=7)))
-
-
-@pytest.mark.parametrize("kind", ["mse_mean_outputs", "mask_denominator"])
-def test_what_else_the_loss_divides_by_befalls_all(kind):
-    found = [m for value, k, _ in READINGS if k == kind for m in meanings(value, 0, SEEN)]
-    assert found
-    assert not any(m.alone for m in found)
-
-
 @pytest.mark.parametrize(
     ("factor", "error", "shown"),
     [

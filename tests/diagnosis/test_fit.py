@@ -129,38 +129,24 @@ def test_blocks_share_a_coefficient_or_there_is_none(wrong_block):
     assert fit([here, apart], TOLERANCE) is None
 
 
-def test_a_known_array_of_zeros_has_no_coefficient(wrong_block):
-    base, term = arrays(0, 2)
-    block = prediction_of(wrong_block, base, [term], [2.0]).block
-    assert fit([Prediction(block, base, (np.zeros_like(term),))], TOLERANCE) is None
-
-
-def test_arrays_that_are_multiples_of_each_other_are_not_told_apart(wrong_block):
-    base, term = arrays(0, 2)
-    block = prediction_of(wrong_block, base, [term], [2.0]).block
-    assert fit([Prediction(block, base, (term, 3 * term))], TOLERANCE) is None
-
-
-def test_an_array_that_is_not_finite_fits_nothing(wrong_block):
-    base, term = arrays(0, 2)
-    block = prediction_of(wrong_block, base, [term], [2.0]).block
+def spoiled(term):
     spoiled = term.copy()
     spoiled[0, 0] = np.nan
-    assert fit([Prediction(block, base, (spoiled,))], TOLERANCE) is None
+    return spoiled
+
+
+@pytest.mark.parametrize(
+    "known",
+    [lambda term: [np.zeros_like(term)], lambda term: [term, 3 * term], lambda t: [spoiled(t)]],
+    ids=["zeros", "multiples of each other", "not finite"],
+)
+def test_arrays_that_can_have_no_coefficients_of_their_own_fit_nothing(wrong_block, known):
+    base, term = arrays(0, 2)
+    block = prediction_of(wrong_block, base, [term], [2.0]).block
+    assert fit([Prediction(block, base, tuple(known(term)))], TOLERANCE) is None
 
 
 def test_where_nothing_is_wrong_nothing_is_explained(wrong_block):
     base, term = arrays(0, 2)
     block = wrong_block(base, base, count=None, error=0.0)
     assert fit([Prediction(block, base, (term,))], TOLERANCE) is None
-
-
-def test_a_guess_predicts_its_base_and_its_terms(wrong_block):
-    base, first, second = arrays(0, 3)
-    block = wrong_block(base, first)
-    np.testing.assert_allclose(
-        Prediction(block, base, (first, second)).at([2.0, -1.0]),
-        base + 2 * first - second,
-        atol=1e-14,
-    )
-    np.testing.assert_array_equal(Prediction(block, None).at([]), np.zeros(base.shape))

@@ -46,14 +46,13 @@ def test_one_trial_that_rules_it_out_is_enough():
     assert not Refutation((HELD,)).then(Refutation((BROKEN,))).survived
 
 
-def test_what_was_not_put_to_the_test_cannot_be_named():
-    with pytest.raises(ValueError, match="disconnected cannot be named: it was not put to the tes"):
-        name_cause(Lost(), NOT_MADE)
-
-
-def test_what_was_ruled_out_cannot_be_named():
-    with pytest.raises(ValueError, match="disconnected cannot be named: it was ruled out"):
-        name_cause(Lost(), Refutation((HELD, BROKEN)))
+@pytest.mark.parametrize(
+    ("refutation", "why"),
+    [(NOT_MADE, "it was not put to the tes"), (Refutation((HELD, BROKEN)), "it was ruled out")],
+)
+def test_what_was_not_put_to_the_test_or_was_ruled_out_cannot_be_named(refutation, why):
+    with pytest.raises(ValueError, match=f"disconnected cannot be named: {why}"):
+        name_cause(Lost(), refutation)
 
 
 def test_the_evidence_says_what_was_tried_and_what_came_out():

@@ -15,10 +15,6 @@ def test_rows_one_after_the_other_are_a_range():
     assert joined(rows(3, 1, 2)) == ((slice(1, 4), slice(0, 4)),)
 
 
-def test_rows_apart_stay_apart():
-    assert joined(rows(1, 3)) == tuple(rows(1, 3))
-
-
 def test_parts_of_different_columns_stay_apart():
     boxes = [(slice(0, 1), slice(0, 2)), (slice(1, 2), slice(1, 3))]
     assert joined(boxes) == tuple(boxes)

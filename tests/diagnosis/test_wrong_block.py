@@ -6,39 +6,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gradhook.diagnosis.wrong_block import WrongBlock, is_vector
+from gradhook.diagnosis.wrong_block import WrongBlock
 from gradhook.difference.base import Estimate
 from gradhook.evaluation.directions import random_direction, seeded
-from gradhook.report.format import gradient_name
 from gradhook.verdict.evidence import Probe
 
 
 def pair(shape=(6, 5), seed=0):
     rng = np.random.default_rng(seed)
     return rng.standard_normal(shape), rng.standard_normal(shape)
-
-
-def test_residuals_are_products_with_the_difference_of_both_gradients(wrong_block):
-    a, n = pair()
-    block = wrong_block(a, n, error=0.0)
-    # Both sides are sums of 30 products of numbers of order one.
-    np.testing.assert_allclose(block.residuals, block.along(a - n), atol=1e-13)
-
-
-def test_along_an_array_means_along_the_very_directions_that_were_probed(wrong_block):
-    a, n = pair()
-    block = wrong_block(a, n, error=0.0)
-    assert block.count == 5
-    np.testing.assert_array_equal(block.along(n), block.slopes)
-
-
-def test_a_block_measured_element_by_element_has_no_directions(wrong_block):
-    a, n = pair()
-    block = wrong_block(a, n, count=None, error=0.0)
-    assert block.exact
-    assert block.count == a.size
-    np.testing.assert_array_equal(block.along(n), n.ravel())
-    assert block.residual_norm == pytest.approx(np.linalg.norm(a - n), rel=1e-14)
 
 
 def test_the_norm_of_a_sampled_residual_is_right_on_average(wrong_block):
@@ -66,29 +42,3 @@ def test_a_step_that_was_rounded_widens_the_error():
     probe = Probe(direction.dot(a) + 1e-4, Estimate(direction.dot(n), 1e-9, 1e-6))
     block = WrongBlock.of("W", a, a, [direction], [probe], exact=False)
     assert block.errors[0] == pytest.approx(1e-4 + 1e-9, rel=1e-6)
-
-
-def test_more_probes_are_added_behind_the_first(wrong_block):
-    a, n = pair()
-    first, more = wrong_block(a, n, count=2, seed=1), wrong_block(a, n, count=3, seed=2)
-    both = first.joined(more)
-    assert both.count == 5
-    np.testing.assert_array_equal(both.along(a)[2:], more.along(a))
-    np.testing.assert_array_equal(both.residuals[:2], first.residuals)
-
-
-@pytest.mark.parametrize("shape", [(), (3,), (1, 3), (3, 1), (1, 1)])
-def test_a_bias_however_it_is_shaped_is_a_vector(shape):
-    assert is_vector(shape)
-
-
-@pytest.mark.parametrize("shape", [(2, 3), (3, 3, 3), (1, 1, 3)])
-def test_a_weight_is_no_vector(shape):
-    assert not is_vector(shape)
-
-
-@pytest.mark.parametrize(
-    ("name", "shown"), [("W1", "dW1"), ("layer1/W", "layer1/dW"), ("a/b/c", "a/b/dc")]
-)
-def test_a_gradient_is_called_as_people_call_it(name, shown):
-    assert gradient_name(name) == shown

@@ -98,12 +98,6 @@ def test_a_wrong_gradient_beside_a_kink_is_still_wrong_and_names_the_line():
     assert again.blocks["b1"].branches == report.blocks["b1"].branches
 
 
-def test_a_wrong_gradient_without_a_kink_has_no_branches():
-    report = gradhook.check_gradients(network(factor=1.5), batch=(X, Y))
-    assert report.blocks["b1"].verdict == "FAIL"
-    assert report.blocks["b1"].branches == ()
-
-
 def test_a_check_without_doubts_makes_no_further_evaluation(monkeypatch):
     with_trace = gradhook.check_gradients(network(), batch=(X, Y))
     untraced(monkeypatch)
@@ -197,17 +191,6 @@ def test_code_that_treats_traced_arrays_otherwise_gets_no_trace_and_no_error(ref
             z = refuses(z)
         h = np.maximum(0, z)
         return 0.5 * np.sum((h @ p["W2"] + p["b2"] - y) ** 2)
-
-    objective = gradhook.Objective(parameters=PARAMETERS, loss=loss, gradients=gradients_of)
-    report = gradhook.check_gradients(objective, batch=(WITH_ZERO_ROWS, Y), points=("current",))
-    assert report.blocks["b1"].verdict == "KINK"
-    assert report.blocks["b1"].branches == ()
-
-
-def test_code_that_leaves_numpy_yields_no_branches_and_no_error():
-    def loss(p, x, y):
-        plain = {name: np.asarray(values) for name, values in p.items()}
-        return loss_of(plain, np.asarray(x), y)
 
     objective = gradhook.Objective(parameters=PARAMETERS, loss=loss, gradients=gradients_of)
     report = gradhook.check_gradients(objective, batch=(WITH_ZERO_ROWS, Y), points=("current",))

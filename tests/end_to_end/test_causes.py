@@ -128,18 +128,6 @@ def test_a_zero_row_in_the_middle_need_not_be_a_loop_that_stops_short():
     assert "a bound of a loop, an index, a slice" in cause.remedy
 
 
-def test_a_row_that_is_rightly_zero_is_not_named_beside_the_wrong_one():
-    parameters, (X, T) = network()
-    X[:, 2] = 0  # A pixel that is always black.
-
-    def spoil(gradients):
-        gradients["W1"][5] = 0
-
-    report = check_gradients(planted(spoil=spoil), parameters, batch=(X, T))
-    assert report.blocks["W1"].where == "W1[5, :]"
-    assert "row 5 is zero" in only(report).sentence
-
-
 @pytest.mark.parametrize("shape", [(), (1,)])
 def test_the_scalar_bias_of_a_logistic_regression_is_told_so(shape):
     rng = np.random.default_rng(0)
@@ -270,27 +258,14 @@ def decayed(coefficient=1e-2, form=lambda w: w):
     return loss_and_gradients
 
 
-def test_decoupled_weight_decay_is_named_as_such_with_the_option_to_pass():
-    cause = only(checked(decayed()))
-    assert (cause.family, cause.kind) == ("R", "reg_coefficient")
-    assert "weight decay" in cause.sentence
-    assert "penalty=L2(0.01" in cause.sentence
-
-
 @pytest.mark.parametrize("form", [lambda w: w, np.sign])
 def test_the_option_as_the_sentence_gives_it_makes_the_check_pass(form):
-    sentence = only(checked(decayed(form=form))).sentence
-    option = re.search(r"penalty=(L[12]\([^()]*\))", sentence)[1]
-    assert checked(decayed(form=form), penalty=eval(option)).verdict == "PASS"
-
-
-@pytest.mark.parametrize(
-    ("form", "penalty"), [(lambda w: w, L2(1e-2, "W*")), (np.sign, L1(1e-2, "W*"))]
-)
-def test_with_the_penalty_passed_decay_is_right_and_has_no_cause(form, penalty):
-    report = checked(decayed(form=form), penalty=penalty)
-    assert report.verdict == "PASS"
-    assert report.causes == ()
+    cause = only(checked(decayed(form=form)))
+    assert (cause.family, cause.kind) == ("R", "reg_coefficient")
+    assert "weight decay" in cause.sentence
+    option = re.search(r"penalty=(L[12]\([^()]*\))", cause.sentence)[1]
+    report = checked(decayed(form=form), penalty=eval(option, {"L1": L1, "L2": L2}))
+    assert (report.verdict, report.causes) == ("PASS", ())
 
 
 def test_a_penalty_passed_with_the_wrong_coefficient_leaves_the_difference():
@@ -343,35 +318,14 @@ def test_two_faults_in_one_block_get_no_cause():
 # Where.
 
 
-def test_a_wrong_row_is_located_whatever_is_wrong_with_it():
-    def spoil(gradients):
-        gradients["W2"][3] *= -1
-
-    assert spoiled(spoil).blocks["W2"].where == "W2[3, :]"
-
-
-def test_a_fault_that_is_everywhere_names_no_part():
-    noise = np.random.default_rng(1).normal(size=(8, 8))
-
-    def spoil(gradients):
-        gradients["W2"] += 0.1 * noise
-
-    block = spoiled(spoil).blocks["W2"]
-    assert block.verdict == "FAIL"
-    assert block.where in (None, "all of W2")
-
-
-def embedding(p, index, T, *, spoil=None, assign=False):
+def embedding(p, index, T, *, spoil=None):
     hidden = np.tanh(p["E"][index])
     pooled = hidden.mean(axis=1)
     error = pooled @ p["W"] - T
     delta = error / len(T)
     upstream = (delta @ p["W"].T)[:, None, :] / index.shape[1] * (1 - hidden**2)
     gradient = np.zeros_like(p["E"])
-    if assign:
-        gradient[index] += upstream
-    else:
-        np.add.at(gradient, index, upstream)
+    np.add.at(gradient, index, upstream)
     if spoil:
         spoil(gradient)
     return 0.5 * np.sum(error**2) / len(T), {"E": gradient, "W": pooled.T @ delta}
@@ -396,13 +350,6 @@ def test_an_embedding_row_that_is_not_written_is_located(words):
     report, _ = looked_up(words, spoil=spoil)
     assert report.failing == ("E",)
     assert report.blocks["E"].where == f"E[{row}, :]"
-
-
-@pytest.mark.parametrize("words", [12, 60])
-def test_an_embedding_that_loses_repeated_words_is_told_so(words):
-    cause = only(looked_up(words, assign=True)[0])
-    assert (cause.family, cause.kind) == ("A", "emb_fancy_iadd")
-    assert "np.add.at" in cause.remedy
 
 
 @pytest.mark.parametrize("words", [12, 60])
@@ -568,16 +515,6 @@ def test_right_code_has_neither_cause_nor_boundary(effort):
     assert not any(block.where for block in report.blocks.values())
 
 
-def test_a_kink_has_no_cause():
-    def both_ways(x):
-        # Kinks at 0 that cancel: a gradient of 0 there is the negative of neither side.
-        return float(np.sum(np.maximum(x, 0) - np.maximum(-x, 0))), (x > 0) * 1.0 + (x < 0)
-
-    report = check_gradients(both_ways, np.zeros(4), points=("current",))
-    assert report.verdict == "KINK"
-    assert (report.causes, report.boundary) == ((), "")
-
-
 def test_a_loss_that_draws_from_where_nobody_can_see_has_no_cause():
     hidden = iter(np.random.default_rng(0).random, None)
 
@@ -624,38 +561,6 @@ def test_a_search_through_blocks_leaves_no_byte_changed():
     report = check_gradients(function, parameters, batch=batch, penalty="lam")
     assert report.boundary
     assert {name: value.tobytes() for name, value in parameters.items()} == before
-
-
-# What becomes of them.
-
-
-@pytest.fixture(scope="module")
-def explained():
-    """A report with two causes, a place and something that remains."""
-    noise = np.random.default_rng(1).normal(size=(ROWS, 8))
-
-    def spoil(gradients):
-        gradients["W3"][:, 2] = 0
-        gradients["b3"] /= gradients.rows
-
-    def edit(site, d):
-        return d + 0.02 * noise[: len(d)] if site == "act1" else d
-
-    return checked(planted(edit=edit, spoil=spoil))
-
-
-def flat(text):
-    """The words of a text, whatever it is wrapped or marked up with."""
-    text = re.sub(r"<[^>]*>|\\|[|]", "", text)
-    return " ".join(text.replace("&#x27;", "'").split())
-
-
-def test_causes_and_boundary_stand_in_text_and_html(explained):
-    for shown in (flat(str(explained)), flat(explained._repr_html_())):
-        for cause in explained.causes:
-            assert flat(cause.sentence) in shown
-            assert flat(cause.evidence) in shown
-        assert flat(explained.boundary) in shown
 
 
 @pytest.mark.parametrize("factor", [0.5, 3.0])

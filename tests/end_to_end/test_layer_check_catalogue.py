@@ -57,6 +57,7 @@ BUGS = {
     ("maxpool", "pool_overlap_overwrite"): {"x"},
     ("recurrent", "bptt_no_dhnext"): {"x", "Wx", "Wh", "bh"},
     ("recurrent", "rnn_wrong_h"): {"Wh"},
+    ("attention", "attention_scale_missing"): {"x", "Wq", "Wk"},
     ("embedding", "emb_fancy_iadd"): {"E"},
     ("dropout", "dropout_mask_missing"): {"x"},
     ("dropout", "dropout_scale_missing"): {"x"},

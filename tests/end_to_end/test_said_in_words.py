@@ -99,42 +99,6 @@ def test_a_penalty_of_usual_size_needs_no_such_sentence():
     assert report.coverage == ()
 
 
-def test_an_epsilon_inside_the_logarithm_of_three_layers_passes_within_one_search():
-    rng = np.random.default_rng(0)
-    X, y = rng.normal(size=(20, 8)), rng.integers(0, 5, 20)
-    sizes = (8, 16, 12, 5)
-    parameters = {}
-    for k in range(3):
-        parameters[f"W{k}"] = rng.normal(size=sizes[k : k + 2]) / math.sqrt(sizes[k])
-        parameters[f"b{k}"] = 0.1 * rng.normal(size=sizes[k + 1])
-
-    def loss_and_gradients(p, X, y):
-        layers = [X]
-        for k in range(2):
-            layers.append(np.tanh(layers[-1] @ p[f"W{k}"] + p[f"b{k}"]))
-        z = layers[-1] @ p["W2"] + p["b2"]
-        q = np.exp(z - z.max(axis=1, keepdims=True))
-        q /= q.sum(axis=1, keepdims=True)
-        n = np.arange(len(y))
-        loss = -np.mean(np.log(q[n, y] + 1e-7))
-        q[n, y] -= 1
-        d = q / len(y)
-        gradients = {}
-        for k in (2, 1, 0):
-            gradients[f"W{k}"], gradients[f"b{k}"] = layers[k].T @ d, d.sum(0)
-            if k:
-                d = d @ p[f"W{k}"].T * (1 - layers[k] ** 2)
-        return loss, gradients
-
-    report = check_gradients(loss_and_gradients, parameters, batch=(X, y))
-    assert report.passed
-    assert report.verdict == "PASS"
-    notes = [f.note for block in report.blocks.values() for f in block.findings]
-    assert any("as a log(y + eps)" in note for note in notes)
-    # A mismatch is looked into, at most by one search of 1300 beside what right code may cost.
-    assert report.evaluations <= 40 * 6 + 100 + 1300
-
-
 def test_one_element_of_a_million_one_percent_off_is_the_worst_and_is_where_it_fails():
     rng = np.random.default_rng(3)
     n, wrong = 10**6, 654321

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import gradhook
-from gradhook import GradCheckCallback, Switch, Tolerance, check_gradients
+from gradhook import GradCheckCallback, Tolerance, check_gradients
 
 
 def network(sizes=(6, 8, 5, 3), *, seed=0, weight=None, rows=9):
@@ -24,8 +24,8 @@ def network(sizes=(6, 8, 5, 3), *, seed=0, weight=None, rows=9):
     return parameters, X, rng.integers(0, sizes[-1], rows)
 
 
-def loss_and_gradients(parameters, X, y, *, activation="tanh", l2=0.05, bug=""):
-    """Softmax classifier with two hidden layers and an L2 penalty, and four bugs to choose from."""
+def loss_and_gradients(parameters, X, y, *, activation="tanh", l2=0.05, bug=False):
+    """Softmax classifier with two hidden layers and an L2 penalty; ``bug`` loses ``b2``."""
     p, n = parameters, len(y)
     act, slope = {
         "tanh": (np.tanh, lambda z, a: 1 - a**2),
@@ -44,28 +44,17 @@ def loss_and_gradients(parameters, X, y, *, activation="tanh", l2=0.05, bug=""):
     )
     d = np.exp(scores - log_sum[:, None])
     d[np.arange(n), y] -= 1
-    d /= 1 if bug == "no_1_over_N" else n
+    d /= n
     gradients = {"W3": a2.T @ d, "b3": d.sum(axis=0)}
     d = d @ p["W3"].T * slope(z2, a2)
     gradients |= {"W2": a1.T @ d, "b2": d.sum(axis=0)}
     d = d @ p["W2"].T * slope(z1, a1)
     gradients |= {"W1": X.T @ d, "b1": d.sum(axis=0)}
-    if bug != "reg_missing":
-        for k in ("W1", "W2", "W3"):
-            gradients[k] = gradients[k] + l2 * p[k]
-    if bug == "sign":
-        gradients["W2"] = -gradients["W2"]
-    if bug == "disconnected":
+    for k in ("W1", "W2", "W3"):
+        gradients[k] = gradients[k] + l2 * p[k]
+    if bug:
         gradients["b2"] = np.zeros_like(p["b2"])
     return loss, gradients
-
-
-WRONG = {
-    "sign": {"W2"},
-    "reg_missing": {"W1", "W2", "W3"},
-    "no_1_over_N": {"W1", "b1", "W2", "b2", "W3", "b3"},
-    "disconnected": {"b2"},
-}
 
 
 def blamed(report):
@@ -159,6 +148,7 @@ def test_a_tie_with_opposite_kinks_is_no_bug():
     assert report.passed
     alone = check_gradients(both_ways, np.zeros(4), points=("current",))
     assert alone.blocks["x"].verdict == "KINK"
+    assert (alone.causes, alone.boundary) == ((), "")
     assert not alone.passed  # nothing was judged right
 
 
@@ -182,7 +172,7 @@ def test_units_close_to_their_kink_make_no_false_alarm_and_hide_no_bug(spread):
     right = functools.partial(loss_and_gradients, activation="relu", l2=0.0)
     report = check_gradients(right, parameters, batch=(X, y), points=("current",))
     assert report.verdict in ("PASS", "KINK")
-    wrong = functools.partial(right, bug="disconnected")
+    wrong = functools.partial(right, bug=True)
     report = check_gradients(wrong, parameters, batch=(X, y))
     assert blamed(report) == {"b2"}
 
@@ -213,20 +203,6 @@ def test_a_generator_out_of_reach_is_inconclusive_never_a_wrong_gradient():
     assert report.verdict == "INCONCLUSIVE"
     assert "generator not reachable: " in report.blocks["w"].sentence
     assert "state=" in report.blocks["w"].sentence
-
-
-def test_a_wrong_dropout_backward_pass_is_seen_with_dropout_switched_off():
-    parameters, X, y = regression()
-    generator = np.random.default_rng(4)
-
-    def unscaled(p, X, y, *, keep_prob=0.5):
-        mask = generator.random(X.shape) < keep_prob
-        r = (X * mask / keep_prob) @ p["w"] - y
-        return 0.5 * np.mean(r**2), {"w": (X * mask).T @ r / len(y)}
-
-    report = check_gradients(unscaled, parameters, batch=(X, y), dropout="keep_prob")
-    assert report.verdict == "FAIL"
-    assert report.blocks["w"].setting == "generic point, dropout replayed"
 
 
 def test_a_bias_before_batch_normalisation_is_untested_in_words():
@@ -325,14 +301,6 @@ def test_badly_scaled_blocks_are_judged_each_at_its_own_scale():
     assert blamed(report) == {"large"}
 
 
-def test_float32_parameters_are_checked_in_float64_copies():
-    parameters, X, y = network()
-    coarse = {k: v.astype(np.float32) for k, v in parameters.items()}
-    report = check_gradients(loss_and_gradients, coarse, batch=(X.astype(np.float32), y))
-    assert report.verdict == "PASS"
-    assert report.ratio < 1e-7
-
-
 def test_code_that_computes_in_float32_passes_with_its_resolution():
     parameters, X, y = network()
 
@@ -371,31 +339,12 @@ def test_a_large_penalty_does_not_mask_a_wrong_data_gradient():
     parameters, X, y = network()
 
     def masked(p, X, y, *, l2=1e6):
-        loss, gradients = loss_and_gradients(p, X, y, l2=l2, bug="disconnected")
+        loss, gradients = loss_and_gradients(p, X, y, l2=l2, bug=True)
         gradients["W1"] = gradients["W1"] + 1e-3 * np.abs(p["W1"])
         return loss, gradients
 
     report = check_gradients(masked, parameters, batch=(X, y), penalty="l2")
     assert blamed(report) == {"W1", "b2"}
-
-
-def test_a_wrong_penalty_does_not_hide_behind_a_small_coefficient():
-    parameters, X, y = network()
-    hidden = functools.partial(loss_and_gradients, l2=1e-9, bug="reg_missing")
-    report = check_gradients(hidden, parameters, batch=(X, y), penalty="l2")
-    assert report.verdict == "FAIL"
-    assert blamed(report) == WRONG["reg_missing"]
-
-
-def test_switches_equal_to_their_off_value_are_said_to_be_unexercised():
-    parameters, X, y = regression()
-    report = check_gradients(
-        functools.partial(dropped, keep_prob=1.0),
-        parameters,
-        batch=(X, y),
-        dropout=Switch("keep_prob", off=1.0, on=1.0),
-    )
-    assert any("dropout was not exercised" in sentence for sentence in report.coverage)
 
 
 def test_looser_thresholds_are_honoured():

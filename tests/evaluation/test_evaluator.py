@@ -38,19 +38,6 @@ def test_calls_are_counted():
     assert (evaluator.evaluations, evaluator.gradient_evaluations) == (2, 1)
 
 
-def test_gradients_are_copied_out_at_once():
-    buffer = {"w": np.zeros(1)}
-
-    def both(p):
-        buffer["w"][:] = p["w"]
-        return 0.0, buffer
-
-    evaluator = evaluator_of(both, {"w": np.ones(1)})
-    _, gradients = evaluator.loss_and_gradients()
-    buffer["w"][:] = 9
-    assert gradients["w"].tolist() == [1]
-
-
 def test_every_evaluation_starts_from_the_same_state():
     rng = np.random.default_rng(1)
     running = np.zeros(1)
@@ -68,30 +55,6 @@ def test_every_evaluation_starts_from_the_same_state():
     # A sum of three numbers below 4, rounded twice.
     rounding = 4 * np.finfo(float).eps
     assert evaluator.loss(rewind="generators") == pytest.approx(losses[0] + 2, abs=rounding)
-
-
-def test_generators_are_put_back_between_a_loss_and_its_gradients():
-    drawn = []
-
-    def loss(p):
-        drawn.append(np.random.rand())
-        return 0.0
-
-    def gradients(p):
-        drawn.append(np.random.rand())
-        return {"w": p["w"]}
-
-    evaluator = evaluator_of(None, {"w": np.ones(1)})
-    evaluator.calls = Calls(loss, gradients, None, takes_parameters=True)
-    evaluator.loss_and_gradients()
-    assert drawn[0] == drawn[1]
-
-
-def test_numpy_warns_of_nothing_during_a_call():
-    def both(p):
-        return float(np.float64(1) / np.float64(0) * np.exp(1e3)), {"w": p["w"]}
-
-    assert evaluator_of(both, {"w": np.ones(1)}).loss() == np.inf
 
 
 @pytest.mark.parametrize("in_place", [True, False])
@@ -158,14 +121,6 @@ def test_writes_to_the_batch_are_noticed_and_undone():
     assert X.tolist() == [0, 1, 2]
 
 
-def test_a_call_that_writes_nothing_is_not_accused():
-    evaluator = evaluator_of(half_square, {"w": np.ones(2)}, np.ones(3))
-    evaluator.loss()
-    evaluator.loss_and_gradients()
-    assert evaluator.writes.parameters == []
-    assert not evaluator.writes.batch
-
-
 def test_the_users_exceptions_are_told_from_others():
     error = ZeroDivisionError()
 
@@ -206,52 +161,9 @@ def test_an_interrupt_between_two_calls_is_raised_before_the_next(monkeypatch):
         signal.signal(signal.SIGINT, before)
 
 
-def test_an_interrupt_in_the_users_code_is_raised_there():
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    done = []
-
-    def both(p):
-        signal.raise_signal(signal.SIGINT)
-        done.append("went on")
-
-    try:
-        with held_signals() as gate:
-            evaluator = evaluator_of(both, {"w": np.ones(1)}, gate=gate)
-            with pytest.raises(KeyboardInterrupt) as raised:
-                evaluator.loss()
-            assert evaluator.raised is raised.value
-            assert not gate.open
-    finally:
-        signal.signal(signal.SIGINT, before)
-    assert done == []
-
-
-def test_a_penalty_is_added_to_the_loss_only():
-    def analytic(p):
-        return 0.5 * np.sum(p["w"] ** 2), {"w": p["w"]}
-
-    evaluator = evaluator_of(
-        analytic, {"w": np.array([2.0])}, penalty=lambda p, batch: 10 * p["w"][0]
-    )
-    assert evaluator.loss() == 22
-    loss, gradients = evaluator.loss_and_gradients()
-    assert (loss, gradients["w"].tolist()) == (22, [2])
-    assert evaluator.complex_loss({"w": np.array([2 + 1j])}) == 0.5 * (2 + 1j) ** 2 + 10 * (2 + 1j)
-
-
 def test_a_loss_that_is_no_number_is_refused():
     evaluator = evaluator_of(lambda p: (np.ones(2), {"w": p["w"]}), {"w": np.ones(1)})
     with pytest.raises(LossTypeError, match=r"shape \(2,\): sum or average"):
         evaluator.loss()
     with pytest.raises(LossTypeError, match=r"shape \(2,\): sum or average"):
         evaluator.complex_loss({"w": np.ones(1)})
-
-
-def test_each_call_is_told_to_whoever_shows_progress():
-    calls = []
-    evaluator = evaluator_of(
-        half_square, {"w": np.ones(1)}, advance=lambda: calls.append(evaluator.evaluations)
-    )
-    evaluator.loss()
-    evaluator.loss_and_gradients()
-    assert calls == [1, 2]

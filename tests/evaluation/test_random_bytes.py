@@ -6,15 +6,11 @@ import pytest
 from gradhook.evaluation.directions import (
     CHUNK,
     LONG,
-    TABLE,
-    Move,
-    Part,
-    RandomDirection,
     Stream,
     random_direction,
 )
 from gradhook.evaluation.points import generic
-from gradhook.evaluation.workspace import base_chunks, base_inside, displace
+from gradhook.evaluation.workspace import displace
 
 SIZES = [1, 7, 8, 4096, 4097, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK + 5, LONG - 1, LONG, LONG + 5]
 
@@ -33,70 +29,6 @@ def test_a_stream_gives_the_same_bytes_whatever_the_part_read(size, drawn):
     assert np.array_equal(np.concatenate([[], *later]), whole[CHUNK:])
     for start, stop in ((0, size // 2), (size // 3, size), (size // 2, size // 2)):
         assert np.array_equal(stream.read(start, stop), whole[start:stop])
-
-
-def test_streams_of_unlike_seeds_differ():
-    assert not np.array_equal(Stream(1, 64).read(0, 64), Stream(2, 64).read(0, 64))
-
-
-@pytest.mark.parametrize("size", SIZES)
-def test_a_lazy_direction_is_the_one_with_its_bytes_written_out(size):
-    lazy = random_direction(size, 5)
-    explicit = RandomDirection(lazy.codes, TABLE)
-    values = np.random.default_rng(0).standard_normal(size)
-    # Some BLAS sum in another order where an array lies otherwise in memory.
-    rounding = np.finfo(float).eps * np.abs(values).sum()
-    assert abs(lazy.dot(values) - explicit.dot(values)) <= rounding
-
-
-def test_a_part_reads_the_bytes_of_its_box_alone():
-    shape = (300, 41)
-    whole = random_direction(300 * 41, 7)
-    box = (slice(120, 260), slice(3, 17))
-    expected = TABLE[whole.codes.reshape(shape)[box]]
-    assert np.array_equal(Part(whole, shape, box).values(), expected)
-
-
-def moved(source, move):
-    numbers = move.table[move.stream(source.size).read(0, source.size)].reshape(source.shape)
-    return source * numbers if move.how == "multiply" else source + numbers
-
-
-@pytest.mark.parametrize("how", ["multiply", "add"])
-@pytest.mark.parametrize("layout", ["C", "F", "strided", "float32"])
-def test_what_is_written_is_the_formula_to_the_bit(how, layout):
-    source = np.random.default_rng(1).standard_normal((150, 120))
-    if layout == "F":
-        source = np.asfortranarray(source)
-    if layout == "strided":
-        source = np.repeat(source, 2, axis=1)[:, ::2]
-    if layout == "float32":
-        source = source.astype(np.float32)
-    target = np.empty_like(source)
-    if layout == "strided":
-        target = np.empty((150, 240))[:, ::2]
-    move, direction = Move(1 + 0.1 * TABLE, how, 3), random_direction(source.size, 9)
-    at = moved(source, move)
-    displace(target, source, move, direction, 1e-3)
-    expected = at + (TABLE * 1e-3)[direction.codes].reshape(source.shape)
-    assert np.array_equal(target, expected.astype(source.dtype))
-    displace(target, source, move, None, 0.0)
-    assert np.array_equal(target, at.astype(source.dtype))
-    displace(target, source, None, None, 0.0)
-    assert np.array_equal(target, source)
-
-
-def test_chunks_boxes_and_single_chunks_agree_to_the_bit():
-    source = np.random.default_rng(2).standard_normal((3 * CHUNK // 260, 130))  # a chunk and a half
-    move = Move(1 + 0.1 * TABLE, "multiply", 4)
-    at = moved(source, move)
-    together = np.concatenate([base.copy() for _, base in base_chunks(source, move)])
-    assert np.array_equal(together.reshape(source.shape), at)
-    assert np.array_equal(
-        next(base_chunks(source, move, first=1))[1], at.ravel()[CHUNK : 2 * CHUNK]
-    )
-    box = (slice(7, 180), slice(0, 130))
-    assert np.array_equal(base_inside(source, move, box), at[box])
 
 
 MANY = LONG + CHUNK + 77
@@ -131,13 +63,6 @@ def test_long_directions_see_every_residual_by_its_norm():
         # A normal value is below a hundredth in 0.8 % of cases; of two elements alone the
         # magnitudes are equal in 1 of 128, their signs in half of these: 1.2 %, and 5 sigma.
         assert np.count_nonzero(squares < 1e-4) <= 0.012 * count + 5 * np.sqrt(0.012 * count), name
-
-
-def test_no_byte_of_a_long_stream_is_commoner_than_others():
-    counts = np.bincount(Stream(3, 40 * CHUNK).read(0, 40 * CHUNK), minlength=256)
-    expected = 40 * CHUNK / 256
-    # The pool's 128 of each byte are read 20 times each, so that they vary like the pool's.
-    assert np.abs(counts - expected).max() < 5 * expected / np.sqrt(128)
 
 
 def test_rows_of_a_large_block_that_was_zero_differ_at_the_generic_point():

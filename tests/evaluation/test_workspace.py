@@ -1,15 +1,14 @@
 """The arrays a check works in: written from saved bytes, made good, and put back."""
 
-import collections
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from gradhook.errors import ParameterError, RestoreError
-from gradhook.evaluation.directions import CHUNK, TABLE, Coordinate, Move, random_direction
+from gradhook.errors import NestedCheckError, ParameterError, RestoreError
+from gradhook.evaluation.containers import refuse_unwritable, sole_mover
+from gradhook.evaluation.directions import CHUNK, TABLE, Coordinate, random_direction
 from gradhook.evaluation.points import generic
 from gradhook.evaluation.workspace import Workspace
 from gradhook.guard.arrays import SavedArray
@@ -99,141 +98,12 @@ def test_a_copy_that_a_line_has_left_is_read_at_the_present_point(read):
     assert workspace.displaced == ()
 
 
-def test_the_loss_reads_a_copy_that_a_line_has_left_at_the_present_point():
-    workspace, before = copies_left_by_a_line()
-    held = workspace.container()
-    direction = random_direction(6, 3)
-    workspace.write("W", direction, 0.5)
-    workspace.leave("W", direction)
-    workspace.install()
-    assert held["W"].tobytes() == before.tobytes()
-    assert workspace.scale("W") == pytest.approx(np.sqrt(np.mean(before**2)), rel=1e-15)
-
-
-def test_a_step_inside_a_part_starts_from_the_present_point():
-    workspace, before = copies_left_by_a_line()
-    workspace.write("W", Coordinate(4), 0.25)
-    expected = before.copy()
-    expected.flat[4] += 0.25
-    assert workspace.arrays["W"].tobytes() == expected.tobytes()
-
-
-def test_what_is_written_over_a_copy_that_a_line_has_left_stays():
-    workspace, _ = copies_left_by_a_line()
-    workspace.overwrite({"W": np.full((2, 3), 9.0)})
-    assert workspace.arrays["W"].tolist() == [[9, 9, 9], [9, 9, 9]]
-
-
 def test_a_step_moves_every_entry_by_its_number():
     direction = random_direction(12, 5)
     workspace = workspace_of({"W": np.zeros((3, 4))}, in_place=False)
     workspace.write("W", direction, 0.5)
     expected = 0.5 * TABLE[direction.codes].reshape(3, 4)
     assert workspace.arrays["W"].tobytes() == expected.tobytes()
-
-
-def test_a_functional_objective_gets_copies_and_the_users_arrays_stay():
-    array = np.array([1.0, 2.0])
-    array.flags.writeable = False
-    workspace = workspace_of({"W": array}, in_place=False)
-    workspace.write("W", Coordinate(0), 1.0)
-    assert array.tolist() == [1, 2]
-    assert workspace.container()["W"].tolist() == [2, 2]
-
-
-def test_blocks_a_step_away_are_known():
-    workspace = workspace_of({"W": np.ones(3), "b": np.ones(2)}, in_place=False)
-    assert workspace.displaced == ()
-    workspace.write("b", Coordinate(0), 0.1)
-    assert workspace.displaced == ("b",)
-    workspace.write("b", Coordinate(0), 0.0)
-    assert workspace.displaced == ()
-
-
-@pytest.mark.parametrize("container", [dict, collections.OrderedDict])
-def test_what_the_users_code_binds_deletes_or_adds_is_undone(container):
-    W, b = np.ones(3), np.zeros(2)
-    parameters = container(W=W, b=b)
-    workspace = workspace_of(parameters, in_place=True)
-    parameters["W"] = parameters["W"] - 1
-    parameters["new"] = 1
-    del parameters["b"]
-    assert workspace.replaced(parameters) == {"W", "b"}
-    workspace.install()
-    assert list(parameters) == ["W", "b"]
-    assert parameters["W"] is W
-    parameters.clear()
-    workspace.restore()
-    assert parameters["b"] is b
-    assert list(parameters) == ["W", "b"]
-
-
-def test_containers_that_hold_containers_are_filled_again():
-    inner = {"W": np.ones(3)}
-    parameters = {"layer": inner}
-    workspace = workspace_of(parameters, in_place=True)
-    parameters.clear()
-    assert workspace.replaced(parameters) == {"layer/W"}
-    workspace.install()
-    assert parameters["layer"] is inner
-    parameters["layer"] = {"W": np.zeros(3)}
-    assert workspace.replaced(parameters) == {"layer/W"}
-    workspace.restore()
-    assert parameters["layer"] is inner
-
-
-def test_what_is_bound_in_a_container_of_copies_is_noticed():
-    workspace = workspace_of([{"W": np.ones(3)}, (np.zeros(2),)], in_place=False)
-    container = workspace.container()
-    assert workspace.replaced(container) == set()
-    container[0]["W"] = np.ones(3)
-    assert workspace.replaced(container) == {"params[0]/W"}
-
-
-def test_lists_are_refilled():
-    parameters = [np.ones(2), np.ones(3)]
-    first = parameters[0]
-    workspace = workspace_of(parameters, in_place=True)
-    parameters.pop(0)
-    workspace.install()
-    assert parameters[0] is first
-
-
-@pytest.mark.parametrize("in_place", [True, False])
-def test_a_resized_array_gets_its_shape_back(in_place):
-    array = np.array([1.0, 2.0, 3.0])
-    workspace = workspace_of({"W": array}, in_place=in_place)
-    workspace.arrays["W"].resize(5, refcheck=False)
-    workspace.write("W", Coordinate(1), 1.0)
-    assert workspace.arrays["W"].tolist() == [1, 3, 3]
-    workspace.arrays["W"].resize(2, refcheck=False)
-    workspace.install()
-    assert workspace.arrays["W"].tolist() == [1, 2, 3]
-    workspace.arrays["W"].resize(2, refcheck=False)
-    workspace.restore()
-    assert array.tolist() == [1, 2, 3]
-
-
-def test_a_resized_array_comes_back_to_the_displaced_point():
-    workspace = workspace_of({"W": np.ones(4)}, in_place=False)
-    workspace.move({"W": Move(TABLE, "add", 7)})
-    there = workspace.arrays["W"].tolist()
-    workspace.arrays["W"].resize(9, refcheck=False)
-    workspace.write("W", Coordinate(0), 0.0)
-    assert workspace.arrays["W"].tolist() == there
-
-
-@pytest.mark.parametrize("in_place", [True, False])
-def test_an_array_made_read_only_is_written_all_the_same(in_place):
-    array = np.array([1.0, 2.0])
-    workspace = workspace_of({"W": array}, in_place=in_place)
-    workspace.arrays["W"].flags.writeable = False
-    workspace.write("W", Coordinate(0), 1.0)
-    assert workspace.arrays["W"].tolist() == [2, 2]
-    workspace.arrays["W"].flags.writeable = False
-    workspace.restore()
-    assert array.flags.writeable
-    assert array.tolist() == [1, 2]
 
 
 def test_coarse_arrays_give_way_to_float64_ones_for_a_while():
@@ -250,19 +120,8 @@ def test_coarse_arrays_give_way_to_float64_ones_for_a_while():
     workspace.restore()
     assert parameters["W"] is array
     assert array.tolist() == [1, 1, 1]
-
-
-def test_a_tuple_cannot_hold_other_arrays():
+    # A tuple cannot hold other arrays.
     assert not workspace_of((np.ones(3, np.float32),), in_place=True).upcast()
-
-
-def test_copies_undo_what_was_written_in_between():
-    workspace = workspace_of({"W": np.ones(2)}, in_place=True)
-    workspace.write("W", Coordinate(0), 0.5)
-    saved = workspace.copies()
-    workspace.arrays["W"].fill(0)
-    workspace.overwrite(saved)
-    assert workspace.arrays["W"].tolist() == [1.5, 1]
 
 
 def test_an_array_that_cannot_be_put_back_is_named_and_the_others_are_put_back():
@@ -281,13 +140,46 @@ def test_an_array_that_cannot_be_put_back_is_named_and_the_others_are_put_back()
     assert b.tolist() == [1, 1]
 
 
+def test_two_checks_never_move_the_same_memory():
+    a, other = np.zeros((4, 4)), np.zeros(3)
+    with sole_mover([a[:2], other]):
+        second = pytest.raises(NestedCheckError, match="check a model from one thread at a time")
+        with second, sole_mover([np.zeros(2), a.T]):
+            pytest.fail("both move it")
+        with sole_mover([np.zeros(3)]):
+            pass
+        with pytest.raises(NestedCheckError), sole_mover([a]):
+            pytest.fail("the first still moves it")
+    with sole_mover([a, other]):  # free again
+        pass
+
+
+def read_only():
+    array = np.zeros(3)
+    array.flags.writeable = False
+    return array
+
+
+BASE = np.zeros(6)
+
+
 @pytest.mark.parametrize(
-    ("parameters", "message"),
+    ("parameters", "said"),
     [
-        ({"W": 1.0}, "is a float, which cannot be written in place"),
-        ({"W": np.broadcast_to(1.0, (2, 2))}, "is read-only"),
+        ({"W": read_only()}, "parameter 'W' is read-only and the objective reads it in place"),
+        ({"W": np.broadcast_to(np.zeros(1), 3).view()}, "parameter 'W' is read-only"),
+        ({"W": 1.0}, "parameter 'W' is a float, which cannot be written in place"),
+        (
+            {"W": np.lib.stride_tricks.as_strided(BASE, (4, 3), (8, 8))},
+            "parameter 'W' overlaps itself (strides (8, 8)), so that no entry can be moved alone",
+        ),
     ],
+    ids=["read-only", "broadcast", "number", "overlapping"],
 )
-def test_what_cannot_be_written_is_refused(parameters, message):
-    with pytest.raises(ParameterError, match=message):
+def test_what_cannot_be_written_in_place_is_refused_with_the_remedy(parameters, said):
+    with pytest.raises(ParameterError) as caught:
+        refuse_unwritable(Tree.of(parameters))
+    assert said in str(caught.value)
+    with pytest.raises(ParameterError):
         workspace_of(parameters, in_place=True)
+    assert refuse_unwritable(Tree.of({"W": BASE, "V": BASE[:3]})) is None

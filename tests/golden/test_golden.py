@@ -4,21 +4,11 @@ Of the catalogue every operator at one of its two starts, and every false alarm;
 ``golden.py compare``, which ``.ci/run`` runs, asks the rest too.
 """
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import pytest
 
 from gradhook.probe.budget import SHORT_SEARCH
 from gradhook.probe.small_mismatch import SHARED_BLOCKS
-
-_path = Path(__file__).with_name("golden.py")
-_spec = importlib.util.spec_from_file_location("golden", _path)
-golden = importlib.util.module_from_spec(_spec)
-sys.modules["golden"] = golden
-_spec.loader.exec_module(golden)
-
+from tests.golden import golden
 
 MADE = ("generated/", "network/")
 

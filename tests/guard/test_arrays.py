@@ -9,7 +9,6 @@ from hypothesis.extra import numpy as hnp
 from gradhook.guard.arrays import (
     COMPARED_BYTES,
     SavedArray,
-    extent,
     fingerprint,
     same_bytes,
     watch,
@@ -132,12 +131,6 @@ def test_masked_entries_are_saved_too():
     assert array.data.tolist() == [1, 2]
 
 
-def test_a_layout_survives_saving():
-    array = np.asfortranarray(np.arange(6.0).reshape(2, 3))
-    assert SavedArray(array).state.flags.f_contiguous
-    assert not hasattr(SavedArray(array), "__dict__")
-
-
 def test_a_watched_array_notices_and_says_what_to_do():
     array = np.zeros((512, 256))
     watched = watch(array)
@@ -150,10 +143,3 @@ def test_a_watched_array_notices_and_says_what_to_do():
         "an array of shape (512, 256) and dtype float64 (1 MiB, too large to be copied unasked: "
         "pass it as state=)"
     )
-
-
-def test_two_views_of_the_same_memory_have_one_extent():
-    array = np.arange(6.0)
-    assert extent(array[1:]) == extent(array[1:])
-    assert extent(array[1:]) != extent(array[:-1])
-    assert extent(array) != extent(array.reshape(2, 3))

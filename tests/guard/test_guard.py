@@ -55,17 +55,6 @@ def test_only_what_the_first_evaluations_changed_is_put_back_before_later_ones()
     assert model.moments.tolist() == [0, 0, 0, 0]
 
 
-def test_what_changes_between_learning_and_the_last_rewinding_is_learned_too():
-    model = Model()
-    guard = Guard([model])
-    guard.rewind()
-    model.mean[:] = 1
-    guard.learn_volatile()
-    model.mean[:] = 2
-    guard.rewind()
-    assert model.mean.tolist() == [0, 0]
-
-
 def test_generators_that_are_drawn_from_later_are_noticed_where_the_switches_change():
     model = Model()
     guard = Guard([model])

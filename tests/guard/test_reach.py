@@ -1,6 +1,5 @@
 """What a walk from a loss function finds, and that all of it comes back."""
 
-import array
 import collections
 import contextvars
 import dataclasses
@@ -20,7 +19,7 @@ import pytest
 
 from gradhook import GradCheckCallback
 from gradhook.guard.arrays import SavedArray
-from gradhook.guard.reach import BUDGET, MOST_OBJECTS, reach
+from gradhook.guard.reach import MOST_OBJECTS, reach
 
 COUNTER = 0
 RNG = np.random.default_rng(1)
@@ -91,40 +90,9 @@ def test_attributes_dictionaries_lists_sets_and_queues_come_back():
     assert restored([model], change, lambda: repr(vars(model)))
 
 
-def test_the_order_of_a_dictionary_comes_back():
-    plain, ordered = {"a": 1, "b": 2}, collections.OrderedDict(a=1, b=2)
-
-    def change():
-        plain["a"] = plain.pop("a")
-        ordered.move_to_end("a")
-
-    assert restored([plain, ordered], change, lambda: (list(plain), list(ordered)))
-
-
-def test_the_methods_that_a_subclass_overrides_are_not_called():
-    class Loud(dict):
-        def __setitem__(self, key, value):
-            raise AssertionError("called")
-
-        update = clear = keys = items = values = get = __setitem__
-
-    loud = Loud(a=1)
-    assert restored([loud], lambda: dict.__setitem__(loud, "a", 2), lambda: dict.__repr__(loud))
-
-
 def test_a_default_dictionary_forgets_what_was_only_looked_up():
     default = collections.defaultdict(list)
     assert restored([default], lambda: default["a"], lambda: len(default))
-
-
-def test_buffers_come_back():
-    one, two = bytearray(b"abc"), array.array("d", [1, 2])
-
-    def change():
-        one[0] = 0
-        two.append(3)
-
-    assert restored([[one, two]], change, lambda: (bytes(one), two.tolist()))
 
 
 def test_slots_come_back_private_and_unset_ones_too():
@@ -139,15 +107,6 @@ def test_slots_come_back_private_and_unset_ones_too():
         return slotted.value, hasattr(slotted, "other"), list(frozen.contents())
 
     assert restored([slotted, frozen], change, look)
-
-
-def test_the_slots_of_a_frozen_dataclass_come_back():
-    @dataclasses.dataclass(frozen=True, slots=True)
-    class Record:
-        value: int
-
-    record = Record(1)
-    assert restored([record], lambda: object.__setattr__(record, "value", 2), lambda: record.value)
 
 
 def test_variables_of_enclosing_functions_come_back():
@@ -311,21 +270,6 @@ def test_arrays_come_back_inside_object_arrays_and_subclasses_too():
     )
 
 
-def test_the_numbers_in_an_array_are_not_walked_through():
-    class Counting(np.ndarray):
-        looked = 0
-
-        @property
-        def flat(self):
-            Counting.looked += 1
-            return super().flat
-
-    reach([np.zeros(3).view(Counting)])
-    assert Counting.looked == 0
-    reach([np.array([None]).view(Counting)])
-    assert Counting.looked == 1
-
-
 def test_cycles_and_sharing_survive():
     shared = [1]
     model = Plain(one=shared, two=shared)
@@ -338,21 +282,10 @@ def test_cycles_and_sharing_survive():
     assert model.one is model.two is shared
 
 
-def test_one_view_is_saved_once():
-    data = np.zeros(10)
-    assert sum(isinstance(r, SavedArray) for r in reach([[data[2:], data[2:]]]).saved) == 1
-
-
 def test_read_only_arrays_are_not_saved():
     data = np.zeros(10)
     data.flags.writeable = False
     assert not any(isinstance(record, SavedArray) for record in reach([data]).saved)
-
-
-def test_what_is_looked_after_elsewhere_is_left_out():
-    data, holder = np.zeros(3), [1]
-    found = reach([{"a": data, "b": holder}], without=[data, holder])
-    assert len(found.saved) == 1
 
 
 @pytest.mark.parametrize(
@@ -443,10 +376,6 @@ def test_what_is_named_is_saved_whatever_its_size():
     assert restored(
         [[large]], lambda: large.fill(1), lambda: large.sum(), named=[{"a": large}], budget=0
     )
-
-
-def test_the_budget_leaves_room_for_ordinary_models():
-    assert BUDGET == 256 * 2**20
 
 
 def test_a_walk_ends_and_says_that_there_was_more():

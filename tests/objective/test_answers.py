@@ -255,7 +255,3 @@ def test_a_traceback_shows_the_users_frames_and_few_of_gradhooks_own():
         check_gradients(f, WEIGHTS, batch=X)
     names = [frame.name for frame in traceback.extract_tb(refused.value.__traceback__)]
     assert names[1:] == ["check_gradients", "check"]
-
-
-def in_a_loop(function, parameters, *, batch):
-    return GradCheckCallback(function, parameters, enabled=True).on_train_begin(batch=batch)

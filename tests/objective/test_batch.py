@@ -52,12 +52,6 @@ def test_classes_are_mixed_as_evenly_as_can_be(seed, classes, samples):
         assert times.max() - times.min() <= 1
 
 
-@given(st.integers(0, 2**32 - 1))
-def test_the_same_seed_draws_the_same_rows(seed):
-    batch = (numbered(50, 2), np.arange(50) % 2)
-    assert drawn(batch, seed=seed).rows == drawn(batch, seed=seed).rows
-
-
 def test_other_seeds_draw_other_rows_and_the_global_stream_is_left_alone():
     before = np.random.get_state()[1].copy()
     assert len({drawn((numbered(50),), seed=seed).rows for seed in range(20)}) == 20
@@ -106,26 +100,10 @@ def test_a_container_keeps_its_form_and_what_needs_no_cut_keeps_its_identity():
     assert found.unchanged == (1,)
 
 
-def test_every_row_is_used_where_there_are_no_more_or_none_is_asked_for():
-    batch = (numbered(7, 3),)
-    assert drawn(batch).batch is batch
-    assert drawn(batch, samples=None).rows is None
-    assert drawn((numbered(100),), samples=None).count == 100
-
-
 def test_a_batch_without_arrays_passes_as_it_is():
     found = drawn((0.5, "mode"))
     assert (found.batch, found.rows, found.count) == ((0.5, "mode"), None, None)
     assert drawn(()).batch == ()
-
-
-def test_a_function_may_cut_the_batch_itself():
-    def every_second(batch, rows):
-        return {"x": batch[0][rows * 2 % 20]}
-
-    found = drawn((numbered(20),), subset=every_second)
-    np.testing.assert_array_equal(found.batch[0]["x"], np.array(found.rows) * 2 % 20)
-    assert found.unchanged == ()
 
 
 def test_a_function_may_cut_a_batch_that_holds_no_array():
@@ -263,15 +241,6 @@ def test_rows_of_weight_zero_take_turns_with_those_that_count(shape):
 def test_an_entry_that_happens_to_be_zero_makes_no_class():
     X = np.arange(60.0)
     assert rows_of((X,)) == rows_of((X + 1,))
-
-
-def test_classes_and_weights_are_mixed_together():
-    y = np.tile([0, 1], 150)
-    m = np.zeros(300)
-    m[:40] = np.random.default_rng(0).uniform(1, 2, 40)
-    rows = np.array(rows_of((np.ones((300, 2)), y, m), samples=8))
-    seen = {(int(y[row]), bool(m[row])) for row in rows}
-    assert seen == {(0, False), (0, True), (1, False), (1, True)}
 
 
 @pytest.mark.parametrize(

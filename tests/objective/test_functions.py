@@ -38,38 +38,59 @@ def cost(A2, Y):
     return -np.mean(Y * np.log(A2) + (1 - Y) * np.log(1 - A2))
 
 
-def gradients(A2, Y, cache):
-    m = Y.shape[1]
-    dZ2 = (A2 - Y) / m
-    dZ1 = cache["W2"].T @ dZ2 * (1 - cache["A1"] ** 2)
-    return {
-        "dW2": dZ2 @ cache["A1"].T,
-        "db2": dZ2.sum(axis=1, keepdims=True),
-        "dW1": dZ1 @ cache["A0"].T,
-        "db1": dZ1.sum(axis=1, keepdims=True),
-        "dZ1": dZ1,
-    }
-
-
-def forward_with_dropout(X, parameters, keep_prob=0.5):
-    np.random.seed(1)
-    Z1 = np.tanh(parameters["W1"] @ X + parameters["b1"])
-    D1 = np.random.rand(*Z1.shape) < keep_prob
-    A1 = Z1 * D1 / keep_prob
-    A2 = 1 / (1 + np.exp(-(parameters["W2"] @ A1 + parameters["b2"])))
-    return A2, (Z1, D1, A1, A2, parameters["W2"])
-
-
-def backward_with_dropout(X, Y, cache, keep_prob):
-    Z1, D1, A1, A2, W2 = cache
-    dZ2 = (A2 - Y) / X.shape[1]
-    dZ1 = W2.T @ dZ2 * D1 / keep_prob * (1 - Z1**2)
+def by_name(dZ2, A1, dZ1, X):
     return {
         "dW2": dZ2 @ A1.T,
         "db2": dZ2.sum(axis=1, keepdims=True),
         "dW1": dZ1 @ X.T,
         "db1": dZ1.sum(axis=1, keepdims=True),
+        "dZ1": dZ1,
     }
+
+
+def gradients(A2, Y, cache):
+    dZ2 = (A2 - Y) / Y.shape[1]
+    dZ1 = cache["W2"].T @ dZ2 * (1 - cache["A1"] ** 2)
+    return by_name(dZ2, cache["A1"], dZ1, cache["A0"])
+
+
+def with_masks_from(draw):
+    """The forward pass with dropout, whose masks are drawn by ``draw(shape)``."""
+
+    def forward(X, parameters, keep_prob=0.5):
+        Z1 = np.tanh(parameters["W1"] @ X + parameters["b1"])
+        D1 = draw(Z1.shape) < keep_prob
+        A1 = Z1 * D1 / keep_prob
+        A2 = 1 / (1 + np.exp(-(parameters["W2"] @ A1 + parameters["b2"])))
+        return A2, (Z1, D1, A1, A2, parameters["W2"])
+
+    return forward
+
+
+def seeded_inside(shape):
+    np.random.seed(1)
+    return np.random.rand(*shape)
+
+
+forward_with_dropout = with_masks_from(seeded_inside)
+
+
+def backward_with_dropout(X, Y, cache, keep_prob):
+    Z1, D1, A1, A2, W2 = cache
+    dZ2 = (A2 - Y) / X.shape[1]
+    return by_name(dZ2, A1, W2.T @ dZ2 * D1 / keep_prob * (1 - Z1**2), X)
+
+
+def with_dropout(forward=forward_with_dropout, backward=backward_with_dropout):
+    return Objective.from_functions(forward=forward, cost=cost, backward=backward, keep_prob=0.7)
+
+
+def checked(objective, parameters, batch, **options):
+    return check_gradients(objective, parameters, batch=batch, sample_axis=1, **options)
+
+
+def failing(report):
+    return {name for name, block in report.blocks.items() if block.verdict == "FAIL"}
 
 
 def cost_with_regularization(A2, Y, parameters, lambd):
@@ -100,7 +121,7 @@ BACKWARDS = {
 @pytest.mark.parametrize("backward", BACKWARDS.values(), ids=BACKWARDS)
 def test_backward_gets_what_its_arguments_are_called(backward, parameters, batch):
     objective = Objective.from_functions(forward=forward, cost=cost, backward=backward)
-    report = check_gradients(objective, parameters, batch=batch, sample_axis=1)
+    report = checked(objective, parameters, batch)
     assert report.verdict == "PASS"
     assert set(report.blocks) == set(parameters)
 
@@ -118,7 +139,7 @@ COSTS = {
 @pytest.mark.parametrize("function", COSTS.values(), ids=COSTS)
 def test_cost_gets_what_its_arguments_are_called(function, parameters, batch):
     objective = Objective.from_functions(forward=forward, cost=function, backward=gradients)
-    assert check_gradients(objective, parameters, batch=batch, sample_axis=1).passed
+    assert checked(objective, parameters, batch).passed
 
 
 def test_a_forward_pass_that_returns_the_cost_needs_none(parameters, batch):
@@ -132,43 +153,19 @@ def test_a_forward_pass_that_returns_the_cost_needs_none(parameters, batch):
     objective = Objective.from_functions(
         forward=forward_propagation_n, backward=backward_propagation_n
     )
-    assert check_gradients(objective, parameters, batch=batch, sample_axis=1).passed
-
-
-def test_the_one_dimensional_notebook_is_two_functions_of_x_and_theta():
-    objective = Objective.from_functions(
-        forward=lambda x, theta: np.dot(theta, x), backward=lambda x, theta: x
-    )
-    assert check_gradients(objective, np.array(4.0), batch=(2.0,)).verdict == "PASS"
+    assert checked(objective, parameters, batch).passed
 
 
 def test_what_the_functions_draw_from_and_count_is_put_back(parameters, batch):
     masks, calls = np.random.default_rng(3), []
 
-    def with_masks(X, parameters, keep_prob=0.5):
+    def draw(shape):
         calls.append(len(calls))
-        Z1 = np.tanh(parameters["W1"] @ X + parameters["b1"])
-        D1 = masks.random(Z1.shape) < keep_prob
-        A1 = Z1 * D1 / keep_prob
-        A2 = 1 / (1 + np.exp(-(parameters["W2"] @ A1 + parameters["b2"])))
-        return A2, (Z1, D1, A1, A2, parameters["W2"])
+        return masks.random(shape)
 
-    def backward(X, Y, cache, keep_prob):
-        Z1, D1, A1, A2, W2 = cache
-        dZ2 = (A2 - Y) / Y.shape[1]
-        dZ1 = W2.T @ dZ2 * D1 / keep_prob * (1 - Z1**2)
-        return {
-            "dW2": dZ2 @ A1.T,
-            "db2": dZ2.sum(axis=1, keepdims=True),
-            "dW1": dZ1 @ X.T,
-            "db1": dZ1.sum(axis=1, keepdims=True),
-        }
-
-    objective = Objective.from_functions(
-        forward=with_masks, cost=cost, backward=backward, keep_prob=0.7
-    )
     state = masks.bit_generator.state
-    report = check_gradients(objective, parameters, batch=batch, sample_axis=1, dropout="keep_prob")
+    objective = with_dropout(with_masks_from(draw))
+    report = checked(objective, parameters, batch, dropout="keep_prob")
     assert report.verdict == "PASS"
     assert any("dropout replayed" in setting for setting in report.settings)
     assert masks.bit_generator.state == state
@@ -193,16 +190,8 @@ def test_caches_returned_one_by_one_arrive_together():
 
 
 class TestDropout:
-    @pytest.fixture
-    def objective(self):
-        return Objective.from_functions(
-            forward=forward_with_dropout, cost=cost, backward=backward_with_dropout, keep_prob=0.7
-        )
-
-    def test_it_can_be_turned_off_and_is_then_replayed(self, objective, parameters, batch):
-        report = check_gradients(
-            objective, parameters, batch=batch, sample_axis=1, dropout="keep_prob"
-        )
+    def test_it_can_be_turned_off_and_is_then_replayed(self, parameters, batch):
+        report = checked(with_dropout(), parameters, batch, dropout="keep_prob")
         assert report.verdict == "PASS"
         assert "generic point, dropout replayed" in report.settings
 
@@ -211,34 +200,23 @@ class TestDropout:
             Z1, D1, *rest = cache
             return backward_with_dropout(X, Y, (Z1, np.ones_like(D1), *rest), keep_prob)
 
-        objective = Objective.from_functions(
-            forward=forward_with_dropout, cost=cost, backward=backward, keep_prob=0.7
-        )
-        report = check_gradients(
-            objective, parameters, batch=batch, sample_axis=1, dropout="keep_prob"
-        )
-        assert {name for name, b in report.blocks.items() if b.verdict == "FAIL"} == {"W1", "b1"}
+        report = checked(with_dropout(backward=backward), parameters, batch, dropout="keep_prob")
+        assert failing(report) == {"W1", "b1"}
 
-    def test_a_seed_set_inside_does_not_disturb_the_global_stream(
-        self, objective, parameters, batch
-    ):
+    def test_a_seed_set_inside_does_not_disturb_the_global_stream(self, parameters, batch):
         np.random.seed(77)
         random.seed(77)
         before = np.random.get_state()[1].tolist(), random.getstate()
-        check_gradients(objective, parameters, batch=batch, sample_axis=1, dropout="keep_prob")
+        checked(with_dropout(), parameters, batch, dropout="keep_prob")
         assert (np.random.get_state()[1].tolist(), random.getstate()) == before
 
     def test_training_draws_the_same_numbers_with_the_check_and_without(self, parameters, batch):
         def trained(enabled):
             np.random.seed(3)
             values, drawn = dict(parameters), []
-            objective = Objective.from_functions(
-                forward=forward_with_dropout,
-                cost=cost,
-                backward=backward_with_dropout,
-                keep_prob=0.7,
+            check = GradCheckCallback(
+                with_dropout(), values, sample_axis=1, schedule=2, enabled=enabled
             )
-            check = GradCheckCallback(objective, values, sample_axis=1, schedule=2, enabled=enabled)
             for step in range(1, 5):
                 _, cache = forward_with_dropout(batch[0], values, 0.7)
                 drawn.append(np.random.rand())
@@ -263,12 +241,10 @@ class TestPenalty:
             backward=backward_with_regularization,
             lambd=1e-4,
         )
-        report = check_gradients(
-            objective, parameters, batch=batch, sample_axis=1, penalty="lambd", dropout=None
-        )
+        report = checked(objective, parameters, batch, penalty="lambd", dropout=None)
         # The gradient of W1 lacks its share, which 1e-4 would hide.
         assert any("lambd" in setting for setting in report.settings)
-        assert {n for n, b in report.blocks.items() if b.verdict == "FAIL"} == {"W1"}
+        assert failing(report) == {"W1"}
 
     def test_a_default_that_all_functions_share_is_a_switch_too(self, parameters, batch):
         def cost_with_default(AL, Y, parameters, lambd=0.5):
@@ -281,7 +257,7 @@ class TestPenalty:
         objective = Objective.from_functions(
             forward=forward, cost=cost_with_default, backward=backward_with_default
         )
-        report = check_gradients(objective, parameters, batch=batch, sample_axis=1, penalty="lambd")
+        report = checked(objective, parameters, batch, penalty="lambd")
         assert report.verdict == "PASS"
 
     def test_defaults_that_differ_are_each_functions_own_and_no_switch(self, parameters, batch):
@@ -292,10 +268,10 @@ class TestPenalty:
             forward=forward_with_dropout, cost=cost, backward=backward
         )
         # Trained like this, the gradient is scaled by 1 / 0.6 for 1 / 0.5: a bug, and found.
-        report = check_gradients(objective, parameters, batch=batch, sample_axis=1)
-        assert {n for n, b in report.blocks.items() if b.verdict == "FAIL"} == {"W1", "b1"}
+        report = checked(objective, parameters, batch)
+        assert failing(report) == {"W1", "b1"}
         with pytest.raises(OptionError, match="keep_prob"):
-            check_gradients(objective, parameters, batch=batch, sample_axis=1, dropout="keep_prob")
+            checked(objective, parameters, batch, dropout="keep_prob")
 
 
 class TestRefusals:
@@ -330,11 +306,11 @@ class TestRefusals:
     def test_labels_missing_from_the_batch_are_asked_for(self, parameters, batch):
         objective = Objective.from_functions(forward=forward, cost=cost, backward=gradients)
         with pytest.raises(ObjectiveError, match="cost takes Y, but no Y came in the batch"):
-            check_gradients(objective, parameters, batch=batch[:1], sample_axis=1)
+            checked(objective, parameters, batch[:1])
 
     def test_caches_that_forward_does_not_return_are_asked_for(self, parameters, batch):
         objective = Objective.from_functions(
             forward=lambda X, parameters: forward(X, parameters)[0], cost=cost, backward=gradients
         )
         with pytest.raises(ObjectiveError, match="takes cache, but no cache came from forward"):
-            check_gradients(objective, parameters, batch=batch, sample_axis=1)
+            checked(objective, parameters, batch)

@@ -99,17 +99,6 @@ def test_memory_mapped_arrays_are_checked_as_copies_and_in_place_where_they_can_
     assert path.read_bytes() == before
 
 
-def test_parameters_that_the_functions_see_are_of_the_users_shape_and_layout_is_no_matter():
-    parameters = {"w": HANDLED["transposed"](), "b": np.array(0.5)}
-
-    def look(given):
-        assert {name: array.shape for name, array in given.items()} == {"w": (6, 4), "b": ()}
-        assert all(array.dtype == np.float64 for array in given.values())
-        return loss_and_gradients(given)
-
-    assert checked(look, parameters, "functional").passed
-
-
 def never(*_):
     raise AssertionError("called before the input was refused")
 

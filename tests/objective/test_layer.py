@@ -1,116 +1,13 @@
-"""A layer and a cotangent as an objective."""
+"""A layer and a cotangent as an objective; whole checks stand in tests/end_to_end."""
 
-import numpy as np
 import pytest
 
-from gradhook.errors import ObjectiveError
-from gradhook.objective.layer import Layer
-
-RNG = np.random.default_rng(0)
-X, W = RNG.normal(size=(5, 4)), RNG.normal(size=(4, 3))
-
-
-def forward(x, W):
-    return x @ W, (x, W)
-
-
-def backward(dy, cache):
-    x, W = cache
-    return dy @ W.T, x.T @ dy
-
-
-def layer_of(forward=forward, backward=backward, x=X, parameters=None, gradients=None, seed=0):
-    return Layer(forward, backward, x, parameters or {"W": W}, gradients, None, seed)
-
-
-def both(layer, x=X, W=W):
-    return layer._both({"x": x, "W": W})
-
-
-def test_the_loss_is_the_product_with_a_cotangent_and_backward_gets_that_cotangent():
-    handed = []
-    layer = layer_of(backward=lambda dy, cache: handed.append(dy) or backward(dy, cache))
-    loss, gradients = both(layer)
-    (dy,) = handed
-    assert loss == pytest.approx(np.sum(dy * (X @ W)), rel=1e-14)
-    np.testing.assert_array_equal(gradients["W"], X.T @ dy)
-    assert np.all((np.abs(dy) >= 0.5) & (np.abs(dy) <= 1.5))
-    assert both(layer)[0] == loss
-    assert both(layer_of(seed=1))[0] != loss
-
-
-def test_the_second_cotangent_has_opposite_signs_and_is_a_thousand_times_as_large():
-    handed = []
-    layer = layer_of(backward=lambda dy, cache: handed.append(dy) or backward(dy, cache))
-    for layer.cotangent in (0, 1):
-        both(layer)
-    share = handed[1] / handed[0]
-    assert np.all(share < -300)
-    assert np.ptp(share) > 100  # other magnitudes too
-    first, second = (layer.seen[k] for k in (0, 1))
-    assert first.keys() == second.keys()  # by the point
-    assert not np.array_equal(*(next(iter(seen.values()))["W"] for seen in (first, second)))
-
-
-def test_the_cotangent_has_the_precision_of_the_output():
-    handed = []
-    layer = layer_of(backward=lambda dy, cache: handed.append(dy) or backward(dy, cache))
-    both(layer)
-    both(layer, X.astype(np.float32), W.astype(np.float32))
-    assert [dy.dtype for dy in handed] == [np.float64, np.float32]
-    np.testing.assert_array_equal(handed[0], handed[1])
-
-
-class Held:
-    """Holds its parameter, and adds its gradient up."""
-
-    def __init__(self):
-        self.W, self.dW = W.copy(), np.ones_like(W)
-
-    def forward(self, x):
-        self.x = x
-        return x @ self.W
-
-    def backward(self, dy):
-        self.dW += self.x.T @ dy
-        return dy @ self.W.T
-
-
-def test_what_gradients_are_added_to_begins_at_zero():
-    held = Held()
-    layer = layer_of(held.forward, held.backward, parameters={"W": held.W})
-    _, first = layer._both(layer._tree.leaves)
-    np.testing.assert_array_equal(first["W"], layer.seen[0].popitem()[1]["W"])
-    _, again = layer._both(layer._tree.leaves)
-    np.testing.assert_array_equal(again["W"], X.T @ layer._upstream(0, X @ W))
+from gradhook.objective.layer import is_real
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        ({"forward": 3}, "forward must be a function, got int"),
-        ({"parameters": [W]}, "parameters must be arrays by name, such as {'W': W}, got a list"),
-        ({"parameters": {"x": W}}, "a parameter is called 'x', which is the input's name here"),
-    ],
+    ("value", "real"),
+    [(1.5, True), ([0.5], True), (3, False), ("x", False), ([[1], [1, 2]], False)],
 )
-def test_what_is_no_layer_is_refused(options, said):
-    with pytest.raises(ObjectiveError) as caught:
-        layer_of(**options)
-    assert said in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("backward", "said"),
-    [
-        (
-            lambda dy, cache: (dy, dy, {"W": W}),
-            "backward returned 2 gradient(s) of the input(s), and",
-        ),
-        (lambda dy, cache: dy @ W.T, "backward returned no gradients of the parameters W: return"),
-        (lambda: None, "forward returned 2 value(s), and backward does not take as many"),
-    ],
-)
-def test_a_backward_pass_that_does_not_fit_is_told_how(backward, said):
-    with pytest.raises(ObjectiveError) as caught:
-        both(layer_of(backward=backward))
-    assert said in str(caught.value)
+def test_real_is_what_holds_floats(value, real):
+    assert is_real(value) is real

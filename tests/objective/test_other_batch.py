@@ -33,10 +33,6 @@ def test_where_enough_rows_are_left_over_the_other_batch_shares_none(count):
     assert (np.diff(others) > 0).all()  # as arrays on disk want them
 
 
-def test_one_row_has_no_other_batch():
-    assert other_rows(1, 7)[1] is None
-
-
 def test_a_subset_that_wants_ascending_rows_costs_the_call_in_between_and_nothing_else():
     def ascending(batch, rows):
         if (np.diff(rows) <= 0).any():

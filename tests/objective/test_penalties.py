@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from gradhook import L1, L2, Verdict, check_gradients, difference
 from gradhook.errors import LossTypeError, OptionError
-from gradhook.objective.penalties import split_penalty
 
 BLOCKS = {"W1": np.array([[1.0, -2.0]]), "W2": np.array([3.0]), "b1": np.array([10.0])}
 
@@ -36,18 +35,6 @@ def test_its_text_is_code_that_makes_it_again(kind, coefficient, patterns):
     assert pickle.loads(pickle.dumps(penalty)) == copy.deepcopy(penalty) == penalty
 
 
-@pytest.mark.parametrize("penalty", [L1(0.3), L2(0.3)])
-def test_it_is_analytic_off_zero(penalty):
-    x, h = np.array([0.5, -1.5]), 1e-20
-    slope = penalty({"x": x + 1j * h * np.array([1.0, 0.0])}).imag / h
-    assert slope == pytest.approx(0.3 if isinstance(penalty, L1) else 0.15, rel=1e-15)
-
-
-def test_coarse_blocks_are_summed_in_float64():
-    block = np.full(3, 1.0001, dtype=np.float32)
-    assert L2(1.0)({"w": block}) == 0.5 * 3 * float(block[0]) ** 2
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -68,13 +55,6 @@ def test_patterns_that_match_nothing_are_refused():
         OptionError, match=r"no block matches the penalty's patterns w\*; blocks are W1"
     ):
         L1(0.1, "w*")(BLOCKS)
-
-
-def test_switches_and_penalties_are_told_apart():
-    l2 = L2(0.1)
-    assert split_penalty(["reg", l2, max]) == (["reg"], [l2, max])
-    assert split_penalty(None) == ([], [])
-    assert split_penalty(l2) == ([], [l2])
 
 
 def decayed(parameters):

@@ -72,18 +72,6 @@ def test_a_whole_and_parts_that_do_not_meet_are_one_block_at_the_place_of_its_fi
     ]
 
 
-def test_a_name_leads_to_its_block():
-    weights = memory(3)
-    tree = Tree.of({"W_in": weights, "W_out": weights, "b": memory(1)})
-    assert [tree.block_of(name) for name in ("W_out", "b", "?")] == ["W_in = W_out", "b", "?"]
-
-
-def test_a_whole_and_its_part_take_the_shape_of_the_whole():
-    whole = memory().reshape(3, 4)
-    tree = Tree.of({"row": whole[1], "all": whole})
-    assert tree.blocks["row = all"] is whole
-
-
 @pytest.mark.parametrize("form", ["functional", "in place"])
 @pytest.mark.parametrize(
     "cut",
@@ -123,17 +111,6 @@ def test_tied_arrays_are_put_back_to_the_bit():
     before = weights.tobytes()
     check_gradients(in_place({"W_in": weights, "W_out": weights, "part": weights[2:5]}))
     assert weights.tobytes() == before
-
-
-def test_a_functional_loss_gets_one_copy_under_both_names():
-    weights = memory(3)
-
-    def loss_and_gradients(parameters):
-        assert parameters["W_in"] is parameters["W_out"]
-        assert parameters["W_in"] is not weights
-        return cubes(parameters)
-
-    assert check_gradients(loss_and_gradients, {"W_in": weights, "W_out": weights}).passed
 
 
 @pytest.mark.parametrize("share", [lambda g: g, lambda g: g[:]], ids=["one object", "one memory"])

@@ -40,7 +40,3 @@ def test_many_parts_are_apart_while_they_are_few_elements():
 
     assert is_apart(found(100), EVIDENCE, few=0.1)
     assert not is_apart(found(101), EVIDENCE, few=0.1)
-
-
-def test_a_fault_spread_over_the_block_is_no_part():
-    assert not is_apart(Location("W", (100, 10), norms=Norms(numerical=0.0)), EVIDENCE, few=0.1)

@@ -152,23 +152,6 @@ def test_a_tie_on_both_sides_is_no_flip_and_on_one_side_it_is():
     assert branches(lambda z: total(np.maximum(0, z - H)), ties) == [("maximum", 3, 3)]
 
 
-def test_the_rectifiers_that_networks_are_made_of():
-    w = np.stack([Z, np.full_like(Z, 1e-4)])
-    assert branches(lambda z: total(np.where(z > 0, z, 0.1 * z)), Z) == [("greater", 4, 8)]
-    assert branches(lambda w: total(w.max(axis=0)), w, np.array([1.0, 0.0])[:, None, None]) == [
-        ("max", 4, 8)
-    ]
-    assert branches(lambda z: total(np.maximum(0, 1 - z)), 1 - Z) == [("maximum", 4, 8)]
-    assert branches(lambda z: total(np.abs(z)), Z) == [("absolute", 4, 8)]
-
-    def huber(z):
-        size = np.abs(z)
-        return total(np.where(size <= 1, 0.5 * z * z, size - 0.5))
-
-    # One element sits at -1, its absolute value at the joint; the others pass it by, or pass zero.
-    assert branches(huber, Z) == [("absolute", 4, 8), ("less_equal", 1, 8)]
-
-
 def test_overlapping_windows_of_a_pool_are_choices_of_their_own():
     image = np.arange(16.0).reshape(4, 4)
     image[1, 1] = image[1, 2] = 50.0  # both in the middle window, one each in those beside it

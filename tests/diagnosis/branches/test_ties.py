@@ -1,4 +1,7 @@
-"""What is evidence that a loss sits on a kink, and what is not."""
+"""What is evidence that a loss sits on a kink, and what is not.
+
+Which operands tie is told by ``gradhook.diagnosis.branches.winners``.
+"""
 
 import numpy as np
 import pytest

@@ -102,20 +102,3 @@ NO_BIAS = Trial("one row", "it differs", refuted=True)
 )
 def test_what_is_wrong_in_another_way_is_not(found, spoil, options, said):
     assert found(spoil, **options) == said
-
-
-@pytest.mark.parametrize(
-    ("spoil", "options"),
-    [
-        (lambda D: np.zeros(4), {}),
-        (lambda D: D.sum(0) + 3.0 * (np.arange(4) == 2), {}),
-        (lambda D: D[1:].sum(0), {"right": ()}),
-        (lambda D: D[1:].sum(0), {"bias": 1.0}),
-        (lambda D: D[1:].sum(0), {"weight": lambda X, D: X.T @ X}),
-    ],
-    ids=["zero", "one element", "the weight is wrong", "a gain", "other outputs"],
-)
-def test_what_is_no_bias_beside_a_right_weight_is_not_proposed(synthetic, spoil, options):
-    mismatch = made(synthetic, spoil, **options)
-    mismatch.order = ["W", "b"]
-    assert list(BiasSum.propose(mismatch, ["b"])) == []

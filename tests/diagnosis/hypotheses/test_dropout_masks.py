@@ -15,17 +15,6 @@ def mismatch(synthetic, switch):
     return synthetic(WRONG, RIGHT, switches=[switch("penalty"), switch("dropout")])
 
 
-def test_only_dropout_that_is_on_is_turned_off(synthetic, switch):
-    rate = switch("dropout")
-    switches = [switch("penalty"), rate, switch("dropout", always_off=True)]
-    mismatch = synthetic(WRONG, RIGHT, switches=switches)
-    (found,) = Dropout.propose(mismatch, ["W"])
-    assert [(s.role, state) for s, state in found._switches if s is rate or state == "off"] == [
-        ("dropout", "off")
-    ]
-    assert list(Dropout.propose(synthetic(WRONG, RIGHT), ["W"])) == []
-
-
 def test_a_difference_that_vanishes_with_dropout_off_is_its_own(mismatch, experiments, named):
     def gradients(*, batch, switches):
         on = [s.role for s, state in switches if state == "on"]

@@ -83,20 +83,6 @@ def test_a_factor_that_is_another_at_another_point_is_no_factor(synthetic, stays
     assert not refuted.survived
 
 
-def test_one_factor_is_seen_through_a_penalty_on_some_blocks(synthetic):
-    shapes = {"W1": (6, 5), "b1": (5,), "W2": (5, 3), "b2": (3,)}
-    data = {name: random(shape, k) for k, (name, shape) in enumerate(shapes.items())}
-    w = {name: random(shape, k + 9) for k, (name, shape) in enumerate(shapes.items())}
-    added = {name: 0.1 * w[name] if name in ("W1", "b1") else 0.0 for name in shapes}
-    numerical = {name: data[name] + added[name] for name in shapes}
-    analytic = {name: -data[name] + added[name] for name in shapes}
-    mismatch = synthetic(analytic, numerical, w, count=6)
-    (found,) = proposed(factor.SharedFactor, mismatch)
-    assert set(found.blocks) == shapes.keys()
-    assert found.kind == "ce_sign"
-    assert "(but for the penalty's term, which is right)" in found.sentence()
-
-
 def test_a_factor_on_some_blocks_beside_right_ones_means_nothing_without_a_meaning(synthetic):
     n = {"W1": random((6, 5)), "W2": random((5, 4), 1)}
     mismatch = synthetic(

@@ -11,22 +11,6 @@ WRONG, RIGHT = ({"W": RNG.standard_normal((6, 5))} for _ in range(2))
 PADDED = np.where(RNG.random((7, 9)) < 0.5, 0.0, RNG.random((7, 9)))
 
 
-@pytest.mark.parametrize(
-    ("item", "proposed"),
-    [
-        (PADDED, True),
-        (RNG.random((7, 9)), False),  # all of them differ
-        (PADDED.ravel(), False),  # targets
-        ((10 * PADDED).astype(int), False),
-        ("name", False),
-    ],
-    ids=["padded", "distinct", "one axis", "integers", "text"],
-)
-def test_only_inputs_of_which_many_are_equal_are_suspected(synthetic, item, proposed):
-    found = list(EqualInputs.propose(synthetic(WRONG, RIGHT, batch=(item, PADDED[:, 0])), ["W"]))
-    assert len(found) == proposed
-
-
 def ties(X):
     return np.unique(X).size < X.size
 
@@ -56,13 +40,6 @@ def test_named_where_the_fault_goes_with_the_ties_alone(
         )
     else:
         assert found == [said]
-
-
-def test_equal_inputs_that_move_together_stay_equal_and_targets_stay():
-    together, targets = repeated._moved((PADDED, PADDED[:, 0]), RNG, together=True)
-    assert np.unique(together).size == np.unique(PADDED).size
-    assert together[PADDED == 0].any()
-    np.testing.assert_array_equal(targets, PADDED[:, 0])
 
 
 def test_inputs_that_the_loss_does_not_take_tell_nothing(synthetic, experiments, named):

@@ -97,21 +97,3 @@ def test_what_does_not_go_with_the_layer_above_is_not(
     mismatch, named, family, analytic, numerical, said
 ):
     assert named(family, mismatch(analytic, numerical)) == [said]
-
-
-@pytest.mark.parametrize(
-    ("options", "proposed"),
-    [
-        ({}, [True, True]),
-        ({"above": RNG.standard_normal((4, 5))}, [False, True]),
-        ({"above": np.zeros((4, 4))}, [True, False]),
-        ({"right": ()}, [False, False]),
-        ({"order": ("V", "W")}, [False, False]),
-        ({"right": ("U", "V"), "order": ("U", "W", "V")}, [False, False]),  # U lies below
-    ],
-)
-def test_a_right_block_above_and_no_right_weight_below_is_what_it_takes(
-    mismatch, options, proposed
-):
-    made = mismatch(lambda V: D, lambda V: S, **options)
-    assert [bool(list(f.propose(made, ["W"]))) for f in (Symmetric, PathAround)] == proposed

@@ -80,15 +80,3 @@ def test_the_gradient_of_the_first_or_the_last_row_is_named(found, row, names, k
 )
 def test_what_follows_other_rows_or_none_is_not(found, wrong, loss, said):
     assert found(wrong, **({"loss": loss} if loss else {})) == said
-
-
-def test_a_bias_beside_a_wrong_weight_is_left_to_others(synthetic, experiments):
-    experiments(row_sums, lambda *, batch, switches=None: (of_row(0)(*batch), whole(*batch)))
-    wrong = {"b": of_row(0)(X, D)["b"]}
-    mismatch = synthetic(wrong, whole(X, D), gradients=whole(X, D) | wrong, batch=(X, D))
-    mismatch.order = ["W", "b"]
-    assert list(OneRow.propose(mismatch, ["b"])) == []
-
-
-def test_without_rows_to_cut_there_is_nothing_to_compare(synthetic):
-    assert list(OneRow.propose(synthetic(of_row(0)(X, D)["W"], whole(X, D)["W"]), ["W"])) == []

@@ -42,23 +42,6 @@ def test_other_wrong_rows_rule_it_out(synthetic, named, rows, said):
     assert said in broken
 
 
-@pytest.mark.parametrize(
-    "item",
-    [
-        np.array([0, 1, 2, 3, 4, 5, 5]),  # a single row: that may be any fault of one row
-        np.array([1, 1, 3, 3]),  # none that is used once tells them apart
-        np.array([0, 1, 1, 3, 3, 6]),
-        np.array([0, -1, 1, 3, 3, 1]),
-        INDEX.astype(float),
-        INDEX[:0],
-        INDEX.tolist(),
-    ],
-    ids=["one row", "none once", "beyond", "negative", "floats", "empty", "list"],
-)
-def test_what_is_no_index_with_repetitions_suggests_nothing(synthetic, item):
-    assert list(RepeatedRows.propose(synthetic(spoiled(1, 3), N, batch=(item,)), ["W"])) == []
-
-
 def test_without_the_budget_for_fresh_directions_it_is_not_named(synthetic, named):
     mismatch = synthetic(spoiled(1, 3), N, batch=(INDEX,))
     mismatch.confirms = lambda predicted, inside: None

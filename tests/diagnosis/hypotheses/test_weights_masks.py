@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gradhook.diagnosis.hypotheses import masks
-from gradhook.diagnosis.hypotheses.masks import Column, SampleWeights
+from gradhook.diagnosis.hypotheses.masks import SampleWeights
 
 RNG = np.random.default_rng(7)
 X, D = RNG.standard_normal((8, 5)), RNG.standard_normal((8, 3))
@@ -79,18 +79,3 @@ def test_what_gives_no_row_its_weight_is_not(found, options, said):
 
 def test_a_loss_that_takes_no_other_rows_tells_nothing(found):
     assert found(WEIGHTS, loss=lambda X, D, w: 1.0 if w is WEIGHTS else np.nan) is None
-
-
-@pytest.mark.parametrize(
-    "item",
-    [WEIGHTS[:5], np.ones(8), WEIGHTS - 1, np.arange(8), IGNORED * MASK - 101, list(WEIGHTS)],
-    ids=["other rows", "constant", "signs", "classes", "all below zero", "a list"],
-)
-def test_what_can_weigh_no_rows_is_no_column(item):
-    assert Column.of(2, item, 8) is None
-
-
-def test_the_rows_that_a_label_ignores_get_a_class_that_exists():
-    column = Column.of(0, np.array([2, -1, 0]), 3)
-    np.testing.assert_array_equal(column.on, [2, 2, 0])
-    assert (column.off, column.mask) == (-1, True)
