@@ -32,6 +32,8 @@ from _common import machine, sample, seed_range, spread
 from _decoys import decoys
 
 import gradhook
+import gradhook.check.off_the_kink  # loaded by checks that need it, and replaced before
+import gradhook.diagnosis.explain
 from gradhook.diagnosis.branches.ties import TieEvidence
 from gradhook.diagnosis.hypotheses import HYPOTHESES
 from gradhook.diagnosis.hypothesis import NOT_MADE
