@@ -12,7 +12,8 @@ case is asked with all rules on first; then each rule alone is switched off wher
 ``--most`` of those cases, evenly spread.  ``fires`` counts all of them, ``asked`` those.  ``new
 errors`` are false alarms, misses and exceptions that it prevents, ``old`` those that it makes;
 ``undecided`` is how many more cases end without an answer, ``lost`` counts confirmed causes that no
-longer are.  The cases: the catalogue, ``borders.py``, ``decoys.py``, and ``tests/golden``.
+longer are.  The cases: the catalogue, ``borders.py``, ``decoys.py``, coarse losses beside a fine
+penalty, and ``tests/golden``.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from gradhook.diagnosis.branches.ties import TieEvidence
 from gradhook.diagnosis.hypotheses import HYPOTHESES
 from gradhook.diagnosis.hypothesis import NOT_MADE
 from gradhook.verdict.judge import Further
+from tests.difference.test_stairs_noise_table import LAM, classifier, sixth_decimal
 from tests.golden import golden
 
 
@@ -154,6 +156,10 @@ def cases(seeds: list[int], every: int, count: int) -> Iterator[Asked]:
     for family, k, decoy in decoys(count):
         of = partial(check, decoy.function, decoy.parameters, batch=decoy.batch, seed=k)
         yield Asked(f"{family} {k}, {decoy.name}", True, partial(of, **decoy.options))
+    for seed in range(1000, 1000 + 2 * count):
+        for how in (np.float16, np.float32, sixth_decimal):
+            name = f"{how.__name__} beside a penalty {seed}"
+            yield Asked(name, False, partial(classifier, seed, cast=how, lam=LAM))
     for asked in (*golden.generated(), *golden.networks()):
         of = partial(check, asked.objective, asked.parameters, batch=asked.batch)
         yield Asked(asked.name, None, partial(of, **asked.options))
