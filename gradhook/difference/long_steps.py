@@ -22,6 +22,9 @@ Guard: a line with kinks may agree with itself by accident.  A reach counts only
 fit their richest model to within the noise, there and at half the reach; where none does the error
 is infinite.  Nor does one within which the line does not move by a bit, though it moves beyond: it
 lies on one stair of a rounded loss, and its equal values are one observation and not eighteen.
+And a misfit that stays as the reach shrinks is noise: to an eighth of the reach that of a line with
+kinks falls by 8 and of a smooth one by far more, that of stairs not at all, until one reach lies
+between two of them and sees none.
 
 Source: for the fit of odd powers A. Savitzky and M. J. E. Golay, "Smoothing and differentiation of
 data by simplified least squares procedures", Analytical Chemistry 36 (1964) 1627-1639.  The
@@ -35,6 +38,7 @@ import itertools
 import math
 import operator
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 
@@ -63,6 +67,10 @@ DEVIATIONS = 2.0
 
 KINK_DEVIATIONS = 0.5
 """Standard deviations of ``J`` that are added to its size."""
+
+EIGHTH, STAYS = 6, math.sqrt(8)
+"""How many reaches further on the reach is an eighth as long, and by what a misfit falls to there
+at most that stays: half way, in powers, between stairs and kinks."""
 
 FITS = 1.5
 """Misfit, in units of the noise, of a smooth line at most: independent noise leaves 0.7 ± 0.2."""
@@ -98,10 +106,11 @@ def long_steps(line: Line, at_zero: float, *, noise: float, goal: float = 0.0) -
         >>> estimate.error < Central()(coarse, noise=3e-8).error / 5
         True
     """
-    best, kink = Estimate(math.nan, math.inf, LONGEST_REACH), _Kink()
+    best = Estimate(math.nan, math.inf, LONGEST_REACH)
     odd: list[float] = []
     even: list[float] = []
     levels: list[float] = []
+    read: list[_Read] = []
     fits: list[_Fit] = []
     for k in range(MOST_PAIRS):
         t = LONGEST_REACH * NEXT_DISTANCE**k
@@ -116,17 +125,27 @@ def long_steps(line: Line, at_zero: float, *, noise: float, goal: float = 0.0) -
         parts = np.array(odd[-PAIRS:]), np.array(even[-PAIRS:])
         if not np.any(parts) and any(odd):
             break  # it stands on one stair, and so do all shorter reaches
-        fits.append(_fit(*parts, reach, max(levels[-PAIRS:])))
-        if len(fits) > HALF and fits[-1].smooth and fits[-1 - HALF].smooth:
-            fit, half = fits[-1 - HALF], fits[-1]
+        read.append((*parts, reach, max(levels[-PAIRS:])))
+        fits.append(_fit(*read[-1], noise))
+        if len(fits) > EIGHTH and fits[-1].stays(fits[-1 - EIGHTH]):
+            noise = max(each.misfit for each in fits[-1 - EIGHTH :])
+            fits = [_fit(*each, noise) for each in read]
+        best = _best(fits)
+        if best.error <= goal or best.error <= fits[-1].least:
+            break
+    return replace(best, evaluations=2 * len(odd))
+
+
+def _best(fits: list[_Fit]) -> Estimate:
+    """The slope with the least error; the kink that is known best may have taken it off."""
+    best, kink = Estimate(math.nan, math.inf, LONGEST_REACH), _Kink()
+    for fit, half in zip(fits, fits[HALF:], strict=False):
+        if fit.smooth and half.smooth:
             kink = min(kink, fit.kink, key=lambda found: found.error)
             error = fit.error + abs(fit.slope - half.slope)
             if error < best.error:
                 best = Estimate(fit.slope, error, fit.reach)
-        reached = best.error + kink.most
-        if reached <= goal or reached <= fits[-1].least:
-            break
-    return replace(best, error=best.error + kink.most, evaluations=2 * len(odd))
+    return replace(best, error=best.error + kink.most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +167,7 @@ class _Fit:
 
     Args:
         reach: ``H``.
+        misfit: Root mean square of what the richest models leave, of the part that they leave more.
         smooth: Whether both parts fit their richest model to within the noise.
         slope: The slope of the model with the smallest error.
         error: That error, kinks at 0 and shorter reaches apart.
@@ -156,16 +176,26 @@ class _Fit:
     """
 
     reach: float
+    misfit: float
     smooth: bool
     slope: float = math.nan
     error: float = math.inf
     kink: _Kink = _Kink()
     least: float = 0.0
 
+    def stays(self, longer: _Fit) -> bool:
+        """Whether the misfit is as large as at a reach eight times as long."""
+        return not self.smooth and longer.misfit <= STAYS * self.misfit < math.inf
 
-def _fit(odd: Array, even: Array, reach: float, noise: float) -> _Fit:
+
+_Read: TypeAlias = tuple[Array, Array, float, float]
+"""Odd and even parts within a reach, the reach, and the least noise that a value there may have."""
+
+
+def _fit(odd: Array, even: Array, reach: float, least_noise: float, noise: float) -> _Fit:
+    noise = max(noise, least_noise)
     if not (np.isfinite(odd).all() and np.isfinite(even).all()):
-        return _Fit(reach, smooth=False)
+        return _Fit(reach, math.inf, smooth=False)
     deviation = noise / math.sqrt(2)  # of the mean of two values
     slopes, errors, misfit = [], [], math.nan
     for weights in _odd_weights():
@@ -189,7 +219,7 @@ def _fit(odd: Array, even: Array, reach: float, noise: float) -> _Fit:
     rounding = 0.5 * EPS * float(max(np.abs(odd).max(), np.abs(even).max()))
     fits = max(misfit, rest) <= FITS * (noise + rounding)
     least = DEVIATIONS * deviation * _odd_weights()[0].spread / reach
-    return _Fit(reach, fits, slopes[chosen], totals[chosen], kink, least)
+    return _Fit(reach, max(misfit, rest), fits, slopes[chosen], totals[chosen], kink, least)
 
 
 @dataclass(frozen=True, slots=True)
