@@ -14,6 +14,7 @@ from gradhook._types import Verdict
 from gradhook.difference.formulas import Pair
 from gradhook.evaluation.directions import Direction
 from gradhook.options import Options
+from gradhook.probe.again import hidden_noise
 from gradhook.probe.block_evidence import direction_of
 from gradhook.probe.budget import Budget
 from gradhook.probe.measure import measure
@@ -26,7 +27,7 @@ from gradhook.verdict.compare import compare
 from gradhook.verdict.evidence import BlockEvidence, Probe
 from gradhook.verdict.judge import Judgement, judge
 
-__all__ = ["measure_quickly", "probe_jointly"]
+__all__ = ["is_noise", "measure_quickly", "probe_jointly"]
 
 QUICK = 24
 """Evaluations that a passing check of quick effort may make."""
@@ -59,6 +60,12 @@ def probe_jointly(prober: Prober, budget: Budget) -> tuple[BlockEvidence, dict[s
     error = math.hypot(*(scale * rounding.get(name, 0.0) for name, scale in scales.items()))
     evidence = BlockEvidence("all blocks", count, size, 1.0, (probe,), analytic_error=error)
     return evidence, shares
+
+
+def is_noise(prober: Prober, probe: Probe) -> bool:
+    """Whether a joint mismatch is noise that was not reckoned with: a longer step takes it back."""
+    with prober.line(*_parts(prober)) as line:
+        return hidden_noise(prober, line, probe, scale=1.0) > 0
 
 
 def _parts(prober: Prober) -> list[tuple[str, Direction, float]]:

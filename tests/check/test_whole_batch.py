@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from gradhook import Verdict, check_gradients
+from gradhook.check import whole_batch
 from gradhook.check.whole_batch import merged
 from gradhook.report import Finding
 
@@ -95,6 +96,13 @@ def test_a_coarse_pass_takes_no_mismatch_back(whole):
     sharp = merged(record("FAIL", 5e-3), record("PASS", 1e-8, 1e-7), whole)
     assert not sharp.kept
     assert "right on the whole batch of 20, wrong on 7 rows" in sharp.notes[0]
+
+
+def test_a_joint_mismatch_that_is_noise_says_nothing(monkeypatch):
+    monkeypatch.setattr(whole_batch, "is_noise", lambda prober, joint: True)
+    report = regression(bug="rare row")
+    assert report.passed
+    assert any("over a longer step" in said for said in report.coverage)
 
 
 def test_how_far_all_rows_were_seen_together_is_said_where_that_is_not_far():
