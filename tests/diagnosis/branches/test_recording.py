@@ -160,11 +160,11 @@ def test_a_report_tells_the_first_three_branches():
         Branch("maximum", f"/a/model{i}.py", i, f"h{i} = relu(z)", flips=i, size=9)
         for i in range(1, 6)
     )
-    assert branch_sentences(many, "branches: ") == [
-        "branches: 1 of 9 elements of np.maximum flips at model1.py:1  `h1 = relu(z)`",
-        "branches: 2 of 9 elements of np.maximum flip at model2.py:2  `h2 = relu(z)`",
-        "branches: 3 of 9 elements of np.maximum flip at model3.py:3  `h3 = relu(z)`",
-        "branches: and 2 operations more",
+    assert branch_sentences(many) == [
+        "1 of 9 elements of np.maximum flips at model1.py:1  `h1 = relu(z)`",
+        "2 of 9 elements of np.maximum flip at model2.py:2  `h2 = relu(z)`",
+        "3 of 9 elements of np.maximum flip at model3.py:3  `h3 = relu(z)`",
+        "and 2 operations more",
     ]
     long = Branch("where", "m.py", 1, "y = " + "x + " * 40, 1, 1)
     assert branch_sentences((long,))[0].count("…") == 1
