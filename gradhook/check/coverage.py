@@ -6,6 +6,7 @@ blind spots are known to hide bugs and can be read off the data.
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -88,15 +89,17 @@ def _unlike(name: str, array: Array, gradient: Array) -> list[str]:
     """A vector whose small elements have the large derivatives, beside which others are noise."""
     if array.ndim != 1 or array.dtype.kind != "f":
         return []
-    sizes, steep = np.abs(array), np.abs(gradient)
+    sizes, steep = np.abs(array.astype(np.float64)), np.abs(gradient)
     seen = (sizes > 0) & (steep > 0) & np.isfinite(steep)
     if not np.any(seen):
         return []
     large, small = np.argmax(np.where(seen, sizes, 0)), np.argmin(np.where(seen, sizes, np.inf))
-    if sizes[large] < UNLIKE * sizes[small] or steep[small] < UNLIKE * steep[large]:
+    pairs = sizes[[small, large]], steep[[large, small]]
+    apart, wide = (float(np.diff(np.log10(pair))[0]) for pair in pairs)
+    if min(apart, wide) < math.log10(UNLIKE):
         return []
     said = (
-        f"{name}: its elements differ {sizes[large] / sizes[small]:.0e}-fold in size, so small "
+        f"{name}: its elements differ 1e{apart:.0f}-fold in size, so small "
         "derivatives go unseen: check slices of like size apart, parts={name: length, …}"
     )
     return [said]

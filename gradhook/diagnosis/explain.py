@@ -39,6 +39,9 @@ FOR_PLACES = 120
 SPREAD_BLOCKS = 2
 """Blocks in which a fault was found to be spread, after which no further one is searched."""
 
+MOST_MARKED = 1 << 20
+"""Elements of a block at most of which the wrong ones are kept, for a picture."""
+
 RESOLVED_SHARE = 0.03
 """Share of the smallest ratio that is wrong, to which a right block must be resolved to be
 evidence."""
@@ -201,7 +204,7 @@ class _Explainer:
     def _mark(self, mismatch: Mismatch, name: str, mask: Array) -> None:
         """Keep which elements of a block are wrong, and how far they are off."""
         block = mismatch.blocks[name]
-        if not np.all(mask):
+        if mask.size <= MOST_MARKED and not np.all(mask):
             size = max(float(np.linalg.norm(block.gradient[mask])), block.residual_norm)
             self.found.masks[name] = mask, block.residual_norm / size if size else 0.0
 

@@ -22,9 +22,10 @@ Guard: a line with kinks may agree with itself by accident.  A reach counts only
 fit their richest model to within the noise, there and at half the reach; where none does the error
 is infinite.  Nor does one within which the line does not move by a bit, though it moves beyond: it
 lies on one stair of a rounded loss, and its equal values are one observation and not eighteen.
-And a misfit that stays as the reach shrinks is noise: to an eighth of the reach that of a line with
-kinks falls by 8 and of a smooth one by far more, that of stairs not at all, until one reach lies
-between two of them and sees none.
+And a misfit that stays as the reach shrinks is no matter of powers or kinks: to an eighth of the
+reach that of a line with kinks falls by 8 and of a smooth one by far more.  Stairs and short waves
+leave the same misfit at every reach, until one lies within a single stair or wave and fits without
+the rest of the line; which of its slopes is meant nothing here can tell, and no reach counts.
 
 Source: for the fit of odd powers A. Savitzky and M. J. E. Golay, "Smoothing and differentiation of
 data by simplified least squares procedures", Analytical Chemistry 36 (1964) 1627-1639.  The
@@ -38,7 +39,6 @@ import itertools
 import math
 import operator
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
 import numpy as np
 
@@ -110,7 +110,6 @@ def long_steps(line: Line, at_zero: float, *, noise: float, goal: float = 0.0) -
     odd: list[float] = []
     even: list[float] = []
     levels: list[float] = []
-    read: list[_Read] = []
     fits: list[_Fit] = []
     for k in range(MOST_PAIRS):
         t = LONGEST_REACH * NEXT_DISTANCE**k
@@ -125,11 +124,10 @@ def long_steps(line: Line, at_zero: float, *, noise: float, goal: float = 0.0) -
         parts = np.array(odd[-PAIRS:]), np.array(even[-PAIRS:])
         if not np.any(parts) and any(odd):
             break  # it stands on one stair, and so do all shorter reaches
-        read.append((*parts, reach, max(levels[-PAIRS:])))
-        fits.append(_fit(*read[-1], noise))
+        fits.append(_fit(*parts, reach, max(levels[-PAIRS:])))
         if len(fits) > EIGHTH and fits[-1].stays(fits[-1 - EIGHTH]):
-            noise = max(each.misfit for each in fits[-1 - EIGHTH :])
-            fits = [_fit(*each, noise) for each in read]
+            best = Estimate(math.nan, math.inf, LONGEST_REACH)
+            break
         best = _best(fits)
         if best.error <= goal or best.error <= fits[-1].least:
             break
@@ -188,12 +186,7 @@ class _Fit:
         return not self.smooth and longer.misfit <= STAYS * self.misfit < math.inf
 
 
-_Read: TypeAlias = tuple[Array, Array, float, float]
-"""Odd and even parts within a reach, the reach, and the least noise that a value there may have."""
-
-
-def _fit(odd: Array, even: Array, reach: float, least_noise: float, noise: float) -> _Fit:
-    noise = max(noise, least_noise)
+def _fit(odd: Array, even: Array, reach: float, noise: float) -> _Fit:
     if not (np.isfinite(odd).all() and np.isfinite(even).all()):
         return _Fit(reach, math.inf, smooth=False)
     deviation = noise / math.sqrt(2)  # of the mean of two values

@@ -63,6 +63,7 @@ NOISY = 2.0
 
 OUTSIDE = 1e-2
 """Change of the step where the loss was not finite on one of the sides."""
+
 LONGEST_CHOSEN = 2.0**-4
 """No step of the public methods is chosen beyond this: the formulas reach up to three times as far,
 a fifth of a natural displacement."""

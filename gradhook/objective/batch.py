@@ -1,11 +1,11 @@
 """A few rows of a batch: few rows cross few kinks, and make every evaluation cheap.
 
-``N`` is the length of the first array of the batch along the sample axis, of those in lists where
-there are no others.  Every array of that length on that axis, and every 1-D array of length ``N``,
-is cut to the rows drawn, also where it hangs in a mapping, list or tuple of the batch; everything
-else passes unchanged.  Where the batch holds class labels (integers, one-hot, a column of few
-values), rows are drawn class by class, so that the classes stay mixed; weights, masks and
-indicators make classes of where they are zero.
+``N`` is the length of the first array of the batch along the sample axis, of those in lists of
+unlike lengths where there are no others.  Every array of that length on that axis, and every 1-D
+array of length ``N``, is cut to the rows drawn, also where it hangs in a mapping, list or tuple of
+the batch; everything else passes unchanged.  Where the batch holds class labels (integers, one-hot,
+a column of few values), rows are drawn class by class, so that the classes stay mixed; weights,
+masks and indicators make classes of where they are zero.
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ def sample_count(batch: Batch, axis: int) -> int | None:
     Raises:
         BatchError: The batch has arrays but no sample, or none of its arrays has the axis.
     """
-    items = sorted(batch, key=lambda item: isinstance(item, (list, tuple)))  # of samples, maybe
+    items = sorted(batch, key=lambda item: _is_ragged(item, axis))
     arrays = [item for item in each_leaf(items) if _is_array(item) and len(item.shape)]
     if not arrays:
         return None
@@ -182,6 +182,14 @@ def sample_count(batch: Batch, axis: int) -> int | None:
         f"{', '.join(str(tuple(a.shape)) for a in arrays)}); "
         "pass sample_axis= as the axis that counts samples"
     )
+
+
+def _is_ragged(item: Any, axis: int) -> bool:
+    """Whether arrays of a list have unlike lengths, as samples may."""
+    if not isinstance(item, (list, tuple)):
+        return False
+    shapes = [leaf.shape for leaf in each_leaf(item) if _is_array(leaf)]
+    return len({shape[axis] for shape in shapes if -len(shape) <= axis < len(shape)}) > 1
 
 
 def _tuple_of(cut: Any) -> Batch:

@@ -43,7 +43,6 @@ VANISHING = 1e-6
 """Loss, relative to an ordinary one, below which it is tiny: no noise is believed below that at the
 main setting."""
 
-
 NEARBY = 1e-4
 """Length, in units of the scales, of a line that stays inside a domain whose end is near."""
 

@@ -285,3 +285,4 @@ def test_a_list_of_arrays_of_unlike_lengths_does_not_count_the_samples():
     assert (found.count, found.total, found.unchanged) == (7, 20, (0,))
     assert found.batch[0] is sequences
     assert drawn(([numbered(20), numbered(20, 2)],)).total == 20
+    assert drawn(([numbered(20), numbered(20, 2)], np.ones(4))).total == 20
