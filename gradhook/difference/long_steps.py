@@ -72,6 +72,9 @@ EIGHTH, STAYS = 6, math.sqrt(8)
 """How many reaches further on the reach is an eighth as long, and by what a misfit falls to there
 at most that stays: half way, in powers, between stairs and kinks."""
 
+LOUD = 6.0
+"""Misfit, in units of the noise, of more than noise: its tables agree within a factor of four."""
+
 FITS = 1.5
 """Misfit, in units of the noise, of a smooth line at most: independent noise leaves 0.7 ± 0.2."""
 
@@ -165,7 +168,7 @@ class _Fit:
 
     Args:
         reach: ``H``.
-        misfit: Root mean square of what the richest models leave, of the part that they leave more.
+        misfit: What the richest model leaves of the part that fits worse, in units of the noise.
         smooth: Whether both parts fit their richest model to within the noise.
         slope: The slope of the model with the smallest error.
         error: That error, kinks at 0 and shorter reaches apart.
@@ -183,7 +186,7 @@ class _Fit:
 
     def stays(self, longer: _Fit) -> bool:
         """Whether the misfit is as large as at a reach eight times as long."""
-        return not self.smooth and longer.misfit <= STAYS * self.misfit < math.inf
+        return LOUD < self.misfit < math.inf and longer.misfit <= STAYS * self.misfit
 
 
 def _fit(odd: Array, even: Array, reach: float, noise: float) -> _Fit:
@@ -210,9 +213,9 @@ def _fit(odd: Array, even: Array, reach: float, noise: float) -> _Fit:
     kink = min(kinks, key=lambda found: found.error)
     # The fit rounds as its values do, by half a unit in the last place of the largest.
     rounding = 0.5 * EPS * float(max(np.abs(odd).max(), np.abs(even).max()))
-    fits = max(misfit, rest) <= FITS * (noise + rounding)
+    left = max(misfit, rest) / (noise + rounding) if max(misfit, rest) else 0.0
     least = DEVIATIONS * deviation * _odd_weights()[0].spread / reach
-    return _Fit(reach, max(misfit, rest), fits, slopes[chosen], totals[chosen], kink, least)
+    return _Fit(reach, left, left <= FITS, slopes[chosen], totals[chosen], kink, least)
 
 
 @dataclass(frozen=True, slots=True)
