@@ -245,10 +245,8 @@ class _KinkSearch:
     def _one_by_one(self, result: SettingResult, name: str, which: Array) -> Location:
         """Elements that differ, of those given by their position in the block."""
         prober, resolved, found = result.prober, self.options.tolerance.resolved, {}
-        shape, wanted = (
-            result.gradients[name].shape,
-            self.options.tolerance.fail * prober.norms[name],
-        )
+        shape = result.gradients[name].shape
+        wanted = self.options.tolerance.fail * prober.norms[name]
         for index in map(int, which):
             parts = [(name, Coordinate(index), 1.0)]
             probe = prober.along(parts, share=1 / math.prod(shape), wanted=wanted)

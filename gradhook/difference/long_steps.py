@@ -109,7 +109,7 @@ def long_steps(line: Line, at_zero: float, *, noise: float, goal: float = 0.0) -
         >>> estimate.error < Central()(coarse, noise=3e-8).error / 5
         True
     """
-    best = Estimate(math.nan, math.inf, LONGEST_REACH)
+    best, kink = Estimate(math.nan, math.inf, LONGEST_REACH), _Kink()
     odd: list[float] = []
     even: list[float] = []
     levels: list[float] = []
@@ -129,24 +129,17 @@ def long_steps(line: Line, at_zero: float, *, noise: float, goal: float = 0.0) -
             break  # it stands on one stair, and so do all shorter reaches
         fits.append(_fit(*parts, reach, max(levels[-PAIRS:])))
         if len(fits) > EIGHTH and fits[-1].stays(fits[-1 - EIGHTH]):
-            best = Estimate(math.nan, math.inf, LONGEST_REACH)
-            break
-        best = _best(fits)
-        if best.error <= goal or best.error <= fits[-1].least:
-            break
-    return replace(best, evaluations=2 * len(odd))
-
-
-def _best(fits: list[_Fit]) -> Estimate:
-    """The slope with the least error; the kink that is known best may have taken it off."""
-    best, kink = Estimate(math.nan, math.inf, LONGEST_REACH), _Kink()
-    for fit, half in zip(fits, fits[HALF:], strict=False):
-        if fit.smooth and half.smooth:
+            return Estimate(math.nan, math.inf, LONGEST_REACH, evaluations=2 * len(odd))
+        if len(fits) > HALF and fits[-1].smooth and fits[-1 - HALF].smooth:
+            fit, half = fits[-1 - HALF], fits[-1]
             kink = min(kink, fit.kink, key=lambda found: found.error)
             error = fit.error + abs(fit.slope - half.slope)
             if error < best.error:
                 best = Estimate(fit.slope, error, fit.reach)
-    return replace(best, error=best.error + kink.most)
+        reached = best.error + kink.most
+        if reached <= goal or reached <= fits[-1].least:
+            break
+    return replace(best, error=best.error + kink.most, evaluations=2 * len(odd))
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +162,6 @@ class _Fit:
     Args:
         reach: ``H``.
         misfit: What the richest model leaves of the part that fits worse, in units of the noise.
-        smooth: Whether both parts fit their richest model to within the noise.
         slope: The slope of the model with the smallest error.
         error: That error, kinks at 0 and shorter reaches apart.
         kink: ``J`` of the model with the smallest error.
@@ -178,11 +170,15 @@ class _Fit:
 
     reach: float
     misfit: float
-    smooth: bool
     slope: float = math.nan
     error: float = math.inf
     kink: _Kink = _Kink()
     least: float = 0.0
+
+    @property
+    def smooth(self) -> bool:
+        """Whether both parts fit their richest model to within the noise."""
+        return self.misfit <= FITS
 
     def stays(self, longer: _Fit) -> bool:
         """Whether the misfit is as large as at a reach eight times as long."""
@@ -191,7 +187,7 @@ class _Fit:
 
 def _fit(odd: Array, even: Array, reach: float, noise: float) -> _Fit:
     if not (np.isfinite(odd).all() and np.isfinite(even).all()):
-        return _Fit(reach, math.inf, smooth=False)
+        return _Fit(reach, math.inf)
     deviation = noise / math.sqrt(2)  # of the mean of two values
     slopes, errors, misfit = [], [], math.nan
     for weights in _odd_weights():
@@ -215,7 +211,7 @@ def _fit(odd: Array, even: Array, reach: float, noise: float) -> _Fit:
     rounding = 0.5 * EPS * float(max(np.abs(odd).max(), np.abs(even).max()))
     left = max(misfit, rest) / (noise + rounding) if max(misfit, rest) else 0.0
     least = DEVIATIONS * deviation * _odd_weights()[0].spread / reach
-    return _Fit(reach, left, left <= FITS, slopes[chosen], totals[chosen], kink, least)
+    return _Fit(reach, left, slopes[chosen], totals[chosen], kink, least)
 
 
 @dataclass(frozen=True, slots=True)

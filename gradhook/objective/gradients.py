@@ -284,15 +284,16 @@ def _names(
             sentence = f"gradients matched by the rule {spelt} ({wanted[names[0]]} for {names[0]})"
     missing = [name for name in names if wanted[name] not in given]
     if missing:
-        hint = nearest_name(wanted[missing[0]], list(given)) or "."
-        other = next((name for name in given if name not in wanted.values()), "...")
         first = wanted[missing[0]]
-        remedy = (
-            "If they are named by another rule, pass it, for example "
-            f"gradient_name={{{missing[0]!r}: {other!r}}}"
-        )
+        hint = nearest_name(first, list(given)) or "."
+        other = next((name for name in given if name not in wanted.values()), "...")
         if first.startswith(f"{other}[") or other.startswith(f"{first}["):
             remedy = "One is a list of numbers and the other an array: make both arrays"
+        else:
+            remedy = (
+                "If they are named by another rule, pass it, for example "
+                f"gradient_name={{{missing[0]!r}: {other!r}}}"
+            )
         raise GradientNameError(
             f"no gradient for {', '.join(missing)}: the parameters are {', '.join(names)}; the "
             f"gradients are {', '.join(given) or 'empty'}{hint} {remedy}"
