@@ -26,6 +26,8 @@ And a misfit that stays as the reach shrinks is no matter of powers or kinks: to
 reach that of a line with kinks falls by 8 and of a smooth one by far more.  Stairs and short waves
 leave the same misfit at every reach, until one lies within a single stair or wave and fits without
 the rest of the line; which of its slopes is meant nothing here can tell, and no reach counts.
+Where few stairs are within reach, and noise is known to be larger along some directions, that much
+of what longer reaches leave is taken for noise.
 
 Source: for the fit of odd powers A. Savitzky and M. J. E. Golay, "Smoothing and differentiation of
 data by simplified least squares procedures", Analytical Chemistry 36 (1964) 1627-1639.  The
@@ -79,7 +81,9 @@ FITS = 1.5
 """Misfit, in units of the noise, of a smooth line at most: independent noise leaves 0.7 ± 0.2."""
 
 
-def long_steps(line: Line, at_zero: float, *, noise: float, goal: float = 0.0) -> Estimate:
+def long_steps(
+    line: Line, at_zero: float, *, noise: float, allowance: float = 1.0, goal: float = 0.0
+) -> Estimate:
     """Estimate ``line'(0)`` by odd least squares, with an error that kinks do not fool.
 
     Worth its evaluations where noise limits what ``Central`` sees: on smooth lines its error is
@@ -90,6 +94,8 @@ def long_steps(line: Line, at_zero: float, *, noise: float, goal: float = 0.0) -
             is natural; it need not be finite.
         at_zero: ``line(0)``.
         noise: Absolute noise (root mean square) in one evaluation of ``line``, in units of loss.
+        allowance: How many times that it may be along this line; as much of it is believed as a
+            longer reach left unfitted.
         goal: Error at which no further evaluation is made, in units of loss per unit of ``t``.
 
     Returns:
@@ -133,7 +139,10 @@ def long_steps(line: Line, at_zero: float, *, noise: float, goal: float = 0.0) -
         if len(fits) > HALF and fits[-1].smooth and fits[-1 - HALF].smooth:
             fit, half = fits[-1 - HALF], fits[-1]
             kink = min(kink, fit.kink, key=lambda found: found.error)
-            error = fit.error + abs(fit.slope - half.slope)
+            # What longer reaches did not fit may be noise that a single stair hides.
+            unfitted = max(longer.misfit for longer in fits if longer.misfit < math.inf)
+            unseen = max(0.0, min(allowance, unfitted) - 1) * fit.least
+            error = fit.error + unseen + abs(fit.slope - half.slope)
             if error < best.error:
                 best = Estimate(fit.slope, error, fit.reach)
         reached = best.error + kink.most

@@ -76,15 +76,14 @@ class Noise:
         level: Absolute noise, in units of loss.
         coarse: Whether it is that of a loss computed in float32 or coarser, whatever it is given.
         contrast: What the loss varies by over one unit, in units of loss; 0 if unknown.
-        along_line: The noise along the line that was measured, without the allowance for other
-            directions that ``level`` has where sums swallow what is added to them; ``nan`` if the
-            same.
+        allowance: What the noise of the line was multiplied by for other directions: more than 1
+            where sums swallow what is added to them.
     """
 
     level: float
     coarse: bool
     contrast: float = 0.0
-    along_line: float = math.nan
+    allowance: float = 1.0
 
 
 def measure_noise(
@@ -151,12 +150,11 @@ def measure_noise(
     for far in wide:
         if seen.evaluations + 4 > most:
             break
-        # No difference of slopes tells anything that the noise over so short a way may make.
-        blurred = 2 * max(level, found.floor) / (6 * spacing) > contrast
         jump, fine = 0.0, max(level, found.floor)
+        # Over a shorter way the noise alone may make as steep a slope as the line has.
+        close = max(spacing, 2 * fine / (6 * contrast)) if contrast else spacing
         with contextlib.suppress(NonFiniteLossError):
-            if not blurred:
-                jump = _jump(seen, spacing, fine, far, waves=waves, most=most)
+            jump = _jump(seen, close, fine, far, waves=waves, most=most)
         if jump:
             spacing = far / DIVISORS[0]
             before, level = level, max(level, _wide_level(seen, far, at_zero, loudest))
@@ -168,7 +166,7 @@ def measure_noise(
     size = max(abs(at_zero), contrast)  # the loss may be zero just here
     coarse = level > COARSE * size
     allowance = SWALLOWED if level > SWALLOWING * size else 1.0
-    return Noise(allowance * level, coarse, contrast, along_line=level)
+    return Noise(allowance * level, coarse, contrast, allowance)
 
 
 def _wide_level(line: Samples, far: float, at_zero: float, likely: float) -> float:
@@ -210,9 +208,7 @@ def _jump(
     points and hides its noise there; the slope across many stairs is right all the same, and its
     error covers what kinks do to it.
     """
-    reach, h = 6 * spacing, wide
-    if reach > h / 10:
-        return 0.0
+    reach, h = min(6 * spacing, wide / 10), wide
     near = (line(reach) - line(0.0)) / reach
     across = Sharp()(line, line(0.0), h, level)
     near_error = 2 * level / reach + abs(across.gap) * reach / h

@@ -214,7 +214,8 @@ class Prober:
             found = long_steps(
                 lambda t: line(t * scale),
                 self.loss,
-                noise=self.steps.noise_along_line,
+                noise=self.noise / self.steps.allowance,
+                allowance=self.steps.allowance,
                 goal=goal * scale,
             )
         slope = Estimate(found.value / scale, found.error / scale, found.step * scale)

@@ -93,7 +93,7 @@ class Steps:
     Attributes:
         scales: The blocks' scales, and 1 for ``JOINT``, along which each moves by its own.
         noise: Absolute noise in one evaluation, in units of loss.
-        noise_along_line: The same without the allowance for other directions.
+        allowance: What that has been multiplied by for directions other than the one measured.
         coarse: Whether that is more than float64's rounding.
     """
 
@@ -101,7 +101,7 @@ class Steps:
         self, noise: Noise, *, loss: float, scales: Mapping[str, float], typical: float = 0.0
     ) -> None:
         self.noise = noise.level
-        self.noise_along_line = min(noise.level, noise.along_line)
+        self.allowance = noise.allowance
         self.coarse = noise.coarse
         contrast = noise.contrast or abs(loss) or 1.0
         self._relative_noise: float = min(1.0, noise.level / contrast)
@@ -115,7 +115,6 @@ class Steps:
         steps = copy.copy(self)
         # Rounding grows in proportion to the loss.
         steps.noise = self.noise * max(1.0, growth)
-        steps.noise_along_line = self.noise_along_line * max(1.0, growth)
         steps.scales = {JOINT: 1.0, **scales}
         steps.knowledge = replace(self.knowledge, typical=0.0)
         return steps

@@ -118,7 +118,7 @@ def test_noise_as_a_check_measures_it_serves(activation):
     measured = []
     for case in cases(activation, 1e-5, 50) + cases(activation, 1e-9, 50):
         found = measure_noise(case.line, at_zero=case.line(0.0), elsewhere=case.line(0.1))
-        measured.append(Case(case.line, case.slope, found.along_line))
+        measured.append(Case(case.line, case.slope, found.level / found.allowance))
     found = shares(measured)
     assert np.mean(found > 1) <= 0.02
     assert np.mean(found > 0) >= 0.75  # the others are taken for kinked
@@ -215,6 +215,25 @@ def test_a_straight_line_without_noise_is_exact():
 
 def test_a_line_that_stands_on_one_stair_near_zero_has_no_slope_of_zero():
     assert estimate(Case(lambda t: math.floor(10 * t + 0.5) / 10, 0.0, 1e-6)).error == math.inf
+
+
+def test_few_stairs_within_reach_are_taken_for_noise_as_far_as_noise_may_be_larger():
+    def wrong(allowance):
+        confident = []
+        for seed in range(100):
+            rng = np.random.default_rng(seed)
+            fine, coarse = 0.01 * rng.normal(size=2)
+            edge = rng.uniform()
+
+            def line(t, rng=rng, fine=fine, coarse=coarse, edge=edge):
+                stair = 5e-4 * math.floor(coarse * t / 5e-4 + edge)
+                return fine * t + stair + 1.5e-5 * rng.normal()
+
+            found = long_steps.long_steps(line, line(0.0), noise=1.5e-5, allowance=allowance)
+            confident.append(abs(found.value - fine - coarse) > found.error)
+        return np.mean(confident)
+
+    assert wrong(30.0) <= 0.1 < wrong(1.0)
 
 
 @pytest.mark.parametrize("stairs", [30, 100, 300])
