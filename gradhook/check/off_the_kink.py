@@ -182,14 +182,15 @@ class _KinkSearch:
 
     def _traced(self, result: SettingResult, name: str, there: Judgement) -> Judgement:
         """Judge a block of which some probes are not excused by their one-sided slopes."""
-        here = result.judgements[name]
+        here, evidence = result.judgements[name], result.evidence[name]
         unexcused = self._unexcused(result, name)
         if not unexcused:
             return self._among_kinks(name, there)
-        evidence = result.evidence[name]
         worst = max(unexcused, key=lambda k: abs(evidence.probes[k].residual))
-        direction = directions_of(result.prober, evidence)[worst]
-        said = judge_kink(here, there, self.options.tolerance, kink=self._kink(name, direction))
+        kink = self._kink(name, directions_of(result.prober, evidence)[worst])
+        if kink:
+            return self._among_kinks(name, there)
+        said = judge_kink(here, there, self.options.tolerance, kink=kink)
         if said.finding.verdict not in MISMATCH:
             return said
         budget = Budget(lambda: self.evaluator.evaluations, SHORT_SEARCH)
@@ -246,7 +247,8 @@ class _KinkSearch:
         """Elements that differ, of those given by their position in the block."""
         prober, resolved, found = result.prober, self.options.tolerance.resolved, {}
         shape = result.gradients[name].shape
-        wanted = self.options.tolerance.fail * prober.norms[name]
+        size = prober.norms[name] or prober.ordinary / prober.scales[name]
+        wanted = self.options.tolerance.fail * size
         for index in map(int, which):
             parts = [(name, Coordinate(index), 1.0)]
             probe = prober.along(parts, share=1 / math.prod(shape), wanted=wanted)

@@ -83,18 +83,24 @@ def test_real_kinks_at_the_current_point_fail_nothing(loss):
     assert report.passed, str(report)
 
 
-def beside_a_kink(p, X, y, columns=6):
+def beside_a_kink(penalty):
     """Element 0 bears an L1 penalty; element 1 is masked at zero."""
-    loss, d = squares(X @ p["w"] - y)
-    gradient = X.T @ d
-    gradient[0] += np.sign(p["w"][0])
-    gradient[1] *= p["w"][1] != 0
-    return loss + float(np.abs(p["w"][:1]).sum()), {"w": gradient}
+
+    def loss_and_gradient(p, X, y):
+        loss, d = squares(X @ p["w"] - y)
+        gradient = X.T @ d
+        gradient[0] += penalty * np.sign(p["w"][0])
+        gradient[1] *= p["w"][1] != 0
+        return loss + penalty * float(np.abs(p["w"][0])), {"w": gradient}
+
+    return loss_and_gradient
 
 
-def test_a_smooth_mistake_beside_a_real_kink_fails_and_its_element_is_named():
-    w = np.array([0.0, 0.0, 0.7, -0.4, 1.1, 0.2])
-    block = check_gradients(beside_a_kink, {"w": w}, batch=(X, Y), progress=False).blocks["w"]
+# A small penalty's kink does not explain the mismatch of probes that cross it.
+@pytest.mark.parametrize("penalty", [1.0, 0.1, 0.01])
+def test_a_smooth_mistake_beside_a_real_kink_fails_and_its_element_is_named(penalty):
+    w = {"w": np.array([0.0, 0.0, 0.7, -0.4, 1.1, 0.2])}
+    block = check_gradients(beside_a_kink(penalty), w, batch=(X, Y), progress=False).blocks["w"]
     assert block.verdict == "FAIL"
     assert block.where == "w[1]"
 
