@@ -94,8 +94,8 @@ def long_steps(
             is natural; it need not be finite.
         at_zero: ``line(0)``.
         noise: Absolute noise (root mean square) in one evaluation of ``line``, in units of loss.
-        allowance: How many times that it may be along this line; as much of it is believed as a
-            longer reach left unfitted.
+        allowance: How many times that it may be along this line; as much of it is believed as
+            reaches up to eight times as long left unfitted.
         goal: Error at which no further evaluation is made, in units of loss per unit of ``t``.
 
     Returns:
@@ -140,7 +140,8 @@ def long_steps(
             fit, half = fits[-1 - HALF], fits[-1]
             kink = min(kink, fit.kink, key=lambda found: found.error)
             # What longer reaches did not fit may be noise that a single stair hides.
-            unfitted = max(longer.misfit for longer in fits if longer.misfit < math.inf)
+            longer = fits[-1 - HALF - EIGHTH :]
+            unfitted = max(each.misfit for each in longer if each.misfit < math.inf)
             unseen = max(0.0, min(allowance, unfitted) - 1) * fit.least
             error = fit.error + unseen + abs(fit.slope - half.slope)
             if error < best.error:

@@ -165,7 +165,9 @@ def measure_noise(
     level = max(level, single, found.floor)
     size = max(abs(at_zero), contrast)  # the loss may be zero just here
     coarse = level > COARSE * size
-    allowance = SWALLOWED if level > SWALLOWING * size else 1.0
+    # Among kinks a loss in float32 may seem as noisy, but by no more than is usual for its grain.
+    rounded = level / SUSPICIOUS < found.floor < SWALLOWING * size
+    allowance = SWALLOWED if level > SWALLOWING * size and not rounded else 1.0
     return Noise(allowance * level, coarse, contrast, allowance)
 
 
