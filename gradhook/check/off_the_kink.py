@@ -199,8 +199,7 @@ class _KinkSearch:
 
     def _kink(self, name: str, direction: Direction) -> bool | None:
         scale = self.current.prober.scales[name]
-        ties = look_for_ties(self.evaluator, self.current.setting, name, direction, scale)
-        return True if ties.seen else False if ties.traceable else None
+        return look_for_ties(self.evaluator, self.current.setting, name, direction, scale)
 
     def _among_kinks(self, name: str, there: Judgement) -> Judgement:
         """Judge a block that is excused as a whole: an element that is smooth and wrong is not."""

@@ -35,7 +35,6 @@ from _decoys import decoys
 import gradhook
 import gradhook.check.off_the_kink  # loaded by checks that need it, and replaced before
 import gradhook.diagnosis.explain
-from gradhook.diagnosis.branches.ties import TieEvidence
 from gradhook.diagnosis.hypotheses import HYPOTHESES
 from gradhook.diagnosis.hypothesis import NOT_MADE
 from gradhook.verdict.judge import Further
@@ -105,7 +104,7 @@ RULES = (
     Rule("smaller weights where a loss is tiny", TINY, same(2), new(2)),
     Rule("a second generic point", SECOND, says(None)),
     Rule("locations in their own units", UNITS, same(3), new(3)),
-    Rule("ties", "diagnosis.branches.ties.look_for_ties", says(TieEvidence(False, False)), ALWAYS),
+    Rule("ties", "diagnosis.branches.ties.look_for_ties", says(None), ALWAYS),
     Rule("untested blocks on the whole batch", BATCH, says(None)),
     Rule("joint noise on the whole batch", "probe.joint.is_noise", says(False)),
     Rule("natural splits of a wrong block", "diagnosis.parts.find_part", says(None)),

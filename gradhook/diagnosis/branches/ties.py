@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -22,37 +21,29 @@ from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.line import Line
 from gradhook.probe.setting import Setting
 
-__all__ = ["TieEvidence", "look_for_ties"]
+__all__ = ["look_for_ties"]
 
 DISTANCE = 1e-9
 """``h``, in units of the block's scale: nearer than any threshold that is not at the point."""
 
 
-@dataclass(frozen=True, slots=True)
-class TieEvidence:
-    """What the operations of a loss say of a point.
-
-    Whether some operands are equal to the bit there and move apart beside it, and whether the loss
-    that came back was still traced, so that nothing was missed.
-    """
-
-    seen: bool
-    traceable: bool
-
-
 def look_for_ties(
     evaluator: Evaluator, setting: Setting, name: str, direction: Direction, scale: float
-) -> TieEvidence:
-    """Look for exact ties at a setting's point along a direction of one block of this scale."""
+) -> bool | None:
+    """Whether operands tie at a setting's point along a direction of one block of this scale.
+
+    ``None`` where none was seen to, and the loss that came back was no longer traced, so that some
+    may have been missed.
+    """
     try:
         with evaluator.aside():
             setting.enter(evaluator)
             return _looked(evaluator, name, direction, DISTANCE * scale)
     except Exception:  # code that does not work on such arrays tells nothing
-        return TieEvidence(seen=False, traceable=False)
+        return None
 
 
-def _looked(evaluator: Evaluator, name: str, direction: Direction, h: float) -> TieEvidence:
+def _looked(evaluator: Evaluator, name: str, direction: Direction, h: float) -> bool | None:
     workspace = evaluator.workspace
     array = None if workspace.in_place else workspace.arrays[name]
     loss = functools.partial(evaluator.loss, dress=functools.partial(traced, of=array))
@@ -68,16 +59,14 @@ def _looked(evaluator: Evaluator, name: str, direction: Direction, h: float) -> 
             )
             traceable = traceable and whole and not made.left_out and math.isfinite(value)
             seen.append(made)
-    return TieEvidence(_ties(*seen), traceable)
+    return True if _ties(*seen) else False if traceable else None
 
 
 def _ties(below: Recording, here: Recording, above: Recording) -> bool:
     """Whether operands that are equal at the point move apart on one side of it."""
     for low, middle, high in zip(below.choices, here.choices, above.choices, strict=False):
-        if middle.ties is None or not middle.ties.any():
-            continue
         for beside in (low, high):
-            if beside.ties is None or beside.shape != middle.shape:
+            if middle.ties is None or beside.ties is None or beside.shape != middle.shape:
                 continue
             if np.any(middle.ties & ~beside.ties):
                 return True
