@@ -18,20 +18,9 @@ import numpy as np
 
 from gradhook._types import Array
 
-__all__ = ["Pattern", "chooses", "pattern", "tied"]
+__all__ = ["RULES", "Pattern", "pattern", "tied"]
 
 Pattern: TypeAlias = list[Array]
-
-
-def chooses(operation: str) -> bool:
-    """Whether an operation takes a branch for each element.
-
-    Example:
-        >>> from gradhook.diagnosis.branches.winners import chooses
-        >>> chooses("maximum"), chooses("maximum.reduce"), chooses("add")
-        (True, True, False)
-    """
-    return operation in _RULES
 
 
 def pattern(operation: str, *arguments: Any, **keywords: Any) -> Pattern:
@@ -49,7 +38,7 @@ def pattern(operation: str, *arguments: Any, **keywords: Any) -> Pattern:
         >>> winners.tolist()
         [1, 0]
     """
-    sides = _RULES[operation][0](*arguments, **keywords)
+    sides = RULES[operation][0](*arguments, **keywords)
     return [np.atleast_1d(side) for side in sides]
 
 
@@ -68,7 +57,7 @@ def tied(operation: str, *arguments: Any, **keywords: Any) -> Array:
         >>> tied("max", np.array([[1.0, 1.0], [4.0, 3.0]]), axis=1).tolist()
         [True, False]
     """
-    return np.atleast_1d(_RULES[operation][1](*arguments, **keywords))
+    return np.atleast_1d(RULES[operation][1](*arguments, **keywords))
 
 
 def _equal(a: Any, b: Any, *_: Any, **__: Any) -> Array:
@@ -147,7 +136,7 @@ _EXTREMES = {np.maximum: True, np.fmax: True, np.minimum: False, np.fmin: False}
 
 _ORDERINGS = (np.greater, np.greater_equal, np.less, np.less_equal)
 
-_RULES: dict[str, tuple[Callable[..., Pattern], Callable[..., Array]]] = {
+RULES: dict[str, tuple[Callable[..., Pattern], Callable[..., Array]]] = {
     **dict.fromkeys((u.__name__ for u in _EXTREMES), (_sides, _equal)),
     **{
         f"{u.__name__}.reduce": (_extreme(up, axis=0), _several(np.max if up else np.min, axis=0))
@@ -161,4 +150,4 @@ _RULES: dict[str, tuple[Callable[..., Pattern], Callable[..., Array]]] = {
     **dict.fromkeys(("min", "amin", "argmin"), (_extreme(False), _several(np.min))),
     **dict.fromkeys(("sort", "argsort"), (_order, _neighbours)),
 }
-"""By the operation's name: its pattern, and where its operands are equal."""
+"""Of every operation that chooses, by name: its pattern, and where its operands are equal."""

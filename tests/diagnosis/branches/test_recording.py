@@ -122,15 +122,6 @@ def test_executions_are_compared_one_by_one_when_one_side_makes_more_of_them():
     ]
 
 
-def test_an_exception_on_either_side_leaves_no_trace():
-    def raising(t):
-        if t > 0:
-            raise RuntimeError("only there")
-        return 0.0
-
-    assert trace(raising, H) is None
-
-
 def test_an_interrupt_is_not_swallowed():
     def interrupted(t):
         raise KeyboardInterrupt
