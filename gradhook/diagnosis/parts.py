@@ -24,6 +24,7 @@ from gradhook.evaluation.directions import (
     Part,
     RandomDirection,
     cut,
+    mask_of,
     masked,
     random_direction,
     size_of,
@@ -106,7 +107,7 @@ class _Splits:
             return found
         if not 0 < covered < self.size:
             return self._all_or_scattered()
-        mask = _mask_of(boxes, self.shape)
+        mask = mask_of(self.shape, boxes)
         if self.is_right(~mask) and self.is_right(~mask):
             return WrongPart(mask, *self._named(boxes))
         return None
@@ -174,8 +175,7 @@ class _Splits:
     def _triangles(self) -> Iterator[tuple[str, Array]]:
         if len(self.shape) != 2 or min(self.shape) < 2:
             return
-        ones = np.ones(self.shape, dtype=bool)
-        lower, strictly = np.tril(ones), np.tril(ones, -1)
+        lower, strictly = (np.tri(*self.shape, k, dtype=bool) for k in (0, -1))
         yield "above", ~lower
         yield "on_and_above", ~strictly
         yield "under", strictly
@@ -307,7 +307,7 @@ def worst_element(
     block, tolerance = mismatch.blocks[name], mismatch.options.tolerance
     inside = np.ones(block.shape, dtype=bool) if mask is None else mask
     if where is not None and where.boxes:
-        inside = _mask_of(where.boxes, block.shape)
+        inside = mask_of(block.shape, where.boxes)
     kept = np.flatnonzero(inside)
     if not len(kept):
         return {}
@@ -326,10 +326,3 @@ def worst_element(
         if probe.z > tolerance.resolved:
             return {tuple(int(i) for i in np.unravel_index(index, block.shape)): probe}
     return {}
-
-
-def _mask_of(boxes: Sequence[Box], shape: tuple[int, ...]) -> Array:
-    mask = np.zeros(shape, dtype=bool)
-    for box in boxes:
-        mask[box] = True
-    return mask

@@ -42,6 +42,7 @@ __all__ = [
     "Stream",
     "codes_inside",
     "cut",
+    "mask_of",
     "masked",
     "random_direction",
     "seeded",
@@ -242,17 +243,18 @@ def without(
     spread: RandomDirection, shape: tuple[int, ...], boxes: Iterable[Box]
 ) -> RandomDirection:
     """The same direction with zeros inside the boxes."""
-    return masked(spread, ~_inside(shape, boxes))
+    return masked(spread, ~mask_of(shape, boxes))
 
 
 def within(
     spread: RandomDirection, shape: tuple[int, ...], boxes: Iterable[Box]
 ) -> RandomDirection:
     """The same direction with zeros outside the boxes."""
-    return masked(spread, _inside(shape, boxes))
+    return masked(spread, mask_of(shape, boxes))
 
 
-def _inside(shape: tuple[int, ...], boxes: Iterable[Box]) -> Array:
+def mask_of(shape: tuple[int, ...], boxes: Iterable[Box]) -> Array:
+    """What lies inside some boxes of a block; its shape."""
     inside = np.zeros(shape, dtype=bool)
     for box in boxes:
         inside[box] = True
