@@ -23,11 +23,10 @@ from gradhook.evaluation.points import nearby
 from gradhook.objective.batch import cut
 from gradhook.objective.switches import BoundSwitch, Role, SwitchState
 from gradhook.probe.prober import Prober
-from gradhook.probe.setting import EnteredSetting, Setting
+from gradhook.probe.setting import EnteredSetting, Setting, outside_domain
 from gradhook.verdict.evidence import Probe
 
 __all__ = [
-    "SAME_GRADIENT",
     "Changed",
     "Turned",
     "Variation",
@@ -36,7 +35,6 @@ __all__ = [
     "loss_with",
     "losses",
     "revisit",
-    "same_gradient",
     "taken_rows",
     "vanishes",
     "vanishing",
@@ -45,9 +43,6 @@ __all__ = [
 ]
 
 Turned: TypeAlias = Sequence[tuple[BoundSwitch, SwitchState]]
-
-SAME_GRADIENT = 1e-9
-"""Relative difference below which two analytic gradients are the same."""
 
 SHRUNK = 0.7
 """How much smaller blocks are at another point, by which what depends on their norms differs."""
@@ -99,8 +94,7 @@ def revisit(
         return None
     with changed(mismatch, **change) as setting, contextlib.suppress(Exception):
         loss, gradients = evaluator.loss_and_gradients()
-        finite = all(np.all(np.isfinite(gradients[name])) for name in names)
-        if not (math.isfinite(loss) and finite):
+        if outside_domain(loss, {name: gradients[name] for name in names}):
             return None
         entered = EnteredSetting(evaluator, setting, mismatch.options.seed, loss, gradients)
         prober = Prober(entered, like=mismatch.measured.prober)
@@ -197,11 +191,6 @@ def vanishing(
     gone = vanishes(mismatch, seen, names)
     out = f"the difference vanishes{' too' if stays else ''}" if gone else "the difference stays"
     return Trial(tried, out, refuted=gone is stays)
-
-
-def same_gradient(one: Array, other: Array) -> bool:
-    """Whether two analytic gradients of a block are the same but for rounding."""
-    return bool(np.linalg.norm(one - other) <= SAME_GRADIENT * np.linalg.norm(one))
 
 
 def without(mismatch: Mismatch, role: Role) -> Iterator[Turned]:

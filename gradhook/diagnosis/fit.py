@@ -185,7 +185,7 @@ def scaled(block: WrongBlock) -> Prediction:
     return Prediction(block, base, (block.inside(a),))
 
 
-def with_penalty(prediction: Prediction, *, sign: bool = False) -> Prediction:
+def with_penalty(prediction: Prediction, *, sign: bool) -> Prediction:
     """The same scale of the data term, with a penalty, L2 or of the sign, added rightly to it."""
     values = prediction.block.values
     penalised = np.sign(values) if sign else values

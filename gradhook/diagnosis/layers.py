@@ -17,18 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradhook._types import Array, Batch, Blocks
-from gradhook.diagnosis.experiment import (
-    SAME_GRADIENT,
-    Turned,
-    changed,
-    loss_with,
-    revisit,
-    same_gradient,
-    with_rows,
-    without,
-)
+from gradhook.diagnosis.experiment import Turned, changed, loss_with, revisit, with_rows, without
 from gradhook.diagnosis.mismatch import Mismatch
-from gradhook.diagnosis.wrong_block import is_vector, multiple_of
+from gradhook.diagnosis.wrong_block import SAME_GRADIENT, is_vector, multiple_of, same_gradient
 from gradhook.evaluation.directions import Move
 from gradhook.evaluation.points import typical_scale
 
@@ -98,7 +89,7 @@ def measure_layers(mismatch: Mismatch) -> Layers:
         for name in stopped:
             passes[name].add(zeroed)
     levels = order_levels(passes, mismatch.order)
-    gates = frozenset(gate for through in passes.values() for gate in through)
+    gates = frozenset[str]().union(*passes.values())
     weighty = [any(n in gates or not is_vector(values[n].shape) for n in level) for level in levels]
     if sum(weighty) < 2 or not _is_serial(mismatch, levels, gates, moves):
         return Layers()

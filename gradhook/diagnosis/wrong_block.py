@@ -16,7 +16,17 @@ from gradhook._types import Array
 from gradhook.evaluation.directions import Direction
 from gradhook.verdict.evidence import Probe
 
-__all__ = ["WrongBlock", "is_vector", "multiple_of"]
+__all__ = [
+    "SAME_GRADIENT",
+    "WrongBlock",
+    "is_constant",
+    "is_vector",
+    "multiple_of",
+    "same_gradient",
+]
+
+SAME_GRADIENT = 1e-9
+"""Relative difference below which two analytic gradients are the same."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,6 +129,16 @@ class WrongBlock:
 def is_vector(shape: tuple[int, ...]) -> bool:
     """Whether at most one axis is longer than one."""
     return sum(length > 1 for length in shape) <= 1 and len(shape) <= 2
+
+
+def same_gradient(one: Array, other: Array) -> bool:
+    """Whether two analytic gradients of a block are the same but for rounding."""
+    return bool(np.linalg.norm(one - other) <= SAME_GRADIENT * np.linalg.norm(one))
+
+
+def is_constant(gradient: Array) -> bool:
+    """Whether all of several elements are one number but for rounding."""
+    return gradient.size > 1 and bool(np.ptp(gradient) <= SAME_GRADIENT * np.max(np.abs(gradient)))
 
 
 def multiple_of(array: Array, basis: Array, within: float) -> float | None:

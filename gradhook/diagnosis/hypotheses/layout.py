@@ -136,18 +136,14 @@ class MisplacedBesidePenalty(Misplaced):
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
         for block in (mismatch.blocks[name] for name in names):
-            found = None if block.is_vector else cls._beside_penalty(mismatch, block)
-            if found is not None:
-                yield found
-
-    @classmethod
-    def _beside_penalty(cls, mismatch: Mismatch, block: WrongBlock) -> Self | None:
-        for layout in layouts(block, {}):
-            assert layout.move is not None
-            for penalised in (block.values, np.sign(block.values)):
+            if block.is_vector:
+                continue
+            penalties = (block.values, np.sign(block.values))
+            for layout, penalised in itertools.product(layouts(block, {}), penalties):
+                assert layout.move is not None
                 term = penalised - layout.move(penalised)
                 there = Prediction(block, layout.move(block.gradient), (term,))
                 found = fit([there], mismatch.options.tolerance)
                 if found is not None:
-                    return cls.of(block, layout, there.at(found.coefficients), OUT)
-        return None
+                    yield cls.of(block, layout, there.at(found.coefficients), OUT)
+                    break

@@ -14,18 +14,17 @@ import numpy as np
 
 from gradhook._types import Array, Blocks
 from gradhook.diagnosis.acts_as_bias import bias_of
-from gradhook.diagnosis.experiment import (
-    SAME_GRADIENT,
-    Changed,
-    revisit,
-    same_gradient,
-    with_rows,
-    without,
-)
+from gradhook.diagnosis.experiment import Changed, revisit, with_rows, without
 from gradhook.diagnosis.hypothesis import NOT_MADE, Hypothesis, Refutation, Trial
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import listed, say
-from gradhook.diagnosis.wrong_block import is_vector, multiple_of
+from gradhook.diagnosis.wrong_block import (
+    SAME_GRADIENT,
+    is_constant,
+    is_vector,
+    multiple_of,
+    same_gradient,
+)
 
 __all__ = ["BiasSum", "OneRow"]
 
@@ -123,7 +122,7 @@ def _on_rows(mismatch: Mismatch, rows: Sequence[int]) -> Changed | None:
 def _is_that_of_one(whole: Array, single: Array, rows: int) -> bool:
     """Whether a gradient is that of one row: divided by the rows, or any multiple if it is long."""
     # Elements that are all as large, by a cut or a sum, are proportional to anything like them.
-    if np.ptp(np.abs(whole)) <= SAME_GRADIENT * np.max(np.abs(whole)):
+    if is_constant(np.abs(whole)):
         return False
     factor = multiple_of(whole, single, SAME_GRADIENT)
     if factor is None or np.count_nonzero(single) > BY_ACCIDENT:
@@ -138,7 +137,7 @@ class BiasSum(Hypothesis):
 
     def __init__(self, mismatch: Mismatch, name: str, weight: str) -> None:
         self.blocks, self.weight = (name,), weight
-        if _is_constant(mismatch.blocks[name].gradient):
+        if is_constant(mismatch.blocks[name].gradient):
             self.kind = "bias_oversum"
         elif mismatch.gradients[weight].ndim > 2:
             self.kind = "conv_bias_nospatial"
@@ -177,17 +176,13 @@ class BiasSum(Hypothesis):
         return say(self.said, d=listed(self.blocks), weight=weight, how=how)
 
 
-def _is_constant(gradient: Array) -> bool:
-    return gradient.size > 1 and bool(np.ptp(gradient) <= SAME_GRADIENT * np.max(np.abs(gradient)))
-
-
 def _oversummed(mismatch: Mismatch, name: str) -> Trial | None:
     """Whether every element is the same on other rows too."""
     batch = with_rows(mismatch, [1, 0])
     seen = None if batch is None else revisit(mismatch, [], batch=batch, probes=0)
     if seen is None:
         return None
-    alike = _is_constant(seen.gradients[name])
+    alike = is_constant(seen.gradients[name])
     return Trial("two rows alone", f"elements {'all the same' if alike else 'differ'}", not alike)
 
 

@@ -16,13 +16,10 @@ from gradhook.diagnosis.fit import SAME_FIT, Prediction, fit
 from gradhook.diagnosis.hypothesis import NOT_MADE, Hypothesis, Refutation, Trial, confirm
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, say
-from gradhook.diagnosis.wrong_block import WrongBlock, is_vector
+from gradhook.diagnosis.wrong_block import SAME_GRADIENT, WrongBlock, is_vector
 from gradhook.verdict.evidence import Location
 
 __all__ = ["CutToIntegers", "Disconnected", "ZeroSlices"]
-
-EXACTLY = 1e-9
-"""Relative difference of arrays that are equal but for rounding."""
 
 NAMED_SLICES = 5
 """Slices that are named one by one."""
@@ -41,8 +38,7 @@ class _OneBlock(Hypothesis):
 class Disconnected(_OneBlock):
     """A gradient of zero although the loss depends on the block."""
 
-    kind = "disconnected"
-    said = "disconnected"
+    kind = said = "disconnected"
 
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
@@ -90,8 +86,7 @@ def _may_cancel(mismatch: Mismatch, block: WrongBlock) -> bool:
 class CutToIntegers(_OneBlock):
     """A gradient that was written into an integer array."""
 
-    kind = "integer_buffer"
-    said = "integer_buffer"
+    kind = said = "integer_buffer"
 
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
@@ -200,7 +195,7 @@ def _empty_slices(block: WrongBlock, axis: int) -> Array:
         with np.errstate(all="ignore"):
             factors = np.sum(a * basis, axis=1) / np.sum(basis * basis, axis=1)
             left = np.linalg.norm(a - factors[:, None] * basis, axis=1)
-            alike = left <= EXACTLY * np.linalg.norm(a, axis=1)
+            alike = left <= SAME_GRADIENT * np.linalg.norm(a, axis=1)
         if np.any(alike) and np.ptp(factors[alike]) <= SAME_FIT * np.max(np.abs(factors[alike])):
             return np.flatnonzero(alike)
     return zero
