@@ -11,7 +11,7 @@ from gradhook._types import MISMATCH, Array, Box, Verdict
 from gradhook.check.coverage import idle_part, unexercised, unjudged
 from gradhook.check.record import CheckRecord
 from gradhook.check.sanity import causes_of_calls
-from gradhook.diagnosis.explanation import Explanation
+from gradhook.diagnosis import Explanation
 from gradhook.objective.batch import Rows
 from gradhook.objective.parameters import Tree
 from gradhook.options import Options

@@ -15,8 +15,8 @@ from dataclasses import replace
 import numpy as np
 
 from gradhook._types import MISMATCH, Array, Verdict
+from gradhook.diagnosis import Explanation
 from gradhook.diagnosis.experiment import revisit, vanishes
-from gradhook.diagnosis.explanation import Explanation
 from gradhook.diagnosis.hypotheses import HYPOTHESES, IN_A_PART
 from gradhook.diagnosis.hypotheses.unwritten import ZeroSlices
 from gradhook.diagnosis.hypothesis import Hypothesis, Refutation, name_cause
@@ -54,19 +54,9 @@ def explain(
     options: Options,
     free: Sequence[BoundSwitch],
     coverage: list[str],
-    batch_rows: int = 0,
+    batch_rows: int,
 ) -> Explanation:
-    """Explain what is wrong; ``coverage`` gets a sentence where that breaks off.
-
-    Args:
-        evaluator: Anywhere, and left there.
-        measured: What every setting said.
-        verdicts: Each block's, over all settings.
-        options: The check's options.
-        free: Switches that the user did not name but the functions have.
-        coverage: Sentences.
-        batch_rows: Rows of the whole batch, of which some were drawn; 0 where all were.
-    """
+    """Explain what is wrong; ``coverage`` gets a sentence where that breaks off."""
     found = Explanation()
     measured = [each for m in measured for each in (m, *m.retried)]
     wrong = [name for name, verdict in verdicts.items() if verdict in MISMATCH]
@@ -194,7 +184,7 @@ class _Explainer:
 
     def _explain_part(self, mismatch: Mismatch, name: str, part: WrongPart) -> None:
         """Ask for the cause of a part of a block as of a block of its own."""
-        if part.everything or not part.gradient:
+        if part.everything:
             return
         alone = Mismatch(self.context, mismatch.measured, [name])
         alone.blocks[name] = replace(alone.blocks[name], part=part.mask, shown=part.gradient)
@@ -268,7 +258,7 @@ class _Explainer:
         if evidence.exact:
             shape = mismatch.blocks[name].shape
             worst = max(range(evidence.size), key=lambda k: abs(evidence.probes[k].residual))
-            at = tuple(int(i) for i in np.unravel_index(worst, shape)) if shape else ()
+            at = tuple(int(i) for i in np.unravel_index(worst, shape))
             measured = {at: evidence.probes[worst]}
         else:
             measured = worst_element(mismatch, name, where, None if part is None else part.mask)

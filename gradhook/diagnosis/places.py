@@ -55,12 +55,7 @@ def place_of_fault(
 ) -> str:
     """Say where the fault enters, in words; empty where nothing is wrong.
 
-    Args:
-        layers: What was measured of the chain; false where there is none.
-        wrong: Blocks that are wrong, and have no cause.
-        right: Blocks that are right, those left out that were too coarse to judge.
-        shapes: Every block's shape.
-        order: All blocks, as they are listed.
+    ``wrong`` are blocks without a cause, ``right`` those that were not too coarse to judge.
     """
     bad = [name for name in order if name in wrong]
     good = [name for name in order if name in right]

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from gradhook._types import Array
-from gradhook.diagnosis.branches.winners import RULES, pattern, tied
+from gradhook.diagnosis.branches.winners import OPERATIONS, pattern, tied
 from gradhook.errors import PACKAGE
 
 __all__ = ["Choice", "Recording", "now_recording", "recording"]
@@ -80,7 +80,7 @@ class Recording:
 
     def note(self, operation: str, arguments: Any, keywords: dict[str, Any]) -> None:
         """Note what an operation is about to choose; what cannot be told is left out."""
-        if operation not in RULES:
+        if operation not in OPERATIONS:
             return
         with contextlib.suppress(Exception):  # the operation itself may refuse these arguments
             if _extent(arguments) > LARGEST_OPERATION or self._bytes > MOST_BYTES:

@@ -115,17 +115,7 @@ class Trace:
 
 
 def trace(line: Callable[[float], float], step: float) -> Trace:
-    """Evaluate a line of traced arrays at ``±step`` and compare what was chosen.
-
-    Example:
-        >>> import numpy as np
-        >>> from gradhook.diagnosis.branches.trace import trace
-        >>> from gradhook.diagnosis.branches.traced_array import traced
-        >>> x = np.array([-1.0, 0.0, 2.0])
-        >>> (branch,) = trace(lambda t: np.maximum(0, traced(x + t)).sum(), 1e-3).branches
-        >>> branch.operation, branch.flips, branch.size
-        ('maximum', 1, 3)
-    """
+    """Evaluate a line of traced arrays at ``±step`` and compare what was chosen."""
     with recording() as before:
         low = line(-step)
     with recording() as after:

@@ -29,12 +29,6 @@ def traced(thing: Any, *, of: Array | None = None) -> Any:
 
     Anything else is returned as it is, arrays of other types and subclasses included, and what
     shares no memory with ``of``, where that is given.
-
-    Example:
-        >>> import numpy as np
-        >>> from gradhook.diagnosis.branches.traced_array import traced
-        >>> [type(item).__name__ for item in traced([np.zeros(3), np.arange(3), "name"])]
-        ['Traced', 'ndarray', 'str']
     """
     if type(thing) is np.ndarray and thing.dtype.kind == "f":
         return thing.view(Traced) if of is None or np.may_share_memory(thing, of) else thing

@@ -18,7 +18,7 @@ import numpy as np
 
 from gradhook._types import Array
 
-__all__ = ["RULES", "Pattern", "pattern", "tied"]
+__all__ = ["OPERATIONS", "Pattern", "pattern", "tied"]
 
 Pattern: TypeAlias = list[Array]
 
@@ -38,7 +38,7 @@ def pattern(operation: str, *arguments: Any, **keywords: Any) -> Pattern:
         >>> winners.tolist()
         [1, 0]
     """
-    sides = RULES[operation][0](*arguments, **keywords)
+    sides = OPERATIONS[operation][0](*arguments, **keywords)
     return [np.atleast_1d(side) for side in sides]
 
 
@@ -57,7 +57,7 @@ def tied(operation: str, *arguments: Any, **keywords: Any) -> Array:
         >>> tied("max", np.array([[1.0, 1.0], [4.0, 3.0]]), axis=1).tolist()
         [True, False]
     """
-    return np.atleast_1d(RULES[operation][1](*arguments, **keywords))
+    return np.atleast_1d(OPERATIONS[operation][1](*arguments, **keywords))
 
 
 def _equal(a: Any, b: Any, *_: Any, **__: Any) -> Array:
@@ -136,7 +136,7 @@ _EXTREMES = {np.maximum: True, np.fmax: True, np.minimum: False, np.fmin: False}
 
 _ORDERINGS = (np.greater, np.greater_equal, np.less, np.less_equal)
 
-RULES: dict[str, tuple[Callable[..., Pattern], Callable[..., Array]]] = {
+OPERATIONS: dict[str, tuple[Callable[..., Pattern], Callable[..., Array]]] = {
     **dict.fromkeys((u.__name__ for u in _EXTREMES), (_sides, _equal)),
     **{
         f"{u.__name__}.reduce": (_extreme(up, axis=0), _several(np.max if up else np.min, axis=0))
