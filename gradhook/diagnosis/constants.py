@@ -19,17 +19,7 @@ from gradhook._types import Array, Batch
 from gradhook.diagnosis.mismatch import Mismatch, rows_of
 from gradhook.diagnosis.wrong_block import is_vector
 
-__all__ = [
-    "ATTENTION",
-    "READINGS",
-    "Reader",
-    "Reading",
-    "Sizes",
-    "meanings",
-    "nice",
-    "rows_that_count",
-    "sizes_seen",
-]
+__all__ = ["ATTENTION", "Reader", "Reading", "Sizes", "rows_that_count", "sizes_seen"]
 
 SNAP = 1e-6
 """Relative distance at which a factor counts as the constant, where its own error is smaller."""

@@ -17,17 +17,7 @@ from gradhook._types import Array, Tolerance
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.wrong_block import WrongBlock
 
-__all__ = [
-    "SAME_FIT",
-    "Fit",
-    "Fitted",
-    "Prediction",
-    "alike",
-    "fit",
-    "fitted",
-    "scaled",
-    "with_penalty",
-]
+__all__ = ["SAME_FIT", "Fitted", "Prediction", "alike", "fit", "fitted", "scaled", "with_penalty"]
 
 SAME_FIT = 1e-6
 """Relative difference below which two fitted coefficients are one."""

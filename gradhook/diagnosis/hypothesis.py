@@ -217,7 +217,6 @@ def name_cause(hypothesis: Hypothesis, refutation: Refutation) -> Cause:
         state = "was ruled out" if refutation.made else "was not put to the test"
         raise ValueError(f"{hypothesis.kind} cannot be named: it {state}")
     told = refutation.sharper or hypothesis
-    said = [told.support] if told.support else []
     # Of what was tried twice the second trial says more.
     trials = {trial.tried: str(trial) for trial in refutation.trials}
     return Cause(
@@ -226,7 +225,7 @@ def name_cause(hypothesis: Hypothesis, refutation: Refutation) -> Cause:
         told.blocks,
         told.sentence(),
         where=told.where,
-        evidence="; ".join([*said, *trials.values()]),
+        evidence="; ".join(filter(None, [told.support, *trials.values()])),
         refuted_by=SENTENCES[told.said].refuted_by,
         confidence=told.confidence,
     )

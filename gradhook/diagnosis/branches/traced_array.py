@@ -40,14 +40,18 @@ def is_traced(thing: Any) -> bool:
     return isinstance(thing, (Traced, _Number))
 
 
+def _applied_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, **keywords: Any) -> Any:
+    name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
+    return _applied(name, getattr(ufunc, method), inputs, keywords)
+
+
 class Traced(np.ndarray[Any, Any]):
     """A view of an array whose operations are recorded; see the module's description."""
 
     __slots__ = ()
     __array_priority__ = 1.0  # so that plain.dot(traced) is traced
 
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **keywords: Any) -> Any:
-        return _apply_ufunc(ufunc, method, inputs, keywords)
+    __array_ufunc__ = _applied_ufunc
 
     def __array_function__(self, function: Any, types: Any, arguments: Any, keywords: Any) -> Any:
         return _applied(function.__name__, function, arguments, keywords)
@@ -91,6 +95,7 @@ class _Number(np.float64):
 
     __slots__ = ()
     __hash__ = np.float64.__hash__
+    __array_ufunc__ = _applied_ufunc
 
     def __float__(self) -> float:
         return _left(np.float64.__float__(self))
@@ -98,9 +103,6 @@ class _Number(np.float64):
     def item(self, *index: Any) -> float:
         """``float64.item``; a number that leaves the trace."""
         return _left(np.float64.__float__(self))
-
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **keywords: Any) -> Any:
-        return _apply_ufunc(ufunc, method, inputs, keywords)
 
 
 def _left(number: float) -> float:
@@ -142,11 +144,6 @@ _OPERATORS = {
 }
 for _name, _operation in _OPERATORS.items():
     setattr(_Number, f"__{_name}__", _operator(f"__{_name}__", _operation))
-
-
-def _apply_ufunc(ufunc: np.ufunc, method: str, inputs: Any, keywords: dict[str, Any]) -> Any:
-    name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
-    return _applied(name, getattr(ufunc, method), inputs, keywords)
 
 
 def _applied(

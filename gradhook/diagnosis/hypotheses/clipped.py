@@ -73,7 +73,7 @@ class Clipped(Hypothesis):
         return {n: mask for n, mask in self.masks.items() if not np.all(mask)}
 
     def refute(self, mismatch: Mismatch) -> Refutation:
-        done = confirm(mismatch, self) if self.predict() else Refutation()
+        done = confirm(mismatch, self)
         if self.predict() and not done.survived:
             return done
         if any(mismatch.is_larger(name, mask) for name, mask in self.masks.items()):

@@ -97,10 +97,9 @@ class PenaltyForm(FittedHypothesis):
             plain.kind = "reg_coefficient"
             done = Refutation(done.trials, plain)
         switch = told_by_switch(mismatch, self.blocks)
-        if switch.survived:
-            return done.then(switch)
         # A multiple of the weights is the same by whatever way it came in.
-        if switch.made and self.kind not in ("reg_missing", "reg_coefficient"):
+        means_something = self.kind not in ("reg_missing", "reg_coefficient")
+        if switch.survived or (switch.made and means_something):
             return done.then(switch)
         seen = revisit(mismatch, self.blocks, moves=another_point(mismatch))
         if seen is None:

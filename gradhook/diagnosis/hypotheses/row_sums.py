@@ -164,12 +164,10 @@ class BiasSum(Hypothesis):
         if found.weight in mismatch.right:
             self.weight = found.weight
         if self.kind == "bias_oversum":
-            done = Refutation.of(_oversummed(mismatch, name))
+            lost = _oversummed(mismatch, name)
         else:
-            done = Refutation.of(_sum_is_lost(mismatch, name, self.weight))
-        if found.trial is None or not done.made:
-            return done
-        return Refutation((found.trial,)).then(done)
+            lost = _sum_is_lost(mismatch, name, self.weight)
+        return Refutation.of(*([found.trial] if found.trial else []), lost)
 
     def sentence(self) -> str:
         how, weight = WRONG_SUMS[self.kind], listed([self.weight])

@@ -152,11 +152,9 @@ class ZeroSlices(Hypothesis):
         if not location.complete or len(axes) != 1 or block.gradient.ndim < 2:
             return None
         (axis,) = axes
-        empty = _empty_slices(block, axis)
-        if any(box[axis].stop - box[axis].start > 1 for box in location.boxes):
-            return None
         wrong = np.array([box[axis].start for box in location.boxes])
-        if not np.all(np.isin(wrong, empty)):
+        single = all(box[axis].stop - box[axis].start == 1 for box in location.boxes)
+        if not single or not np.all(np.isin(wrong, _empty_slices(block, axis))):
             return None
         found = Trial(f"a search through {block.name}", "all else is right")
         return cls(block, axis, wrong, Refutation((found,)))
