@@ -125,9 +125,9 @@ class _Splits:
             return None
         if count == self.size:
             return WrongPart(mask, say("all_of", block=self.shown), everything=True)
-        for part, words, gradient in self._natural():
-            if np.array_equal(part, mask) and count > 1:
-                return WrongPart(mask, words, gradient, everything=self._is_all_alive(mask))
+        for part in self._natural():
+            if np.array_equal(part.mask, mask) and count > 1:
+                return part
         boxes = [tuple(slice(int(i), int(i) + 1) for i in at) for at in np.argwhere(mask)]
         return WrongPart(mask, *self._named(boxes))
 
@@ -139,21 +139,18 @@ class _Splits:
     def _mask(self) -> WrongPart | None:
         """The smallest natural part outside of which everything is right."""
         best: WrongPart | None = None
-        for mask, words, gradient in self._natural():
+        for part in self._natural():
+            mask = part.mask
             if best is not None and np.count_nonzero(mask) >= np.count_nonzero(best.mask):
                 continue
             if self.mismatch.budget.left < 8:
                 break
             if self.is_right(~mask) and self.is_right(~mask) and not self.is_right(mask):
-                best = WrongPart(mask, words, gradient, everything=self._is_all_alive(mask))
+                best = part
         return best
 
-    def _is_all_alive(self, mask: Array) -> bool:
-        """Whether a part is the whole but for elements without gradient that need none."""
-        return bool(np.array_equal(mask, self.block.gradient != 0))
-
-    def _natural(self) -> Iterator[tuple[Array, str, str]]:
-        """Parts that code treats by themselves, with words for the block and for its gradient."""
+    def _natural(self) -> Iterator[WrongPart]:
+        """Parts that code treats by themselves."""
         seen: list[Array] = []
         given = np.asarray(self.mismatch.evaluator.workspace.tree.blocks[self.name])
         a, w = self.block.gradient, self.block.values
@@ -165,9 +162,12 @@ class _Splits:
             count = int(np.count_nonzero(mask))
             if 0 < count < self.size and not any(np.array_equal(mask, each) for each in seen):
                 seen.append(mask)
-                words = {"count": f"{count:,}", "size": f"{self.size:,}"}
+                counts = {"count": f"{count:,}", "size": f"{self.size:,}"}
+                words = say(f"where_{said}", block=self.shown, **counts)
                 gradient = f"{gradient_name(self.name)} {PLACES[said]}"
-                yield mask, say(f"where_{said}", block=self.shown, **words), gradient
+                # Elements without gradient may need none: all others are everything.
+                everything = bool(np.array_equal(mask, a != 0))
+                yield WrongPart(mask, words, gradient, everything)
 
     def _is_triangle(self, mask: Array) -> bool:
         return any(np.array_equal(mask, triangle) for _, triangle in self._triangles())
