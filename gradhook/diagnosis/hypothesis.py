@@ -97,29 +97,18 @@ NOT_MADE = Refutation()
 
 
 class Hypothesis(ABC):
-    """One mistake that would explain some wrong blocks.
+    """One mistake that would explain some wrong blocks."""
 
-    Attributes:
-        family: A letter of ``CAUSE_FAMILIES``.
-        kind: One of ``CAUSE_KINDS``.
-        said: Name of its sentence.
-        blocks: The blocks that it explains.
-        where: Part of a block, or a place between blocks, if it is less than the blocks.
-        support: The numbers that it was proposed for, in words.
-        confidence: How far its evidence reaches.
-        coefficient: The number that was fitted; ``nan`` where none was.
-        by_elimination: Whether it is proposed for what nothing else fits, so that blocks for which
-            something fitted and could not be confirmed are none of its business.
-    """
-
-    family: str
-    kind: str
-    said: str
-    blocks: tuple[str, ...]
-    where: str | None = None
-    support: str = ""
-    confidence: Confidence = "exact"
-    coefficient: float = math.nan
+    family: str  # a letter of ``CAUSE_FAMILIES``
+    kind: str  # one of ``CAUSE_KINDS``
+    said: str  # name of its sentence
+    blocks: tuple[str, ...]  # those that it explains
+    where: str | None = None  # part of a block, or a place between blocks, if it is less than these
+    support: str = ""  # the numbers that it was proposed for, in words
+    confidence: Confidence = "exact"  # how far its evidence reaches
+    coefficient: float = math.nan  # the number that was fitted; ``nan`` where none was
+    # Whether it is proposed for what nothing else fits, so that blocks for which something fitted
+    # and could not be confirmed are none of its business.
     by_elimination: ClassVar[bool] = False
 
     @classmethod

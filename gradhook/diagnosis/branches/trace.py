@@ -103,15 +103,12 @@ def _traced(evaluator: Evaluator, doubt: _Doubt, coverage: list[str]) -> tuple[B
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """What was seen on both sides of a step.
+    """What was seen on both sides of a step."""
 
-    The losses, the branches that flip in between, and how many operations were too large.
-    """
-
-    low: float
-    high: float
-    branches: tuple[Branch, ...]
-    left_out: int
+    low: float  # the loss below
+    high: float  # and above
+    branches: tuple[Branch, ...]  # those that flip in between
+    left_out: int  # how many operations were too large
 
 
 def trace(line: Callable[[float], float], step: float) -> Trace:

@@ -26,9 +26,6 @@ Pattern: TypeAlias = list[Array]
 def pattern(operation: str, *arguments: Any, **keywords: Any) -> Pattern:
     """The branches that a function, method or ufunc takes for these arguments, plain arrays.
 
-    Raises:
-        KeyError: The operation chooses nothing.
-
     Example:
         >>> import numpy as np
         >>> from gradhook.diagnosis.branches.winners import pattern
