@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradhook._types import Array, Batch, Blocks
-from gradhook.diagnosis.experiment import Turned, changed, loss_with, revisit, with_rows, without
+from gradhook.diagnosis.experiment import Variation, changed, loss_with, revisit, with_rows, without
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.wrong_block import SAME_GRADIENT, is_vector, multiple_of, same_gradient
 from gradhook.evaluation.directions import Move
@@ -69,7 +69,8 @@ def measure_layers(mismatch: Mismatch) -> Layers:
     # Zero biases stop by themselves what passes through zero weights: a generic point has none.
     settings = [each.setting for each in mismatch.context.measured]
     moves = next((setting.moves for setting in settings if setting.moves), None)
-    base = revisit(mismatch, [], switches=plain, moves=moves, probes=0)
+    point: Variation = {"switches": plain, "moves": moves}
+    base = revisit(mismatch, [], probes=0, **point)
     if base is None:
         return Layers()
     with changed(mismatch, moves=moves):
@@ -83,7 +84,7 @@ def measure_layers(mismatch: Mismatch) -> Layers:
         if not np.any(values[zeroed]):
             continue
         others = [name for name in passes if name != zeroed]
-        stopped = _stopped(mismatch, plain, moves, zeroed, values, others)
+        stopped = _stopped(mismatch, point, zeroed, values, others)
         if stopped is None:
             return Layers()
         for name in stopped:
@@ -97,12 +98,7 @@ def measure_layers(mismatch: Mismatch) -> Layers:
 
 
 def _stopped(
-    mismatch: Mismatch,
-    plain: Turned | None,
-    moves: Mapping[str, Move] | None,
-    zeroed: str,
-    values: Blocks,
-    others: Sequence[str],
+    mismatch: Mismatch, point: Variation, zeroed: str, values: Blocks, others: Sequence[str]
 ) -> list[str] | None:
     """Of the others, those that nothing reaches where one is zero; ``None`` outside the domain.
 
@@ -110,9 +106,8 @@ def _stopped(
     so they are moved: the loss stays, or changes by the same on fewer rows, as a penalty does.
     """
     evaluator = mismatch.evaluator
-    zero = {zeroed: np.zeros_like(values[zeroed])}
-    here = changed(mismatch, switches=plain, values=zero, moves=moves)
-    with here, contextlib.suppress(Exception):
+    zero: Variation = {**point, "values": {zeroed: np.zeros_like(values[zeroed])}}
+    with changed(mismatch, **zero), contextlib.suppress(Exception):
         loss, gradients = evaluator.loss_and_gradients()
         if not all(np.all(np.isfinite(gradients[name])) for name in others):
             return None

@@ -14,6 +14,7 @@ import copy
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 import numpy as np
 
@@ -39,6 +40,9 @@ from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, OUT, say, times, verb
 from gradhook.diagnosis.wrong_block import WrongBlock
 
 __all__ = ["FactorBesidePenalty", "MeaningfulFactor", "PlainFactor", "SharedFactor"]
+
+Kept: TypeAlias = tuple[list[Reading], list[Trial]]
+"""The readings that a test leaves, and what it tried."""
 
 MOST_EXTENDED, WITH_PENALTY = 6, 4
 """Blocks for which more probes are drawn, to take a penalty out, and how many these need."""
@@ -84,9 +88,7 @@ class _Factor(FittedHypothesis):
             return Refutation((*trials, Trial(tried, "none of it was there", refuted=True)))
         return Refutation(tuple(trials), told)
 
-    def _by_rows(
-        self, mismatch: Mismatch, readings: list[Reading]
-    ) -> tuple[list[Reading], list[Trial]]:
+    def _by_rows(self, mismatch: Mismatch, readings: list[Reading]) -> Kept:
         """Take fewer rows: a factor that counts rows follows, and no other does."""
         if not any(reading.counts in COUNT_ROWS for reading in readings):
             return readings, []
@@ -115,9 +117,7 @@ class _Factor(FittedHypothesis):
             return self.coefficient * rows / sizes.rows
         return reading.expected(sizes) if reading.counts in COUNT_ROWS else self.coefficient
 
-    def _by_circumstance(
-        self, mismatch: Mismatch, readings: list[Reading]
-    ) -> tuple[list[Reading], list[Trial]]:
+    def _by_circumstance(self, mismatch: Mismatch, readings: list[Reading]) -> Kept:
         """Keep the readings whose circumstance is there, those that need none included."""
         kept, trials = [], []
         for reading in readings:
@@ -149,9 +149,7 @@ class _Factor(FittedHypothesis):
                 return Trial("dropout turned off", out, refuted=not gone)
         return None
 
-    def _at_another_point(
-        self, mismatch: Mismatch, readings: list[Reading]
-    ) -> tuple[list[Reading], list[Trial]]:
+    def _at_another_point(self, mismatch: Mismatch, readings: list[Reading]) -> Kept:
         """Where nothing else was changed: is the factor the same at another point?"""
         if any(reading.counts in COUNT_ROWS for reading in self.readings) and readings:
             return readings, []
