@@ -92,9 +92,8 @@ def measure_layers(mismatch: Mismatch) -> Layers:
     levels = order_levels(passes, mismatch.order)
     gates = frozenset[str]().union(*passes.values())
     weighty = [any(n in gates or not is_vector(values[n].shape) for n in level) for level in levels]
-    if sum(weighty) < 2 or not _is_serial(mismatch, levels, gates, moves):
-        return Layers()
-    return Layers(levels, gates)
+    layers = Layers(levels, gates)
+    return layers if sum(weighty) > 1 and _is_serial(mismatch, layers, moves) else Layers()
 
 
 def _stopped(
@@ -163,18 +162,13 @@ def order_levels(
     return tuple(tuple(groups[passed]) for passed in through)
 
 
-def _is_serial(
-    mismatch: Mismatch,
-    levels: Sequence[Sequence[str]],
-    gates: frozenset[str],
-    moves: Mapping[str, Move] | None,
-) -> bool:
+def _is_serial(mismatch: Mismatch, layers: Layers, moves: Mapping[str, Move] | None) -> bool:
     """Whether no place of the chain but the lowest sees the batch past the places below it."""
     other = _other_data(mismatch)
     if other is None:
         return False
-    for lower, upper in itertools.pairwise(levels):
-        zeroed = [n for n in lower if n in gates]
+    for lower, upper in itertools.pairwise(layers.levels):
+        zeroed = [n for n in lower if n in layers.gates]
         zeroed = zeroed or [n for n in lower if mismatch.gradients[n].ndim > 1]
         zero = {n: np.zeros_like(mismatch.evaluator.workspace.values(n)) for n in zeroed}
         if not zero:
