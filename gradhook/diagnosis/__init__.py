@@ -1,6 +1,6 @@
 """Where a gradient is wrong, and why: each hypothesis tried on fresh lines.
 
-Here stands what an explanation says alone, for a check that explains nothing loads no more.
+Only what an explanation says stands here: a check that explains nothing loads no more.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["Explanation"]
 class Explanation:
     """Where and why blocks are wrong."""
 
-    causes: list[Cause] = field(default_factory=list)  # confirmed, that of the largest first
+    causes: list[Cause] = field(default_factory=list)  # confirmed, of the largest mismatch first
     boundary: str = ""  # where the fault enters, in words, as far as no cause explains it
     # What the search inside blocks found; of every wrong block at least one element.
     locations: dict[str, Location] = field(default_factory=dict)

@@ -210,8 +210,8 @@ class Mismatch:
         ``wanted`` is the error at which it is sharp enough, in units of the block's residual, and
         ``share`` that of the elements that the direction moves.
         """
-        moved, wanted = [(block.name, direction, 1.0)], wanted * block.residual_norm
-        return self.measured.prober.along(moved, share=share, wanted=wanted)
+        moved = [(block.name, direction, 1.0)]
+        return self.measured.prober.along(moved, share=share, wanted=wanted * block.residual_norm)
 
     def wrong_slices(self, name: str, axis: int, which: Array) -> Array:
         """Those of a few slices of a block in which both derivatives differ."""

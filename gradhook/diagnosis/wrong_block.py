@@ -16,14 +16,7 @@ from gradhook._types import Array
 from gradhook.evaluation.directions import Direction
 from gradhook.verdict.evidence import Probe
 
-__all__ = [
-    "SAME_GRADIENT",
-    "WrongBlock",
-    "is_constant",
-    "is_vector",
-    "multiple_of",
-    "same_gradient",
-]
+__all__ = ["SAME_GRADIENT", "WrongBlock", "is_uniform", "is_vector", "multiple_of", "same_gradient"]
 
 SAME_GRADIENT = 1e-9
 """Relative difference below which two analytic gradients are the same."""
@@ -136,7 +129,7 @@ def same_gradient(one: Array, other: Array) -> bool:
     return bool(np.linalg.norm(one - other) <= SAME_GRADIENT * np.linalg.norm(one))
 
 
-def is_constant(gradient: Array) -> bool:
+def is_uniform(gradient: Array) -> bool:
     """Whether all of several elements are one number but for rounding."""
     return gradient.size > 1 and bool(np.ptp(gradient) <= SAME_GRADIENT * np.max(np.abs(gradient)))
 

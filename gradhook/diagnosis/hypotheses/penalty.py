@@ -25,7 +25,7 @@ from gradhook.diagnosis.fit import Fitted, Prediction, alike, fitted
 from gradhook.diagnosis.hypothesis import NOT_MADE, FittedHypothesis, Hypothesis, Refutation, Trial
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, listed, own_name, say, verb, with_error
-from gradhook.diagnosis.wrong_block import WrongBlock, is_constant, multiple_of
+from gradhook.diagnosis.wrong_block import WrongBlock, is_uniform, multiple_of
 
 __all__ = ["PENALTY_FORMS", "PenaltyForm", "PenaltySwitch", "form", "told_by_switch"]
 
@@ -196,7 +196,7 @@ def _told(mismatch: Mismatch, name: str, analytic: Array, shown: str) -> Told:
     wanted = block.along(analytic) - block.residuals
     noise = 3 * float(np.linalg.norm(block.errors))
     if float(np.linalg.norm(wanted)) <= max(noise, SAME * float(np.linalg.norm(block.residuals))):
-        if is_constant(analytic):
+        if is_uniform(analytic):
             found = {"size": f"{float(analytic.flat[0]):.4g}"}
             return Told("reg_ones_on_bias", "switch_ones", found)
         kind = "reg_on_bias" if may_be_biases(mismatch, [name]) else "reg_coefficient"

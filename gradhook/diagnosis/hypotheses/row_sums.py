@@ -20,7 +20,7 @@ from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import listed, say
 from gradhook.diagnosis.wrong_block import (
     SAME_GRADIENT,
-    is_constant,
+    is_uniform,
     is_vector,
     multiple_of,
     same_gradient,
@@ -122,7 +122,7 @@ def _on_rows(mismatch: Mismatch, rows: Sequence[int]) -> Changed | None:
 def _is_that_of_one(whole: Array, single: Array, rows: int) -> bool:
     """Whether a gradient is that of one row: divided by the rows, or any multiple if it is long."""
     # Elements that are all as large, by a cut or a sum, are proportional to anything like them.
-    if is_constant(np.abs(whole)):
+    if is_uniform(np.abs(whole)):
         return False
     factor = multiple_of(whole, single, SAME_GRADIENT)
     if factor is None or np.count_nonzero(single) > BY_ACCIDENT:
@@ -137,7 +137,7 @@ class BiasSum(Hypothesis):
 
     def __init__(self, mismatch: Mismatch, name: str, weight: str) -> None:
         self.blocks, self.weight = (name,), weight
-        if is_constant(mismatch.blocks[name].gradient):
+        if is_uniform(mismatch.blocks[name].gradient):
             self.kind = "bias_oversum"
         elif mismatch.gradients[weight].ndim > 2:
             self.kind = "conv_bias_nospatial"
@@ -180,7 +180,7 @@ def _oversummed(mismatch: Mismatch, name: str) -> Trial | None:
     seen = None if batch is None else revisit(mismatch, [], batch=batch, probes=0)
     if seen is None:
         return None
-    alike = is_constant(seen.gradients[name])
+    alike = is_uniform(seen.gradients[name])
     return Trial("two rows alone", f"elements {'all the same' if alike else 'differ'}", not alike)
 
 
