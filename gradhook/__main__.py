@@ -45,10 +45,7 @@ exit status: 0 every check passed, 1 one did not, 2 one could not be read, or th
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return the exit status.
-
-    Args:
-        arguments: Words after ``python -m gradhook``; those of the process by default.
+    """Run the command line, by default that of the process, and return the exit status.
 
     Example:
         >>> from gradhook.__main__ import main

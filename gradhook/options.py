@@ -7,11 +7,10 @@ step at which it would first be used.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import inspect
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Protocol, TypedDict, TypeVar, get_args, get_type_hints, runtime_checkable
 
 from gradhook._types import Effort, Tolerance, as_integer, nearest_name, with_article
@@ -33,6 +32,7 @@ __all__ = [
     "SignatureOfInit",
     "SwitchLike",
     "code_of",
+    "code_of_items",
     "shows_options",
 ]
 
@@ -71,7 +71,7 @@ class Options:
     sample_axis: int = 0
     subset: Callable[[tuple[Any, ...], Any], tuple[Any, ...]] | None = None
     effort: Effort = "standard"
-    tolerance: Tolerance = field(default_factory=Tolerance)
+    tolerance: Tolerance = Tolerance()
     dropout: SwitchLike = None
     penalty: PenaltyLike = None
     evaluation_mode: Callable[[], Any] | contextlib.AbstractContextManager[Any] | None = None
@@ -203,14 +203,10 @@ class Options:
 
     @classmethod
     def named(cls, keywords: Mapping[str, Any], *, beside: Sequence[str] = ()) -> Options:
-        """Build from keywords, naming the nearest known one for a misspelt name.
-
-        Args:
-            keywords: What the user passed.
-            beside: Further names that the caller takes, for the message.
+        """Build from the user's keywords; the caller takes others ``beside`` them.
 
         Raises:
-            TypeError: A keyword is not known.
+            TypeError: A keyword is not known; the message names the nearest one.
         """
         __tracebackhide__ = True
         known = [*beside, *(f.name for f in fields(cls))]
@@ -288,18 +284,14 @@ class BatchKeywords(Keywords, total=False):
 
 
 def shows_options(*, but: Collection[str] = ()) -> Callable[[F], F]:
-    """Let ``help`` and completion see the options of a function that takes ``**options``.
-
-    Args:
-        but: Names of options that it does not take.
-    """
+    """Let ``help`` and completion see the options of a function that takes all ``but`` some."""
     # As objects, because the module of the function does not know the names.
     types = get_type_hints(Options)
     shown = [
         inspect.Parameter(
             option.name,
             inspect.Parameter.KEYWORD_ONLY,
-            default=Tolerance() if option.default is MISSING else option.default,
+            default=option.default,
             annotation=types[option.name],
         )
         for option in fields(Options)
@@ -333,43 +325,44 @@ def code_of(value: Any) -> str | None:
     Numbers, strings, names and the values that gradhook exports can be written down, and lists,
     tuples and dictionaries of these; functions, generators and arrays cannot.
     """
-    if isinstance(value, (list, tuple)):
-        parts = [code_of(item) for item in value]
-        if None in parts or type(value) not in (list, tuple):
-            return None
-        inside = ", ".join(map(str, parts))
-        if isinstance(value, list):
-            return f"[{inside}]"
-        return f"({inside},)" if len(parts) == 1 else f"({inside})"
-    if type(value) is dict:
-        items = [(code_of(key), code_of(item)) for key, item in value.items()]
-        if any(None in item for item in items):
-            return None
-        return f"{{{', '.join(f'{key}: {item}' for key, item in items)}}}"
     if isinstance(value, float):
         return repr(float(value)) if math.isfinite(value) else f"float('{value}')"
     if value is None or type(value) in (bool, int, str):
         return repr(value)
-    return _own(value)
+    return code_of_items(value, code_of) or _own(value)
+
+
+def code_of_items(value: Any, code: Callable[[Any], str | None]) -> str | None:
+    """A list, tuple or dictionary with its items as ``code`` writes them; ``None`` if it cannot."""
+    if type(value) is dict:
+        items = [(code_of(key), code(item)) for key, item in value.items()]
+        if any(None in item for item in items):
+            return None
+        return f"{{{', '.join(f'{key}: {item}' for key, item in items)}}}"
+    if type(value) not in (list, tuple):
+        return None
+    parts = [code(item) for item in value]
+    if None in parts:
+        return None
+    inside = ", ".join(map(str, parts))
+    if type(value) is list:
+        return f"[{inside}]"
+    return f"({inside},)" if len(parts) == 1 else f"({inside})"
 
 
 def _own(value: Any) -> str | None:
     """A value of gradhook's own, by the name under which users import its class."""
     kind = type(value)
-    if not (dataclasses.is_dataclass(value) and kind.__module__.startswith("gradhook.")):
+    if not (is_dataclass(value) and kind.__module__.startswith("gradhook.")):
         return None
     home = "gradhook.difference" if ".difference." in kind.__module__ else "gradhook"
     if isinstance(value, Penalty):
         return f"{home}.{value!r}"
-    arguments = []
-    for member in dataclasses.fields(value):
-        held = getattr(value, member.name)
-        if held != member.default:
-            code = code_of(held)
-            if code is None:
-                return None
-            arguments.append(f"{member.name}={code}")
-    return f"{home}.{kind.__name__}({', '.join(arguments)})"
+    changed = [each.name for each in fields(value) if getattr(value, each.name) != each.default]
+    codes = {name: code_of(getattr(value, name)) for name in changed}
+    if None in codes.values():
+        return None
+    return f"{home}.{kind.__name__}({', '.join(f'{name}={code}' for name, code in codes.items())})"
 
 
 @runtime_checkable

@@ -26,9 +26,6 @@ __all__ = ["Clock", "refuse_misuse"]
 class Clock:
     """Counts steps and knows the next one at which a check is due.
 
-    Args:
-        schedule: When checks are due.
-
     Attributes:
         due: The next step at which one is due, ``None`` if none will be.
         restart: What is to be said of a step that fell; empty if none did, or it was said.
@@ -44,10 +41,7 @@ class Clock:
         self.due = schedule.next_after(0)
 
     def at(self, step: int | None) -> int:
-        """The number of finished updates, over all epochs.
-
-        Args:
-            step: What the loop says; ``None`` counts one further.
+        """The number of finished updates, over all epochs; ``None`` counts one further.
 
         Raises:
             OptionError: ``step`` is no integer, or negative.
@@ -80,17 +74,8 @@ class Clock:
 def refuse_misuse(hook: str, step: Any, misplaced: tuple[Any, ...]) -> None:
     """Refuse what a hook was handed by position and cannot be a step.
 
-    Args:
-        hook: Name of the hook.
-        step: What stands where the step belongs; ``None`` for nothing.
-        misplaced: What stands behind it.
-
     Raises:
         HookCallError: Something stands where only a step may, or behind it.
-
-    Example:
-        >>> from gradhook.callback.clock import refuse_misuse
-        >>> refuse_misuse("on_step_end", 3, ())
     """
     strays = [*([] if step is None or _may_count(step) else [step]), *misplaced]
     if not strays:

@@ -30,10 +30,6 @@ OnFail: TypeAlias = Action | Callable[[Report], object]
 class Delivery:
     """Sinks, and what to do where a check did not pass.
 
-    Args:
-        sinks: Where reports go.
-        on_fail: ``"warn"``, ``"raise"``, ``"record"`` or a function of the report.
-
     Raises:
         OptionError: A sink lacks a method, or ``on_fail`` is none of these.
     """
@@ -74,9 +70,7 @@ class Delivery:
     def begin(self, first: Report, due: int | None) -> None:
         """Say on the screen, once, that a run is checked and when next.
 
-        Args:
-            first: The report of the first check, which the sinks get next.
-            due: The step at which the next check is due, ``None`` if none is.
+        The sinks get the report of the first check after that.
         """
         self._say(begun(None if self._screen() else first, due))
 
@@ -94,9 +88,7 @@ class Delivery:
     def warn_once(self, message: str, reason: str = "") -> None:
         """Warn, unless the same was said before; numbers aside, which differ from step to step.
 
-        Args:
-            message: What to say.
-            reason: What makes it the same; the message by default.
+        What makes it the same is the ``reason``, the message by default.
         """
         reason = re.sub(r"\b\d[\d.]*(e[+-]?\d+)?", "0", reason or message)
         if reason not in self._told:
@@ -106,10 +98,8 @@ class Delivery:
     def act(self, report: Report, *, unmade: str = "") -> None:
         """Do what the user wants done where a check did not pass.
 
-        Args:
-            report: The report.
-            unmade: Why the check could not be made, which is warned about once whatever is to
-                happen where gradients are wrong; empty if it was made.
+        Why a check could not be made is warned about once, whatever is to happen where gradients
+        are wrong.
 
         Raises:
             GradientMismatchError: The verdict is FAIL and ``on_fail`` is ``"raise"``.

@@ -29,14 +29,6 @@ def observe(
 ) -> tuple[Report, str]:
     """Return a check's report, and why it could not be made, empty if it was.
 
-    Args:
-        objective: What is checked.
-        options: The check's options.
-        batch: What the objective takes besides the parameters.
-        step: Number of finished updates.
-        call: The line of code that repeats the check.
-        first: Whether it is the first check, before which the tester is tested.
-
     Raises:
         RestoreError: Something could not be put back.
         Exception: At the first check: whatever is the user's and no fault of gradhook's.

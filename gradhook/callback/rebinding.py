@@ -42,12 +42,9 @@ class Rebinding:
     ) -> str:
         """Say which blocks training has left behind; empty if none is seen to be.
 
-        Args:
-            step: Number of finished updates.
-            blocks: The arrays that are checked, by name.
-            brought: Whether a hook brought the parameters since the last check.
-            moving: Gives the blocks that the gradient of the earlier batch should have moved;
-                called only where one stands still.
+        ``brought`` tells whether a hook brought the parameters since the last check.  ``moving``
+        gives the blocks that the gradient of the earlier batch should have moved, and is called
+        only where one stands still.
         """
         self.warning = ""
         arrays = {name: np.asarray(leaf) for name, leaf in blocks.items()}

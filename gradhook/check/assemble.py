@@ -26,8 +26,7 @@ __all__ = ["assemble"]
 
 def assemble(outcome: CheckRecord, tree: Tree, options: Options, rows: Rows) -> Report:
     """Build the report, but for what the check cost and how it was called."""
-    names = list(tree.blocks)
-    order = [*(options.layers or ()), *(n for n in names if n not in (options.layers or ()))]
+    order = dict.fromkeys([*(options.layers or ()), *tree.blocks])
     blocks = {name: _block(name, tree.blocks[name], outcome) for name in order}
     verdicts = [block.verdict for block in blocks.values()]
     verdict = overall(verdicts)
@@ -100,7 +99,7 @@ def _worst(
         slope = found.slope
         return Element(where, found.analytic, slope.value, slope.error, location.setting)
     index, probe = max(enumerate(evidence.probes), key=lambda item: abs(item[1].residual))
-    position = tuple(int(i) for i in np.unravel_index(index, shape)) if shape else ()
+    position = tuple(map(int, np.unravel_index(index, shape)))
     return Element(position, probe.analytic, probe.slope.value, probe.slope.error, setting)
 
 

@@ -15,10 +15,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gradhook._types import Tolerance
 from gradhook.errors import PACKAGE
 from gradhook.guard.reach import is_library
-from gradhook.options import Options, code_of
+from gradhook.options import Options, code_of, code_of_items
 
 __all__ = ["CallLine", "Scope", "written"]
 
@@ -78,20 +77,7 @@ class Scope:
             return f"{owner}.{name}" if owner and hasattr(thing.__self__, name) else None
         if isinstance(thing, types.FunctionType) and "<" not in thing.__qualname__:
             return thing.__qualname__
-        if type(thing) in (list, tuple):
-            items = [self.name_of(item) for item in thing]
-            if None in items:
-                return None
-            inside = ", ".join(map(str, items))
-            if type(thing) is list:
-                return f"[{inside}]"
-            return f"({inside},)" if len(items) == 1 else f"({inside})"
-        if type(thing) is dict:
-            values = [(code_of(key), self.name_of(value)) for key, value in thing.items()]
-            if any(None in pair for pair in values):
-                return None
-            return f"{{{', '.join(f'{key}: {value}' for key, value in values)}}}"
-        return None
+        return code_of_items(thing, self.name_of)
 
     def _entries(self) -> Iterator[tuple[str, Any]]:
         """Attributes and entries of what has a name."""
@@ -140,10 +126,9 @@ def written(options: Options, scope: Scope) -> list[str]:
     """The options that are not as by default, as keyword arguments."""
     arguments = []
     for option in dataclasses.fields(options):
-        name, value = option.name, getattr(options, option.name)
+        name, value, default = option.name, getattr(options, option.name), option.default
         if name in ("seed", "workers", "progress"):
             continue
-        default = Tolerance() if name == "tolerance" else option.default
         if value is not default and not (type(value) is type(default) and value == default):
             arguments.append(f"{name}={code_of(value) or scope.name_of(value) or f'<{name}>'}")
     return [*arguments, f"seed={options.seed}"]

@@ -169,8 +169,7 @@ def remarks(
         *outcome.notes,
         *_on_repeating(outcome, evaluator, keywords),
         *evaluator.workspace.tree.notes,
-        *([evaluator.name_rule] if evaluator.name_rule else []),
-        *([unchanged] if (unchanged := passed_whole(rows, whole)) else []),
+        *filter(None, [evaluator.name_rule, passed_whole(rows, whole)]),
         *_on_exceptions(evaluator),
         *evaluator.guard.notes,
     ]

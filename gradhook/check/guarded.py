@@ -140,10 +140,8 @@ class GuardedCheck:
                 "this one reads the arrays where they are, and complex values cannot be written "
                 "into arrays of real numbers; use difference.Central() or difference.Ridders()"
             )
-        try:
+        with contextlib.suppress(UnreadError):
             return self._guarded(in_place=in_place)
-        except UnreadError:
-            pass
         if not (in_place or is_complex):
             with contextlib.suppress(UnreadError, ParameterError):
                 outcome = self._guarded(in_place=True)

@@ -36,7 +36,7 @@ from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.points import generic
 from gradhook.objective.batch import Rows, upcast
 from gradhook.objective.switches import BoundSwitch
-from gradhook.options import Options
+from gradhook.options import POINTS, Options
 from gradhook.probe.budget import Budget
 from gradhook.probe.joint import measure_quickly
 from gradhook.probe.measure import measure
@@ -74,7 +74,7 @@ class Plan:
             self._whole = WholeBatch(evaluator, options, whole, count, total)
         self._part = part
         self._board = Switchboard.of(switches)
-        self._points = tuple(options.points or ("generic", "current"))
+        self._points = options.points or POINTS
         self._budget = self._whole_budget()
 
     def _whole_budget(self) -> Budget:

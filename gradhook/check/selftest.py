@@ -25,11 +25,6 @@ def selftest() -> list[str]:
 
     Returns:
         What went wrong, one sentence each; empty if the tester can be trusted.
-
-    Example:
-        >>> from gradhook.check.selftest import selftest
-        >>> selftest()
-        []
     """
     x = np.array([0.3, -0.7, 1.1, 0.4, -0.2])
     before, (stream, _) = x.tobytes(), global_streams()

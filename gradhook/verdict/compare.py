@@ -55,7 +55,8 @@ class Comparison:
 
 def compare(evidence: BlockEvidence, tolerance: Tolerance) -> Comparison:
     """Compare both derivatives of one block."""
-    probes = _usable(evidence, tolerance)
+    positions = _usable(evidence, tolerance)
+    probes = [evidence.probes[k] for k in positions]
     count = max(1, len(probes))
     per_probe = 1.0 if evidence.exact else 1.0 / count
     rounding = tolerance.rounding * evidence.analytic_norm + evidence.analytic_error
@@ -70,11 +71,9 @@ def compare(evidence: BlockEvidence, tolerance: Tolerance) -> Comparison:
         analytic, numerical = along, measured
     norms = Norms(residual, analytic, numerical)
     ratio = norms.ratio if probes else math.nan
-    used = {id(probe) for probe in probes}
-    positions = [i for i, probe in enumerate(evidence.probes) if id(probe) in used]
     standing_out = tuple(
-        i
-        for i, p, e in zip(positions, probes, errors, strict=True)
+        k
+        for k, p, e in zip(positions, probes, errors, strict=True)
         if abs(p.residual) > tolerance.resolved * e
     )
     # A wrong gradient shows along nearly every direction, an underestimated error along one.
@@ -114,19 +113,18 @@ def compare_all(parts: list[Comparison]) -> tuple[float, float]:
     return ratio, max(ratio_of(error, analytic, numerical), ratio * spread)
 
 
-def _usable(evidence: BlockEvidence, tolerance: Tolerance) -> tuple[Probe, ...]:
-    """All finite probes; of random directions, those that a kink spoiled may be left out."""
-    finite = tuple(p for p in evidence.probes if math.isfinite(p.slope.value))
+def _usable(evidence: BlockEvidence, tolerance: Tolerance) -> list[int]:
+    """Positions of the finite probes; random directions that a kink spoiled may be left out."""
+    slopes = [probe.slope for probe in evidence.probes]
+    finite = [k for k, slope in enumerate(slopes) if math.isfinite(slope.value)]
     if evidence.exact:
-        return finite if len(finite) == len(evidence.probes) else ()
-    size = evidence.analytic_norm + max((abs(p.slope.value) for p in finite), default=0.0)
-    clean = tuple(p for p in finite if p.slope.error <= tolerance.fail * size)
-    return clean if 2 * len(clean) > len(evidence.probes) else finite
+        return finite if len(finite) == len(slopes) else []
+    size = evidence.analytic_norm + max((abs(slopes[k].value) for k in finite), default=0.0)
+    clean = [k for k in finite if slopes[k].error <= tolerance.fail * size]
+    return clean if 2 * len(clean) > len(slopes) else finite
 
 
-def _errors(
-    evidence: BlockEvidence, probes: tuple[Probe, ...], tolerance: Tolerance
-) -> list[float]:
+def _errors(evidence: BlockEvidence, probes: list[Probe], tolerance: Tolerance) -> list[float]:
     """The probes' errors, none below their root mean square where kinks make them.
 
     The error that many kinks inside a step leave is a random quantity, and so is its estimate: it
@@ -141,7 +139,7 @@ def _errors(
     return [max(error, pooled) if error > clean else error for error in errors]
 
 
-def _numerical_norm(evidence: BlockEvidence, probes: tuple[Probe, ...], measured: float) -> float:
+def _numerical_norm(evidence: BlockEvidence, probes: list[Probe], measured: float) -> float:
     unit = evidence.analytic_norm
     if not unit:
         return measured
@@ -163,11 +161,8 @@ def chi_squared(degrees: int, probability: float) -> float:
     """Quantile of the chi-squared distribution, to rounding.
 
     The distribution function is ``P(k/2, x/2)``, the regularised incomplete gamma function, by its
-    series (Abramowitz and Stegun 6.5.29), whose terms are all positive; it is bisected.
-
-    Args:
-        degrees: Degrees of freedom ``k``, at least 1.
-        probability: Between 0 and 1, both excluded.
+    series (Abramowitz and Stegun 6.5.29), whose terms are all positive; it is bisected.  ``k`` is
+    at least 1, and the probability neither 0 nor 1.
     """
     low, high = 0.0, float(degrees)
     while _lower_gamma(degrees / 2, high / 2) < probability:

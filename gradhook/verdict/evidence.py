@@ -32,12 +32,7 @@ From one direction a residual of a hundred times the error hides with probabilit
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Both derivatives along one direction.
-
-    Args:
-        analytic: ``⟨a, v⟩``.
-        slope: The numerical one.
-    """
+    """Both derivatives along one direction, the analytic one being ``⟨a, v⟩``."""
 
     analytic: float
     slope: Estimate
@@ -157,12 +152,8 @@ NAMED_PARTS = 3
 def is_apart(found: Location, evidence: BlockEvidence, few: float) -> bool:
     """Whether the wrong parts are a small part of the block, and of its gradient.
 
-    Parts that hold most of the gradient are where it lives, not where it is wrong.
-
-    Args:
-        found: What a search found.
-        evidence: The block's probes.
-        few: Share of the elements, and half of that of the gradient, that is a small part.
+    Parts that hold most of the gradient are where it lives, not where it is wrong.  A small part
+    is a share ``few`` of the elements, and twice as much of the gradient.
     """
     size = sum(math.prod(s.stop - s.start for s in box) for box in found.boxes)
     # Of the smallest blocks each element stands for itself.

@@ -11,6 +11,7 @@ import enum
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from gradhook._types import MISMATCH, Tolerance, Verdict
 from gradhook.report import Finding
@@ -100,16 +101,11 @@ def judge(
     ordinary: float,
     arithmetic: str = "",
 ) -> Judgement:
-    """Judge one block in one setting.
+    """Judge one block in one setting, which is given by its name.
 
-    Args:
-        evidence: What was measured.
-        setting: The setting's name.
-        tolerance: The constants of judging.
-        ordinary: Slope of an ordinary block in this block's units: ``max over blocks c of s_c·‖a_c‖
-            / s_b``.
-        arithmetic: What makes the check coarser than float64, in words (``"float32"``, ``"noise
-            1e-6 of the loss"``), so that PASS states its resolution; empty for float64.
+    ``ordinary`` is the slope of an ordinary block in this block's units, ``max over blocks c of
+    s_c·‖a_c‖ / s_b``, and ``arithmetic`` what makes the check coarser than float64, in words
+    (``"float32"``, ``"noise 1e-6 of the loss"``), so that PASS states its resolution.
     """
     comparison = compare(evidence, tolerance)
     verdict, note = _verdict(evidence, comparison, tolerance, ordinary, arithmetic)
@@ -166,8 +162,7 @@ def doubt(judgement: Judgement, noise: float) -> Judgement:
         f"moves in stairs (noise {noise:.0e}); is it rounded, or partly "
         "computed in coarse numbers?"
     )
-    finding = replace(judgement.finding, verdict=Verdict.INCONCLUSIVE, note=note)
-    return replace(judgement, finding=finding, further=Further.NOTHING)
+    return _final(judgement, verdict=Verdict.INCONCLUSIVE, note=note)
 
 
 def is_worse_here(here: Judgement, nearby: Judgement) -> bool:
@@ -182,24 +177,19 @@ def judge_kink(
 ) -> Judgement:
     """Judge a mismatch at the current point by what a point nearby, off every tie, says of it.
 
-    Args:
-        here: What was seen at the current point.
-        nearby: What was seen a step away.
-        tolerance: The constants of judging.
-        kink: Whether there is evidence of a kink at the current point: one-sided slopes that differ
-            by the order of the mismatch, or operands that are equal to the bit.  ``None`` where the
-            loss cannot be traced and its one-sided slopes agree.
+    ``kink`` tells whether there is evidence of one at the current point: one-sided slopes that
+    differ by the order of the mismatch, or operands that are equal to the bit.  It is ``None``
+    where the loss cannot be traced and its one-sided slopes agree.
     """
     verdict = nearby.finding.verdict
+    ratios = f"ratio {here.finding.ratio:.1e} here, {nearby.finding.ratio:.1e} a step away"
     small = verdict is Verdict.PASS and nearby.comparison.resolved
     # Where a block is no better a step away, what is wrong in a part of it is not wrong here alone.
     better = verdict is not Verdict.PASS or not nearby.comparison.ratio >= here.comparison.ratio
     if kink is False and verdict is not Verdict.FAIL and better:
-        ratios = f"ratio {here.finding.ratio:.1e} here, {nearby.finding.ratio:.1e} a step away"
         note = f"wrong exactly here, where the loss is smooth: {ratios}"
         said = here.finding.verdict if here.finding.verdict in MISMATCH else Verdict.FAIL
-        finding = replace(here.finding, verdict=said, note=note)
-        return replace(here, finding=finding, further=Further.NOTHING)
+        return _final(here, verdict=said, note=note)
     if verdict in MISMATCH or small:
         # Still there off the tie: the number measured there counts, since no kink can have spoiled
         # it.
@@ -208,9 +198,8 @@ def judge_kink(
     if verdict is Verdict.UNTESTED and (
         here.comparison.norms.residual <= tolerance.resolved * nearby.comparison.error_norm
     ):
-        finding = replace(here.finding, verdict=verdict, note=nearby.finding.note)
-        finding = replace(finding, ratio=math.nan, ratio_error=math.nan)
-        return replace(here, finding=finding, further=Further.NOTHING)
+        note = nearby.finding.note
+        return _final(here, verdict=verdict, note=note, ratio=math.nan, ratio_error=math.nan)
     if verdict is Verdict.PASS and kink is False:
         note = (
             "a part of it differs here, where the loss is smooth, and the block as a whole no more "
@@ -223,27 +212,28 @@ def judge_kink(
             f"{nearby.finding.note}"
         )
         return _at_a_tie(here, nearby, Verdict.INCONCLUSIVE, note)
-    ratios = f"ratio {here.finding.ratio:.1e} here, {nearby.finding.ratio:.1e} a step away"
     if kink:
-        return _at_a_tie(
-            here, nearby, Verdict.KINK, f"at a tie the loss has no derivative: {ratios}"
-        )
-    if kink is None:
-        note = (
-            f"differs at this very point alone: {ratios}; one-sided slopes agree, and the code "
-            "cannot be traced: either ties cancel here, which is no mistake, or the gradient "
-            "treats this point as a special case, which is one"
-        )
-        finding = replace(here.finding, verdict=Verdict.WARN, note=note)
-        return replace(here, finding=finding, further=Further.NOTHING)
-    return here
+        note = f"at a tie the loss has no derivative: {ratios}"
+        return _at_a_tie(here, nearby, Verdict.KINK, note)
+    note = (
+        f"differs at this very point alone: {ratios}; one-sided slopes agree, and the code "
+        "cannot be traced: either ties cancel here, which is no mistake, or the gradient "
+        "treats this point as a special case, which is one"
+    )
+    return _final(here, verdict=Verdict.WARN, note=note)
 
 
 def _at_a_tie(here: Judgement, nearby: Judgement, verdict: Verdict, note: str) -> Judgement:
     # The ratio at a tie measures nothing; the one a step away does.
     ratio, error = nearby.finding.ratio, nearby.finding.ratio_error
-    finding = replace(here.finding, verdict=verdict, note=note, ratio=ratio, ratio_error=error)
-    return replace(here, finding=finding, comparison=nearby.comparison, further=Further.NOTHING)
+    judged = _final(here, verdict=verdict, note=note, ratio=ratio, ratio_error=error)
+    return replace(judged, comparison=nearby.comparison)
+
+
+def _final(judgement: Judgement, **changes: Any) -> Judgement:
+    """The judgement with another finding, which no further measurement can change."""
+    finding = replace(judgement.finding, **changes)
+    return replace(judgement, finding=finding, further=Further.NOTHING)
 
 
 def combine(findings: Sequence[Finding]) -> Finding:
