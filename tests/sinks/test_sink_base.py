@@ -25,7 +25,7 @@ def test_a_sink_is_whatever_writes_and_closes(thing, is_sink):
     assert isinstance(thing, Sink) is is_sink
 
 
-def test_ours_may_be_closed_before_any_report_and_twice(tmp_path):
+def test_ours_may_be_closed_at_any_time_and_more_than_once(tmp_path, make_report):
     ours = [
         *(JsonLines(tmp_path / "a.jsonl"), Logging(), Memory(), Terminal()),
         *(Metrics(lambda values, step: None), TensorBoard(tmp_path)),
@@ -33,8 +33,11 @@ def test_ours_may_be_closed_before_any_report_and_twice(tmp_path):
     for sink in ours:
         assert isinstance(sink, Sink)
         sink.close()
-        sink.close()
     assert list(tmp_path.iterdir()) == []
+    for sink in ours:
+        sink.write(make_report())
+        sink.close()
+        sink.close()
 
 
 def test_reports_are_kept_in_order_after_close(make_report):

@@ -1,27 +1,17 @@
 """The two limits as runs of their own, in every block's card."""
 
 import shutil
-import warnings
 
 import pytest
 
 from gradhook import Tolerance
 from gradhook.sinks.tensorboard.limits import Limits, rule
-
-with warnings.catch_warnings():
-    # The message classes warn on some pairs of Python and protobuf when they are loaded.
-    warnings.simplefilter("ignore")
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tests.sinks.event_files import curve
 
 
 def lines(folder, tag="gradcheck/W"):
     """Points of a tag by run."""
-    found = {}
-    for run in sorted(folder.iterdir()):
-        accumulator = EventAccumulator(str(run))
-        accumulator.Reload()
-        found[run.name] = [(e.step, round(e.value, 3)) for e in accumulator.Scalars(tag)]
-    return found
+    return {run.name: curve(run, tag) for run in sorted(folder.iterdir())}
 
 
 def test_a_line_has_two_points_from_the_first_check_and_goes_on_to_the_last(tmp_path):

@@ -154,36 +154,29 @@ def test_a_check_shorter_than_the_delay_leaves_no_trace(screen):
     assert stream.getvalue() == ""
 
 
-def test_nothing_is_drawn_where_nobody_sees_it(screen):
-    stream = screen(terminal=False)
-    work(Progress(delay=0))
-    assert stream.getvalue() == ""
+@pytest.mark.parametrize(
+    ("terminal", "disable", "drawn"),
+    [(False, None, False), (False, False, True), (True, True, False)],
+)
+def test_nothing_is_drawn_where_nobody_sees_it_and_disable_decides(
+    screen, terminal, disable, drawn
+):
+    stream = screen(terminal=terminal)
+    work(Progress(delay=0, disable=disable))
+    said = stream.getvalue()
+    assert "10/40" in said if drawn else said == ""
 
 
-def test_disable_decides_against_the_terminal(screen):
-    stream = screen(terminal=False)
-    work(Progress(delay=0, disable=False))
-    assert "10/40" in stream.getvalue()
-    stream = screen(terminal=True)
-    work(Progress(delay=0, disable=True))
-    assert stream.getvalue() == ""
-
-
-def test_a_notebook_shows_the_bar_though_its_stream_is_no_terminal(screen, monkeypatch):
-    shell = types.SimpleNamespace(kernel=object())
+@pytest.mark.parametrize("shell", [types.SimpleNamespace(kernel=object()), None])
+def test_a_notebook_shows_the_bar_and_ipython_that_is_merely_imported_is_none(
+    screen, monkeypatch, shell
+):
     ipython = types.SimpleNamespace(get_ipython=lambda: shell)
     monkeypatch.setitem(sys.modules, "IPython", ipython)
     stream = screen(terminal=False)
     work(Progress(delay=0))
-    assert "10/40" in stream.getvalue()
-
-
-def test_ipython_that_is_merely_imported_makes_no_notebook(screen, monkeypatch):
-    ipython = types.SimpleNamespace(get_ipython=lambda: None)
-    monkeypatch.setitem(sys.modules, "IPython", ipython)
-    stream = screen(terminal=False)
-    work(Progress(delay=0))
-    assert stream.getvalue() == ""
+    said = stream.getvalue()
+    assert "10/40" in said if shell else said == ""
 
 
 def test_the_total_may_be_unknown_or_too_small(screen):

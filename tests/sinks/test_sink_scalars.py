@@ -84,13 +84,9 @@ def test_a_block_shows_the_largest_ratio_over_the_settings_that_judged_it(make_r
     assert values["gradcheck/W"] == -8
 
 
-def test_the_overall_ratio_of_a_check_that_could_not_tell_is_nan(make_report):
-    report = make_report(verdict=Verdict.INCONCLUSIVE, ratio=1e-12)
-    assert math.isnan(of(report)["gradcheck/ratio"])
-
-
-def test_the_overall_ratio_of_a_check_that_judged_nothing_is_nan(make_report):
-    report = make_report(verdict=Verdict.UNTESTED, passed=False, ratio=0.0)
+@pytest.mark.parametrize(("verdict", "ratio"), [("INCONCLUSIVE", 1e-12), ("UNTESTED", 0.0)])
+def test_the_overall_ratio_of_a_check_that_could_not_tell_is_nan(make_report, verdict, ratio):
+    report = make_report(verdict=Verdict(verdict), passed=False, ratio=ratio)
     assert math.isnan(of(report)["gradcheck/ratio"])
 
 

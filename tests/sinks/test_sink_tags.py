@@ -18,10 +18,6 @@ NAMES = st.one_of(
 )
 
 
-def test_a_block_called_ratio_gives_way_to_the_overall_ratio():
-    assert BlockTags().of(["ratio"]) == {"ratio": "ratio_"}
-
-
 def test_a_block_called_ratio_gives_way_to_one_called_ratio_underscore_in_either_order():
     expected = {"ratio": "ratio__", "ratio_": "ratio_"}
     assert BlockTags().of(["ratio", "ratio_"]) == expected

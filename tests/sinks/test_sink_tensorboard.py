@@ -4,12 +4,10 @@ import importlib.util
 import math
 import os
 import re
-import shutil
 import stat
 import struct
 import sys
 import time
-import warnings
 
 import numpy as np
 import pytest
@@ -20,27 +18,9 @@ from gradhook.report import Cause, Element, Report
 from gradhook.sinks import TensorBoard
 from gradhook.sinks import files as _files
 from gradhook.sinks.tensorboard.heat_map import png
-
-with warnings.catch_warnings():
-    # The message classes warn on some pairs of Python and protobuf when they are loaded.
-    warnings.simplefilter("ignore")
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-    from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
-    from tensorboard.compat.proto.event_pb2 import Event
-    from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
-    from tensorboard.util import tensor_util
+from tests.sinks.event_files import Event, Layout, RawEventFileLoader, curve, read, tensor_util
 
 TEXT = "gradcheck_report/text"
-
-
-def read(folder):
-    accumulator = EventAccumulator(str(folder))
-    accumulator.Reload()
-    return accumulator
-
-
-def curve(folder, tag):
-    return [(event.step, event.value) for event in read(folder).Scalars(tag)]
 
 
 def array(folder, tag, index=-1):
@@ -137,11 +117,6 @@ def test_each_block_has_both_limits_as_lines_of_runs_of_their_own(
         assert curve(tmp_path / run, "gradcheck/W") == [(0, limit), (1, limit), (100, limit)]
 
 
-def test_a_single_check_has_limits_that_are_lines_and_not_points(tmp_path, make_report, make_block):
-    TensorBoard(tmp_path).write(make_report([make_block("W")], step=1000))
-    assert curve(tmp_path / "wrong above", "gradcheck/W") == [(1000, -4), (1001, -4)]
-
-
 def test_five_runs_share_two_limits(tmp_path, make_report, make_block):
     sinks = [TensorBoard(tmp_path) for _ in range(5)]
     for step in (0, 100):
@@ -167,15 +142,6 @@ def test_other_limits_are_other_lines(tmp_path, make_report, make_block):
     names = {folder.name for folder in tmp_path.iterdir() if "gradcheck" not in folder.name}
     assert names == {"wrong above", "right below", "right below -5"}
     assert curve(tmp_path / "right below -5", "gradcheck/W") == [(0, -5), (1, -5)]
-
-
-def test_limits_taken_away_meanwhile_are_drawn_anew(tmp_path, make_report, make_block):
-    sink = TensorBoard(tmp_path)
-    sink.write(make_report([make_block("W")], step=0))
-    shutil.rmtree(tmp_path / "right below")
-    sink.write(make_report([make_block("W")], step=100))
-    assert curve(tmp_path / "right below", "gradcheck/W") == [(100, -6), (101, -6)]
-    assert curve(tmp_path / "wrong above", "gradcheck/W") == [(0, -4), (1, -4), (100, -4)]
 
 
 def test_a_report_without_a_step_follows_the_last_one(tmp_path, make_report):
