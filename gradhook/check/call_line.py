@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import sys
+import traceback
 import types
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -34,7 +35,7 @@ class Scope:
     @classmethod
     def of_caller(cls) -> Scope:
         """The innermost frame outside the package, its integrations and installed libraries."""
-        frames = list(_frames(sys._getframe(1)))
+        frames = [frame for frame, _ in traceback.walk_stack(sys._getframe(1))]
         foreign = [frame for frame in frames if not _is_own(frame)]
         users = (frame for frame in foreign if not is_library(frame.f_code.co_filename))
         frame = next(users, None) or next(iter(foreign), frames[-1])
@@ -47,14 +48,7 @@ class Scope:
         return cls(names)
 
     def name_of(self, thing: Any) -> str | None:
-        """An expression that gives a thing, ``None`` if none was found.
-
-        Example:
-            >>> from gradhook.check.call_line import Scope
-            >>> scope = Scope({"X": [1.0], "data": {"y": [2.0]}})
-            >>> scope.name_of((scope.names["X"], scope.names["data"]["y"], 3))
-            "(X, data['y'], 3)"
-        """
+        """An expression that gives a thing, ``None`` if none was found."""
         if thing is None or type(thing) in (bool, int, float, str):
             return code_of(thing)
         return self._variable(thing) or self._made_of_named(thing)
@@ -141,13 +135,6 @@ def _attributes(value: Any) -> dict[str, Any]:
     except Exception:
         return {}
     return held if type(held) is dict and len(held) <= SEARCHED_ENTRIES else {}
-
-
-def _frames(frame: types.FrameType | None) -> Iterator[types.FrameType]:
-    """A frame and those that called it, the innermost first."""
-    while frame is not None:
-        yield frame
-        frame = frame.f_back
 
 
 def _is_own(frame: types.FrameType) -> bool:

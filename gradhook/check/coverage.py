@@ -130,16 +130,7 @@ class Idle:
 def idle_part(gradients: Sequence[Array]) -> Idle | None:
     """Slices along the first or the last axis whose gradient is zero to the bit, wherever measured.
 
-    Returns:
-        The axis with the larger share; ``None`` below ``WORTH_SAYING``.
-
-    Example:
-        >>> import numpy as np
-        >>> from gradhook.check.coverage import idle_part
-        >>> gradient = np.zeros((100, 4))
-        >>> gradient[[3, 14, 15]] = 1.0
-        >>> str(idle_part([gradient]))
-        '97 of 100 rows'
+    Of the axis with the larger share; ``None`` below ``WORTH_SAYING``.
     """
     if not gradients or gradients[0].ndim == 0 or gradients[0].size == 0:
         return None

@@ -150,11 +150,7 @@ def untested_blocks(main: SettingResult) -> list[str]:
 def measure_untested_again(
     evaluator: Evaluator, main: SettingResult, options: Options
 ) -> SettingResult | None:
-    """Measure blocks that the main setting leaves UNTESTED at a second generic point.
-
-    Returns:
-        The blocks that could be judged there; ``None`` if none could.
-    """
+    """Measure UNTESTED blocks at a second generic point; ``None`` if none could be judged there."""
     names = untested_blocks(main)
     if not names:
         return None

@@ -1,9 +1,7 @@
 """The digits example, run as its users run it, and with every mistake that it can plant."""
 
 import importlib
-import os
 import re
-import subprocess
 import sys
 from functools import partial
 from pathlib import Path
@@ -13,29 +11,13 @@ import pytest
 
 from gradhook import GradCheckWarning, GradientMismatchError
 from tests import catalogue
+from tests.end_to_end.programs import EXAMPLES, charts, run
 
-ROOT = Path(__file__).resolve().parents[2]
-PROGRAM = ROOT / "examples" / "digits_mlp.py"
+PROGRAM = str(EXAMPLES / "digits_mlp.py")
 
-sys.path.append(str(PROGRAM.parent))
+sys.path.append(str(EXAMPLES))
 digits_mlp = importlib.import_module("digits_mlp")
 digits_network = importlib.import_module("digits_network")
-
-
-def run(*arguments, folder, interpreter_arguments=(str(PROGRAM),)):
-    """Run the program in ``folder`` with an environment that does not help it find the checkout."""
-    environment = {
-        name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "GRADHOOK")
-    }
-    return subprocess.run(
-        [sys.executable, *interpreter_arguments, *arguments],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
 
 
 def accuracy(output):
@@ -46,13 +28,8 @@ def weights(output):
     return re.search(r"final weights (\w+)", output)[1]
 
 
-def points(logdir, tag="gradcheck/ratio"):
-    """Read one scalar of the only run below ``logdir``."""
-    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    (events,) = logdir.rglob("gradcheck */events.out.tfevents.*")
-    reader = accumulator.EventAccumulator(str(events.parent))
-    reader.Reload()
-    return reader.Scalars(tag)
+def points(logdir):
+    return charts(logdir, "gradcheck *")["gradcheck/ratio"]
 
 
 @pytest.fixture(scope="module")
@@ -62,19 +39,18 @@ def off(tmp_path_factory):
     # The interpreter puts a script's folder on the path, runpy.run_path does not.
     program = f"""
 import runpy, sys
-sys.path.insert(0, {str(PROGRAM.parent)!r})
-sys.argv[0] = {str(PROGRAM)!r}
+sys.path.insert(0, {str(EXAMPLES)!r})
+sys.argv[0] = {PROGRAM!r}
 runpy.run_path(sys.argv[0], run_name="__main__")
 print("imported", *sorted({{"tensorboard", "tensorflow", "tqdm"}} & set(sys.modules)))
 """
-    finished = run(folder=folder, interpreter_arguments=("-c", program))
-    return finished, folder
+    return run("-c", program, folder=folder), folder
 
 
 @pytest.fixture(scope="module")
 def on(tmp_path_factory):
     folder = tmp_path_factory.mktemp("on")
-    return run("--grad-check", "--logdir", "runs", folder=folder), folder / "runs"
+    return run(PROGRAM, "--grad-check", "--logdir", "runs", folder=folder), folder / "runs"
 
 
 def test_default_run_classifies_at_least_95_per_cent(off):

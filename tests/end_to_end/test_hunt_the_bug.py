@@ -2,17 +2,14 @@
 
 import importlib
 import re
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from gradhook.report import CAUSE_FAMILIES
+from tests.end_to_end.programs import EXAMPLES, run
 
-PROGRAM = Path(__file__).resolve().parents[2] / "examples" / "hunt_the_bug.py"
-
-sys.path.append(str(PROGRAM.parent))
+sys.path.append(str(EXAMPLES))
 hunt_the_bug = importlib.import_module("hunt_the_bug")
 digits_network = importlib.import_module("digits_network")
 
@@ -121,14 +118,8 @@ def test_the_table_has_a_line_for_each_bug_and_a_sum(capsys):
 
 
 def test_the_program_runs_from_any_folder(tmp_path):
-    finished = subprocess.run(
-        [sys.executable, "-W", "error", str(PROGRAM), "disconnected"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    program = str(EXAMPLES / "hunt_the_bug.py")
+    finished = run("-W", "error", program, "disconnected", folder=tmp_path)
     assert finished.returncode == 0, finished.stderr
     assert "db2 is zero, and the loss depends on the block" in finished.stdout
     assert list(tmp_path.iterdir()) == []

@@ -20,36 +20,35 @@ def hinge_machine(p, X, y, *, bias):
     return margins.sum() / len(y), {"W": X.T @ counts, "b": bias(counts) * np.ones_like(p["b"])}
 
 
-def test_a_block_that_the_rows_drawn_leave_alone_is_measured_on_other_rows():
-    # Each class is the right one as often, and every margin counts: the gradient of b is zero on
-    # the six rows drawn, and on these alone.
+def checked_on_six_rows(objective):
+    """Each class is the right one as often, and every margin counts.
+
+    The gradient of b is zero on the six rows drawn, and on these alone.
+    """
     rng = np.random.default_rng(1)
-    X, y = 0.01 * rng.standard_normal((7, 5)), np.array([0, 1, 2, 0, 1, 2, 0])
+    batch = 0.01 * rng.standard_normal((7, 5)), np.array([0, 1, 2, 0, 1, 2, 0])
     parameters = {"W": rng.standard_normal((5, 3)), "b": np.zeros(3)}
+    return check_gradients(objective, parameters, batch=batch, samples=6)
 
-    def checked(bias):
-        return check_gradients(
-            functools.partial(hinge_machine, bias=bias), parameters, batch=(X, y), samples=6
-        )
 
-    right = checked(lambda counts: counts.sum(axis=0))
-    assert right.blocks["b"].verdict == "PASS"
-    wrong = checked(lambda counts: counts.sum())
+right_machine = functools.partial(hinge_machine, bias=lambda counts: counts.sum(axis=0))
+wrong_machine = functools.partial(hinge_machine, bias=lambda counts: counts.sum())
+
+
+def test_a_block_that_the_rows_drawn_leave_alone_is_measured_on_other_rows():
+    assert checked_on_six_rows(right_machine).blocks["b"].verdict == "PASS"
+    wrong = checked_on_six_rows(wrong_machine)
     assert wrong.blocks["b"].verdict == "FAIL"
     assert wrong.blocks["W"].verdict == "PASS"
 
 
 def test_a_block_that_the_rows_leave_alone_is_judged_on_the_whole_batch():
-    rng = np.random.default_rng(1)
-    X, y = 0.01 * rng.standard_normal((7, 5)), np.array([0, 1, 2, 0, 1, 2, 0])
-    parameters = {"W": rng.standard_normal((5, 3)), "b": np.zeros(3)}
-
     def objective(p, X, y):
         if len(set(y)) < 3:
             raise ValueError("a class is missing")
-        return hinge_machine(p, X, y, bias=lambda counts: counts.sum(axis=0))
+        return right_machine(p, X, y)
 
-    report = check_gradients(objective, parameters, batch=(X, y), samples=6)
+    report = checked_on_six_rows(objective)
     assert report.blocks["b"].verdict == "PASS"
     assert report.passed
 

@@ -1,30 +1,16 @@
 """The textbook example, run as its users run it."""
 
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-PROGRAM = ROOT / "examples" / "textbook.py"
+from tests.end_to_end import programs
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """One run from a folder, and with an environment, that does not help it find the checkout."""
     folder = tmp_path_factory.mktemp("textbook")
-    process = subprocess.run(
-        [sys.executable, str(PROGRAM)],
-        cwd=folder,
-        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    process = programs.run(str(programs.EXAMPLES / "textbook.py"), folder=folder)
     assert process.returncode == 0, process.stderr
     return process.stdout, folder / "runs" / "textbook"
 
@@ -38,11 +24,7 @@ def table(finished):
 
 @pytest.fixture(scope="module")
 def charts(finished):
-    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    (events,) = finished[1].rglob("events.out.tfevents.*")
-    reader = accumulator.EventAccumulator(str(events.parent))
-    reader.Reload()
-    return {tag: reader.Scalars(tag) for tag in reader.Tags()["scalars"]}
+    return programs.charts(finished[1])
 
 
 def test_a_step_of_a_hundredth_gives_the_numbers_of_the_textbook(table):

@@ -177,32 +177,29 @@ def test_units_close_to_their_kink_make_no_false_alarm_and_hide_no_bug(spread):
     assert blamed(report) == {"b2"}
 
 
-def dropped(parameters, X, y, *, keep_prob=0.7, generator=None):
-    """A linear layer behind inverted dropout."""
-    draw = np.random.rand if generator is None else generator.random
-    mask = (draw(*X.shape) if generator is None else draw(X.shape)) < keep_prob
-    D = X * mask / keep_prob
-    r = D @ parameters["w"] - y
-    return 0.5 * np.mean(r**2), {"w": D.T @ r / len(y)}
+def linear(parameters, X, y):
+    r = X @ parameters["w"] - y
+    return 0.5 * np.mean(r**2), {"w": X.T @ r / len(y)}
 
 
-def regression(seed=0):
-    rng = np.random.default_rng(seed)
+def regression():
+    rng = np.random.default_rng(0)
     return {"w": rng.standard_normal(5)}, rng.standard_normal((20, 5)), rng.standard_normal(20)
 
 
-def test_a_generator_out_of_reach_is_inconclusive_never_a_wrong_gradient():
+def test_a_generator_out_of_reach_is_inconclusive_never_a_wrong_gradient_with_a_cause():
     parameters, X, y = regression()
     hidden = iter(np.random.default_rng(0).random, None)
 
     def noisy(p, X, y):
-        loss, gradients = dropped(p, X, y, keep_prob=1.0)
-        return loss * (1 + 0.1 * next(hidden)), gradients
+        loss, gradients = linear(p, X, y)
+        return loss * (1 + 0.1 * next(hidden)), {"w": 2 * gradients["w"]}
 
     report = check_gradients(noisy, parameters, batch=(X, y))
     assert report.verdict == "INCONCLUSIVE"
     assert "generator not reachable: " in report.blocks["w"].sentence
     assert "state=" in report.blocks["w"].sentence
+    assert (report.causes, report.boundary) == ((), "")
 
 
 def test_a_bias_before_batch_normalisation_is_untested_in_words():
@@ -262,7 +259,7 @@ def test_a_gradient_that_accumulates_is_wrong_at_its_second_call():
     buffer = np.zeros(5)
 
     def accumulating(p, X, y):
-        loss, gradients = dropped(p, X, y, keep_prob=1.0)
+        loss, gradients = linear(p, X, y)
         buffer[:] += gradients["w"]
         return loss, {"w": buffer}
 
@@ -317,13 +314,10 @@ def test_code_that_computes_in_float32_passes_with_its_resolution():
     assert "as far as float32 lets see" in report.blocks["W1"].sentence
 
 
-def test_a_nan_loss_is_inconclusive_and_a_nan_gradient_is_wrong():
+def test_a_nan_loss_is_inconclusive():
     nowhere = check_gradients(lambda x: (math.nan, x), np.ones(2))
     assert nowhere.verdict == "INCONCLUSIVE"
     assert "diverged" in nowhere.blocks["x"].sentence
-    broken = check_gradients(lambda x: (float(x @ x), np.array([math.nan, 2.0])), np.ones(2))
-    assert broken.verdict == "FAIL"
-    assert "NaN or infinite at x[0], where" in broken.blocks["x"].sentence
 
 
 def test_no_numpy_warning_escapes_from_displaced_points():

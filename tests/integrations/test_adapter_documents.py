@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.end_to_end.programs import EXAMPLES, run
+
 ROOT = Path(__file__).resolve().parents[2]
 
 PLAIN = [
@@ -36,24 +38,15 @@ FRAMEWORK_PROGRAMS = {"pytorch_digits": "first.weight", "thinc_digits": "linear.
 
 def run_programs(programs, *arguments, folder):
     """Run programs in one interpreter, which is not helped to find the checkout."""
-    examples = ROOT / "examples"
     script = f"""
 import runpy, sys
-sys.path.insert(0, {str(examples)!r})  # As the interpreter does for a script.
-for program in {[str(examples / f"{name}.py") for name in programs]}:
+sys.path.insert(0, {str(EXAMPLES)!r})  # As the interpreter does for a script.
+for program in {[str(EXAMPLES / f"{name}.py") for name in programs]}:
     sys.argv = [program, *{arguments!r}]
     print("program", program)
     runpy.run_path(program, run_name="__main__")
 """
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", script],
-        cwd=folder,
-        env={k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "GRADHOOK")},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    done = run("-W", "error", "-c", script, folder=folder)
     assert done.returncode == 0, done.stderr
     sections = done.stdout.split("program ")[1:]
     return dict(zip(programs, sections, strict=True))

@@ -1,11 +1,12 @@
 """What the adapters' page shows: every snippet runs, and every adapter has one."""
 
-import importlib
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from tests.integrations import test_adapter_method as book
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "integrations" / "README.md").read_text(encoding="utf-8")
@@ -141,14 +142,12 @@ def test_the_snippet_for_a_method_runs(network):
 
 def test_the_snippet_for_the_second_book_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(Path(__file__).parent))
-    tests = importlib.import_module("test_adapter_method")
     names = {
-        "Trainer": tests.BookTrainer,
-        "model": tests.TwoLayerNet(),
-        "optimizer": tests.SGD(),
-        "x": tests.X,
-        "t": tests.LABELS,
+        "Trainer": book.BookTrainer,
+        "model": book.TwoLayerNet(),
+        "optimizer": book.SGD(),
+        "x": book.X,
+        "t": book.LABELS,
     }
     assert run("from_scratch_2_trainer", names).last_report.verdict == "PASS"
     assert (tmp_path / "runs" / "from_scratch_2").is_dir()

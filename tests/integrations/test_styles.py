@@ -5,8 +5,6 @@ The six styles stand in ``examples/six_styles.py``, on real digits; the further 
 
 import copy
 import importlib
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +15,7 @@ from gradhook.check.reading import read
 from gradhook.errors import GradientNameError, LossTypeError, ObjectiveError, ParameterTypeError
 from gradhook.objective.held import Held
 from gradhook.options import Options
+from tests.integrations import generated_models
 
 SIX = ("attributes", "layers", "per_sample", "trainer", "char_rnn", "unrolled")
 X, Y = np.random.default_rng(0).normal(size=(20, 3)), np.random.default_rng(1).normal(size=(20, 2))
@@ -691,20 +690,13 @@ def test_a_lone_array_is_called_as_the_signature_calls_it_and_items_of_a_list_by
 # Generated models.
 
 
-@pytest.fixture(scope="module")
-def generated():
-    sys.path.append(str(Path(__file__).parent))
-    yield importlib.import_module("generated_models")
-    sys.path.remove(str(Path(__file__).parent))
-
-
 @pytest.mark.parametrize("samples", [7, None])
-def test_no_activation_is_taken_for_a_parameter_and_no_pair_missed(generated, samples):
+def test_no_activation_is_taken_for_a_parameter_and_no_pair_missed(samples):
     wrong = []
     for seed in range(100):
-        model = generated.Model(seed)
+        model = generated_models.Model(seed)
         given = read(
-            Objective.of(model.run, model.root), Options(samples=samples), generated.batch()
+            Objective.of(model.run, model.root), Options(samples=samples), generated_models.batch()
         )
         found = {id(array) for array in given.objective.parameters.values()}
         if found != {id(array) for array in model.weights}:
@@ -713,15 +705,15 @@ def test_no_activation_is_taken_for_a_parameter_and_no_pair_missed(generated, sa
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_a_generated_model_is_checked_and_left_as_it_was(generated, seed):
-    model = generated.Model(seed)
+def test_a_generated_model_is_checked_and_left_as_it_was(seed):
+    model = generated_models.Model(seed)
     before = {id(w): w.tobytes() for w in model.weights}, sorted(vars(model.places[0]))
-    report = check_gradients(model.run, model.root, batch=generated.batch())
+    report = check_gradients(model.run, model.root, batch=generated_models.batch())
     assert report.verdict is Verdict.PASS
     assert ({id(w): w.tobytes() for w in model.weights}, sorted(vars(model.places[0]))) == before
     leave = model._leave
     model._leave = lambda i, dW, db: leave(i, dW, 1.5 * db if i == 0 else db)
-    assert len(check_gradients(model.run, model.root, batch=generated.batch()).failing) == 1
+    assert len(check_gradients(model.run, model.root, batch=generated_models.batch()).failing) == 1
 
 
 # Where nothing is found, or something else.
