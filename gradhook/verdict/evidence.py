@@ -67,9 +67,6 @@ class BlockEvidence:
         kinked: Whether kinks are known to spoil probes of the block, here or from the main setting.
         analytic_error: How far the analytic gradient itself is off by rounding, a norm; 0 where
             that was not measured.
-        tie: Whether the loss was seen to order or select among operands that are equal to the bit
-            at the point and move apart beside it; ``None`` where that was not looked at, or could
-            not be.
     """
 
     name: str
@@ -83,7 +80,6 @@ class BlockEvidence:
     elements: Array | None = field(default=None, compare=False, repr=False)
     kinked: bool = False
     analytic_error: float = 0.0
-    tie: bool | None = None
 
     @property
     def meets_kinks(self) -> bool:

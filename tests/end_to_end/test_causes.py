@@ -34,7 +34,7 @@ class Gradients(dict):
         self.rows = rows
 
 
-def backward(p, X, T, *, l2, l1, in_gradient=1.0, edit=None, spoil=None):
+def backward(p, X, T, *, l2=0.0, in_gradient=1.0, edit=None, spoil=None):
     """Mean squares and their gradients; ``edit(site, delta)`` and ``spoil(gradients)`` plant bugs.
 
     Sites are ``"loss"``, ``"up3"`` (what the third layer passes down) and ``"act2"`` (that times
@@ -49,7 +49,7 @@ def backward(p, X, T, *, l2, l1, in_gradient=1.0, edit=None, spoil=None):
     error = hidden[-1] @ p[f"W{layers}"] + p[f"b{layers}"] - T
     weights = [name for name in p if name[0] == "W"]
     loss = 0.5 * np.sum(error**2) / len(X)
-    loss += sum(l2 / 2 * np.sum(p[w] ** 2) + l1 * np.sum(np.abs(p[w])) for w in weights)
+    loss += sum(l2 / 2 * np.sum(p[w] ** 2) for w in weights)
     gradients = Gradients(len(X))
     delta = edit("loss", error / len(X))
     for k in range(layers, 0, -1):
@@ -59,28 +59,20 @@ def backward(p, X, T, *, l2, l1, in_gradient=1.0, edit=None, spoil=None):
             delta = edit(f"up{k}", delta @ p[f"W{k}"].T)
             delta = edit(f"act{k - 1}", delta * (1 - hidden[k - 1] ** 2))
     for w in weights:
-        gradients[w] += in_gradient * (l2 * p[w] + l1 * np.sign(p[w]))
+        gradients[w] += in_gradient * l2 * p[w]
     if spoil:
         spoil(gradients)
     return loss, gradients
 
 
-def planted(*, l2=0.0, l1=0.0, **bugs):
+def planted(**bugs):
     """The network's function, without switches to turn."""
-
-    def loss_and_gradients(p, X, T):
-        return backward(p, X, T, l2=l2, l1=l1, **bugs)
-
-    return loss_and_gradients
+    return lambda p, X, T: backward(p, X, T, **bugs)
 
 
 def switched(**bugs):
     """The network's function, with its penalty as a keyword."""
-
-    def loss_and_gradients(p, X, T, lam=1e-2):
-        return backward(p, X, T, l2=lam, l1=0.0, **bugs)
-
-    return loss_and_gradients
+    return lambda p, X, T, lam=1e-2: backward(p, X, T, l2=lam, **bugs)
 
 
 def checked(function, **options):
@@ -249,7 +241,7 @@ def decayed(coefficient=1e-2, form=lambda w: w):
     """Weight decay that is added to the gradient alone, as training loops do on purpose."""
 
     def loss_and_gradients(p, X, T):
-        loss, gradients = backward(p, X, T, l2=0.0, l1=0.0)
+        loss, gradients = backward(p, X, T)
         return loss, {
             name: g + (coefficient * form(p[name]) if name[0] == "W" else 0)
             for name, g in gradients.items()
@@ -529,7 +521,7 @@ class Model:
             no_seventh_column(gradients)
             mean_of_the_bias(gradients)
 
-        return backward(self.params, X, T, l2=0.0, l1=0.0, spoil=spoil)
+        return backward(self.params, X, T, spoil=spoil)
 
 
 def test_causes_of_a_model_that_reads_its_own_arrays_are_found_and_no_byte_changes():

@@ -17,11 +17,6 @@ def course(example):
     return example("cs231n_course")
 
 
-@pytest.fixture(scope="module")
-def right(digits):
-    return digits.train(enabled=True, on_fail="raise")
-
-
 def small_solver(course, **network):
     """A solver that makes twelve steps on random rows."""
     np.random.seed(0)

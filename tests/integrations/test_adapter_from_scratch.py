@@ -16,11 +16,6 @@ def course(example):
     return example("from_scratch_course")
 
 
-@pytest.fixture(scope="module")
-def right(digits):
-    return digits.train(enabled=True, on_fail="raise")
-
-
 def small_trainer(course, **network):
     """A trainer that makes twelve steps on random rows."""
     np.random.seed(0)

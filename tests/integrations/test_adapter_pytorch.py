@@ -22,11 +22,6 @@ def digits(torch, example):
     return example("pytorch_digits")
 
 
-@pytest.fixture(scope="module")
-def right(digits):
-    return digits.train(enabled=True, on_fail="raise")
-
-
 @pytest.fixture
 def batch(torch):
     torch.manual_seed(0)

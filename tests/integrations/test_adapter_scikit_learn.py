@@ -17,11 +17,6 @@ def digits(example):
 
 
 @pytest.fixture(scope="module")
-def right(digits):
-    return digits.train(enabled=True, on_fail="raise")
-
-
-@pytest.fixture(scope="module")
 def rows():
     random = np.random.default_rng(0)
     return random.normal(size=(120, 4)), random.integers(3, size=120)

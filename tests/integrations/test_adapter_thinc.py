@@ -23,11 +23,6 @@ def digits(example):
 
 
 @pytest.fixture(scope="module")
-def right(digits):
-    return digits.train(enabled=True, on_fail="raise")
-
-
-@pytest.fixture(scope="module")
 def X():
     return np.random.default_rng(0).normal(size=(30, 6)).astype("f")
 
