@@ -34,14 +34,14 @@ class Gradients(dict):
         self.rows = rows
 
 
-def backward(p, X, T, *, l2=0.0, in_gradient=1.0, edit=None, spoil=None):
+def backward(p, X, T, *, l2=0.0, held=None, biased=False, edit=None, spoil=None):
     """Mean squares and their gradients; ``edit(site, delta)`` and ``spoil(gradients)`` plant bugs.
 
     Sites are ``"loss"``, ``"up3"`` (what the third layer passes down) and ``"act2"`` (that times
-    the derivative of the second activation).  ``in_gradient`` is the share of the penalty that the
-    gradient holds.
+    the derivative of the second activation).  ``held(W)`` is what the gradient holds, times ``l2``,
+    of a penalty ``l2 / 2 * W ** 2``; that of biases too where it is ``biased``.
     """
-    edit = edit or (lambda site, delta: delta)
+    edit, held = edit or (lambda site, delta: delta), held or (lambda w: w)
     layers = len(p) // 2
     hidden = [X]
     for k in range(1, layers):
@@ -58,8 +58,8 @@ def backward(p, X, T, *, l2=0.0, in_gradient=1.0, edit=None, spoil=None):
         if k > 1:
             delta = edit(f"up{k}", delta @ p[f"W{k}"].T)
             delta = edit(f"act{k - 1}", delta * (1 - hidden[k - 1] ** 2))
-    for w in weights:
-        gradients[w] += in_gradient * l2 * p[w]
+    for name in p if biased else weights:
+        gradients[name] += l2 * held(p[name])
     if spoil:
         spoil(gradients)
     return loss, gradients
@@ -219,7 +219,7 @@ def test_everything_by_the_rows_is_seen_through_a_penalty_that_is_right():
 
 
 def test_without_a_switch_a_missing_penalty_is_fitted_and_both_readings_are_offered():
-    cause = only(checked(planted(l2=1e-3, in_gradient=0.0)))
+    cause = only(checked(planted(l2=1e-3, held=np.zeros_like)))
     assert (cause.family, cause.kind) == ("R", "reg_missing")
     assert set(cause.blocks) == {"W1", "W2", "W3"}
     said = "dW1, dW2, dW3 lack 0.001 * W: the L2 term is in the loss and not"
@@ -231,7 +231,7 @@ def test_without_a_switch_a_missing_penalty_is_fitted_and_both_readings_are_offe
 
 
 def test_a_switch_that_nobody_named_is_found_and_the_wrong_coefficient_told_by_name():
-    cause = only(checked(switched(in_gradient=0.5)))
+    cause = only(checked(switched(held=lambda w: 0.5 * w)))
     assert (cause.family, cause.kind) == ("R", "reg_half")
     assert set(cause.blocks) == {"W1", "W2", "W3"}
     assert "half of the penalty's gradient: 0.005 * W where the loss has 0.01" in cause.sentence

@@ -7,6 +7,8 @@ import pytest
 
 from gradhook import check_gradients
 from gradhook.diagnosis.sentences import SENTENCES
+from tests.end_to_end.test_causes import backward, planted
+from tests.end_to_end.test_causes import switched as with_switch
 
 RNG = np.random.default_rng(3)
 X, T = RNG.normal(size=(7, 6)), RNG.normal(size=(7, 3))
@@ -19,49 +21,17 @@ def drawn(shapes, seed=0):
     return {name: scale[name] * rng.normal(size=s) for name, s in shapes.items()}
 
 
-def network(spoil=None, edit=None, lam=0.0, held=None, biased=False):
-    """Tanh layers and squares; ``spoil(gradients, parameters)``, ``edit(site, delta)``.
-
-    ``held(W)`` is what the gradient holds of a penalty ``lam / 2 * W ** 2``, times ``lam``.
-    """
-    edit, held = edit or (lambda site, d: d), held or (lambda w: w)
-
-    def function(p, X, T, reg=lam):
-        hidden = [X]
-        for k in (1, 2):
-            hidden.append(np.tanh(hidden[-1] @ p[f"W{k}"] + p[f"b{k}"]))
-        r = hidden[2] @ p["W3"] + p["b3"] - T
-        loss = 0.5 * np.sum(r * r) / len(X)
-        loss += reg / 2 * sum(np.sum(p[w] ** 2) for w in ("W1", "W2", "W3"))
-        d, g = edit("loss", r / len(X)), {}
-        for k in (3, 2, 1):
-            g[f"W{k}"] = hidden[k - 1].T @ d + reg * held(p[f"W{k}"])
-            g[f"b{k}"] = d.sum(0) + (reg * held(p[f"b{k}"]) if biased else 0.0)
-            if k > 1:
-                d = edit(f"act{k - 1}", (d @ p[f"W{k}"].T) * (1 - hidden[k - 1] ** 2))
-        if spoil:
-            spoil(g, p)
-        return loss, {name: g[name] for name in p}
-
-    return function
-
-
-def plain(function):
-    """The same without a keyword that a check may take for a switch."""
-    return lambda p, X, T: function(p, X, T)
-
-
 def asked(function, parameters=None, batch=(X, T), **options):
     parameters = drawn(SQUARE) if parameters is None else parameters
     return check_gradients(function, parameters, batch=batch, **options)
 
 
-def spoiled(spoil, **options):
-    return asked(plain(network(lambda g, p: g.update(spoil(g, p)), **options)))
+def spoiled(spoil):
+    return asked(lambda p, X, T: backward(p, X, T, spoil=lambda g: g.update(spoil(g, p))))
 
 
 def switched(held, **options):
-    return asked(network(lam=1e-2, held=held, **options), penalty="reg")
+    return asked(with_switch(held=held, **options), penalty="lam")
 
 
 def linear(mask_of, shape=(12, 12), how=0.0, values=None):
@@ -242,12 +212,12 @@ REPORTS = {
         drawn({"A": (6, 3), "B": (6, 3)}),
     ),
     "exchanged": lambda: spoiled(lambda g, p: {"b1": g["b2"], "b2": g["b1"]}),
-    "penalty_lacking": lambda: asked(plain(network(lam=1e-2, held=np.zeros_like))),
+    "penalty_lacking": lambda: asked(planted(l2=1e-2, held=np.zeros_like)),
     "penalty_held": lambda: spoiled(lambda g, p: {"W1": g["W1"] + 1e-2 * p["W1"]}),
     "constant_lacking": lambda: spoiled(lambda g, p: {"b1": g["b1"] - 0.1}),
     "penalty_constant": lambda: spoiled(lambda g, p: {"b1": g["b1"] + 0.1}),
-    "penalty_square": lambda: asked(plain(network(lam=1e-2, held=np.square))),
-    "penalty_l1": lambda: asked(plain(network(lam=1e-2, held=np.sign))),
+    "penalty_square": lambda: asked(planted(l2=1e-2, held=np.square)),
+    "penalty_l1": lambda: asked(planted(l2=1e-2, held=np.sign)),
     "switch_missing": lambda: switched(np.zeros_like),
     "switch_not_in_loss": lambda: switched(lambda w: w, biased=True),
     "switch_ones": lambda: switched(lambda w: w if w.ndim > 1 else np.ones_like(w), biased=True),
@@ -274,8 +244,8 @@ REPORTS = {
     "path_around": skipped,
     "blocks": lambda: linear(ones, how=np.random.default_rng(9).uniform(0.2, 3, (12, 12))),
     "blocks_beside": lambda: noise_on("W3", "b1"),
-    "nothing_right": lambda: asked(plain(network(edit=lambda s, d: d**3 if s == "loss" else d))),
-    "entering": lambda: asked(plain(network(edit=lambda s, d: d**3 if s == "act2" else d))),
+    "nothing_right": lambda: asked(planted(edit=lambda s, d: d**3 if s == "loss" else d)),
+    "entering": lambda: asked(planted(edit=lambda s, d: d**3 if s == "act2" else d)),
     "below": two_weights,
     "one_layer": lambda: noise_on("W2", "b2"),
     "weights_only": lambda: noise_on("W1", "W2", "W3"),
