@@ -13,6 +13,7 @@ import numpy as np
 
 from gradhook._types import Verdict
 from gradhook.check.check import check
+from gradhook.check.generic_point import no_longer_read
 from gradhook.check.selftest import selftest
 from gradhook.errors import InternalError, RestoreError, UnreadParametersError
 from gradhook.objective.batch import as_batch
@@ -54,13 +55,7 @@ def _reason(objective: Objective, error: Exception) -> str:
     if not isinstance(error, UnreadParametersError):
         return f"not checked: {type(error).__name__}: {error}"
     names = list(_blocks(objective))
-    one = len(names) == 1
-    arrays, was = ("this array", "was") if one else ("these arrays", "were")
-    return (
-        f"{', '.join(names)}: the loss no longer reads {arrays}; {was} "
-        f"{', '.join(f'`{name}`' for name in names)} rebound? Pass parameters=lambda: ... that "
-        "returns the arrays as they are now"
-    )
+    return f"{', '.join(names)}: {no_longer_read(names)}"
 
 
 def _blocks(objective: Objective) -> dict[str, Any]:

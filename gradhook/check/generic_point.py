@@ -39,6 +39,7 @@ __all__ = [
     "UnusableRowsError",
     "at_ordinary_loss",
     "find_generic",
+    "no_longer_read",
     "unread_blocks",
 ]
 
@@ -186,13 +187,22 @@ def unread_blocks(
     evaluator: Evaluator, suspects: Sequence[str], facts: SanityResult, *, seed: int
 ) -> list[str]:
     """Those suspects that move by their own size, and a hundred times as far, and move no loss."""
-    workspace = evaluator.workspace
+    everything = {*evaluator.workspace.names}
     with evaluator.aside():
-        workspace.move({})
-        others = {name: [n for n in workspace.names if n != name] for name in suspects}
         return [
-            name for name in suspects if not _moves_far_away(evaluator, facts, others[name], seed)
+            name
+            for name in suspects
+            if not _moves_far_away(evaluator, facts, everything - {name}, seed)
         ]
+
+
+def no_longer_read(names: Collection[str]) -> str:
+    """What is said of arrays that the loss has stopped reading."""
+    arrays, were = ("this array", "was") if len(names) == 1 else ("these arrays", "were")
+    return (
+        f"the loss no longer reads {arrays}; {were} {', '.join(f'`{name}`' for name in names)} "
+        "rebound? Pass parameters=lambda: ... that returns the arrays as they are now"
+    )
 
 
 def _refuse_unmoved(
@@ -200,7 +210,6 @@ def _refuse_unmoved(
 ) -> None:
     """Say of a loss that a moderate step leaves alone what that means."""
     if not _should_move(evaluator, facts):
-        evaluator.workspace.move({})
         raise FlatError
     if not _moves_far_away(evaluator, facts, fixed, seed):
         evaluator.workspace.move({})

@@ -19,6 +19,7 @@ from gradhook.check.generic_point import (
     UnusableRowsError,
     at_ordinary_loss,
     find_generic,
+    no_longer_read,
     unread_blocks,
 )
 from gradhook.check.record import CheckRecord
@@ -165,10 +166,7 @@ class Plan:
         ]
         seed = self._options.seed
         for name in unread_blocks(self._evaluator, names, outcome.facts, seed=seed):
-            why = (
-                f"the loss no longer reads this array; was `{name}` rebound? Pass "
-                "parameters=lambda: ... that returns the arrays as they are now"
-            )
+            why = no_longer_read([name])
             outcome.measured = [m.undecided(name, why) for m in outcome.measured]
             outcome.findings.pop(name, None)
 
