@@ -17,7 +17,7 @@ import numpy as np
 from gradhook._types import Array
 from gradhook.guard.objects import Kind, Saved
 
-__all__ = ["SavedArray", "extent", "fingerprint", "same_bytes", "watch"]
+__all__ = ["WATCHED", "SavedArray", "extent", "fingerprint", "same_bytes"]
 
 WORDS = 1 << 12
 """Words in a row of the table that a fingerprint sums."""
@@ -63,11 +63,6 @@ COPIED = Kind(
 )
 
 
-def watch(array: Array) -> Saved:
-    """Watch an array that is not copied: a change is noticed and cannot be undone."""
-    return Saved(array, WATCHED)
-
-
 def same_bytes(first: Array, second: Array) -> bool:
     """Whether two arrays have equal shape, dtype and bytes (NaN included, 0.0 and -0.0 apart).
 
@@ -104,6 +99,7 @@ WATCHED = Kind(
     fingerprint,
     lambda array, mark: None,
 )
+"""Arrays that are not copied: a change is noticed and cannot be undone."""
 
 
 def extent(array: Array) -> tuple[object, ...]:

@@ -21,7 +21,7 @@ GENERATORS = (np.random.Generator, np.random.BitGenerator, np.random.RandomState
 
 def global_streams() -> list[Saved]:
     """Save the process's own streams, ``numpy.random`` and ``random``."""
-    return [Saved("NumPy's global random stream", NUMPYS), Saved(random, PYTHONS)]
+    return [Saved(np.random, STATES), Saved(random, PYTHONS)]
 
 
 def save_generator(thing: Any) -> Saved | None:
@@ -38,7 +38,9 @@ def save_generator(thing: Any) -> Saved | None:
 def _described(thing: Any, _: Any) -> str:
     if thing is random:
         return "Python's global random stream"
-    return thing if isinstance(thing, str) else f"the random generator {type(thing).__name__}"
+    if thing is np.random:
+        return "NumPy's global random stream"
+    return f"the random generator {type(thing).__name__}"
 
 
 def _bits(thing: Any) -> Any:
@@ -82,17 +84,9 @@ def _same(a: Any, b: Any) -> bool:
     return bool(a == b)
 
 
-NUMPYS = Kind(
+STATES = Kind(  # of a RandomState, or of the module that stands for the global one
     _described,
     # The older form of the state exists for one bit generator only, and warns for others.
-    lambda _: np.random.get_state(legacy=False),
-    lambda _, state: np.random.set_state(state),
-    _same,
-    is_generator=True,
-)
-
-STATES = Kind(
-    _described,
     lambda thing: thing.get_state(legacy=False),
     lambda thing, state: thing.set_state(state),
     _same,

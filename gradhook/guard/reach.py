@@ -37,7 +37,7 @@ from typing import Any
 
 import numpy as np
 
-from gradhook.guard.arrays import SavedArray, extent, watch
+from gradhook.guard.arrays import WATCHED, SavedArray, extent
 from gradhook.guard.generators import GENERATORS, save_generator
 from gradhook.guard.objects import (
     Saved,
@@ -89,13 +89,9 @@ class Home:
 
 @dataclass(slots=True)
 class Reach:
-    """What a walk found.
+    """What a walk found: records of what can change, and in words what cannot be saved.
 
-    Args:
-        saved: One record per thing that can change.
-        hidden: What may hold state that cannot be saved, in words.
-        watched: Arrays too large to copy.
-        cut: Whether there was more in reach than a walk enters.
+    ``watched`` are arrays too large to copy; ``cut`` says that more was in reach than is entered.
     """
 
     saved: list[Saved] = field(default_factory=list)
@@ -125,7 +121,7 @@ def reach(
         if budget >= 0:
             found.saved.append(SavedArray(array))
         else:
-            found.watched.append(watch(array))
+            found.watched.append(Saved(array, WATCHED))
     return found
 
 

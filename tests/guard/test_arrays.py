@@ -8,11 +8,12 @@ from hypothesis.extra import numpy as hnp
 
 from gradhook.guard.arrays import (
     COMPARED_BYTES,
+    WATCHED,
     SavedArray,
     fingerprint,
     same_bytes,
-    watch,
 )
+from gradhook.guard.objects import Saved
 
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=5)
 DTYPES = st.sampled_from(["f8", "f4", "f2", "g", "i8", "i4", "u1", "?", "c16", "S3", "M8[s]"])
@@ -133,7 +134,7 @@ def test_masked_entries_are_saved_too():
 
 def test_a_watched_array_notices_and_says_what_to_do():
     array = np.zeros((512, 256))
-    watched = watch(array)
+    watched = Saved(array, WATCHED)
     assert not watched.changed()
     array[3, 5] = 1
     assert watched.changed()
