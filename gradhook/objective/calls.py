@@ -24,6 +24,7 @@ __all__ = [
     "positional_names",
     "signature_of",
     "takes",
+    "takes_any_keyword",
     "takes_names",
 ]
 
@@ -200,6 +201,13 @@ def takes_names(function: Callable[..., Any], names: Collection[str]) -> bool:
     return signature is not None and any(_binds(signature, i, (), names) for i in (0, 1))
 
 
+def takes_any_keyword(signature: inspect.Signature | None) -> bool:
+    """Whether a function of that signature has ``**keywords``."""
+    return signature is not None and any(
+        p.kind is p.VAR_KEYWORD for p in signature.parameters.values()
+    )
+
+
 def positional_names(function: Callable[..., Any]) -> list[str]:
     """The names of the arguments without a default that may be passed by position."""
     signature = signature_of(function)
@@ -230,7 +238,7 @@ def _binds(
     signature: inspect.Signature,
     count: int,
     keywords: Collection[str],
-    names: Collection[str] = (),
+    names: Collection[str],
 ) -> bool:
     free = left_to_keywords(signature, count)
     passed = [*names, *(name for name in keywords if name in free and name not in names)]

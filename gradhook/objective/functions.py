@@ -17,6 +17,7 @@ from typing import Any, cast
 
 from gradhook._types import nearest_name
 from gradhook.errors import ObjectiveError
+from gradhook.objective.calls import takes_any_keyword
 
 __all__ = ["join"]
 
@@ -31,11 +32,7 @@ ROLES = {
 }
 """What the name of an argument, in small letters, says of its meaning."""
 
-FORWARD_ARGUMENTS, COST_ARGUMENTS, BACKWARD_ARGUMENTS = (
-    ("X", "parameters"),
-    ("AL", "Y"),
-    ("AL", "Y", "cache"),
-)
+POSITIONS = {"forward": ("X", "parameters"), "cost": ("AL", "Y"), "backward": ("AL", "Y", "cache")}
 """What arguments mean, in order, whose names say nothing."""
 
 
@@ -49,9 +46,9 @@ def join(
 
     Both take the settings as keywords too, so that they may be switched.
     """
-    run = _Part.of("forward", forward, FORWARD_ARGUMENTS, settings)
-    back = _Part.of("backward", backward, BACKWARD_ARGUMENTS, settings)
-    measure = None if cost is None else _Part.of("cost", cost, COST_ARGUMENTS, settings)
+    run = _Part.of("forward", forward, settings)
+    back = _Part.of("backward", backward, settings)
+    measure = None if cost is None else _Part.of("cost", cost, settings)
     parts = [run, back] if measure is None else [run, measure, back]
     _refuse_unused(settings, parts)
 
@@ -90,17 +87,11 @@ class _Part:
     roles: Mapping[str, str]
 
     @classmethod
-    def of(
-        cls,
-        name: str,
-        function: Callable[..., Any],
-        positions: Sequence[str],
-        settings: Mapping[str, Any],
-    ) -> _Part:
+    def of(cls, name: str, function: Callable[..., Any], settings: Mapping[str, Any]) -> _Part:
         if not callable(function):
             raise ObjectiveError(f"{name} must be a function, got {type(function).__name__}")
         signature = inspect.signature(function)
-        roles = _roles(name, signature, positions, settings)
+        roles = _roles(name, signature, settings)
         if name == "forward" and "parameters" not in roles.values():
             raise ObjectiveError(
                 f"forward{signature} takes no parameters: its derivative with respect to them "
@@ -118,9 +109,8 @@ class _Part:
         }
 
     def takes(self, setting: str) -> bool:
-        parameters = self.signature.parameters
-        any_keyword = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-        return (setting in parameters and setting not in self.roles) or any_keyword
+        named = setting in self.signature.parameters and setting not in self.roles
+        return named or takes_any_keyword(self.signature)
 
     def __call__(self, known: Mapping[str, Any], settings: Mapping[str, Any]) -> Any:
         positional, keywords = [], {}
@@ -136,12 +126,7 @@ class _Part:
         return self.function(*positional, **keywords)
 
 
-def _roles(
-    name: str,
-    signature: inspect.Signature,
-    positions: Sequence[str],
-    settings: Mapping[str, Any],
-) -> dict[str, str]:
+def _roles(name: str, signature: inspect.Signature, settings: Mapping[str, Any]) -> dict[str, str]:
     """The role of each argument that is no setting."""
     arguments = {
         n: p
@@ -160,7 +145,7 @@ def _roles(
     if len(set(roles.values())) < len(roles):  # cost(y, t): names that mean the same say nothing
         roles = {}
     unknown = [n for n, p in arguments.items() if n not in roles and p.default is p.empty]
-    free = [role for role in positions if role not in roles.values()]
+    free = [role for role in POSITIONS[name] if role not in roles.values()]
     if name == "backward" and roles:  # there no role is indispensable
         free = []
     if len(unknown) > len(free):

@@ -95,10 +95,7 @@ def read_returned(name: str, returned: Any, shapes: Sequence[Shape]) -> Returned
             )
         count = len(shapes)
         found = [shape_of(item) for item in items[1 : count + 1]]
-        if len(found) == count and all(
-            shape is not None and fits(shape, wanted)
-            for shape, wanted in zip(found, shapes, strict=True)
-        ):
+        if len(found) == count and all(map(fits, found, shapes)):
             return Returned(
                 items[0],
                 tuple(items[1 : count + 1]) if count > 1 else items[1],
@@ -170,14 +167,15 @@ def name_gradients(
     return given, "; ".join(filter(None, (rule, _on_shapes(given, tree))))
 
 
-def fits(shape: Shape, wanted: Shape) -> bool:
-    """Whether a gradient's shape is the parameter's, axes of length one apart.
+def fits(shape: Shape | None, wanted: Shape) -> bool:
+    """Whether a gradient has a shape, and the parameter's, axes of length one apart.
 
     They make no difference where broadcasting the two gives no more elements than the parameter
     has: (1, n) for (n,), and not (n, 1) for (n,).
     """
     return shape == wanted or (
-        _long_axes(shape) == _long_axes(wanted)
+        shape is not None
+        and _long_axes(shape) == _long_axes(wanted)
         and math.prod(np.broadcast_shapes(shape, wanted)) == math.prod(wanted)
     )
 
@@ -246,7 +244,7 @@ def _in_order(gradients: Any, tree: Tree) -> tuple[dict[str, Any], str]:
         )
     for name, item in zip(names, items, strict=True):
         shape, wanted = shape_of(item), np.shape(tree.leaves[name])
-        if shape is None or not fits(shape, wanted):
+        if not fits(shape, wanted):
             raise GradientShapeError(
                 f"{read}, and they count in this order: the one of {name!r} has shape {shape}, "
                 f"the parameter has {wanted}; return a dictionary with the gradient of each under "

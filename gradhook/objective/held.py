@@ -271,7 +271,7 @@ class Held:
     def _gradient(self, pair: HeldPair) -> tuple[Any, Any]:
         """What hangs where the gradient should, and its numbers."""
         held = pair.gradient.again(self._root).get()
-        return held, held if held is None or is_numbers(held) else numbers_in(held)
+        return held, numbers_in(held)
 
     def _read(self, pair: HeldPair) -> Any:
         held, gradient = self._gradient(pair)
@@ -304,7 +304,7 @@ class Held:
             slot: Slot | None = pair.gradient.again(self._root)
             held = slot.get() if slot else None
             if held is not None and not is_numbers(held):
-                slot = number_slot(held, "", ())
+                slot = number_slot(held)
                 held = slot.get() if slot else None
             if isinstance(held, np.ndarray) and held.flags.writeable:
                 held[...] = 0
@@ -324,7 +324,7 @@ class Held:
                 "with gradients by name; else pass the weights by name, such as "
                 "check_gradients(..., {'W1': net.W1}, batch=...)"
             )
-        inside = None if is_numbers(returned) or returned is None else numbers_in(returned)
+        inside = numbers_in(returned)
         return returned if inside is None else inside
 
 

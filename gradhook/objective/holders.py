@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from gradhook.objective.gradients import RULES
-from gradhook.objective.parameters import LISTED
+from gradhook.objective.parameters import LISTED, each_leaf, is_container
 
 __all__ = [
     "ABSENT",
@@ -110,11 +110,7 @@ class HeldPair:
 
 def holds(value: Any) -> bool:
     """Whether parameters are an object that may hold weights, or a container of such objects."""
-    if isinstance(value, Mapping):
-        return any(holds(item) for item in value.values())
-    if isinstance(value, (list, tuple)):
-        return any(holds(item) for item in value)
-    return is_tensor(value) or _is_entered(value)
+    return any(map(_is_entered, each_leaf(value)))
 
 
 def is_numbers(value: Any) -> bool:
@@ -130,10 +126,12 @@ def is_tensor(value: Any) -> bool:
     """Whether a value is a tensor of a tape: an object with numbers and with ``.grad``."""
     if is_numbers(value) or not _is_entered(value) or not hasattr(value, "grad"):
         return False
-    return numbers_in(value) is not None
+    return number_slot(value) is not None
 
 
-def number_slot(tensor: Any, name: str, path: tuple[tuple[bool, Any], ...]) -> Slot | None:
+def number_slot(
+    tensor: Any, name: str = "", path: tuple[tuple[bool, Any], ...] = ()
+) -> Slot | None:
     """Where a tensor keeps its numbers."""
     for key in NUMBERS:
         if is_numbers(getattr(tensor, key, None)):
@@ -141,9 +139,11 @@ def number_slot(tensor: Any, name: str, path: tuple[tuple[bool, Any], ...]) -> S
     return None
 
 
-def numbers_in(tensor: Any) -> Any:
-    """The numbers of a tensor; ``None`` if it is none."""
-    slot = number_slot(tensor, "", ())
+def numbers_in(value: Any) -> Any:
+    """A value that is numbers, or those of a tensor; ``None`` of anything else."""
+    if is_numbers(value):
+        return value
+    slot = number_slot(value)
     return None if slot is None else slot.get()
 
 
@@ -274,12 +274,12 @@ def _attributes(thing: Any) -> dict[str, Any]:
 
 def _is_entered(value: Any, *, within: bool = False) -> bool:
     """Whether a value is an object of a class of the user's, or, within one, a container."""
-    if isinstance(value, (Mapping, list, tuple)):
+    if is_container(value):
         return within
-    if isinstance(value, (type, str, bytes, SimpleNamespace)) or callable(
-        getattr(value, "__array__", None)
-    ):
-        return isinstance(value, SimpleNamespace)
+    if isinstance(value, SimpleNamespace):
+        return True
+    if isinstance(value, (type, str, bytes)) or callable(getattr(value, "__array__", None)):
+        return False
     module = type(value).__module__
     top = module.partition(".")[0]
     foreign = top in sys.stdlib_module_names or top in ("builtins", "numpy", "scipy", "gradhook")

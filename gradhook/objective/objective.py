@@ -301,7 +301,7 @@ class Objective:
         return next((name for names in named for name in names), "")
 
     @classmethod
-    def _recognise(cls, thing: Any, gradient: Callable[..., Any] | None = None) -> Objective:
+    def _recognise(cls, thing: Any, gradient: Callable[..., Any] | None) -> Objective:
         if isinstance(thing, (tuple, list)) and len(thing) == 2 and all(map(is_function, thing)):
             if gradient is not None:
                 raise ObjectiveError("a pair (loss, gradient) and gradient= are two gradients")

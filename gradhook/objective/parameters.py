@@ -261,15 +261,18 @@ def _leaves(
         return
     if id(node) in above:
         raise ParameterError(f"the container {prefix!r} holds itself: leave it out")
-    for key, child in node.items() if isinstance(node, Mapping) else enumerate(node):
-        name = _joined(prefix, key, listed=not isinstance(node, Mapping))
+    for key, name, child in _children(node, prefix):
         yield from _leaves(child, name, Place(node, key), (*above, id(node)))
 
 
-def _joined(prefix: str | None, key: Any, *, listed: bool) -> str:
-    if listed:
-        return f"{LISTED if prefix is None else prefix}[{key}]"
-    return str(key) if prefix is None else f"{prefix}/{key}"
+def _children(node: Any, prefix: str | None) -> Iterator[tuple[Any, str, Any]]:
+    """Key, name and value of whatever hangs in a container called ``prefix``."""
+    if isinstance(node, Mapping):
+        head = "" if prefix is None else f"{prefix}/"
+        yield from ((key, f"{head}{key}", child) for key, child in node.items())
+    else:
+        head = LISTED if prefix is None else prefix
+        yield from ((i, f"{head}[{i}]", child) for i, child in enumerate(node))
 
 
 def _one_vector(root: Any, parts: Parts) -> Any:
@@ -280,12 +283,12 @@ def _one_vector(root: Any, parts: Parts) -> Any:
             f"{with_article(type(root).__name__)} of {len(root)}: leave parts= out, or pass the "
             "vector"
         )
-    named = sum(math.prod(_shape(part)) for part in parts.values())
-    if named != np.size(root):
-        sizes = " + ".join(str(math.prod(_shape(part))) for part in parts.values())
+    sizes = [math.prod(_shape(part)) for part in parts.values()]
+    if sum(sizes) != np.size(root):
         raise ParameterError(
-            f"parts= names {sizes} = {named} numbers ({', '.join(parts)}), and the vector holds "
-            f"{np.size(root)}: name every slice, in order, with its shape"
+            f"parts= names {' + '.join(map(str, sizes))} = {sum(sizes)} numbers "
+            f"({', '.join(parts)}), and the vector holds {np.size(root)}: name every slice, in "
+            "order, with its shape"
         )
     return root
 
@@ -305,16 +308,11 @@ def _shape(part: int | tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _rebuild(node: Any, prefix: str | None, leaf: Callable[[str, Any], Any]) -> Any:
+    if not is_container(node):
+        return leaf(SINGLE if prefix is None else prefix, node)
+    held = {key: _rebuild(child, name, leaf) for key, name, child in _children(node, prefix)}
     if isinstance(node, Mapping):
-        return {
-            key: _rebuild(value, _joined(prefix, key, listed=False), leaf)
-            for key, value in node.items()
-        }
-    if isinstance(node, (list, tuple)):
-        items = [
-            _rebuild(value, _joined(prefix, i, listed=True), leaf) for i, value in enumerate(node)
-        ]
-        if isinstance(node, list):
-            return items
-        return type(node)(*items) if hasattr(node, "_fields") else tuple(items)
-    return leaf(SINGLE if prefix is None else prefix, node)
+        return held
+    if isinstance(node, list):
+        return list(held.values())
+    return type(node)(*held.values()) if hasattr(node, "_fields") else tuple(held.values())

@@ -33,7 +33,7 @@ import numpy as np
 
 from gradhook._types import nearest_name
 from gradhook.errors import OptionError
-from gradhook.objective.calls import left_to_keywords, name_of, signature_of
+from gradhook.objective.calls import left_to_keywords, name_of, signature_of, takes_any_keyword
 
 __all__ = [
     "BoundSwitch",
@@ -241,7 +241,7 @@ def keywords_of(functions: Iterable[Callable[..., Any]], positional: int = 0) ->
     for function in functions:
         signature = signature_of(function)
         taken = {} if signature is None else left_to_keywords(signature, positional)
-        own.append((taken, _takes_any_keyword(function)))
+        own.append((taken, takes_any_keyword(signature)))
     return {
         name: default
         for taken, _ in reversed(own)
@@ -279,7 +279,9 @@ def _bind(
             _refuse_unwritable(name, target)
         found = targets[0].original
     elif name in available or (
-        name.isidentifier() and functions and all(map(_takes_any_keyword, functions))
+        name.isidentifier()
+        and functions
+        and all(takes_any_keyword(signature_of(f)) for f in functions)
     ):
         on = found = available.get(name, NO_DEFAULT) if on is None else on
         if on is NO_DEFAULT:
@@ -291,13 +293,6 @@ def _bind(
         raise OptionError(_nowhere(name, available, functions, model))
     return BoundSwitch(
         name, role, on, (given.off,) if given else _off_values(name, role, found), targets
-    )
-
-
-def _takes_any_keyword(function: Callable[..., Any]) -> bool:
-    signature = signature_of(function)
-    return signature is not None and any(
-        p.kind is p.VAR_KEYWORD for p in signature.parameters.values()
     )
 
 
