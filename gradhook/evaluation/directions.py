@@ -191,7 +191,8 @@ class RandomDirection:
         table = self.table * step
         if isinstance(self.source, Stream):
             return self.source.numbers(table)
-        return _looked_up(_in_chunks(self.source), table)
+        starts = range(0, self.source.size, CHUNK)
+        return _looked_up((self.source[start : start + CHUNK] for start in starts), table)
 
     def dot(self, values: Array) -> float:
         """``⟨values, v⟩``, summed chunk by chunk."""
@@ -312,12 +313,6 @@ def cut(box: Box, axis: int, first: int, last: int) -> Box:
 def size_of(box: Box) -> int:
     """Number of elements in a box."""
     return math.prod(each.stop - each.start for each in box)
-
-
-def _in_chunks(values: Array) -> Iterator[Array]:
-    """Elements in order, ``CHUNK`` at a time."""
-    for start in range(0, values.size, CHUNK):
-        yield values[start : start + CHUNK]
 
 
 def _looked_up(chunks: Iterable[Array], table: Array) -> Iterator[Array]:

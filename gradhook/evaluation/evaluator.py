@@ -261,11 +261,9 @@ class Evaluator:
 
 
 class Before(NamedTuple):
-    """How things stood before a call.
+    """How the parameters stood before a call.
 
-    Args:
-        marks: Fingerprints of the parameters, where this call is watched.
-        copies: Copies of the parameters, where writes are known and will be undone.
+    Fingerprints where this call is watched, copies where writes are known and will be undone.
     """
 
     marks: dict[str, object] | None

@@ -198,8 +198,7 @@ def _having(thing: Any) -> str:
     ]
     pairs = [pair.weight.name for pair in find_pairs(thing)]
     arrays = pairs or [slot.name for slot in slots(thing) if is_numbers(slot.get())]
-    had = [*methods, *list(dict.fromkeys(arrays))[:LISTED_NAMES]]
-    return ", ".join(had)
+    return ", ".join([*methods, *list(dict.fromkeys(arrays))[:LISTED_NAMES]])
 
 
 def _is_torch(thing: Any, name: str) -> bool:

@@ -40,16 +40,14 @@ ZERO_SHARE = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The rows drawn from a batch.
+    """The rows drawn from a batch, and the batch cut to them.
 
     Args:
-        batch: The batch cut to them.
         rows: Their positions, ascending; ``None`` where every row is used.
         other: The batch cut to as many rows of which some differ, or in another order, for a call
             in between; ``None`` where there is no such.
         unchanged: Positions in the batch of what passed unchanged.
-        count: How many samples are checked, ``None`` where the batch counts none.
-        total: How many the batch holds, ``None`` where it counts none.
+        count: How many samples are checked of ``total``; both ``None`` where the batch counts none.
     """
 
     batch: Batch
@@ -90,9 +88,6 @@ def draw(
 
     A ``subset`` cuts the batch instead, called as ``subset(batch, rows)``; with the first rows
     where the batch holds no array that counts them.
-
-    Raises:
-        BatchError: The batch has arrays but no sample, or none of its arrays has the axis.
     """
     if not batch:
         return Rows(batch, None, None)
@@ -139,7 +134,7 @@ def columns_hint(batch: Batch, axis: int) -> str:
     taken = {shape[axis] for shape in shapes if -len(shape) <= axis < len(shape)}
     last = {shape[-1] for shape in shapes if shape}
     matrices = [shape for shape in shapes if len(shape) > 1]
-    if axis != 0 or len(matrices) < 1 or len(shapes) < 2 or len(last) > 1 or len(taken) == 1:
+    if axis != 0 or not matrices or len(shapes) < 2 or len(last) > 1 or len(taken) == 1:
         return ""
     return "; are the columns samples? Then pass sample_axis=1"
 
@@ -221,14 +216,7 @@ def _holds_rows(item: Any, count: int, axis: int) -> bool:
 
 
 def cut(batch: Batch, rows: Array, count: int, axis: int) -> Batch:
-    """The batch of ``count`` samples with these rows of it, which may repeat, in whatever has rows.
-
-    Args:
-        batch: The batch.
-        rows: Positions of samples; shape (K,).
-        count: Samples of the batch.
-        axis: The axis of its arrays that counts them.
-    """
+    """These rows of a batch of ``count`` samples, which may repeat, in whatever has rows."""
 
     def one(item: Any) -> Any:
         where = _axis_of(item, count, axis)

@@ -108,23 +108,15 @@ def form_of(
     count: int,
     *,
     form: Form | None,
-    otherwise: Form | None = None,
+    otherwise: Form | None,
     keywords: Collection[str],
     names: Collection[str],
 ) -> Form:
     """Decide the one form that all functions have.
 
-    Args:
-        functions: What is to be called.
-        count: How many items of the batch are passed by position.
-        form: What the user says, ``None`` to find out.
-        otherwise: What to take where both forms fit; ``None`` asks.
-        keywords: Names of arguments that are passed by keyword where a function takes them.
-        names: Names by which the batch is passed.
-
-    Raises:
-        ObjectiveError: A function fits neither form or not the one given, the functions differ, or
-            both forms fit.
+    ``count`` items of the batch are passed by position, the others by ``names``; ``keywords`` are
+    passed where a function takes them.  Where both forms fit, ``otherwise`` is taken, or the user
+    asked.
     """
     possible: set[Form] = set(WRITTEN)
     for function in functions:

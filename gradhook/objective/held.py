@@ -293,9 +293,8 @@ class Held:
                 (n for n in (key, *called) if n in places and is_numbers(places[n].get())), None
             )
             if name is not None:
-                pairs.append(
-                    HeldPair(places[name], ReturnedSlot(key, self._given, key, ((False, key),)))
-                )
+                returned = ReturnedSlot(key, self._given, ((False, key),))
+                pairs.append(HeldPair(places[name], returned))
         return pairs
 
     def _zero(self) -> None:

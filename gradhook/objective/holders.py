@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -51,6 +51,10 @@ MOST_VALUES = 50_000
 """Values looked at."""
 
 
+Path: TypeAlias = tuple[tuple[bool, Any], ...]
+"""Steps from a root: whether each is to an attribute, and its name, or the index or key."""
+
+
 @dataclass(frozen=True, slots=True)
 class Slot:
     """A place in which a value hangs.
@@ -58,37 +62,36 @@ class Slot:
     Args:
         name: As the user would write it.
         holder: The object, list or mapping.
-        key: Its attribute, index or key there.
-        path: How the place is reached from the root: pairs of "is it an attribute" and key.
+        path: How the place is reached from the root, its own step last.
     """
 
     name: str
     holder: Any
-    key: Any
-    path: tuple[tuple[bool, Any], ...]
+    path: Path
 
     def get(self, otherwise: Any = None) -> Any:
         """What hangs there now; ``otherwise`` where nothing does."""
-        return _at(self.holder, *self.path[-1], otherwise) if self.path else self.holder
+        return _at(self.holder, *self.path[-1], otherwise)
 
     def put(self, value: Any) -> None:
         """Hold something else there, or nothing at all if that is ``ABSENT``."""
+        is_attribute, key = self.path[-1]
         if value is ABSENT:
-            if self.path[-1][0]:
-                vars(self.holder).pop(self.key, None)
+            if is_attribute:
+                vars(self.holder).pop(key, None)
             elif isinstance(self.holder, dict):
-                self.holder.pop(self.key, None)
-        elif self.path[-1][0]:
-            setattr(self.holder, self.key, value)
+                self.holder.pop(key, None)
+        elif is_attribute:
+            setattr(self.holder, key, value)
         else:
-            self.holder[self.key] = value
+            self.holder[key] = value
 
     def again(self, root: Any) -> Slot:
         """The same place, reached anew from the root: what leads there may have been replaced."""
         holder = root
         for step in self.path[:-1]:
             holder = _at(holder, *step)
-        return Slot(self.name, holder, self.key, self.path)
+        return Slot(self.name, holder, self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +132,11 @@ def is_tensor(value: Any) -> bool:
     return number_slot(value) is not None
 
 
-def number_slot(
-    tensor: Any, name: str = "", path: tuple[tuple[bool, Any], ...] = ()
-) -> Slot | None:
+def number_slot(tensor: Any, name: str = "", path: Path = ()) -> Slot | None:
     """Where a tensor keeps its numbers."""
     for key in NUMBERS:
         if is_numbers(getattr(tensor, key, None)):
-            return Slot(name, tensor, key, (*path, (True, key)))
+            return Slot(name, tensor, (*path, (True, key)))
     return None
 
 
@@ -149,13 +150,13 @@ def numbers_in(value: Any) -> Any:
 
 def slots(root: Any) -> Iterator[Slot]:
     """Every place in reach of a root, the nearest first; the root itself is none."""
-    queue: deque[tuple[str, Any, tuple[tuple[bool, Any], ...]]] = deque([("", root, ())])
+    queue: deque[tuple[str, Any, Path]] = deque([("", root, ())])
     seen, count = {id(root)}, 0
     while queue and count < MOST_VALUES:
         name, holder, path = queue.popleft()
         for key, attribute, value in _items(holder):
             count += 1
-            slot = Slot(_named(name, holder, key, value), holder, key, (*path, (attribute, key)))
+            slot = Slot(_named(name, holder, key, value), holder, (*path, (attribute, key)))
             yield slot
             if id(value) not in seen and not is_tensor(value) and _is_entered(value, within=True):
                 seen.add(id(value))
@@ -167,14 +168,13 @@ def find_pairs(root: Any) -> list[HeldPair]:
     found: dict[tuple[Any, ...], HeldPair] = {}
     spaces: dict[int, dict[Any, Slot]] = {}
     for slot in slots(root):
-        spaces.setdefault(id(slot.holder), {})[slot.key] = slot
+        spaces.setdefault(id(slot.holder), {})[slot.path[-1][1]] = slot
         value = slot.get()
         if is_tensor(value) and getattr(value, "requires_grad", True) is not False:
             weight = number_slot(value, slot.name, slot.path)
             assert weight is not None
-            name = f"{slot.name}.grad"
-            pair = HeldPair(weight, Slot(name, value, "grad", (*slot.path, (True, "grad"))))
-            found.setdefault(weight.path, pair)
+            gradient = Slot(f"{slot.name}.grad", value, (*slot.path, (True, "grad")))
+            found.setdefault(weight.path, HeldPair(weight, gradient))
     for space in spaces.values():
         for pair in _pairs_among(space):
             found.setdefault(pair.weight.path, pair)
@@ -229,8 +229,7 @@ def _matched_by_key(weight: Slot, gradients: Slot, key: Any) -> Iterator[HeldPai
 
 def _child(slot: Slot, key: Any) -> Slot:
     holder = slot.get()
-    name = _named(slot.name, holder, key, None)
-    return Slot(name, holder, key, (*slot.path, (False, key)))
+    return Slot(_named(slot.name, holder, key, None), holder, (*slot.path, (False, key)))
 
 
 def _named(name: str, holder: Any, key: Any, value: Any) -> str:

@@ -8,7 +8,6 @@ is is told from signatures and from what is returned.
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
@@ -16,7 +15,7 @@ import numpy as np
 
 from gradhook._types import Array
 from gradhook.errors import ObjectiveError
-from gradhook.objective.calls import takes
+from gradhook.objective.calls import signature_of, takes
 from gradhook.objective.gradients import GradientName, name_gradients
 from gradhook.objective.objective import Objective
 from gradhook.objective.parameters import Tree
@@ -245,9 +244,8 @@ def is_real(value: Any) -> bool:
 
 def style_of(forward: Callable[..., Any], inputs: int, parameters: list[str] | None) -> Style:
     """Decide how ``forward`` is handed its parameters, after so many inputs."""
-    try:
-        signature = inspect.signature(forward)
-    except ValueError:  # written in C
+    signature = signature_of(forward)
+    if signature is None:
         return "mapping" if parameters else "held"
     arguments = list(signature.parameters.values())
     named = parameters and set(parameters) <= set(signature.parameters)

@@ -46,10 +46,8 @@ class Penalty:
         raise NotImplementedError
 
     def __repr__(self) -> str:
-        arguments = [repr(self.coefficient), *map(repr, self.patterns)]
-        if self.patterns == ("*",):
-            del arguments[1:]
-        return f"{type(self).__name__}({', '.join(arguments)})"
+        patterns = () if self.patterns == ("*",) else self.patterns
+        return f"{type(self).__name__}({', '.join(map(repr, (self.coefficient, *patterns)))})"
 
     def _chosen(self, blocks: Mapping[str, Array]) -> list[Array]:
         chosen = [
@@ -107,8 +105,6 @@ class L2(Penalty):
         1.25
     """
 
-    __init__ = Penalty.__init__
-
     def __call__(self, blocks: Mapping[str, Array]) -> Any:
         """Return the penalty of blocks given by name; analytic where they are complex."""
         flat = (w.reshape(-1) for w in self._chosen(blocks))
@@ -132,8 +128,6 @@ class L1(Penalty):
         >>> L1(0.5)({"W": np.array([-3.0, 4.0])})
         3.5
     """
-
-    __init__ = Penalty.__init__
 
     def __call__(self, blocks: Mapping[str, Array]) -> Any:
         """Return the penalty of blocks given by name; analytic off zero where they are complex."""

@@ -126,13 +126,13 @@ class Updater:
             except ValueError:  # bound to nothing yet
                 continue
             if held is leaf:
-                yield Slot("", cell, "cell_contents", ((True, "cell_contents"),))
+                yield Slot("", cell, ((True, "cell_contents"),))
             spaces.append(held)
         variables = getattr(plain, "__globals__", {})
         for name in getattr(getattr(plain, "__code__", None), "co_names", ()):
             if name in variables:
                 if variables[name] is leaf:
-                    yield Slot(name, variables, name, ((False, name),))
+                    yield Slot(name, variables, ((False, name),))
                 spaces.append(variables[name])
         for space in spaces:
             if not isinstance(space, (np.ndarray, type)) and not inspect.ismodule(space):

@@ -53,11 +53,10 @@ def refuse_unsuitable(name: str, leaf: Any) -> None:
     # A sum is finite only if every entry is, unless it overflows; only then is the slow test worth
     # its memory.  Copies are float64, which a longer number may not fit.
     with np.errstate(all="ignore"):
-        finite = bool(np.isfinite(array.sum(dtype=np.float64)))
-        values = array if array.dtype.itemsize <= 8 or finite else array.astype(np.float64)
-        finite = finite or bool(np.isfinite(values).all())
-    if not finite:
-        wrong = ~np.isfinite(values)
+        if np.isfinite(array.sum(dtype=np.float64)):
+            return
+        wrong = ~np.isfinite(array.astype(np.float64))
+    if wrong.any():
         first = tuple(int(i) for i in np.argwhere(wrong)[0])
         raise ParameterError(
             f"parameter {name!r} holds {np.count_nonzero(wrong)} value(s) that are NaN or infinite "
