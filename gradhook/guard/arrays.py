@@ -34,11 +34,6 @@ class SavedArray(Saved):
     def __init__(self, array: Array) -> None:
         super().__init__(array, COPIED)
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes that a comparison reads."""
-        return int(self.state.nbytes)
-
     def changed(self) -> bool:
         """Whether shape, dtype or bytes differ, or the array may no longer be written."""
         return not (self.thing.flags.writeable and same_bytes(self.thing, self.state))

@@ -101,7 +101,7 @@ class Guard:
                 self._note_changes(self._generators + self._rest)
             elif self._alert:
                 self._note_changes(self._generators)
-                self._note_changes(r for r in self._rest if r.nbytes <= SMALL_ARRAY)
+                self._note_changes(r for r in self._rest if not _is_large(r))
             for record in self._volatile.values():
                 record.restore()
         # Nothing has run before the first evaluation.
@@ -169,6 +169,10 @@ def _shares(record: Saved, moving: list[Array]) -> bool:
     return isinstance(record, SavedArray) and any(
         np.may_share_memory(record.thing, array) for array in moving
     )
+
+
+def _is_large(record: Saved) -> bool:
+    return isinstance(record, SavedArray) and record.state.nbytes > SMALL_ARRAY
 
 
 def _differs(record: Saved) -> bool:

@@ -60,11 +60,6 @@ class Saved:
         self.kind = kind
         self.state = kind.read(thing)
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes that a comparison reads, where they are many; else 0."""
-        return 0
-
     def changed(self) -> bool:
         """Whether it differs from what was saved."""
         return not self.kind.same(self.kind.read(self.thing), self.state)

@@ -136,18 +136,11 @@ def _refusal(name: str, returned: Any, items: Sequence[Any], shapes: Sequence[Sh
 def name_gradients(
     gradients: Any, tree: Tree, gradient_name: GradientName | None = None
 ) -> tuple[dict[str, Any], str]:
-    """Find the gradient of each leaf in what the user's code returned.
+    """Find the gradient of each leaf in what the user's code returned, by the leaf's name.
 
     Names are matched as they stand; where the container lacks one of them but one of ``RULES``
-    names all, that rule is used.  Extra names are ignored.
-
-    Returns:
-        What was found, by name of the leaf, and what is to be said of the matching (mostly
-        nothing).
-
-    Raises:
-        GradientNameError: A block has no gradient.
-        GradientShapeError: A gradient has another shape.
+    names all, that rule is used.  Extra names are ignored.  Beside what was found stands what is to
+    be said of the matching, which mostly is nothing.
     """
     if tree.is_single and not isinstance(gradients, Mapping):
         given = {tree.single: gradients}

@@ -67,9 +67,7 @@ class Tree:
 
     Args:
         leaves: The arrays in the container by name, in the user's order.
-        places: Where each leaf hangs.
         root: The container itself.
-        ties: Leaves that share memory.
         single: What the only block is called where the root is one array.
         parts: Names and shapes of that array's consecutive slices, which then are the leaves.
     """
@@ -85,11 +83,7 @@ class Tree:
     def of(cls, parameters: Any, *, single: str = SINGLE, parts: Parts | None = None) -> Tree:
         """Read a container, calling it first if it is a function without arguments.
 
-        Raises:
-            ParameterTypeError: A leaf is not an array of real floating-point numbers.
-            ParameterError: There is no block, two blocks have one name, a value is NaN or infinite,
-                arrays share memory in a way that cannot be taken apart, or the parts are not those
-                of one array.
+        What cannot be checked, of the container and of its leaves, is refused.
         """
         root = parameters() if callable(parameters) else parameters
         tree = cls.unchecked(root, single)

@@ -30,7 +30,6 @@ class Tie:
     """Parameters that share memory.
 
     Args:
-        names: Their names, in the user's order.
         storage: The array that holds every element of the others.
         positions: Where each array's elements lie in the flat storage, shaped like the array;
             empty where every array is the whole storage.

@@ -94,8 +94,6 @@ class BoundSwitch:
     """A switch tied to the functions or the model that it turns.
 
     Args:
-        name: Its name.
-        role: What it switches.
         on: Value while on; ``None`` for what is found on the model.
         off_values: Candidates for the off-value, best first; more than one where the name leaves it
             open.
@@ -211,10 +209,6 @@ def bind_switches(
     """Tie switches to keyword arguments, which are tried first, or to places on a model.
 
     So many arguments are given to the functions by position.
-
-    Raises:
-        OptionError: A name is neither a keyword argument nor a path, it cannot be written to, or
-            its off-value cannot be inferred.
     """
     return [_bind(item, role, functions, model, positional) for item in as_switches(given, role)]
 
