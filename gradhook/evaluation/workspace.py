@@ -96,9 +96,8 @@ class Workspace:
 
     def reshape(self) -> list[str]:
         """Make good the shapes of arrays alone; returns the names of those that differed."""
-        shapes = {name: array.shape for name, array in self._sources.items()}
-        bent = [name for name, array in self._arrays.items() if array.shape != shapes[name]]
-        for name in [n for n, a in self._arrays.items() if _misshapen(a, self._sources[n])]:
+        bent = [n for n, array in self._arrays.items() if array.shape != self._sources[n].shape]
+        for name in self.names:
             self._mend(name)
         return bent
 
@@ -106,14 +105,13 @@ class Workspace:
         """Blocks in whose place a container handed out holds another array now, or none."""
         if self._holders is not None:
             return {self.tree.block_of(name) for name in self._holders.replaced()}
-        parts = {name for tie in self.tree.ties if tie.positions for name in tie.names}
-        now = self.tree.like(container)
+        now, arrays = self.tree.like(container), self.tree.spread(self._arrays)
         if self.tree.parts is not None:  # its blocks were copied together, so bytes are compared
-            arrays = self.tree.spread(self._arrays)
-            return {name for name, array in arrays.items() if not _same(array, now.get(name))}
+            return {n for n, a in arrays.items() if not np.array_equal(a, now[n], equal_nan=True)}
+        parts = {name for tie in self.tree.ties if tie.positions for name in tie.names}
         return {
             self.tree.block_of(name)
-            for name, array in self.tree.spread(self._arrays).items()
+            for name, array in arrays.items()
             if name not in parts and now.get(name) is not array
         }
 
@@ -147,8 +145,7 @@ class Workspace:
 
     def write(self, name: str, direction: Direction | None = None, step: float = 0.0) -> None:
         """Write ``x + step * v`` to one block, from saved bytes; ``x`` without a direction."""
-        if _misshapen(self._arrays[name], self._sources[name]):
-            self._mend(name)
+        self._mend(name)
         if isinstance(direction, (Coordinate, Part)):
             self._settle()
         self._left.discard(name)
@@ -207,8 +204,7 @@ class Workspace:
     def overwrite(self, saved: Blocks) -> None:
         """Write back what ``copies`` gave."""
         for name, array in saved.items():
-            if _misshapen(self._arrays[name], array):
-                self._mend(name)
+            self._mend(name)
             self._arrays[name][...] = array
             self._left.discard(name)
 
@@ -259,24 +255,18 @@ class Workspace:
             self._holders.hold(held)
 
     def _mend(self, name: str) -> None:
-        """Give a block an array of its own shape again, at the present point."""
-        if self._arrays[name] is self._live.get(name):
+        """Make good what the user's code has resized or made read-only, at the present point."""
+        array, source = self._arrays[name], self._sources[name]
+        if array.shape == source.shape and array.flags.writeable:
+            return
+        if array is self._live.get(name):
             self._saved[name].restore()
-        elif self._arrays[name].shape == self._sources[name].shape:
-            self._arrays[name].flags.writeable = True
+        elif array.shape == source.shape:
+            array.flags.writeable = True
         else:
-            self._arrays[name] = float64_copy(self._sources[name])
+            self._arrays[name] = float64_copy(source)
             self._hold()
-        displace(self._arrays[name], self._sources[name], self.moves.get(name), None, 0.0)
-
-
-def _same(array: Array, now: Any) -> bool:
-    return now is not None and np.array_equal(array, now, equal_nan=True)
-
-
-def _misshapen(array: Array, source: Array) -> bool:
-    """Whether the user's code has resized an array or made it read-only."""
-    return array.shape != source.shape or not array.flags.writeable
+        displace(self._arrays[name], source, self.moves.get(name), None, 0.0)
 
 
 def displace(

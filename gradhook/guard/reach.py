@@ -113,8 +113,7 @@ def reach(
     chosen = len(walk.arrays)
     walk.enter(roots)
     found = walk.found
-    for home in walk.homes.values():
-        found.saved.append(save_globals(home.variables, home.names))
+    found.saved += [save_globals(home.variables, home.names) for home in walk.homes.values()]
     found.saved += map(SavedArray, walk.arrays[:chosen])
     for array in sorted(walk.arrays[chosen:], key=lambda array: array.nbytes):
         budget -= array.nbytes

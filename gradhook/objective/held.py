@@ -223,12 +223,8 @@ class Held:
         """Let every attribute hold what the check moves."""
         for name, places in self._places.items():
             weight, original = self.weights[name], self._original[name]
-            if weight is original:
-                value = original
-            elif isinstance(original, np.ndarray) and original.ndim:
-                value = weight
-            else:
-                value = _like(original, weight)
+            is_array = isinstance(original, np.ndarray) and original.ndim > 0
+            value = weight if weight is original or is_array else _like(original, weight)
             for slot in places:
                 here = slot.again(self._root)
                 if here.get() is not value:
@@ -255,7 +251,7 @@ class Held:
         """Whether a run has left a moved weight alone."""
         now = pair.weight.again(self._root).get()
         held = self._original[pair.weight.name]
-        same = now is held if isinstance(held, np.ndarray) and _is_movable(held) else True
+        same = now is held or not _is_movable(held)
         return same and is_numbers(now) and _equal(now, left[pair.weight.name])
 
     def _is_written(self, pair: HeldPair, before: Any) -> bool:
@@ -371,11 +367,9 @@ def _is_list_of_floats(value: Any) -> bool:
 
 def _like(original: Any, array: Array) -> Any:
     """An array's numbers as the kind of thing that stood there."""
-    if isinstance(original, np.ndarray) or hasattr(original, "__array__"):
-        if isinstance(original, np.generic):
-            return type(original)(array)
-        return array.copy()
-    return float(array)
+    if isinstance(original, np.generic):
+        return type(original)(array)
+    return array.copy() if hasattr(original, "__array__") else float(array)
 
 
 def _equal(first: Any, second: Any) -> bool:

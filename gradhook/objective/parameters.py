@@ -128,15 +128,14 @@ class Tree:
     @property
     def blocks(self) -> dict[str, Any]:
         """The leaves by name, those that share memory as one block at the place of the first."""
-        first = {tie.names[0]: tie for tie in self.ties}
-        later = {name for tie in self.ties for name in tie.names[1:]}
-        return {
-            first[name].block if name in first else name: (
-                first[name].storage if name in first else leaf
-            )
-            for name, leaf in self.leaves.items()
-            if name not in later
-        }
+        blocks = {}
+        for name, leaf in self.leaves.items():
+            tie = next((tie for tie in self.ties if name in tie.names), None)
+            if tie is None:
+                blocks[name] = leaf
+            else:
+                blocks[tie.block] = tie.storage
+        return blocks
 
     @property
     def is_single(self) -> bool:
