@@ -29,7 +29,7 @@ __all__ = [
     "Tolerance",
     "Verdict",
     "as_integer",
-    "with_article",
+    "kind_of",
 ]
 
 Box: TypeAlias = tuple[slice, ...]
@@ -179,13 +179,15 @@ def nearest_name(name: str, known: list[str]) -> str:
     return f"; did you mean {spelt[close[0]]!r}?" if close else ""
 
 
-def with_article(name: str) -> str:
-    """Return a name with its indefinite article, as it is spoken.
+def kind_of(thing: object) -> str:
+    """Return the name of a value's class with its indefinite article, as it is spoken.
 
     Example:
-        >>> [with_article(name) for name in ("Net", "Affine", "int", "MLP", "UNet", "NoneType")]
-        ['a Net', 'an Affine', 'an int', 'an MLP', 'a UNet', 'None']
+        >>> names = ("Net", "Affine", "MLP", "UNet")
+        >>> [kind_of(thing) for thing in (1, None, *(type(name, (), {})() for name in names))]
+        ['an int', 'None', 'a Net', 'an Affine', 'an MLP', 'a UNet']
     """
+    name = type(thing).__name__
     if name == "NoneType":
         return "None"
     plain = name.lstrip("_")

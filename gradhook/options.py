@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Protocol, TypedDict, TypeVar, get_args, get_type_hints, runtime_checkable
 
-from gradhook._types import Effort, Tolerance, as_integer, nearest_name, with_article
+from gradhook._types import Effort, Tolerance, as_integer, kind_of, nearest_name
 from gradhook.difference import ComplexStep, Method
 from gradhook.errors import OptionError
 from gradhook.objective.calls import takes
@@ -165,7 +165,7 @@ class Options:
         if self.gradient is not None and not callable(self.gradient):
             raise OptionError(
                 "gradient= takes the function that computes the gradient of a loss that is passed "
-                f"first, got {with_article(type(self.gradient).__name__)}"
+                f"first, got {kind_of(self.gradient)}"
             )
         self._refuse_parts()
         bar = self.progress

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gradhook._types import with_article
+from gradhook._types import kind_of
 from gradhook.errors import NestedCheckError, ParameterError
 from gradhook.guard.objects import Saved, save_container
 from gradhook.objective.parameters import Place, Tree, each_container
@@ -110,15 +110,13 @@ def refuse_unwritable(tree: Tree) -> None:
     for name, leaf in tree.leaves.items():
         if not isinstance(leaf, np.ndarray):
             raise ParameterError(
-                f"parameter {name!r} is {with_article(type(leaf).__name__)}, which cannot be "
-                "written in place; use a numpy array, or "
-                "a function that takes the parameters as its first argument"
+                f"parameter {name!r} is {kind_of(leaf)}, which cannot be written in place; use a "
+                "numpy array, or a function that takes the parameters as its first argument"
             )
         if not leaf.flags.writeable:
             raise ParameterError(
                 f"parameter {name!r} is read-only and the objective reads it in place; make it "
-                "writable, or use a "
-                "function that takes the parameters as its first argument"
+                "writable, or use a function that takes the parameters as its first argument"
             )
         if overlaps_itself(leaf):
             raise ParameterError(

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gradhook._types import with_article
+from gradhook._types import kind_of
 from gradhook.errors import ObjectiveError, ParameterTypeError
 from gradhook.objective.calls import name_of, positional_names
 from gradhook.objective.holders import HeldPair, find_pairs, holds, is_numbers, is_tensor, slots
@@ -55,7 +55,7 @@ def refuse_class(thing: Any) -> None:
 
 def no_objective(thing: Any) -> str:
     """What to write instead of something that is no objective."""
-    kind = with_article(type(thing).__name__)
+    kind = kind_of(thing)
     if _is_torch(thing, "Module"):
         return (
             f"{kind} is a torch.nn.Module, whose gradients PyTorch computes: write "
@@ -90,7 +90,7 @@ def without_parameters(thing: Any) -> str:
     owner: Any = getattr(thing, "__self__", thing)
     if inspect.isroutine(thing) and owner is thing:
         return f"{missing}, as in check_gradients({name_of(thing)}, {{'W': W, 'b': b}}, batch=...)"
-    return f"{missing}, a dictionary of the arrays that {with_article(type(owner).__name__)} reads"
+    return f"{missing}, a dictionary of the arrays that {kind_of(owner)} reads"
 
 
 def misplaced_batch(called: str, function: Any, count: int) -> str:
@@ -108,7 +108,7 @@ def misplaced_batch(called: str, function: Any, count: int) -> str:
 
 def refuse_parameters(parameters: Any) -> None:
     """Refuse names, a generator, a class, or what is PyTorch's, before anything is called."""
-    kind = with_article(type(parameters).__name__)
+    kind = kind_of(parameters)
     names = [parameters] if isinstance(parameters, str) else parameters
     if isinstance(names, (list, tuple, set)) and names and all(isinstance(n, str) for n in names):
         first = sorted(names)[:2] if isinstance(names, set) else list(names)[:2]
@@ -143,7 +143,7 @@ def names_needed(parameters: Any) -> str:
     shown = ", ".join(f"{name!r}: net.{name}" for name in names)
     return (
         f"an update tells no weights from activations, and the parameters are "
-        f"{with_article(type(parameters).__name__)}: write parameters=lambda: {{{shown}}}"
+        f"{kind_of(parameters)}: write parameters=lambda: {{{shown}}}"
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from gradhook._types import Array, Batch, with_article
+from gradhook._types import Array, Batch, kind_of
 from gradhook.errors import BatchError
 from gradhook.objective.parameters import each_leaf, map_leaves
 
@@ -124,7 +124,7 @@ def passed_whole(rows: Rows, batch: Batch) -> str:
     """What of a batch was not cut to the rows drawn, in a sentence; empty if all of it was."""
     if rows.rows is None or not rows.unchanged:
         return ""
-    items = ", ".join(f"item {i} ({with_article(type(batch[i]).__name__)})" for i in rows.unchanged)
+    items = ", ".join(f"item {i} ({kind_of(batch[i])})" for i in rows.unchanged)
     return f"{items} of the batch passed unchanged, as no array whose axis counts the samples"
 
 
@@ -265,9 +265,8 @@ def _classes(item: Array, where: int, count: int) -> Array | None:
         if item.dtype.kind != "f":
             return None
         # A few rows tell measurements from classes without a pass over all of them.
-        if len(np.unique(column[: 4 * FEW_CLASSES])) <= FEW_CLASSES and len(
-            np.unique(column)
-        ) <= min(FEW_CLASSES, count // 2):
+        few = len(np.unique(column[: 4 * FEW_CLASSES])) <= FEW_CLASSES
+        if few and len(np.unique(column)) <= min(FEW_CLASSES, count // 2):
             return column
         return _weightless(column)
     rows = np.moveaxis(item, where, 0).reshape(count, -1)

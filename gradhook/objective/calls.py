@@ -217,11 +217,12 @@ def batch_of(function: Callable[..., Any], *, after: int = 1) -> str:
     return f", batch=({wanted[0]},)" if len(wanted) == 1 else f", batch=({', '.join(wanted)})"
 
 
-def left_to_keywords(signature: inspect.Signature, positional: int) -> dict[str, Any]:
+def left_to_keywords(signature: inspect.Signature | None, positional: int) -> dict[str, Any]:
     """Arguments not given by position that may be passed by keyword, with their defaults."""
+    arguments = () if signature is None else signature.parameters.values()
     return {
         p.name: p.default
-        for i, p in enumerate(signature.parameters.values())
+        for i, p in enumerate(arguments)
         if p.kind is p.KEYWORD_ONLY or (p.kind is p.POSITIONAL_OR_KEYWORD and i >= positional)
     }
 

@@ -21,6 +21,7 @@ set of gradients in memory and not two.
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 import sys
@@ -30,7 +31,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from gradhook._types import Array, Blocks, nearest_name, with_article
+from gradhook._types import Array, Blocks, kind_of, nearest_name
 from gradhook.errors import GradientNameError, GradientShapeError, ObjectiveError
 from gradhook.objective.parameters import Tree, float64_copy, is_container
 from gradhook.objective.validation import is_masked
@@ -113,7 +114,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _refusal(name: str, returned: Any, items: Sequence[Any], shapes: Sequence[Shape]) -> str:
-    what = with_article(type(returned).__name__)
+    what = kind_of(returned)
     many = f" of {len(returned)}" if isinstance(returned, (tuple, list)) else ""
     must = f"{name} must return (loss, gradients); it returned {what}{many}"
     if returned is None:
@@ -150,7 +151,11 @@ def name_gradients(
         return given, _on_shapes(given, tree)
     names = list(tree.leaves)
     if not is_container(gradients):
-        raise GradientNameError(_without_names(names, gradients))
+        what = "one array" if hasattr(gradients, "shape") else kind_of(gradients)
+        raise GradientNameError(
+            f"the gradients are {what}, the parameters are {', '.join(names)}: return a gradient "
+            "for each under its name, or pass the parameters as one array"
+        )
     if isinstance(gradients, (list, tuple)) and isinstance(tree.root, Mapping):
         given, rule = _in_order(gradients, tree)
     else:
@@ -228,7 +233,7 @@ def _on_shapes(given: Mapping[str, Any], tree: Tree) -> str:
 def _in_order(gradients: Any, tree: Tree) -> tuple[dict[str, Any], str]:
     """Gradients without names, in the order of the parameters."""
     items, names = list(Tree.unchecked(gradients).leaves.values()), list(tree.leaves)
-    kind = with_article(type(gradients).__name__)
+    kind = kind_of(gradients)
     read = f"the gradients are {kind} of {len(items)}, the parameters are {', '.join(names)}"
     if len(items) != len(names):
         raise GradientNameError(
@@ -247,32 +252,24 @@ def _in_order(gradients: Any, tree: Tree) -> tuple[dict[str, Any], str]:
     return given, f"the gradients are {kind}, read in the order of the parameters"
 
 
-def _without_names(names: list[str], gradients: Any) -> str:
-    single = hasattr(gradients, "shape")
-    what = "one array" if single else with_article(type(gradients).__name__)
-    return (
-        f"the gradients are {what}, the parameters are {', '.join(names)}: return a gradient for "
-        "each under its name, or pass the parameters as one array"
-    )
-
-
 def _names(
     names: list[str], given: Mapping[str, Any], rule: GradientName | None
 ) -> tuple[dict[str, str], str]:
     """What the gradient of each block is called, and a sentence about the rule."""
+    wanted, sentence = {name: name for name in names}, ""
     if rule is not None:
         wanted = {name: _apply(rule, name) for name in names}
         sentence = "gradients matched by the rule given as gradient_name"
-    else:
-        wanted, sentence = {name: name for name in names}, ""
-        called = [] if set(names) <= set(given) else _called(names)
-        fitting = next(((by, form) for by, form in called if set(by.values()) <= set(given)), None)
-        if fitting is not None:
-            wanted, form = fitting
-            spelt = " + ".join(
-                "name" if part == "{}" else f'"{part}"' for part in re.split(r"({})", form) if part
-            )
-            sentence = f"gradients matched by the rule {spelt} ({wanted[names[0]]} for {names[0]})"
+    elif not set(names) <= set(given):
+        for form, call in itertools.product(RULES, (_last, _apply)):
+            called = {name: call(form, name) for name in names}
+            if set(called.values()) <= set(given):
+                wanted, parts = called, filter(None, re.split(r"({})", form))
+                spelt = " + ".join("name" if part == "{}" else f'"{part}"' for part in parts)
+                sentence = (
+                    f"gradients matched by the rule {spelt} ({called[names[0]]} for {names[0]})"
+                )
+                break
     missing = [name for name in names if wanted[name] not in given]
     if missing:
         first = wanted[missing[0]]
@@ -300,16 +297,8 @@ def _apply(rule: GradientName, name: str) -> str:
     return str(rule(name))
 
 
-def _called(names: list[str]) -> list[tuple[dict[str, str], str]]:
-    """By each rule, what the gradients are called: in nested mappings the last word changes."""
-    return [
-        ({name: call(form, name) for name in names}, form)
-        for form in RULES
-        for call in (_last, _apply)
-    ]
-
-
 def _last(form: str, name: str) -> str:
+    """The name of a gradient in nested mappings, where the last word changes."""
     head, slash, tail = name.rpartition("/")
     word, bracket, index = tail.partition("[")  # an item of a list: dW[0] for W[0]
     return f"{head}{slash}{_apply(form, word)}{bracket}{index}"

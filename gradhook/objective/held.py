@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from gradhook._types import Array, Batch, with_article
+from gradhook._types import Array, Batch, kind_of
 from gradhook.errors import GradientNameError, LossTypeError, ObjectiveError
 from gradhook.objective.answers import found_on, nothing_found
 from gradhook.objective.calls import batch_of, by_name, name_of, signature_of, takes
@@ -273,7 +273,7 @@ class Held:
         held, gradient = self._gradient(pair)
         if gradient is None:
             raise GradientNameError(
-                f"after the run {pair.gradient.name} is {with_article(type(held).__name__)}, where "
+                f"after the run {pair.gradient.name} is {kind_of(held)}, where "
                 f"the gradient of {pair.weight.name} was found before: let every run leave it there"
             )
         weight = self.weights[pair.weight.name]
@@ -314,7 +314,7 @@ class Held:
             self._given.update(Tree.unchecked(gradients).leaves)
         if isinstance(returned, (tuple, list)):
             raise LossTypeError(
-                f"{name} returned {with_article(type(returned).__name__)} of {len(returned)}: with "
+                f"{name} returned {kind_of(returned)} of {len(returned)}: with "
                 "an object that holds the weights it returns the loss alone, or (loss, gradients) "
                 "with gradients by name; else pass the weights by name, such as "
                 "check_gradients(..., {'W1': net.W1}, batch=...)"

@@ -183,18 +183,16 @@ def find_pairs(root: Any) -> list[HeldPair]:
 
 def _pairs_among(space: Mapping[Any, Slot]) -> Iterator[HeldPair]:
     """Pairs of names in one object or dictionary."""
-    beside = next((space[name] for name in GRADIENTS if name in space), None)
     words = any(name in space for name in PARAMETERS)
+    beside = None if words else next((space[n] for n in GRADIENTS if n in space), None)
     for key, slot in space.items():
         if not isinstance(key, str):
             continue
         for other in _names_of_gradient(key):
             if other in space:
                 yield from _matched(slot, space[other])
-        if beside is not None and not words and key not in GRADIENTS:
-            inside = beside.get()
-            if isinstance(inside, Mapping):
-                yield from _matched_by_key(slot, beside, key)
+        if beside is not None and isinstance(beside.get(), Mapping) and key not in GRADIENTS:
+            yield from _matched_by_key(slot, beside, key)
 
 
 def _names_of_gradient(name: str) -> list[str]:

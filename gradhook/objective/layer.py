@@ -15,7 +15,7 @@ import numpy as np
 
 from gradhook._types import Array
 from gradhook.errors import ObjectiveError
-from gradhook.objective.calls import signature_of, takes
+from gradhook.objective.calls import positional_names, signature_of, takes
 from gradhook.objective.gradients import GradientName, name_gradients
 from gradhook.objective.objective import Objective
 from gradhook.objective.parameters import Tree
@@ -252,14 +252,14 @@ def style_of(forward: Callable[..., Any], inputs: int, parameters: list[str] | N
     if named and takes(forward, inputs, parameters or ()):
         return "names"
     positional = [a for a in arguments if a.kind in (a.POSITIONAL_ONLY, a.POSITIONAL_OR_KEYWORD)]
-    needed = [a for a in positional if a.default is a.empty]
+    needed = positional_names(forward)
     beyond = needed[inputs:]
     if any(a.kind is a.VAR_POSITIONAL for a in arguments):
         return "mapping" if parameters else "held"
     if len(positional) >= inputs >= len(needed):
         return "held"
-    if len(needed) > inputs:
-        same = [beyond[0].name.lower()] == [name.lower() for name in parameters or ()]
+    if beyond:
+        same = [beyond[0].lower()] == [name.lower() for name in parameters or ()]
         if parameters and len(beyond) == len(parameters) and (same or len(beyond) > 1):
             return "order"
         if parameters is not None and len(beyond) == 1:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from gradhook._types import Batch, with_article
+from gradhook._types import Batch, kind_of
 from gradhook.errors import ObjectiveError
 from gradhook.objective.answers import is_function, no_objective, refuse_class, without_parameters
 from gradhook.objective.calls import (
@@ -309,9 +309,8 @@ class Objective:
         if gradient is not None:
             if isinstance(thing, Objective) or not callable(thing):
                 raise ObjectiveError(
-                    f"gradient= goes with a function that returns the loss, and "
-                    f"{with_article(type(thing).__name__)} was passed: leave it out, or pass the "
-                    "function"
+                    f"gradient= goes with a function that returns the loss, and {kind_of(thing)} "
+                    "was passed: leave it out, or pass the function"
                 )
             return _Function(loss=thing, gradients=gradient, model=owner_of(thing))
         if isinstance(thing, Objective):

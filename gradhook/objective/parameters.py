@@ -20,7 +20,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from gradhook._types import Array, with_article
+from gradhook._types import Array, kind_of
 from gradhook.errors import ParameterError
 from gradhook.objective.shared_memory import Tie, find_ties
 from gradhook.objective.validation import refuse_unsuitable
@@ -273,8 +273,7 @@ def _one_vector(root: Any, parts: Parts) -> Any:
     if is_container(root):
         raise ParameterError(
             f"parts= names the slices of one unrolled vector, and the parameters are "
-            f"{with_article(type(root).__name__)} of {len(root)}: leave parts= out, or pass the "
-            "vector"
+            f"{kind_of(root)} of {len(root)}: leave parts= out, or pass the vector"
         )
     sizes = [math.prod(_shape(part)) for part in parts.values()]
     if sum(sizes) != np.size(root):

@@ -231,11 +231,8 @@ def keywords_of(functions: Iterable[Callable[..., Any]], positional: int = 0) ->
     A function that takes any keyword takes those of the others; what is given by position is left
     out.
     """
-    own = []
-    for function in functions:
-        signature = signature_of(function)
-        taken = {} if signature is None else left_to_keywords(signature, positional)
-        own.append((taken, takes_any_keyword(signature)))
+    signatures = [signature_of(function) for function in functions]
+    own = [(left_to_keywords(s, positional), takes_any_keyword(s)) for s in signatures]
     return {
         name: default
         for taken, _ in reversed(own)

@@ -117,9 +117,8 @@ class Updater:
         if not isinstance(leaf, np.ndarray):
             return
         function = plain_function(self.update)
-        owner = getattr(function, "__self__", None)
         plain = getattr(function, "__func__", function)
-        spaces = [owner] if owner is not None and not inspect.ismodule(owner) else []
+        spaces = [getattr(function, "__self__", None)]
         for cell in getattr(plain, "__closure__", None) or ():
             try:
                 held = cell.cell_contents

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from gradhook._types import Array, with_article
+from gradhook._types import Array, kind_of
 from gradhook.errors import LossTypeError, ParameterError, ParameterTypeError
 
 __all__ = ["as_complex", "as_loss", "is_masked", "refuse_unsuitable"]
@@ -45,8 +45,7 @@ def refuse_unsuitable(name: str, leaf: Any) -> None:
         array = np.asarray(leaf)
     except Exception as error:
         raise ParameterTypeError(
-            f"parameter {name!r} is {with_article(type(leaf).__name__)}, which is not an "
-            f"array: {error}"
+            f"parameter {name!r} is {kind_of(leaf)}, which is not an array: {error}"
         ) from error
     if array.dtype.kind != "f":
         raise ParameterTypeError(_no_float(name, leaf, array))
@@ -80,8 +79,7 @@ def _no_float(name: str, leaf: Any, array: Array) -> str:
             "its real and its imaginary part as two arrays"
         )
     of = f" of dtype {array.dtype}" if isinstance(leaf, np.ndarray) else ""
-    kind = with_article(type(leaf).__name__)
-    return f"parameter {name!r} is {kind}{of}, not an array of numbers; {PARAMETER_FORMS}"
+    return f"parameter {name!r} is {kind_of(leaf)}{of}, not an array of numbers; {PARAMETER_FORMS}"
 
 
 def as_loss(value: Any, what: str = "loss") -> float:
@@ -113,7 +111,7 @@ def _not_one_number(value: Any, what: str) -> str:
             f"{must} a tuple of {len(value)}: a function that returns (loss, gradients) is passed "
             "as loss_and_gradients=, or alone, without gradient="
         )
-    kind = with_article(type(value).__name__)
+    kind = kind_of(value)
     if not (isinstance(value, (np.ndarray, np.generic)) and value.size > 1):
         return f"{must} {kind}" + (f" of dtype {value.dtype}" if hasattr(value, "dtype") else "")
     return (
