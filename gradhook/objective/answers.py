@@ -15,6 +15,7 @@ from gradhook._types import kind_of
 from gradhook.errors import ObjectiveError, ParameterTypeError
 from gradhook.objective.calls import name_of, positional_names
 from gradhook.objective.holders import HeldPair, find_pairs, holds, is_numbers, is_tensor, slots
+from gradhook.objective.parameters import is_container
 
 __all__ = [
     "found_on",
@@ -127,8 +128,8 @@ def refuse_parameters(parameters: Any) -> None:
         raise ParameterTypeError(
             f"the parameters are the class {parameters.__name__}; pass an instance of it"
         )
-    leaves = parameters.values() if isinstance(parameters, Mapping) else parameters
-    leaves = leaves if isinstance(leaves, (list, tuple)) or leaves is not parameters else []
+    held = parameters if is_container(parameters) else ()
+    leaves = held.values() if isinstance(held, Mapping) else held
     if _is_torch(parameters, "Module") or any(_is_torch(leaf, "Tensor") for leaf in leaves):
         raise ParameterTypeError(
             f"the parameters are PyTorch's ({kind}): write "

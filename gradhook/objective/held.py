@@ -30,7 +30,6 @@ from gradhook.objective.gradients import RULES, shape_of
 from gradhook.objective.holders import (
     ABSENT,
     HeldPair,
-    ReturnedSlot,
     Slot,
     find_pairs,
     is_numbers,
@@ -129,9 +128,9 @@ class Held:
         self, pairs: Sequence[HeldPair], before: Mapping[Any, Any]
     ) -> Iterator[Slot]:
         """Arrays and lists beside weights, that no run replaces, and that have no gradient."""
-        beside = {id(pair.weight.again(self._root).holder) for pair in pairs}
+        beside = {id(self._here(pair.weight).holder) for pair in pairs}
         known = {slot.path for pair in pairs for slot in (pair.weight, pair.gradient)}
-        values = {id(pair.gradient.again(self._root).get()) for pair in pairs}
+        values = {id(self._here(pair.gradient).get()) for pair in pairs}
         for slot in list(slots(self._root)):
             value = slot.get()
             if (
@@ -161,13 +160,13 @@ class Held:
         __tracebackhide__ = True
         self._install()
         self._zero()
-        before = [pair.gradient.again(self._root).get(ABSENT) for pair in self._pairs]
+        before = [self._here(pair.gradient).get(ABSENT) for pair in self._pairs]
         loss = self._loss_of(self._run(*batch, **keywords))
         found = {pair.weight.name: self._read(pair) for pair in self._pairs}
         # What was None is None again, for code that adds to whatever else is there.
         for pair, value in zip(self._pairs, before, strict=True):
             if value is None or value is ABSENT:
-                pair.gradient.again(self._root).put(value)
+                self._here(pair.gradient).put(value)
         return loss, found
 
     @property
@@ -202,7 +201,7 @@ class Held:
 
     def _take(self, pairs: list[HeldPair]) -> None:
         """Look after these pairs, at the values that they have now."""
-        pairs = [HeldPair(pair.weight.again(self._root), pair.gradient) for pair in pairs]
+        pairs = [HeldPair(self._here(pair.weight), pair.gradient) for pair in pairs]
         self._pairs = pairs
         self._original = {pair.weight.name: pair.weight.get() for pair in pairs}
         self.weights = {
@@ -226,7 +225,7 @@ class Held:
             is_array = isinstance(original, np.ndarray) and original.ndim > 0
             value = weight if weight is original or is_array else _like(original, weight)
             for slot in places:
-                here = slot.again(self._root)
+                here = self._here(slot)
                 if here.get() is not value:
                     here.put(value)
 
@@ -247,9 +246,13 @@ class Held:
                     if slot.get() is not self._original[name]:
                         slot.put(self._original[name])
 
+    def _here(self, slot: Slot) -> Slot:
+        """The same place, reached anew; no root leads to what ``run`` has returned."""
+        return slot if slot.holder is self._given else slot.again(self._root)
+
     def _is_left(self, pair: HeldPair, left: dict[str, Any]) -> bool:
         """Whether a run has left a moved weight alone."""
-        now = pair.weight.again(self._root).get()
+        now = self._here(pair.weight).get()
         held = self._original[pair.weight.name]
         same = now is held or not _is_movable(held)
         return same and is_numbers(now) and _equal(now, left[pair.weight.name])
@@ -266,7 +269,7 @@ class Held:
 
     def _gradient(self, pair: HeldPair) -> tuple[Any, Any]:
         """What hangs where the gradient should, and its numbers."""
-        held = pair.gradient.again(self._root).get()
+        held = self._here(pair.gradient).get()
         return held, numbers_in(held)
 
     def _read(self, pair: HeldPair) -> Any:
@@ -289,14 +292,13 @@ class Held:
                 (n for n in (key, *called) if n in places and is_numbers(places[n].get())), None
             )
             if name is not None:
-                returned = ReturnedSlot(key, self._given, ((False, key),))
-                pairs.append(HeldPair(places[name], returned))
+                pairs.append(HeldPair(places[name], Slot(key, self._given, ((False, key),))))
         return pairs
 
     def _zero(self) -> None:
         self._given.clear()
         for pair in self._pairs:
-            slot: Slot | None = pair.gradient.again(self._root)
+            slot: Slot | None = self._here(pair.gradient)
             held = slot.get() if slot else None
             if held is not None and not is_numbers(held):
                 slot = number_slot(held)

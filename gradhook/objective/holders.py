@@ -27,7 +27,6 @@ __all__ = [
     "ABSENT",
     "PARAMETERS",
     "HeldPair",
-    "ReturnedSlot",
     "Slot",
     "find_pairs",
     "holds",
@@ -92,15 +91,6 @@ class Slot:
         for step in self.path[:-1]:
             holder = _at(holder, *step)
         return Slot(self.name, holder, self.path)
-
-
-@dataclass(frozen=True, slots=True)
-class ReturnedSlot(Slot):
-    """A place in what a function returned, which no root leads to."""
-
-    def again(self, root: Any) -> Slot:
-        """The same place."""
-        return self
 
 
 @dataclass(frozen=True, slots=True)
