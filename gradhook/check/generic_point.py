@@ -28,8 +28,8 @@ from gradhook._types import Blocks
 from gradhook.check.sanity import SanityResult
 from gradhook.evaluation.directions import Move
 from gradhook.evaluation.evaluator import Evaluator
-from gradhook.evaluation.points import generic, nearby, shrunk, typical_scale
-from gradhook.objective.parameters import norm
+from gradhook.evaluation.points import generic, nearby, scale_of, shrunk
+from gradhook.objective.parameters import norm, rms
 from gradhook.probe.setting import outside_domain
 
 __all__ = [
@@ -175,7 +175,8 @@ def _in_own_units(
 
 def _vanishes(evaluator: Evaluator, facts: SanityResult, gradients: Blocks) -> bool:
     """Whether a gradient that counts at the current point is all but zero here."""
-    sizes = {n: evaluator.workspace.scale(n) * size for n, size in facts.norms.items()}
+    arrays = evaluator.workspace.arrays
+    sizes = {n: rms(arrays[n]) * size for n, size in facts.norms.items()}
     ordinary = max((size for size in sizes.values() if math.isfinite(size)), default=0.0)
     return any(
         size > COUNTS * ordinary and norm(gradients[name]) < VANISHED * facts.norms[name]
@@ -231,8 +232,7 @@ def _should_move(evaluator: Evaluator, facts: SanityResult) -> bool:
 def _first_order_change(evaluator: Evaluator, facts: SanityResult) -> float:
     """``Σ_b s_b·‖a_b‖``: how far the loss may go if every block moves by its scale."""
     return math.fsum(
-        (evaluator.workspace.scale(name) or typical_scale(evaluator.workspace.arrays[name].shape))
-        * norm
+        scale_of(evaluator.workspace.arrays[name]) * norm
         for name, norm in facts.norms.items()
         if math.isfinite(norm)
     )

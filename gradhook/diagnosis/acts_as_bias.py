@@ -21,7 +21,7 @@ from gradhook.diagnosis.experiment import changed, loss_with, with_rows
 from gradhook.diagnosis.hypothesis import Trial
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.wrong_block import is_vector
-from gradhook.evaluation.points import typical_scale
+from gradhook.evaluation.points import scale_of
 
 __all__ = ["Bias", "acts_as_bias", "bias_of", "may_be_biases", "outer_factors"]
 
@@ -88,7 +88,7 @@ def acts_as_bias(mismatch: Mismatch, bias: str, weight: str) -> Trial | None:
             start, along = (b, u) if name == bias else (w, outer)
             return loss_with(mismatch, name, start + t * along.reshape(start.shape))
 
-        unit = float(np.sqrt(np.mean(b**2))) or typical_scale(b.shape)
+        unit = scale_of(b)
         t = SLOPE_STEP * unit
         slopes = [(after(t, n) - after(-t, n)) / (2 * t) for n in (bias, weight)]
         if not slopes[0] or not slopes[1]:

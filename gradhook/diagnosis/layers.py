@@ -21,7 +21,7 @@ from gradhook.diagnosis.experiment import Variation, changed, loss_with, revisit
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.wrong_block import SAME_GRADIENT, is_vector, multiple_of, same_gradient
 from gradhook.evaluation.directions import Move
-from gradhook.evaluation.points import typical_scale
+from gradhook.evaluation.points import scale_of
 
 __all__ = ["Layers", "measure_layers", "order_levels"]
 
@@ -119,8 +119,8 @@ def _stopped(
         fewer = with_rows(mismatch, range(max(1, mismatch.rows - 1)))
         for name in wrong:
             random = np.random.default_rng(mismatch.seed(21, name))
-            scale = float(np.sqrt(np.mean(values[name] ** 2))) or typical_scale(values[name].shape)
-            moved = values[name] + MOVED_BY * scale * random.standard_normal(values[name].shape)
+            length = MOVED_BY * scale_of(values[name])
+            moved = values[name] + length * random.standard_normal(values[name].shape)
             change = loss_with(mismatch, name, moved) - evaluator.loss()
             if abs(change) > allowed and fewer is not None:
                 batch, evaluator.batch = evaluator.batch, fewer

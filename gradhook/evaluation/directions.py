@@ -48,8 +48,6 @@ __all__ = [
     "seeded",
     "size_of",
     "whole",
-    "within",
-    "without",
 ]
 
 
@@ -238,20 +236,6 @@ def codes_inside(source: RandomDirection | Stream, shape: tuple[int, ...], box: 
     row = math.prod(shape[1:])
     codes = source.read(box[0].start * row, box[0].stop * row)
     return codes.reshape(-1, *shape[1:])[(slice(None), *box[1:])]
-
-
-def without(
-    spread: RandomDirection, shape: tuple[int, ...], boxes: Iterable[Box]
-) -> RandomDirection:
-    """The same direction with zeros inside the boxes."""
-    return masked(spread, ~mask_of(shape, boxes))
-
-
-def within(
-    spread: RandomDirection, shape: tuple[int, ...], boxes: Iterable[Box]
-) -> RandomDirection:
-    """The same direction with zeros outside the boxes."""
-    return masked(spread, mask_of(shape, boxes))
 
 
 def mask_of(shape: tuple[int, ...], boxes: Iterable[Box]) -> Array:

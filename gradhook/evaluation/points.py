@@ -20,7 +20,7 @@ from gradhook._types import Array
 from gradhook.evaluation.directions import TABLE, Move, seeded
 from gradhook.objective.parameters import PIECE, rms
 
-__all__ = ["generic", "mirrored", "nearby", "shrunk", "typical_scale"]
+__all__ = ["generic", "mirrored", "nearby", "scale_of", "shrunk", "typical_scale"]
 
 ZERO_BLOCK_SCALE = 0.3
 """Standard deviation drawn for a zero block with fewer than two axes (a bias)."""
@@ -41,6 +41,11 @@ def typical_scale(shape: tuple[int, ...]) -> float:
     if len(shape) < 2 or 0 in shape:
         return ZERO_BLOCK_SCALE
     return 1 / math.sqrt(math.prod(shape) / min(shape[0], shape[-1]))
+
+
+def scale_of(array: Array) -> float:
+    """The root mean square of a block, or what is typical for its shape where that is zero."""
+    return rms(array) or typical_scale(array.shape)
 
 
 def generic(
@@ -70,8 +75,8 @@ def nearby(
     moves = {}
     for index, (name, array) in enumerate(arrays.items()):
         if array.size and name not in fixed:
-            scale = rms(array) or typical_scale(array.shape)
-            moves[name] = Move(TABLE * (distance * scale), "add", seeded(seed, 2, index))
+            length = distance * scale_of(array)
+            moves[name] = Move(TABLE * length, "add", seeded(seed, 2, index))
     return moves
 
 

@@ -33,7 +33,7 @@ from gradhook.evaluation.directions import (
     codes_inside,
 )
 from gradhook.guard.arrays import SavedArray
-from gradhook.objective.parameters import Tree, float64_copy, rms
+from gradhook.objective.parameters import Tree, float64_copy
 
 __all__ = ["Workspace", "base_chunks", "base_inside", "displace", "flat_chunk"]
 
@@ -192,10 +192,6 @@ class Workspace:
         return np.concatenate([b.copy() for _, b in self.base(name)] or [np.empty(0)]).reshape(
             self._arrays[name].shape
         )
-
-    def scale(self, name: str) -> float:
-        """RMS of one block as it stands in the working array."""
-        return rms(self.arrays[name])
 
     def copies(self) -> Blocks:
         """Copies of the working arrays as they stand, for ``overwrite``."""

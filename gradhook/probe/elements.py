@@ -17,6 +17,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib
+import itertools
 import math
 import os
 import pickle
@@ -166,7 +167,13 @@ def _elsewhere(
     length = -(-len(tasks) // MOST_BUNDLES)
     bundles = [list(tasks[i : i + length]) for i in range(0, len(tasks), length)]
     refused = False
-    for bundle, found in zip(bundles, _mapped(workers, _packed(prober), bundles), strict=True):
+    answers = _mapped(workers, _packed(prober), bundles)
+    for bundle, found in itertools.zip_longest(bundles, answers, fillvalue=()):
+        if () in (bundle, found):
+            raise OptionError(
+                f"workers= gave fewer or more than {len(bundles)} results for {len(bundles)} "
+                "bundles of elements: return one for each, in their order, as map does"
+            )
         if found is None:
             refused = True
             yield from [None] * len(bundle)

@@ -28,12 +28,12 @@ from gradhook.evaluation.directions import (
     Part,
     RandomDirection,
     cut,
+    mask_of,
+    masked,
     random_direction,
     seeded,
     size_of,
     whole,
-    within,
-    without,
 )
 from gradhook.probe.block_evidence import directions_of
 from gradhook.probe.budget import Budget
@@ -161,7 +161,8 @@ class Search:
                 break
             # Everything outside, along a fresh direction.
             fresh = random_direction(self.gradient.size, seeded(self.seed, 7, round_))
-            direction = without(fresh, self.gradient.shape, [piece.box for piece in found])
+            told = mask_of(self.gradient.shape, [piece.box for piece in found])
+            direction = masked(fresh, ~told)
             seen = self.along(direction)
             complete = not self.stands_out(seen)
             if complete or self.budget.left < 2 * SAMPLE:
@@ -236,7 +237,7 @@ class Search:
         if larger:
             boxes = [piece.box for piece in larger]
             drawn = random_direction(self.gradient.size, seeded(self.seed, 8))
-            fresh = within(drawn, shape, boxes)
+            fresh = masked(drawn, mask_of(shape, boxes))
             share = sum(size_of(box) for box in boxes) / self.gradient.size
             wanted = abs(larger[0].seen.residual) / MARGIN
             probe = self.probe(fresh, share=share, wanted=wanted)
@@ -325,9 +326,7 @@ def locate_by_element(
         return Location(evidence.name, shape)
     residual = np.array([p.residual for p in evidence.probes]).reshape(shape)
     numerical = np.array([p.slope.value for p in evidence.probes]).reshape(shape)
-    inside = np.zeros(shape, dtype=bool)
-    for box in boxes:
-        inside[box] = True
+    inside = mask_of(shape, boxes)
     elements = {
         tuple(int(i) for i in where): evidence.probes[int(np.ravel_multi_index(where, shape))]
         for where in np.argwhere(wrong)

@@ -26,7 +26,7 @@ from gradhook.errors import NonFiniteLossError
 from gradhook.evaluation.directions import Direction, random_direction, seeded
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.line import Line
-from gradhook.evaluation.points import typical_scale
+from gradhook.evaluation.points import scale_of
 from gradhook.objective.parameters import norm
 from gradhook.probe.budget import FEWEST_ROUNDS, UNLIMITED, Budget
 from gradhook.probe.setting import EnteredSetting
@@ -89,8 +89,7 @@ class Prober:
         self.units: Mapping[str, float]
         self.units = like.units if like else {name: move.unit for name, move in moves.items()}
         self.scales = {
-            name: (self._workspace.scale(name) or typical_scale(array.shape))
-            * self.units.get(name, 1.0)
+            name: scale_of(array) * self.units.get(name, 1.0)
             for name, array in self._workspace.arrays.items()
         }
         self.norms = {name: norm(g) for name, g in entered.gradients.items()}

@@ -196,6 +196,17 @@ def test_an_objective_in_place_refuses_workers():
         check_gradients(objective, effort="exhaustive", workers=2)
 
 
+@pytest.mark.parametrize("kept", [slice(0), slice(1, None)])
+def test_a_map_that_loses_results_is_told_to_return_one_for_each(kept):
+    def mapping(function, bundles):
+        return [function(bundle) for bundle in bundles][kept]
+
+    with pytest.raises(OptionError, match="workers= gave fewer or more than"):
+        check_gradients(
+            network(), parameters(), batch=batch(), effort="exhaustive", workers=mapping
+        )
+
+
 @pytest.mark.parametrize("workers", [0, -2, 1.5, "two", True, None])
 def test_workers_that_make_no_sense_are_refused(workers):
     with pytest.raises(OptionError, match="workers must be a number of processes"):
