@@ -47,8 +47,8 @@ class Further(enum.Flag):
     ``DIRECTIONS`` more of them: the ratio's interval holds a threshold, or one probe stands out
     beside others that do not.  ``AGAIN`` the probes that stand out, with another step: kinks may
     have spoiled them.  ``PART`` the part of the block that a small mismatch sits in.  ``NEARBY`` a
-    point close by: a kink may have made the verdict.  ``AFAR`` longer steps: noise limits what is
-    seen, and no kink does.
+    point close by: a kink may have made the verdict.  ``AFAR`` longer steps: short ones do not see
+    as far as ``fail``.
     """
 
     NOTHING = 0
@@ -147,7 +147,7 @@ def _further(
     if seen.resolved and verdict in (Verdict.PASS, Verdict.WARN):
         further |= Further.PART
     unresolved = verdict in (Verdict.INCONCLUSIVE, Verdict.PASS) and not seen.resolved
-    if unresolved and seen.ratio_error > tolerance.fail and not evidence.meets_kinks:
+    if unresolved and seen.ratio_error > tolerance.fail:
         further |= Further.AFAR
     unsettled = verdict in (Verdict.INCONCLUSIVE, Verdict.UNTESTED)
     if verdict in MISMATCH or (unsettled and finding.kinks > 0):
