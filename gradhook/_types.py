@@ -98,7 +98,8 @@ class Tolerance:
         unexplained: Ratio below which a dense, unexplained mismatch that does not change with the
             step passes; above it lies one whose whole interval does.
         explained: Share of a residual that a cause may leave unexplained.
-        coarsest: Error above which a check in arithmetic of float32 or coarser is INCONCLUSIVE.
+        coarsest: Error, or ratio within it, above which a check in arithmetic of float32 or coarser
+            is INCONCLUSIVE.
         standing_out: Share of the directions along which a mismatch must be resolved.
         rounding: Rounding of the analytic slope, relative to the gradient's norm.
         few: Share of a block's elements up to which several wrong parts are judged by themselves,

@@ -202,7 +202,7 @@ class _KinkSearch:
         return look_for_ties(self.evaluator, self.current.setting, name, direction, scale)
 
     def _among_kinks(self, name: str, there: Judgement) -> Judgement:
-        """Judge a block that is excused as a whole: an element that is smooth and wrong is not."""
+        """Judge a block among kinks, which excuse all but an element that is smooth and wrong."""
         here, result = self.current.judgements[name], self.current
         if name not in result.gradients or result.evidence[name].exact:
             return judge_kink(here, there, self.options.tolerance)

@@ -100,7 +100,7 @@ def measure_elements(
         The probes of all elements by block, and plain differences, none without ``eps``.
 
     Raises:
-        OptionError: The objective works in place, or a package is missing.
+        OptionError: The objective works in place, a package is missing, or workers lose results.
     """
     if workers != 1 and prober.evaluator.workspace.in_place:
         raise OptionError(
@@ -169,10 +169,10 @@ def _elsewhere(
     refused = False
     answers = _mapped(workers, _packed(prober), bundles)
     for bundle, found in itertools.zip_longest(bundles, answers, fillvalue=()):
-        if () in (bundle, found):
+        if () in (bundle, found) or (found is not None and len(found) != len(bundle)):
             raise OptionError(
-                f"workers= gave fewer or more than {len(bundles)} results for {len(bundles)} "
-                "bundles of elements: return one for each, in their order, as map does"
+                f"workers= gave fewer or more results than it was given tasks, {len(bundles)} "
+                "bundles: return what the function returns for each, in their order, as map does"
             )
         if found is None:
             refused = True

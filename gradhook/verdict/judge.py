@@ -298,8 +298,9 @@ def _verdict(
         return _resolved(evidence, seen, tolerance)
     if seen.ratio_error < tolerance.fail:
         return Verdict.PASS, ""
-    if arithmetic and seen.ratio_error < tolerance.coarsest:
-        return Verdict.PASS, f"right to {seen.ratio_error:.0e}, as far as {arithmetic} lets see"
+    resolution = max(seen.ratio, seen.ratio_error)
+    if arithmetic and resolution < tolerance.coarsest:
+        return Verdict.PASS, f"right to {resolution:.0e}, as far as {arithmetic} lets see"
     if fine and evidence.analytic_norm <= tolerance.untested_share * ordinary:
         return Verdict.UNTESTED, (
             f"gradient too small here to be judged: norm {evidence.analytic_norm:.1e}, "

@@ -122,6 +122,13 @@ def test_one_probe_that_stands_out_alone_asks_for_more_directions():
     assert Further.DIRECTIONS in found.further
 
 
+def test_a_ratio_above_what_coarse_arithmetic_may_leave_does_not_pass_within_its_error():
+    passed = judged(1.0, 1.01, 4e-3, arithmetic="float32")
+    assert passed.finding.verdict == "PASS"
+    assert "right to 5e-03" in passed.finding.note
+    assert judged(1.0, 1.03, 1.1e-2, arithmetic="float32").finding.verdict == "INCONCLUSIVE"
+
+
 def test_a_small_resolved_mismatch_asks_for_the_part_that_it_sits_in():
     assert Further.PART in judged(1.0, 1.0 + 1e-5, 1e-9).further
     assert Further.PART in judged(1.0, 1.0 + 1e-7, 1e-10).further
