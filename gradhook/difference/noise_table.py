@@ -152,9 +152,9 @@ def measure_noise(
             break
         jump, fine = 0.0, max(level, found.floor)
         # Over a shorter way the noise alone may make as steep a slope as the line has.
-        close = max(spacing, 2 * fine / (6 * contrast)) if contrast else spacing
+        reach = max(6 * spacing, 2 * fine / contrast if contrast else 0.0)
         with contextlib.suppress(NonFiniteLossError):
-            jump = _jump(seen, close, fine, far, waves=waves, most=most)
+            jump = _jump(seen, min(reach, far / 10), fine, far, waves=waves, most=most)
         if jump:
             spacing = far / DIVISORS[0]
             before, level = level, max(level, _wide_level(seen, far, at_zero, loudest))
@@ -202,15 +202,14 @@ def _stair(line: Samples, first: float, found: NoiseEstimate) -> float:
 
 
 def _jump(
-    line: Samples, spacing: float, level: float, wide: float, *, waves: bool, most: float
+    line: Samples, reach: float, level: float, h: float, *, waves: bool, most: float
 ) -> float:
-    """What the line rises by more between distant points than close ones foretell; 0 if nothing.
+    """How far a line rises over ``h`` beyond what its slope within ``reach`` foretells, if at all.
 
     A term that is computed in coarse numbers, or a loss that is rounded, is constant between close
     points and hides its noise there; the slope across many stairs is right all the same, and its
     error covers what kinks do to it.
     """
-    reach, h = min(6 * spacing, wide / 10), wide
     near = (line(reach) - line(0.0)) / reach
     across = Sharp()(line, line(0.0), h, level)
     near_error = 2 * level / reach + abs(across.gap) * reach / h

@@ -169,7 +169,7 @@ def _elsewhere(
     refused = False
     answers = _mapped(workers, _packed(prober), bundles)
     for bundle, found in itertools.zip_longest(bundles, answers, fillvalue=()):
-        if () in (bundle, found) or (found is not None and len(found) != len(bundle)):
+        if not bundle or (found is not None and len(found) != len(bundle)):
             raise OptionError(
                 f"workers= gave fewer or more results than it was given tasks, {len(bundles)} "
                 "bundles: return what the function returns for each, in their order, as map does"

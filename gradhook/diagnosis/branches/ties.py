@@ -59,7 +59,9 @@ def _looked(evaluator: Evaluator, name: str, direction: Direction, h: float) -> 
             )
             traceable = traceable and whole and not made.left_out and math.isfinite(value)
             seen.append(made)
-    return True if _ties(*seen) else False if traceable else None
+    if _ties(*seen):
+        return True
+    return False if traceable else None
 
 
 def _ties(below: Recording, here: Recording, above: Recording) -> bool:
