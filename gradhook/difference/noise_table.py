@@ -64,8 +64,9 @@ wilder."""
 DIVISORS, AGREE = (3.0, 4.7, 6.1), 3.0
 """Parts of that distance that tables are spaced by, and the factor within which two agree."""
 
-SUSPICIOUS = 100.0
-"""Noise, in units of half the grain, beyond what rounding alone usually makes."""
+SUSPICIOUS, ROUNDED = 100.0, 4.0
+"""Noise, in units of half the grain, beyond what rounding alone usually makes; the second where the
+values are coarse, whose steps are so long that many kinks may lie in one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +135,18 @@ def measure_noise(
     found = noise_level(seen, spacing=spacing, at_zero=at_zero, tables=tables)
     spacing, level, single = found.spacing, found.level, _stair(seen, first, found)
     loudest = level
-    if known is None and level > SUSPICIOUS * found.floor and seen.evaluations + 6 <= most:
+    as_float64 = level <= COARSE * max(abs(at_zero), contrast)
+    usual = SUSPICIOUS if as_float64 else ROUNDED
+    if known is None and level > usual * found.floor and seen.evaluations + 6 <= most:
         # Kinks between the points look like noise but shrink with the spacing; noise does not.
         # The less close they are, the fewer ways there are to look along for the first stair.
-        by = CLOSER if most == math.inf else math.sqrt(CLOSER)
-        table = noise_level(seen, spacing=spacing / by, at_zero=at_zero)
-        if table.reached and table.level < level / 3:
+        by = CLOSER if as_float64 and most == math.inf else math.sqrt(CLOSER)
+        table = noise_level(seen, spacing=spacing / by, at_zero=at_zero, tables=1)
+        if table.reason == "spacing too small" and seen.evaluations + 6 <= most:
+            by = math.sqrt(by)
+            table = noise_level(seen, spacing=spacing / by, at_zero=at_zero, tables=1)
+        # A table that was still too wide errs on the safe side.
+        if table.reason != "spacing too small" and table.level < level / 3:
             spacing, level = table.spacing, table.level
         if level > max(SUSPICIOUS * found.floor, loudest / by):
             # Kinks fall by more: it is noise, of which the first table saw most.

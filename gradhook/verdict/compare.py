@@ -125,17 +125,17 @@ def _usable(evidence: BlockEvidence, tolerance: Tolerance) -> list[int]:
 
 
 def _errors(evidence: BlockEvidence, probes: list[Probe], tolerance: Tolerance) -> list[float]:
-    """The probes' errors, none below their root mean square where kinks make them.
+    """The probes' errors, none above ``fail`` below their root mean square.
 
     The error that many kinks inside a step leave is a random quantity, and so is its estimate: it
     may be small along one direction by accident, where noise forbids a step short enough to tell.
-    An element that was measured well enough to be judged alone keeps its own.
+    A probe that was measured well enough to be judged alone keeps its own.
     """
     errors = [p.slope.error for p in probes]
-    if evidence.elements is not None or not evidence.meets_kinks:
+    if evidence.elements is not None or not errors:
         return errors
     pooled = math.hypot(*errors) / math.sqrt(len(errors))
-    clean = tolerance.fail * evidence.analytic_norm if evidence.exact else 0.0
+    clean = tolerance.fail * evidence.analytic_norm
     return [max(error, pooled) if error > clean else error for error in errors]
 
 

@@ -195,9 +195,9 @@ def judge_kink(
         # it.
         finding = replace(nearby.finding, setting=here.finding.setting, kinks=here.finding.kinks)
         return replace(nearby, finding=finding)
-    if verdict is Verdict.UNTESTED and (
-        here.comparison.norms.residual <= tolerance.resolved * nearby.comparison.error_norm
-    ):
+    # What is seen too coarsely there does not tell that it is here alone.
+    seen = here.comparison.norms.residual > tolerance.resolved * nearby.comparison.error_norm
+    if verdict is Verdict.UNTESTED and not seen:
         note = nearby.finding.note
         return _final(here, verdict=verdict, note=note, ratio=math.nan, ratio_error=math.nan)
     if verdict is Verdict.PASS and kink is False:
@@ -211,6 +211,9 @@ def judge_kink(
             f"differs here (ratio {here.finding.ratio:.1e}) and a step away nothing could be told: "
             f"{nearby.finding.note}"
         )
+        return _at_a_tie(here, nearby, Verdict.INCONCLUSIVE, note)
+    if not seen:
+        note = f"differs here by no more than a step away could be seen: {ratios}"
         return _at_a_tie(here, nearby, Verdict.INCONCLUSIVE, note)
     if kink:
         note = f"at a tie the loss has no derivative: {ratios}"

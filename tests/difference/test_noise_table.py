@@ -69,6 +69,17 @@ def test_kinks_in_float32_are_not_taken_for_sums_that_swallow():
     assert np.mean(np.array(allowances) > 1) <= 0.1  # there it seems noisier than rounding makes it
 
 
+def test_many_kinks_in_float32_are_not_taken_for_noise():
+    levels = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        at, jump = rng.uniform(-0.5, 0.5, 5000), rng.normal(size=5000) / 1000
+        found = noise(lambda t, at=at, jump=jump: np.float32(2 + t / 3 + np.abs(t - at) @ jump))
+        levels.append(found.level)
+    # A value is rounded by 0.3 units in the last place of 2, and the floor is half a unit.
+    assert np.mean(np.array(levels) < 4 * 0.5 * 2.0**-22) >= 0.9
+
+
 @pytest.mark.parametrize("elsewhere", [1.0, math.nan])
 def test_a_line_that_is_not_finite_where_it_starts_is_refused(elsewhere):
     with pytest.raises(NonFiniteLossError, match="nan at t = 0"):
