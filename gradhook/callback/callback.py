@@ -140,7 +140,8 @@ class GradCheckCallback:
         self._last_batch: Any = None
         self._brought = False
         self._waits_for_batch = False
-        self._start_due = bool(at_start)
+        self._start_due = self._at_start = bool(at_start)
+        self._ended = False
         self._clock = Clock(logarithmic() if schedule is None else as_schedule(schedule))
         self._delivery = Delivery(sinks, on_fail)
         if logdir is not None and self._enabled:
@@ -171,6 +172,8 @@ class GradCheckCallback:
     ) -> Report | None:
         """Make the check at the start; without a batch, the first call that brings one does.
 
+        So it does when another training begins after ``on_train_end``.
+
         Args:
             *misplaced: Nothing: what is passed by position is refused.
             batch: What the objective takes besides the parameters.
@@ -187,8 +190,11 @@ class GradCheckCallback:
             refuse_misuse("on_train_begin", None, misplaced)
         if not self._enabled:
             return None
+        if self._ended:
+            self._start_due, self._ended = self._at_start, False
+            self._rebinding = Rebinding()  # what training starts from may be the same again
         self._remember(batch, parameters)
-        return self._checked(0, batch) if self._start_due else None
+        return self._checked(self._clock.now, batch) if self._start_due else None
 
     def on_step_end(
         self,
@@ -243,6 +249,7 @@ class GradCheckCallback:
         """Close the sinks; the history stays."""
         if not self._enabled:
             return
+        self._ended = True
         self._delivery.end(self.history)
         if self._waits_for_batch:
             self._delivery.warn_once(NO_BATCH)

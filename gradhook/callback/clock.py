@@ -27,15 +27,16 @@ class Clock:
     """Counts steps and knows the next one at which a check is due.
 
     Attributes:
+        now: The number of finished updates, over all epochs.
         due: The next step at which one is due, ``None`` if none will be.
         restart: What is to be said of a step that fell; empty if none did, or it was said.
     """
 
-    __slots__ = ("_now", "_offset", "_schedule", "due", "restart")
+    __slots__ = ("_offset", "_schedule", "due", "now", "restart")
 
     def __init__(self, schedule: Schedule) -> None:
         self._schedule = schedule
-        self._now = 0
+        self.now = 0
         self._offset = 0
         self.restart = ""
         self.due = schedule.next_after(0)
@@ -47,23 +48,23 @@ class Clock:
             OptionError: ``step`` is no integer, or negative.
         """
         if step is None:
-            self._now += 1
-            return self._now
+            self.now += 1
+            return self.now
         whole = as_integer(step)
         if whole is None or whole < 0:
             raise OptionError(
                 f"step must be the number of finished updates, an integer from 0, got {step!r}"
             )
         number = whole + self._offset
-        if number < self._now:
+        if number < self.now:
             if not self._offset:
                 self.restart = (
-                    f"step fell from {self._now} to {whole}: taken as a new epoch, and steps are "
+                    f"step fell from {self.now} to {whole}: taken as a new epoch, and steps are "
                     "counted on from here"
                 )
-            self._offset += self._now + 1 - number
-            number = self._now + 1
-        self._now = number
+            self._offset += self.now + 1 - number
+            number = self.now + 1
+        self.now = number
         return number
 
     def done(self, number: int) -> None:

@@ -19,6 +19,7 @@ from gradhook import (
     sinks,
 )
 from gradhook.errors import ObjectiveError, OptionError, ParameterError
+from tests.sinks.event_files import curve
 
 
 def cube(x, *_):
@@ -73,6 +74,19 @@ class TestWhen:
         check = callback(schedule=schedules.never())
         assert [check.on_train_begin() is None for _ in range(2)] == [False, True]
         assert check.on_step_end(1) is None
+
+    def test_another_training_after_the_end_of_one_begins_with_a_check_too(self, tmp_path):
+        check = callback(schedule=schedules.never(), logdir=tmp_path)
+        for _ in range(3):  # from the same weights, which is no array left behind
+            assert check.on_train_begin().passed
+            check.on_step_end(1)
+            check.on_step_end(2)
+            check.on_train_end()
+        assert checked_at(check) == [0, 2, 4]
+        assert not [said for _, said in check.notes if "moved" in said]
+        runs = tmp_path.glob("gradcheck *")  # beside those of the limits
+        points = [p for run in runs for p in curve(run, "gradcheck/0 wrong blocks")]
+        assert [step for step, _ in points] == [0, 2, 4]
 
     def test_without_on_train_begin_the_first_call_with_a_batch_makes_the_check_at_the_start(self):
         check = callback(batch=None, schedule=[5])
