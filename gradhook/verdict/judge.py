@@ -315,10 +315,10 @@ def _verdict(
         if kinked
         else "the loss is too noisy, or too curved, at every step"
     )
-    return (
-        Verdict.INCONCLUSIVE,
-        f"too coarse to tell: the ratio's error is {seen.ratio_error:.0e} ({why})",
-    )
+    if arithmetic:
+        why += "; samples=2 crosses fewer kinks, float64 sees further"
+    numbers = f"ratio {seen.ratio:.0e} ± {seen.ratio_error:.0e}"
+    return Verdict.INCONCLUSIVE, f"too coarse to tell: {numbers} ({why})"
 
 
 def _resolved(

@@ -298,20 +298,32 @@ def test_badly_scaled_blocks_are_judged_each_at_its_own_scale():
     assert blamed(report) == {"large"}
 
 
+def in_float32(p, X, y, **keywords):
+    """The same network computed in float32, without its penalty."""
+    coarse = {name: value.astype(np.float32) for name, value in p.items()}
+    return loss_and_gradients(coarse, X.astype(np.float32), y, l2=np.float32(0), **keywords)
+
+
 def test_code_that_computes_in_float32_passes_with_its_resolution():
     parameters, X, y = network()
-
-    def coarse(p, X, y):
-        return loss_and_gradients(
-            {k: v.astype(np.float32) for k, v in p.items()},
-            X.astype(np.float32),
-            y,
-            l2=np.float32(0),
-        )
-
-    report = check_gradients(coarse, parameters, batch=(X, y))
+    report = check_gradients(in_float32, parameters, batch=(X, y))
     assert report.passed
     assert "as far as float32 lets see" in report.blocks["W1"].sentence
+
+
+def test_wide_relu_networks_in_float32_of_which_every_step_crosses_kinks_are_judged():
+    verdicts = []
+    for seed in range(12):
+        parameters, X, y = network((20, 500, 10, 4), seed=seed)
+        relu = functools.partial(in_float32, activation="relu")
+        report = check_gradients(relu, parameters, batch=(X, y), seed=seed)
+        verdicts.append(report.verdict)
+        if report.verdict == "INCONCLUSIVE":
+            assert "samples=2 crosses fewer kinks" in str(report)
+            fewer = check_gradients(relu, parameters, batch=(X, y), seed=seed, samples=2)
+            assert fewer.verdict == "PASS"
+    assert not {"FAIL", "WARN"} & set(verdicts)
+    assert verdicts.count("PASS") >= 6  # a right one in four is seen to a little more than 1e-2
 
 
 def test_a_nan_loss_is_inconclusive():
