@@ -192,7 +192,8 @@ class GradCheckCallback:
             return None
         if self._ended:
             self._start_due, self._ended = self._at_start, False
-            self._rebinding = Rebinding()  # what training starts from may be the same again
+            self._seen = None
+            self._rebinding.begin_anew()
         self._remember(batch, parameters)
         return self._checked(self._clock.now, batch) if self._start_due else None
 

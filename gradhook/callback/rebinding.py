@@ -32,6 +32,10 @@ class Rebinding:
         self._told = False
         self._named: set[str] = set()
 
+    def begin_anew(self) -> None:
+        """Compare with no check of an earlier training, which may have begun at the same values."""
+        self._before = None
+
     def look(
         self,
         step: int,
@@ -53,7 +57,9 @@ class Rebinding:
             for name, array in arrays.items()
         }
         earlier, self._before = self._before, (step, now)
-        if earlier is None or brought or step <= earlier[0]:
+        if earlier is None:
+            return ""
+        if brought or step <= earlier[0]:
             self._in_a_row = 0
             return ""
         since, before = earlier

@@ -80,6 +80,8 @@ def measure_off_the_tie(
     units = current.prober.units
     moves = {name: shrunk({name: m}, units.get(name, 1.0))[name] for name, m in moves.items()}
     judged: dict[str, Judgement] = {}
+    # What was said of each at the point a step away that decided.
+    nearby_of: dict[str, Judgement] = {}
     retried: list[SettingResult] = []
     for beside in (moves, shrunk(moves, NEARER)):
         left = [
@@ -103,15 +105,13 @@ def measure_off_the_tie(
                 if untested and said.finding.verdict not in MISMATCH:
                     said = here  # a kink is no reason to say less, or more
                 if name not in judged or said.finding.verdict is not Verdict.INCONCLUSIVE:
-                    judged[name] = said
+                    judged[name], nearby_of[name] = said, away.judgements[name]
             left = [n for n in left if judged[n].finding.verdict not in MISMATCH]
-    # What the last point a step away said of a block.
-    last = {name: there for away in retried for name, there in away.judgements.items()}
     alone = {
-        name: last[name]
-        for name, said in judged.items()
-        if said.finding.verdict is Verdict.KINK
-        or (last[name].comparison.resolved and is_worse_here(current.judgements[name], last[name]))
+        name: there
+        for name, there in nearby_of.items()
+        if judged[name].finding.verdict is Verdict.KINK
+        or (there.comparison.resolved and is_worse_here(current.judgements[name], there))
     }
     if alone:
         judged |= _KinkSearch(evaluator, current, options, earlier, budget).judged(alone)

@@ -43,7 +43,8 @@ SWALLOWING, SWALLOWED = 1e-6, 30.0
 added to them; errors are then larger along some directions than the noise along one tells."""
 
 CLOSER = 1e4
-"""How much closer the points of a second table lie, which tells noise from kinks."""
+"""How much closer the points of a second table lie, which tells noise from kinks; its root where
+values are coarse, and the root of that where they stand still."""
 
 WIDE = (1e-2, 1e-1)
 """Distances over which a slope is that of many stairs, in units of the blocks' scales, the second
@@ -148,7 +149,7 @@ def measure_noise(
         # A table that was still too wide errs on the safe side.
         if table.reason != "spacing too small" and table.level < level / 3:
             spacing, level = table.spacing, table.level
-        if level > max(SUSPICIOUS * found.floor, loudest / by):
+        if level > max(usual * found.floor, loudest / by):
             # Kinks fall by more: it is noise, of which the first table saw most.
             spacing, level = found.spacing, loudest
     waves = wide is None
@@ -157,7 +158,9 @@ def measure_noise(
     for far in wide:
         if seen.evaluations + 4 > most:
             break
-        jump, fine = 0.0, max(level, found.floor)
+        # Where every value shows its grain, none is hidden, and what kinks made is not looked into.
+        grained = found.floor > COARSE * max(abs(at_zero), contrast)
+        jump, fine = 0.0, max(loudest if grained else level, found.floor)
         # Over a shorter way the noise alone may make as steep a slope as the line has.
         reach = max(6 * spacing, 2 * fine / contrast if contrast else 0.0)
         with contextlib.suppress(NonFiniteLossError):

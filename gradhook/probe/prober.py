@@ -23,7 +23,7 @@ from gradhook.difference.long_steps import long_steps
 from gradhook.difference.noise_table import COARSE, Noise, measure_noise
 from gradhook.difference.search import GROW, SearchOptions, search
 from gradhook.errors import NonFiniteLossError
-from gradhook.evaluation.directions import Direction, random_direction, seeded
+from gradhook.evaluation.directions import Coordinate, Direction, random_direction, seeded
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.line import Line
 from gradhook.evaluation.points import scale_of
@@ -274,13 +274,17 @@ class Prober:
                 slope = self.sharp(line, name, budget)
                 self.steps.pass_on(name, slope)
             else:
+                # A direction crosses many kinks within a step that coarse values ask for; of these
+                # a pair sees too little.
+                many = self.steps.coarse and not isinstance(direction, Coordinate)
+                formula: Formula = Sharp() if many else Pair()
                 options = SearchOptions(
                     self.steps.pair_step(name),
                     good=self.steps.good(name, FAIR),
-                    rounds=budget.rounds(Pair.points, Pair.rounds),
+                    rounds=budget.rounds(formula.points, formula.rounds),
                     grow=0.0,
                 )
-                slope = search(line, self.loss, Pair(), options, noise=self.noise)
+                slope = search(line, self.loss, formula, options, noise=self.noise)
             analytic = direction.dot(self.gradients[name])
             complex_step = isinstance(self.method, ComplexStep)  # moves nothing that is real
             rounds = not complex_step and self._rounds(name, slope.step)

@@ -156,15 +156,10 @@ class Steps:
         return float(min(max(balanced, SHORTEST_STEP * scale), known.step))
 
     def pair_suffices(self, name: str) -> bool:
-        """Whether a pair at that step can be expected to be fair, going by the slopes seen.
-
-        Not where noise asks for steps in which many kinks may lie: of these a pair sees too little.
-        """
+        """Whether a pair at that step can be expected to be fair, going by the slopes seen."""
         known = self._learned.get(name)
-        return (
-            known is not None
-            and not self.coarse
-            and bool(2 * self.noise / self.pair_step(name) <= self._at_best(FAIR) * known.slope)
+        return known is not None and bool(
+            2 * self.noise / self.pair_step(name) <= self._at_best(FAIR) * known.slope
         )
 
     def good(self, name: str, goal: Goal) -> Callable[[Estimate], bool]:

@@ -125,14 +125,16 @@ def _usable(evidence: BlockEvidence, tolerance: Tolerance) -> list[int]:
 
 
 def _errors(evidence: BlockEvidence, probes: list[Probe], tolerance: Tolerance) -> list[float]:
-    """The probes' errors, none above ``fail`` below their root mean square.
+    """The probes' errors, none above ``fail`` below their root mean square along directions.
 
     The error that many kinks inside a step leave is a random quantity, and so is its estimate: it
     may be small along one direction by accident, where noise forbids a step short enough to tell.
-    A probe that was measured well enough to be judged alone keeps its own.
+    A probe that was measured well enough to be judged alone keeps its own, and so do unlike
+    elements that meet no kink.
     """
     errors = [p.slope.error for p in probes]
-    if evidence.elements is not None or not errors:
+    alike = not evidence.exact or evidence.meets_kinks
+    if evidence.elements is not None or not alike or not errors:
         return errors
     pooled = math.hypot(*errors) / math.sqrt(len(errors))
     clean = tolerance.fail * evidence.analytic_norm

@@ -212,7 +212,7 @@ def judge_kink(
             f"{nearby.finding.note}"
         )
         return _at_a_tie(here, nearby, Verdict.INCONCLUSIVE, note)
-    if not seen:
+    if kink and not seen:
         note = f"differs here by no more than a step away could be seen: {ratios}"
         return _at_a_tie(here, nearby, Verdict.INCONCLUSIVE, note)
     if kink:
@@ -315,8 +315,6 @@ def _verdict(
         if kinked
         else "the loss is too noisy, or too curved, at every step"
     )
-    if arithmetic:
-        why += "; samples=2 crosses fewer kinks, float64 sees further"
     numbers = f"ratio {seen.ratio:.0e} ± {seen.ratio_error:.0e}"
     return Verdict.INCONCLUSIVE, f"too coarse to tell: {numbers} ({why})"
 

@@ -88,6 +88,14 @@ class TestWhen:
         points = [p for run in runs for p in curve(run, "gradcheck/0 wrong blocks")]
         assert [step for step, _ in points] == [0, 2, 4]
 
+    def test_another_training_waits_for_a_batch_of_its_own(self):
+        check = callback(batch=None, schedule=schedules.never())
+        check.on_train_begin(batch=(1.0,))
+        check.on_train_end()
+        assert check.on_train_begin() is None
+        assert check.on_step_end(1, batch=(2.0,)).passed
+        assert checked_at(check) == [0, 1]
+
     def test_without_on_train_begin_the_first_call_with_a_batch_makes_the_check_at_the_start(self):
         check = callback(batch=None, schedule=[5])
         assert check.on_train_begin() is None

@@ -105,6 +105,20 @@ class TestFunctional:
         losses = [r.loss for r in check.history]
         assert len(set(losses)) == 5
 
+    def test_trainings_that_leave_their_arrays_behind_are_warned_of_once(self):
+        seen = start()
+        check = GradCheckCallback(linear, seen, enabled=True, schedule=[5, 15, 25, 35])
+
+        def training():
+            p = start()
+            said = warned(check, lambda: p.update(updated(p)), steps=10)
+            check.on_train_end()
+            return said
+
+        said = [training() for _ in range(4)]
+        assert [len(each) for each in said] == [0, 1, 0, 0]
+        assert "rebind" in said[1][0]
+
     def test_a_frozen_block_is_a_note_and_said_once(self):
         params = start()
 

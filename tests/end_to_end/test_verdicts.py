@@ -319,7 +319,6 @@ def test_wide_relu_networks_in_float32_of_which_every_step_crosses_kinks_are_jud
         report = check_gradients(relu, parameters, batch=(X, y), seed=seed)
         verdicts.append(report.verdict)
         if report.verdict == "INCONCLUSIVE":
-            assert "samples=2 crosses fewer kinks" in str(report)
             fewer = check_gradients(relu, parameters, batch=(X, y), seed=seed, samples=2)
             assert fewer.verdict == "PASS"
     assert not {"FAIL", "WARN"} & set(verdicts)

@@ -28,6 +28,22 @@ def test_a_fast_wave_is_told_right_from_wrong(frequency, seed, factor):
     assert report.verdict == ("PASS" if factor == 1.0 else "FAIL")
 
 
+def test_a_wave_in_float32_is_not_taken_for_a_straight_line_along_a_step_as_long_as_itself():
+    verdicts = {1.0: [], 1.05: []}
+    for seed in range(20):
+        for factor, said in verdicts.items():
+
+            def wave(p, factor=factor):
+                a, b = p.astype(np.float32)
+                loss = np.float32(100) + a * a + np.float32(0.03) * np.sin(np.float32(1000) * b)
+                return loss, np.array([2 * factor * a, 30 * np.cos(np.float32(1000) * b)])
+
+            start = np.random.default_rng(seed).uniform(0.3, 1, 2)
+            said.append(check_gradients(wave, start, seed=seed).verdict)
+    assert "FAIL" not in verdicts[1.0]
+    assert "PASS" not in verdicts[1.05]
+
+
 @pytest.mark.parametrize("offset", [1e2, 1e4, 1e6])
 @pytest.mark.parametrize("factor", [1.0, 1.01])
 def test_a_parameter_far_from_zero_may_matter_over_a_short_way(offset, factor):

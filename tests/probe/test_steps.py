@@ -32,15 +32,6 @@ def test_a_pair_balances_the_noise_against_the_curvature_seen():
     assert flat.pair_step("W") == 1e-3  # never longer than the step that was sharp
 
 
-def test_no_pair_suffices_where_noise_asks_for_steps_that_many_kinks_lie_in():
-    fine = steps_of()
-    coarse = Steps(Noise(1e-14, coarse=True, contrast=1.0), loss=1.0, scales=SCALES)
-    for steps in (fine, coarse):
-        steps.learn("W", slope())
-    assert fine.pair_suffices("W")
-    assert not coarse.pair_suffices("W")
-
-
 def test_a_block_begins_where_the_last_one_ended_in_units_of_its_scale():
     steps = steps_of()
     steps.pass_on("W", slope(step=4e-4))

@@ -46,13 +46,15 @@ def test_element_by_element_the_ratio_is_the_textbook_one():
 
 
 def test_no_error_above_fail_counts_for_less_than_their_root_mean_square():
-    def standing_out(errors):
+    def standing_out(errors, **fields):
         probes = tuple(Probe(1.0, Estimate(1.02, error, 1e-3)) for error in errors)
-        return compare(BlockEvidence("W", 1000, 1.0, 1.0, probes), TOLERANCE).standing_out
+        return compare(BlockEvidence("W", 3, 1.0, 1.0, probes, **fields), TOLERANCE).standing_out
 
     assert standing_out((1e-3, 1e-3, 1e-3)) == (0, 1, 2)
     assert standing_out((1e-3, 1e-2, 1e-2)) == ()  # the small one may be so by accident
     assert standing_out((5e-5, 1e-2, 1e-2)) == (0,)
+    assert standing_out((1e-3, 1e-2, 1e-2), exact=True) == (0,)  # of elements, which are unlike
+    assert standing_out((1e-3, 1e-2, 1e-2), exact=True, kinked=True) == ()
 
 
 @pytest.mark.parametrize("degrees", [1, 2, 3, 4, 5, 8, 12, 33, 100, 1000])

@@ -209,11 +209,9 @@ def test_a_mismatch_that_stays_a_step_away_counts():
     assert found.finding.verdict == "FAIL"
 
 
-@pytest.mark.parametrize("kink", [True, False, None])
-def test_a_mismatch_no_larger_than_what_could_be_seen_a_step_away_is_not_here_alone(kink):
+def test_a_mismatch_no_larger_than_what_could_be_seen_a_step_away_is_not_here_alone():
     here, away = judged(1.0, 1.02, 1e-3), judged(1.0, 1.01, 9e-3, arithmetic="float32")
-    found = judge_kink(here, away, TOLERANCE, kink=kink).finding
-    assert found.verdict == ("FAIL" if kink is False else "INCONCLUSIVE")
+    assert judge_kink(here, away, TOLERANCE).finding.verdict == "INCONCLUSIVE"
     sharper = judged(1.0, 1.0, 3e-3, arithmetic="float32")
     assert judge_kink(here, sharper, TOLERANCE).finding.verdict == "KINK"
 
