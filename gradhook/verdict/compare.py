@@ -125,19 +125,19 @@ def _usable(evidence: BlockEvidence, tolerance: Tolerance) -> list[int]:
 
 
 def _errors(evidence: BlockEvidence, probes: list[Probe], tolerance: Tolerance) -> list[float]:
-    """The probes' errors, none above ``fail`` below their root mean square along directions.
+    """The probes' errors, none below their root mean square where kinks may make them.
 
     The error that many kinks inside a step leave is a random quantity, and so is its estimate: it
     may be small along one direction by accident, where noise forbids a step short enough to tell.
-    A probe that was measured well enough to be judged alone keeps its own, and so do unlike
-    elements that meet no kink.
+    Where none was met, directions that are seen to ``fail`` keep their own, and elements, which are
+    unlike; where some were, an element does that was measured well enough to be judged alone.
     """
     errors = [p.slope.error for p in probes]
-    alike = not evidence.exact or evidence.meets_kinks
-    if evidence.elements is not None or not alike or not errors:
+    kinked = evidence.meets_kinks
+    if evidence.elements is not None or not errors or (evidence.exact and not kinked):
         return errors
     pooled = math.hypot(*errors) / math.sqrt(len(errors))
-    clean = tolerance.fail * evidence.analytic_norm
+    clean = 0.0 if kinked and not evidence.exact else tolerance.fail * evidence.analytic_norm
     return [max(error, pooled) if error > clean else error for error in errors]
 
 
