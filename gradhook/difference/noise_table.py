@@ -44,7 +44,7 @@ added to them; errors are then larger along some directions than the noise along
 
 CLOSER = 1e4
 """How much closer the points of a second table lie, which tells noise from kinks; its root where
-values are coarse, and the root of that where they stand still."""
+values have a coarse grain, and the root of that where they stand still."""
 
 WIDE = (1e-2, 1e-1)
 """Distances over which a slope is that of many stairs, in units of the blocks' scales, the second
@@ -136,18 +136,21 @@ def measure_noise(
     found = noise_level(seen, spacing=spacing, at_zero=at_zero, tables=tables)
     spacing, level, single = found.spacing, found.level, _stair(seen, first, found)
     loudest = level
-    as_float64 = level <= COARSE * max(abs(at_zero), contrast)
-    usual = SUSPICIOUS if as_float64 else ROUNDED
+    # Whether every value shows a coarse grain, and no fine part of it hides one.
+    grained = found.floor > COARSE * max(abs(at_zero), contrast)
+    usual = ROUNDED if grained else SUSPICIOUS
     if known is None and level > usual * found.floor and seen.evaluations + 6 <= most:
         # Kinks between the points look like noise but shrink with the spacing; noise does not.
         # The less close they are, the fewer ways there are to look along for the first stair.
-        by = CLOSER if as_float64 and most == math.inf else math.sqrt(CLOSER)
-        table = noise_level(seen, spacing=spacing / by, at_zero=at_zero, tables=1)
-        if table.reason == "spacing too small" and seen.evaluations + 6 <= most:
+        by = CLOSER if most == math.inf and not grained else math.sqrt(CLOSER)
+        tables = 1 if grained else 3
+        table = noise_level(seen, spacing=spacing / by, at_zero=at_zero, tables=tables)
+        if grained and table.reason == "spacing too small" and seen.evaluations + 6 <= most:
             by = math.sqrt(by)
             table = noise_level(seen, spacing=spacing / by, at_zero=at_zero, tables=1)
-        # A table that was still too wide errs on the safe side.
-        if table.reason != "spacing too small" and table.level < level / 3:
+        # Of values with a grain a table that was still too wide errs on the safe side.
+        told = table.reached or (grained and table.reason == "spacing too large")
+        if told and table.level < level / 3:
             spacing, level = table.spacing, table.level
         if level > max(usual * found.floor, loudest / by):
             # Kinks fall by more: it is noise, of which the first table saw most.
@@ -158,8 +161,7 @@ def measure_noise(
     for far in wide:
         if seen.evaluations + 4 > most:
             break
-        # Where every value shows its grain, none is hidden, and what kinks made is not looked into.
-        grained = found.floor > COARSE * max(abs(at_zero), contrast)
+        # Where a grain shows no stairs are hidden, and what kinks made is not looked into.
         jump, fine = 0.0, max(loudest if grained else level, found.floor)
         # Over a shorter way the noise alone may make as steep a slope as the line has.
         reach = max(6 * spacing, 2 * fine / contrast if contrast else 0.0)
