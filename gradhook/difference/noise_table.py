@@ -66,8 +66,8 @@ DIVISORS, AGREE = (3.0, 4.7, 6.1), 3.0
 """Parts of that distance that tables are spaced by, and the factor within which two agree."""
 
 SUSPICIOUS, ROUNDED = 100.0, 4.0
-"""Noise, in units of half the grain, beyond what rounding alone usually makes; the second where the
-values are coarse, whose steps are so long that many kinks may lie in one."""
+"""Noise, in units of half the grain, beyond what rounding alone usually makes; the second where
+values have a coarse grain, whose tables are so wide that many kinks may lie in one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +125,9 @@ def measure_noise(
         elsewhere = seen(0.1)  # a lone value would tell neither grain nor contrast
     values = [value for value in (at_zero, elsewhere) if math.isfinite(value)]
     contrast = (max(values) - min(values)) or abs(at_zero)
+    size = max(abs(at_zero), contrast)  # the loss may be zero just here
     if known is not None and known > HOPELESS * contrast:
-        return Noise(known, known > COARSE * max(abs(at_zero), contrast), contrast)
+        return Noise(known, known > COARSE * size, contrast)
     spacing = math.sqrt(grain(values) / contrast) if contrast else SPACING
     spacing = min(max(spacing, SPACING), LONGEST_SPACING)
     if known and contrast:
@@ -137,7 +138,7 @@ def measure_noise(
     spacing, level, single = found.spacing, found.level, _stair(seen, first, found)
     loudest = level
     # Whether every value shows a coarse grain, and no fine part of it hides one.
-    grained = found.floor > COARSE * max(abs(at_zero), contrast)
+    grained = found.floor > COARSE * size
     usual = ROUNDED if grained else SUSPICIOUS
     if known is None and level > usual * found.floor and seen.evaluations + 6 <= most:
         # Kinks between the points look like noise but shrink with the spacing; noise does not.
@@ -172,10 +173,9 @@ def measure_noise(
             before, level = level, max(level, _wide_level(seen, far, at_zero, loudest))
             if level <= SUSPICIOUS * max(before, found.floor):
                 level = max(level, jump / math.sqrt(12))  # a single stair, a value anywhere on it
-        if level <= COARSE * max(contrast, abs(at_zero)):
+        if level <= COARSE * size:
             break  # as fine as float64: stairs that are wider still would be very low
     level = max(level, single, found.floor)
-    size = max(abs(at_zero), contrast)  # the loss may be zero just here
     coarse = level > COARSE * size
     # Among kinks a loss in float32 may seem as noisy, but by no more than is usual for its grain.
     rounded = level / SUSPICIOUS < found.floor < SWALLOWING * size

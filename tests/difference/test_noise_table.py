@@ -59,23 +59,22 @@ def test_where_sums_swallow_the_level_allows_for_other_directions():
     assert fine.allowance == 1
 
 
+def kinked(seed, *, kinks, within, slope):
+    """A line in float32 near 2 with kinks of a thousandth on either side of 0."""
+    rng = np.random.default_rng(seed)
+    at, jump = rng.uniform(-within, within, kinks), rng.normal(size=kinks) / 1000
+    return lambda t: np.float32(2 + slope * t + np.abs(t - at) @ jump)
+
+
 def test_kinks_in_float32_are_not_taken_for_sums_that_swallow():
-    allowances = []
-    for seed in range(40):
-        rng = np.random.default_rng(seed)
-        at, jump = rng.uniform(-0.02, 0.02, 200), rng.normal(size=200) / 1000
-        found = noise(lambda t, at=at, jump=jump: np.float32(2 + t / 50 + np.abs(t - at) @ jump))
-        allowances.append(found.allowance)
+    lines = [kinked(seed, kinks=200, within=0.02, slope=1 / 50) for seed in range(40)]
+    allowances = [noise(line).allowance for line in lines]
     assert np.mean(np.array(allowances) > 1) <= 0.1  # there it seems noisier than rounding makes it
 
 
 def test_many_kinks_in_float32_are_not_taken_for_noise():
-    levels = []
-    for seed in range(40):
-        rng = np.random.default_rng(seed)
-        at, jump = rng.uniform(-0.5, 0.5, 5000), rng.normal(size=5000) / 1000
-        found = noise(lambda t, at=at, jump=jump: np.float32(2 + t / 3 + np.abs(t - at) @ jump))
-        levels.append(found.level)
+    lines = [kinked(seed, kinks=5000, within=0.5, slope=1 / 3) for seed in range(40)]
+    levels = [noise(line).level for line in lines]
     # A value is rounded by 0.3 units in the last place of 2, and the floor is half a unit.
     assert np.mean(np.array(levels) < 4 * 0.5 * 2.0**-22) >= 0.9
 
