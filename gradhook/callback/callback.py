@@ -172,7 +172,7 @@ class GradCheckCallback:
     ) -> Report | None:
         """Make the check at the start; without a batch, the first call that brings one does.
 
-        So it does when another training begins after ``on_train_end``.
+        So it does when another training begins after ``on_train_end``, or ``with`` this callback.
 
         Args:
             *misplaced: Nothing: what is passed by position is refused.
@@ -190,10 +190,7 @@ class GradCheckCallback:
             refuse_misuse("on_train_begin", None, misplaced)
         if not self._enabled:
             return None
-        if self._ended:
-            self._start_due, self._ended = self._at_start, False
-            self._seen = None
-            self._rebinding.begin_anew()
+        self._begin()
         self._remember(batch, parameters)
         return self._checked(self._clock.now, batch) if self._start_due else None
 
@@ -269,7 +266,8 @@ class GradCheckCallback:
         return self.on_step_end(step, batch=batch, parameters=parameters)
 
     def __enter__(self) -> Self:
-        """Return the callback."""
+        """Return the callback; after ``on_train_end`` another training begins."""
+        self._begin()
         return self
 
     def __exit__(
@@ -282,6 +280,12 @@ class GradCheckCallback:
         if error is not None:
             self._waits_for_batch = False  # there is worse to tell
         self.on_train_end()
+
+    def _begin(self) -> None:
+        """Begin another training, if one has ended."""
+        if self._ended:
+            self._start_due, self._ended, self._seen = self._at_start, False, None
+            self._rebinding.begin_anew()
 
     def _remember(self, batch: Any, parameters: Any) -> None:
         if batch is not None:

@@ -96,6 +96,14 @@ class TestWhen:
         assert check.on_step_end(1, batch=(2.0,)).passed
         assert checked_at(check) == [0, 1]
 
+    def test_a_second_with_begins_another_training(self):
+        check = callback(batch=None, schedule=schedules.never())
+        for batch in (1.0, 2.0):
+            with check:
+                assert check.on_step_end(batch=(batch,)).passed
+                assert check.on_step_end(batch=(batch,)) is None
+        assert checked_at(check) == [1, 3]
+
     def test_without_on_train_begin_the_first_call_with_a_batch_makes_the_check_at_the_start(self):
         check = callback(batch=None, schedule=[5])
         assert check.on_train_begin() is None
