@@ -205,11 +205,20 @@ class RandomDirection:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A direction over a block, kept in a box of it and zero outside; costs what it touches."""
+    """A direction over a block, kept in a box of it and zero outside; costs what it touches.
+
+    Args:
+        spread: The direction over the whole block.
+        shape: The block's shape.
+        box: Where it is not zero.
+        rising: An axis along which the ``n`` slices inside are multiplied by ``1/2n, 3/2n, …``;
+            ``None`` for none.
+    """
 
     spread: RandomDirection
     shape: tuple[int, ...]
     box: Box
+    rising: int | None = None
 
     @property
     def size(self) -> int:
@@ -218,7 +227,11 @@ class Part:
 
     def values(self) -> Array:
         """The direction inside the box; the box's shape."""
-        return self.spread.table[codes_inside(self.spread, self.shape, self.box)]
+        found = self.spread.table[codes_inside(self.spread, self.shape, self.box)]
+        if self.rising is not None:
+            slices = np.moveaxis(found, self.rising, -1)
+            slices *= (np.arange(slices.shape[-1]) + 0.5) / slices.shape[-1]
+        return found
 
     def dot(self, values: Array) -> float:
         """``⟨values, v⟩``."""

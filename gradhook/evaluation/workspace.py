@@ -156,8 +156,10 @@ class Workspace:
             target.flat[index] = self.entry(name, index) + step
             return
         if isinstance(direction, Part):
-            base = base_inside(self._sources[name], self.moves.get(name), direction.box)
-            target[direction.box] = base + step * direction.values()
+            moved = direction.values()
+            moved *= step
+            moved += base_inside(self._sources[name], self.moves.get(name), direction.box)
+            target[direction.box] = moved
             return
         displace(target, self._sources[name], self.moves.get(name), direction, step)
 
@@ -315,9 +317,10 @@ def base_inside(source: Array, move: Move | None, box: Box) -> Array:
     values = source[box].astype(_working(source))
     if move is None:
         return values
-    table = move.table[codes_inside(move.stream(source.size), source.shape, box)]
-    moved = values * table if move.how == "multiply" else values + table
-    return moved * move.factor
+    moved = np.asarray(move.table[codes_inside(move.stream(source.size), source.shape, box)])
+    (np.multiply if move.how == "multiply" else np.add)(values, moved, out=moved)
+    moved *= move.factor
+    return moved
 
 
 def flat_chunk(array: Array, start: int, stop: int) -> Array:

@@ -7,6 +7,12 @@ that stands out cannot be lost on the way down.  (With fresh signs in each half 
 entries is lost every second time.)  The step grows as fewer elements move, so that the error falls
 along with the residual.
 
+A single wrong slice needs no halving: weighted by their positions along an axis, all slices
+together show its position times what it shows unweighted (the ratio of moments by which sparse
+Fourier transforms find a lone coefficient: H. Hassanieh, P. Indyk, D. Katabi, E. Price, "Nearly
+optimal sparse Fourier transform", STOC 2012).  Where the slices so told hold all of the residual,
+the others are right.
+
 Blocks are searched along each axis in turn, and then inside what was found: a wrong column is one
 slice of the second axis, and no slice of the first.  Where both halves are wrong both are
 followed, unless a sample of slices says that most are wrong: then the fault is spread along that
@@ -17,7 +23,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -60,6 +66,9 @@ SMALL_AXIS, ALL_WRONG = 16, 4
 MARGIN = 10.0
 """How far a residual should stand out of its error, where it is to be split."""
 
+WORTH_TWO = 4
+"""By how much fewer slices a moment must tell, where it is asked for: two halvings as well."""
+
 TELLING_SLICE = 5.0
 """How far that of a typical slice should, where slices are sampled."""
 
@@ -83,6 +92,7 @@ class Piece:
 
     box: Box
     seen: Seen
+    several: bool = False  # whether more than one of its slices is wrong
 
     def length(self, axis: int) -> int:
         """Number of slices along an axis."""
@@ -200,7 +210,7 @@ class Search:
         open_: list[Piece] = [piece]
         branches = 0
         while open_:
-            each = open_.pop()
+            each = self._narrowed(direction, open_.pop(), axis)
             if each.length(axis) == 1 or self.budget.left < 4:
                 found.append(each)
                 continue
@@ -209,6 +219,8 @@ class Search:
             if not wrong:  # too small to be followed: the last that stood out is what is known
                 found.append(each)
                 continue
+            if len(wrong) == 1:
+                wrong = [replace(wrong[0], several=each.several)]
             branches += len(wrong) == 2
             # One branching is a pair; a second one may be anything.
             again = len(wrong) == branches == 2
@@ -218,6 +230,31 @@ class Search:
             if len(found) + len(open_) > MOST_SLICES:
                 return [piece]
         return found
+
+    def _narrowed(self, direction: RandomDirection, piece: Piece, axis: int) -> Piece:
+        """The slices that hold a single wrong one; the part itself where these are hardly fewer."""
+        while not piece.several:
+            length, seen = piece.length(axis), piece.seen
+            # Two probes must save more than two halvings.
+            if WORTH_TWO * (1 + 4 * length * seen.error / abs(seen.residual)) > length:
+                break
+            rising = Part(direction, self.gradient.shape, piece.box, axis)
+            share = rising.size / self.gradient.size
+            moment = self.along(rising, share=share, wanted=seen.error)
+            at = moment.residual / seen.residual
+            off = (moment.error + abs(at) * seen.error) / abs(seen.residual)
+            first = max(0, math.ceil((at - off) * length - 0.5))
+            last = min(length, math.floor((at + off) * length + 0.5))
+            alone = None
+            if 0 < WORTH_TWO * (last - first) <= length:
+                start = piece.box[axis].start
+                box = cut(piece.box, axis, start + first, start + last)
+                inside = self._inside(direction, box, abs(seen.residual) / MARGIN)
+                outside = Seen(seen.residual - inside.residual, seen.error + inside.error)
+                if self.stands_out(inside) and not self.stands_out(outside):
+                    alone = Piece(box, inside)
+            piece = alone or replace(piece, several=True)
+        return piece
 
     def _concluded(self, found: Sequence[Piece], complete: bool) -> Location:
         shape = self.gradient.shape

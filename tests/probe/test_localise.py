@@ -107,6 +107,29 @@ def test_a_difference_that_says_too_little_is_measured_itself():
 
 
 @pytest.mark.parametrize(
+    ("wrong", "axis", "slices", "probes"),
+    [
+        (np.s_[25, 2], 0, slice(25, 26), 2),
+        (np.s_[25], 0, slice(25, 26), 2),
+        (np.s_[39, 5], 0, slice(39, 40), 2),
+        # Several slices, of which the mean is told, or no slice at all.
+        (([5, 25], [2, 2]), 0, slice(0, 40), 2),
+        (np.s_[:, 2], 0, slice(0, 40), 2),
+        # Hardly fewer could be told.
+        (np.s_[25, 2], 1, slice(0, 6), 0),
+    ],
+)
+def test_a_moment_tells_a_single_wrong_slice_from_several(wrong, axis, slices, probes):
+    error = 1e-9 if probes else 0.05
+    prober, search, everything = searched(wrong, error)
+    prober.moved.clear()
+    found = search._narrowed(DIRECTION, everything, axis)
+    assert found.box[axis] == slices
+    assert len(prober.moved) <= probes
+    assert found.several is (probes > 0 and found.box == everything.box)
+
+
+@pytest.mark.parametrize(
     ("wrong", "rows", "columns", "everywhere"),
     [
         (np.s_[25, 2], False, False, False),
