@@ -14,18 +14,16 @@ from types import TracebackType
 from typing import Any, Self, Unpack
 
 from gradhook._types import Batch
-from gradhook.callback.clock import Clock, refuse_misuse
+from gradhook.callback.clock import Clock, finished_updates, refuse_misuse
 from gradhook.callback.debug_flag import is_enabled
 from gradhook.callback.delivery import Delivery, OnFail
 from gradhook.callback.observe import observe
 from gradhook.callback.rebinding import Rebinding
 from gradhook.check.call_line import CallLine, Scope
-from gradhook.check.guarded import moving_blocks
-from gradhook.check.reading import present_parameters, read
+from gradhook.check.reading import present_parameters
 from gradhook.errors import OptionError, warn
 from gradhook.objective.answers import misplaced_batch
 from gradhook.objective.batch import as_batch
-from gradhook.objective.holders import holds
 from gradhook.objective.objective import Objective
 from gradhook.options import BatchKeywords, Options, SignatureOfInit, shows_options
 from gradhook.report import Report
@@ -137,8 +135,6 @@ class GradCheckCallback:
             self._known = named.names()
         self.notes: list[tuple[int, str]] = []
         self._rebinding = Rebinding()
-        self._last_batch: Any = None
-        self._brought = False
         self._waits_for_batch = False
         self._start_due = self._at_start = bool(at_start)
         self._ended = False
@@ -172,7 +168,8 @@ class GradCheckCallback:
     ) -> Report | None:
         """Make the check at the start; without a batch, the first call that brings one does.
 
-        So it does when another training begins after ``on_train_end``, or ``with`` this callback.
+        After ``on_train_end`` this, or whichever hook comes next, begins another training, with a
+        check and a schedule of its own.
 
         Args:
             *misplaced: Nothing: what is passed by position is refused.
@@ -225,6 +222,7 @@ class GradCheckCallback:
             refuse_misuse("on_step_end", step, misplaced)
         if not self._enabled:
             return None
+        self._begin()
         try:
             number = self._clock.at(step)
         except OptionError as error:
@@ -241,6 +239,8 @@ class GradCheckCallback:
         report = self._checked(number, batch) if self._start_due or scheduled else None
         if scheduled and self._waits_for_batch:
             self._delivery.warn_once(NO_BATCH)
+        if self._clock.fault:
+            self._delivery.warn_once(self._clock.fault)
         return report
 
     def on_train_end(self) -> None:
@@ -248,7 +248,7 @@ class GradCheckCallback:
         if not self._enabled:
             return
         self._ended = True
-        self._delivery.end(self.history)
+        self._delivery.end(self.history, self._rebinding.unsaid)
         if self._waits_for_batch:
             self._delivery.warn_once(NO_BATCH)
 
@@ -266,8 +266,7 @@ class GradCheckCallback:
         return self.on_step_end(step, batch=batch, parameters=parameters)
 
     def __enter__(self) -> Self:
-        """Return the callback; after ``on_train_end`` another training begins."""
-        self._begin()
+        """Return the callback."""
         return self
 
     def __exit__(
@@ -285,14 +284,17 @@ class GradCheckCallback:
         """Begin another training, if one has ended."""
         if self._ended:
             self._start_due, self._ended, self._seen = self._at_start, False, None
+            self._clock.begin_anew()
             self._rebinding.begin_anew()
+            self._delivery.begin_anew()
 
     def _remember(self, batch: Any, parameters: Any) -> None:
         if batch is not None:
             self._seen = batch
         if parameters is not None:
             self._parameters = parameters
-            self._brought = True
+            self._rebinding.brought = True
+            self._known.pop("parameters", None)
 
     def _checked(self, number: int, batch: Any) -> Report | None:
         """Make a check on the hook's batch, else the constructor's, else the last seen."""
@@ -315,16 +317,26 @@ class GradCheckCallback:
         except Exception:
             if first:
                 raise
-        call = self._line(objective, chosen)(options)
-        report, unmade = observe(objective, options, chosen, step=number, call=call, first=first)
+        line = self._line(objective, chosen)
+        report, unmade = observe(
+            objective, options, chosen, step=number, call=line(options), first=first
+        )
         self._made += 1
         self.history.append(report)
         self.last_report = report
         if first:
             self._delivery.begin(report, self._clock.due)
-        if not unmade:
-            self._look_for_rebinding(number, objective, chosen)
+        said = "" if unmade else self._rebinding.look_at(number, objective, self._options, chosen)
         self._delivery.write(report)
+        if said:
+            self.notes.append((number, said))
+            if self._rebinding.warning:
+                warn(self._rebinding.warning)
+        if line.redefined:
+            self._delivery.warn_once(
+                f"{line.redefined} was defined anew after this callback was built, which checks "
+                "the one before: build it again"
+            )
         self._delivery.act(report, unmade=unmade)
         return report
 
@@ -337,23 +349,6 @@ class GradCheckCallback:
         if given is not None and scope.name_of(given) is None:
             given = objective.parameters
         return CallLine(self._given, given, batch, scope, known)
-
-    def _look_for_rebinding(self, number: int, objective: Objective, batch: Any) -> None:
-        """Note where training seems to have left behind the arrays that are checked."""
-        earlier, self._last_batch = self._last_batch, batch
-        brought, self._brought = self._brought, False
-        if holds(objective.parameters):
-            return  # an object is read anew each time
-        said = self._rebinding.look(
-            number,
-            read(objective, self._options, as_batch(batch)).tree.blocks,
-            brought=brought,
-            moving=lambda: moving_blocks(objective, self._options, as_batch(earlier)),
-        )
-        if said:
-            self.notes.append((number, said))
-        if self._rebinding.warning:
-            warn(self._rebinding.warning)
 
 
 class _Disabled(GradCheckCallback):
@@ -369,6 +364,7 @@ class _Disabled(GradCheckCallback):
         """Do nothing."""
         if misplaced or (step.__class__ is not int and step is not None):
             refuse_misuse("on_step_end", step, misplaced)
+            finished_updates(step)
         return None
 
     def __call__(
@@ -381,6 +377,7 @@ class _Disabled(GradCheckCallback):
         """Do nothing."""
         if misplaced or (step.__class__ is not int and step is not None):
             refuse_misuse("__call__", step, misplaced)
+            finished_updates(step)
         return None
 
 

@@ -20,26 +20,35 @@ from gradhook._types import as_integer
 from gradhook.errors import HookCallError, OptionError
 from gradhook.schedules import Schedule
 
-__all__ = ["Clock", "refuse_misuse"]
+__all__ = ["Clock", "finished_updates", "refuse_misuse"]
 
 
 class Clock:
     """Counts steps and knows the next one at which a check is due.
 
+    Another training is counted on as well, but its schedule begins anew, unless its steps go on
+    from those of the last.
+
     Attributes:
         now: The number of finished updates, over all epochs.
         due: The next step at which one is due, ``None`` if none will be.
         restart: What is to be said of a step that fell; empty if none did, or it was said.
+        fault: What is to be warned of a schedule that failed; empty if it did not.
     """
 
-    __slots__ = ("_offset", "_schedule", "due", "now", "restart")
+    __slots__ = ("_another", "_begun", "_offset", "_schedule", "due", "fault", "now", "restart")
 
     def __init__(self, schedule: Schedule) -> None:
         self._schedule = schedule
         self.now = 0
-        self._offset = 0
-        self.restart = ""
+        self._offset = self._begun = 0
+        self._another = False
+        self.restart = self.fault = ""
         self.due = schedule.next_after(0)
+
+    def begin_anew(self) -> None:
+        """Another training begins."""
+        self._another = True
 
     def at(self, step: int | None) -> int:
         """The number of finished updates, over all epochs; ``None`` counts one further.
@@ -47,29 +56,51 @@ class Clock:
         Raises:
             OptionError: ``step`` is no integer, or negative.
         """
-        if step is None:
-            self.now += 1
-            return self.now
-        whole = as_integer(step)
-        if whole is None or whole < 0:
-            raise OptionError(
-                f"step must be the number of finished updates, an integer from 0, got {step!r}"
-            )
-        number = whole + self._offset
-        if number < self.now:
-            if not self._offset:
+        whole = None if step is None else finished_updates(step)
+        another, self._another = self._another, False
+        number = self.now + 1 if whole is None else whole + self._offset
+        if number < self.now + another:
+            if not (self._offset or another):
                 self.restart = (
                     f"step fell from {self.now} to {whole}: taken as a new epoch, and steps are "
                     "counted on from here"
                 )
             self._offset += self.now + 1 - number
             number = self.now + 1
+            if another:
+                self._begin(self._offset)
+        elif another and whole is None:
+            self._begin(self.now)
         self.now = number
         return number
 
+    def _begin(self, begun: int) -> None:
+        """Begin the schedule after so many updates."""
+        self._begun = begun
+        self.done(begun)
+
     def done(self, number: int) -> None:
         """Note that the check due at ``number``, or before it, is made."""
-        self.due = self._schedule.next_after(number)
+        try:
+            due = self._schedule.next_after(number - self._begun)
+        except Exception as error:  # the user's, and no reason to end the training
+            self.fault = f"the schedule failed ({type(error).__name__}: {error}): no more checks"
+            due = None
+        self.due = None if due is None else self._begun + due
+
+
+def finished_updates(step: Any) -> int:
+    """A step as an integer.
+
+    Raises:
+        OptionError: ``step`` is no integer, or negative.
+    """
+    whole = as_integer(step)
+    if whole is None or whole < 0:
+        raise OptionError(
+            f"step must be the number of finished updates, an integer from 0, got {step!r}"
+        )
+    return whole
 
 
 def refuse_misuse(hook: str, step: Any, misplaced: tuple[Any, ...]) -> None:

@@ -62,10 +62,13 @@ class Delivery:
         twin._told = set(self._told)
         return twin
 
+    def begin_anew(self) -> None:
+        """Compare with no report of an earlier training."""
+        self._first_wrong = None
+
     def write(self, report: Report) -> None:
         """Hand a report to every sink."""
-        for sink in list(self.sinks):
-            self._guarded(sink, functools.partial(sink.write, report))
+        self._guarded(*((sink, functools.partial(sink.write, report)) for sink in self.sinks))
 
     def begin(self, first: Report, due: int | None) -> None:
         """Say on the screen, once, that a run is checked and when next.
@@ -74,16 +77,15 @@ class Delivery:
         """
         self._say(begun(None if self._screen() else first, due))
 
-    def end(self, history: Sequence[Report]) -> None:
-        """Say on the screen how the checks of a run ended, and close the sinks.
+    def end(self, history: Sequence[Report], noted: str = "") -> None:
+        """Say on the screen how the checks of a run ended and what was noted; close the sinks.
 
         May be called more than once; what was said already is not said again.
         """
         if len(history) > self._told_of_end:
             self._told_of_end = len(history)
-            self._say(f"gradhook: {outcome(history)}")
-        for sink in list(self.sinks):
-            self._guarded(sink, sink.close)
+            self._say(f"gradhook: {outcome(history)}" + (f"\n{noted}" if noted else ""))
+        self._guarded(*((sink, sink.close) for sink in self.sinks))
 
     def warn_once(self, message: str, reason: str = "") -> None:
         """Warn, unless the same was said before; numbers aside, which differ from step to step.
@@ -134,14 +136,17 @@ class Delivery:
     def _say(self, said: str) -> None:
         screen = self._screen() or (Terminal(sys.stderr) if sys.stderr is not None else None)
         if screen is not None:
-            self._guarded(screen, functools.partial(screen.say, said))
+            self._guarded((screen, functools.partial(screen.say, said)))
 
-    def _guarded(self, sink: Sink, act: Callable[[], Any]) -> None:
-        try:
-            act()
-        except Exception as error:
-            self.sinks = [kept for kept in self.sinks if kept is not sink]
-            warn(
-                f"the sink {type(sink).__name__} failed ({type(error).__name__}: {error}) and is "
-                "dropped"
-            )
+    def _guarded(self, *acts: tuple[Sink, Callable[[], Any]]) -> None:
+        """Let sinks act, and drop those that fail, with a warning when all have acted."""
+        failed: list[tuple[Sink, str]] = []
+        for sink, act in acts:
+            try:
+                act()
+            except Exception as error:
+                said = f"the sink {type(sink).__name__} failed ({type(error).__name__}: {error})"
+                failed.append((sink, f"{said} and is dropped"))
+        self.sinks = [sink for sink in self.sinks if not any(sink is bad for bad, _ in failed)]
+        for _, said in failed:
+            warn(said)

@@ -15,6 +15,14 @@ from typing import Any
 
 import numpy as np
 
+from gradhook.check.guarded import moving_blocks
+from gradhook.check.reading import read
+from gradhook.errors import RestoreError
+from gradhook.objective.batch import as_batch
+from gradhook.objective.holders import holds
+from gradhook.objective.objective import Objective
+from gradhook.options import Options
+
 __all__ = ["Rebinding"]
 
 
@@ -22,11 +30,15 @@ class Rebinding:
     """Compares the bytes of all blocks from check to check.
 
     Attributes:
+        brought: Whether a hook has brought the parameters since the last look.
         warning: What is to be warned about now; empty for nothing.
+        unsaid: The newest that was found and not warned about, with its step.
     """
 
     def __init__(self) -> None:
-        self.warning = ""
+        self.brought = False
+        self.warning = self.unsaid = ""
+        self._batch: Any = None  # of the last look
         self._before: tuple[int, dict[str, bytes]] | None = None  # step and digests
         self._in_a_row = 0
         self._told = False
@@ -34,7 +46,34 @@ class Rebinding:
 
     def begin_anew(self) -> None:
         """Compare with no check of an earlier training, which may have begun at the same values."""
-        self._before = None
+        self._before, self.unsaid = None, ""
+
+    def look_at(self, step: int, objective: Objective, options: Options, batch: Any) -> str:
+        """Say which blocks training has left behind, as ``look`` does.
+
+        What keeps it from being seen is no reason to end the training.
+
+        Raises:
+            RestoreError: Something could not be put back.
+        """
+        earlier, self._batch = self._batch, batch
+        brought, self.brought = self.brought, False
+        if holds(objective.parameters):
+            return ""  # an object is read anew each time
+        try:
+            said = self.look(
+                step,
+                read(objective, options, as_batch(batch)).tree.blocks,
+                brought=brought,
+                moving=lambda: moving_blocks(objective, options, as_batch(earlier)),
+            )
+        except RestoreError:
+            raise
+        except Exception:  # the batch of then may be gone
+            return ""
+        if said:
+            self.unsaid = "" if self.warning else f"step {step}: {said}"
+        return said
 
     def look(
         self,

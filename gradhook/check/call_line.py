@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import re
 import sys
 import traceback
 import types
@@ -53,6 +54,10 @@ class Scope:
             return code_of(thing)
         return self._variable(thing) or self._made_of_named(thing)
 
+    def shows(self, code: str) -> bool:
+        """Whether the name that an expression begins with stands for something here."""
+        return re.split(r"\W", code, maxsplit=1)[0] in self.names
+
     def call(self, function: str, arguments: Iterable[str]) -> str:
         """A call of one of gradhook's functions, as it is imported there."""
         own = getattr(self.names.get(function), "__module__", "") or ""
@@ -70,7 +75,7 @@ class Scope:
             owner, name = self._variable(thing.__self__), thing.__name__
             return f"{owner}.{name}" if owner and hasattr(thing.__self__, name) else None
         if isinstance(thing, types.FunctionType) and "<" not in thing.__qualname__:
-            return thing.__qualname__
+            return None if thing.__qualname__ in self.names else thing.__qualname__
         return code_of_items(thing, self.name_of)
 
     def _entries(self) -> Iterator[tuple[str, Any]]:
@@ -103,7 +108,21 @@ class CallLine:
         """What could be named, by argument."""
         given = {"objective": self.objective, "parameters": self.parameters, "batch": self.batch}
         found = {n: self.scope.name_of(thing) for n, thing in given.items() if thing is not None}
-        return {**self.known, **{name: code for name, code in found.items() if code is not None}}
+        # A name that is visible here, and gives another thing, stands for what was checked no more.
+        known = {n: code for n, code in self.known.items() if not self.scope.shows(code)}
+        return {**known, **{name: code for name, code in found.items() if code is not None}}
+
+    @property
+    def redefined(self) -> str:
+        """The name of the function that is checked, where another has taken its place."""
+        then = self.objective
+        if not isinstance(then, types.FunctionType):
+            return ""
+        now = self.scope.names.get(then.__name__)
+        if now is then or not isinstance(now, types.FunctionType):
+            return ""
+        same = (now.__module__, now.__qualname__) == (then.__module__, then.__qualname__)
+        return then.__name__ if same else ""
 
     def __call__(self, options: Options) -> str:
         """The line for a check with these options."""

@@ -96,13 +96,46 @@ class TestWhen:
         assert check.on_step_end(1, batch=(2.0,)).passed
         assert checked_at(check) == [0, 1]
 
-    def test_a_second_with_begins_another_training(self):
-        check = callback(batch=None, schedule=schedules.never())
-        for batch in (1.0, 2.0):
+    @pytest.mark.parametrize("begins", [True, False])
+    def test_after_the_end_any_hook_begins_another_training_with_its_own_schedule(self, begins):
+        check = callback(schedule=[3, 4])
+        for _ in range(2):
+            if begins:
+                check.on_train_begin()
             with check:
-                assert check.on_step_end(batch=(batch,)).passed
-                assert check.on_step_end(batch=(batch,)) is None
-        assert checked_at(check) == [1, 3]
+                for step in range(1, 6):
+                    check.on_step_end(step)
+        first = 0 if begins else 1
+        assert checked_at(check) == [first, 3, 4, 5 + first, 8, 9]
+        assert not [said for _, said in check.notes if "epoch" in said]
+
+    def test_the_schedule_of_a_training_whose_steps_go_on_goes_on_too(self):
+        check = callback(schedule=schedules.every(10))
+        for training in (range(1, 9), range(9, 12)):
+            for step in training:
+                check.on_step_end(step)
+            check.on_train_end()
+        assert checked_at(check) == [1, 9, 10]
+
+    def test_the_schedule_of_a_training_that_counts_no_steps_begins_anew(self):
+        check = callback(schedule=[2])
+        for _ in range(2):
+            for _ in range(3):
+                check.on_step_end()
+            check.on_train_end()
+        assert checked_at(check) == [1, 2, 4, 5]
+
+    def test_a_schedule_that_fails_later_ends_no_training(self):
+        class Ends:
+            def next_after(self, step):
+                return next(due for due in (1, 2) if due > step)
+
+        check = callback(schedule=Ends(), at_start=False)
+        check.on_step_end(1)
+        with pytest.warns(GradCheckWarning, match="the schedule failed .*StopIteration"):
+            check.on_step_end(2)
+        assert check.on_step_end(3) is None
+        assert checked_at(check) == [1, 2]
 
     def test_without_on_train_begin_the_first_call_with_a_batch_makes_the_check_at_the_start(self):
         check = callback(batch=None, schedule=[5])
@@ -358,8 +391,10 @@ class TestDisabled:
         for name in ("on_step_end", "__call__"):
             hook = getattr(type(check), name)
             assert inspect.signature(hook) == inspect.signature(getattr(GradCheckCallback, name))
-            # All that a hook may do is to refuse what was passed by position.
-            assert set(hook.__code__.co_names) <= {"__class__", "int", "refuse_misuse"}
+            # All that a hook may do is to refuse what was passed by position, or is no step.
+            assert set(hook.__code__.co_names) <= {
+                "__class__", "int", "refuse_misuse", "finished_updates",
+            }  # fmt: skip
 
     def test_options_are_read_all_the_same(self):
         with pytest.raises(TypeError, match="unknown option"):

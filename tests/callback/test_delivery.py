@@ -125,3 +125,21 @@ def test_what_is_no_sink_is_refused_with_the_remedy(sinks, message):
 def test_an_unknown_action_is_refused_with_the_nearest_one():
     with pytest.raises(OptionError, match=r"on_fail must be one of .*'rise'.*raise"):
         Delivery([], "rise")
+
+
+class Broken:
+    def write(self, report):
+        raise OSError("disk full")
+
+    def close(self): ...
+
+
+def test_all_sinks_have_the_report_before_anything_is_warned_about():
+    memory = Memory()
+    x = np.array([0.5, -1.0])
+    check = GradCheckCallback(cube, x, sinks=[Broken(), memory], batch=(), enabled=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(GradCheckWarning, match="the sink Broken failed"):
+            check.on_train_begin()
+    assert memory.reports == check.history

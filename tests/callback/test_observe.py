@@ -197,7 +197,16 @@ def test_the_logs_of_a_trainer_are_no_batch():
         check.on_train_begin(batch={})
 
 
-@pytest.mark.parametrize("step", [3, np.int64(3), np.array(3), True, 2.5, None])
-def test_a_disabled_hook_takes_whatever_may_count(step):
-    check = GradCheckCallback(lambda w: (w @ w, 2 * w), np.ones(2), enabled=False)
-    assert check.on_step_end(step, batch=(X,)) is None
+@pytest.mark.parametrize("enabled", [True, False])
+@pytest.mark.parametrize("step", [3, np.int64(3), np.array(3), None])
+def test_a_hook_takes_whatever_counts_also_while_it_is_disabled(step, enabled):
+    check = GradCheckCallback(lambda w: (w @ w, 2 * w), np.ones(2), enabled=enabled, batch=())
+    assert (check.on_step_end(step) is not None) is enabled
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+@pytest.mark.parametrize("step", [True, 2.5, 3.0, "3"])
+def test_what_is_no_step_is_refused_also_while_the_callback_is_disabled(step, enabled):
+    check = GradCheckCallback(lambda w: (w @ w, 2 * w), np.ones(2), enabled=enabled, batch=())
+    with pytest.raises(ValueError, match="step must be the number of finished updates"):
+        check.on_step_end(step)

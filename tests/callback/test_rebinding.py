@@ -262,3 +262,24 @@ def test_a_mapping_that_grows_while_it_is_checked_is_checked():
     assert report.passed
     assert set(report.blocks) == {"W", "b"}
     assert set(vars(layer)) == {"W", "b"}
+
+
+def test_a_batch_that_is_gone_when_it_is_asked_again_ends_no_training():
+    p = start()
+    check = GradCheckCallback(linear, p, schedule=2, enabled=True)
+    for step in range(1, 7):
+        p, batch = updated(p), [X, Y]
+        check.on_step_end(step, batch=batch)
+        batch.clear()
+    assert [report.step for report in check.history] == [1, 2, 4, 6]
+
+
+def test_what_was_noted_and_not_warned_about_stands_on_the_closing_line(capsys):
+    p = start()
+    with GradCheckCallback(linear, p, enabled=True) as check:
+        for step in range(1, 201):
+            p = updated(p)
+            check.on_step_end(step, batch=(X, Y))
+    (_, closing, noted) = capsys.readouterr().err.splitlines()
+    assert closing == "gradhook: 2 checks, all passed"
+    assert noted.startswith("step 100: no parameter has moved from step 1 to step 100")

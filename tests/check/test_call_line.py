@@ -12,6 +12,7 @@ import gradhook
 from gradhook import (
     L2,
     GradCheckCallback,
+    GradCheckWarning,
     Objective,
     Switch,
     Tolerance,
@@ -186,3 +187,25 @@ def test_a_library_that_calls_the_check_lends_no_names():
     assert report.call == "check_gradients(objective, start, batch=rows, seed=0)"
     report = library["fit"](check_gradients, objective, start, rows.copy())
     assert report.call == "check_gradients(objective, start, batch=<batch>, seed=0)"
+
+
+def test_a_name_that_means_something_else_by_now_is_not_used():
+    def square(p):
+        return float(p["w"] @ p["w"]), {"w": 2 * p["w"]}
+
+    p = {"w": np.array([0.5, 2.0])}
+    check = GradCheckCallback(square, p, batch=(), schedule=1, enabled=True)
+    assert check.on_train_begin().call == "check_gradients(square, p, seed=0)"
+    assert "(square, <parameters>, " in check.on_step_end(parameters={"w": 2 * p["w"]}).call
+    built_with = square
+
+    def square(p):  # as a cell of a notebook that is run again
+        return float(p["w"] @ p["w"]), {"w": 3 * p["w"]}
+
+    with pytest.warns(GradCheckWarning, match="square was defined anew after this callback was"):
+        report = check.on_step_end(parameters=p)
+    assert report.call == "check_gradients(built_with, p, seed=2)"
+    assert report.passed
+    del built_with
+    assert check.on_step_end(parameters=p).call == "check_gradients(<objective>, p, seed=3)"
+    assert not check_gradients(square, p).passed
