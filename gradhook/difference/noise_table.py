@@ -259,13 +259,22 @@ def _jump(
             beyond = within
             nearer = before = change(within - 1) if within > 1 else 0.0
     at_once = after > BENDS_AT_ONCE * before
+    if not at_once and before * apart > near_error:  # no noise of the slope makes such a change
+        return 0.0
     reach = window * LONGER**beyond
-    stairs = at_once and _has_edges(line, reach, window, near, apart, waves=waves)
+    stairs = _has_edges(line, reach, window, near, apart, at_once=at_once, waves=waves)
     return 2 * h * apart if stairs else 0.0
 
 
 def _has_edges(
-    line: Samples, reach: float, window: float, near: float, apart: float, *, waves: bool
+    line: Samples,
+    reach: float,
+    window: float,
+    near: float,
+    apart: float,
+    *,
+    at_once: bool,
+    waves: bool,
 ) -> bool:
     """Whether a line has the slope ``near`` again at some distance, or wild ones.
 
@@ -276,9 +285,12 @@ def _has_edges(
         return (line(at + width) - line(at)) / width
 
     first, second = slope(reach, window), slope(SECOND * reach, window / SECOND)
-    if min(abs(first - near), abs(second - near)) < DEPARTURE * apart:
+    away = abs(first - near), abs(second - near)
+    if not at_once:
+        return max(away) < DEPARTURE * apart
+    if min(away) < DEPARTURE * apart:
         return True
-    if abs(first - second) <= DEPARTURE * max(abs(first - near), abs(second - near)):
+    if abs(first - second) <= DEPARTURE * max(away):
         return False
     if not waves:
         return True

@@ -234,3 +234,16 @@ def test_five_percent_fail_beside_one_layer_in_float32():
     reports = [one_layer_in_float32(seed, factor=1.05) for seed in range(10)]
     assert not any(report.passed for report in reports)
     assert sum(report.blocks["W1"].verdict == "FAIL" for report in reports) >= 8
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_stairs_are_seen_also_where_the_line_between_them_is_noisy(seed):
+    shifts = np.random.default_rng(seed).uniform(-1, 1, 2)
+
+    def line(t):
+        stairs = np.round((shifts[0] + 0.36 * t) * 2**8) / 2**8
+        fine = shifts[1] - 0.02 * t + 0.001 * np.sin(3 * t)
+        return 4.43 + stairs + np.round(fine * 2**16) / 2**16
+
+    found = noise.measure_noise(line, at_zero=line(0.0), elsewhere=line(1.0))
+    assert found.level >= 2**-8 / np.sqrt(12)
