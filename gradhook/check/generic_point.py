@@ -139,8 +139,8 @@ def find_generic(
                 loss, gradients = evaluator.loss_and_gradients()
             if outside_domain(loss, gradients) and all(map(math.isfinite, facts.norms.values())):
                 continue
-            if attempt == 0 and _vanishes(evaluator, facts, gradients):
-                fallback = GenericPoint(moves, loss, gradients)
+            if _vanishes(evaluator, facts, gradients):
+                fallback = fallback or GenericPoint(moves, loss, gradients)
                 continue
             return GenericPoint(moves, loss, gradients)
         except Exception:  # outside the domain; exceptions count where the user stands

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gradhook.difference import NoiseEstimate, grain, noise_level
-from gradhook.difference.base import Samples
+from gradhook.difference.base import EPS, Samples
 from gradhook.difference.formulas import Sharp
 from gradhook.difference.search import DISAGREE
 from gradhook.errors import NonFiniteLossError
@@ -175,7 +175,8 @@ def measure_noise(
                 level = max(level, jump / math.sqrt(12))  # a single stair, a value anywhere on it
         if level <= COARSE * size:
             break  # as fine as float64: stairs that are wider still would be very low
-    level = max(level, single, found.floor)
+    # A loss is made of terms of the size that it has elsewhere, and rounds as they do.
+    level = max(level, single, found.floor, EPS / 2 * size)
     coarse = level > COARSE * size
     # Among kinks a loss in float32 may seem as noisy, but by no more than is usual for its grain.
     rounded = level / SUSPICIOUS < found.floor < SWALLOWING * size
