@@ -3,7 +3,8 @@
 ``N`` is the length of the first array of the batch along the sample axis, of those in lists of
 unlike lengths where there are no others.  Every array of that length on that axis, and every 1-D
 array of length ``N``, is cut to the rows drawn, also where it hangs in a mapping, list or tuple of
-the batch; everything else passes unchanged.  Where the batch holds class labels (integers, one-hot,
+the batch; everything else passes unchanged.  A list of tuples, as of pairs ``(x, y)``, holds one
+sample in each of them.  Where the batch holds class labels (integers, one-hot,
 a column of few values), rows are drawn class by class, so that the classes stay mixed; weights,
 masks and indicators make classes of where they are zero.
 """
@@ -160,6 +161,8 @@ def sample_count(batch: Batch, axis: int) -> int | None:
     Raises:
         BatchError: The batch has arrays but no sample, or none of its arrays has the axis.
     """
+    if batch and _lists_samples(batch[0]):
+        return len(batch[0])
     items = sorted(batch, key=lambda item: _is_ragged(item, axis))
     arrays = [item for item in each_leaf(items) if _is_array(item) and len(item.shape)]
     if not arrays:
@@ -177,6 +180,14 @@ def sample_count(batch: Batch, axis: int) -> int | None:
         f"{', '.join(str(tuple(a.shape)) for a in arrays)}); "
         "pass sample_axis= as the axis that counts samples"
     )
+
+
+def _lists_samples(item: Any) -> bool:
+    """Whether it is a list of alike tuples, each of which is a sample."""
+    if not (isinstance(item, list) and len(item) > 1):
+        return False
+    alike = all(isinstance(each, tuple) and len(each) == len(item[0]) for each in item)
+    return alike and any(map(_is_array, each_leaf(item[0])))
 
 
 def _is_ragged(item: Any, axis: int) -> bool:
@@ -212,6 +223,8 @@ def _axis_of(item: Any, count: int, axis: int) -> int | None:
 
 
 def _holds_rows(item: Any, count: int, axis: int) -> bool:
+    if _lists_samples(item):
+        return len(item) == count
     return any(_axis_of(leaf, count, axis) is not None for leaf in each_leaf(item))
 
 
@@ -228,7 +241,10 @@ def cut(batch: Batch, rows: Array, count: int, axis: int) -> Batch:
         # Data frames index their columns by brackets.
         return getattr(item, "iloc", item)[index]
 
-    return tuple(map_leaves(i, one) if _holds_rows(i, count, axis) else i for i in batch)
+    def some(item: Any) -> Any:
+        return [item[k] for k in rows] if _lists_samples(item) else map_leaves(item, one)
+
+    return tuple(some(item) if _holds_rows(item, count, axis) else item for item in batch)
 
 
 def _other(cut: Callable[[Batch, Array], Any], batch: Batch, rows: Array) -> Batch | None:

@@ -83,7 +83,8 @@ class Updater:
             self._put_back(tree, before, held)
         self._refuse_unchanged(before, after)
         rate = self.learning_rate
-        eps = {name: float(np.finfo(array.dtype).eps) for name, array in before.items()}
+        # An update of float64 copies may round to float32 all the same.
+        eps = {n: max(float(np.finfo(a.dtype).eps) for a in (before[n], after[n])) for n in before}
         self.rounding = {name: eps[name] * norm(array) / rate for name, array in before.items()}
         found = {name: (array - after[name]) / rate for name, array in before.items()}
         self._note(found)

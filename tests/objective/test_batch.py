@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 
 from gradhook import check_gradients
 from gradhook.errors import BatchError
-from gradhook.objective.batch import as_batch, columns_hint, draw, passed_whole, upcast
+from gradhook.objective.batch import (
+    as_batch,
+    columns_hint,
+    draw,
+    passed_whole,
+    sample_count,
+    upcast,
+)
 
 
 def drawn(batch, samples=7, axis=0, subset=None, seed=0):
@@ -286,3 +293,16 @@ def test_a_list_of_arrays_of_unlike_lengths_does_not_count_the_samples():
     assert found.batch[0] is sequences
     assert drawn(([numbered(20), numbered(20, 2)],)).total == 20
     assert drawn(([numbered(20), numbered(20, 2)], np.ones(4))).total == 20
+
+
+def test_a_list_of_pairs_holds_a_sample_in_each():
+    pairs = [(np.full((4, 1), k), np.eye(3)[:, [k % 3]]) for k in range(30)]
+    rows = drawn((pairs, np.ones(4)))
+    assert (rows.count, rows.total) == (7, 30)
+    assert [int(x[0, 0]) for x, _ in rows.batch[0]] == list(rows.rows)
+    assert rows.unchanged == (1,)
+    whole = drawn((pairs,), samples=None)
+    assert whole.batch[0] is pairs
+    # Lists of arrays, as of time steps, and of numbers go by the arrays' own rows.
+    assert sample_count(([np.ones((5, 2)), np.ones((5, 2))],), 0) == 5
+    assert sample_count(([(1, 2), (3, 4)], np.ones(6)), 0) == 6

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from gradhook import Objective, check_gradients
 from gradhook.objective.updates import Updater
 
 
@@ -64,3 +65,21 @@ def test_steps_of_one_size_are_told_as_clipping_by_the_norm():
         w[...] = size
         reader.gradients(w, (), {}, live=True)
     assert reader.reading(frozenset())[0].endswith("as clipping by the norm makes")
+
+
+@pytest.mark.parametrize("rate", [1e-4, 1e-5, 1e-6])
+def test_an_update_that_rounds_to_float32_convicts_no_right_code(rate):
+    rng = np.random.default_rng(0)
+    X, Y = rng.normal(size=(50, 6)), rng.normal(size=(50, 2))
+    W = {"W": rng.normal(size=(6, 2)).astype(np.float32)}
+
+    def loss(X, Y):
+        return 0.5 * np.sum((X @ W["W"] - Y) ** 2) / len(X)
+
+    def train(X, Y):
+        W["W"] = (W["W"] - rate * X.T @ (X @ W["W"] - Y) / len(X)).astype(np.float32)
+
+    objective = Objective.from_update(train, W, learning_rate=rate, loss=loss)
+    report = check_gradients(objective, batch=(X, Y))
+    assert report.verdict in ("PASS", "INCONCLUSIVE")
+    assert report.blocks["W"].ratio_error > 1e-8 / rate
