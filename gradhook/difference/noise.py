@@ -29,6 +29,9 @@ __all__ = ["NoiseEstimate", "grain", "noise_level"]
 TABLE_POINTS = range(7)
 """On one side of 0: a kink at 0 is not noise, and no parity of the line cancels differences."""
 
+DECIMALS = 10
+"""Decimals that a value may be rounded to: of those that float64 holds by chance one in 1e5 is."""
+
 Reason: TypeAlias = Literal["", "spacing too small", "spacing too large"]
 
 
@@ -125,22 +128,27 @@ def grain(values: Iterable[float]) -> float:
 
     Returns:
         ``eps * max|value| / 2`` in units of loss, ``eps`` that of the coarsest of float16, float32
-        and float64 that holds every value exactly.  A lone round number such as 1.0 counts as
-        float16: pass values that vary.
+        and float64 that holds every value exactly; at least half of the last place where all are
+        rounded to at most 10 decimals.  A lone round number such as 1.0 counts as rounded: pass
+        values that vary.
 
     Example:
         >>> import numpy as np
         >>> from gradhook.difference import grain
-        >>> f"{grain([0.1, 0.2]):.1e}", f"{grain([np.float32(0.1), np.float32(0.2)]):.1e}"
-        ('2.2e-17', '1.2e-08')
+        >>> values = np.sqrt([2.0, 3.0])
+        >>> [f"{grain(each):.0e}" for each in (values, values.astype(np.float32), values.round(2))]
+        ['2e-16', '1e-07', '5e-03']
     """
     seen = np.array(list(values), dtype=np.float64)
     largest = float(np.max(np.abs(seen)))
     with np.errstate(over="ignore"):
         exact = (t for t in (np.float16, np.float32) if np.array_equal(seen.astype(t), seen))
         info = np.finfo(next(exact, np.float64))
+        places = (10.0**-d for d in range(DECIMALS + 1) if np.array_equal(seen.round(d), seen))
+        place = next(places, 0.0)
     # Below the normal numbers the spacing no longer follows the size.
-    return 0.5 * max(float(info.eps) * largest, float(info.smallest_subnormal)) if largest else 0.0
+    spacings = float(info.eps) * largest, float(info.smallest_subnormal), place
+    return 0.5 * max(spacings) if largest else 0.0
 
 
 def _read_table(values: Array) -> tuple[float, Reason]:

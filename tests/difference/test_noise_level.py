@@ -121,7 +121,16 @@ def test_one_float64_value_among_float32_values_is_float64():
 
 def test_grain_takes_values_beyond_the_range_of_the_smaller_types():
     assert grain([1.1e300]) == 0.5 * float(np.finfo(np.float64).eps) * 1.1e300
-    assert grain([65536.0 * 3]) == 0.5 * float(np.finfo(np.float32).eps) * 65536.0 * 3
+    beyond_float16 = 65536.0 * 3 + 2.0**-6
+    assert grain([beyond_float16]) == 0.5 * float(np.finfo(np.float32).eps) * beyond_float16
+
+
+def test_grain_of_values_that_are_all_rounded_to_decimals_is_half_of_their_last_place():
+    values = np.random.default_rng(0).normal(size=7)
+    for decimals in range(11):
+        assert grain(values.round(decimals)) == 0.5 * 10.0**-decimals
+    assert grain([*values.round(2), values[0]]) < 1e-15
+    assert grain(values.round(11)) < 1e-15
 
 
 def test_grain_of_subnormal_values_is_half_their_spacing():

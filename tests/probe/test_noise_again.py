@@ -43,8 +43,8 @@ def test_where_the_domain_ends_close_by_a_shorter_way_stays_inside():
 
 
 def stairs(t):
-    """A slope of 2 that is rounded to steps of 1e-4."""
-    return round(2 * t / 1e-4) * 1e-4
+    """A slope of 2 that is rounded to steps of 1e-4, beside a constant."""
+    return round(2 * t / 1e-4) * 1e-4 + math.sqrt(2)
 
 
 def probe(numerical):
@@ -52,11 +52,11 @@ def probe(numerical):
 
 
 def test_stairs_that_a_short_step_does_not_see_have_made_the_mismatch():
-    prober = SimpleNamespace(loss=0.0, noise=1e-16)
+    prober = SimpleNamespace(loss=math.sqrt(2), noise=1e-16)
     found = hidden_noise(prober, stairs, probe(0.0), scale=1.0)
     assert 1e-5 < found < 1e-3
     seen = []
-    line = lambda t: seen.append(t) or 3 * t  # noqa: E731  # one line
+    line = lambda t: seen.append(t) or 3 * t + math.sqrt(2)  # noqa: E731  # one line
     assert hidden_noise(prober, line, probe(3.0), scale=1.0) == 0.0
     assert len(seen) == 4  # two for each long step
 
