@@ -1,7 +1,7 @@
 """Random generators, saved with everything that their next numbers depend on.
 
 A stream is more than the state of its bits: ``RandomState`` keeps the second half of a pair of
-normal numbers, and ``Generator.spawn`` counts children in the seed sequence.
+normal numbers, and ``spawn`` counts children in the seed sequence, which is saved by itself.
 """
 
 from __future__ import annotations
@@ -14,9 +14,12 @@ import numpy as np
 from gradhook.guard.arrays import same_bytes
 from gradhook.guard.objects import Kind, Saved
 
-__all__ = ["GENERATORS", "global_streams", "save_generator"]
+__all__ = ["GENERATORS", "global_streams", "save_generator", "seeds_of"]
 
-GENERATORS = (np.random.Generator, np.random.BitGenerator, np.random.RandomState, random.Random)
+GENERATORS = (
+    *(np.random.Generator, np.random.BitGenerator, np.random.RandomState, random.Random),
+    np.random.SeedSequence,
+)
 
 
 def global_streams() -> list[Saved]:
@@ -32,7 +35,12 @@ def save_generator(thing: Any) -> Saved | None:
         return Saved(thing, STATES)
     if isinstance(thing, random.Random) and not isinstance(thing, random.SystemRandom):
         return Saved(thing, PYTHONS)
-    return None
+    return Saved(thing, CHILDREN) if isinstance(thing, np.random.SeedSequence) else None
+
+
+def seeds_of(thing: Any) -> Any:
+    """The seed sequence whose children a generator spawns; ``None`` where it has none."""
+    return getattr(_bits(thing), "seed_seq", None)
 
 
 def _described(thing: Any, _: Any) -> str:
@@ -47,31 +55,10 @@ def _bits(thing: Any) -> Any:
     return thing.bit_generator if isinstance(thing, np.random.Generator) else thing
 
 
-def _children(bits: Any) -> int:
-    """How many children a bit generator's seed sequence has spawned; 0 where it cannot."""
-    return int(getattr(getattr(bits, "seed_seq", None), "n_children_spawned", 0))
-
-
-def _set(bits: Any, state: Any, children: int) -> None:
-    """Set the state of a bit generator and the count of its children.
-
-    The count cannot be written, but a bit generator takes a copy of its seed sequence that has
-    spawned fewer (NumPy 2; before that a changed count stays, and the guard says so).
-    """
-    if _children(bits) == children:
-        bits.state = state
-        return
-    old = bits.seed_seq
-    try:
-        fresh = type(old)(
-            old.entropy,
-            spawn_key=old.spawn_key,
-            pool_size=old.pool_size,
-            n_children_spawned=children,
-        )
-        bits.__setstate__((state, fresh))
-    except TypeError:
-        bits.state = state
+def _set_children(seeds: Any, children: int) -> None:
+    """Set how many children a seed sequence has spawned, as nothing but unpickling can."""
+    entropy, _, *rest = seeds.__reduce__()[2]
+    seeds.__setstate__((entropy, children, *rest))
 
 
 def _same(a: Any, b: Any) -> bool:
@@ -95,8 +82,8 @@ STATES = Kind(  # of a RandomState, or of the module that stands for the global 
 
 BITS = Kind(
     _described,
-    lambda thing: (_bits(thing).state, _children(_bits(thing))),
-    lambda thing, state: _set(_bits(thing), *state),
+    lambda thing: _bits(thing).state,
+    lambda thing, state: setattr(_bits(thing), "state", state),
     _same,
     is_generator=True,
 )
@@ -106,4 +93,8 @@ PYTHONS = Kind(  # 625 plain numbers, for which equality will do
     lambda thing: thing.getstate(),
     lambda thing, state: thing.setstate(state),
     is_generator=True,
+)
+
+CHILDREN = Kind(  # of a seed sequence, whose entropy stays what it is
+    _described, lambda thing: thing.n_children_spawned, _set_children, is_generator=True
 )

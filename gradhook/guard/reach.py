@@ -4,21 +4,22 @@ A loss may draw from a generator, update running statistics, keep its activation
 pass.  ``reach`` walks from the functions (their closures, defaults, attributes, bound object,
 ``functools.partial`` arguments, and the module globals that their code names) through dictionaries,
 lists, attributes, slots, classes and arrays, and returns one ``Saved`` per thing that can change.
+Of a module of the user's own, wherever it is met, those attributes count that some code names.
 
-What hides in C (an open file, an iterator half consumed, a lock, a framework's tensor) cannot be
-saved; it is named instead.  Arrays are copied, the smallest first, as long as all copies stay
+What hides in C (an open file, an iterator half consumed, a framework's tensor) cannot be saved; it
+is named instead.  Arrays are copied, the smallest first, as long as all copies stay
 within a budget, and watched beyond it, so that a training set in reach does not cost its size in
 memory.
 
-Left out are modules, the machinery of Python and of a training loop (loggers, threads, progress
-bars, gradhook's own callback), and the globals of installed libraries, whose registries and caches
-are none of a check's business.  Generators count wherever they are.
+Left out are the machinery of Python and of a training loop (loggers, threads, progress bars,
+gradhook's own callback), though not what the user derives from it, and the globals of installed
+libraries, whose registries and caches are none of a check's business.  Generators count wherever
+they are.
 """
 
 from __future__ import annotations
 
-import contextlib
-import enum
+import ctypes
 import functools
 import io
 import os
@@ -38,7 +39,7 @@ from typing import Any
 import numpy as np
 
 from gradhook.guard.arrays import WATCHED, SavedArray, extent
-from gradhook.guard.generators import GENERATORS, save_generator
+from gradhook.guard.generators import GENERATORS, save_generator, seeds_of
 from gradhook.guard.objects import (
     Saved,
     save_cell,
@@ -58,7 +59,7 @@ MOST_OBJECTS = 100_000
 
 ATOMS = frozenset(
     {type(None), bool, int, float, complex, str, bytes, range, slice, type(...)}
-    | {types.ModuleType, types.CodeType, types.WrapperDescriptorType, types.MethodDescriptorType}
+    | {types.CodeType, types.WrapperDescriptorType, types.MethodDescriptorType}
     | {types.GetSetDescriptorType, types.MemberDescriptorType, re.Pattern, np.dtype, np.ufunc}
     | {np.bool_, np.float16, np.float32, np.float64, np.longdouble}
     | {np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64}
@@ -66,14 +67,17 @@ ATOMS = frozenset(
 """Types without a state that could change."""
 
 MACHINERY = frozenset(
-    {"asyncio", "concurrent", "ctypes", "importlib", "inspect", "IPython", "logging", "matplotlib"}
-    | {"multiprocessing", "pytest", "_pytest", "subprocess", "tensorboard", "tensorboardX"}
-    | {"threading", "tqdm", "unittest", "warnings"}
+    {"asyncio", "concurrent", "gradhook", "importlib", "inspect", "IPython", "logging"}
+    | {"matplotlib", "multiprocessing", "pytest", "_pytest", "subprocess", "tensorboard"}
+    | {"tensorboardX", "threading", "tqdm", "unittest", "warnings"}
 )
 """Packages whose objects are neither entered nor saved."""
 
-OWN = ("gradhook.integrations", "gradhook.testing")
-"""Parts of gradhook that hold objects of the user's kind: models, trainers."""
+ENTERED = ("gradhook.integrations", "gradhook.testing", "multiprocessing.sharedctypes")
+"""Parts of these that hold what is the user's: models, trainers, shared numbers."""
+
+MEMORY = (ctypes._SimpleCData, ctypes._Pointer, ctypes.Array, ctypes.Structure, ctypes.Union)
+"""Numbers as C holds them."""
 
 Edge = tuple[Any, str]
 """An object and the name under which it was found."""
@@ -81,10 +85,14 @@ Edge = tuple[Any, str]
 
 @dataclass(slots=True)
 class Home:
-    """A module's globals, and the names of those that functions in reach use."""
+    """A module's globals, and the names of those that functions in reach use.
+
+    ``held`` tells whether the module was met as an object, whose attributes any code may use.
+    """
 
     variables: dict[str, Any]
     names: dict[str, None] = field(default_factory=dict)
+    held: bool = False
 
 
 @dataclass(slots=True)
@@ -128,8 +136,9 @@ class _Walk:
     """Walks breadth first, entering each object once, and none of those ``without`` it."""
 
     def __init__(self, without: Iterable[Any]) -> None:
-        # The list keeps every object alive, so that no id is used twice during the walk.
-        self._alive: list[Any] = [*without]
+        # The list keeps every object alive, so that no id is used twice during the walk.  What has
+        # been printed is nothing to put back.
+        self._alive: list[Any] = [*without, sys.stdout, sys.stderr]
         self._seen = {id(thing) for thing in self._alive}
         self._extents: set[Any] = set()
         self.arrays: list[Any] = []
@@ -137,11 +146,23 @@ class _Walk:
         self.found = Reach()
 
     def enter(self, roots: Iterable[Any]) -> None:
-        """Walk from some roots."""
-        queue = deque((root, "") for root in roots)
+        """Walk from some roots, and on from what the code met names in the modules met."""
+        edges: list[Edge] = [(root, "") for root in roots]
+        while edges and not self.found.cut:
+            self._follow(edges)
+            names = {name: None for home in self.homes.values() for name in home.names}
+            edges = []
+            for home in self.homes.values():
+                if home.held:
+                    home.names |= names
+                    edges += ((home.variables[n], n) for n in names if n in home.variables)
+            edges = [edge for edge in edges if self._is_new(edge[0])]
+
+    def _follow(self, edges: list[Edge]) -> None:
+        queue = deque(edges)
         while queue:
             thing, label = queue.popleft()
-            if type(thing) in ATOMS or id(thing) in self._seen:
+            if not self._is_new(thing):
                 continue
             if len(self._seen) > MOST_OBJECTS:
                 self.found.cut = True
@@ -156,8 +177,17 @@ class _Walk:
             except Exception:  # a proxy, say, that raises on being looked at
                 self._hide(thing, label)
 
+    def _is_new(self, thing: Any) -> bool:
+        return type(thing) not in ATOMS and id(thing) not in self._seen
+
     def _save(self, thing: Any, label: str) -> None:
         record: Saved | None
+        if isinstance(thing, np.memmap):
+            self._seen.add(id(getattr(thing, "_mmap", None)))  # its memory is the array's
+        if isinstance(thing, MEMORY):
+            if np.dtype(type(thing)).hasobject:
+                raise TypeError("numbers alone can be copied")
+            thing = np.frombuffer(memoryview(thing), np.uint8)
         if isinstance(thing, np.ndarray):
             if thing.flags.writeable and extent(thing) not in self._extents:
                 self._extents.add(extent(thing))
@@ -186,25 +216,26 @@ class _Walk:
 def is_machinery(thing: Any) -> bool:
     """Whether an object is left out of the walk."""
     # What a cached property wraps is met in its class; beside that it holds a lock.
-    if isinstance(thing, (enum.Enum, pathlib.PurePath, np.generic, functools.cached_property)):
+    if isinstance(thing, (pathlib.PurePath, np.generic, functools.cached_property)):
         return True
-    if isinstance(thing, (type, types.FunctionType)):
-        modules = [thing.__module__]
-    else:
-        modules = [kind.__module__ for kind in type(thing).__mro__]
-    for module in modules:
-        top = module.partition(".")[0] if isinstance(module, str) else ""
-        if top in MACHINERY or (top == "gradhook" and not module.startswith(OWN)):
-            return True
-    return isinstance(thing, type) and not _is_users(sys.modules.get(thing.__module__))
+    # Of an instance its own class decides: what a user derives from a thread is the user's.
+    kind = thing if isinstance(thing, (type, types.FunctionType)) else type(thing)
+    module = thing.__name__ if isinstance(thing, types.ModuleType) else kind.__module__
+    top = module.partition(".")[0] if isinstance(module, str) else ""
+    if top in MACHINERY and not module.startswith(ENTERED):
+        return True
+    own = isinstance(thing, (type, types.ModuleType))
+    return own and not _is_users(sys.modules.get(module))
 
 
 def hides_state(thing: Any) -> bool:
-    """Whether an object has a state that cannot be read and set: a file, an iterator, a lock."""
+    """Whether an object has a state that cannot be read and set: a file, an iterator.
+
+    A lock has none between evaluations: one that is not given back would stop the next.
+    """
     if isinstance(thing, (io.IOBase, types.GeneratorType, types.CoroutineType, ContextVar)):
         return True
-    kind = type(thing)
-    changes = [hasattr(kind, name) for name in ("__next__", "__setitem__", "acquire")]
+    changes = [hasattr(type(thing), name) for name in ("__next__", "__setitem__")]
     return any(changes) and _attributes(thing) is None
 
 
@@ -213,17 +244,21 @@ def neighbours(thing: Any, label: str, homes: dict[int, Home]) -> Iterator[Edge]
 
     ``homes``, modules by identity of their globals, gets the names that a function uses.
     """
-    if isinstance(thing, GENERATORS):
-        return
     if isinstance(thing, type):
         yield from _of_class(thing)
         return
-    if isinstance(thing, types.CellType):
+    if isinstance(thing, types.ModuleType):
+        homes.setdefault(id(vars(thing)), Home(vars(thing))).held = True
+        return
+    if isinstance(thing, GENERATORS):
+        yield seeds_of(thing), label
+    elif isinstance(thing, types.CellType):
         try:
             yield thing.cell_contents, label
         except ValueError:  # bound to nothing yet
             return
     elif isinstance(thing, dict):
+        yield from ((key, label) for key in dict.keys(thing) if type(key) not in ATOMS)
         yield from (
             (value, key if isinstance(key, str) else label)
             for key, value in dict.items(thing)
@@ -296,16 +331,11 @@ def _of_function(function: types.FunctionType, homes: dict[int, Home]) -> Iterat
     home = homes.setdefault(id(variables), Home(variables))
     names = dict.fromkeys(_names(function.__code__))
     home.names |= names
-    named = [(variables[name], name) for name in names if name in variables]
-    yield from named
-    held = []
-    for cell in function.__closure__ or ():
-        with contextlib.suppress(ValueError):  # bound to nothing yet
-            held.append(cell.cell_contents)
-    for thing in (*(value for value, _ in named), *held):
-        if isinstance(thing, types.ModuleType) and _is_users(thing):
-            # ``settings.rng.normal()``: attributes of a module of the user's own.
-            yield from ((vars(thing)[n], n) for n in names if n in vars(thing))
+    yield from ((variables[name], name) for name in names if name in variables)
+    # A name may also be that of a module which the code imports.
+    package = f"{variables.get('__package__')}."
+    modules = [name for n in names for name in (n, package + n) if name in sys.modules]
+    yield from ((sys.modules[name], name) for name in modules)
 
 
 def _generators(function: types.FunctionType) -> Iterator[Edge]:

@@ -2,16 +2,20 @@
 
 import collections
 import contextvars
+import ctypes
 import dataclasses
+import enum
 import functools
 import io
 import itertools
 import logging
+import multiprocessing
 import pathlib
 import random
 import sys
 import threading
 import types
+import unittest
 import weakref
 
 import numpy as np
@@ -161,18 +165,46 @@ SETTINGS.__file__ = str(pathlib.Path(__file__).with_name("settings.py"))
 SETTINGS.rng = np.random.default_rng(1)
 
 
-@pytest.mark.parametrize("how", ["global", "enclosing"])
-def test_attributes_of_a_module_of_the_users_own_come_back(how):
-    enclosing = SETTINGS
+SETTINGS.calls = 0
+SETTINGS.unused = []
+
+
+@pytest.mark.parametrize("how", ["global", "enclosing", "held", "imported", "imported name"])
+def test_attributes_of_a_module_of_the_users_own_come_back(how, monkeypatch):
+    monkeypatch.setitem(sys.modules, "settings", SETTINGS)
+    enclosing, model = SETTINGS, Plain(cfg=SETTINGS)
 
     def by_global():
+        SETTINGS.calls += 1
         return SETTINGS.rng.random()
 
     def by_cell():
+        enclosing.calls += 1
         return enclosing.rng.random()
 
-    loss = by_global if how == "global" else by_cell
-    assert restored([loss], loss, lambda: SETTINGS.rng.bit_generator.state["state"]["state"])
+    def by_attribute():
+        model.cfg.calls += 1
+        return model.cfg.rng.random()
+
+    def by_import():
+        import settings
+
+        settings.calls += 1
+        return settings.rng.random()
+
+    def by_name():
+        from settings import rng
+
+        return rng.random()
+
+    ways = (by_global, by_cell, by_attribute, by_import, by_name)
+    loss = ways[["global", "enclosing", "held", "imported", "imported name"].index(how)]
+
+    def look():
+        return SETTINGS.calls, SETTINGS.rng.bit_generator.state["state"]["state"]
+
+    assert restored([loss], loss, look)
+    assert not any(record.thing is SETTINGS.unused for record in reach([loss]).saved)
 
 
 def test_attributes_of_functions_and_defaults_come_back():
@@ -214,6 +246,71 @@ def test_attributes_of_a_class_come_back():
         )
 
     assert restored([Plain()], change, look)
+
+
+@pytest.mark.parametrize(
+    "base",
+    [
+        threading.Thread,
+        unittest.TestCase,
+        multiprocessing.Process,
+        logging.Handler,
+        GradCheckCallback,
+        np.random.RandomState,
+    ],
+)
+def test_what_a_user_derives_from_a_librarys_class_is_the_users(base):
+    class Trainer(base):
+        def runTest(self):
+            self.calls = getattr(self, "calls", 0) + 1
+
+    trainer = Trainer(square, enabled=True) if base is GradCheckCallback else Trainer()
+    assert restored([trainer.runTest], trainer.runTest, lambda: getattr(trainer, "calls", 0))
+    assert reach([trainer]).hidden == []
+
+
+def square(x):
+    return x**2, 2 * x
+
+
+def test_attributes_of_an_enumeration_come_back():
+    class Mode(enum.Enum):
+        TRAIN = 1
+
+        def loss(self):
+            self.calls = getattr(self, "calls", 0) + 1
+
+    loss = Mode.TRAIN.loss
+    assert restored([loss], loss, lambda: getattr(Mode.TRAIN, "calls", 0))
+
+
+def test_objects_that_are_keys_come_back():
+    layer = Plain(calls=0)
+    layers = {layer: "dropout", (1, layer): "again"}
+    assert restored([layers], lambda: vars(layer).update(calls=1), lambda: layer.calls)
+
+
+@pytest.mark.parametrize(
+    "generator", [np.random.default_rng(1), np.random.PCG64(1), np.random.SeedSequence(1)]
+)
+def test_children_that_a_generator_spawned_are_forgotten(generator):
+    seeds = getattr(getattr(generator, "bit_generator", generator), "seed_seq", generator)
+    assert restored([generator], lambda: generator.spawn(1), lambda: seeds.n_children_spawned)
+
+
+def test_numbers_that_c_holds_come_back():
+    class Pair(ctypes.Structure):
+        _fields_ = (("a", ctypes.c_int), ("b", ctypes.c_double))
+
+    shared, table, pair = multiprocessing.Value("i", 0), (ctypes.c_double * 3)(), Pair()
+
+    def change():
+        shared.value += 1
+        table[2] = 1.0
+        pair.b = 2.0
+
+    assert restored([shared, table, pair], change, lambda: (shared.value, table[2], pair.b))
+    assert reach([shared, table, pair]).hidden == []
 
 
 @pytest.mark.parametrize("name", ["by_property", "by_cached_property"])
@@ -288,6 +385,15 @@ def test_read_only_arrays_are_not_saved():
     assert not any(isinstance(record, SavedArray) for record in reach([data]).saved)
 
 
+@pytest.mark.parametrize("mode", ["r", "r+"])
+def test_of_a_mapped_file_the_array_is_all_there_is_to_save(tmp_path, mode):
+    np.save(tmp_path / "X.npy", np.zeros(3))
+    data = np.load(tmp_path / "X.npy", mmap_mode=mode)
+    found = reach([(data, data[1:])])
+    assert found.hidden == []
+    assert any(isinstance(record, SavedArray) for record in found.saved) == (mode == "r+")
+
+
 @pytest.mark.parametrize(
     ("thing", "name"),
     [
@@ -296,7 +402,8 @@ def test_read_only_arrays_are_not_saved():
         ((i for i in range(2)), "generator"),
         (itertools.count(), "count"),
         (zip([1], [2], strict=True), "zip"),
-        (threading.Lock(), "lock"),
+        (ctypes.py_object([]), "py_object"),
+        (ctypes.pointer(ctypes.c_int(1)), "LP_c_int"),
         (memoryview(bytearray(3)), "memoryview"),
         (contextvars.ContextVar("mode"), "ContextVar"),
     ],
@@ -313,6 +420,8 @@ def test_an_ordinary_model_hides_nothing():
         path=pathlib.Path("a"),
         log=logging.getLogger("x"),
         thread=threading.Thread(),
+        lock=threading.Lock(),
+        screen=sys.stdout,
         cached=functools.cache(len),
         kind=int,
         dtype=np.dtype(float),
@@ -339,11 +448,7 @@ def test_a_proxy_that_raises_is_named_and_the_walk_goes_on():
 
 def test_a_callback_that_the_model_holds_is_not_entered():
     """Its history would be put back, and with it every report forgotten."""
-
-    class Own(GradCheckCallback):
-        pass
-
-    check = Own(lambda x: (x, x), np.ones(1), enabled=True)
+    check = GradCheckCallback(square, np.ones(1), enabled=True)
     found = reach([Plain(check=check)])
     check.history.append("report")
     for record in found.saved:
