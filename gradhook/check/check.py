@@ -129,9 +129,9 @@ def _made(
 ) -> Report:
     started = time.perf_counter()
     # A number too large for float64 is infinite in a report, and no reason to warn on the way.
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), contextlib.ExitStack() as undoing:
         with own_faults(but=is_users), _not_nested(objective):
-            given = read(objective, options, batch)
+            given = undoing.enter_context(read(objective, options, batch))
             options = _with_block_names(options, given.tree)
         with _not_nested(given.objective), _shown(options.progress) as advance:
             run = GuardedCheck(given, options, advance, step)

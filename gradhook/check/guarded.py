@@ -193,6 +193,7 @@ class GuardedCheck:
                         moving=arrays,
                         # Besides, a gradient and two moments for each parameter.
                         budget=max(BUDGET, 3 * sum(array.nbytes for array in arrays)),
+                        hidden=given.changes.hidden,
                     )
                 try:
                     evaluator = Evaluator(
@@ -284,11 +285,11 @@ def moving_blocks(objective: Objective, options: Options, batch: Batch) -> set[s
 
     Nothing is left of the calls, as of a check; where one raises no block is named.
     """
-    given = read(objective, options, batch)
-    whole, few = (
-        GuardedCheck(replace(given, rows=given.drawn(options, seed)), options).gradient_norms()
-        for seed in (None, options.seed)
-    )
+    with read(objective, options, batch) as given:
+        whole, few = (
+            GuardedCheck(replace(given, rows=given.drawn(options, seed)), options).gradient_norms()
+            for seed in (None, options.seed)
+        )
     arrays = {name: np.asarray(leaf) for name, leaf in given.tree.blocks.items()}
     return {
         name

@@ -1,5 +1,8 @@
 """How what was passed is read, anew at each check: the batch, the parameters, what holds them.
 
+Reading runs code of the user's: a function or property that gives the parameters, ``subset=``, a
+data set that augments as it is indexed.  What that changes is put back when the check has ended.
+
 Where the parameters are an object that holds weights and gradients, two guarded runs find them
 (``gradhook.objective.held``).
 """
@@ -10,13 +13,13 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from gradhook._types import Batch
 from gradhook.errors import GradhookError, ParameterTypeError
-from gradhook.guard.guard import Guard
+from gradhook.guard.guard import Changes, Guard
 from gradhook.objective.answers import names_needed, refuse_parameters
 from gradhook.objective.batch import Rows, draw, upcast
 from gradhook.objective.calls import Calls
@@ -33,7 +36,8 @@ __all__ = ["Read", "present_parameters", "read"]
 class Read:
     """What a check works with: the parameters as they are now, and the whole batch.
 
-    ``runs`` counts the calls made to find the weights.
+    ``runs`` counts the calls made to find the weights; ``changes`` are what reading has changed,
+    put back at the end of a ``with`` block.
     """
 
     objective: Objective
@@ -41,15 +45,34 @@ class Read:
     calls: Calls
     batch: Batch
     rows: Rows
+    changes: Changes
     runs: int = 0
 
     def drawn(self, options: Options, seed: Any) -> Rows:
         """Rows drawn from the batch; all of them for ``None``."""
-        return _drawn(self.batch, options, self.calls.names, seed)
+        with self.changes.noted():
+            return _drawn(self.batch, options, self.calls.names, seed)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.changes.restore()
 
 
 def read(objective: Objective, options: Options, batch: Any) -> Read:
     """Read what was passed; runs that are to find the weights may raise."""
+    __tracebackhide__ = True
+    changes = Changes(objective.parameters, (options.subset, batch))
+    try:
+        with changes.noted():
+            return _read(objective, options, batch, changes)
+    except BaseException:
+        changes.restore()
+        raise
+
+
+def _read(objective: Objective, options: Options, batch: Any, changes: Changes) -> Read:
     __tracebackhide__ = True
     items, names = objective.arguments(batch)
     parameters = present_parameters(objective)
@@ -63,7 +86,7 @@ def read(objective: Objective, options: Options, batch: Any) -> Read:
     calls = objective.calls(items, options.switch_names, names=names)
     single = objective.first_argument if calls.takes_parameters else SINGLE
     tree = Tree.of(objective.parameters, single=single or SINGLE, parts=options.parts)
-    return Read(objective, tree, replace(calls, shapes=tree.shapes), items, rows, runs)
+    return Read(objective, tree, replace(calls, shapes=tree.shapes), items, rows, changes, runs)
 
 
 def _drawn(batch: Batch, options: Options, names: tuple[str, ...], seed: Any) -> Rows:

@@ -7,11 +7,16 @@ same running statistics, and a model that also holds its optimiser's moments doe
 each time.  What evaluations change is learned by comparing everything around the first ones, and
 generators and small things again wherever the switches or the point change.  At the end everything
 is put back and compared with what was saved; ``RestoreError`` says what differs.
+
+What the user's code changes before that, while parameters and rows are read, is kept as it was by
+``Changes``: evaluations go on from it, and it is put back last.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import contextlib
+import functools
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -21,9 +26,9 @@ from gradhook.errors import RestoreError
 from gradhook.guard.arrays import SavedArray, extent
 from gradhook.guard.generators import global_streams
 from gradhook.guard.objects import Saved
-from gradhook.guard.reach import BUDGET, Reach, reach
+from gradhook.guard.reach import BUDGET, Reach, is_plain, reach
 
-__all__ = ["Guard", "put_back"]
+__all__ = ["Changes", "Guard", "put_back"]
 
 SMALL_ARRAY = 1 << 20
 """Bytes up to which an array is compared again where switches or the point change."""
@@ -43,6 +48,7 @@ class Guard:
         moving: Arrays that others write to on purpose during the check; what shares memory with
             them is put back at the end only.
         budget: Bytes that copies of arrays may take which are not named.
+        hidden: What else cannot be saved, as ``Changes`` have found.
     """
 
     def __init__(
@@ -53,8 +59,10 @@ class Guard:
         without: Iterable[Any] = (),
         moving: Iterable[Array] = (),
         budget: float = BUDGET,
+        hidden: Iterable[str] = (),
     ) -> None:
         found = reach(roots, named=named, without=without, budget=budget)
+        found.hidden = list(dict.fromkeys([*found.hidden, *hidden]))
         self._saved = [*global_streams(), *found.saved, *found.watched]
         self._generators = [record for record in self._saved if record.kind.is_generator]
         moving = list(moving)
@@ -115,25 +123,63 @@ class Guard:
             RestoreError: Something differs from what was saved; everything that could be put back
                 has been.
         """
-        wrong: list[str] = []
-        changed = [record for record in self._saved if _differs(record)]
-        for record in changed:
-            try:
-                record.restore()
-            except Exception as error:  # the rest must still be put back
-                wrong.append(f"{record.describe()} ({type(error).__name__}: {error})")
-        wrong += [record.describe() for record in changed if _differs(record)]
-        if wrong:
-            raise RestoreError(
-                "the objective changed what the check could not put back: "
-                f"{'; '.join(dict.fromkeys(wrong[:NAMED_FIRST]))}{_more(wrong)}. Go on from a "
-                "checkpoint, and let loss and gradients leave these alone"
-            )
+        _restore(self._saved)
 
     def _note_changes(self, records: Iterable[Saved]) -> None:
         for record in records:
             if id(record) not in self._volatile and record.changed():
                 self._volatile[id(record)] = record
+
+
+class Changes:
+    """What the user's code changes in pieces of a check that come before its guard.
+
+    Args:
+        *roots: What that code can reach; what is plain runs none, and costs nothing.
+    """
+
+    def __init__(self, *roots: Any) -> None:
+        self._roots = [root for root in roots if not is_plain(root)]
+        self._pieces: list[list[Saved]] = []
+        self.hidden: list[str] = []
+
+    @contextlib.contextmanager
+    def noted(self) -> Iterator[None]:
+        """Note what a block changes, and the global streams whatever comes after it."""
+        found = reach(self._roots)
+        saved = [*global_streams(), *found.saved, *found.watched]
+        try:
+            yield
+        finally:
+            # Copies of what is as it was are let go: memory is needed for the check.
+            self._pieces.append([r for r in saved if r.kind.is_generator or _differs(r)])
+            self.hidden += found.hidden
+
+    def restore(self) -> None:
+        """Put everything back, the last changes first; may be called again.
+
+        Raises:
+            RestoreError: As of a ``Guard``.
+        """
+        put_back(*(functools.partial(_restore, piece) for piece in reversed(self._pieces)))
+
+
+def _restore(saved: Iterable[Saved]) -> None:
+    """Put records back and verify them."""
+    wrong: list[str] = []
+    changed = [record for record in saved if _differs(record)]
+    for record in changed:
+        try:
+            record.restore()
+        except Exception as error:  # the rest must still be put back
+            wrong.append(f"{record.describe()} ({type(error).__name__}: {error})")
+    wrong += [record.describe() for record in changed if _differs(record)]
+    if wrong:
+        raise RestoreError(
+            "the objective changed what the check could not put back: "
+            f"{'; '.join(dict.fromkeys(wrong[:NAMED_FIRST]))}{_more(wrong)}. Go on from a "
+            "checkpoint, and let loss and gradients leave these alone"
+        )
 
 
 def put_back(*restores: Callable[[], None]) -> None:

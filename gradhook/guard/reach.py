@@ -49,7 +49,7 @@ from gradhook.guard.objects import (
     save_slots,
 )
 
-__all__ = ["BUDGET", "Reach", "is_library", "reach"]
+__all__ = ["BUDGET", "Reach", "is_library", "is_plain", "reach"]
 
 BUDGET = 1 << 28
 """Bytes that copies of arrays may take which the user has not named: 256 MiB."""
@@ -136,8 +136,8 @@ class _Walk:
     """Walks breadth first, entering each object once, and none of those ``without`` it."""
 
     def __init__(self, without: Iterable[Any]) -> None:
-        # The list keeps every object alive, so that no id is used twice during the walk.  What has
-        # been printed is nothing to put back.
+        # The list keeps every object alive, so that no id is used twice during the walk.  The
+        # screen is left out: what has been printed stays.
         self._alive: list[Any] = [*without, sys.stdout, sys.stderr]
         self._seen = {id(thing) for thing in self._alive}
         self._extents: set[Any] = set()
@@ -351,6 +351,15 @@ def _names(code: types.CodeType) -> Iterator[str]:
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
             yield from _names(constant)
+
+
+def is_plain(thing: Any) -> bool:
+    """Whether reading it runs no code of the user's: arrays and numbers in built-in containers."""
+    if type(thing) is dict:
+        return all(map(is_plain, (*thing, *thing.values())))
+    if type(thing) in (list, tuple):
+        return all(map(is_plain, thing))
+    return type(thing) in ATOMS or (type(thing) is np.ndarray and not thing.dtype.hasobject)
 
 
 def is_library(file: str) -> bool:

@@ -359,8 +359,14 @@ class FromUpdate(_Function):
 
 def live_parameters(model: Any) -> Any:
     """Where a model keeps its parameters: in ``params`` or ``parameters``, else in attributes."""
-    name = next((name for name in PARAMETERS if hasattr(model, name)), None)
+    name = next((name for name in PARAMETERS if _has(model, name)), None)
     return model if name is None else functools.partial(_present, model, name)
+
+
+def _has(model: Any, name: str) -> bool:
+    """Whether a model has an attribute; a property is not called, for nothing is saved yet."""
+    lazy = property, functools.cached_property
+    return isinstance(inspect.getattr_static(model, name, None), lazy) or hasattr(model, name)
 
 
 def _present(model: Any, name: str) -> Any:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gradhook.errors import RestoreError
-from gradhook.guard.guard import SMALL_ARRAY, Guard, put_back
+from gradhook.guard.guard import SMALL_ARRAY, Changes, Guard, put_back
 
 
 class Model:
@@ -20,6 +20,41 @@ class Model:
 
 def position(rng):
     return rng.bit_generator.state["state"]["state"]
+
+
+def test_changes_come_back_the_last_first_and_what_did_not_change_is_let_go():
+    model, other = Model(), Model()
+    changes = Changes(model, [other])
+    for number in (1, 2):
+        with changes.noted():
+            model.mean[:] = number
+            np.random.rand()
+    kept = [record.thing for piece in changes._pieces for record in piece]
+    assert [thing is model.mean for thing in kept].count(True) == 2
+    assert not any(thing is other.mean or thing is model.moments for thing in kept)
+    drawn = np.random.rand()
+    for _ in range(2):
+        changes.restore()
+        assert model.mean.tolist() == [0, 0]
+    first = [np.random.rand() for _ in range(3)]
+    assert first[2] == drawn
+
+
+def test_changes_of_what_raises_come_back_too_and_what_is_hidden_is_named():
+    model = Model()
+    model.rows = iter([1, 2])
+    changes = Changes(model)
+
+    def late():
+        model.new = 1
+        raise ValueError("late")
+
+    with pytest.raises(ValueError, match="late"), changes.noted():
+        late()
+    changes.restore()
+    assert not hasattr(model, "new")
+    assert changes.hidden == ["list_iterator 'rows'"]
+    assert "cannot be read: list_iterator 'rows'; what" in Guard([], hidden=changes.hidden).notes[0]
 
 
 def test_everything_comes_back_and_restoring_twice_does_no_harm():

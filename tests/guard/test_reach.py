@@ -23,7 +23,7 @@ import pytest
 
 from gradhook import GradCheckCallback
 from gradhook.guard.arrays import SavedArray
-from gradhook.guard.reach import MOST_OBJECTS, reach
+from gradhook.guard.reach import MOST_OBJECTS, is_plain, reach
 
 COUNTER = 0
 RNG = np.random.default_rng(1)
@@ -454,6 +454,16 @@ def test_a_callback_that_the_model_holds_is_not_entered():
     for record in found.saved:
         record.restore()
     assert check.history == ["report"]
+
+
+def test_arrays_in_built_in_containers_are_plain_and_whatever_runs_code_is_not():
+    class Own(dict):
+        pass
+
+    plain = {"w": np.ones(1), "more": [(None, 1.0, "x", np.float32(1))]}
+    assert is_plain(plain)
+    for other in (Own(), lambda: 1, Plain(), np.array([[]], dtype=object), np.ma.ones(2)):
+        assert not is_plain([plain, {"deep": (other,)}])
 
 
 def test_globals_of_installed_libraries_are_left_alone():
