@@ -7,6 +7,7 @@ another class whose steps are empty, so that it costs a method call and nothing 
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from collections.abc import Iterable
 from dataclasses import replace
@@ -20,7 +21,7 @@ from gradhook.callback.delivery import Delivery, OnFail
 from gradhook.callback.observe import observe
 from gradhook.callback.rebinding import Rebinding
 from gradhook.check.call_line import CallLine, Scope
-from gradhook.check.reading import present_parameters
+from gradhook.check.reading import read_once
 from gradhook.errors import OptionError, warn
 from gradhook.objective.answers import misplaced_batch
 from gradhook.objective.batch import as_batch
@@ -310,17 +311,18 @@ class GradCheckCallback:
         options = replace(self._options, seed=self._options.seed + self._made)
         first = not self._made
         objective = self._objective
-        try:
-            objective = Objective.of(objective, self._parameters)
-            # Read once, so that what is checked and what is looked at for movement are the same.
-            objective = replace(objective, parameters=present_parameters(objective))
-        except Exception:
-            if first:
-                raise
-        line = self._line(objective, chosen)
-        report, unmade = observe(
-            objective, options, chosen, step=number, call=line(options), first=first
-        )
+        with contextlib.ExitStack() as undoing:
+            try:
+                objective = Objective.of(objective, self._parameters)
+                # So that what is checked and what is looked at for movement are the same.
+                objective = undoing.enter_context(read_once(objective))
+            except Exception:
+                if first:
+                    raise
+            line = self._line(objective, chosen)
+            report, unmade = observe(
+                objective, options, chosen, step=number, call=line(options), first=first
+            )
         self._made += 1
         self.history.append(report)
         self.last_report = report

@@ -61,12 +61,13 @@ class Rebinding:
         if holds(objective.parameters):
             return ""  # an object is read anew each time
         try:
-            said = self.look(
-                step,
-                read(objective, options, as_batch(batch)).tree.blocks,
-                brought=brought,
-                moving=lambda: moving_blocks(objective, options, as_batch(earlier)),
-            )
+            with read(objective, options, as_batch(batch)) as given:
+                said = self.look(
+                    step,
+                    given.tree.blocks,
+                    brought=brought,
+                    moving=lambda: moving_blocks(objective, options, as_batch(earlier)),
+                )
         except RestoreError:
             raise
         except Exception:  # the batch of then may be gone

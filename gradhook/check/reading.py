@@ -9,9 +9,10 @@ Where the parameters are an object that holds weights and gradients, two guarded
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -29,7 +30,7 @@ from gradhook.objective.objective import FromUpdate, Objective
 from gradhook.objective.parameters import SINGLE, Tree
 from gradhook.options import Options
 
-__all__ = ["Read", "present_parameters", "read"]
+__all__ = ["Read", "present_parameters", "read", "read_once"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,18 @@ def present_parameters(objective: Objective) -> Any:
     """The parameters as they are now: what a function that stands for them returns."""
     parameters = objective.parameters
     return parameters() if _is_called(parameters) else parameters
+
+
+@contextlib.contextmanager
+def read_once(objective: Objective) -> Iterator[Objective]:
+    """The objective with its parameters as they are now; what reading changed is put back after."""
+    changes = Changes(objective.parameters)
+    try:
+        with changes.noted():
+            present = replace(objective, parameters=present_parameters(objective))
+        yield present
+    finally:
+        changes.restore()
 
 
 def _is_called(parameters: Any) -> bool:
