@@ -265,6 +265,13 @@ def test_a_run_whose_only_report_is_torn_is_no_foreign_file(run, capsys, tmp_pat
     assert f"skipped {tmp_path / 'torn.jsonl'}, line 1" in capsys.readouterr().err
 
 
+def test_the_mark_that_some_editors_put_first_is_no_part_of_a_report(run, capsys):
+    path = Path(run(report_of(Verdict.PASS, 0)))
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert main(["report", str(path)]) == 0
+    assert "1 check, passed" in capsys.readouterr().out
+
+
 def test_many_lines_that_are_no_reports_take_two_to_say(run, capsys):
     path = run(report_of(Verdict.PASS))
     with open(path, "a", encoding="utf-8") as file:

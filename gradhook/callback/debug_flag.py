@@ -25,7 +25,7 @@ _debugging: ContextVar[bool | None] = ContextVar("gradhook_debugging", default=N
 
 @contextlib.contextmanager
 def debug(enabled: bool = True) -> Iterator[None]:
-    """Turn checks on (or off) for every callback built inside the block.
+    """Turn checks on (or off) for every callback built inside the block, in its thread.
 
     Args:
         enabled: Whether callbacks built inside check.

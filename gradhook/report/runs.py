@@ -123,7 +123,7 @@ def _take(run: Run, lines: Iterable[bytes]) -> None:
             continue
         run.foreign = run.foreign and not OURS.match(line)
         try:
-            run.reports.append(Report.from_json(line.decode()))
+            run.reports.append(Report.from_json(line.decode("utf-8-sig")))
             run.foreign = False
             continue
         except UnicodeDecodeError:

@@ -6,6 +6,7 @@ from typing import Any, Unpack
 
 from gradhook.check.check import check_gradients
 from gradhook.errors import GradientMismatchError
+from gradhook.objective.answers import misplaced_batch
 from gradhook.options import BatchKeywords, shows_options
 from gradhook.report import Report
 from gradhook.report.text import summary
@@ -17,7 +18,7 @@ __all__ = ["assert_gradients"]
 def assert_gradients(
     objective: Any,
     parameters: Any = None,
-    *,
+    *misplaced: Any,
     batch: Any = (),
     err_msg: str = "",
     verbose: bool = True,
@@ -28,13 +29,15 @@ def assert_gradients(
     Args:
         objective: As in ``check_gradients``.
         parameters: As in ``check_gradients``.
+        *misplaced: Nothing; a batch that stands here is told where it belongs.
         batch: As in ``check_gradients``.
         err_msg: Printed before the report on failure.
         verbose: Whether the error carries the whole report, or its summary alone.
         **options: As in ``check_gradients``.
 
     Returns:
-        The report of a check that passed; FAIL, WARN and INCONCLUSIVE raise.
+        The report of a check that passed; FAIL, WARN and INCONCLUSIVE raise, and UNTESTED where no
+        block was seen to be right.
 
     Raises:
         GradientMismatchError: The check did not pass; an ``AssertionError`` with the report as
@@ -52,6 +55,8 @@ def assert_gradients(
         gradhook.errors.GradientMismatchError: gradcheck: FAIL, x wrong; ratio 1: ...
     """
     __tracebackhide__ = True
+    if misplaced:
+        raise TypeError(misplaced_batch("assert_gradients", objective, len(misplaced)))
     report = check_gradients(objective, parameters, batch=batch, **options)
     if not report.passed:
         body = str(report) if verbose else summary(report)

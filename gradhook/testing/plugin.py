@@ -30,13 +30,13 @@ def gradcheck() -> Callable[..., Report]:
     return _assert_gradients
 
 
-def _assert_gradients(objective: Any, parameters: Any = None, **options: Any) -> Report:
+def _assert_gradients(*arguments: Any, **options: Any) -> Report:
     __tracebackhide__ = True
     from gradhook.errors import GradhookError
     from gradhook.testing import assert_gradients
 
     try:
-        return assert_gradients(objective, parameters, **options)
+        return assert_gradients(*arguments, **options)
     except GradhookError as error:
         # What gradhook says needs no frames of its own; what the user's code raises keeps all.
         raise error.with_traceback(None) from None
