@@ -49,6 +49,10 @@ class Guard:
             them is put back at the end only.
         budget: Bytes that copies of arrays may take which are not named.
         hidden: What else cannot be saved, as ``Changes`` have found.
+
+    Attributes:
+        hidden: Names of the first things whose state cannot be read.
+        notes: What could not be saved, one sentence each.
     """
 
     def __init__(
@@ -76,6 +80,7 @@ class Guard:
         self._learning = True
         self._alert = 0
         self._called = False
+        self.hidden = found.hidden[:NAMED_FIRST]
         self.notes = _notes(found)
 
     def any_generator_moved(self) -> bool:
