@@ -1,6 +1,5 @@
 import json
 import os
-import stat
 from pathlib import Path
 
 import pytest
@@ -66,17 +65,6 @@ def test_a_relative_path_stays_where_it_was_when_the_program_changes_folder(
     monkeypatch.chdir("elsewhere")
     sink.write(make_report())
     assert (tmp_path / "checks.jsonl").is_file()
-
-
-@pytest.mark.skipif(os.name != "posix", reason="needs a umask")
-def test_the_file_follows_the_umask(tmp_path, make_report):
-    sink = JsonLines(tmp_path / "checks.jsonl")
-    before = os.umask(0o027)
-    try:
-        sink.write(make_report())
-    finally:
-        os.umask(before)
-    assert stat.S_IMODE((tmp_path / "checks.jsonl").stat().st_mode) == 0o640
 
 
 SHARED = """

@@ -69,12 +69,6 @@ def test_no_two_blocks_share_a_tag_and_every_tag_can_be_written_and_seen(reports
         assert len(tag) <= LONGEST_TAG + len(by_name)
 
 
-def test_tags_come_in_the_order_of_their_names():
-    tags = BlockTags()
-    tags.of(["ratio", "W", "b"])
-    assert tags.all == ["ratio_", "W", "b"]
-
-
 def test_a_few_blocks_share_one_open_heading():
     (heading,) = headings([f"W{i}" for i in range(12)], wrong=())
     assert heading.title == TITLE
