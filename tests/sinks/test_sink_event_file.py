@@ -27,13 +27,6 @@ def test_text_is_read_back(tmp_path):
     assert event.step == 3
 
 
-def test_nothing_is_made_before_the_first_number(tmp_path):
-    curves = EventFile(tmp_path / "runs")
-    curves.flush()
-    curves.close()
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_it_may_be_the_writer_that_reports_go_to(tmp_path, make_report, make_block):
     curves = EventFile(tmp_path, run_name="mlp")
     curves.add_scalar("train/loss", 2.5, 0)

@@ -15,8 +15,6 @@ from gradhook.sinks import progress as progress_module
 
 ROOT = Path(__file__).resolve().parents[2]
 
-AN_HOUR = 3600.0
-
 
 class Screen(io.StringIO):
     """A standard error stream that is, or is not, a terminal."""
@@ -146,12 +144,6 @@ def test_the_bar_of_the_training_is_not_torn():
     said = done.stderr.decode()
     assert "gradient check" in said
     assert left_on(said) == "training 3/3\ndone"
-
-
-def test_a_check_shorter_than_the_delay_leaves_no_trace(screen):
-    stream = screen()
-    work(Progress(delay=AN_HOUR))
-    assert stream.getvalue() == ""
 
 
 @pytest.mark.parametrize(

@@ -24,11 +24,6 @@ def test_a_block_called_ratio_gives_way_to_one_called_ratio_underscore_in_either
     assert BlockTags().of(["ratio_", "ratio"]) == expected
 
 
-def test_an_ordinary_name_is_its_own_tag():
-    names = ["W1", "layer1/W", "../../x", "<b>", "größe", "a b"]
-    assert BlockTags().of(names) == {name: name for name in names}
-
-
 def test_a_tag_stays_with_its_block_when_others_come_and_go():
     tags = BlockTags()
     assert tags.of(["ratio"])["ratio"] == "ratio_"

@@ -76,16 +76,6 @@ class FullWriter(Writer):
 # Scalars.
 
 
-def test_ratios_are_read_back_as_logarithms(tmp_path, make_report, make_block):
-    sink = TensorBoard(tmp_path)
-    for step, ratio in ((0, 1e-8), (100, 1e-5), (1000, 0.0)):
-        sink.write(make_report([make_block("layer1/W", ratio=ratio)], ratio=ratio, step=step))
-    # A float32 holds 24 bits.
-    expected = [(0, -8), (100, pytest.approx(-5, rel=2**-23)), (1000, -17)]
-    assert curve(sink.run_folder, "gradcheck/ratio") == expected
-    assert curve(sink.run_folder, "gradcheck/layer1/W") == expected
-
-
 def test_the_first_card_says_how_many_blocks_are_wrong(tmp_path, make_report, make_block):
     sink = TensorBoard(tmp_path)
     for step, verdict in ((0, Verdict.PASS), (10, Verdict.FAIL)):
@@ -261,15 +251,6 @@ def test_the_reports_themselves_lie_beside_the_events(tmp_path, make_report, mak
 
 
 # Files.
-
-
-def test_nothing_is_made_before_the_first_report(tmp_path, make_report):
-    sink = TensorBoard(tmp_path / "runs")
-    sink.close()
-    assert list(tmp_path.iterdir()) == []
-    assert sink.run_folder is None
-    sink.write(make_report())
-    assert str(only(tmp_path / "runs")) == sink.run_folder
 
 
 def test_a_run_is_named_by_when_it_began(tmp_path, make_report, frozen_clock):
