@@ -2,12 +2,7 @@
 
 import numpy as np
 
-from gradhook.evaluation.directions import TABLE, random_direction, seeded
-
-
-def test_no_entry_is_scaled_away_and_none_dominates():
-    assert np.abs(TABLE).min() > 0.49
-    assert np.abs(TABLE).max() < 1.43
+from gradhook.evaluation.directions import random_direction, seeded
 
 
 def test_the_mean_square_slope_estimates_the_squared_norm():
