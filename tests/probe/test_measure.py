@@ -107,21 +107,6 @@ def test_without_long_steps_that_mistake_would_pass_unseen(monkeypatch):
     assert noisy(3e-6, factor=1.005).blocks["W"].verdict != "FAIL"
 
 
-def test_noise_that_hides_everything_is_inconclusive_and_no_pass():
-    report = noisy(0.3, factor=1.5)
-    assert report.verdict in ("INCONCLUSIVE", "FAIL")
-    assert not report.passed
-
-
-def test_a_loss_that_overflows_on_the_way_is_inconclusive_and_raises_nothing():
-    def steep(p):
-        with np.errstate(all="ignore"):
-            return float(np.exp(p["x"] ** 2).sum()), {"x": 2 * p["x"] * np.exp(p["x"] ** 2)}
-
-    report = check_gradients(steep, {"x": np.full(3, 26.0)}, progress=False)
-    assert report.verdict != "FAIL"
-
-
 def test_a_ratio_at_the_edge_is_settled_by_further_directions():
     w = np.random.default_rng(0).standard_normal((9, 9))
 

@@ -40,11 +40,6 @@ def test_only_blocks_that_could_be_judged_are_compared(result):
     assert set(result.judged_only().judgements) == {"right", "wrong"}
 
 
-def test_nothing_is_left_of_a_setting_that_judged_nothing(result):
-    coarse = replace(result, judgements={"coarse": result.judgements["coarse"]})
-    assert coarse.judged_only() is None
-
-
 def test_a_wrong_block_shows_unless_a_point_nearby_takes_it_back(result):
     assert result.shows_wrong("wrong")
     assert not result.shows_wrong("right")
