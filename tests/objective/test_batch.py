@@ -100,12 +100,6 @@ def test_a_container_keeps_its_form_and_what_needs_no_cut_keeps_its_identity():
     assert found.unchanged == (1,)
 
 
-def test_a_batch_without_arrays_passes_as_it_is():
-    found = drawn((0.5, "mode"))
-    assert (found.batch, found.rows, found.count) == ((0.5, "mode"), None, None)
-    assert drawn(()).batch == ()
-
-
 def test_a_function_may_cut_a_batch_that_holds_no_array():
     found = drawn(
         ("abcdefghij",), samples=3, subset=lambda batch, rows: [batch[0][i] for i in rows]
