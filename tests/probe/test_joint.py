@@ -17,6 +17,14 @@ def powers(p, wrong=1.0):
 PARAMETERS = {"a": np.linspace(1, 2, 6), "b": np.linspace(1e-2, 2e-2, 7)}
 
 
+def test_quick_effort_passes_right_blocks_jointly_within_its_budget():
+    report = check_gradients(powers, PARAMETERS, effort="quick", progress=False)
+    assert report.passed
+    assert report.evaluations <= 24
+    notes = {block.sentence for block in report.blocks.values()}
+    assert notes == {"right jointly with the other blocks"}
+
+
 @pytest.mark.parametrize("factor", [0.0, 0.5, 1.01])
 def test_quick_effort_names_the_block_that_is_wrong(factor):
     report = check_gradients(
