@@ -1,4 +1,4 @@
-"""The records of a report: frozen, equal to what is read back, strict about what they read."""
+"""The records of a report: frozen, equal to what ``gradhook.report.json`` reads back, and strict."""
 
 import copy
 import dataclasses
