@@ -93,17 +93,6 @@ def test_nothing_is_drawn_during_the_first_second(screen, clock):
     assert left_on(stream.getvalue()) == ""
 
 
-def test_the_rate_counts_from_the_start_of_the_work(screen, clock):
-    screen()
-    progress = Progress(delay=50)
-    progress.start(None, "gradient check")
-    clock[0] += 50
-    progress.advance(100)
-    # 100 in 50 s; the time that drawing takes is far below.
-    assert progress._bar.format_dict["elapsed"] == pytest.approx(50, abs=5)
-    progress.close()
-
-
 def test_tqdm_is_not_even_loaded_for_a_short_check(run_python):
     program = """
 import sys
@@ -176,18 +165,6 @@ def test_the_total_may_be_unknown_or_too_small(screen):
     work(Progress(delay=0), total=None)
     work(Progress(delay=0), total=15)
     assert left_on(stream.getvalue()) == ""
-
-
-def test_a_second_start_ends_the_first_bar(screen):
-    stream = screen()
-    progress = Progress(delay=0)
-    progress.start(10, "first")
-    progress.advance()
-    progress.start(10, "second")
-    progress.advance()
-    progress.close()
-    assert left_on(stream.getvalue()) == ""
-    assert "second" in stream.getvalue()
 
 
 def test_no_thread_is_started(screen):
