@@ -4,7 +4,6 @@ import copy
 import gc
 import json
 import os
-import pickle
 import re
 import signal
 import subprocess
@@ -215,23 +214,6 @@ def test_a_model_that_holds_its_callback_can_be_copied(tmp_path):
     assert len(path.read_text().splitlines()) == len(model.check.history)
 
 
-def test_a_model_that_holds_its_callback_can_be_saved_and_comes_back_with_it_disabled():
-    model = Model()
-    model.check = GradCheckCallback(
-        lambda p, X: (0.5 * float(np.sum(p["W"] ** 2)), {"W": p["W"]}),
-        {"W": np.ones(2)},
-        on_fail=lambda report: None,
-        batch=(np.ones(3),),
-        enabled=True,
-    )
-    model.check.on_train_begin()
-    twin = pickle.loads(pickle.dumps(model))
-    assert not twin.check.enabled
-    assert twin.check.history == model.check.history
-    assert twin.check.last_report == model.check.last_report
-    assert twin.check.on_step_end(100) is None
-
-
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_forked_workers_neither_hang_nor_write_twice(tmp_path):
     code = """
@@ -435,19 +417,6 @@ def test_a_sink_that_cannot_write_is_dropped_and_training_is_the_same(tmp_path):
         assert "is dropped" in str(caught[0].message)
         assert len(model.check.history) == 3
     assert (tmp_path / "file").read_text() == "here first"
-
-
-@pytest.mark.filterwarnings("ignore:no parameter has moved")
-def test_a_folder_that_vanishes_drops_its_sink(tmp_path):
-    import shutil
-
-    model = Model()
-    check = attached(model, logdir=tmp_path / "runs")
-    check.on_train_begin(batch=np.ones((4, 3)))
-    shutil.rmtree(tmp_path / "runs")
-    with pytest.warns(UserWarning, match="TensorBoard failed .* is dropped"):
-        check.on_step_end(10, batch=np.ones((4, 3)))
-    assert check.on_step_end(20, batch=np.ones((4, 3))).passed
 
 
 def test_several_runs_into_one_folder_and_several_callbacks_on_one_loop(tmp_path):
