@@ -1,4 +1,4 @@
-"""The records of a report: frozen, equal to what ``gradhook.report.json`` reads back, and strict."""
+"""The records of a report: frozen, equal to what ``gradhook.report.json`` reads back."""
 
 import copy
 import dataclasses
