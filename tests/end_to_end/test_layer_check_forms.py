@@ -404,18 +404,6 @@ def test_what_is_no_layer_is_refused():
             layer_check(*arguments)
 
 
-def test_what_reads_the_gradients_may_raise():
-    layer = Affine()
-    with pytest.raises(AttributeError, match="gradient_of_W"):
-        layer_check(
-            layer.forward,
-            layer.backward,
-            X,
-            {"W": layer.W},
-            gradients=lambda: {"W": layer.gradient_of_W},
-        )
-
-
 def test_options_about_batches_are_refused():
     with pytest.raises(TypeError, match="no option 'samples': the whole input is checked"):
         layer_check(np.tanh, np.tanh, X, samples=3)
