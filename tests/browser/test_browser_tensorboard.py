@@ -8,12 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-
-from gradhook import Report, Verdict
-from gradhook.report import BlockReport
-from gradhook.sinks import TensorBoard
 
 pytestmark = pytest.mark.browser
 
@@ -137,21 +132,3 @@ def test_images_show_where_the_block_is_wrong_at_standard_effort(visit, browser,
     browser.wait_until(lambda: browser.sizes_of_images() != [])
     # Twelve columns share 480 pixels; a picture that could not be decoded has no width.
     assert browser.sizes_of_images() == [480]
-
-
-def test_histograms_show_relative_errors_where_elements_were_measured(
-    visit, browser, tmp_path, tensorboard_server
-):
-    errors = 10.0 ** np.linspace(-10, -7, 12).reshape(3, 4)
-    sink = TensorBoard(tmp_path, run_name="measured")
-    for step in (0, 100, 200):
-        names = ("W1", "W2")
-        blocks = {
-            name: BlockReport(name, (3, 4), "float64", Verdict.PASS, 1e-8, relative_errors=errors)
-            for name in names
-        }
-        sink.write(Report(Verdict.PASS, True, blocks, ratio=1e-8, step=step))
-    server = tensorboard_server(tmp_path)
-    visit("histograms", "gradcheck_elements/W1", "gradcheck_elements/W2", server=server)
-    # Three steps in each chart.
-    browser.wait_until(lambda: browser.count("path.outline") >= 2 * 3)
