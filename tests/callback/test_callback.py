@@ -3,8 +3,6 @@
 import copy
 import inspect
 import pickle
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -316,7 +314,7 @@ class TestDisabled:
         with pytest.raises(TypeError, match="unknown option"):
             GradCheckCallback(cube, np.ones(2), enabled=False, sampels=3)
 
-    def test_it_imports_draws_and_writes_nothing(self, tmp_path):
+    def test_it_imports_draws_and_writes_nothing(self, tmp_path, run_python):
         code = f"""
 import os, random, sys
 import numpy as np
@@ -333,10 +331,7 @@ assert not {{"tensorboard", "tqdm"}} & set(sys.modules), "imported"
 assert not os.path.exists(logdir), "wrote"
 assert (np.random.get_state()[1] == before[0]).all() and random.getstate() == before[1], "drew"
 """
-        done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
+        run_python(code, check=True)
 
 
 class TestCopies:

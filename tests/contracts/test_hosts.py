@@ -5,8 +5,6 @@ import gc
 import json
 import os
 import signal
-import subprocess
-import sys
 import textwrap
 import threading
 import warnings
@@ -63,20 +61,14 @@ def attached(model, **keywords):
     return model.check
 
 
-def python(code, *, check=True, **environment):
-    """Run code in an interpreter of its own."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", textwrap.dedent(code)],
-        capture_output=True,
-        text=True,
-        cwd=HERE,
-        env={**os.environ, **environment},
-        timeout=120,
-        check=False,
-    )
-    if check:
-        assert done.returncode == 0, done.stderr
-    return done
+@pytest.fixture
+def python(run_python):
+    """Run code that may import this file, in an interpreter of its own."""
+
+    def run(code, *, check=True, **environment):
+        return run_python(textwrap.dedent(code), path=[HERE], check=check, **environment)
+
+    return run
 
 
 def test_two_threads_check_two_models_with_generators_of_their_own():
@@ -212,7 +204,7 @@ def test_a_model_that_holds_its_callback_can_be_copied(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_forked_workers_neither_hang_nor_write_twice(tmp_path):
+def test_forked_workers_neither_hang_nor_write_twice(tmp_path, python):
     code = """
         import os, sys, warnings, multiprocessing
         from test_hosts import Model, attached, train
@@ -249,7 +241,7 @@ def test_forked_workers_neither_hang_nor_write_twice(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs POSIX signals")
-def test_a_storm_of_interrupts_leaves_no_trace():
+def test_a_storm_of_interrupts_leaves_no_trace(python):
     """Another thread sends pairs of SIGINT at random moments, most while a check runs."""
     code = """
         import os, random, signal, threading, time
@@ -298,7 +290,7 @@ def test_a_storm_of_interrupts_leaves_no_trace():
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs POSIX signals")
-def test_an_interrupt_at_any_line_of_gradhook_leaves_no_trace():
+def test_an_interrupt_at_any_line_of_gradhook_leaves_no_trace(python):
     """A trace function raises a real SIGINT at lines drawn at random, anywhere in the package."""
     code = """
         import random, signal, sys
@@ -343,7 +335,7 @@ def test_an_interrupt_at_any_line_of_gradhook_leaves_no_trace():
     python(code)
 
 
-def test_every_finished_check_is_on_disk_when_the_process_is_killed(tmp_path):
+def test_every_finished_check_is_on_disk_when_the_process_is_killed(tmp_path, python):
     code = """
         import os, signal
         import numpy as np
@@ -364,7 +356,7 @@ def test_every_finished_check_is_on_disk_when_the_process_is_killed(tmp_path):
     assert [event.step for event in events] == [0, 10]
 
 
-def test_the_interpreter_ends_quietly_with_a_callback_still_open(tmp_path):
+def test_the_interpreter_ends_quietly_with_a_callback_still_open(tmp_path, python):
     code = """
         import atexit, os
         import numpy as np

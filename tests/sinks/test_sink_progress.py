@@ -1,19 +1,14 @@
 import io
-import os
 import re
-import subprocess
 import sys
 import threading
 import types
-from pathlib import Path
 
 import pytest
 
 from gradhook.errors import OptionError
 from gradhook.sinks import Progress
 from gradhook.sinks import progress as progress_module
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 class Screen(io.StringIO):
@@ -121,16 +116,9 @@ print("done", file=sys.stderr)
 """
 
 
-def test_the_bar_of_the_training_is_not_torn():
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", LOOP],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        timeout=60,
-        check=True,
-    )
+def test_the_bar_of_the_training_is_not_torn(run_python):
     # Read as text, carriage returns would become new lines.
-    said = done.stderr.decode()
+    said = run_python(LOOP, check=True, text=False).stderr.decode()
     assert "gradient check" in said
     assert left_on(said) == "training 3/3\ndone"
 
