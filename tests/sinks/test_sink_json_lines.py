@@ -35,13 +35,6 @@ def test_a_file_that_exists_is_added_to(tmp_path, make_report):
     assert [report.step for report in reports_in(path)] == [1, 2]
 
 
-def test_nothing_is_made_before_the_first_report(tmp_path):
-    sink = JsonLines(tmp_path / "runs" / "checks.jsonl")
-    sink.close()
-    assert list(tmp_path.iterdir()) == []
-    assert sink.file is None
-
-
 @pytest.mark.parametrize("exists", [True, False])
 def test_a_folder_gets_a_fresh_file_for_each_sink(tmp_path, make_report, monkeypatch, exists):
     monkeypatch.setattr(_files.time, "strftime", lambda form: "gradcheck 02-29 23.59.59")

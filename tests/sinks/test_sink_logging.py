@@ -60,6 +60,12 @@ def test_a_logger_adapter_may_be_given(caplog, make_report):
     ]
 
 
+def test_a_level_that_is_off_logs_nothing(caplog, make_report):
+    caplog.set_level(logging.ERROR, "gradhook")
+    Logging().write(make_report(verdict=Verdict.WARN))
+    assert caplog.records == []
+
+
 def test_what_is_no_logger_is_refused():
     with pytest.raises(OptionError, match=r"logger must be a logging\.Logger or the name of one"):
         Logging(print)

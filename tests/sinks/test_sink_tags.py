@@ -32,12 +32,6 @@ def test_a_tag_stays_with_its_block_when_others_come_and_go():
     assert tags.all == ["ratio_", "ratio__"]
 
 
-def test_long_names_that_differ_only_at_the_end_get_short_tags_that_differ():
-    first, second = BlockTags().of(["W" * 10_000 + "1", "W" * 10_000 + "2"]).values()
-    assert first != second
-    assert len(first) == len(second) == LONGEST_TAG
-
-
 def test_an_empty_name_has_a_tag_that_can_be_seen():
     assert shorten("") == shorten(" \n") == EMPTY
 

@@ -13,7 +13,7 @@ import pytest
 
 from gradhook._types import Verdict
 from gradhook.errors import OptionError
-from gradhook.report import Element, Report
+from gradhook.report import Element
 from gradhook.sinks import TensorBoard
 from gradhook.sinks import files as _files
 from gradhook.sinks.tensorboard.heat_map import png
@@ -239,15 +239,6 @@ def test_a_block_without_elements_has_an_empty_histogram(tmp_path, make_report, 
     sink = TensorBoard(tmp_path)
     sink.write(make_report([make_block("W", relative_errors=np.empty((0, 3)))]))
     assert array(sink.run_folder, "gradcheck_elements/W")[:, 2].sum() == 0
-
-
-def test_the_reports_themselves_lie_beside_the_events(tmp_path, make_report, make_block):
-    reports = [make_report([make_block("W")], step=step) for step in (0, 100)]
-    sink = TensorBoard(tmp_path)
-    for report in reports:
-        sink.write(report)
-    lines = (only(tmp_path) / "reports.jsonl").read_text().splitlines()
-    assert [Report.from_json(line) for line in lines] == reports
 
 
 # Files.
