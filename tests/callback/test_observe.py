@@ -166,6 +166,7 @@ class Trainer:
         (lambda c: c.on_step_end(3, {"loss": 0.1}), "got dict by position"),
         (lambda c: c({"w": X}, X, Y), "check() got dict, ndarray, ndarray by position"),
         (lambda c: c({"w": X}, X, Y), "GradCheckCallback is no decorator"),
+        (lambda c: c({}), "check(step, batch=(X, y)), and leave out trainers, models and logs"),
         (lambda c: c(lambda p: p), "with a function, but it is no decorator: write check = Grad"),
     ],
 )

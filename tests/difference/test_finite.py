@@ -125,6 +125,13 @@ def test_error_estimate_covers_every_cubic(make, curvature):
     assert abs(estimate.value) <= estimate.error
 
 
+@pytest.mark.parametrize(("method", "slope"), [(Forward(), 1.0), (Backward(), -1.0)])
+def test_the_two_sides_of_a_kink_give_its_two_derivatives(method, slope):
+    estimate = method(abs, noise=EPS)
+    assert estimate.value == slope
+    assert estimate.error <= 1e-6
+
+
 @pytest.mark.parametrize(("method", "side"), [(Forward(), 1), (Backward(), -1)])
 def test_the_other_side_is_never_visited(method, side):
     # A domain that ends at 0.

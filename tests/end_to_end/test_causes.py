@@ -184,6 +184,21 @@ def test_a_quick_check_names_the_cause_too(spoil, family, kind, blocks):
     assert report.boundary == ""
 
 
+@pytest.mark.parametrize("spoil", [swapped, transposed, mean_of_the_bias, no_seventh_column])
+def test_an_exhaustive_check_names_the_cause_too(spoil):
+    parameters, batch = network((4, 5, 5, 2))
+
+    def spoil_small(gradients):
+        if spoil is no_seventh_column:
+            gradients["W2"][:, 4] = 0
+        else:
+            spoil(gradients)
+
+    function = planted(spoil=spoil_small)
+    report = check_gradients(function, parameters, batch=batch, effort="exhaustive")
+    assert only(report).kind == only(spoiled(spoil)).kind
+
+
 def test_everything_by_the_rows_is_seen_through_a_penalty_that_is_right():
     function = planted(l2=0.1, edit=lambda site, d: d / len(d) if site == "loss" else d)
     cause = only(checked(function))

@@ -348,6 +348,15 @@ def test_a_buffer_that_becomes_the_first_gradient_is_not_added_to_itself():
     assert weight.grad is None
 
 
+@pytest.mark.parametrize("effort", ["quick", "exhaustive"])
+def test_every_effort_checks_an_object(effort):
+    layer = Dense(3, 2)
+    run = dense_run(layer, Eye())
+    assert check_gradients(run, layer, batch=(X, Y), effort=effort).passed
+    layer.sum = np.mean
+    assert not check_gradients(run, layer, batch=(X, Y), effort=effort).passed
+
+
 @pytest.mark.parametrize(
     ("weights", "gradients", "names"),
     [

@@ -169,6 +169,32 @@ def test_a_loss_that_is_no_real_number_is_refused(value, said):
     assert said in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("returned", "said"),
+    [
+        (
+            1.0,
+            "it returned a float: return the gradients too, pass the function that computes",
+        ),
+        (None, "it returned None: has it a return statement?"),
+        ((1.0,), "it returned a tuple of 1"),
+        (
+            [1.0, 2.0, 3.0],
+            "it returned a list of 3, of which 1 after the loss should be the gradients",
+        ),
+    ],
+)
+def test_a_function_that_does_not_return_a_pair_is_told_so_by_name(returned, said):
+    def broken(x):
+        return returned
+
+    wrapped = functools.partial(broken)
+    for function in (broken, wrapped):
+        with pytest.raises(ObjectiveError, match="broken must return") as caught:
+            check_gradients(function, np.ones(2))
+        assert str(caught.value).startswith(f"broken must return (loss, gradients); {said}")
+
+
 def test_signatures_that_fit_both_forms_are_an_error_that_asks():
     def either(*arguments):
         return 0.0

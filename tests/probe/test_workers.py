@@ -2,7 +2,7 @@
 
 import math
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -71,6 +71,12 @@ def test_a_map_and_executors_say_the_same():
     assert repr(report(map)) == alone
     with ThreadPoolExecutor(1) as executor:
         assert repr(report(executor)) == alone
+        assert repr(report(executor.map)) == alone
+
+
+def test_a_pool_of_processes_says_the_same():
+    alone = repr(report(1))
+    with ProcessPoolExecutor(2) as executor:
         assert repr(report(executor.map)) == alone
 
 

@@ -216,6 +216,25 @@ def test_a_pass_in_coarse_arithmetic_says_how_far_it_saw():
     assert str(report_of(fine)).startswith("gradcheck: PASS to 4e-05, 1 block; ")
 
 
+def test_the_same_failure_later_is_one_line():
+    first = dataclasses.replace(failing(), step=0)
+    later = dataclasses.replace(failing(), step=10, seconds=3.0, evaluations=70, rows=(2, 3))
+    assert story.same_story(first, later)
+    assert _render.repeated(later, first) == (
+        "gradcheck step 10: FAIL, as at step 0 (the gradient lacks 1e-3·W)"
+    )
+    long = dataclasses.replace(first.causes[0], sentence="why " * 90)
+    line = _render.repeated(dataclasses.replace(later, causes=(long,)), first, 100)
+    assert breadth(line) <= 100
+    assert line.endswith("…)")
+    for other in (
+        dataclasses.replace(later, causes=()),
+        dataclasses.replace(later, verdict=Verdict.WARN),
+        dataclasses.replace(later, blocks={**later.blocks, "b1": block("b1", Verdict.FAIL)}),
+    ):
+        assert not story.same_story(first, other)
+
+
 def test_a_wrapped_call_is_still_the_same_python():
     text = str(failing())
     pasted = text.split("see it again:\n")[1]
