@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from gradhook import layer_check
+from gradhook.difference import ComplexStep
 from gradhook.errors import (
     GradientShapeError,
     ObjectiveError,
@@ -402,6 +403,14 @@ def test_what_is_no_layer_is_refused():
     for message, arguments in cases.items():
         with pytest.raises(ObjectiveError, match=message):
             layer_check(*arguments)
+
+
+def test_a_layer_without_parameters_can_be_checked_by_complex_steps():
+    report = layer_check(
+        lambda x: (np.sin(x), x), lambda dy, x: dy * np.cos(x), X, method=ComplexStep()
+    )
+    assert report.verdict == "PASS"
+    assert report.ratio < 1e-14
 
 
 def test_options_about_batches_are_refused():

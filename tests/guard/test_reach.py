@@ -120,6 +120,22 @@ def test_variables_of_enclosing_functions_come_back():
     assert restored([loss], loss, lambda: (hidden, list(late)))
 
 
+def test_a_variable_that_was_not_bound_yet_is_unbound_again():
+    def loss():
+        nonlocal cache
+        cache = 1
+
+    if not loss:
+        cache = 0
+    cell = loss.__closure__[0]
+    found = reach([loss])
+    loss()
+    for record in found.saved:
+        record.restore()
+    with pytest.raises(ValueError, match="empty"):
+        _ = cell.cell_contents
+
+
 def test_global_variables_that_the_code_names_come_back():
     def loss():
         global COUNTER, NEW
