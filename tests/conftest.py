@@ -3,6 +3,7 @@
 import importlib
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -35,6 +36,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("browser"):
                 item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def run_python():
+    """Run a program in a fresh interpreter with warnings as errors; return what it left."""
+
+    def run(program, *arguments, path=(), check=False, text=True, **environment):
+        here = os.pathsep.join(map(str, [*path, Path(__file__).parents[1]]))
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", program, *map(str, arguments)],
+            env=os.environ | {"PYTHONPATH": here} | environment,
+            capture_output=True,
+            text=text,
+            timeout=120,
+            check=False,
+        )
+        assert not check or done.returncode == 0, done.stderr
+        return done
+
+    return run
 
 
 @pytest.fixture(scope="session")

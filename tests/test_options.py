@@ -108,11 +108,6 @@ def test_names_of_no_block_are_refused_with_the_nearest(what):
         check_gradients(lambda p: (0.0, p), blocks, **{what: ("?",)})
 
 
-def test_integers_of_numpy_become_those_of_python():
-    options = Options(samples=np.int64(3), sample_axis=np.int8(-1), seed=np.uint32(5))
-    assert [type(options.samples), type(options.sample_axis), type(options.seed)] == [int] * 3
-
-
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
@@ -132,13 +127,6 @@ def mode(log):
     log.append("in")
     yield
     log.append("out")
-
-
-def test_the_evaluation_mode_is_entered_around_the_check():
-    log = []
-    check_gradients(cube, np.ones(2), evaluation_mode=lambda: mode(log))
-    check_gradients(cube, np.ones(2), evaluation_mode=mode(log))
-    assert log == ["in", "out"] * 2
 
 
 def test_a_class_of_context_managers_is_a_function_that_returns_one():

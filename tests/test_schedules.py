@@ -99,17 +99,9 @@ def test_the_repr_of_many_steps_is_cut():
     assert repr(at(range(1, 100_001))) == "at(1, 2, 3, ..., 100000)"
 
 
-def test_the_default_is_a_hundred_then_ten_times_as_late():
-    assert due_steps(logarithmic(), 100_000) == [100, 1_000, 10_000, 100_000]
-
-
 def test_never_has_no_step():
     assert due_steps(never(), 10**9) == []
     assert union() == never()
-
-
-def test_a_union_counts_a_shared_step_once():
-    assert due_steps(union(every(10), every(15), at(7)), 30) == [7, 10, 15, 20, 30]
 
 
 def test_at_takes_one_iterable_or_many_steps():
@@ -120,10 +112,6 @@ def test_numpy_integers_are_whole_numbers():
     assert every(np.int64(5)) == every(5)
     assert type(every(np.int64(5)).next_after(0)) is int
     assert as_schedule(np.int32(5)) == every(5)
-
-
-def test_schedules_are_hashable_values():
-    assert len({every(5), every(5), at(5), logarithmic(), logarithmic(100, 10)}) == 3
 
 
 def test_a_schedule_stands_for_itself():

@@ -1,8 +1,6 @@
 """The clock: steps counted over epochs, and checks due once."""
 
-import functools
 import warnings
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradhook import GradCheckWarning, schedules
-from gradhook.callback.clock import Clock, refuse_misuse
-from gradhook.errors import HookCallError, OptionError
+from gradhook.callback.clock import Clock
+from gradhook.errors import OptionError
 
 SCHEDULES = st.one_of(
     st.builds(schedules.every, st.integers(1, 50)),
@@ -92,35 +90,3 @@ def test_a_step_is_a_whole_number_from_zero(step):
 @pytest.mark.parametrize("step", [np.int64(4), np.uint8(4), np.array(4)])
 def test_integers_of_numpy_are_steps(step):
     assert Clock(schedules.never()).at(step) == 4
-
-
-# What stands by position where only a step may.
-
-
-@pytest.mark.parametrize("step", [None, 3, 2.5, True, "3", np.int64(3), np.array(3), np.float32(1)])
-def test_a_step_or_what_was_meant_for_one_is_left_to_the_clock(step):
-    assert refuse_misuse("on_step_end", step, ()) is None
-
-
-@pytest.mark.parametrize(
-    ("hook", "step", "behind", "said"),
-    [
-        ("on_step_end", [1], (), "check.on_step_end() got list by position: pass the batch by key"),
-        ("on_step_end", 1, (None,), "got NoneType by position"),
-        ("on_step_end", np.ones(1), ({}, 2), "got ndarray, dict, int by position"),
-        ("on_step_end", SimpleNamespace(shape=()), (), "check.on_step_end(step, batch=(X, y))"),
-        ("on_train_begin", {}, (), "check.on_train_begin(batch=(X, y)), and leave out trainers"),
-        (
-            "__call__",
-            {},
-            (),
-            "check(step, batch=(X, y)), and leave out trainers, models and logs (",
-        ),
-        ("on_step_end", functools.reduce, (), "it is no decorator: write check = GradCheckCallb"),
-        ("on_step_end", 1, ([].append,), "it is no decorator: write check = GradCheckCallback("),
-    ],
-)
-def test_anything_else_is_refused_with_the_remedy(hook, step, behind, said):
-    with pytest.raises(HookCallError) as caught:
-        refuse_misuse(hook, step, behind)
-    assert said in str(caught.value)

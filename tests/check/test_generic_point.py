@@ -61,19 +61,6 @@ def test_a_flat_loss_with_a_gradient_of_zero_is_untested(name, effort):
     assert (report.rows is None) is not judged
 
 
-def test_one_flat_block_beside_others_is_untested_alone():
-    def function(P, X, Y):
-        loss, g = masked(P, X, Y, np.ones(len(X)))
-        return loss, {**g, "idle": np.zeros(3)}
-
-    report = check_gradients(function, {"W": W, "idle": np.ones(3)}, batch=(X, Y))
-    assert report.passed
-    assert {n: str(b.verdict) for n, b in report.blocks.items()} == {
-        "W": "PASS",
-        "idle": "UNTESTED",
-    }
-
-
 @pytest.mark.parametrize("share", [0.03, 0.1, 0.5])
 @pytest.mark.parametrize("dtype", [float, np.float32, bool, int])
 def test_rows_that_count_are_drawn_among_those_that_do_not(share, dtype):

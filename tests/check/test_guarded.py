@@ -83,17 +83,6 @@ def test_rows_that_are_flat_are_drawn_anew():
     assert any("the loss is flat and the gradients are zero: checked on others" in n for n in said)
 
 
-def test_an_exception_on_the_whole_batch_too_propagates():
-    fault = Fault("always")
-
-    def broken(p, X):
-        raise fault
-
-    with pytest.raises(Fault) as got:
-        check_gradients(broken, {"w": np.ones(2)}, batch=np.ones((20, 1)))
-    assert got.value is fault
-
-
 @pytest.mark.parametrize("manager", ["function", "object"])
 def test_an_evaluation_mode_holds_throughout_and_ends(manager):
     class Model:

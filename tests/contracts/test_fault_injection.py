@@ -200,17 +200,6 @@ def test_interrupts_during_restoration_wait_until_it_is_done(scene, sigint, monk
     assert len(restored) == 4
 
 
-def test_a_handler_of_the_users_that_raises_nothing_lets_the_check_end(scene):
-    seen = []
-    original = signal.signal(signal.SIGINT, lambda number, frame: seen.append(number))
-    try:
-        scene = scene("in_place_model")
-        assert scene.check(fail_at=5, act=lambda: signal.raise_signal(signal.SIGINT))
-        assert seen == [signal.SIGINT]
-    finally:
-        signal.signal(signal.SIGINT, original)
-
-
 @pytest.mark.parametrize(
     ("style", "feature", "value"),
     [

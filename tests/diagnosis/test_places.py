@@ -23,11 +23,6 @@ def layered(count):
     return levels, {name: (4, 4) if name[0] == "W" else (4,) for pair in levels for name in pair}
 
 
-def test_without_a_chain_the_blocks_are_named_and_nothing_is_added():
-    assert said("W1", "b1", chain=False) == "b1, W1 wrong; W2, b2, W3, b3 right"
-    assert said(*SHAPES, chain=False) == "b3, W3, b2, W2, b1, W1 wrong"
-
-
 def test_a_block_outside_of_the_chain_keeps_the_sentence_to_names():
     levels = (("W1", "b1"), ("W2", "b2"))
     layers = Layers(levels, frozenset({"W1", "W2"}))
@@ -61,47 +56,8 @@ def test_any_blocks_wrong_and_any_left_open_give_a_sentence(layers, bad, unsure,
     assert bool(sentence) is bool(wrong)
 
 
-def test_everything_wrong_points_to_the_loss():
-    sentence = said(*SHAPES)
-    assert "nothing is right: the fault is at the loss" in sentence
-    assert "1/N" in sentence
-
-
-def test_one_bias_alone_points_to_its_own_formula():
-    assert said("b2") == (
-        "b2 wrong and nothing else; W2, at the same place, right: what makes the gradient of b2 "
-        "out of the one that both share"
-    )
-
-
-def test_one_weight_alone_points_to_its_own_formula_where_its_bias_is_right():
-    assert said("W2") == (
-        "W2 wrong and nothing else; b2, which shares its incoming gradient, is right: the input "
-        "that it is multiplied by, the layout of its gradient, or what is added or done to it; "
-        "what it passes down is right"
-    )
-
-
 def test_the_first_layer_passes_nothing_down():
     assert "passes down" not in said("W1")
-
-
-def test_a_weight_without_a_bias_is_blamed_on_nothing_of_its_own_alone():
-    sentence = said("W1", levels=(("W1",), ("W2",)), right=["W2"])
-    assert sentence == (
-        "W1 wrong; W2 right: the fault enters between W2 and W1, or in the formula of W1 itself"
-    )
-
-
-def test_a_weight_and_its_bias_above_right_ones_share_a_wrong_incoming_gradient():
-    assert said("W2", "b2") == (
-        "b2, W2 wrong; what lies below is right: not what the layer passes down, but what both of "
-        "these are computed from"
-    )
-
-
-def test_all_weights_and_no_bias_point_to_the_penalty():
-    assert "all weights and no bias: the penalty" in said("W1", "W2", "W3")
 
 
 def test_wrong_blocks_with_right_ones_between_them_are_named_and_no_more():

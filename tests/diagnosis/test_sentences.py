@@ -1,6 +1,5 @@
 """From what was fitted to a kind, and a sentence to act on."""
 
-import math
 import string
 import types
 
@@ -49,24 +48,6 @@ def test_a_factor_is_read_by_the_blocks_that_have_it(names, factor, options, kin
     found = read(names, factor, **options)
     assert f"{found.family} {found.kind}" == kind or not kind
     assert words in found.words
-
-
-def test_a_bias_that_is_a_whole_fraction_is_shown_as_one():
-    assert read(["b1"], 1 / 7).shown == "1/7"
-
-
-def test_a_factor_with_two_meanings_is_given_both():
-    seen = Sizes(rows=3, outputs=3, regression=True)
-    words = read(["W1", "b1"], 1 / 3, everything=True, seen=seen).words
-    assert "divided by the number of rows (3) once too often" in words
-    assert " or the loss sums over the 3 outputs, the gradient averages" in words
-
-
-@pytest.mark.parametrize("factor", [1.3, -2.5, 1e-7, 1e9, math.pi])
-def test_any_factor_is_shown_with_its_number(factor):
-    found = read(["W1"], factor)
-    assert (found.family, found.kind) == ("S", "scale")
-    assert f"{factor:.6g}" in times(factor, found.shown)
 
 
 @pytest.mark.parametrize(

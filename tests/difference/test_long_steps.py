@@ -207,12 +207,6 @@ def test_units_of_the_loss_scale_the_slope_and_nothing_else():
     assert (scaled.value, scaled.error) == (2.0**40 * plain.value, 2.0**40 * plain.error)
 
 
-def test_a_straight_line_without_noise_is_exact():
-    found = estimate(Case(lambda t: 3 * t, 3.0, 0.0))
-    assert found.value == pytest.approx(3, rel=1e-14)
-    assert found.error <= 1e-12
-
-
 def test_a_line_that_stands_on_one_stair_near_zero_has_no_slope_of_zero():
     assert estimate(Case(lambda t: math.floor(10 * t + 0.5) / 10, 0.0, 1e-6)).error == math.inf
 

@@ -106,36 +106,32 @@ def test_an_invalid_spacing_is_refused():
         noise_level(math.exp, spacing=0.0)
 
 
-def test_grain_detects_float32_and_float16():
-    values = 1 + np.random.default_rng(0).random(7)
-    for dtype in (np.float64, np.float32, np.float16):
-        seen = values.astype(dtype)
-        assert grain(seen) == 0.5 * float(np.finfo(dtype).eps) * float(seen.max())
+SINGLE = [float(np.float32(0.1)), float(np.float32(0.7))]
+EXACT = [math.sqrt(0.03), math.sqrt(0.5)]
+LARGE = 65536.0 * 3 + 2.0**-6
 
 
-def test_one_float64_value_among_float32_values_is_float64():
-    assert grain([float(np.float32(0.1)), 0.1]) == 0.5 * float(np.finfo(np.float64).eps) * float(
-        np.float32(0.1)
-    )
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (SINGLE, 2.0**-24 * SINGLE[1]),
+        (EXACT, 2.0**-53 * EXACT[1]),
+        ([SINGLE[0], EXACT[0]], 2.0**-53 * EXACT[0]),
+        ([float(np.float16(0.1))], 2.0**-11 * float(np.float16(0.1))),
+        ([1.1e300], 2.0**-53 * 1.1e300),
+        ([LARGE], 2.0**-24 * LARGE),  # beyond float16
+        ([float(np.float32(3e-45))], 0.5 * 2.0**-149),
+        ([0.0, 0.0], 0.0),
+    ],
+    ids=["float32", "float64", "one float64", "float16", "huge", "large", "subnormal", "zeros"],
+)
+def test_the_grain_is_half_the_last_digit_of_the_coarsest_dtype_that_holds_all(values, expected):
+    assert grain(values) == expected
 
 
-def test_grain_takes_values_beyond_the_range_of_the_smaller_types():
-    assert grain([1.1e300]) == 0.5 * float(np.finfo(np.float64).eps) * 1.1e300
-    beyond_float16 = 65536.0 * 3 + 2.0**-6
-    assert grain([beyond_float16]) == 0.5 * float(np.finfo(np.float32).eps) * beyond_float16
-
-
-def test_grain_of_values_that_are_all_rounded_to_decimals_is_half_of_their_last_place():
+def test_the_grain_of_values_that_are_all_rounded_to_decimals_is_half_of_their_last_place():
     values = np.random.default_rng(0).normal(size=7)
     for decimals in range(11):
         assert grain(values.round(decimals)) == 0.5 * 10.0**-decimals
     assert grain([*values.round(2), values[0]]) < 1e-15
     assert grain(values.round(11)) < 1e-15
-
-
-def test_grain_of_subnormal_values_is_half_their_spacing():
-    assert grain([float(np.float32(3e-45))]) == 0.5 * 2.0**-149
-
-
-def test_grain_of_zeros_is_zero():
-    assert grain([0.0, 0.0]) == 0.0

@@ -131,15 +131,6 @@ def test_a_good_first_round_costs_four_evaluations_and_a_good_pair_two():
     assert len(calls) == 2
 
 
-def test_noise_lengthens_the_step():
-    def coarse(t):
-        return float(np.float32(3 + math.sin(t)))
-
-    slope = sharp(coarse, 1.5e-7)
-    assert slope.step > 1e-4
-    assert abs(slope.value - 1) <= slope.error <= 1e-2
-
-
 def visited(function, *, noise, step):
     """The slope, and the steps at which the line was evaluated."""
     at = []

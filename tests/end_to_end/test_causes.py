@@ -111,15 +111,6 @@ def test_a_zero_column_is_named_and_what_to_look_at():
     assert report.boundary == ""
 
 
-def test_a_zero_row_in_the_middle_need_not_be_a_loop_that_stops_short():
-    def spoil(gradients):
-        gradients["W2"][3] = 0
-
-    cause = only(spoiled(spoil))
-    assert cause.sentence == "W2[3, :] wrong, and nothing else: row 3 is zero"
-    assert "a bound of a loop, an index, a slice" in cause.remedy
-
-
 @pytest.mark.parametrize("shape", [(), (1,)])
 def test_the_scalar_bias_of_a_logistic_regression_is_told_so(shape):
     rng = np.random.default_rng(0)

@@ -129,9 +129,3 @@ def test_an_unknown_bug_is_refused_with_the_known_ones(capsys):
     with pytest.raises(SystemExit):
         hunt_the_bug.main(["typo"])
     assert re.search(r"no such bug: typo; known are .*reg_missing", capsys.readouterr().err)
-
-
-def test_no_line_is_wider_than_a_hundred_columns(reports):
-    for bug, report in reports.items():
-        cells = [bug, report.verdict, hunt_the_bug.located(report), hunt_the_bug.named(report)]
-        assert len(hunt_the_bug.line([*cells, "12345 loss"])) <= 100

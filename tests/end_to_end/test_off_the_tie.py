@@ -51,27 +51,6 @@ def test_a_slope_below_zero_is_judged_on_whichever_side_the_first_step_falls(see
     assert zero_unit(slope, seed).blocks["w"].verdict == verdict
 
 
-def test_right_relu_code_with_units_at_zero_passes_at_every_seed():
-    def pruned(seed):
-        rng = np.random.default_rng(seed)
-        X, y = rng.normal(size=(30, 6)), rng.normal(size=30)
-        parameters = {"W": rng.normal(size=(6, 8)), "b": rng.normal(size=8), "v": np.ones(8)}
-        parameters["W"][:, :2] = 0
-        parameters["b"][:2] = 0
-
-        def loss_and_gradients(p, X, y):
-            a = X @ p["W"] + p["b"]
-            h = np.maximum(a, 0)
-            e = h @ p["v"] - y
-            da = np.outer(e / len(y), p["v"]) * (a > 0)
-            gradients = {"W": X.T @ da, "b": da.sum(0), "v": h.T @ e / len(y)}
-            return 0.5 * float(np.mean(e * e)), gradients
-
-        return check_gradients(loss_and_gradients, parameters, batch=(X, y), seed=seed)
-
-    assert [seed for seed in range(10) if not pruned(seed).passed] == []
-
-
 @pytest.mark.parametrize("points", [("current",), ("generic", "current")])
 def test_a_point_that_the_gradient_treats_apart_is_wrong_and_no_kink_of_the_loss(points):
     w = np.random.default_rng(0).normal(size=12)
@@ -96,15 +75,3 @@ def test_a_block_with_a_small_fault_elsewhere_does_not_fail_for_a_tie(share):
         return float(np.maximum(w, 0).sum() - np.maximum(-w, 0).sum()), {"w": gradient}
 
     assert check_gradients(loss_and_gradients, {"w": np.zeros(200)}).verdict == "WARN"
-
-
-def test_a_true_kink_is_called_one():
-    w = np.random.default_rng(0).normal(size=12)
-    w[:4] = 0
-    # At zero the gradient is that of the right side: between the one-sided slopes, not their mean.
-    report = check_gradients(
-        lambda w: (float(np.abs(w).sum()), np.where(w >= 0, 1.0, -1.0)), w, points=("current",)
-    )
-    (finding,) = report.blocks["w"].findings
-    assert finding.verdict == "KINK"
-    assert "no derivative" in finding.note

@@ -83,7 +83,3 @@ def test_charts_hold_what_the_table_says_at_minus_the_logarithm_of_the_step(char
     # Printed to two digits.
     assert errors == pytest.approx([numbers[1] for numbers in table.values()], rel=0.06)
     assert charts["log10_error/one-sided"][1].value == pytest.approx(-1.5214, abs=1e-4)
-
-
-def test_output_names_the_command_that_shows_the_charts(finished):
-    assert "tensorboard --logdir runs/textbook" in finished[0]

@@ -32,19 +32,6 @@ def test_phi_is_the_loss_a_step_along_the_direction(workspace):
         assert line(0.0) == start
 
 
-def test_the_point_is_written_back_at_the_end_whatever_happens(workspace):
-    before = {name: a.tobytes() for name, a in workspace.arrays.items()}
-
-    def interrupted():
-        raise KeyboardInterrupt
-
-    parts = [("W", random_direction(6, 1), 1.0), ("b", Coordinate(0), 1.0)]
-    with pytest.raises(KeyboardInterrupt), Line(workspace, parts, interrupted) as line:
-        line(0.5)
-    assert {name: a.tobytes() for name, a in workspace.arrays.items()} == before
-    assert workspace.displaced == ()
-
-
 def test_an_exception_away_from_the_point_means_outside_the_domain(workspace):
     def loss():
         if workspace.arrays["b"][0] > 1:

@@ -62,15 +62,6 @@ def test_a_loss_that_refuses_float64_is_checked_in_float32():
     assert check_gradients(objective, batch=(ONE_HOT, LABELS)).verdict == "PASS"
 
 
-def test_the_notes_of_an_objective_stand_in_the_report():
-    objective = Objective(
-        parameters=np.ones(2), loss_and_gradients=lambda x: (x @ x, 2 * x), notes=("as squares",)
-    )
-    report = check_gradients(objective)
-    assert "as squares" in report.notes
-    assert "as squares" in str(report)
-
-
 @pytest.mark.parametrize("reads", [(), ("W1",), ("W2",), ("W1", "W2")])
 @pytest.mark.parametrize("decay", [0.0, 1e-4, 1e-2, 0.1])
 @pytest.mark.parametrize("scale", [0.01, 0.1])

@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 
 from gradhook.errors import NestedCheckError, ParameterError, RestoreError
 from gradhook.evaluation.containers import refuse_unwritable, sole_mover
-from gradhook.evaluation.directions import CHUNK, TABLE, Coordinate, random_direction
+from gradhook.evaluation.directions import CHUNK, Coordinate, random_direction
 from gradhook.evaluation.points import generic
 from gradhook.evaluation.workspace import Workspace
 from gradhook.guard.arrays import SavedArray
@@ -96,14 +96,6 @@ def test_a_copy_that_a_line_has_left_is_read_at_the_present_point(read):
     workspace, before = copies_left_by_a_line()
     assert read(workspace).tobytes() == before.tobytes()
     assert workspace.displaced == ()
-
-
-def test_a_step_moves_every_entry_by_its_number():
-    direction = random_direction(12, 5)
-    workspace = workspace_of({"W": np.zeros((3, 4))}, in_place=False)
-    workspace.write("W", direction, 0.5)
-    expected = 0.5 * TABLE[direction.codes].reshape(3, 4)
-    assert workspace.arrays["W"].tobytes() == expected.tobytes()
 
 
 def test_coarse_arrays_give_way_to_float64_ones_for_a_while():

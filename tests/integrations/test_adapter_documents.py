@@ -2,10 +2,7 @@
 
 import doctest
 import importlib
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -85,7 +82,7 @@ def test_every_adapter_is_thin_and_named_for_its_hook():
         assert name not in FRAMEWORKS
 
 
-def test_importing_an_adapter_loads_no_framework():
+def test_importing_an_adapter_loads_no_framework(run_python):
     names = [f"gradhook.integrations.{name}" for name in ADAPTERS]
     script = f"""
 import importlib, sys
@@ -93,14 +90,7 @@ for name in {names}:
     importlib.import_module(name)
 print(sorted(set({FRAMEWORKS!r}) & set(sys.modules)))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
+    done = run_python(script, check=True)
     assert done.stdout == "[]\n"
 
 

@@ -98,14 +98,6 @@ def test_training_is_the_same_to_the_bit_with_the_check_and_without(
     assert global_state() == without
 
 
-def test_the_layers_still_hold_the_arrays_of_params(right):
-    trainer, _ = right
-    for number in (1, 2, 3):
-        layer = trainer.network.layers[f"Affine{number}"]
-        assert layer.W is trainer.network.params[f"W{number}"]
-        assert layer.b is trainer.network.params[f"b{number}"]
-
-
 def test_an_averaged_bias_fails_and_names_its_block(digits, failing):
     _, check = digits.train(plant_bug=True, enabled=True, on_fail="record")
     assert [failing(report) for report in check.history] == [{"b3"}] * 3
@@ -161,25 +153,6 @@ def test_float32_arrays_stay_in_place_and_pass_with_their_resolution(course):
     assert check.on_train_begin().verdict in ("PASS", "INCONCLUSIVE")
     assert network.layers["Affine1"].W is network.params["W1"]
     assert network.params["W1"].dtype == np.float32
-
-
-def test_a_network_whose_loss_knows_no_mode_is_welcome(course):
-    class Plain(course.MultiLayerNetExtend):
-        def loss(self, x, t):
-            return super().loss(x, t, train_flg=True)
-
-        def gradient(self, x, t):
-            self.loss(x, t)
-            dout = self.last_layer.backward()
-            for layer in reversed(self.layers.values()):
-                dout = layer.backward(dout)
-            layers = {number: self.layers[f"Affine{number}"] for number in (1, 2, 3)}
-            gradients = {f"W{number}": layer.dW for number, layer in layers.items()}
-            return gradients | {f"b{number}": layer.db for number, layer in layers.items()}
-
-    trainer = small_trainer(course)
-    trainer.network = Plain(64, [12, 8], 10)
-    assert from_scratch_trainer.attach(trainer, enabled=True).on_train_begin().passed
 
 
 def test_a_disabled_check_leaves_the_trainer_as_it_is(course):

@@ -211,8 +211,3 @@ def test_a_batch_may_hold_tensors_by_name(torch, attached, batch):
     report = attached(Named()).on_train_begin(batch=({"X": batch[0]}, batch[1]))
     assert report.verdict == "PASS"
     assert len(report.rows) == 7
-
-
-def test_rows_are_drawn_from_tensors(torch, attached, batch):
-    report = attached(torch.nn.Linear(5, 3)).on_train_begin(batch=batch)
-    assert len(report.rows) == 7

@@ -164,13 +164,6 @@ def test_one_missing_row_of_a_jacobian_fails():
     assert check.last_report.blocks["x"].verdict == "FAIL"
 
 
-def test_digits_pass_and_the_result_is_the_same_to_the_bit(digits, verdicts):
-    checked, check = digits.fit(enabled=True, on_fail="raise")
-    plain, _ = digits.fit(enabled=False)
-    assert verdicts(check) == [(0, "PASS"), (5, "PASS"), (10, "PASS")]
-    assert checked.x.tobytes() == plain.x.tobytes()
-
-
 def test_rows_of_args_can_be_drawn(digits):
     X, _, y, _ = digits.digits()
     check = scipy_optimize.callback(

@@ -433,21 +433,6 @@ def test_an_update_inside_the_backward_pass_is_checked_by_what_it_did(rebinds, l
     assert check_gradients(from_update(net, live=live), batch=(X, Y)).failing == ("b",)
 
 
-def test_training_that_updates_in_its_backward_pass_is_the_same_to_the_bit():
-    left = []
-    for enabled in (False, True):
-        net = Updates(rebinds=True)
-        check = GradCheckCallback(
-            from_update(net), lambda net=net: {"W": net.W, "b": net.b}, schedule=5, enabled=enabled
-        )
-        for step in range(1, 11):
-            net.train_step(X, Y)
-            check.on_step_end(step, batch=(X, Y))
-        left.append((net.W.tobytes(), net.b.tobytes(), net.velocity.tobytes()))
-    assert left[0] == left[1]
-    assert [str(r.verdict) for r in check.history] == ["PASS"] * 3
-
-
 @pytest.mark.parametrize(
     ("habit", "said"),
     [

@@ -7,14 +7,7 @@ from hypothesis import strategies as st
 
 from gradhook import check_gradients
 from gradhook.errors import BatchError
-from gradhook.objective.batch import (
-    as_batch,
-    columns_hint,
-    draw,
-    passed_whole,
-    sample_count,
-    upcast,
-)
+from gradhook.objective.batch import as_batch, columns_hint, draw, passed_whole, sample_count
 
 
 def drawn(batch, samples=7, axis=0, subset=None, seed=0):
@@ -107,12 +100,6 @@ def test_a_container_keeps_its_form_and_what_needs_no_cut_keeps_its_identity():
     assert found.unchanged == (1,)
 
 
-def test_a_batch_without_arrays_passes_as_it_is():
-    found = drawn((0.5, "mode"))
-    assert (found.batch, found.rows, found.count) == ((0.5, "mode"), None, None)
-    assert drawn(()).batch == ()
-
-
 def test_a_function_may_cut_a_batch_that_holds_no_array():
     found = drawn(
         ("abcdefghij",), samples=3, subset=lambda batch, rows: [batch[0][i] for i in rows]
@@ -155,16 +142,6 @@ class Frame:
 def test_data_frames_are_cut_by_position():
     found = drawn((Frame(),))
     np.testing.assert_array_equal(found.batch[0][:, 0], found.rows)
-
-
-def test_coarse_floats_become_float64_wherever_they_hang():
-    whole = np.arange(3)
-    batch = (np.ones(2, np.float32), {"a": [np.ones(2, np.float16), whole]}, np.ones(2), "s")
-    up = upcast(batch)
-    assert up[0].dtype == up[1]["a"][0].dtype == np.float64
-    assert up[1]["a"][1] is whole
-    assert up[2] is batch[2]
-    assert up[3] == "s"
 
 
 @pytest.mark.parametrize(

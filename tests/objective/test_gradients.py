@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from gradhook import check_gradients
 from gradhook.errors import GradientNameError, GradientShapeError
 from gradhook.objective.gradients import name_gradients, own_gradients
 from gradhook.objective.parameters import Tree
@@ -59,11 +58,6 @@ def test_a_rule_of_the_users_own_is_followed_even_where_plain_names_exist(rule):
 
 def test_a_mapping_may_name_the_exceptions_alone():
     assert matched({"W1": W, "bias": B}, rule={"b1": "bias"})[0]["b1"].all()
-
-
-def test_the_rule_is_said_in_the_report():
-    report = check_gradients(lambda p: (p["w"] @ p["w"], {"dw": 2 * p["w"]}), {"w": np.ones(3)})
-    assert 'gradients matched by the rule "d" + name (dw for w)' in report.notes
 
 
 def test_what_is_found_is_a_copy():

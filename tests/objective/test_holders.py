@@ -5,7 +5,7 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 
-from gradhook.objective.holders import ABSENT, find_pairs, holds, is_tensor, slots
+from gradhook.objective.holders import find_pairs
 
 
 class Thing:
@@ -65,33 +65,3 @@ def test_a_loop_of_references_is_entered_once():
     thing = Thing(W=W, dW=G)
     thing.me = [thing, {"again": thing}]
     assert named(thing) == {"W": "dW"}
-
-
-def test_a_place_is_read_written_emptied_and_found_anew():
-    root = Thing(layers=[Thing(W=W)])
-    (slot,) = [slot for slot in slots(root) if slot.name == "layers[0].W"]
-    slot.put(G)
-    assert root.layers[0].W is G
-    root.layers = [Thing(W=W)]
-    assert slot.get() is G
-    assert slot.again(root).get() is W
-    slot.again(root).put(ABSENT)
-    assert slot.again(root).get(ABSENT) is ABSENT
-
-
-@pytest.mark.parametrize(
-    ("value", "held"),
-    [
-        (W, False),
-        ([W, W], False),
-        ({"W": W}, False),
-        (None, False),
-        ("W", False),
-        (np.random.default_rng(0), False),
-        (Thing(), True),
-        ([W, Thing()], True),
-    ],
-)
-def test_arrays_are_no_holders_and_objects_are(value, held):
-    assert holds(value) is held
-    assert not is_tensor(value)

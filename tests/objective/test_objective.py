@@ -330,20 +330,6 @@ def test_a_function_that_reads_the_arrays_themselves_is_checked_in_place_and_tha
     assert any("checked in place" in note for note in report.notes)
 
 
-def test_read_only_arrays_are_welcome_as_copies_and_refused_in_place():
-    fixed = np.array([0.3, -0.2, 0.5])
-    fixed.flags.writeable = False
-    assert check_gradients(loss_and_gradients, {"w": fixed}, batch=(X, Y)).passed
-    objective = Objective(
-        parameters={"w": fixed},
-        loss_and_gradients=lambda x, y: loss_and_gradients({"w": fixed}, x, y),
-    )
-    with pytest.raises(
-        ParameterError, match="'w' is read-only and the objective reads it in place"
-    ):
-        check_gradients(objective, batch=(X, Y))
-
-
 def test_a_plain_number_is_welcome_as_a_copy_and_refused_in_place():
     assert check_gradients(lambda x: (math.sin(x), math.cos(x)), 0.5).passed
     with pytest.raises(ParameterError, match="'x' is a float, which cannot be written in place"):

@@ -106,13 +106,6 @@ def test_right_gradients_of_shared_memory_pass_and_wrong_ones_fail(form, cut):
         assert any("share memory" in note for note in report.notes)
 
 
-def test_tied_arrays_are_put_back_to_the_bit():
-    weights = memory()
-    before = weights.tobytes()
-    check_gradients(in_place({"W_in": weights, "W_out": weights, "part": weights[2:5]}))
-    assert weights.tobytes() == before
-
-
 @pytest.mark.parametrize("share", [lambda g: g, lambda g: g[:]], ids=["one object", "one memory"])
 def test_a_gradient_returned_under_both_names_counts_once(share):
     weights = memory(4)
@@ -155,13 +148,6 @@ def test_memory_of_two_dtypes_is_refused():
     buffer = memory()
     with pytest.raises(ParameterError, match=r"of different dtypes \(float64, float32\)"):
         Tree.of({"a": buffer, "b": buffer.view(np.float32)})
-
-
-def test_memory_shared_by_part_of_an_element_is_refused():
-    raw = np.zeros(40, dtype=np.uint8)
-    shifted = {"a": raw[:32].view(float), "b": raw[4:36].view(float)}
-    with pytest.raises(ParameterError, match="'a' and 'b' overlap in part"):
-        Tree.of(shifted)
 
 
 @given(

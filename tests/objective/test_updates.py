@@ -11,19 +11,6 @@ def updater(update, source):
     return Updater(update, 0.5, source)
 
 
-def test_a_write_in_place_is_read_and_undone():
-    w = np.array([1.0, 2.0])
-
-    def update():
-        w[...] -= 0.5 * np.array([3.0, 4.0])
-
-    reader = updater(update, {"w": w})
-    found = reader.gradients({"w": w}, (), {}, live=True)
-    assert found["w"].tolist() == [3.0, 4.0]
-    assert w.tolist() == [1.0, 2.0]
-    assert reader.rounding["w"] == pytest.approx(np.finfo(float).eps * np.sqrt(5) / 0.5)
-
-
 @pytest.mark.parametrize("where", ["closure", "dictionary", "returned"])
 def test_new_arrays_are_found_where_they_were_bound_and_the_old_ones_put_back(where):
     w = np.array([1.0, 2.0])

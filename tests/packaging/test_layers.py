@@ -194,22 +194,6 @@ def test_an_import_against_the_direction_is_found(module, source):
     assert fault_of(module, source)
 
 
-@pytest.mark.parametrize(
-    ("module", "source"),
-    [
-        ("gradhook._types", "from gradhook.errors import OptionError"),
-        ("gradhook.difference.ridders", "from gradhook.difference.finite import Central"),
-        ("gradhook.report", "from gradhook.report.text import text"),
-        ("gradhook.verdict.judge", "from gradhook.verdict.evidence import Probe"),
-        ("gradhook.verdict.judge", "from gradhook.report import Report"),
-        ("gradhook.callback.callback", "from gradhook.sinks.tensorboard import TensorBoard"),
-        ("gradhook", "from gradhook.callback.callback import GradCheckCallback"),
-    ],
-)
-def test_an_import_along_the_direction_is_not(module, source):
-    assert fault_of(module, source) is None
-
-
 def test_a_room_without_a_floor_is_told_where_to_get_one():
     with pytest.raises(LookupError, match=r"novelty has no floor: give it one in FLOORS"):
         floor(room("gradhook.novelty"))

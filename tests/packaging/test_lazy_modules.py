@@ -1,27 +1,21 @@
 """What is seldom needed is loaded when it is: the assertions, and what explains a mismatch."""
 
-import subprocess
-import sys
-
 import pytest
 
 import gradhook.testing
 
 
-def test_the_assertions_load_when_they_are_named():
+def test_the_assertions_load_when_they_are_named(run_python):
     code = """
 import sys
 import gradhook
 assert not {name for name in sys.modules if name.startswith("gradhook.testing")}
 gradhook.testing.assert_gradients
 """
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    run_python(code, check=True)
 
 
-def test_a_check_that_passes_loads_nothing_that_explains_a_mismatch():
+def test_a_check_that_passes_loads_nothing_that_explains_a_mismatch(run_python):
     code = """
 import sys
 import numpy
@@ -32,12 +26,7 @@ print(*(name for name in sys.modules if name.startswith("gradhook.diagnosis.")))
 """
     loaded = {}
     for factor in (2, 3):
-        done = subprocess.run(
-            [sys.executable, "-W", "error", "-c", code.format(factor=factor)],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        done = run_python(code.format(factor=factor), check=True)
         verdict, names = done.stdout.splitlines()
         loaded[verdict] = names.split()
     assert loaded["PASS"] == []

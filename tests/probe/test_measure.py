@@ -1,4 +1,8 @@
-"""One setting measured and judged, and a block probed further while that may change a verdict."""
+"""One setting measured and judged, and a block probed further while that may change a verdict.
+
+What it gathers of a block (``gradhook.probe.block_evidence``) and keeps of a setting
+(``gradhook.probe.result``) shows here and in whole checks.
+"""
 
 import zlib
 
@@ -13,7 +17,7 @@ from gradhook.guard.guard import Guard
 from gradhook.objective.calls import Calls
 from gradhook.objective.parameters import Tree
 from gradhook.options import Options
-from gradhook.probe.measure import _AdaptiveProbing, enter, measure
+from gradhook.probe.measure import enter, measure
 from gradhook.probe.setting import Setting
 
 PARAMETERS = {"W": np.random.default_rng(0).normal(size=(4, 5)), "b": np.array([0.5, -2.0])}
@@ -100,26 +104,6 @@ def noisy(level, *, factor=1.0):
 def test_long_steps_see_small_mistakes_through_noise_and_pass_right_code(level, factor):
     assert noisy(level).passed
     assert noisy(level, factor=factor).blocks["W"].verdict == "FAIL"
-
-
-def test_without_long_steps_that_mistake_would_pass_unseen(monkeypatch):
-    monkeypatch.setattr(_AdaptiveProbing, "_from_afar", lambda self, evidence: evidence)
-    assert noisy(3e-6, factor=1.005).blocks["W"].verdict != "FAIL"
-
-
-def test_noise_that_hides_everything_is_inconclusive_and_no_pass():
-    report = noisy(0.3, factor=1.5)
-    assert report.verdict in ("INCONCLUSIVE", "FAIL")
-    assert not report.passed
-
-
-def test_a_loss_that_overflows_on_the_way_is_inconclusive_and_raises_nothing():
-    def steep(p):
-        with np.errstate(all="ignore"):
-            return float(np.exp(p["x"] ** 2).sum()), {"x": 2 * p["x"] * np.exp(p["x"] ** 2)}
-
-    report = check_gradients(steep, {"x": np.full(3, 26.0)}, progress=False)
-    assert report.verdict != "FAIL"
 
 
 def test_a_ratio_at_the_edge_is_settled_by_further_directions():

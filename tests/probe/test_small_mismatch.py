@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from gradhook import check_gradients
-from gradhook.probe import small_mismatch
 
 
 def network(wrong=None, *, shrink=1.0, eps=0.0):
@@ -72,11 +71,6 @@ def test_a_small_factor_on_all_of_a_block_is_no_pass_and_is_told():
     block = network(scaled).blocks["W1"]
     assert block.verdict == "WARN"
     assert "times the numerical one, everywhere" in block.sentence
-
-
-def test_without_a_look_at_the_part_a_small_wrong_row_would_pass(monkeypatch):
-    monkeypatch.setattr(small_mismatch, "_search_worth", lambda *arguments: 0)
-    assert network(last_row, shrink=1e-5).blocks["W1"].verdict != "FAIL"
 
 
 @pytest.mark.parametrize("size", [1e4, 1e5, 1e6, 1e7])

@@ -1,36 +1,10 @@
 """Names of blocks made to fit: what differs stays different."""
 
-import re
-import unicodedata
-
-import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gradhook.report.format import block_names
-
-
-def breadth(text):
-    """Columns on a terminal, where an East Asian wide character takes two."""
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
-
-
-LAYERS = [
-    f"encoder/transformer_block_{i}/self_attention/{what}_projection/{kind}"
-    for i in range(12)
-    for what in ("query", "key", "value")
-    for kind in ("weight", "bias")
-]
-
-
-@pytest.mark.parametrize("room", [24, 40, 60])
-def test_what_tells_long_names_apart_is_left_in_place(room):
-    shown = block_names(LAYERS, room)
-    assert len(set(shown.values())) == len(LAYERS)
-    for name, text in shown.items():
-        told = re.fullmatch(r".*_(\d+)/.*/(\w+)_projection/(\w+)", name).groups()
-        assert re.search(r"\b.*\b".join(told), text.replace("_", " "))
-        assert breadth(text) <= room
+from tests.report.made import breadth
 
 
 def test_names_that_fit_or_differ_when_cut_stay_as_they_are():

@@ -6,12 +6,15 @@ what is said now; read what has changed before you commit it.
 """
 
 import functools
+import html
 import re
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from gradhook import CAUSE_KINDS
+from gradhook.report.causes import REMEDIES
 from tests.report.gallery import GALLERY
 
 GOLDEN = Path(__file__).with_name("golden_text.txt")
@@ -69,6 +72,24 @@ def test_a_typical_report_says_no_sentence_twice(name):
     lines = [line.strip() for line in str(said(name)).splitlines()]
     long = [line for line in lines if len(line) > 30]
     assert len(set(long)) == len(long)
+
+
+@pytest.mark.parametrize("name", GALLERY)
+def test_text_html_and_details_say_the_same_next_step(name):
+    report = said(name)
+    steps = re.findall(r"^  next: (.*(?:\n    .*)*)", str(report), re.MULTILINE)
+    assert len(steps) == (report.verdict == "FAIL")
+    for step in (" ".join(each.split()) for each in steps):
+        assert f"<li>next: {html.escape(step)}</li>" in report._repr_html_()
+        assert f"next: {step}" in " ".join(report.details().split())
+
+
+def test_every_kind_of_cause_has_a_remedy_that_is_short_and_no_sentence_of_its_own():
+    assert tuple(REMEDIES) == CAUSE_KINDS
+    for remedy in REMEDIES.values():
+        assert 20 < len(remedy) < 125
+        assert remedy[0].islower()
+        assert not remedy.endswith(".")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ import dataclasses
 import html
 import math
 import re
-import unicodedata
 from html.parser import HTMLParser
 
 import numpy as np
@@ -19,21 +18,13 @@ from gradhook.report import BlockReport, Branch, Cause, Element, Finding, Report
 from gradhook.report import html as _render_html
 from gradhook.report import text as _render
 from gradhook.report import wording as _phrases
-from gradhook.report.format import count, number, printable, ratio, shape, shorten, told_apart
+from gradhook.report.format import number, ratio, shorten, told_apart
+from tests.report.made import REPORTS, block, breadth, report_of
 
 CALL = (
     "check_gradients(loss_and_gradients, params, batch=(X, y), samples=7, "
     "effort='standard', seed=0)"
 )
-
-
-def block(name: str, verdict: Verdict = Verdict.PASS, ratio: float = 3e-9, **more) -> BlockReport:
-    return BlockReport(name, (20, 10), "float64", verdict, ratio, **more)
-
-
-def report_of(*blocks: BlockReport, verdict: Verdict = Verdict.PASS, **more) -> Report:
-    passed = verdict not in (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.WARN)
-    return Report(verdict, more.pop("passed", passed), {b.name: b for b in blocks}, **more)
 
 
 def failing() -> Report:
@@ -76,11 +67,6 @@ def failing() -> Report:
         seconds=0.1234,
         call=CALL,
     )
-
-
-def breadth(line: str) -> int:
-    """Columns of a line on a terminal, where an East Asian wide character takes two."""
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in line)
 
 
 def test_the_text_of_a_failing_report_reads_from_top_to_bottom():
@@ -230,12 +216,6 @@ def test_a_pass_in_coarse_arithmetic_says_how_far_it_saw():
     assert str(report_of(fine)).startswith("gradcheck: PASS to 4e-05, 1 block; ")
 
 
-def test_the_header_names_the_block_of_the_worst_ratio():
-    wrong = [block("W1", Verdict.FAIL, 0.2), block("W2", Verdict.FAIL, 0.4), block("b")]
-    first = str(report_of(*wrong, verdict=Verdict.FAIL)).splitlines()[0]
-    assert first == "gradcheck: FAIL, W1, W2 wrong; worst ratio 0.4 in W2; 1 of 3 blocks right"
-
-
 def test_the_same_failure_later_is_one_line():
     first = dataclasses.replace(failing(), step=0)
     later = dataclasses.replace(failing(), step=10, seconds=3.0, evaluations=70, rows=(2, 3))
@@ -316,12 +296,6 @@ def test_sixty_failing_blocks_all_have_a_row_and_twelve_of_them_a_sentence():
     assert "FAIL, all 60 blocks wrong; " in str(report)
 
 
-def test_an_unknown_ratio_is_a_dash_and_an_exact_zero_is_0():
-    lines = str(report_of(block("a", ratio=math.nan), block("b", ratio=0.0))).splitlines()
-    rows = [line.split() for line in lines if "(20, 10)" in line]
-    assert {row[1]: row[-1] for row in rows} == {"a": "–", "b": "0"}
-
-
 def test_the_textbook_ratio_stands_beside_ours_where_it_is_known():
     report = report_of(
         block("a", textbook_ratio=2e-8), block("b", ratio=1e-9), textbook_ratio=1.5e-8, ratio=3e-9
@@ -343,16 +317,6 @@ def test_the_thresholds_are_the_ones_of_the_report():
     slightly = report_of(block("w", Verdict.WARN), verdict=Verdict.WARN, tolerance=report.tolerance)
     assert ", slightly wrong above 1e-08 " in " ".join(str(slightly).split())
     assert said in report._repr_html_()
-
-
-def test_a_passing_block_keeps_its_note_once_and_drops_what_each_setting_found():
-    findings = (
-        Finding("generic point", Verdict.PASS, note="jointly"),
-        Finding("current point", Verdict.PASS, note="jointly"),
-    )
-    text = report_of(block("w", findings=findings)).details()
-    assert text.count("jointly") == 1
-    assert "generic point:" not in text
 
 
 def test_a_failing_block_of_a_real_check_says_once_what_every_setting_found():
@@ -388,20 +352,6 @@ def test_a_kink_in_a_passing_block_is_said_once_and_not_in_the_table():
     assert text.count("at a tie the loss has no derivative") == 1
 
 
-def test_settings_that_disagree_are_listed_without_what_the_verdict_says():
-    findings = (
-        Finding("generic point", Verdict.PASS, 3e-9),
-        Finding("generic point, dropout replayed", Verdict.FAIL, 0.3),
-    )
-    said = block("w", Verdict.FAIL, 0.3, findings=findings)
-    report = report_of(said, verdict=Verdict.FAIL)
-    lines = [line.strip() for line in report.details().splitlines()]
-    assert lines[4:6] == [
-        "generic point: PASS, ratio 3e-09",
-        "generic point, dropout replayed: FAIL, ratio 0.3",
-    ]
-
-
 def test_the_lines_at_which_a_doubted_block_bends_are_told_everywhere_but_in_a_pass():
     branch = Branch("maximum", "/home/me/model.py", 23, "h = np.maximum(0, z)", 3, 480)
     told = "branches: 3 of 480 elements of np.maximum flip at model.py:23  `h = np.maximum(0, z)`"
@@ -412,13 +362,6 @@ def test_the_lines_at_which_a_doubted_block_bends_are_told_everywhere_but_in_a_p
         report
     )
     assert "np.maximum" not in str(report_of(block("b", branches=(branch,))))
-
-
-@pytest.mark.parametrize(("width", "lines"), [(72, 2), (120, 1)])
-def test_a_single_sentence_stands_beside_its_block_where_it_fits(width, lines):
-    said = block("w", sentence="agrees to 7e-7; a fixed difference of this size is there")
-    table = _render.details(report_of(said), width).split("\n\n")[1].splitlines()
-    assert len(table) == 1 + lines
 
 
 def test_a_passing_block_says_beside_it_where_it_is_furthest_off():
@@ -449,12 +392,6 @@ def test_a_cause_says_how_far_it_reaches(confidence, opening):
 def test_a_cause_of_many_blocks_names_a_dozen():
     cause = Cause("S", "factor_two", tuple(f"w{i}" for i in range(40)), "factor two")
     assert "w10, w11, …" in report_of(causes=(cause,)).details()
-
-
-def test_a_report_of_no_blocks_says_so():
-    report = report_of(verdict=Verdict.INCONCLUSIVE, notes=("random loss",))
-    assert "gradcheck: INCONCLUSIVE, no block was measured" in str(report)
-    assert "<table>" not in report._repr_html_()
 
 
 def test_colour_marks_verdicts_and_takes_no_columns():
@@ -497,67 +434,6 @@ def test_long_names_that_differ_in_the_middle_are_told_apart_wherever_they_stand
     assert len(set(re.findall(r'class="name">([^<]*)<', report._repr_html_()))) == 1 + len(LAYERS)
     wrong[5] = dataclasses.replace(wrong[5], ratio=0.9)
     assert "worst ratio 0.9 in encoder…_5/…weight" in repr(report_of(*wrong, verdict=Verdict.FAIL))
-
-
-def test_a_block_without_a_name_is_still_a_row():
-    assert re.search(r"PASS  ''  \(20, 10\)", str(report_of(block(""))))
-
-
-ANYTHING = st.text(st.characters(exclude_categories=()), max_size=100)
-NAMES = st.one_of(
-    ANYTHING,
-    st.tuples(
-        st.sampled_from(["x", "ab ", "漢", "\x1b[31m", "\n", "<b>"]), st.integers(1, 400)
-    ).map(lambda pair: pair[0] * pair[1]),
-)
-NUMBERS = st.floats()
-BLOCKS = st.builds(
-    BlockReport,
-    NAMES,
-    st.lists(st.integers(), max_size=40),
-    ANYTHING,
-    st.sampled_from(Verdict),
-    NUMBERS,
-    NUMBERS,
-    NAMES,
-    st.none() | st.builds(Element, st.lists(st.integers(), max_size=9), NUMBERS, NUMBERS, NUMBERS),
-    st.none() | ANYTHING,
-    st.lists(
-        st.builds(Finding, ANYTHING, st.sampled_from(Verdict), NUMBERS, NUMBERS, note=ANYTHING),
-        max_size=2,
-    ),
-    NUMBERS,
-    st.lists(
-        st.builds(Branch, ANYTHING, ANYTHING, st.integers(), ANYTHING, st.integers()), max_size=5
-    ),
-    ANYTHING,
-)
-TEXTS = st.lists(NAMES, max_size=2)
-REPORTS = st.builds(
-    Report,
-    st.sampled_from(Verdict),
-    st.booleans(),
-    st.lists(BLOCKS, max_size=4).map(lambda blocks: {b.name: b for b in blocks}),
-    NUMBERS,
-    NUMBERS,
-    st.lists(
-        st.builds(
-            Cause, st.just("S"), st.just("scale"), TEXTS, NAMES, st.none() | ANYTHING, NAMES, NAMES
-        ),
-        max_size=2,
-    ),
-    boundary=NAMES,
-    coverage=TEXTS,
-    notes=TEXTS,
-    settings=TEXTS,
-    evaluations=st.integers(),
-    gradient_evaluations=st.integers(),
-    loss=NUMBERS,
-    seed=st.integers(),
-    textbook_ratio=NUMBERS,
-    seconds=NUMBERS,
-    call=NAMES,
-)
 
 
 @pytest.mark.parametrize(
@@ -665,13 +541,6 @@ def test_nothing_shown_raises_overflows_or_sends_a_control_character_or_a_tag(
     assert page.attributes <= {"class", "style", "scope", "colspan"}
 
 
-def test_html_shows_hostile_names_as_text():
-    for name in ("<b>", "../../x", "\"'><img src=x>", "&lt;"):
-        fragment = report_of(block(name))._repr_html_()
-        assert html.escape(name) in fragment
-        assert name in Page(fragment).said
-
-
 def test_html_loads_and_runs_nothing():
     fragment = failing()._repr_html_()
     assert not re.search(r"script|https?:|url\(|@import|src=|href=|on\w+=", fragment)
@@ -741,18 +610,6 @@ def test_two_numbers_get_the_digits_that_tell_them_apart():
     assert told_apart(0.12, 0.34) == ("0.12", "0.34")
     assert told_apart(0.1234567, 0.1234568) == ("0.1234567", "0.1234568")
     assert told_apart(1 / 3, 1 / 3) == ("0.333333", "0.333333")
-
-
-def test_shapes_are_written_as_in_python():
-    assert [shape(axes) for axes in ((), (3,), (20, 10))] == ["()", "(3,)", "(20, 10)"]
-
-
-def test_one_thing_is_singular():
-    assert [count(n, "block") for n in (0, 1, 2)] == ["0 blocks", "1 block", "2 blocks"]
-
-
-def test_what_does_not_print_is_escaped():
-    assert printable("a\x1b[31m\n\ud800é漢 \u202e") == "a\\x1b[31m\\n\\ud800é漢 \\u202e"
 
 
 @given(st.text(max_size=60), st.integers(1, 40))

@@ -1,18 +1,12 @@
-"""Reports made by hand, and a process of its own for what must not touch this one."""
+"""Reports made by hand."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gradhook._types import Verdict
 from gradhook.report import BlockReport, Report
-
-ROOT = Path(__file__).resolve().parents[2]
 
 # From the most harmless to the least: a check must survive blocks of any name.
 AWKWARD_NAMES = (
@@ -57,20 +51,3 @@ def make_block() -> Callable[..., BlockReport]:
         return BlockReport(name, (3, 4), "float64", verdict, **{"ratio": 3e-9} | fields)
 
     return make
-
-
-@pytest.fixture
-def run_python() -> Callable[..., "subprocess.CompletedProcess[str]"]:
-    """Run a program in a fresh interpreter with warnings as errors."""
-
-    def run(program: str, *arguments: object, path: Iterable[Path] = ()) -> Any:
-        return subprocess.run(
-            [sys.executable, "-W", "error", "-c", program, *map(str, arguments)],
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, [*path, ROOT]))},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-
-    return run

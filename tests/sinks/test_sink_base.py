@@ -47,9 +47,3 @@ def test_reports_are_kept_in_order_after_close(make_report):
     memory.close()
     assert memory.reports == reports
     assert memory.reports[0] is reports[0]
-
-
-def test_two_memories_share_nothing(make_report):
-    first, second = Memory(), Memory()
-    first.write(make_report())
-    assert second.reports == []

@@ -77,12 +77,6 @@ def test_the_element_named_is_framed_in_white_between_black_and_else_none_is():
     assert not has(picture[2 * 35 : 3 * 35, left : left + 53], BLACK)
 
 
-def test_pictures_are_small_even_of_large_blocks():
-    errors = 10 ** np.random.default_rng(0).uniform(-10, 0, (2000, 2000))
-    # 256 x 256 cells of a byte each, which noise does not let shrink, and the frame around them.
-    assert len(png(errors)) < 256 * 256 * 1.5
-
-
 @given(
     arrays.arrays(
         np.float64,

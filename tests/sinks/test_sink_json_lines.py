@@ -1,6 +1,5 @@
 import json
 import os
-import stat
 from pathlib import Path
 
 import pytest
@@ -36,13 +35,6 @@ def test_a_file_that_exists_is_added_to(tmp_path, make_report):
     assert [report.step for report in reports_in(path)] == [1, 2]
 
 
-def test_nothing_is_made_before_the_first_report(tmp_path):
-    sink = JsonLines(tmp_path / "runs" / "checks.jsonl")
-    sink.close()
-    assert list(tmp_path.iterdir()) == []
-    assert sink.file is None
-
-
 @pytest.mark.parametrize("exists", [True, False])
 def test_a_folder_gets_a_fresh_file_for_each_sink(tmp_path, make_report, monkeypatch, exists):
     monkeypatch.setattr(_files.time, "strftime", lambda form: "gradcheck 02-29 23.59.59")
@@ -66,17 +58,6 @@ def test_a_relative_path_stays_where_it_was_when_the_program_changes_folder(
     monkeypatch.chdir("elsewhere")
     sink.write(make_report())
     assert (tmp_path / "checks.jsonl").is_file()
-
-
-@pytest.mark.skipif(os.name != "posix", reason="needs a umask")
-def test_the_file_follows_the_umask(tmp_path, make_report):
-    sink = JsonLines(tmp_path / "checks.jsonl")
-    before = os.umask(0o027)
-    try:
-        sink.write(make_report())
-    finally:
-        os.umask(before)
-    assert stat.S_IMODE((tmp_path / "checks.jsonl").stat().st_mode) == 0o640
 
 
 SHARED = """

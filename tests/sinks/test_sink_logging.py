@@ -36,20 +36,6 @@ def test_a_check_that_passed_is_one_line(caplog, make_report, make_block):
     assert caplog.messages == ["gradcheck step 100: PASS, 1 block; ratio 3e-09"]
 
 
-def test_the_line_names_what_could_not_be_judged(caplog, make_report, make_block):
-    blocks = [
-        make_block("W"),
-        make_block("b1", Verdict.UNTESTED),
-        make_block("b2", Verdict.UNTESTED),
-        make_block("c", Verdict.KINK),
-    ]
-    caplog.set_level(logging.INFO, "gradhook")
-    Logging().write(make_report(blocks, Verdict.KINK))
-    assert caplog.messages == [
-        "gradcheck: PASS, 1 of 4 blocks; c at a tie; b1, b2 untested; largest ratio 3e-09 in W"
-    ]
-
-
 def test_any_other_check_is_the_whole_table(caplog, make_report, make_block):
     report = make_report([make_block("100%s", Verdict.FAIL)], Verdict.FAIL)
     Logging().write(report)

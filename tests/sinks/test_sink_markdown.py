@@ -76,11 +76,6 @@ def test_a_long_sentence_is_cut():
     assert escape("word " * 10_000).endswith("…")
 
 
-def test_an_ordinary_sentence_needs_no_escape():
-    sentence = "the gradient of W1, W2[:, 7] and W3[3, 5] lacks 1.0e-3·W: no_1_over_N, (a - n) = 0"
-    assert escape(sentence) == sentence
-
-
 def test_the_page_begins_with_the_cause_and_then_is_the_report(make_report, make_block):
     causes = [
         Cause("R", "reg_missing", ("W",), "W lacks 1.0e-3 · W", evidence="to 2e-9"),
@@ -105,11 +100,6 @@ def test_without_a_cause_it_begins_with_the_place_or_why_a_block_is_wrong(make_r
     assert render(report) == ("b: 3 values are NaN", f"{report}\n")
     report = make_report(blocks, Verdict.FAIL, boundary="enters between W and b")
     assert render(report) == ("enters between W and b", f"{report}\n")
-
-
-def test_the_page_of_a_check_that_passed_is_the_report(make_report, make_block):
-    report = make_report([make_block("W", sentence="both agree")])
-    assert render(report) == (f"{report}\n",)
 
 
 def test_names_of_any_kind_leave_the_page_whole(make_report, make_block, awkward_names):

@@ -3,10 +3,8 @@
 import math
 from typing import Any
 
-import numpy as np
 import pytest
 
-from gradhook import GradCheckCallback, schedules
 from gradhook._types import Verdict
 from gradhook.errors import OptionError
 from gradhook.sinks import Metrics, Sink
@@ -82,25 +80,6 @@ def test_a_report_without_a_step_follows_the_last_one(make_report):
     for step in (None, 100, None):
         sink.write(make_report(step=step))
     assert [step for step, _ in tracker.rows] == [0, 100, 101]
-
-
-def test_a_callback_logs_every_check():
-    tracker, parameters = Tracker(), {"theta": np.array([1.0, 2.0])}
-    check = GradCheckCallback(
-        lambda p: (float(p["theta"] @ p["theta"]), {"theta": 2 * p["theta"]}),
-        parameters,
-        schedule=schedules.every(2),
-        batch=(),
-        sinks=[Metrics(tracker.trackio_log)],
-        enabled=True,
-    )
-    check.on_train_begin()
-    for step in range(1, 5):
-        parameters["theta"] *= 0.9
-        check.on_step_end(step)
-    assert [step for step, _ in tracker.rows] == [0, 2, 4]
-    assert {row["gradcheck/0 wrong blocks"] for _, row in tracker.rows} == {0}
-    assert all(row["gradcheck/theta"] < -6 for _, row in tracker.rows)
 
 
 @pytest.mark.parametrize("log", [print, lambda values: None, lambda step, *, values: None])

@@ -30,11 +30,6 @@ def test_a_block_that_was_not_judged_is_nan_whatever_its_ratio(make_report, make
     assert math.isnan(values["gradcheck/W"])
 
 
-@pytest.mark.parametrize("verdict", [Verdict.PASS, Verdict.WARN, Verdict.FAIL])
-def test_a_block_that_was_judged_shows_the_logarithm_of_its_ratio(make_report, make_block, verdict):
-    assert of(make_report([make_block("W", verdict, ratio=1e-5)], verdict))["gradcheck/W"] == -5
-
-
 def test_only_what_is_wrong_is_drawn_above_the_upper_limit(make_report, make_block):
     """A coarse PASS and a KINK are no alarm, in a right run or beside a block that is wrong."""
     harmless = [make_block("W", ratio=2e-3), make_block("b", Verdict.KINK, ratio=0.3)]
@@ -67,11 +62,6 @@ def test_a_check_that_could_not_tell_has_not_found_0_wrong_blocks(make_report, m
     assert math.isnan(values["gradcheck/0 wrong blocks"])
 
 
-def test_a_block_that_passed_jointly_with_others_is_nan(make_report, make_block):
-    values = of(make_report([make_block("W", ratio=math.nan)]))
-    assert math.isnan(values["gradcheck/W"])
-
-
 def test_a_block_shows_the_largest_ratio_over_the_settings_that_judged_it(make_report, make_block):
     findings = (
         Finding("generic point", Verdict.PASS, 1e-9),
@@ -88,15 +78,3 @@ def test_a_block_shows_the_largest_ratio_over_the_settings_that_judged_it(make_r
 def test_the_overall_ratio_of_a_check_that_could_not_tell_is_nan(make_report, verdict, ratio):
     report = make_report(verdict=Verdict(verdict), passed=False, ratio=ratio)
     assert math.isnan(of(report)["gradcheck/ratio"])
-
-
-def test_one_untested_block_does_not_hide_the_ratio_of_the_others(make_report, make_block):
-    blocks = [make_block("W", ratio=1e-9), make_block("b", Verdict.UNTESTED, ratio=math.nan)]
-    assert of(make_report(blocks, Verdict.UNTESTED, ratio=1e-9))["gradcheck/ratio"] == -9
-
-
-def test_nothing_else_is_drawn(make_report, make_block):
-    values = of(make_report([make_block("W"), make_block("b")]))
-    assert list(values) == [
-        "gradcheck/0 wrong blocks", "gradcheck/ratio", "gradcheck/W", "gradcheck/b",
-    ]  # fmt: skip

@@ -22,6 +22,8 @@ def run_and_server(tmp_path, tensorboard_server, make_report, make_block, awkwar
             make_block("W2", Verdict.FAIL, relative_errors=np.full((3, 4), 1e-3)),
         ]
         sink.write(make_report(blocks, Verdict.FAIL, ratio=ratio, step=step))
+    # Names of blocks, such as ../../x, reach no path.
+    assert {path.name for path in tmp_path.iterdir()} == {"mlp", *LIMITS}
     return "mlp", tensorboard_server(tmp_path)
 
 

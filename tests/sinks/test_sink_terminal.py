@@ -67,12 +67,6 @@ def test_a_failure_that_was_told_is_a_line_until_the_run_ends(make_report, make_
     assert screen.getvalue().endswith(f"\n{other}\n\n{other}\n\n")
 
 
-def test_a_line_that_is_no_report_is_said_on_the_same_stream():
-    screen = io.StringIO()
-    Terminal(screen).say("5 checks, all passed")
-    assert screen.getvalue() == "5 checks, all passed\n"
-
-
 @pytest.mark.parametrize("colour", [True, False])
 def test_colour_may_be_asked_for_or_declined(colours, make_report, colour):
     for stream in (Screen(), io.StringIO()):

@@ -41,34 +41,6 @@ def mismatch(synthetic, experiments):
 
 
 @pytest.mark.parametrize(
-    ("analytic", "numerical", "above", "kind"),
-    [
-        (lambda V: D @ V, lambda V: D @ V.T, V, "W_not_transposed"),
-        (through, lambda K: through(flipped(K)), K, "conv_no_flip"),
-    ],
-)
-def test_a_forgotten_transpose_or_flip_is_named(mismatch, named, analytic, numerical, above, kind):
-    cause = named(Symmetric, mismatch(analytic, numerical, above))
-    assert (cause.kind, cause.where) == (kind, "what the layer of V passes down")
-    assert cause.evidence == "V made symmetric: the difference vanishes"
-    assert cause.sentence.startswith("dW wrong, and right once V is made symmetric: ")
-
-
-@pytest.mark.parametrize(
-    ("factor", "kind", "words"),
-    [(0.0, "skip_missing", "lost"), (2.0, "double_count", "counted twice")],
-)
-def test_a_path_around_that_is_lost_or_counted_twice_is_named(mismatch, named, factor, kind, words):
-    cause = named(PathAround, mismatch(lambda V: D @ V.T + factor * S, lambda V: D @ V.T + S))
-    assert (cause.family, cause.kind, cause.where) == ("A", kind, "the join below V")
-    assert cause.evidence == (
-        f"V set to zero: the gradient is {factor:g} times the numerical one; V in place: no such "
-        "multiple"
-    )
-    assert cause.sentence.endswith(f"the gradient of the path around it is {words}")
-
-
-@pytest.mark.parametrize(
     ("family", "analytic", "numerical", "said"),
     [
         (

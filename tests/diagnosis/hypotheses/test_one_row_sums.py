@@ -40,25 +40,6 @@ def found(synthetic, experiments, named):
 
 
 @pytest.mark.parametrize(
-    ("row", "names", "kind", "how"),
-    [
-        (0, "Wb", "early_return", "a return inside the loop over the rows"),
-        (-1, "Wb", "loop_overwrite", "overwritten in the loop over the rows instead of added to"),
-        (0, "b", "bias_first_sample", "taken from the first row instead of summed"),
-    ],
-)
-def test_the_gradient_of_the_first_or_the_last_row_is_named(found, row, names, kind, how):
-    cause = found(of_row(row), names)
-    which = "last" if row else "first"
-    assert (cause.kind, cause.blocks) == (kind, tuple(names))
-    assert cause.sentence.endswith(f" is that of the {which} row alone: {how}")
-    assert cause.evidence == (
-        f"proportional to the gradient of the {which} row; the {which} row exchanged for another: "
-        "the gradient follows; the other rows exchanged: the gradient stays"
-    )
-
-
-@pytest.mark.parametrize(
     ("wrong", "loss", "said"),
     [
         (lambda X, D: of_row(len(X) // 2)(X, D), None, "nothing"),

@@ -64,17 +64,6 @@ def test_a_fault_that_goes_with_the_penalty_is_told_by_its_form(
     assert cause.evidence == "the penalty turned off: the difference vanishes"
 
 
-def test_a_penalty_that_the_loss_lacks_on_a_bias_is_one_on_the_bias(mismatch, named):
-    assert named(PenaltySwitch, mismatch(times(0.1), np.zeros_like, name="b")).kind == "reg_on_bias"
-
-
-def test_blocks_that_differ_in_different_ways_are_told_together(mismatch, named):
-    held, needed = {"W": times(0.2), "V": np.zeros_like}, {"W": times(0.1), "V": times(0.1)}
-    cause = named(PenaltySwitch, mismatch(held, needed))
-    assert (cause.kind, cause.blocks) == ("reg_coefficient", ("W", "V"))
-    assert cause.sentence == "dW, dV have a penalty that differs from that of the loss"
-
-
 def test_a_fault_that_stays_without_the_penalty_is_none_of_it(mismatch, named, synthetic):
     stays = mismatch(times(0.2), times(0.1), off=1e-3)
     assert named(PenaltySwitch, stays) == ["the penalty turned off: the difference stays"]
