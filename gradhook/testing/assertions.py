@@ -6,7 +6,6 @@ from typing import Any, Unpack
 
 from gradhook.check.check import check_gradients
 from gradhook.errors import GradientMismatchError
-from gradhook.objective.answers import misplaced_batch
 from gradhook.options import BatchKeywords, shows_options
 from gradhook.report import Report
 from gradhook.report.text import summary
@@ -55,9 +54,7 @@ def assert_gradients(
         gradhook.errors.GradientMismatchError: gradcheck: FAIL, x wrong; ratio 1: ...
     """
     __tracebackhide__ = True
-    if misplaced:
-        raise TypeError(misplaced_batch("assert_gradients", objective, len(misplaced)))
-    report = check_gradients(objective, parameters, batch=batch, **options)
+    report = check_gradients(objective, parameters, *misplaced, batch=batch, **options)
     if not report.passed:
         body = str(report) if verbose else summary(report)
         raise GradientMismatchError(f"{err_msg}\n{body}" if err_msg else body, report)

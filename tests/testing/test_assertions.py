@@ -42,5 +42,5 @@ def test_an_option_that_is_not_known_is_refused():
 
 
 def test_a_batch_by_position_is_told_where_it_belongs():
-    with pytest.raises(TypeError, match="1 more was passed: write assert_gradients"):
+    with pytest.raises(TypeError, match=r"1 more was passed: write .*, batch="):
         assert_gradients(scaled(1.0), W, np.ones(3))
