@@ -6,7 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gradhook import Tolerance
-from gradhook.diagnosis.fit import Prediction, fit
+from gradhook.diagnosis.fit import Fit, Fitted, Prediction, fit
 
 TOLERANCE = Tolerance()
 
@@ -150,3 +150,13 @@ def test_where_nothing_is_wrong_nothing_is_explained(wrong_block):
     base, term = arrays(0, 2)
     block = wrong_block(base, base, count=None, error=0.0)
     assert fit([Prediction(block, base, (term,))], TOLERANCE) is None
+
+
+@pytest.mark.parametrize(
+    ("second", "known"), [(7e-3, True), (2e-4, False)], ids=["stands out", "three errors from zero"]
+)
+def test_a_penalty_that_may_be_none_is_not_taken_out(wrong_block, second, known):
+    base, *terms = arrays(0, 3)
+    prediction = Prediction(wrong_block(base, terms[0]), None, tuple(terms))
+    found = Fitted.of(prediction, Fit((-1.0, second), (1e-9, 6e-5)))
+    assert (found is not None) is known

@@ -254,10 +254,12 @@ class SharedFactor(_Factor):
 
 
 def _factors(numbers: Mapping[str, Fitted | None]) -> dict[str, Fitted]:
-    """The factors of ``a = factor · n``; none where the first is one, the penalty alone."""
+    """The factors of ``a = factor · n``; none where the first may be one, the penalty alone."""
     found = {name: n.inverted() for name, n in numbers.items() if n is not None}
     first = next(iter(found.values()), None)
-    return found if first is not None and abs(first.value - 1) >= ONE else {}
+    if first is None or abs(first.value - 1) < max(ONE, 3 * first.error):
+        return {}
+    return found
 
 
 def _unpenalised(prediction: Prediction) -> Prediction:

@@ -1,0 +1,61 @@
+"""What looks like a cause and is another, or none: the report does not name it."""
+
+import numpy as np
+import pytest
+
+from gradhook import check_gradients
+
+
+def mlp(p, X, y, *, dtype=np.float64, decay=0.0, held=None, down=np.transpose):
+    """A softmax over two dense layers of tanh, with a penalty ``decay / 2 * W ** 2``.
+
+    ``held`` is the decay that the gradient has, and ``down(W2)`` what its backward pass multiplies
+    by in the place of the transpose.
+    """
+    W1, b1, W2, b2 = (np.asarray(p[name]).astype(dtype) for name in ("W1", "b1", "W2", "b2"))
+    X, n = X.astype(dtype), len(X)
+    held = decay if held is None else held
+    hidden = np.tanh(X @ W1 + b1)
+    scores = hidden @ W2 + b2
+    scores = scores - scores.max(axis=1, keepdims=True)
+    logs = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
+    loss = -logs[np.arange(n), y].mean() + dtype(decay / 2) * (np.sum(W1**2) + np.sum(W2**2))
+    delta = np.exp(logs)
+    delta[np.arange(n), y] -= 1
+    delta /= dtype(n)
+    below = delta @ down(W2) * (1 - hidden**2)
+    return dtype(loss), {
+        "W1": X.T @ below + dtype(held) * W1,
+        "b1": below.sum(axis=0),
+        "W2": hidden.T @ delta + dtype(held) * W2,
+        "b2": delta.sum(axis=0),
+    }
+
+
+def network(seed, dtype=np.float64, *, size=1.0, sizes=(10, 8, 4), inputs=1.0):
+    """Parameters of ``mlp``, weights and inputs of these sizes, and a batch."""
+    rng = np.random.default_rng(seed)
+    first, width, classes = sizes
+    batch = inputs * rng.normal(size=(50, first)), rng.integers(0, classes, 50)
+    parameters = {
+        "W1": (size * rng.normal(size=(first, width))).astype(dtype),
+        "b1": np.zeros(width, dtype),
+        "W2": (size * rng.normal(size=(width, classes))).astype(dtype),
+        "b2": np.zeros(classes, dtype),
+    }
+    return parameters, batch
+
+
+@pytest.mark.parametrize(
+    ("dtype", "decay", "inputs", "seed"),
+    [(np.float64, 10.0, 1e-6, 0), (np.float32, 1.0, 1e-3, 0), (np.float32, 10.0, 1e-6, 3)],
+)
+def test_a_doubled_penalty_is_no_factor_of_one_on_the_data(dtype, decay, inputs, seed):
+    parameters, batch = network(seed, dtype, inputs=inputs)
+
+    def doubled(p, X, y):
+        return mlp(p, X, y, dtype=dtype, decay=decay, held=2 * decay)
+
+    report = check_gradients(doubled, parameters, batch=batch, seed=seed)
+    assert not report.passed
+    assert "scale" not in {cause.kind for cause in report.causes}
