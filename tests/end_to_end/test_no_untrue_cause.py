@@ -59,3 +59,26 @@ def test_a_doubled_penalty_is_no_factor_of_one_on_the_data(dtype, decay, inputs,
     report = check_gradients(doubled, parameters, batch=batch, seed=seed)
     assert not report.passed
     assert "scale" not in {cause.kind for cause in report.causes}
+
+
+@pytest.mark.parametrize("seed", [11, 14, 27])  # classes that repeat have features, others none
+def test_labels_index_no_rows_of_a_dense_layer(seed):
+    rng = np.random.default_rng(seed)
+    batch = rng.poisson(0.2, size=(200, 4)).astype(float), rng.integers(0, 4, 200)
+    parameters = {n: rng.normal(size=s) for n, s in {"W1": (4, 4), "b1": 4, "W2": (4, 4)}.items()}
+
+    def wrong_derivative(p, X, y):
+        hidden = np.tanh(X @ p["W1"] + p["b1"])
+        error = hidden @ p["W2"] - np.eye(4)[y]
+        loss = np.sum(error**2) / len(X) + 0.05 * sum(np.sum(p[n] ** 2) for n in ("W1", "W2"))
+        delta = 2 * error / len(X)
+        below = delta @ p["W2"].T * (1 - np.tanh(hidden) ** 2)
+        return loss, {
+            "W1": X.T @ below + 0.1 * p["W1"],
+            "b1": below.sum(axis=0),
+            "W2": hidden.T @ delta + 0.1 * p["W2"],
+        }
+
+    report = check_gradients(wrong_derivative, parameters, batch=batch, seed=seed)
+    assert not report.passed
+    assert not report.causes
