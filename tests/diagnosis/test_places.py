@@ -67,6 +67,16 @@ def test_everything_wrong_points_to_the_loss():
     assert "1/N" in sentence
 
 
+def test_blocks_too_coarse_to_judge_are_not_said_to_be_wrong_too():
+    assert said("W1", "b1", right=[]) == "b1, W1 wrong"
+
+
+def test_a_weight_too_coarse_to_judge_beside_its_right_bias_still_bounds_the_fault():
+    sentence = said("W1", "b1", right=["b2", "W3"])
+    assert "the fault enters between W2 and b1 (" in sentence
+    assert "W2 transposed" in sentence
+
+
 def test_one_bias_alone_points_to_its_own_formula():
     assert said("b2") == (
         "b2 wrong and nothing else; W2, at the same place, right: what makes the gradient of b2 "
