@@ -184,7 +184,7 @@ class _Factor(FittedHypothesis):
             self.said,
             d=self.subject,
             is_=verb(self.blocks, "is", "are"),
-            times=times(self.coefficient, shown),
+            times=times(self.coefficient, self.error, shown),
             besides=self.besides,
             meaning=words,
         )
