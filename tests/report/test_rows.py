@@ -53,6 +53,21 @@ def test_the_worst_element_is_told_by_both_numbers_where_it_is_wrong():
     assert module.element_name(block("s", worst=Element((), 1.0, 2.0))) == "s"
 
 
+@pytest.mark.parametrize(
+    ("setting", "away"),
+    [
+        ("current point", ""),
+        ("generic point", " (displaced weights)"),
+        ("generic point, reg x 3700", " (displaced weights, reg x 3700)"),
+        ("a step off the current point", " (a step away)"),
+    ],
+)
+def test_numbers_that_no_user_sees_at_the_weights_as_they_are_say_where_they_were(setting, away):
+    worst = Element((1,), 0.25, 0.5, 1e-9, setting=setting)
+    (line,) = module.numbers([block("W", Verdict.FAIL, worst=worst)])
+    assert line == f"W[1]: yours 0.25, numerical 0.5 ± 1e-09{away}"
+
+
 def test_settings_are_listed_where_they_disagree_and_summed_up_where_not():
     found = [Finding("here", Verdict.FAIL, 0.2), Finding("there", Verdict.FAIL, 0.3)]
     assert module.details(block("W", Verdict.FAIL, findings=found)) == [
