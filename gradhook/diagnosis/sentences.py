@@ -119,6 +119,12 @@ SENTENCES: Mapping[str, Wording] = MappingProxyType(
             "the residual is one multiple of the block along fresh directions and after the block "
             "moved",
         ),
+        "penalty_passed": _penalty(
+            "{d} {hold} {held} * {basis}, and the penalty passed adds {given} * {basis} to the "
+            "loss: the number passed is not the gradient's",
+            "the residual is one multiple of the block along fresh directions and after the block "
+            "moved; a penalty of that form was passed",
+        ),
         "penalty_constant": _penalty(
             "{d} {hold} {size} too much in every element: a number is added that the loss has no "
             "term for, as a penalty's coefficient where its derivative belongs",

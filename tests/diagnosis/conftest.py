@@ -81,7 +81,7 @@ class SyntheticMismatch:
         self.right = frozenset(right)
         self.order = list(self.gradients)
         self.options = types.SimpleNamespace(
-            tolerance=Tolerance(), sample_axis=0, subset=None, seed=0, fixed=()
+            tolerance=Tolerance(), sample_axis=0, subset=None, seed=0, fixed=(), penalty=None
         )
         known = {**{b.name: b.values for b in blocks}, **(values or {})}
         workspace = types.SimpleNamespace(
