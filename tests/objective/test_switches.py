@@ -327,7 +327,7 @@ def test_a_penalty_too_small_to_see_is_turned_up():
 
     report = check_gradients(function, np.array([0.5, -1.0, 2.0]), penalty="lambd")
     assert report.verdict is Verdict.FAIL
-    assert any("lambd ×" in setting for setting in report.settings)
+    assert any("lambd x" in setting for setting in report.settings)
     assert check_gradients(function, np.array([0.5, -1.0, 2.0])).verdict is not Verdict.FAIL
 
 
