@@ -137,8 +137,10 @@ class _Chain:
         elif gain:
             formulas = f"what {last} is multiplied by, or what the layer of {first} passes down"
         else:
-            turned = f", or {first} transposed" if len(self.shapes[first]) == 2 else ""
-            formulas = f"derivative of that activation or its dropout{turned}, or a skip connection"
+            axes = len(self.shapes[first])
+            down = f"{first} transposed" if axes == 2 else f"what {first} passes down"
+            formulas = "derivative of that activation or its dropout, "
+            formulas += f"or {down}, " * (axes > 1) + "or a skip connection"
         right = blocks_listed(self.above)
         return say(
             "entering", wrong=self.listed, right=right, first=first, last=last, formulas=formulas

@@ -67,6 +67,11 @@ def test_everything_wrong_points_to_the_loss():
     assert "1/N" in sentence
 
 
+def test_a_convolution_passes_down_what_no_transpose_says():
+    sentence = said("W1", "b1", shapes={**SHAPES, "W2": (4, 4, 3, 3)})
+    assert "its dropout, or what W2 passes down, or a skip connection)" in sentence
+
+
 def test_blocks_too_coarse_to_judge_are_not_said_to_be_wrong_too():
     assert said("W1", "b1", right=[]) == "b1, W1 wrong"
 
