@@ -106,3 +106,21 @@ def test_a_weight_whose_data_drown_in_its_penalty_is_not_right_beside_its_bias(s
     report = check_gradients(not_transposed, parameters, batch=batch, seed=seed)
     assert not report.passed
     assert "W1" not in report.boundary
+
+
+def test_a_row_on_which_nothing_depends_says_nothing_of_what_a_factor_counts():
+    rng = np.random.default_rng(0)
+    X, T = rng.normal(size=(2, 5)), rng.normal(size=(2, 3))
+    X[0] = -1e3  # every unit is dead on this row, and its gradient is zero whatever the factor
+    parameters = {"W": rng.uniform(0.5, 1.0, size=(5, 4)), "b": np.zeros(4), "V": np.ones((4, 3))}
+
+    def averaged(p, X, T):
+        hidden = np.maximum(X @ p["W"] + p["b"], 0.0)
+        error = hidden @ p["V"] - T
+        delta = (error / len(X) @ p["V"].T) * (hidden > 0)
+        gradients = {"W": X.T @ delta, "b": delta.mean(axis=0), "V": hidden.T @ error / len(X)}
+        return 0.5 * np.sum(error**2) / len(X), gradients
+
+    report = check_gradients(averaged, parameters, batch=(X, T))
+    assert not report.passed
+    assert "in place of" not in " ".join(cause.evidence for cause in report.causes)

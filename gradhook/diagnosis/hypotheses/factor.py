@@ -95,8 +95,9 @@ class _Factor(FittedHypothesis):
         rows = _fewer_rows(mismatch, readings)
         batch = with_rows(mismatch, rows)
         seen = None if batch is None else revisit(mismatch, self.blocks, batch=batch)
+        others = [r for r in readings if r.counts not in COUNT_ROWS]
         if batch is None or seen is None:
-            return [r for r in readings if r.counts not in COUNT_ROWS], []
+            return others, []
         sizes = sizes_seen(mismatch, batch)
         expected = [self._expected(reading, mismatch.rows, sizes) for reading in readings]
         met = [
@@ -106,6 +107,8 @@ class _Factor(FittedHypothesis):
         ]
         kept = [r for r, factor in zip(readings, expected, strict=True) if factor in met]
         stays = self._is_met(mismatch, seen, self.coefficient)
+        if stays and any(abs(factor / self.coefficient - 1) > ONE for factor in met):
+            return others, []  # where any factor fits, nothing is learned
         tried = f"{len(rows)} rows in place of {mismatch.rows}"
         if not kept and not stays:
             return [], [Trial(tried, "the factor is another, and not by what it counts", True)]
