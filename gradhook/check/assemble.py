@@ -24,7 +24,9 @@ from gradhook.verdict.judge import combine, overall, passes
 __all__ = ["assemble"]
 
 
-def assemble(outcome: CheckRecord, tree: Tree, options: Options, rows: Rows) -> Report:
+def assemble(
+    outcome: CheckRecord, tree: Tree, options: Options, rows: Rows, *, of_updates: bool
+) -> Report:
     """Build the report, but for what the check cost and how it was called."""
     order = dict.fromkeys([*(options.layers or ()), *tree.blocks])
     blocks = {name: _block(name, tree.blocks[name], outcome) for name in order}
@@ -40,7 +42,10 @@ def assemble(outcome: CheckRecord, tree: Tree, options: Options, rows: Rows) -> 
         blocks=blocks,
         ratio=ratio,
         ratio_error=error,
-        causes=(*causes_of_calls(outcome.facts), *outcome.explanation.causes),
+        causes=(
+            *causes_of_calls(outcome.facts, of_updates=of_updates),
+            *outcome.explanation.causes,
+        ),
         boundary=outcome.explanation.boundary,
         coverage=(*outcome.coverage, *unseen),
         settings=tuple(measured.setting.name for measured in outcome.measured),

@@ -138,8 +138,9 @@ def _made(
             with own_faults(but=lambda error: error is run.user_error or is_users(error)):
                 outcome = run.made()
         with own_faults():
-            report = assemble(outcome, given.tree, options, run.rows)
             notes, reading = run.notes, given.objective.reading
+            of_updates = reading is not None
+            report = assemble(outcome, given.tree, options, run.rows, of_updates=of_updates)
             if reading is not None and not report.passed:
                 notes += reading(frozenset(cause.kind for cause in report.causes))
             return replace(

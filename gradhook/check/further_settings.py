@@ -132,7 +132,7 @@ def _penalty_settings(
         return [(replace(main.setting, name=name, switches=off), what, why)]
     if share < 1 / DOMINANT_SHARE and switch.scalable:
         factor = 1 / share if abs(penalty) > 10 * main.prober.noise else BLIND_FACTOR
-        name = f"generic point, {switch.name} × {factor:.2g}"
+        name = f"generic point, {switch.name} x {float(f'{factor:.2g}'):g}"
         states = board.states(penalty={switch.name: factor})
         return [(replace(main.setting, name=name, switches=states), what, why)]
     return []

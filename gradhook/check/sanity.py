@@ -281,8 +281,11 @@ def findings_of_calls(facts: SanityResult) -> dict[str, list[Finding]]:
     return findings
 
 
-def causes_of_calls(facts: SanityResult) -> Iterator[Cause]:
-    """Why a gradient changed from call to call, and what the calls wrote to."""
+def causes_of_calls(facts: SanityResult, *, of_updates: bool = False) -> Iterator[Cause]:
+    """Why a gradient changed from call to call, and what the calls wrote to.
+
+    ``of_updates`` says that gradients were read from updates, which may have a state on purpose.
+    """
     if names := facts.writes_parameters:
         yield Cause(
             "C", "writes_parameters", names,
@@ -309,10 +312,12 @@ def causes_of_calls(facts: SanityResult) -> Iterator[Cause]:
             refuted_by="equal gradients from two calls at one point",
         )  # fmt: skip
     if names := tuple(facts.stale):
+        kind, kept = "stale_cache", "a value kept from an earlier call is used"
+        if of_updates:
+            kind, kept = "update_state", "the update keeps a state, as momentum or Adam do"
         yield Cause(
-            "C", "stale_cache", names,
-            f"the gradient of {', '.join(names)} depends on what was called before: a value "
-            "kept from an earlier call is used",
+            "C", kind, names,
+            f"the gradient of {', '.join(names)} depends on what was called before: {kept}",
             evidence=_evidence(
                 facts.stale, "the gradient changes after another call, the loss does not"
             ),

@@ -17,6 +17,7 @@ import numpy as np
 
 from gradhook._types import Array, Batch
 from gradhook.diagnosis.mismatch import Mismatch, rows_of
+from gradhook.diagnosis.sentences import rounded
 from gradhook.diagnosis.wrong_block import is_vector
 
 __all__ = ["ATTENTION", "Reader", "Reading", "Sizes", "rows_that_count", "sizes_seen"]
@@ -29,6 +30,9 @@ LAYERS = 4
 
 LARGEST_DENOMINATOR = 12
 """Of fractions that a factor without a meaning is shown as."""
+
+BY_CHANCE = 0.5
+"""Three errors times the denominator's square, above which some fraction is met by chance."""
 
 ATTENTION = "attention_scale_missing"
 
@@ -198,11 +202,14 @@ def meanings(
 
 
 def nice(factor: float, error: float) -> str:
-    """A factor as a fraction where it is one, else as a decimal number."""
-    fraction = Fraction(factor).limit_denominator(LARGEST_DENOMINATOR)
-    if abs(factor - float(fraction)) <= max(3 * error, SNAP * abs(factor)):
-        return str(fraction)
-    return f"{factor:.6g}"
+    """A factor as the simplest fraction that it may be, if few may, else as a decimal number."""
+    allowed = max(3 * error, SNAP * abs(factor))
+    for denominator in range(1, LARGEST_DENOMINATOR + 1):
+        fraction = Fraction(round(factor * denominator), denominator)
+        if abs(factor - float(fraction)) <= allowed:
+            known = 3 * error * denominator**2 < BY_CHANCE
+            return str(fraction) if known else rounded(factor, error)
+    return rounded(factor, error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,8 +225,10 @@ class Reader:
         if all(map(is_vector, self.shapes)) and not self.everything:
             inverse = 1 / factor if factor else 0.0
             whole = round(inverse) if abs(inverse) < 1e9 else 0
-            if whole >= 2 and abs(inverse - whole) <= max(1e-6, 3 * error / factor**2):
-                return [replace(MEAN, shown=f"1/{whole}")]
+            allowed = max(1e-6, 3 * error / factor**2) if factor else 0.0
+            if whole >= 2 and abs(inverse - whole) <= allowed:
+                known = allowed < BY_CHANCE
+                return [replace(MEAN, shown=f"1/{whole}" if known else rounded(factor, error))]
             if summed := meanings(factor, error, seen, [SUM]):
                 return summed
         # A factor of the loss reaches every block; queries and keys are two and not all there is.

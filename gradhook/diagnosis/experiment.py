@@ -83,11 +83,17 @@ class Changed:
 
 
 def revisit(
-    mismatch: Mismatch, names: Sequence[str], *, probes: int = FRESH, **change: Unpack[Variation]
+    mismatch: Mismatch,
+    names: Sequence[str],
+    *,
+    probes: int = FRESH,
+    within: Mapping[str, Array] | None = None,
+    **change: Unpack[Variation],
 ) -> Changed | None:
     """Measure blocks with something changed, and come back; ``None`` outside the domain.
 
-    None of the blocks that the joint probes move may be one that is replaced.
+    None of the blocks that the joint probes move may be one that is replaced.  ``within`` holds, by
+    block, the elements that they move, where these are not all.
     """
     evaluator = mismatch.evaluator
     if mismatch.budget.left < 1 + 4 * probes:
@@ -98,7 +104,7 @@ def revisit(
             return None
         entered = EnteredSetting(evaluator, setting, mismatch.options.seed, loss, gradients)
         prober = Prober(entered, like=mismatch.measured.prober)
-        parts = [mismatch.fresh(names, FRESH + k) for k in range(probes)]
+        parts = [mismatch.fresh(names, FRESH + k, within) for k in range(probes)]
         seen = [mismatch.joint(prober, each) for each in parts]
         moved = names if change.get("moves") else ()
         there = {name: evaluator.workspace.values(name) for name in moved}

@@ -8,6 +8,7 @@ named and no cause: a wrong name costs more than none.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -20,12 +21,13 @@ from gradhook.diagnosis.experiment import revisit, vanishes
 from gradhook.diagnosis.hypotheses import HYPOTHESES, IN_A_PART
 from gradhook.diagnosis.hypotheses.unwritten import ZeroSlices
 from gradhook.diagnosis.hypothesis import Hypothesis, Refutation, name_cause
-from gradhook.diagnosis.mismatch import Context, Mismatch
+from gradhook.diagnosis.mismatch import Context, Mismatch, rows_of
 from gradhook.diagnosis.parts import WrongPart, find_part, joined, worst_element
 from gradhook.diagnosis.places import forward_order, hints, place_of_fault
 from gradhook.diagnosis.sentences import say
 from gradhook.evaluation.directions import size_of
 from gradhook.evaluation.evaluator import Evaluator
+from gradhook.objective.batch import cut
 from gradhook.objective.switches import BoundSwitch
 from gradhook.options import Options
 from gradhook.probe.result import SettingResult
@@ -69,7 +71,7 @@ def explain(
                 evaluator,
                 options,
                 measured,
-                _resolved_right(measured, verdicts, wrong),
+                _resolved_right(evaluator, options, measured, verdicts),
                 forward_order(evaluator.workspace.names, options.layers),
                 free,
                 batch_rows,
@@ -81,23 +83,50 @@ def explain(
 
 
 def _resolved_right(
-    measured: Sequence[SettingResult], verdicts: Mapping[str, Verdict], wrong: Sequence[str]
+    evaluator: Evaluator,
+    options: Options,
+    measured: Sequence[SettingResult],
+    verdicts: Mapping[str, Verdict],
 ) -> frozenset[str]:
     """Blocks that are right, those left out whose error could hide what the wrong ones show."""
-    shown = [m.judgements[n].comparison.ratio for m in measured for n in wrong if m.shows_wrong(n)]
-    enough = RESOLVED_SHARE * min(shown, default=1.0)
-
-    def resolution(name: str) -> float:
-        judged = [m for m in measured if name in m.judgements and m.evidence[name].probes]
-        seen = [m.judgements[name].comparison for m in judged]
-        sizes = [(c.error_norm, c.norms.analytic + c.norms.numerical) for c in seen]
-        return min((error / size for error, size in sizes if size > 0), default=0.0)
-
+    shown = 1.0
+    resolution: dict[str, float] = {}
+    for each in measured:
+        of_rows = _shares_of_rows(evaluator, options, each)
+        for name, judgement in each.judgements.items():
+            seen = judgement.comparison
+            both = seen.norms.analytic + seen.norms.numerical
+            size = min(both, of_rows.get(name, math.inf))
+            if each.shows_wrong(name):
+                shown = min(shown, seen.ratio * both / size if size > 0 else 1.0)
+            elif each.evidence[name].probes:
+                error = seen.error_norm / size if size > 0 else math.inf
+                resolution[name] = min(error, resolution.get(name, math.inf))
     return frozenset(
         name
         for name, verdict in verdicts.items()
-        if verdict is Verdict.KINK or (verdict is Verdict.PASS and resolution(name) <= enough)
+        if verdict is Verdict.KINK
+        or (verdict is Verdict.PASS and resolution.get(name, 0.0) <= RESOLVED_SHARE * shown)
     )
+
+
+def _shares_of_rows(
+    evaluator: Evaluator, options: Options, measured: SettingResult
+) -> dict[str, float]:
+    """By block, twice the change of its gradient with half of the rows: no penalty has part in it.
+
+    Empty where the rows cannot be cut.
+    """
+    batch, axis = measured.setting.batch, options.sample_axis
+    rows = rows_of(batch, axis)
+    measured.setting.enter(evaluator)
+    with contextlib.suppress(Exception):
+        if rows > 1 and options.subset is None:
+            half = cut(batch, np.arange(rows // 2), rows, axis)
+            gradients = evaluator.loss_and_gradients(batch=half)[1]
+            given = measured.gradients
+            return {n: 2 * float(np.linalg.norm(gradients[n] - g)) for n, g in given.items()}
+    return {}
 
 
 class _Explainer:

@@ -116,9 +116,11 @@ class Fitted:
     def of(cls, prediction: Prediction, found: Fit | None) -> Fitted | None:
         """The prediction's first coefficient.
 
-        ``None`` where none holds, or it may be zero, or is known to a hundredth at best.
+        ``None`` where none holds, or it may be zero, or one is known to a hundredth at best.
         """
-        if found is None or abs(found.coefficients[0]) < max(ZERO, 100 * found.errors[0]):
+        if found is None or abs(found.coefficients[0]) < ZERO:
+            return None
+        if any(abs(c) < 100 * e for c, e in zip(found.coefficients, found.errors, strict=True)):
             return None
         return cls(prediction, found, found.coefficients[0], found.errors[0])
 

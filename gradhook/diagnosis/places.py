@@ -99,8 +99,11 @@ class _Chain:
             return say("weights_only", wrong=self.listed) if len(right) == len(self.good) else ""
         if self.beside:
             return ""
+        if not self.below and self.above:
+            return self._entering()
         if not self.below:
-            return self._entering() if self.above else say("nothing_right", wrong=self.listed)
+            every = len(self.bad) == len(self.layers.place)
+            return say("nothing_right", wrong=self.listed) if every else ""
         if self.top == self.bottom and len(self.bad) == 2 and len(vectors) == 1:
             return say("one_layer", wrong=self.listed)
         return ""
@@ -119,7 +122,10 @@ class _Chain:
         return ""
 
     def _entering(self) -> str:
-        gate = [name for name in self.above if name in self.layers.gates]
+        place, levels = self.layers.place, self.layers.levels
+        # One at the place of the first right block may have been too coarse to judge.
+        through = (*levels[place[self.above[0]]], *self.above)
+        gate = [name for name in through if name in self.layers.gates]
         first, last = (gate or self.above)[0], self.bad[-1]
         beside = self.layers.beside(first)
         # A gain and a shift are of one shape, a weight and its bias are not.
@@ -131,8 +137,10 @@ class _Chain:
         elif gain:
             formulas = f"what {last} is multiplied by, or what the layer of {first} passes down"
         else:
-            turned = f", or {first} transposed" if len(self.shapes[first]) == 2 else ""
-            formulas = f"derivative of that activation or its dropout{turned}, or a skip connection"
+            axes = len(self.shapes[first])
+            down = f"{first} transposed" if axes == 2 else f"what {first} passes down"
+            formulas = "derivative of that activation or its dropout, "
+            formulas += f"or {down}, " * (axes > 1) + "or a skip connection"
         right = blocks_listed(self.above)
         return say(
             "entering", wrong=self.listed, right=right, first=first, last=last, formulas=formulas

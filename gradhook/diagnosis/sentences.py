@@ -21,6 +21,7 @@ __all__ = [
     "blocks_listed",
     "listed",
     "own_name",
+    "rounded",
     "say",
     "times",
     "verb",
@@ -117,6 +118,12 @@ SENTENCES: Mapping[str, Wording] = MappingProxyType(
             "decay), pass penalty={norm}({option})",
             "the residual is one multiple of the block along fresh directions and after the block "
             "moved",
+        ),
+        "penalty_passed": _penalty(
+            "{d} {hold} {held} * {basis}, and the penalty passed adds {given} * {basis} to the "
+            "loss: the number passed is not the gradient's",
+            "the residual is one multiple of the block along fresh directions and after the block "
+            "moved; a penalty of that form was passed",
         ),
         "penalty_constant": _penalty(
             "{d} {hold} {size} too much in every element: a number is added that the loss has no "
@@ -318,12 +325,16 @@ def own_name(names: Sequence[str], several: str) -> str:
     return block_name(names[0], LONGEST_NAME) if len(names) == 1 else several
 
 
+def rounded(value: float, error: float, most: int = 6) -> str:
+    """A number to the digits that its error leaves, and to no more than so many."""
+    if 0 < error < abs(value):
+        value = float(round(value, -math.floor(math.log10(float(f"{error:.1g}")))))
+    return f"{value:.{most}g}"
+
+
 def with_error(value: float, error: float) -> str:
-    """``"2 ± 1e-07"``: a number to the digits that its error leaves."""
-    if not 0 < error < abs(value):
-        return f"{value:.9g} ± {error:.1g}"
-    digits = -math.floor(math.log10(error))
-    return f"{float(round(value, digits)):.9g} ± {error:.1g}"
+    """``"2 ± 1e-07"``: a number with its error."""
+    return f"{rounded(value, error, 9)} ± {error:.1g}"
 
 
 def verb(names: Sequence[str], one: str, many: str) -> str:
@@ -331,10 +342,10 @@ def verb(names: Sequence[str], one: str, many: str) -> str:
     return one if len(names) == 1 else many
 
 
-def times(factor: float, shown: str) -> str:
+def times(factor: float, error: float, shown: str) -> str:
     """``"7 times"``, ``"0.142857 = 1/7 of"``, ``"minus"``."""
     if shown == "-1":
         return "minus"
-    number = f"{factor:.6g}"
+    number = rounded(factor, error)
     number = shown if shown == number else f"{number} = {shown}"
     return f"{number} of" if abs(factor) < 1 else f"{number} times"

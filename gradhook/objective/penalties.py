@@ -45,6 +45,10 @@ class Penalty:
         """Return the penalty of blocks given by name."""
         raise NotImplementedError
 
+    def weighs(self, name: str) -> bool:
+        """Whether a block is among those that it weighs."""
+        return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.patterns)
+
     def __repr__(self) -> str:
         patterns = () if self.patterns == ("*",) else self.patterns
         return f"{type(self).__name__}({', '.join(map(repr, (self.coefficient, *patterns)))})"
@@ -53,7 +57,7 @@ class Penalty:
         chosen = [
             np.asanyarray(values, dtype=np.result_type(values, np.float64))
             for name, values in blocks.items()
-            if any(fnmatch.fnmatchcase(name, pattern) for pattern in self.patterns)
+            if self.weighs(name)
         ]
         if not chosen:
             raise OptionError(

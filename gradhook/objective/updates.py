@@ -173,7 +173,7 @@ class Updater:
     def reading(self, kinds: frozenset[str]) -> list[str]:
         """What a mismatch may mean besides a wrong gradient."""
         read = "the gradient was read from the update, as (before - after) / learning_rate"
-        if {"stale_cache", "accumulated"} & kinds:
+        if {"update_state", "accumulated"} & kinds:
             return [f"{read}: a second update differs from the first, as with momentum or Adam"]
         if any(kind.startswith("reg_") for kind in kinds):
             return [f"{read}: the update also shrinks the weights, as weight decay does"]

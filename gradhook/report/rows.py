@@ -139,10 +139,11 @@ def facts(report: Report) -> list[str]:
 
 
 AWAY = {
-    "generic point": " (displaced weights)",
-    "a step off": " (a step away)",
+    "generic point": "displaced weights",
+    "a step off the current point": "a step away",
 }
-"""What is said of numbers that were not measured where the user stands, by the setting's name."""
+"""What is said of numbers that were not measured where the user stands, by how the setting's name
+begins; what follows in it is said too."""
 
 RATIO_DEFINED = "ratio = |yours - numerical| / (|yours| + |numerical|)"
 """What a ratio is."""
@@ -203,7 +204,8 @@ def numbers(blocks: Iterable[BlockReport]) -> list[str]:
             yours, numerical = told_apart(worst.analytic, worst.numerical)
             error = f" ± {number(worst.error, 1)}" if worst.error > 0 else ""
             # Whoever prints them at the weights as they are sees others.
-            away = next((words for at, words in AWAY.items() if worst.setting.startswith(at)), "")
+            begins = (at for at in AWAY if worst.setting.startswith(at))
+            away = next((f" ({AWAY[at]}{worst.setting.removeprefix(at)})" for at in begins), "")
             said.append(f"{element_name(block)}: yours {yours}, numerical {numerical}{error}{away}")
     return said
 

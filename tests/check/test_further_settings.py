@@ -51,7 +51,7 @@ def penalised(share, *, wrong=1.0, without=True):
 
 
 @pytest.mark.parametrize(
-    ("share", "begins"), [(1e-3, "reg × "), (1.0, None), (1e3, "reg off"), (1e-20, "reg × 1e+03")]
+    ("share", "begins"), [(1e-3, "reg x "), (1.0, None), (1e3, "reg off"), (1e-20, "reg x 1000")]
 )
 def test_a_small_penalty_is_scaled_up_and_a_large_one_turned_off(further, share, begins):
     settings, said = further(penalised(share), penalty="reg")

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import pytest
 
-from gradhook import check_gradients
+from gradhook import Objective, check_gradients
 
 
 def start():
@@ -88,6 +88,25 @@ def test_a_dictionary_filled_once_is_a_stale_cache(remembered):
     report = check_gradients(functools.partial(remembered, {}), parameters, batch=batch)
     assert report.verdict == "FAIL"
     assert "stale_cache" in kinds(report)
+
+
+def test_an_update_with_momentum_keeps_a_state_on_purpose():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(30, 6)), rng.normal(size=30)
+    w, velocity = np.zeros(6), np.zeros(6)
+
+    def loss(X, y):
+        return 0.5 * np.mean((X @ w - y) ** 2)
+
+    def update(X, y):
+        velocity[...] = 0.9 * velocity - 0.01 * X.T @ (X @ w - y) / len(y)
+        w[...] += velocity
+
+    step = Objective.from_update(update, {"w": w}, learning_rate=0.01, loss=loss)
+    (cause,) = check_gradients(step, batch=(X, y)).causes
+    assert cause.kind == "update_state"
+    assert cause.sentence.endswith("the update keeps a state, as momentum or Adam do")
+    assert "without momentum or Adam" in cause.remedy
 
 
 def test_a_model_that_keeps_nothing_passes():

@@ -12,7 +12,7 @@ from gradhook.diagnosis.hypothesis import name_cause
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.wrong_block import WrongBlock
 from gradhook.difference.base import Estimate
-from gradhook.evaluation.directions import random_direction, seeded
+from gradhook.evaluation.directions import masked, random_direction, seeded
 from gradhook.probe.setting import Setting
 from gradhook.verdict.evidence import Location, Probe
 
@@ -81,7 +81,7 @@ class SyntheticMismatch:
         self.right = frozenset(right)
         self.order = list(self.gradients)
         self.options = types.SimpleNamespace(
-            tolerance=Tolerance(), sample_axis=0, subset=None, seed=0, fixed=()
+            tolerance=Tolerance(), sample_axis=0, subset=None, seed=0, fixed=(), penalty=None
         )
         known = {**{b.name: b.values for b in blocks}, **(values or {})}
         workspace = types.SimpleNamespace(
@@ -203,7 +203,7 @@ def experiments(monkeypatch):
     """
 
     def patched(module, gradients):
-        def revisit(mismatch, names, *, probes=2, **changed):
+        def revisit(mismatch, names, *, probes=2, within=None, **changed):
             changed.setdefault("batch", mismatch.evaluator.batch)
             seen = gradients(**changed)
             if seen is None:
@@ -211,8 +211,9 @@ def experiments(monkeypatch):
             analytic, numerical, *loss = seen
             parts = [
                 [
-                    (name, random_direction(analytic[name].size, seeded(7, k, i)), 1.0)
+                    (name, masked(v, within[name]) if within else v, 1.0)
                     for i, name in enumerate(names)
+                    for v in [random_direction(analytic[name].size, seeded(7, k, i))]
                 ]
                 for k in range(probes)
             ]

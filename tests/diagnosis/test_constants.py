@@ -95,6 +95,10 @@ def test_a_single_row_or_output_and_a_mask_of_all_rows_are_no_constants():
         (math.pi, 1e-9, "3.14159"),
         (0.3334, 1e-9, "0.3334"),
         (0.3334, 1e-4, "1/3"),
+        (255.043, 0.6, "255"),
+        (254.982, 0.1, "255"),
+        (447.941, 0.3, "447.9"),
+        (1.3, 0.01, "1.3"),
     ],
 )
 def test_a_factor_is_shown_as_a_fraction_where_it_is_one(factor, error, shown):

@@ -6,7 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gradhook import Tolerance
-from gradhook.diagnosis.fit import Prediction, fit
+from gradhook.diagnosis.fit import Fit, Fitted, Prediction, fit
 
 TOLERANCE = Tolerance()
 
@@ -110,3 +110,13 @@ def test_arrays_that_can_have_no_coefficients_of_their_own_fit_nothing(wrong_blo
     base, term = arrays(0, 2)
     block = prediction_of(wrong_block, base, [term], [2.0]).block
     assert fit([Prediction(block, base, tuple(known(term)))], TOLERANCE) is None
+
+
+@pytest.mark.parametrize(
+    ("second", "known"), [(7e-3, True), (2e-4, False)], ids=["stands out", "three errors from zero"]
+)
+def test_a_penalty_that_may_be_none_is_not_taken_out(wrong_block, second, known):
+    base, *terms = arrays(0, 3)
+    prediction = Prediction(wrong_block(base, terms[0]), None, tuple(terms))
+    found = Fitted.of(prediction, Fit((-1.0, second), (1e-9, 6e-5)))
+    assert (found is not None) is known

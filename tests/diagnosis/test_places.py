@@ -56,6 +56,21 @@ def test_any_blocks_wrong_and_any_left_open_give_a_sentence(layers, bad, unsure,
     assert bool(sentence) is bool(wrong)
 
 
+def test_a_convolution_passes_down_what_no_transpose_says():
+    sentence = said("W1", "b1", shapes={**SHAPES, "W2": (4, 4, 3, 3)})
+    assert "its dropout, or what W2 passes down, or a skip connection)" in sentence
+
+
+def test_blocks_too_coarse_to_judge_are_not_said_to_be_wrong_too():
+    assert said("W1", "b1", right=[]) == "b1, W1 wrong"
+
+
+def test_a_weight_too_coarse_to_judge_beside_its_right_bias_still_bounds_the_fault():
+    sentence = said("W1", "b1", right=["b2", "W3"])
+    assert "the fault enters between W2 and b1 (" in sentence
+    assert "W2 transposed" in sentence
+
+
 def test_the_first_layer_passes_nothing_down():
     assert "passes down" not in said("W1")
 

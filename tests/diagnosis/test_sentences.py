@@ -50,17 +50,26 @@ def test_a_factor_is_read_by_the_blocks_that_have_it(names, factor, options, kin
     assert words in found.words
 
 
+@pytest.mark.parametrize("factor", [1.3, -2.5, 1e-7, 1e9, 3.14159265])
+def test_any_factor_is_shown_with_its_number(factor):
+    found = read(["W1"], factor)
+    assert (found.family, found.kind) == ("S", "scale")
+    assert f"{factor:.6g}" in times(factor, 0.0, found.shown)
+
+
 @pytest.mark.parametrize(
-    ("factor", "shown", "words"),
+    ("factor", "error", "shown", "words"),
     [
-        (7.0, "7", "7 times"),
-        (0.3, "3/10", "0.3 = 3/10 of"),
-        (-1.0, "-1", "minus"),
-        (1.3, "13/10", "1.3 = 13/10 times"),
+        (7.0, 1e-9, "7", "7 times"),
+        (0.3, 1e-9, "3/10", "0.3 = 3/10 of"),
+        (-1.0, 1e-9, "-1", "minus"),
+        (1.3, 1e-9, "13/10", "1.3 = 13/10 times"),
+        (254.982, 0.1, "255", "255 times"),
+        (0.00223216, 1e-6, "1/448", "0.002232 = 1/448 of"),
     ],
 )
-def test_a_factor_stands_in_words_that_read(factor, shown, words):
-    assert times(factor, shown) == words
+def test_a_factor_stands_in_words_that_read(factor, error, shown, words):
+    assert times(factor, error, shown) == words
 
 
 @pytest.mark.parametrize("name", SENTENCES)

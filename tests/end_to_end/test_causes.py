@@ -251,10 +251,14 @@ def test_the_option_as_the_sentence_gives_it_makes_the_check_pass(form):
     assert (report.verdict, report.causes) == ("PASS", ())
 
 
-def test_a_penalty_passed_with_the_wrong_coefficient_leaves_the_difference():
-    cause = only(checked(decayed(), penalty=L2(3e-2, "W*")))
-    assert cause.family == "R"
-    assert "0.02 * W" in cause.sentence
+@pytest.mark.parametrize("passed", [4e-3, 5e-2], ids=["too small", "too large"])
+def test_a_penalty_passed_with_another_number_than_the_gradient_has_is_told_so(passed):
+    cause = only(checked(decayed(), penalty=L2(passed, "W*")))
+    assert cause.kind == "reg_coefficient"
+    assert cause.sentence == (
+        f"dW1, dW2, dW3 hold 0.01 * W, and the penalty passed adds {passed:g} * W to the loss: the "
+        "number passed is not the gradient's"
+    )
 
 
 @pytest.mark.parametrize("kind", [np.float64, np.float32])

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from gradhook import check_gradients
+from gradhook import L2, check_gradients
 from gradhook.diagnosis.sentences import SENTENCES
 from tests.end_to_end.test_causes import backward, planted
 from tests.end_to_end.test_causes import switched as with_switch
@@ -215,6 +215,10 @@ REPORTS = {
     "penalty_lacking": lambda: asked(planted(l2=1e-2, held=np.zeros_like)),
     "penalty_held": lambda: spoiled(lambda g, p: {"W1": g["W1"] + 1e-2 * p["W1"]}),
     "constant_lacking": lambda: spoiled(lambda g, p: {"b1": g["b1"] - 0.1}),
+    "penalty_passed": lambda: asked(
+        lambda p, X, T: (planted()(p, X, T)[0], planted(l2=1e-2)(p, X, T)[1]),
+        penalty=L2(2e-2, "W*"),
+    ),
     "penalty_constant": lambda: spoiled(lambda g, p: {"b1": g["b1"] + 0.1}),
     "penalty_square": lambda: asked(planted(l2=1e-2, held=np.square)),
     "penalty_l1": lambda: asked(planted(l2=1e-2, held=np.sign)),

@@ -298,6 +298,16 @@ def test_dropout_left_on_is_reported_as_such_with_the_switch_to_turn():
     )
 
 
+def test_a_penalty_too_small_to_see_is_turned_up():
+    def function(w, lambd=1e-9):
+        return np.sum(np.sin(w)) + lambd / 2 * w @ w, np.cos(w) - lambd * w  # the wrong sign
+
+    report = check_gradients(function, np.array([0.5, -1.0, 2.0]), penalty="lambd")
+    assert report.verdict is Verdict.FAIL
+    assert any("lambd x" in setting for setting in report.settings)
+    assert check_gradients(function, np.array([0.5, -1.0, 2.0])).verdict is not Verdict.FAIL
+
+
 def test_a_required_keyword_that_a_switch_gives_decides_the_form():
     def function(w, x, *, reg):
         return np.sum((x @ w) ** 2) + reg / 2 * w @ w, 2 * x.T @ (x @ w) + reg * w

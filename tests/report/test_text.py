@@ -629,3 +629,19 @@ def test_a_check_that_probed_jointly_says_how_far_it_saw(error, headline):
     first, *others = str(report).splitlines()
     assert first == headline
     assert "w: right jointly with the other blocks" in others
+
+
+@pytest.mark.parametrize(
+    ("setting", "away"),
+    [
+        ("current point", ""),
+        ("generic point", " (displaced weights)"),
+        ("generic point, reg x 3700", " (displaced weights, reg x 3700)"),
+        ("a step off the current point", " (a step away)"),
+    ],
+)
+def test_numbers_that_no_user_sees_at_the_weights_as_they_are_say_where_they_were(setting, away):
+    worst = Element((1,), 0.25, 0.5, 1e-9, setting=setting)
+    wrong = BlockReport("W", (3,), "float64", Verdict.FAIL, 0.5, worst=worst)
+    (line,) = rows.numbers([wrong])
+    assert line == f"W[1]: yours 0.25, numerical 0.5 ± 1e-09{away}"

@@ -95,8 +95,9 @@ class _Factor(FittedHypothesis):
         rows = _fewer_rows(mismatch, readings)
         batch = with_rows(mismatch, rows)
         seen = None if batch is None else revisit(mismatch, self.blocks, batch=batch)
+        others = [r for r in readings if r.counts not in COUNT_ROWS]
         if batch is None or seen is None:
-            return [r for r in readings if r.counts not in COUNT_ROWS], []
+            return others, []
         sizes = sizes_seen(mismatch, batch)
         expected = [self._expected(reading, mismatch.rows, sizes) for reading in readings]
         met = [
@@ -106,6 +107,8 @@ class _Factor(FittedHypothesis):
         ]
         kept = [r for r, factor in zip(readings, expected, strict=True) if factor in met]
         stays = self._is_met(mismatch, seen, self.coefficient)
+        if stays and any(abs(factor / self.coefficient - 1) > ONE for factor in met):
+            return others, []  # where any factor fits, nothing is learned
         tried = f"{len(rows)} rows in place of {mismatch.rows}"
         if not kept and not stays:
             return [], [Trial(tried, "the factor is another, and not by what it counts", True)]
@@ -184,7 +187,7 @@ class _Factor(FittedHypothesis):
             self.said,
             d=self.subject,
             is_=verb(self.blocks, "is", "are"),
-            times=times(self.coefficient, shown),
+            times=times(self.coefficient, self.error, shown),
             besides=self.besides,
             meaning=words,
         )
@@ -254,10 +257,12 @@ class SharedFactor(_Factor):
 
 
 def _factors(numbers: Mapping[str, Fitted | None]) -> dict[str, Fitted]:
-    """The factors of ``a = factor · n``; none where the first is one, the penalty alone."""
+    """The factors of ``a = factor · n``; none where the first may be one, the penalty alone."""
     found = {name: n.inverted() for name, n in numbers.items() if n is not None}
     first = next(iter(found.values()), None)
-    return found if first is not None and abs(first.value - 1) >= ONE else {}
+    if first is None or abs(first.value - 1) < max(ONE, 3 * first.error):
+        return {}
+    return found
 
 
 def _unpenalised(prediction: Prediction) -> Prediction:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -26,6 +27,7 @@ from gradhook.diagnosis.hypothesis import NOT_MADE, FittedHypothesis, Hypothesis
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, listed, own_name, say, verb, with_error
 from gradhook.diagnosis.wrong_block import WrongBlock, is_uniform, multiple_of
+from gradhook.objective.penalties import L1, L2, split_penalty
 
 __all__ = ["PENALTY_FORMS", "PenaltyForm", "PenaltySwitch", "form", "told_by_switch"]
 
@@ -69,10 +71,14 @@ class PenaltyForm(FittedHypothesis):
         self.all_blocks = len(self.blocks) == len(mismatch.gradients)
         size = with_error(abs(self.coefficient), self.error)
         self.support = f"coefficient {size} in every direction"
+        self.given = self._given(mismatch)
+        self.held = self.given - self.coefficient
         if key == "constant" and self.coefficient > 0:
             self.family, self.said, self.kind = "M", "constant_lacking", "term_missing"
         elif key in SENTENCE:
             self.said, self.kind = SENTENCE[key]
+        elif self.given and abs(self.held) > 3 * self.error:
+            self.said, self.kind = "penalty_passed", "reg_coefficient"
         elif self.coefficient > 0:
             self.said, self.kind = "penalty_lacking", "reg_missing"
         else:
@@ -90,6 +96,14 @@ class PenaltyForm(FittedHypothesis):
             done |= set(missing)
             for same in alike(missing):
                 yield cls(mismatch, key, {name: missing[name] for name in same})
+
+    def _given(self, mismatch: Mismatch) -> float:
+        """The coefficient that ``penalty=`` has for all of these blocks; 0 where it has none."""
+        norm = {"weights": L2, "sign": L1}.get(self.key)
+        added = split_penalty(mismatch.options.penalty)[1]
+        same = [each for each in added if norm and isinstance(each, norm)]
+        given = {sum(p.coefficient for p in same if p.weighs(name)) for name in self.blocks}
+        return given.pop() if len(given) == 1 else 0.0
 
     def refute_meaning(self, mismatch: Mismatch, done: Refutation) -> Refutation:
         if self.kind == "reg_on_bias" and not may_be_biases(mismatch, self.blocks):
@@ -128,6 +142,8 @@ class PenaltyForm(FittedHypothesis):
             basis=basis,
             w=w,
             norm=norm,
+            given=f"{self.given:.4g}",
+            held=f"{self.held:.4g}",
             option=f"{-self.coefficient:.6g}{patterns}",
         )
 
@@ -164,7 +180,10 @@ class PenaltySwitch(Hypothesis):
             return Refutation((Trial("the penalty turned off", "the difference stays", True),))
         held = {n: mismatch.gradients[n] - changed.gradients[n] for n in self.blocks}
         w = own_name(self.blocks, "W")
-        told = [_told(mismatch, name, analytic, w) for name, analytic in held.items()]
+        # Coefficients are told as the user gave them, before the check turned the penalty up.
+        turned = zip(mismatch.measured.setting.switches, self.switches, strict=False)
+        up = math.prod(by for (_, by), (_, to) in turned if to == "off" and isinstance(by, float))
+        told = [_told(mismatch, name, analytic, w, up) for name, analytic in held.items()]
         alike = len({each.kind for each in told}) == 1
         sharper = PenaltySwitch(self.blocks, self.switches, told[0] if alike else None)
         return Refutation((Trial("the penalty turned off", "the difference vanishes"),), sharper)
@@ -189,15 +208,18 @@ def told_by_switch(mismatch: Mismatch, names: Sequence[str]) -> Refutation:
     return refuted
 
 
-def _told(mismatch: Mismatch, name: str, analytic: Array, shown: str) -> Told:
-    """What is wrong with the penalty of one block, of which this is the analytic gradient."""
+def _told(mismatch: Mismatch, name: str, analytic: Array, shown: str, up: float) -> Told:
+    """What is wrong with the penalty of one block, of which this is the analytic gradient.
+
+    Both were measured with the penalty turned ``up`` by a factor.
+    """
     block = mismatch.blocks[name]
     w = block.values
     wanted = block.along(analytic) - block.residuals
     noise = 3 * float(np.linalg.norm(block.errors))
     if float(np.linalg.norm(wanted)) <= max(noise, SAME * float(np.linalg.norm(block.residuals))):
         if is_uniform(analytic):
-            found = {"size": f"{float(analytic.flat[0]):.4g}"}
+            found = {"size": f"{float(analytic.flat[0]) / up:.4g}"}
             return Told("reg_ones_on_bias", "switch_ones", found)
         kind = "reg_on_bias" if may_be_biases(mismatch, [name]) else "reg_coefficient"
         return Told(kind, "switch_not_in_loss")
@@ -210,12 +232,13 @@ def _told(mismatch: Mismatch, name: str, analytic: Array, shown: str) -> Told:
     # Added to the data's gradient and taken off again, what is not there is rounding.
     held = float(np.linalg.norm(block.along(analytic)))
     if held <= SAME * float(np.linalg.norm(wanted)):
-        return Told("reg_missing", "switch_missing", {"size": f"{true:.4g}", "basis": term})
+        return Told("reg_missing", "switch_missing", {"size": f"{true / up:.4g}", "basis": term})
     factor = multiple_of(analytic, basis, SAME)
     if factor is not None:
-        size = float(np.linalg.norm(w)) or 1.0
-        kind, share = _coefficient(factor / true if true else 0.0, mismatch.rows, size)
-        found = {"size": f"{factor:.4g}", "basis": term, "wanted": f"{true:.4g}", "share": share}
+        norm = float(np.linalg.norm(w)) or 1.0
+        kind, share = _coefficient(factor / true if true else 0.0, mismatch.rows, norm)
+        size, needed = (f"{coefficient / up:.4g}" for coefficient in (factor, true))
+        found = {"size": size, "basis": term, "wanted": needed, "share": share}
         return Told(kind, "switch_coefficient", found)
     for other, kind, words in (
         (w * w, "reg_square", "W**2 where the derivative of the loss's penalty is that of W"),

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from gradhook._types import Array, Batch
-from gradhook.diagnosis.experiment import vanishing
+from gradhook.diagnosis.experiment import revisit, vanishes, vanishing
 from gradhook.diagnosis.hypothesis import Hypothesis, Refutation, Trial, confirm
 from gradhook.diagnosis.mismatch import Mismatch
 
@@ -76,22 +76,22 @@ class RepeatedRows(Hypothesis):
 
     family, kind, said = "A", "emb_fancy_iadd", "repeated_rows"
 
-    def __init__(self, name: str, gradient: Array, uses: Array) -> None:
+    def __init__(self, name: str, gradient: Array, uses: Array, position: int) -> None:
         self.blocks, self.where = (name,), f"{name}[rows used more than once]"
-        self._gradient, self._repeated = gradient, uses > 1
+        self._gradient, self._repeated, self._position = gradient, uses > 1, position
 
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
         for name in names:
             a = mismatch.blocks[name].gradient
-            for item in mismatch.evaluator.batch:
+            for position, item in enumerate(mismatch.evaluator.batch):
                 if not (isinstance(item, np.ndarray) and item.dtype.kind in "iu" and item.size):
                     continue
                 if a.ndim != 2 or item.min() < 0 or item.max() >= len(a):
                     continue
                 uses = np.bincount(item.ravel(), minlength=len(a))
                 if np.any(uses == 1) and np.count_nonzero(uses > 1) > 1:
-                    yield cls(name, a, uses)
+                    yield cls(name, a, uses, position)
 
     def predict(self) -> Mapping[str, Array]:
         return {self.blocks[0]: self._gradient}
@@ -107,4 +107,23 @@ class RepeatedRows(Hypothesis):
         if wrong < len(some):
             return Refutation((Trial(tried, f"{wrong} wrong", refuted=True),))
         done = confirm(mismatch, self)
-        return Refutation((Trial(tried, "all wrong"),)).then(done) if done.made else done
+        if not done.survived:
+            return done
+        return Refutation.of(Trial(tried, "all wrong"), *done.trials, self._used_once(mismatch))
+
+    def _used_once(self, mismatch: Mismatch) -> Trial | None:
+        """Whether rows are right whose further uses are pointed at one row that takes them all."""
+        batch, place = mismatch.evaluator.batch, self._position
+        item, taking = batch[place], np.flatnonzero(self._repeated)[-1]
+        once = np.full_like(item, taking)
+        values, first = np.unique(item, return_index=True)
+        once.flat[first] = values
+        rows = np.zeros(self._gradient.shape, dtype=bool)
+        rows[values[values != taking]] = True
+        changed = (*batch[:place], once, *batch[place + 1 :])
+        seen = revisit(mismatch, self.blocks, within={self.blocks[0]: rows}, batch=changed)
+        if seen is None:
+            return None
+        gone = vanishes(mismatch, seen, self.blocks)
+        tried = f"further uses pointed at row {taking}, in item {place} of the batch"
+        return Trial(tried, f"the others are {'right' if gone else 'not right'}", refuted=not gone)

@@ -3,10 +3,25 @@
 import numpy as np
 import pytest
 
+from gradhook.diagnosis.hypotheses import repeated
 from gradhook.diagnosis.hypotheses.repeated import RepeatedRows
 
 N = np.random.default_rng(3).standard_normal((6, 4))
+G = np.random.default_rng(4).standard_normal((7, 4))
 INDEX = np.array([0, 1, 1, 3, 3, 3, 5])  # 1 and 3 more than once, 2 and 4 never
+
+
+@pytest.fixture(autouse=True)
+def _lookup(experiments):
+    """Let the batch be what the loss looks rows up by, each use with a gradient of its own."""
+
+    def gradients(batch):
+        analytic, numerical = np.zeros_like(N), np.zeros_like(N)
+        analytic[batch[0]] += G
+        np.add.at(numerical, batch[0], G)
+        return {"W": analytic}, {"W": numerical}
+
+    experiments(repeated, gradients)
 
 
 def spoiled(*rows):
@@ -23,9 +38,21 @@ def test_rows_used_more_than_once_are_named_and_left_out_of_what_is_predicted(sy
     assert np.count_nonzero(found.inside()["W"]) == 8
     cause = named(RepeatedRows, mismatch)
     assert (cause.kind, cause.where) == ("emb_fancy_iadd", "W[rows used more than once]")
-    rows, fresh = cause.evidence.split("; ")
+    rows, fresh, once = cause.evidence.split("; ")
     assert rows == "2 rows used more than once, one by one: all wrong"
     assert "directions: " in fresh
+    assert once == "further uses pointed at row 3, in item 0 of the batch: the others are right"
+
+
+def test_whole_numbers_by_which_no_row_is_looked_up_are_no_index(synthetic, named, experiments):
+    experiments(repeated, lambda batch: ({"W": spoiled(1, 3)}, {"W": N}))
+    (broken,) = named(RepeatedRows, synthetic(spoiled(1, 3), N, batch=(INDEX,)))
+    assert broken.endswith("item 0 of the batch: the others are not right")
+
+
+def test_an_index_that_cannot_be_changed_proves_nothing(synthetic, named, experiments):
+    experiments(repeated, lambda batch: None)
+    assert named(RepeatedRows, synthetic(spoiled(1, 3), N, batch=(INDEX,))) is None
 
 
 @pytest.mark.parametrize(

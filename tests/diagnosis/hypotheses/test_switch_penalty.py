@@ -1,5 +1,7 @@
 """A penalty turned off: whether the fault goes with it, and what was wrong with its gradient."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -62,6 +64,13 @@ def test_a_fault_that_goes_with_the_penalty_is_told_by_its_form(
     assert (cause.family, cause.kind, cause.blocks) == ("R", kind, ("W",))
     assert said in cause.sentence
     assert cause.evidence == "the penalty turned off: the difference vanishes"
+
+
+def test_coefficients_are_told_as_they_are_before_the_check_turns_the_penalty_up(mismatch, named):
+    made = mismatch(times(200.0), times(100.0))
+    dropout, (reg, _) = made.measured.setting.switches
+    made.measured.setting = replace(made.measured.setting, switches=(dropout, (reg, 1000.0)))
+    assert named(PenaltySwitch, made).sentence.endswith(": 0.2 * W where the loss has 0.1")
 
 
 def test_a_fault_that_stays_without_the_penalty_is_none_of_it(mismatch, named, synthetic):
