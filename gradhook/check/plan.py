@@ -32,7 +32,7 @@ from gradhook.check.sanity import (
     call_with_gradients,
     findings_of_calls,
 )
-from gradhook.check.whole_batch import BatchAnswer, WholeBatch, merged
+from gradhook.check.whole_batch import WholeBatch, merged
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.points import generic
 from gradhook.objective.batch import Rows, upcast
@@ -217,13 +217,11 @@ class Plan:
         main, evaluator = outcome.measured[0], self._evaluator
         with evaluator.aside():
             told = whole.untested(outcome.measured)
-            answer = whole.ask(main, outcome.coverage)
-        outcome.whole_batch = answer is not BatchAnswer.UNKNOWN
+            agrees = whole.agrees(main, outcome.coverage)
+        outcome.whole_batch = agrees is not None
         if told is not None:
             outcome.measured.append(told)
-        judged = [judgement.finding.verdict for judgement in main.judgements.values()]
-        wrong = any(verdict in MISMATCH for verdict in judged)
-        if answer is BatchAnswer.UNKNOWN or (answer is BatchAnswer.WRONG) == wrong:
+        if agrees is not False:
             return outcome
         evaluator.batch = whole.every_row()
         evaluator.workspace.move({})

@@ -10,8 +10,8 @@ made again on every row, and what that resolves counts, block by block.
 from __future__ import annotations
 
 import copy
-import enum
 import math
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -35,7 +35,7 @@ from gradhook.report import Finding
 from gradhook.verdict.evidence import BlockEvidence
 from gradhook.verdict.judge import combine, judge
 
-__all__ = ["BatchAnswer", "WholeBatch", "merged"]
+__all__ = ["WholeBatch", "merged"]
 
 MOST_ROWS = 4096
 """Rows that may stand for a larger batch in the joint probe."""
@@ -46,14 +46,6 @@ JOINT_PROBE = 16
 
 TAKEN_BACK = 10.0
 """How much smaller what is left on the whole batch is than a mismatch that it takes back."""
-
-
-class BatchAnswer(enum.Enum):
-    """What the whole batch says of the gradient."""
-
-    RIGHT = "right"
-    WRONG = "wrong"
-    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +65,34 @@ class WholeBatch:
             return batch
         return tuple(map_leaves(item, copy.copy) for item in batch)
 
-    def ask(self, main: SettingResult, coverage: list[str]) -> BatchAnswer:
-        """Make one joint probe of all blocks on the whole batch, at the main setting's point."""
+    def agrees(self, main: SettingResult, coverage: list[str]) -> bool | None:
+        """Whether one joint probe on the whole batch says of the blocks what the rows said.
+
+        A second one asks those that the rows call right, where others are wrong.  ``None`` where
+        the batch cannot be asked.
+        """
         entered = self._entered(main, most=MOST_ROWS)
+        verdict: Verdict | None = None
         why = "the functions raise, or give NaN, on the whole batch at the point that was checked"
         if entered is not None:
-            answer, why = self._asked(entered, main)
-            if answer is not BatchAnswer.UNKNOWN:
-                coverage += [why] if why else []
-                return answer
-        coverage.append(
-            f"the whole batch could not be held against the {self.rows} rows drawn from it: {why}"
-        )
-        return BatchAnswer.UNKNOWN
+            verdict, why = self._asked(entered, main)
+        if entered is None or verdict is None:
+            coverage.append(
+                f"the whole batch could not be held against the {self.rows} rows drawn from it: "
+                f"{why}"
+            )
+            return None
+        coverage += [why] if why else []
+        judged = {name: j.finding.verdict for name, j in main.judgements.items()}
+        wrong = {name: said for name, said in judged.items() if said in MISMATCH}
+        if (verdict in MISMATCH) != bool(wrong):
+            return False
+        if not wrong:
+            return True
+        if all(verdict.severity > said.severity for said in wrong.values()):
+            return False
+        right = judged.keys() - wrong.keys()
+        return not right or self._asked(entered, main, right)[0] not in MISMATCH
 
     def untested(self, measured: list[SettingResult]) -> SettingResult | None:
         """Measure blocks that the rows leave UNTESTED on the whole batch; ``None`` if none is."""
@@ -114,32 +121,35 @@ class WholeBatch:
             return None
         return entered
 
-    def _asked(self, entered: EnteredSetting, main: SettingResult) -> tuple[BatchAnswer, str]:
+    def _asked(
+        self, entered: EnteredSetting, main: SettingResult, names: Collection[str] | None = None
+    ) -> tuple[Verdict | None, str]:
+        """PASS, WARN or FAIL of some blocks together, ``None`` where neither was seen; and why."""
         like, method, most = main.prober, self.options.method, self.evaluator.evaluations
         prober = Prober(entered, method=method, like=like, most=most)
         budget = Budget(lambda: self.evaluator.evaluations, JOINT_PROBE)
         try:
-            joint, _ = probe_jointly(prober, budget)
+            joint, _ = probe_jointly(prober, budget, names)
         except GradhookError as error:
-            return BatchAnswer.UNKNOWN, str(error)
+            return None, str(error)
         if not math.isfinite(joint.probes[0].slope.value):
-            return BatchAnswer.UNKNOWN, "the loss is not finite a small step away"
+            return None, "the loss is not finite a small step away"
         said = self._judged(joint, entered, prober)
         if said.verdict in MISMATCH:
             rounded = replace(joint, analytic_error=joint_analytic_error(prober))
             said = self._judged(rounded, entered, prober)
         if said.verdict in MISMATCH:
-            if is_noise(prober, joint.probes[0]):
-                return BatchAnswer.UNKNOWN, "over a longer step the slope is another one (noise?)"
-            return BatchAnswer.WRONG, ""
+            if is_noise(prober, joint.probes[0], names):
+                return None, "over a longer step the slope is another one (noise?)"
+            return said.verdict, ""
         if said.verdict is not Verdict.PASS:
-            return BatchAnswer.UNKNOWN, said.note
+            return None, said.note
         coarse = said.ratio_error > self.options.tolerance.fail
         how_far = (
             f"the rows beside the {self.rows} drawn were looked at together, to "
             f"{said.ratio_error:.0e} only"
         )
-        return BatchAnswer.RIGHT, how_far if coarse else ""
+        return said.verdict, how_far if coarse else ""
 
     def _judged(self, evidence: BlockEvidence, entered: EnteredSetting, prober: Prober) -> Finding:
         return judge(

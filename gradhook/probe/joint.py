@@ -9,6 +9,7 @@ Where the joint probe disagrees, blocks are probed one by one.
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 from gradhook._types import Verdict
 from gradhook.difference.formulas import Pair
@@ -33,18 +34,22 @@ QUICK = 24
 """Evaluations that a passing check of quick effort may make."""
 
 
-def probe_jointly(prober: Prober, budget: Budget) -> tuple[BlockEvidence, dict[str, float]]:
+def probe_jointly(
+    prober: Prober, budget: Budget, names: Collection[str] | None = None
+) -> tuple[BlockEvidence, dict[str, float]]:
     """Probe along one direction over all blocks, each at its own scale.
 
     Args:
         prober: At the point.
         budget: Evaluations that may be made; at least a pair is.
+        names: The blocks, if not all of them.
 
     Returns:
         The one probe, in units of loss per unit of all scales, as evidence of one block that is
         ``s_b·a_b`` of all of them, and the analytic share ``⟨a_b, v_b⟩·s_b`` of each.
     """
-    gradients, scales, parts = prober.gradients, prober.scales, _parts(prober)
+    gradients, parts = prober.gradients, _parts(prober, names)
+    scales = {name: scale for name, _, scale in parts}
     shares = {n: s * v.dot(gradients[n]) for n, v, s in parts}
     with prober.line(*parts) as line:
         if budget.left < 4:  # the noise was dear to measure
@@ -54,23 +59,26 @@ def probe_jointly(prober: Prober, budget: Budget) -> tuple[BlockEvidence, dict[s
             slope = prober.sharp(line, JOINT, budget, least=1)
     probe = Probe(math.fsum(shares.values()), slope)
     # Along a joint direction the norms are those of the blocks in units of their scales.
-    size = math.hypot(*(scales[name] * norm for name, norm in prober.norms.items()))
-    count = sum(gradient.size for gradient in gradients.values())
+    size = math.hypot(*(scale * prober.norms[name] for name, scale in scales.items()))
+    count = sum(gradients[name].size for name in scales)
     rounding = prober.evaluator.rounding
     error = math.hypot(*(scale * rounding.get(name, 0.0) for name, scale in scales.items()))
     evidence = BlockEvidence("all blocks", count, size, 1.0, (probe,), analytic_error=error)
     return evidence, shares
 
 
-def is_noise(prober: Prober, probe: Probe) -> bool:
+def is_noise(prober: Prober, probe: Probe, names: Collection[str] | None = None) -> bool:
     """Whether a joint mismatch is noise that was not reckoned with: a longer step takes it back."""
-    with prober.line(*_parts(prober)) as line:
+    with prober.line(*_parts(prober, names)) as line:
         return hidden_noise(prober, line, probe, scale=1.0) > 0
 
 
-def _parts(prober: Prober) -> list[tuple[str, Direction, float]]:
-    sizes = prober.gradients
-    return [(n, direction_of(prober, n, 0), s) for n, s in prober.scales.items() if sizes[n].size]
+def _parts(prober: Prober, names: Collection[str] | None) -> list[tuple[str, Direction, float]]:
+    return [
+        (name, direction_of(prober, name, 0), scale)
+        for name, scale in prober.scales.items()
+        if prober.gradients[name].size and (names is None or name in names)
+    ]
 
 
 def measure_quickly(

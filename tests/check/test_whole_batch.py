@@ -99,7 +99,7 @@ def test_a_coarse_pass_takes_no_mismatch_back(whole):
 
 
 def test_a_joint_mismatch_that_is_noise_says_nothing(monkeypatch):
-    monkeypatch.setattr(whole_batch, "is_noise", lambda prober, joint: True)
+    monkeypatch.setattr(whole_batch, "is_noise", lambda *_: True)
     report = regression(bug="rare row")
     assert report.passed
     assert any("over a longer step" in said for said in report.coverage)
@@ -125,3 +125,21 @@ def test_how_far_all_rows_were_seen_together_is_said_where_that_is_not_far():
     assert said(np.float64) == []
     (line,) = said(np.float32)
     assert line.startswith("the rows beside the 7 drawn were looked at together, to ")
+
+
+@pytest.mark.parametrize("slight", [1e-5, 1e-2])
+def test_a_mistake_of_rows_that_were_not_drawn_is_found_beside_another_on_those_drawn(slight):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(150, 4)), rng.normal(size=(150, 2))
+
+    def loss_and_gradients(p, X, y):
+        h = np.tanh(X @ p["W"])
+        e = (h @ p["V"] - y) / len(X)
+        d = e @ p["V"].T * (1 - h**2) * (1 + 9 * (X[:, :1] > 1.9))
+        loss = 0.5 * len(X) * np.sum(e**2)
+        return loss, {"W": X.T @ d, "V": (1 + slight) * h.T @ e}
+
+    p = {"W": rng.normal(size=(4, 3)), "V": rng.normal(size=(3, 2))}
+    report = check_gradients(loss_and_gradients, p, batch=(X, y))
+    assert report.blocks["W"].verdict == "FAIL"
+    assert report.blocks["V"].verdict in ("WARN", "FAIL")
