@@ -218,6 +218,8 @@ def is_machinery(thing: Any) -> bool:
     # What a cached property wraps is met in its class; beside that it holds a lock.
     if isinstance(thing, (pathlib.PurePath, np.generic, functools.cached_property)):
         return True
+    if isinstance(thing, MEMORY):  # whose class may be named after whoever asked for it first
+        return False
     # Of an instance its own class decides: what a user derives from a thread is the user's.
     kind = thing if isinstance(thing, (type, types.FunctionType)) else type(thing)
     module = thing.__name__ if isinstance(thing, types.ModuleType) else kind.__module__
