@@ -31,8 +31,8 @@ __all__ = [
 LISTED_BLOCKS = 6
 """Blocks that are listed one by one."""
 
-OUT = " (but for the penalty's term, which is right)"
-"""Said of what was fitted together with a penalty that is right."""
+OUT = " (but for a multiple of the weights, as a penalty makes)"
+"""Said of what was fitted together with the weights."""
 
 AT_OTHER_WEIGHTS = "at other weights"
 """Where a second measurement was made."""

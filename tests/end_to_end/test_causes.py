@@ -203,7 +203,7 @@ def test_everything_by_the_rows_is_seen_through_a_penalty_that_is_right():
     function = planted(l2=0.1, edit=lambda site, d: d / len(d) if site == "loss" else d)
     cause = only(checked(function))
     assert (cause.kind, len(cause.blocks)) == ("extra_1_over_N", 6)
-    assert "but for the penalty's term, which is right" in cause.sentence
+    assert "but for a multiple of the weights, as a penalty makes" in cause.sentence
 
 
 # Penalties, and what is added outside the loss.
