@@ -105,7 +105,7 @@ def check_gradients(
     """
     __tracebackhide__ = True
     if misplaced:
-        raise TypeError(misplaced_batch("check_gradients", objective, len(misplaced)))
+        raise TypeError(misplaced_batch("check_gradients", objective, parameters, misplaced))
     chosen = Options.named(options, beside=("batch",))
     called = CallLine(objective, parameters, batch, Scope.of_caller())
     found = Objective.of(objective, parameters, gradient=chosen.gradient)

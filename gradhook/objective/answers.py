@@ -13,7 +13,7 @@ import numpy as np
 
 from gradhook._types import kind_of
 from gradhook.errors import ObjectiveError, ParameterTypeError
-from gradhook.objective.calls import name_of, positional_names
+from gradhook.objective.calls import batch_of, name_of, takes
 from gradhook.objective.holders import HeldPair, find_pairs, holds, is_numbers, is_tensor, slots
 from gradhook.objective.parameters import is_container
 
@@ -94,16 +94,20 @@ def without_parameters(thing: Any) -> str:
     return f"{missing}, a dictionary of the arrays that {kind_of(owner)} reads"
 
 
-def misplaced_batch(called: str, function: Any, count: int) -> str:
-    """What to write where a batch was passed by position."""
-    name = name_of(function) if is_function(function) else "f"
-    wanted = positional_names(function)[1:] if is_function(function) else []
-    names = wanted if len(wanted) == count else ["X", "y", "z"][:count]
-    batch = names[0] if len(names) == 1 else f"({', '.join(names)})"
+def misplaced_batch(called: str, function: Any, parameters: Any, passed: Sequence[Any]) -> str:
+    """What to write where more was passed by position: a batch, or SciPy's (f, gradient, x0)."""
+    name, count = _named(function, "f"), len(passed)
+    function = function if is_function(function) else None
+    if is_function(parameters) and takes(function, count) and takes(parameters, count):
+        gradient = _named(parameters, "gradient")
+        right = f"{name}, x0, gradient={gradient}{batch_of(function, count - 1)}"
+    else:
+        items = passed[0] if count == 1 and isinstance(passed[0], (tuple, list)) else passed
+        in_place = takes(function, len(items)) and not takes(function, len(items) + 1)
+        right = f"{name}, parameters{batch_of(function, len(items), after=1 - in_place)}"
     return (
         f"{called} takes the objective and the parameters by position, and {count} more "
-        f"{'was' if count == 1 else 'were'} passed: write {called}({name}, parameters, "
-        f"batch={batch})"
+        f"{'was' if count == 1 else 'were'} passed: write {called}({right})"
     )
 
 
@@ -190,6 +194,12 @@ def _called(root: Any) -> str:
         kinds = list(dict.fromkeys(type(item).__name__ for item in items))
         return f"the {kind} of {len(items)} ({', '.join(kinds[:3])})"
     return f"the {kind}"
+
+
+def _named(function: Any, otherwise: str) -> str:
+    """The name of a function, where it has one."""
+    name = name_of(function) if is_function(function) else ""
+    return name if name.isidentifier() else otherwise
 
 
 def _having(thing: Any) -> str:

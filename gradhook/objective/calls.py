@@ -208,13 +208,24 @@ def positional_names(function: Callable[..., Any]) -> list[str]:
     return [p.name for p in arguments if p.kind in kinds and p.default is p.empty]
 
 
-def batch_of(function: Callable[..., Any], *, after: int = 1) -> str:
-    """The ``batch=`` that a function takes, after the parameters, as one would write it."""
-    wanted = positional_names(function)[after:]
-    if not wanted:
-        return ""
+def batch_of(function: Any, count: int | None = None, *, after: int = 1) -> str:
+    """The ``batch=`` to write, after the parameters.
+
+    Of ``count`` items where the function takes so many, else of those that it needs.
+    """
+    signature = signature_of(function)
+    named = [] if signature is None else list(signature.parameters.values())
+    named = [p for p in named if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    needed = [p for p in named if p.default is p.empty][after:]
+    names = [p.name for p in needed]
+    if count is not None and takes(function, after + count):
+        listed = [p.name for p in named if p.kind is not p.KEYWORD_ONLY][after : after + count]
+        names = listed if len(listed) == count else ["X", "y", "z"][:count]
+    elif any(p.kind is p.KEYWORD_ONLY for p in needed):
+        items = ", ".join(f'"{name}": {name}' for name in names)
+        return f", batch={{{items}}}" if takes(function, after, names) else ""
     # A list passed by itself would be as many items as it has elements.
-    return f", batch=({wanted[0]},)" if len(wanted) == 1 else f", batch=({', '.join(wanted)})"
+    return f", batch=({', '.join(names)}{',' * (len(names) == 1)})" if names else ""
 
 
 def left_to_keywords(signature: inspect.Signature | None, positional: int) -> dict[str, Any]:

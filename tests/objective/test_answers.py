@@ -110,7 +110,7 @@ ATTEMPTS = {
         lambda: GradCheckCallback(f, WEIGHTS, X, enabled=False),
         (
             "GradCheckCallback takes the objective and the parameters by position, and 1 more was "
-            "passed: write GradCheckCallback(f, parameters, batch=X)"
+            "passed: write GradCheckCallback(f, parameters, batch=(X, y))"
         ),
     ),
     "epsilon=": (
@@ -238,6 +238,50 @@ def test_a_first_attempt_gets_one_sentence_that_says_what_to_write(attempt):
     with pytest.raises((GradhookError, TypeError)) as caught:
         act()
     assert str(caught.value) == said
+
+
+def keyed(p, *, X, y):
+    return f(p, X, y)
+
+
+def scaled(p, X, y, c=1.0):
+    loss, gradients = f(p, X, y)
+    return c * loss, {name: c * gradient for name, gradient in gradients.items()}
+
+
+def cube(x, *c):
+    return np.sum(x**3)
+
+
+def slope(x, *c):
+    return 3 * x**2
+
+
+def plain(*batch, train=True):
+    return f(*batch)
+
+
+FOLLOWED = {
+    "the batch by position": (lambda: check_gradients(f, WEIGHTS, X, Y), ""),
+    "a tuple by position": (lambda: check_gradients(f, WEIGHTS, (X, Y)), ""),
+    "half a batch": (lambda: check_gradients(f, WEIGHTS, X), ""),
+    "any batch": (lambda: check_gradients(plain, WEIGHTS, (X, Y)), ""),
+    "a default": (lambda: check_gradients(scaled, WEIGHTS, X, Y, 2.0), "batch=(X, y, c))"),
+    "SciPy's order": (lambda: check_gradients(cube, slope, np.ones(2)), "x0, gradient=slope)"),
+    "SciPy's order and arguments": (lambda: check_gradients(cube, slope, np.ones(2), 3), "(X,))"),
+    "keywords by position": (lambda: check_gradients(keyed, WEIGHTS, (X, Y)), '{"X": X, "y": y}'),
+}
+
+
+@pytest.mark.parametrize("attempt", FOLLOWED)
+def test_what_a_refusal_says_to_write_is_code_that_passes(attempt):
+    act, said = FOLLOWED[attempt]
+    with pytest.raises((GradhookError, TypeError)) as caught:
+        act()
+    code = str(caught.value).partition(": write ")[2]
+    assert said in code
+    names = {**globals(), "parameters": WEIGHTS, "y": Y, "x0": np.ones(2), "c": 2.0}
+    assert eval(code, names).passed
 
 
 def test_a_traceback_shows_the_users_frames_and_few_of_gradhooks_own():
