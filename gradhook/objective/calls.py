@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -18,6 +18,7 @@ __all__ = [
     "batch_of",
     "by_name",
     "form_of",
+    "items_of",
     "left_to_keywords",
     "name_of",
     "plain_function",
@@ -105,8 +106,9 @@ WRITTEN: dict[Form, str] = {"functional": "(parameters, *batch)", "in_place": "(
 
 def form_of(
     functions: Sequence[Callable[..., Any]],
-    count: int,
+    batch: Batch,
     *,
+    parameters: Any,
     form: Form | None,
     otherwise: Form | None,
     keywords: Collection[str],
@@ -114,10 +116,10 @@ def form_of(
 ) -> Form:
     """Decide the one form that all functions have.
 
-    ``count`` items of the batch are passed by position, the others by ``names``; ``keywords`` are
-    passed where a function takes them.  Where both forms fit, ``otherwise`` is taken, or the user
-    asked.
+    The batch is passed by ``names``, if there are any; ``keywords`` are passed where a function
+    takes them.  Where both forms fit, ``otherwise`` is taken, or the user asked.
     """
+    count = 0 if names else len(batch)
     possible: set[Form] = set(WRITTEN)
     for function in functions:
         signature = signature_of(function)
@@ -131,14 +133,13 @@ def form_of(
             }
         if not fits:
             raise ObjectiveError(
-                f"{_shown(function)} fits neither (parameters, *batch) nor (*batch) for a batch of "
-                f"{count} item(s): pass as batch= what it takes besides the parameters"
-                f"{batch_of(function)}"
+                f"{_shown(function)} fits neither (parameters, *batch) nor (*batch) for a batch "
+                f"{items_of(function, batch)}: {_fitting(function, parameters)}"
             )
         if form and form not in fits:
             raise ObjectiveError(
                 f"form={form!r} needs functions that take {WRITTEN[form]}, and {_shown(function)} "
-                f"does not for a batch of {count} item(s)"
+                f"does not for a batch {items_of(function, batch)}"
             )
         possible &= fits
     if not possible:
@@ -228,6 +229,16 @@ def batch_of(function: Any, count: int | None = None, *, after: int = 1) -> str:
     return f", batch=({', '.join(names)}{',' * (len(names) == 1)})" if names else ""
 
 
+def items_of(function: Callable[..., Any], batch: Batch) -> str:
+    """What a batch holds that a function does not take."""
+    named = batch[0] if len(batch) == 1 and isinstance(batch[0], Mapping) else {}
+    signature = signature_of(function)
+    foreign = [repr(key) for key in named if signature and key not in signature.parameters]
+    if foreign:
+        return f"whose {', '.join(foreign)} it does not take"
+    return f"of {len(named or batch)} item(s)"
+
+
 def left_to_keywords(signature: inspect.Signature | None, positional: int) -> dict[str, Any]:
     """Arguments not given by position that may be passed by keyword, with their defaults."""
     arguments = () if signature is None else signature.parameters.values()
@@ -251,6 +262,20 @@ def _binds(
     except TypeError:
         return False
     return True
+
+
+def _fitting(function: Callable[..., Any], parameters: Any) -> str:
+    """What to write instead of a function that takes a batch in neither form."""
+    name, taken = name_of(function), positional_names(function)
+    if taken[:1] == ["self"]:
+        return f"call it on an instance, as in check_gradients(net.{name}, ...)"
+    blocks = parameters if isinstance(parameters, Mapping) else {}
+    if blocks and blocks.keys() <= set(taken) and takes(function, len(taken)):
+        # The weights one by one, and no container of them.
+        given = ", ".join(f"p[{n!r}]" if n in blocks else n for n in taken)
+        batch = [n for n in taken if n not in blocks]
+        return f"pass lambda {', '.join(['p', *batch])}: {name}({given})"
+    return f"pass as batch= what it takes besides the parameters{batch_of(function)}"
 
 
 def _shown(function: Callable[..., Any]) -> str:

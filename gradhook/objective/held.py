@@ -25,7 +25,7 @@ import numpy as np
 from gradhook._types import Array, Batch, kind_of
 from gradhook.errors import GradientNameError, LossTypeError, ObjectiveError
 from gradhook.objective.answers import found_on, nothing_found
-from gradhook.objective.calls import batch_of, by_name, name_of, signature_of, takes
+from gradhook.objective.calls import batch_of, by_name, items_of, name_of, signature_of, takes
 from gradhook.objective.gradients import RULES, shape_of
 from gradhook.objective.holders import (
     ABSENT,
@@ -195,8 +195,8 @@ class Held:
         else:
             signature = signature_of(run)
             raise ObjectiveError(
-                f"{name_of(run)}{signature} is not called with a batch of {count} item(s): write "
-                f"check_gradients({name_of(run)}, ...{batch_of(run, after=0)})"
+                f"{name_of(run)}{signature} is not called with a batch {items_of(run, batch)}: "
+                f"write check_gradients({name_of(run)}, ...{batch_of(run, after=0)})"
             )
 
     def _take(self, pairs: list[HeldPair]) -> None:

@@ -267,7 +267,8 @@ class Objective:
         """
         form = form_of(
             self.functions,
-            0 if names else len(batch),
+            batch,
+            parameters=self.parameters,
             form=None if self._if_both_forms_fit else self.form,
             otherwise=self._if_both_forms_fit,
             keywords=keywords,

@@ -29,6 +29,13 @@ class Affine(Net):
     """A layer whose name begins with a vowel."""
 
 
+class Plain:
+    """A class whose method is taken without an instance."""
+
+    def loss(self, p, X, y):
+        return f(p, X, y)
+
+
 class Tape:
     """A tensor of a tape."""
 
@@ -51,6 +58,24 @@ Tensor = type("Tensor", (), {"__module__": "torch", "__array__": lambda self: np
 
 def f(p, X, y):
     return float(np.sum(X @ p["W"])), {"W": X.sum(axis=0)[:, None] * np.ones((1, 2))}
+
+
+def keyed(p, *, X, y):
+    return f(p, X, y)
+
+
+def scaled(p, X, y, c=1.0):
+    loss, gradients = f(p, X, y)
+    return c * loss, {name: c * gradient for name, gradient in gradients.items()}
+
+
+def spread(W, b, X, y):
+    loss, gradients = f({"W": W}, X, y)
+    return loss + np.sum(b), {**gradients, "b": np.ones(2)}
+
+
+def train_step(X, y, rate):
+    return 1.0
 
 
 def named(rename):
@@ -140,6 +165,48 @@ ATTEMPTS = {
         (
             "f(p, X, y) fits neither (parameters, *batch) nor (*batch) for a batch of 1 item(s): "
             "pass as batch= what it takes besides the parameters, batch=(X, y)"
+        ),
+    ),
+    "keywords by position": (
+        lambda: check_gradients(keyed, WEIGHTS, batch=(X, Y)),
+        (
+            "keyed(p, *, X, y) fits neither (parameters, *batch) nor (*batch) for a batch of 2 "
+            'item(s): pass as batch= what it takes besides the parameters, batch={"X": X, "y": y}'
+        ),
+    ),
+    "other keys": (
+        lambda: check_gradients(f, WEIGHTS, batch={"X": X, "labels": Y}),
+        (
+            "f(p, X, y) fits neither (parameters, *batch) nor (*batch) for a batch whose 'labels' "
+            "it does not take: pass as batch= what it takes besides the parameters, batch=(X, y)"
+        ),
+    ),
+    "other keys, beside an object": (
+        lambda: check_gradients(train_step, Net(), batch={"data": X, "labels": Y}),
+        (
+            "train_step(X, y, rate) is not called with a batch whose 'data', 'labels' it does not "
+            "take: write check_gradients(train_step, ..., batch=(X, y, rate))"
+        ),
+    ),
+    "a key too few": (
+        lambda: check_gradients(scaled, WEIGHTS, batch={"X": X, "c": 2.0}),
+        (
+            "scaled(p, X, y, c=1.0) fits neither (parameters, *batch) nor (*batch) for a batch of "
+            "2 item(s): pass as batch= what it takes besides the parameters, batch=(X, y)"
+        ),
+    ),
+    "weights one by one": (
+        lambda: check_gradients(spread, {**WEIGHTS, "b": np.zeros(2)}, batch=(X, Y)),
+        (
+            "spread(W, b, X, y) fits neither (parameters, *batch) nor (*batch) for a batch of 2 "
+            "item(s): pass lambda p, X, y: spread(p['W'], p['b'], X, y)"
+        ),
+    ),
+    "a method without its instance": (
+        lambda: check_gradients(Plain.loss, WEIGHTS, batch=(X, Y)),
+        (
+            "loss(self, p, X, y) fits neither (parameters, *batch) nor (*batch) for a batch of 2 "
+            "item(s): call it on an instance, as in check_gradients(net.loss, ...)"
         ),
     ),
     "gradients under other names": (
@@ -240,15 +307,6 @@ def test_a_first_attempt_gets_one_sentence_that_says_what_to_write(attempt):
     assert str(caught.value) == said
 
 
-def keyed(p, *, X, y):
-    return f(p, X, y)
-
-
-def scaled(p, X, y, c=1.0):
-    loss, gradients = f(p, X, y)
-    return c * loss, {name: c * gradient for name, gradient in gradients.items()}
-
-
 def cube(x, *c):
     return np.sum(x**3)
 
@@ -282,6 +340,14 @@ def test_what_a_refusal_says_to_write_is_code_that_passes(attempt):
     assert said in code
     names = {**globals(), "parameters": WEIGHTS, "y": Y, "x0": np.ones(2), "c": 2.0}
     assert eval(code, names).passed
+
+
+def test_weights_are_taken_one_by_one_by_the_function_that_a_refusal_writes():
+    parameters = {"b": np.zeros(2), **WEIGHTS}
+    with pytest.raises(GradhookError, match=r"pass lambda p, X, y: spread") as caught:
+        check_gradients(spread, parameters)
+    taken = eval(str(caught.value).partition(": pass ")[2], globals())
+    assert check_gradients(taken, parameters, batch=(X, Y)).passed
 
 
 def test_a_traceback_shows_the_users_frames_and_few_of_gradhooks_own():
