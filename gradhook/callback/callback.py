@@ -118,8 +118,7 @@ class GradCheckCallback:
     ) -> None:
         __tracebackhide__ = True
         if misplaced:
-            right = misplaced_batch("GradCheckCallback", objective, parameters, misplaced)
-            raise TypeError(right)
+            raise TypeError(misplaced_batch("GradCheckCallback", objective, parameters, misplaced))
         self._enabled = is_enabled(enabled)
         self.history: list[Report] = []  # the user's, who may clear it
         self._made = 0

@@ -6,7 +6,7 @@ One sentence each: what was passed, what it has, and the line to write.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, ValuesView
 from typing import Any
 
 import numpy as np
@@ -82,6 +82,8 @@ def no_objective(thing: Any) -> str:
             "batch=(X, y)), where run(X, y) makes the forward and the backward pass and returns "
             "the loss"
         )
+    if isinstance(thing, tuple) and thing and is_numbers(thing[0]) and np.ndim(thing[0]) == 0:
+        return f"{kind} of a loss and more is no function: pass the function, without calling it"
     return f"{kind} is not an objective; {WAYS_TO_PASS}"
 
 
@@ -98,7 +100,8 @@ def misplaced_batch(called: str, function: Any, parameters: Any, passed: Sequenc
     """What to write where more was passed by position: a batch, or SciPy's (f, gradient, x0)."""
     name, count = _named(function, "f"), len(passed)
     function = function if is_function(function) else None
-    if is_function(parameters) and takes(function, count) and takes(parameters, count):
+    both = function and is_function(parameters)
+    if both and takes(function, count) and takes(parameters, count):
         gradient = _named(parameters, "gradient")
         right = f"{name}, x0, gradient={gradient}{batch_of(function, count - 1)}"
     else:
@@ -114,14 +117,19 @@ def misplaced_batch(called: str, function: Any, parameters: Any, passed: Sequenc
 def refuse_parameters(parameters: Any) -> None:
     """Refuse names, a generator, a class, or what is PyTorch's, before anything is called."""
     kind = kind_of(parameters)
-    names = [parameters] if isinstance(parameters, str) else parameters
+    is_text = isinstance(parameters, str)
+    names = parameters.replace(",", " ").split() if is_text else parameters
     if isinstance(names, (list, tuple, set)) and names and all(isinstance(n, str) for n in names):
         first = sorted(names)[:2] if isinstance(names, set) else list(names)[:2]
-        shown = ", ".join(f"{name!r}: net.{name}" for name in first)
-        what = "the name" if isinstance(parameters, str) else f"{kind} of names,"
+        shown = ", ".join(f"{n!r}: {f'net.{n}' if n.isidentifier() else '...'}" for n in first)
+        what = f"the name{'s' * (len(first) > 1)}" if is_text else f"{kind} of names,"
         raise ParameterTypeError(
             f"the parameters are {what} {', '.join(map(repr, first))}, and arrays are needed: "
             f"write {{{shown}}}, or pass the object that holds weights and gradients"
+        )
+    if isinstance(parameters, ValuesView):
+        raise ParameterTypeError(
+            f"the parameters are {kind}: write list(...) around it, or pass the dictionary itself"
         )
     if isinstance(parameters, Iterator):
         raise ParameterTypeError(

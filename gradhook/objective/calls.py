@@ -122,6 +122,12 @@ def form_of(
     count = 0 if names else len(batch)
     possible: set[Form] = set(WRITTEN)
     for function in functions:
+        if inspect.iscoroutinefunction(function):
+            name = name_of(function)
+            raise ObjectiveError(
+                f"{name} is async, and no call of it is awaited: pass a function that waits for "
+                f"it, as lambda *given: asyncio.run({name}(*given))"
+            )
         signature = signature_of(function)
         if signature is None:  # SciPy's convention, unless the user says otherwise
             fits: set[Form] = {form or "functional"}
@@ -215,13 +221,12 @@ def batch_of(function: Any, count: int | None = None, *, after: int = 1) -> str:
     Of ``count`` items where the function takes so many, else of those that it needs.
     """
     signature = signature_of(function)
-    named = [] if signature is None else list(signature.parameters.values())
-    named = [p for p in named if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    needed = [p for p in named if p.default is p.empty][after:]
+    arguments = [] if signature is None else signature.parameters.values()
+    several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    needed = [p for p in arguments if p.default is p.empty and p.kind not in several][after:]
     names = [p.name for p in needed]
     if count is not None and takes(function, after + count):
-        listed = [p.name for p in named if p.kind is not p.KEYWORD_ONLY][after : after + count]
-        names = listed if len(listed) == count else ["X", "y", "z"][:count]
+        names = names if len(names) == count else list("Xyzuvw"[:count])
     elif any(p.kind is p.KEYWORD_ONLY for p in needed):
         items = ", ".join(f'"{name}": {name}' for name in names)
         return f", batch={{{items}}}" if takes(function, after, names) else ""
@@ -230,7 +235,7 @@ def batch_of(function: Any, count: int | None = None, *, after: int = 1) -> str:
 
 
 def items_of(function: Callable[..., Any], batch: Batch) -> str:
-    """What a batch holds that a function does not take."""
+    """What a batch that a function does not take holds: keys that are foreign to it, or items."""
     named = batch[0] if len(batch) == 1 and isinstance(batch[0], Mapping) else {}
     signature = signature_of(function)
     foreign = [repr(key) for key in named if signature and key not in signature.parameters]
@@ -273,8 +278,8 @@ def _fitting(function: Callable[..., Any], parameters: Any) -> str:
     if blocks and blocks.keys() <= set(taken) and takes(function, len(taken)):
         # The weights one by one, and no container of them.
         given = ", ".join(f"p[{n!r}]" if n in blocks else n for n in taken)
-        batch = [n for n in taken if n not in blocks]
-        return f"pass lambda {', '.join(['p', *batch])}: {name}({given})"
+        free = ", ".join(["p", *(n for n in taken if n not in blocks)])
+        return f"pass lambda {free}: {name}({given})"
     return f"pass as batch= what it takes besides the parameters{batch_of(function)}"
 
 

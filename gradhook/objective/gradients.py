@@ -33,7 +33,7 @@ import numpy as np
 
 from gradhook._types import Array, Blocks, kind_of, nearest_name
 from gradhook.errors import GradientNameError, GradientShapeError, ObjectiveError
-from gradhook.objective.parameters import Tree, float64_copy, is_container
+from gradhook.objective.parameters import Tree, each_leaf, float64_copy, is_container
 from gradhook.objective.validation import is_masked
 
 __all__ = [
@@ -143,6 +143,11 @@ def name_gradients(
     names all, that rule is used.  Extra names are ignored.  Beside what was found stands what is to
     be said of the matching, which mostly is nothing.
     """
+    if _is_pair(gradients, tree.shapes):
+        raise GradientNameError(
+            "the gradients are themselves (loss, gradients): pass the function that returns both "
+            "alone, without gradient="
+        )
     if tree.is_single and not isinstance(gradients, Mapping):
         given = {tree.single: gradients}
         if tree.parts is not None:
@@ -163,6 +168,15 @@ def name_gradients(
         called, rule = _names(names, leaves, gradient_name)
         given = {name: leaves[called[name]] for name in names}
     return given, "; ".join(filter(None, (rule, _on_shapes(given, tree))))
+
+
+def _is_pair(gradients: Any, shapes: Sequence[Shape]) -> bool:
+    """Whether what should be gradients is a loss, and the gradients after it."""
+    if not (isinstance(gradients, (list, tuple)) and len(gradients) == 2):
+        return False
+    loss, after = gradients
+    found = [shape_of(leaf) for leaf in each_leaf(after)]
+    return _is_number(loss) and len(found) == len(shapes) and all(map(fits, found, shapes))
 
 
 def fits(shape: Shape | None, wanted: Shape) -> bool:
@@ -234,8 +248,11 @@ def _in_order(gradients: Any, tree: Tree) -> tuple[dict[str, Any], str]:
     """Gradients without names, in the order of the parameters."""
     items, names = list(Tree.unchecked(gradients).leaves.values()), list(tree.leaves)
     kind = kind_of(gradients)
-    read = f"the gradients are {kind} of {len(items)}, the parameters are {', '.join(names)}"
+    read = f"the gradients are {kind} of {len(gradients)}, the parameters are {', '.join(names)}"
     if len(items) != len(names):
+        pairs = (isinstance(g, tuple) and len(g) == 2 and isinstance(g[0], str) for g in gradients)
+        if gradients and all(pairs):
+            raise GradientNameError(f"{read}: write dict(...) around its pairs")
         raise GradientNameError(
             f"{read}: return a dictionary with the gradient of each under its name, or all of "
             "them in this order"

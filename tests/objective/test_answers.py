@@ -1,5 +1,6 @@
 """First answers: every natural first attempt gets one sentence that says what to write."""
 
+import asyncio  # noqa: F401  # for what a refusal writes
 import traceback
 
 import numpy as np
@@ -74,6 +75,10 @@ def spread(W, b, X, y):
     return loss + np.sum(b), {**gradients, "b": np.ones(2)}
 
 
+async def awaited(*given):
+    return f(*given)
+
+
 def train_step(X, y, rate):
     return 1.0
 
@@ -90,6 +95,10 @@ RUN = (
     "backward pass and returns the loss"
 )
 ATTACH = "write gradhook.integrations.pytorch_module.attach(module, criterion=criterion)"
+LOSS_TOO = (
+    "the gradients are themselves (loss, gradients): pass the function that returns both alone, "
+    "without gradient="
+)
 
 ATTEMPTS = {
     "a model": (
@@ -244,6 +253,47 @@ ATTEMPTS = {
             "pass the object that holds weights and gradients"
         ),
     ),
+    "names in one string": (
+        lambda: check_gradients(f, "W1, b1", batch=(X, Y)),
+        (
+            "the parameters are the names 'W1', 'b1', and arrays are needed: write {'W1': net.W1, "
+            "'b1': net.b1}, or pass the object that holds weights and gradients"
+        ),
+    ),
+    "a name that is no attribute": (
+        lambda: check_gradients(f, ["0.weight"], batch=(X, Y)),
+        (
+            "the parameters are a list of names, '0.weight', and arrays are needed: write "
+            "{'0.weight': ...}, or pass the object that holds weights and gradients"
+        ),
+    ),
+    "the values of a dictionary": (
+        lambda: check_gradients(f, WEIGHTS.values(), batch=(X, Y)),
+        (
+            "the parameters are a dict_values: write list(...) around it, or pass the dictionary "
+            "itself"
+        ),
+    ),
+    "a call in place of the function": (
+        lambda: check_gradients(f(WEIGHTS, X, Y), WEIGHTS, batch=(X, Y)),
+        "a tuple of a loss and more is no function: pass the function, without calling it",
+    ),
+    "an async function": (
+        lambda: check_gradients(awaited, WEIGHTS, batch=(X, Y)),
+        (
+            "awaited is async, and no call of it is awaited: pass a function that waits for it, "
+            "as lambda *given: asyncio.run(awaited(*given))"
+        ),
+    ),
+    "pairs of name and gradient": (
+        lambda: check_gradients(
+            named(lambda g: [("W", g), ("b", g[0])]), {**WEIGHTS, "b": np.zeros(2)}, batch=(X, Y)
+        ),
+        (
+            "the gradients are a list of 2, the parameters are W, b: write dict(...) around its "
+            "pairs"
+        ),
+    ),
     "an iterator": (
         lambda: check_gradients(f, iter([1.0]), batch=(X, Y)),
         (
@@ -273,6 +323,22 @@ ATTEMPTS = {
     "two gradients": (
         lambda: check_gradients((f, f), WEIGHTS, batch=(X, Y), gradient=f),
         "a pair (loss, gradient) and gradient= are two gradients",
+    ),
+    "gradient= that returns the loss too": (
+        lambda: check_gradients(lambda p, X, y: f(p, X, y)[0], WEIGHTS, gradient=f, batch=(X, Y)),
+        LOSS_TOO,
+    ),
+    "gradient= that returns the loss too, of one array": (
+        lambda: check_gradients(cube, np.ones(2), gradient=lambda x: (cube(x), slope(x))),
+        LOSS_TOO,
+    ),
+    "gradient= that returns the loss too, of a list": (
+        lambda: check_gradients(
+            lambda p: cube(p[0]),
+            [np.ones(2)],
+            gradient=lambda p: (cube(p[0]), [slope(p[0])]),
+        ),
+        LOSS_TOO,
     ),
     "gradient= beside a model": (
         lambda: check_gradients(Tape(), WEIGHTS, gradient=f),
@@ -324,7 +390,11 @@ FOLLOWED = {
     "a tuple by position": (lambda: check_gradients(f, WEIGHTS, (X, Y)), ""),
     "half a batch": (lambda: check_gradients(f, WEIGHTS, X), ""),
     "any batch": (lambda: check_gradients(plain, WEIGHTS, (X, Y)), ""),
-    "a default": (lambda: check_gradients(scaled, WEIGHTS, X, Y, 2.0), "batch=(X, y, c))"),
+    "a default": (lambda: check_gradients(scaled, WEIGHTS, X, Y, 2.0), "batch=(X, y, z))"),
+    "a model, and a function of its parameters": (
+        lambda: check_gradients(Plain().loss, WEIGHTS.copy, X, Y),
+        "check_gradients(loss, parameters, batch=(X, y))",
+    ),
     "SciPy's order": (lambda: check_gradients(cube, slope, np.ones(2)), "x0, gradient=slope)"),
     "SciPy's order and arguments": (lambda: check_gradients(cube, slope, np.ones(2), 3), "(X,))"),
     "keywords by position": (lambda: check_gradients(keyed, WEIGHTS, (X, Y)), '{"X": X, "y": y}'),
@@ -338,16 +408,25 @@ def test_what_a_refusal_says_to_write_is_code_that_passes(attempt):
         act()
     code = str(caught.value).partition(": write ")[2]
     assert said in code
-    names = {**globals(), "parameters": WEIGHTS, "y": Y, "x0": np.ones(2), "c": 2.0}
+    names = {
+        **globals(),
+        "parameters": WEIGHTS,
+        "y": Y,
+        "loss": Plain().loss,
+        "x0": np.ones(2),
+        "z": 2.0,
+    }
     assert eval(code, names).passed
 
 
-def test_weights_are_taken_one_by_one_by_the_function_that_a_refusal_writes():
-    parameters = {"b": np.zeros(2), **WEIGHTS}
-    with pytest.raises(GradhookError, match=r"pass lambda p, X, y: spread") as caught:
-        check_gradients(spread, parameters)
-    taken = eval(str(caught.value).partition(": pass ")[2], globals())
-    assert check_gradients(taken, parameters, batch=(X, Y)).passed
+@pytest.mark.parametrize(
+    ("function", "parameters"), [(spread, {"b": np.zeros(2), **WEIGHTS}), (awaited, WEIGHTS)]
+)
+def test_the_function_that_a_refusal_writes_passes(function, parameters):
+    with pytest.raises(GradhookError, match=r"pass .*lambda") as caught:
+        check_gradients(function, parameters, batch=(X, Y))
+    written = eval(f"lambda {str(caught.value).partition(' lambda ')[2]}", globals())
+    assert check_gradients(written, parameters, batch=(X, Y)).passed
 
 
 def test_a_traceback_shows_the_users_frames_and_few_of_gradhooks_own():
