@@ -4,9 +4,9 @@ The displacement is divided by 4, at most eight times, while the loss there rais
 or explodes.  Where that, or a gradient that vanishes, comes of one block alone, a location far from
 zero which acts on a scale of its own, that block alone is displaced by less.  An exception away
 from where the user stands means "outside the domain" and never leaves the package.  On the way
-falls the connection test: a loss that does not change by a bit when every parameter moves, although
-its gradient says that it should, works on something else than what it is given, which is the
-commonest first mistake and would otherwise look like a wrong gradient.  Where the gradient is zero
+falls the connection test: a loss that does not change by a bit when every parameter moves, or is
+NaN, although its gradient says that it should, works on something else than what it is given, which
+is the commonest first mistake and would otherwise look like a wrong gradient.  Where the gradient is zero
 as well the loss is flat, and nothing is wrong.
 
 A network trained to zero loss is judged where its loss has its ordinary size.  A softmax that is
@@ -54,8 +54,8 @@ COUNTS, VANISHED = 1e-6, 1e-3
 loss has gone flat."""
 
 
-FAR_AWAY = (1.0, 100.0)
-"""Distances, in scales of each block, at which a loss is given up that has not moved nearby."""
+FAR_AWAY = (1.0, -1.0, 100.0, -100.0)
+"""Distances, in scales of each block, at which a loss that has not moved nearby is asked last."""
 
 READ_ROUNDINGS = 1e3
 """Multiples of a loss's rounding up to which a gradient says nothing of whether it is read."""
@@ -110,7 +110,7 @@ def find_generic(
     first = generic(workspace.arrays, fixed=fixed, seed=seed)
     if not first:
         # Nothing may be displaced, and yet the loss must read what it is given.
-        if any(array.size for array in workspace.arrays.values()) and not _moves_far_away(
+        if any(array.size for array in workspace.arrays.values()) and not _reads(
             evaluator, facts, (), seed, distances=(0.01,)
         ):
             _refuse_unmoved(evaluator, facts, (), seed)
@@ -187,14 +187,10 @@ def _vanishes(evaluator: Evaluator, facts: SanityResult, gradients: Blocks) -> b
 def unread_blocks(
     evaluator: Evaluator, suspects: Sequence[str], facts: SanityResult, *, seed: int
 ) -> list[str]:
-    """Those suspects that move by their own size, and a hundred times as far, and move no loss."""
+    """Those suspects that may go far away, or be NaN, and move no loss."""
     everything = {*evaluator.workspace.names}
     with evaluator.aside():
-        return [
-            name
-            for name in suspects
-            if not _moves_far_away(evaluator, facts, everything - {name}, seed)
-        ]
+        return [n for n in suspects if not _reads(evaluator, facts, everything - {n}, seed)]
 
 
 def no_longer_read(names: Collection[str]) -> str:
@@ -212,7 +208,7 @@ def _refuse_unmoved(
     """Say of a loss that a moderate step leaves alone what that means."""
     if not _should_move(evaluator, facts):
         raise FlatError
-    if not _moves_far_away(evaluator, facts, fixed, seed):
+    if not _reads(evaluator, facts, fixed, seed):
         evaluator.workspace.move({})
         raise UnreadError
 
@@ -238,18 +234,22 @@ def _first_order_change(evaluator: Evaluator, facts: SanityResult) -> float:
     )
 
 
-def _moves_far_away(
+def _reads(
     evaluator: Evaluator,
     facts: SanityResult,
     fixed: Collection[str],
     seed: int,
     distances: Sequence[float] = FAR_AWAY,
 ) -> bool:
-    """Whether a loss that a moderate step leaves alone, being flat, reacts to a large one."""
+    """Whether a loss that a moderate step leaves alone reacts to a large one, or to NaN.
+
+    However flat a loss is, and wherever, NaN shows what it reads.
+    """
     workspace = evaluator.workspace
-    for distance in distances:
-        workspace.move({})
-        workspace.move(nearby(workspace.arrays, distance=distance, fixed=fixed, seed=seed))
+    workspace.move({})
+    step = nearby(workspace.arrays, distance=1.0, fixed=fixed, seed=seed)
+    for moves in (*(shrunk(step, distance) for distance in distances), _scaled(step, math.nan)):
+        workspace.move(moves)
         try:
             if evaluator.loss() != facts.loss:
                 return True

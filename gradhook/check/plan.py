@@ -295,7 +295,7 @@ class Plan:
             return "the blocks have no elements"
         if all(name in self._options.fixed for name, array in arrays.items() if array.size):
             return "every block is fixed"
-        return "the loss is not finite, raises or explodes at every displacement tried"
+        return "the loss stands still, is not finite, raises or explodes wherever it was displaced"
 
     def _measure_current(self, outcome: CheckRecord) -> None:
         facts = outcome.facts

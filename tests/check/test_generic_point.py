@@ -93,6 +93,52 @@ def test_a_gradient_of_rounding_does_not_make_a_flat_loss_unread():
         check_gradients(lambda w: (0.0, 1e-5 * w), np.ones(3))
 
 
+def one_class(p, X):
+    """A softmax over one class; its loss is 0 everywhere."""
+    z = X @ p["W"]
+    q = np.exp(z - z.max(axis=1, keepdims=True))
+    return -np.log(q / q.sum(axis=1, keepdims=True)).mean(), {"W": X.T @ q / len(X)}
+
+
+def one_side(p, X):
+    """A hinge that wants every score above 1; NaN satisfies it as well."""
+    m = X @ p["W"]
+    return np.where(m < 1, 1 - m, 0).mean(), {"W": -X.mean(axis=0)[:, None]}
+
+
+class Keeps:
+    """Weights, and statistics into which every pass writes; all that is bytes."""
+
+    def __init__(self, function, W):
+        self.W, self.dW, self.mean, self.function = W, np.zeros_like(W), np.ones(1), function
+
+    def run(self, X):
+        self.mean = 0.9 * self.mean + 0.1 * (X @ self.W).mean()
+        loss, gradients = self.function({"W": self.W}, X)
+        self.dW = gradients["W"]
+        return loss
+
+    def __bytes__(self):
+        return self.W.tobytes() + self.mean.tobytes()
+
+
+@pytest.mark.parametrize(("function", "W"), [(one_class, W[:, :1]), (one_side, np.full((1, 1), 9))])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_loss_that_stands_still_wherever_it_is_asked_is_read_and_its_gradient_wrong(
+    function, W, dtype
+):
+    W, rows = W.astype(dtype), np.abs(X[:, : len(W)]) + 1
+    for seed in range(4):
+        report = check_gradients(function, {"W": W}, batch=(rows,), seed=seed)
+        assert report.verdict is Verdict.FAIL
+        assert report.blocks["W"].sentence.endswith("or is flat here")
+        net = Keeps(function, W.copy())
+        before = bytes(net)
+        in_place = check_gradients(net.run, net, batch=(rows,), seed=seed)
+        assert in_place.verdict is Verdict.FAIL
+        assert bytes(net) == before
+
+
 def test_an_array_in_place_that_the_loss_does_not_read_gets_no_ratio_and_no_story():
     W1, W2 = RNG.normal(size=(6, 5)), RNG.normal(size=(5, 4))
     left_behind = W1.copy()
