@@ -16,6 +16,7 @@ from gradhook._types import MISMATCH, Batch
 from gradhook.check.further_settings import measure_further, measure_untested_again
 from gradhook.check.generic_point import (
     FlatError,
+    UnreadError,
     UnusableRowsError,
     at_ordinary_loss,
     find_generic,
@@ -228,6 +229,8 @@ class Plan:
         evaluator.switches = list(self._board.states())
         try:
             every = self._made_again(outcome)
+        except UnreadError:  # of the batch that the loop trains on nothing has been seen
+            raise
         except Exception as error:  # the user's functions, or what cannot be checked on all rows
             outcome.coverage.append(
                 f"the check could not be made again on the whole batch ({error})"

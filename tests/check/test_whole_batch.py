@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from gradhook import Verdict, check_gradients
+from gradhook import UnreadParametersError, Verdict, check_gradients
 from gradhook.check import whole_batch
 from gradhook.check.whole_batch import merged
 from gradhook.report import Finding
@@ -64,6 +64,18 @@ def test_functions_that_do_not_take_the_whole_batch_leave_what_the_rows_said():
     report = check_gradients(small_only, {"w": np.ones(3)}, batch=(X,), progress=False)
     assert report.passed
     assert any("could not be held against the 7 rows" in said for said in report.coverage)
+
+
+def test_a_result_remembered_of_the_whole_batch_is_no_note_under_a_pass():
+    X, p, memo = np.random.default_rng(1).standard_normal((40, 3)), {"w": np.ones(3)}, {}
+
+    def of_this_batch(p, X):
+        r = X @ p["w"]
+        return memo.setdefault(id(X), (float(r @ r), {"w": 2 * X.T @ r}))
+
+    of_this_batch({"w": np.zeros(3) + 2}, X)  # a step of the loop
+    with pytest.raises(UnreadParametersError, match="a result kept from earlier"):
+        check_gradients(of_this_batch, p, batch=(X,))
 
 
 def record(verdict, ratio, error=0.0):
