@@ -6,8 +6,8 @@ zero which acts on a scale of its own, that block alone is displaced by less.  A
 from where the user stands means "outside the domain" and never leaves the package.  On the way
 falls the connection test: a loss that does not change by a bit when every parameter moves, or is
 NaN, although its gradient says that it should, works on something else than what it is given, which
-is the commonest first mistake and would otherwise look like a wrong gradient.  Where the gradient is zero
-as well the loss is flat, and nothing is wrong.
+is the commonest first mistake and would otherwise look like a wrong gradient.  Where the gradient
+is zero as well the loss is flat, and nothing is wrong.
 
 A network trained to zero loss is judged where its loss has its ordinary size.  A softmax that is
 sure and right has a loss of zero to the bit and a gradient of 1e-20: rounding, of which nothing can
