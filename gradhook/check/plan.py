@@ -119,8 +119,10 @@ class Plan:
             raise UnusableRowsError("a gradient is not finite")
         quick = self._options.effort == "quick"
         if not quick:
+            arrays, seed = self._evaluator.workspace.arrays, self._options.seed
+            moves = generic(arrays, fixed=self._options.fixed, seed=seed)
             outcome.facts = facts = call_gradients_again(
-                self._evaluator, facts, self._other, tolerance, again=again
+                self._evaluator, facts, self._other, tolerance, moves=moves, again=again
             )
         del again  # small blocks are held as they are
         self._evaluator.guard.learn_volatile()

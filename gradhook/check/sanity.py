@@ -1,8 +1,9 @@
 """What the user's functions do when they are called again.
 
 A derivative means nothing if the loss is another function at each call, so this comes first: twice
-the same loss, twice the same gradients, and once more after another batch.  Everything is a fact
-with no judgement; the sentences are made in ``gradhook.verdict``.
+the same loss, twice the same gradients, and what other weights and another batch give right after
+them, beside what these give when nothing has been called before.  Everything is a fact with no
+judgement; the sentences are made in ``gradhook.verdict``.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from gradhook._types import Array, Batch, Blocks, Tolerance, Verdict
+from gradhook.evaluation.directions import Move
 from gradhook.evaluation.evaluator import Evaluator, Rewind
 from gradhook.objective.gradients import is_large
 from gradhook.objective.parameters import norm
@@ -71,8 +73,8 @@ class SanityResult:
         writes_parameters: Blocks that a call changed.
         writes_batch: Whether a call changed the batch.
         accumulated: Blocks whose second gradient was twice the first, with how it changed.
-        stale: Blocks whose gradient depends otherwise on what was called before, although the loss
-            does not, with how it changed.
+        stale: Blocks whose gradient depends otherwise on what was called before, with how it
+            changed.
     """
 
     loss: float
@@ -151,11 +153,13 @@ def call_gradients_again(
     other: Batch | None,
     tolerance: Tolerance,
     *,
+    moves: Mapping[str, Move],
     again: Returned | None,
 ) -> SanityResult:
-    """The gradients a second time without putting state back, and again after another batch.
+    """The gradients a second time without putting state back, then at other weights and rows.
 
-    ``again`` is what the second call returned, if it has been made.
+    ``moves`` lead to the other weights, and ``again`` is what the second call returned, if it has
+    been made.
     """
     first = facts.sketches
     loss, second = again or _sketched(evaluator)
@@ -184,21 +188,34 @@ def call_gradients_again(
             accumulated={n: change for n, change in told.items() if n in twice},
             stale={n: change for n, change in told.items() if n not in twice},
         )
-    if other is None:
-        return facts
-    try:
-        warm_loss, warm = _sketched(evaluator, batch=other)
-        loss, third = _sketched(evaluator)
-        # A cache that keeps the first batch for ever agrees with itself there, and not here.
-        fresh_loss, fresh = _sketched(evaluator, rewind="all", batch=other)
-    except Exception:  # a batch that the user never gave may not suit
-        return facts
-    stale: dict[str, Change] = {}
-    if _same(warm_loss, fresh_loss, tolerance):
-        stale = _told(evaluator, _changes(warm, fresh, tolerance), warm, fresh)
-    if _same(loss, expected, tolerance):
-        stale |= _told(evaluator, _changes(third, first, tolerance), third, first)
+    stale = _kept_elsewhere(evaluator, moves, None, tolerance)
+    if other is not None:
+        stale |= _kept_elsewhere(evaluator, {}, other, tolerance)
     return replace(facts, stale=stale)
+
+
+def _kept_elsewhere(
+    evaluator: Evaluator, moves: Mapping[str, Move], other: Batch | None, tolerance: Tolerance
+) -> dict[str, Change]:
+    """Blocks whose gradient, at other weights or on another batch, depends on the call before.
+
+    A loss may carry something on from batch to batch; then nobody can tell.  Of what it carries on
+    from other weights, as an iteration that goes on where it stopped, only what counts is a fault.
+    """
+    try:
+        evaluator.workspace.renew()
+        evaluator.workspace.move(moves)
+        loss, kept = _sketched(evaluator, batch=other)
+        fresh_loss, fresh = _sketched(evaluator, rewind="all", batch=other)
+    except Exception:  # what the user never gave may not suit
+        return {}
+    finally:
+        evaluator.workspace.move({})
+    if other is None:
+        tolerance = replace(tolerance, same_gradient=tolerance.fail)
+    elif not _same(loss, fresh_loss, tolerance):
+        return {}
+    return _told(evaluator, _changes(kept, fresh, tolerance), kept, fresh)
 
 
 def _sketched(
@@ -272,7 +289,7 @@ def findings_of_calls(facts: SanityResult) -> dict[str, list[Finding]]:
         (facts.accumulated, "called again at the same point it returns twice the gradient"),
         (
             facts.stale,
-            "called again at the same point, after another batch, it returns another gradient",
+            "called at the same point after another call, it returns another gradient",
         ),
     ):
         for name, (ratio, _) in ratios.items():
@@ -319,7 +336,7 @@ def causes_of_calls(facts: SanityResult, *, of_updates: bool = False) -> Iterato
             "C", kind, names,
             f"the gradient of {', '.join(names)} depends on what was called before: {kept}",
             evidence=_evidence(
-                facts.stale, "the gradient changes after another call, the loss does not"
+                facts.stale, "two calls with the same rows differ by the call before them"
             ),
             refuted_by="equal gradients whatever was called in between",
         )  # fmt: skip

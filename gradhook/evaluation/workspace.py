@@ -143,6 +143,12 @@ class Workspace:
         for name in changed:
             self.write(name)
 
+    def renew(self) -> None:
+        """Let copies be other arrays from now on, as in a loop that rebinds its own."""
+        for name in () if self.in_place else self.names:
+            self._arrays[name] = np.empty_like(self._arrays[name])
+            self.write(name)
+
     def write(self, name: str, direction: Direction | None = None, step: float = 0.0) -> None:
         """Write ``x + step * v`` to one block, from saved bytes; ``x`` without a direction."""
         self._mend(name)

@@ -90,6 +90,69 @@ def test_a_dictionary_filled_once_is_a_stale_cache(remembered):
     assert "stale_cache" in kinds(report)
 
 
+def by_rows(memo, p, X, y):
+    """Everything is remembered, of each batch for ever."""
+    return memo.setdefault(id(X), right(p, X, y))
+
+
+def by_name(memo, p, X, y):
+    """The hidden layer is, of each batch of this length."""
+    h = memo.setdefault(len(X), np.tanh(X @ p["W"]))
+    loss, d = output({"W": np.eye(5), "V": p["V"]}, np.arctanh(h), y)
+    return loss, {"W": X.T @ (d @ p["V"].T * (1 - h * h)), "V": h.T @ d}
+
+
+@pytest.mark.parametrize("remembered", [by_rows, by_name])
+@pytest.mark.parametrize("samples", [7, None])
+@pytest.mark.parametrize("form", ["functional", "in_place"])
+def test_what_is_kept_from_earlier_weights_is_a_stale_cache_although_a_first_call_is_right(
+    remembered, samples, form
+):
+    parameters, batch = start()
+    function = functools.partial(remembered, {})
+    if form == "in_place":
+        function = functools.partial(function, parameters)
+    objective = Objective(parameters=parameters, loss_and_gradients=function, form=form)
+    report = check_gradients(objective, batch=batch, samples=samples)
+    assert report.verdict == "FAIL"
+    assert kinds(report) == {"stale_cache"}
+
+
+def by_weights(memo, p, X, y):
+    """What is remembered of these very weights and rows is used, and nothing else is."""
+    given = p["W"], p["V"], X, y
+    if "given" not in memo or not all(map(np.array_equal, memo["given"], given)):
+        memo.update(given=given, returned=right(p, X, y))
+    return memo["returned"]
+
+
+def counted(memo, p, X, y):
+    """Steps and statistics that no loss of training reads."""
+    memo["step"] = memo.get("step", 0) + 1
+    memo["mean"] = 0.9 * memo.get("mean", 0) + 0.1 * np.tanh(X @ p["W"]).mean(axis=0)
+    return right(p, X, y)
+
+
+def iterated(memo, p, X, y):
+    """A root by iteration, which goes on from the one before and stops where it is near."""
+    root, a = memo.get("root", 1.0), p["V"].sum()
+    while abs(rest := root**3 + root - a) > 1e-5:
+        root -= 0.7 * rest / (3 * root**2 + 1)
+    memo["root"] = root
+    loss, gradients = right(p, X, y)
+    return loss + root, {**gradients, "V": gradients["V"] + 1 / (3 * root**2 + 1)}
+
+
+@pytest.mark.parametrize("carried", [by_weights, counted, iterated])
+@pytest.mark.parametrize("warm", [False, True])
+def test_what_a_function_may_well_carry_on_is_no_stale_cache(carried, warm):
+    parameters, batch = start()
+    function = functools.partial(carried, {})
+    for _ in range(3 * warm):
+        function(parameters, *batch)
+    assert kinds(check_gradients(function, parameters, batch=batch)) == set()
+
+
 def test_an_update_with_momentum_keeps_a_state_on_purpose():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(30, 6)), rng.normal(size=30)
