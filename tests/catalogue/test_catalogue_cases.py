@@ -15,6 +15,7 @@ GENERAL = frozenset(
     (
         *("scale", "reg_coefficient", "last_column_missing", "blocks_swapped", "flipped"),
         *("writes_parameters", "writes_batch", "upstream_ignored", "term_missing"),
+        "update_state",
     )
 )
 """Kinds of causes that are no operator: general forms of several, and faults of calls."""
