@@ -65,7 +65,7 @@ wilder."""
 DIVISORS, AGREE = (3.0, 4.7, 6.1), 3.0
 """Parts of that distance that tables are spaced by, and the factor within which two agree."""
 
-SUSPICIOUS, ROUNDED, STAYS = 100.0, 4.0, 2.0
+SUSPICIOUS, ROUNDED, HALF_WAY = 100.0, 4.0, 2.0
 """Noise, in units of half the grain, beyond what rounding alone usually makes; the second where
 values have a coarse grain, whose tables are so wide that many kinks may lie in one; and by what
 that of stairs falls at most in a table of a tenth of the width, of which kinks leave a tenth."""
@@ -157,7 +157,7 @@ def measure_noise(
             # A term may have stairs that the fine digits of another hide from close points: half
             # way there is little left of kinks, and most of stairs.
             between = noise_level(seen, spacing=spacing / math.sqrt(by), at_zero=at_zero, tables=1)
-            stays = between.level > level / STAYS
+            stays = between.level > level / HALF_WAY
         if told and table.level < level / 3 and not stays:
             spacing, level = table.spacing, table.level
         if level > max(usual * found.floor, loudest / by):
