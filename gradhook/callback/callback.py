@@ -22,7 +22,7 @@ from gradhook.callback.observe import observe
 from gradhook.callback.rebinding import Rebinding
 from gradhook.check.call_line import CallLine, Scope
 from gradhook.check.reading import read_once
-from gradhook.errors import OptionError, warn
+from gradhook.errors import OptionError, RestoreError, warn
 from gradhook.objective.answers import misplaced_batch
 from gradhook.objective.batch import as_batch
 from gradhook.objective.objective import Objective
@@ -242,6 +242,7 @@ class GradCheckCallback:
             self._delivery.warn_once(NO_BATCH)
         if self._clock.fault:
             self._delivery.warn_once(self._clock.fault)
+            self._clock.fault = ""
         return report
 
     def on_train_end(self) -> None:
@@ -316,6 +317,8 @@ class GradCheckCallback:
                 objective = Objective.of(objective, self._parameters)
                 # So that what is checked and what is looked at for movement are the same.
                 objective = undoing.enter_context(read_once(objective))
+            except RestoreError:
+                raise
             except Exception:
                 if first:
                     raise
@@ -363,7 +366,7 @@ class _Disabled(GradCheckCallback):
         batch: Any = None,
         parameters: Any = None,
     ) -> Report | None:
-        """Do nothing."""
+        """Do nothing, but refuse what is no step."""
         if misplaced or (step.__class__ is not int and step is not None):
             refuse_misuse("on_step_end", step, misplaced)
             finished_updates(step)
@@ -376,7 +379,7 @@ class _Disabled(GradCheckCallback):
         batch: Any = None,
         parameters: Any = None,
     ) -> Report | None:
-        """Do nothing."""
+        """Do nothing, but refuse what is no step."""
         if misplaced or (step.__class__ is not int and step is not None):
             refuse_misuse("__call__", step, misplaced)
             finished_updates(step)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import inspect
 import numbers
+import operator
 from typing import Any
 
 import numpy as np
@@ -67,26 +68,23 @@ class Clock:
                 )
             self._offset += self.now + 1 - number
             number = self.now + 1
-            if another:
-                self._begin(self._offset)
-        elif another and whole is None:
-            self._begin(self.now)
+        elif whole is not None:
+            another = False  # its steps go on
+        if another:
+            self._begun = self.now if whole is None else self._offset
+            self.done(number - 1)
         self.now = number
         return number
 
-    def _begin(self, begun: int) -> None:
-        """Begin the schedule after so many updates."""
-        self._begun = begun
-        self.done(begun)
-
     def done(self, number: int) -> None:
         """Note that the check due at ``number``, or before it, is made."""
+        self.due = None
         try:
             due = self._schedule.next_after(number - self._begun)
+            if due is not None:
+                self.due = self._begun + operator.index(due)
         except Exception as error:  # the user's, and no reason to end the training
             self.fault = f"the schedule failed ({type(error).__name__}: {error}): no more checks"
-            due = None
-        self.due = None if due is None else self._begun + due
 
 
 def finished_updates(step: Any) -> int:

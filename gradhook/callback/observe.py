@@ -14,6 +14,7 @@ import numpy as np
 from gradhook._types import Verdict
 from gradhook.check.check import check
 from gradhook.check.generic_point import no_longer_read
+from gradhook.check.reading import read_once
 from gradhook.check.selftest import selftest
 from gradhook.errors import InternalError, RestoreError, UnreadParametersError
 from gradhook.objective.batch import as_batch
@@ -60,7 +61,10 @@ def _reason(objective: Objective, error: Exception) -> str:
 
 def _blocks(objective: Objective) -> dict[str, Any]:
     try:
-        return Tree.of(objective.parameters).blocks
+        with read_once(objective) as present:
+            return Tree.of(present.parameters).blocks
+    except RestoreError:
+        raise
     except Exception:  # they may be the reason why nothing was checked
         return {}
 

@@ -99,17 +99,15 @@ class Plan:
                 raise UnusableRowsError(f"the loss is {facts.loss}")
             outcome.unjudged = f"the loss is {facts.loss} at these weights: has training diverged?"
         elif not facts.replayable:
-            hidden = self._evaluator.guard.hidden
-            remedy = (
-                f"{', '.join(hidden)} cannot be put back and has moved on: draw from it in the "
-                "loop and pass what it gives as the batch, or pass state= a generator behind it"
-                if hidden
-                else "pass state= the generator that the loss draws from, or dropout= the switch "
-                "that turns it off"
+            hidden = ", ".join(self._evaluator.guard.hidden)
+            perhaps = (
+                f"; if it draws from {hidden}, which cannot be put back and has moved on, do that "
+                "in the loop and pass what it gives as the batch"
             )
             outcome.unjudged = (
                 "random loss, generator not reachable: two calls in a row differ and putting "
-                f"generators back does not help; {remedy}"
+                "generators back does not help; pass state= the generator that the loss draws "
+                f"from, or dropout= the switch that turns it off{perhaps if hidden else ''}"
             )
         if outcome.unjudged:
             return outcome

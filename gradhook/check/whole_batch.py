@@ -92,7 +92,9 @@ class WholeBatch:
         if all(verdict.severity > said.severity for said in wrong.values()):
             return False
         right = judged.keys() - wrong.keys()
-        return not right or self._asked(entered, main, right)[0] not in MISMATCH
+        verdict, why = self._asked(entered, main, right) if right else (None, "")
+        coverage += [f"{', '.join(n for n in judged if n in right)}: {why}"] if why else []
+        return verdict not in MISMATCH
 
     def untested(self, measured: list[SettingResult]) -> SettingResult | None:
         """Measure blocks that the rows leave UNTESTED on the whole batch; ``None`` if none is."""
@@ -136,7 +138,7 @@ class WholeBatch:
             return None, "the loss is not finite a small step away"
         said = self._judged(joint, entered, prober)
         if said.verdict in MISMATCH:
-            rounded = replace(joint, analytic_error=joint_analytic_error(prober))
+            rounded = replace(joint, analytic_error=joint_analytic_error(prober, names))
             said = self._judged(rounded, entered, prober)
         if said.verdict in MISMATCH:
             if is_noise(prober, joint.probes[0], names):

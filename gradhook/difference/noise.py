@@ -30,7 +30,8 @@ TABLE_POINTS = range(7)
 """On one side of 0: a kink at 0 is not noise, and no parity of the line cancels differences."""
 
 DECIMALS = 10
-"""Decimals that a value may be rounded to: of those that float64 holds by chance one in 1e5 is."""
+"""Decimals that a value may be rounded to: of those of order one that float64
+holds one in 1e5 is by chance."""
 
 Reason: TypeAlias = Literal["", "spacing too small", "spacing too large"]
 
@@ -129,8 +130,8 @@ def grain(values: Iterable[float]) -> float:
     Returns:
         ``eps * max|value| / 2`` in units of loss, ``eps`` that of the coarsest of float16, float32
         and float64 that holds every value exactly; at least half of the last place where all are
-        rounded to at most 10 decimals.  A lone round number such as 1.0 counts as rounded: pass
-        values that vary.
+        rounded to at most 10 decimals, and not all equal.  A lone round number such as 1.0 counts
+        as float16: pass values that vary.
 
     Example:
         >>> import numpy as np
@@ -145,7 +146,7 @@ def grain(values: Iterable[float]) -> float:
         exact = (t for t in (np.float16, np.float32) if np.array_equal(seen.astype(t), seen))
         info = np.finfo(next(exact, np.float64))
         places = (10.0**-d for d in range(DECIMALS + 1) if np.array_equal(seen.round(d), seen))
-        place = next(places, 0.0)
+        place = next(places, 0.0) if np.ptp(seen) > 0 else 0.0
     # Below the normal numbers the spacing no longer follows the size.
     spacings = float(info.eps) * largest, float(info.smallest_subnormal), place
     return 0.5 * max(spacings) if largest else 0.0

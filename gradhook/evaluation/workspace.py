@@ -162,10 +162,8 @@ class Workspace:
             target.flat[index] = self.entry(name, index) + step
             return
         if isinstance(direction, Part):
-            moved = direction.values()
-            moved *= step
-            moved += base_inside(self._sources[name], self.moves.get(name), direction.box)
-            target[direction.box] = moved
+            base = base_inside(self._sources[name], self.moves.get(name), direction.box)
+            target[direction.box] = base + step * direction.values()
             return
         displace(target, self._sources[name], self.moves.get(name), direction, step)
 
@@ -323,8 +321,8 @@ def base_inside(source: Array, move: Move | None, box: Box) -> Array:
     values = source[box].astype(_working(source))
     if move is None:
         return values
-    moved = np.asarray(move.table[codes_inside(move.stream(source.size), source.shape, box)])
-    (np.multiply if move.how == "multiply" else np.add)(values, moved, out=moved)
+    table = move.table[codes_inside(move.stream(source.size), source.shape, box)]
+    moved = values * table if move.how == "multiply" else values + table
     moved *= move.factor
     return moved
 

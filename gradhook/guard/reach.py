@@ -218,6 +218,8 @@ def is_machinery(thing: Any) -> bool:
     # What a cached property wraps is met in its class; beside that it holds a lock.
     if isinstance(thing, (pathlib.PurePath, np.generic, functools.cached_property)):
         return True
+    if isinstance(thing, threading.Thread) and thing.is_alive():  # which goes on meanwhile
+        return True
     if isinstance(thing, MEMORY):  # whose class may be named after whoever asked for it first
         return False
     # Of an instance its own class decides: what a user derives from a thread is the user's.
@@ -357,11 +359,17 @@ def _names(code: types.CodeType) -> Iterator[str]:
 
 def is_plain(thing: Any) -> bool:
     """Whether reading it runs no code of the user's: arrays and numbers in built-in containers."""
-    if type(thing) is dict:
-        return all(map(is_plain, (*thing, *thing.values())))
-    if type(thing) in (list, tuple):
-        return all(map(is_plain, thing))
-    return type(thing) in ATOMS or (type(thing) is np.ndarray and not thing.dtype.hasobject)
+    left = [thing]
+    for each in left:  # which grows
+        if type(each) is dict:
+            left += (*each, *each.values())
+        elif type(each) in (list, tuple):
+            left += each
+        elif not (type(each) in ATOMS or (type(each) is np.ndarray and not each.dtype.hasobject)):
+            return False
+        if len(left) > MOST_OBJECTS:
+            return False
+    return True
 
 
 def is_library(file: str) -> bool:

@@ -118,7 +118,7 @@ def refuse_parameters(parameters: Any) -> None:
     """Refuse names, a generator, a class, or what is PyTorch's, before anything is called."""
     kind = kind_of(parameters)
     is_text = isinstance(parameters, str)
-    names = parameters.replace(",", " ").split() if is_text else parameters
+    names = parameters.replace(",", " ").split() or [""] if is_text else parameters
     if isinstance(names, (list, tuple, set)) and names and all(isinstance(n, str) for n in names):
         first = sorted(names)[:2] if isinstance(names, set) else list(names)[:2]
         shown = ", ".join(f"{n!r}: {f'net.{n}' if n.isidentifier() else '...'}" for n in first)

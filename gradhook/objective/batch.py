@@ -4,9 +4,9 @@
 unlike lengths where there are no others.  Every array of that length on that axis, and every 1-D
 array of length ``N``, is cut to the rows drawn, also where it hangs in a mapping, list or tuple of
 the batch; everything else passes unchanged.  A list of tuples, as of pairs ``(x, y)``, holds one
-sample in each of them.  Where the batch holds class labels (integers, one-hot,
-a column of few values), rows are drawn class by class, so that the classes stay mixed; weights,
-masks and indicators make classes of where they are zero.
+sample in each of them, unless their arrays have as many rows as others of the batch.  Where the
+batch holds class labels (integers, one-hot, a column of few values), rows are drawn class by class,
+so that the classes stay mixed; weights, masks and indicators make classes of where they are zero.
 """
 
 from __future__ import annotations
@@ -162,7 +162,12 @@ def sample_count(batch: Batch, axis: int) -> int | None:
         BatchError: The batch has arrays but no sample, or none of its arrays has the axis.
     """
     if batch and _lists_samples(batch[0]):
-        return len(batch[0])
+        inside, beside = (
+            {a.shape[0] for a in each_leaf(b) if _is_array(a) and a.shape}
+            for b in (batch[0], batch[1:])
+        )
+        if not inside & beside:  # else these are the rows, as of states beside inputs
+            return len(batch[0])
     items = sorted(batch, key=lambda item: _is_ragged(item, axis))
     arrays = [item for item in each_leaf(items) if _is_array(item) and len(item.shape)]
     if not arrays:
@@ -223,8 +228,8 @@ def _axis_of(item: Any, count: int, axis: int) -> int | None:
 
 
 def _holds_rows(item: Any, count: int, axis: int) -> bool:
-    if _lists_samples(item):
-        return len(item) == count
+    if _lists_samples(item) and len(item) == count:
+        return True
     return any(_axis_of(leaf, count, axis) is not None for leaf in each_leaf(item))
 
 
@@ -242,7 +247,8 @@ def cut(batch: Batch, rows: Array, count: int, axis: int) -> Batch:
         return getattr(item, "iloc", item)[index]
 
     def some(item: Any) -> Any:
-        return [item[k] for k in rows] if _lists_samples(item) else map_leaves(item, one)
+        listed = _lists_samples(item) and len(item) == count
+        return [item[k] for k in rows] if listed else map_leaves(item, one)
 
     return tuple(some(item) if _holds_rows(item, count, axis) else item for item in batch)
 

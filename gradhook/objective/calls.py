@@ -226,7 +226,9 @@ def batch_of(function: Any, count: int | None = None, *, after: int = 1) -> str:
     needed = [p for p in arguments if p.default is p.empty and p.kind not in several][after:]
     names = [p.name for p in needed]
     if count is not None and takes(function, after + count):
-        names = names if len(names) == count else list("Xyzuvw"[:count])
+        names = (
+            names if len(names) == count else [*"Xyzuvw", *map("x{}".format, range(count))][:count]
+        )
     elif any(p.kind is p.KEYWORD_ONLY for p in needed):
         items = ", ".join(f'"{name}": {name}' for name in names)
         return f", batch={{{items}}}" if takes(function, after, names) else ""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from gradhook.difference.base import Estimate, Samples
@@ -180,10 +180,10 @@ def with_analytic_error(
     }
 
 
-def joint_analytic_error(prober: Prober) -> float:
-    """The same of all blocks together, each in units of its scale."""
-    changes = _changes(prober)
-    return math.hypot(*(prober.scales[name] * change for name, change in changes.items()))
+def joint_analytic_error(prober: Prober, names: Collection[str] | None = None) -> float:
+    """The same of all blocks together, or those named, each in units of its scale."""
+    changes = _changes(prober).items()
+    return math.hypot(*(prober.scales[n] * c for n, c in changes if names is None or n in names))
 
 
 def _changes(prober: Prober) -> dict[str, float]:

@@ -233,7 +233,7 @@ class Search:
 
     def _narrowed(self, direction: RandomDirection, piece: Piece, axis: int) -> Piece:
         """The slices that hold a single wrong one; the part itself where these are hardly fewer."""
-        while not piece.several:
+        while not piece.several and self.budget.left >= 8:
             length, seen = piece.length(axis), piece.seen
             # Two probes must save more than two halvings.
             if WORTH_TWO * (1 + 4 * length * seen.error / abs(seen.residual)) > length:
@@ -241,6 +241,8 @@ class Search:
             rising = Part(direction, self.gradient.shape, piece.box, axis)
             share = rising.size / self.gradient.size
             moment = self.along(rising, share=share, wanted=seen.error)
+            if not math.isfinite(moment.residual):
+                break
             at = moment.residual / seen.residual
             off = (moment.error + abs(at) * seen.error) / abs(seen.residual)
             first = max(0, math.ceil((at - off) * length - 0.5))

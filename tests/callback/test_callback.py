@@ -105,14 +105,15 @@ class TestWhen:
             check.on_train_end()
         assert checked_at(check) == [1, 2, 4, 5]
 
-    def test_a_schedule_that_fails_later_ends_no_training(self):
+    @pytest.mark.parametrize("later", [lambda: next(iter(())), lambda: "soon"])
+    def test_a_schedule_that_fails_later_ends_no_training(self, later):
         class Ends:
             def next_after(self, step):
-                return next(due for due in (1, 2) if due > step)
+                return step + 1 if step < 2 else later()
 
         check = callback(schedule=Ends(), at_start=False)
         check.on_step_end(1)
-        with pytest.warns(GradCheckWarning, match="the schedule failed .*StopIteration"):
+        with pytest.warns(GradCheckWarning, match="the schedule failed"):
             check.on_step_end(2)
         assert check.on_step_end(3) is None
         assert checked_at(check) == [1, 2]

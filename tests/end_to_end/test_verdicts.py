@@ -197,7 +197,7 @@ def test_a_generator_out_of_reach_is_inconclusive_never_a_wrong_gradient_with_a_
     report = check_gradients(noisy, parameters, batch=(X, y))
     assert report.verdict == "INCONCLUSIVE"
     assert "generator not reachable: " in report.blocks["w"].sentence
-    assert "'hidden' cannot be put back and has moved on: " in report.blocks["w"].sentence
+    assert "if it draws from callable_iterator 'hidden', which" in report.blocks["w"].sentence
     assert "state=" in report.blocks["w"].sentence
     assert (report.causes, report.boundary) == ((), "")
 

@@ -274,12 +274,17 @@ def test_a_list_of_arrays_of_unlike_lengths_does_not_count_the_samples():
 
 def test_a_list_of_pairs_holds_a_sample_in_each():
     pairs = [(np.full((4, 1), k), np.eye(3)[:, [k % 3]]) for k in range(30)]
-    rows = drawn((pairs, np.ones(4)))
+    rows = drawn((pairs, np.ones(5)))
     assert (rows.count, rows.total) == (7, 30)
     assert [int(x[0, 0]) for x, _ in rows.batch[0]] == list(rows.rows)
     assert rows.unchanged == (1,)
     whole = drawn((pairs,), samples=None)
     assert whole.batch[0] is pairs
+    # States beside inputs have the inputs' rows.
+    states = [(np.ones((40, 3)), np.ones((40, 3))) for _ in range(2)]
+    rows = drawn((np.ones((40, 5)), states))
+    assert (rows.total, rows.batch[1][1][0].shape, rows.unchanged) == (40, (7, 3), ())
+    assert sample_count((states, np.ones((40, 5))), 0) == 40
     # Lists of arrays, as of time steps, and of numbers go by the arrays' own rows.
     assert sample_count(([np.ones((5, 2)), np.ones((5, 2))],), 0) == 5
     assert sample_count(([(1, 2), (3, 4)], np.ones(6)), 0) == 6
