@@ -28,6 +28,7 @@ from gradhook.diagnosis.sentences import say
 from gradhook.evaluation.directions import size_of
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.objective.batch import cut
+from gradhook.objective.parameters import norm
 from gradhook.objective.switches import BoundSwitch
 from gradhook.options import Options
 from gradhook.probe.result import SettingResult
@@ -115,7 +116,7 @@ def _shares_of_rows(
 ) -> dict[str, float]:
     """By block, twice the change of its gradient with half of the rows: no penalty has part in it.
 
-    Empty where the rows cannot be cut.
+    Empty where the rows cannot be cut; without blocks that these rows leave as they are.
     """
     batch, axis = measured.setting.batch, options.sample_axis
     rows = rows_of(batch, axis)
@@ -124,8 +125,8 @@ def _shares_of_rows(
         if rows > 1 and options.subset is None:
             half = cut(batch, np.arange(rows // 2), rows, axis)
             gradients = evaluator.loss_and_gradients(batch=half)[1]
-            given = measured.gradients
-            return {n: 2 * float(np.linalg.norm(gradients[n] - g)) for n, g in given.items()}
+            changes = {n: norm(gradients[n] - g) for n, g in measured.gradients.items()}
+            return {name: 2 * change for name, change in changes.items() if change > 0}
     return {}
 
 

@@ -7,9 +7,8 @@ lists, attributes, slots, classes and arrays, and returns one ``Saved`` per thin
 Of a module of the user's own, wherever it is met, those attributes count that some code names.
 
 What hides in C (an open file, an iterator half consumed, a framework's tensor) cannot be saved; it
-is named instead.  Arrays are copied, the smallest first, as long as all copies stay
-within a budget, and watched beyond it, so that a training set in reach does not cost its size in
-memory.
+is named instead.  Arrays are copied, the smallest first, as long as all copies stay within a
+budget, and watched beyond it, so that a training set in reach does not cost its size in memory.
 
 Left out are the machinery of Python and of a training loop (loggers, threads, progress bars,
 gradhook's own callback), though not what the user derives from it, and the globals of installed

@@ -197,3 +197,22 @@ def test_what_is_no_step_is_refused_also_while_the_callback_is_disabled(step, en
     check = GradCheckCallback(lambda w: (w @ w, 2 * w), np.ones(2), enabled=enabled, batch=())
     with pytest.raises(ValueError, match="step must be the number of finished updates"):
         check.on_step_end(step)
+
+
+def test_what_a_function_that_gives_the_parameters_changes_before_it_fails_is_put_back():
+    state, w = np.zeros(2), np.ones(2)
+
+    def parameters():
+        state[0] += 1
+        if state[1]:
+            raise RuntimeError("gone")
+        return w
+
+    check = GradCheckCallback(
+        lambda w: (w @ w, 2 * w), parameters, schedule=1, batch=(), enabled=True
+    )
+    check.on_train_begin()
+    state[1] = 1
+    with pytest.warns(GradCheckWarning, match="RuntimeError: gone"):
+        check.on_step_end(1)
+    assert state.tolist() == [0, 1]
