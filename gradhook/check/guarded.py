@@ -151,11 +151,11 @@ class GuardedCheck:
                 )
                 return outcome
         raise UnreadParametersError(
-            "the loss does not change by a bit when all that is not fixed moves, or is NaN: it does "
-            "not read what it is given. Common reasons: it works on a copy or a result kept from "
-            "earlier, reads a dictionary that has since been replaced, or was built from other "
-            "arrays. Make the loss read the parameters passed to it, or pass the arrays that it "
-            "reads, parameters=lambda: ... if they are rebound"
+            "the loss does not change by a bit when all that is not fixed moves, or is NaN: it "
+            "does not read what it is given. Common reasons: it works on a copy or a result kept "
+            "from earlier, reads a dictionary that has since been replaced, or was built from "
+            "other arrays. Make the loss read the parameters passed to it, or pass the arrays that "
+            "it reads, parameters=lambda: ... if they are rebound"
         )
 
     def _guarded(
