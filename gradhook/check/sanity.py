@@ -168,9 +168,10 @@ def call_gradients_again(
     expected = facts.loss - facts.disagreement
     if not (math.isfinite(expected) and _same(loss, expected, tolerance)):
         return facts
-    changed = _changes(second, first, tolerance)
+    least = tolerance.same_gradient
+    changed = _changes(second, first, least)
     if changed:
-        twice = {n for n in changed if not _changes({n: second[n]}, {n: 2 * first[n]}, tolerance)}
+        twice = {n for n in changed if not _changes({n: second[n]}, {n: 2 * first[n]}, least)}
         if twice:  # what is added up each time is three times as large at the third, or larger
             # where a loss that comes with its gradients was called in between
             third = _sketched(evaluator)[1]
@@ -178,8 +179,7 @@ def call_gradients_again(
                 n
                 for n in twice
                 if any(
-                    not _changes({n: third[n]}, {n: times * first[n]}, tolerance)
-                    for times in ADDED_UP
+                    not _changes({n: third[n]}, {n: times * first[n]}, least) for times in ADDED_UP
                 )
             }
         told = _told(evaluator, changed, second, first)
@@ -211,11 +211,10 @@ def _kept_elsewhere(
         return {}
     finally:
         evaluator.workspace.move({})
-    if other is None:
-        tolerance = replace(tolerance, same_gradient=tolerance.fail)
-    elif not _same(loss, fresh_loss, tolerance):
+    if other is not None and not _same(loss, fresh_loss, tolerance):
         return {}
-    return _told(evaluator, _changes(kept, fresh, tolerance), kept, fresh)
+    least = tolerance.fail if other is None else tolerance.same_gradient
+    return _told(evaluator, _changes(kept, fresh, least), kept, fresh)
 
 
 def _sketched(
@@ -246,14 +245,14 @@ def _sketch(gradient: Array) -> Array:
     return np.asarray(sketch)
 
 
-def _changes(now: Blocks, before: Blocks, tolerance: Tolerance) -> dict[str, float]:
-    """Blocks that differ by more than rounding, with the ratio of their difference."""
+def _changes(now: Blocks, before: Blocks, least: float) -> dict[str, float]:
+    """Blocks that differ by more than a share of their size, with the ratio of their difference."""
     changes = {}
     for name, old in before.items():
         with np.errstate(all="ignore"):
             distance = float(np.linalg.norm(now[name] - old))
             size = float(np.linalg.norm(now[name]) + np.linalg.norm(old))
-        if math.isfinite(distance) and distance > tolerance.same_gradient * size:
+        if math.isfinite(distance) and distance > least * size:
             changes[name] = distance / size
     return changes
 

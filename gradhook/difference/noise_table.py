@@ -152,13 +152,13 @@ def measure_noise(
             table = noise_level(seen, spacing=spacing / by, at_zero=at_zero, tables=1)
         # Of values with a grain a table that was still too wide errs on the safe side.
         told = table.reached or (grained and table.reason == "spacing too large")
-        stays = False
-        if grained and told and table.level < level / 3 and seen.evaluations + 6 <= most:
+        finer = told and table.level < level / 3
+        if finer and grained and seen.evaluations + 6 <= most:
             # A term may have stairs that the fine digits of another hide from close points: half
             # way there is little left of kinks, and most of stairs.
             between = noise_level(seen, spacing=spacing / math.sqrt(by), at_zero=at_zero, tables=1)
-            stays = between.level > level / HALF_WAY
-        if told and table.level < level / 3 and not stays:
+            finer = between.level <= level / HALF_WAY
+        if finer:
             spacing, level = table.spacing, table.level
         if level > max(usual * found.floor, loudest / by):
             # Kinks fall by more: it is noise, of which the first table saw most.

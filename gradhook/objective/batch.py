@@ -187,9 +187,9 @@ def sample_count(batch: Batch, axis: int) -> int | None:
     )
 
 
-def _lists_samples(item: Any) -> bool:
-    """Whether it is a list of alike tuples, each of which is a sample."""
-    if not (isinstance(item, list) and len(item) > 1):
+def _lists_samples(item: Any, count: int | None = None) -> bool:
+    """Whether it is a list of alike tuples, each of which is a sample, and ``count`` of them."""
+    if not (isinstance(item, list) and len(item) > 1 and count in (None, len(item))):
         return False
     alike = all(isinstance(each, tuple) and len(each) == len(item[0]) for each in item)
     return alike and any(map(_is_array, each_leaf(item[0])))
@@ -228,7 +228,7 @@ def _axis_of(item: Any, count: int, axis: int) -> int | None:
 
 
 def _holds_rows(item: Any, count: int, axis: int) -> bool:
-    if _lists_samples(item) and len(item) == count:
+    if _lists_samples(item, count):
         return True
     return any(_axis_of(leaf, count, axis) is not None for leaf in each_leaf(item))
 
@@ -247,8 +247,7 @@ def cut(batch: Batch, rows: Array, count: int, axis: int) -> Batch:
         return getattr(item, "iloc", item)[index]
 
     def some(item: Any) -> Any:
-        listed = _lists_samples(item) and len(item) == count
-        return [item[k] for k in rows] if listed else map_leaves(item, one)
+        return [item[k] for k in rows] if _lists_samples(item, count) else map_leaves(item, one)
 
     return tuple(some(item) if _holds_rows(item, count, axis) else item for item in batch)
 

@@ -1,6 +1,6 @@
 """First answers: every natural first attempt gets one sentence that says what to write."""
 
-import asyncio  # noqa: F401  # for what a refusal writes
+import asyncio
 import traceback
 
 import numpy as np
@@ -425,7 +425,9 @@ def test_what_a_refusal_says_to_write_is_code_that_passes(attempt):
 def test_the_function_that_a_refusal_writes_passes(function, parameters):
     with pytest.raises(GradhookError, match=r"pass .*lambda") as caught:
         check_gradients(function, parameters, batch=(X, Y))
-    written = eval(f"lambda {str(caught.value).partition(' lambda ')[2]}", globals())
+    written = eval(
+        f"lambda {str(caught.value).partition(' lambda ')[2]}", {**globals(), "asyncio": asyncio}
+    )
     assert check_gradients(written, parameters, batch=(X, Y)).passed
 
 

@@ -56,7 +56,11 @@ def test_stairs_that_a_short_step_does_not_see_have_made_the_mismatch():
     found = hidden_noise(prober, stairs, probe(0.0), scale=1.0)
     assert 1e-5 < found < 1e-3
     seen = []
-    line = lambda t: seen.append(t) or 3 * t + math.sqrt(2)  # noqa: E731  # one line
+
+    def line(t):
+        seen.append(t)
+        return 3 * t + math.sqrt(2)
+
     assert hidden_noise(prober, line, probe(3.0), scale=1.0) == 0.0
     assert len(seen) == 4  # two for each long step
 
