@@ -5,7 +5,7 @@
 | scalars | ``gradcheck/0 wrong blocks`` | how many blocks are wrong: 0 is good |
 | scalars | ``gradcheck/ratio``, ``gradcheck/<block>`` | log10 of the ratio; NaN: not judged |
 | scalars | ``gradcheck/<block>`` of two more runs | the limits "wrong above", "right below" |
-| custom scalars | | the same, blocks that were wrong first, the others by layer |
+| custom scalars | | the same, blocks that were wrong first |
 | text | ``gradcheck_report/text`` | the cause in a sentence, and the report |
 | images | ``gradcheck_where/<block>`` | where a wrong 2-D block is wrong, where that was found |
 | histograms | ``gradcheck_elements/<block>`` | log10 of each relative error, where measured |

@@ -4,8 +4,8 @@ A tag is the block's name wherever that can be: it is changed only where it woul
 ambiguous or enormous, or would take the place of another curve.  Tags are never used as file names.
 
 Under which headings TensorBoard shows the custom charts: a few blocks share one heading.  Of many,
-those that were ever found wrong stand under the first heading, open, and each layer has a heading
-of its own that opens with a click.  The charts are lines and no margin charts: each run would draw
+those that were ever found wrong stand under the first heading, open, and all of them under further
+ones that open with a click.  The charts are lines and no margin charts: each run would draw
 its own band, and five bands of five colours on top of each other hide the grid and look like an
 alarm.
 """
@@ -13,7 +13,6 @@ alarm.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
@@ -125,28 +124,8 @@ def headings(tags: Sequence[str], wrong: Collection[str]) -> list[Heading]:
     first = [tag for tag in tags if tag in wrong]
     if len(tags) <= CHARTS_TOGETHER:
         return [Heading(TITLE, (OVERALL, *first, *(tag for tag in tags if tag not in wrong)))]
-    groups = _by_layer(tags)
+    runs = [tags[i : i + CHARTS_TOGETHER] for i in range(0, len(tags), CHARTS_TOGETHER)]
     return [
         Heading(TITLE, (OVERALL, *first[:CHARTS_TOGETHER])),
-        *(Heading(title, tuple(group), closed=True) for title, group in groups.items()),
+        *(Heading(f"{run[0]} to {run[-1]}", tuple(run), closed=True) for run in runs),
     ]
-
-
-def _by_layer(tags: Sequence[str]) -> dict[str, list[str]]:
-    """Group tags by what stands before the last ``/``, or by the number at their end.
-
-    Where that hardly brings two blocks together, they are grouped as they come.
-    """
-    groups: dict[str, list[str]] = {}
-    for tag in tags:
-        groups.setdefault(_layer(tag), []).append(tag)
-    if 1 < len(groups) <= len(tags) / 2:
-        return groups
-    runs = [list(tags[i : i + CHARTS_TOGETHER]) for i in range(0, len(tags), CHARTS_TOGETHER)]
-    return {f"{run[0]} to {run[-1]}": run for run in runs}
-
-
-def _layer(tag: str) -> str:
-    folder = tag.rpartition("/")[0]
-    number = re.search(r"\d+$", tag)
-    return folder or (f"layer {number[0]}" if number else "other blocks")
