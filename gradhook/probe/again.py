@@ -19,7 +19,7 @@ from dataclasses import replace
 
 from gradhook.difference.base import Estimate, Samples
 from gradhook.difference.formulas import Pair, Sharp
-from gradhook.difference.noise_table import WIDE, measure_noise
+from gradhook.difference.noise_table import wide_level
 from gradhook.difference.search import DISAGREE, LOST
 from gradhook.errors import NonFiniteLossError
 from gradhook.evaluation.directions import seeded
@@ -35,16 +35,22 @@ __all__ = [
     "hidden_noise",
     "joint_analytic_error",
     "measure_again",
-    "outstands",
     "with_analytic_error",
 ]
 
 SHORTER = 30.0
 """How much shorter the step is with which a slope is measured again."""
 
+WIDE = (1e-2, 1e-1)
+"""Distances over which a slope is that of many stairs, in units of the blocks' scales, the second
+for numbers as coarse as float16's."""
+
 CLOSE = 0.1
-"""Share of the mismatch by which a slope over many stairs may be off, whatever its error: a whole
-number of them looks like a straight line."""
+"""Share of a mismatch up to which the slope over a long step is the one measured."""
+
+NARROWEST, HALVINGS = 1e3, 5
+"""How short a way is looked at for a jump, in units of a block's own rounding; and over how many of
+the last halvings it must stay, where on a smooth line a 32nd is left."""
 
 FARTHEST, NEAREST, CALLS = 1e-3, 1e-15, 2
 """Bounds on how far away, in units of the blocks' scales, and how often gradients are called."""
@@ -114,54 +120,55 @@ def bends(prober: Prober, evidence: BlockEvidence) -> bool:
 
 
 def hidden_noise(
-    prober: Prober, line: Callable[[float], float], probe: Probe, *, scale: float
+    prober: Prober, line: Callable[[float], float], probe: Probe, *, scale: float, rounding: float
 ) -> float:
-    """The noise that has made a mismatch; 0 if nothing says so.
+    """The noise that a probe was made among without knowing; 0 if nothing says so.
 
-    Costs two evaluations where a long step confirms the mismatch.
+    A loss that is rounded, or computes a part of itself in coarse numbers, moves in stairs: it is
+    constant, or as fine as float64, between points that lie close.  A long step has another slope
+    then, or sees further than a short one, and on the way the line jumps.
 
     Args:
         prober: At the point of the probe, with the noise that was reckoned with.
         line: The loss along the probe's direction.
-        probe: The mismatch.
+        probe: The probe.
         scale: What ``t`` is by which the block moves by its own scale.
+        rounding: What ``t`` is by which it moves by its own rounding.
     """
-    seen, at_zero, noise = Samples(line), prober.loss, prober.noise
-    for wide in WIDE:
+    seen, at_zero, noise, near = Samples(line), prober.loss, prober.noise, probe.slope
+    for far in (wide * scale for wide in WIDE):
         with contextlib.suppress(NonFiniteLossError):
-            if _acquits(seen, probe, wide * scale, at_zero, noise):
-                found = measure_noise(lambda t: line(t * scale), at_zero=at_zero, wide=(wide,))
-                return found.level if found.level > DISAGREE * noise else 0.0
+            across = (seen(far) - seen(-far)) / (2 * far)
+            if abs(across - near.value) <= CLOSE * abs(probe.residual):
+                continue  # the mismatch is there over a long step too
+            slope = Sharp()(seen, at_zero, far, noise)
+            apart = abs(slope.value - near.value)
+            sharper = DISAGREE * slope.error < near.error
+            if not (sharper or apart > DISAGREE * (slope.error + near.error)):
+                continue
+            if _jump(seen, far, NARROWEST * rounding) > DISAGREE * noise:
+                level = max(apart, near.error) * near.step
+                return max(level, wide_level(seen, far, at_zero, noise))
     return 0.0
 
 
-def outstands(line: Callable[[float], float], probe: Probe, *, scale: float, noise: float) -> bool:
-    """Whether a mismatch is there over a long step too, beyond a noise that was found since.
+def _jump(line: Samples, far: float, least: float) -> float:
+    """How far a line leaves the slope that it begins with at once, on its way to ``far``; else 0.
 
-    Args:
-        line: The loss along the probe's direction.
-        probe: The mismatch.
-        scale: What ``t`` is by which the block moves by its own scale.
-        noise: Absolute noise, in units of loss.
+    The way is halved towards what leaves it most, down to the length ``least``.  On a smooth line,
+    and at a kink, that is halved along; across the edge of a stair it stays.
     """
-    for wide in WIDE:
-        step = wide * scale
-        far = (line(step) - line(-step)) / (2 * step)
-        if not abs(far - probe.analytic) <= DISAGREE * noise / step:  # nan outside of the domain
-            return True
-    return False
-
-
-def _acquits(line: Samples, probe: Probe, step: float, at_zero: float, noise: float) -> bool:
-    """Whether the slope over a long step is the analytic one, and not the one measured."""
-    near = probe.slope
-    far = (line(step) - line(-step)) / (2 * step)
-    if abs(far - near.value) <= abs(far - probe.analytic):
-        return False
-    slope = Sharp()(line, at_zero, step, noise)
-    apart, off = abs(slope.value - near.value), abs(slope.value - probe.analytic)
-    agrees = off <= max(DISAGREE * slope.error, CLOSE * apart)
-    return agrees and apart > DISAGREE * (slope.error + near.error)
+    slope = (line(least) - line(0.0)) / least
+    begin, end = 0.0, far
+    found = []
+    while end - begin > least:
+        middle = (begin + end) / 2
+        halves = [(begin, middle), (middle, end)]
+        left = [abs(line(b) - line(a) - slope * (b - a)) for a, b in halves]
+        begin, end = halves[left[1] > left[0]]
+        found.append(max(left))
+    stays = len(found) > HALVINGS and found[-1] > found[-1 - HALVINGS] / HALVINGS
+    return found[-1] if stays else 0.0
 
 
 def with_analytic_error(

@@ -69,8 +69,10 @@ def probe_jointly(
 
 def is_noise(prober: Prober, probe: Probe, names: Collection[str] | None = None) -> bool:
     """Whether a joint mismatch is noise that was not reckoned with: a longer step takes it back."""
-    with prober.line(*_parts(prober, names)) as line:
-        return hidden_noise(prober, line, probe, scale=1.0) > 0
+    parts = _parts(prober, names)
+    rounding = max(prober.rounding(name) / scale for name, _, scale in parts)
+    with prober.line(*parts) as line:
+        return hidden_noise(prober, line, probe, scale=1.0, rounding=rounding) > 0
 
 
 def _parts(prober: Prober, names: Collection[str] | None) -> list[tuple[str, Direction, float]]:

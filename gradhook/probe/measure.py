@@ -4,7 +4,8 @@ What further measurement could change is said by ``gradhook.verdict``; here it i
 near a threshold gets more directions.  Probes that stand out alone, or among kinks, are measured
 again with another step: their error may have been underestimated, or the others were too coarse.
 Where the user stands nothing more is worth while, since a mismatch there is measured again off
-every tie.  After all blocks, a FAIL that noise explains is taken back.
+every tie.  Where a long step shows noise that was not reckoned with, doubtful blocks are measured
+anew with it, and what it explains even then is taken back.
 
 What comes of it is kept with its prober, because later settings, a search inside a block and
 diagnosis all go on from there.  A check that passes keeps to its budget; mismatches are looked into
@@ -18,12 +19,12 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from gradhook._types import MISMATCH, Array, Tolerance, Verdict
+from gradhook._types import MISMATCH, Array, Tolerance
 from gradhook.difference.search import DISAGREE
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.line import Line
 from gradhook.options import Options
-from gradhook.probe.again import hidden_noise, measure_again, outstands, with_analytic_error
+from gradhook.probe.again import hidden_noise, measure_again, with_analytic_error
 from gradhook.probe.block_evidence import add_probes, concluded, directions_of, gather
 from gradhook.probe.budget import FEWER_DIRECTIONS, UNLIMITED, Budget
 from gradhook.probe.elements import measure_elements
@@ -78,26 +79,38 @@ def measure(
     names = list(evaluator.workspace.names if names is None else names)
     thorough = confirm or like is None or bool(entered.setting.moves)
     adaptive = _AdaptiveProbing(entered, prober, tolerance, earlier, thorough)
-    evidence: dict[str, BlockEvidence] = {}
-    judgements: dict[str, Judgement] = {}
     elements: dict[str, list[Probe]] = {}
     plain: dict[str, Array] = {}
     if exhaustive:
         eps = None if entered.setting.moves else TEXTBOOK_EPS
         elements, plain = measure_elements(prober, names, eps=eps, workers=options.workers)
     limited = not exhaustive and options.method is None
-    for index, name in enumerate(names):
-        share = budget.share(len(names) - index) if limited else UNLIMITED
-        known = elements.get(name)
-        measured = gather(prober, name, probes=probes, budget=share, elements=known)
-        evidence[name], judgements[name] = adaptive.judged(measured)
-    if entered.setting.moves:  # ties look like noise; mismatches at them are measured again
-        mismatch = [n for n, j in judgements.items() if j.finding.verdict in MISMATCH]
-        if any(evidence[name].probes for name in mismatch):
-            evidence = with_analytic_error(prober, evidence)
-            judgements |= {name: adaptive.judge(evidence[name]) for name in mismatch}
+
+    evidence: dict[str, BlockEvidence] = {}
+    judgements: dict[str, Judgement] = {}
+
+    def probe_all(names: Sequence[str]) -> None:
+        for index, name in enumerate(names):
+            share = budget.share(len(names) - index) if limited else UNLIMITED
+            known = elements.get(name)
+            measured = gather(adaptive.prober, name, probes=probes, budget=share, elements=known)
+            evidence[name], judgements[name] = adaptive.judged(measured)
+        if entered.setting.moves:  # ties look like noise; mismatches at them are measured again
+            mismatch = [n for n, j in judgements.items() if j.finding.verdict in MISMATCH]
+            if any(evidence[name].probes for name in mismatch):
+                evidence.update(with_analytic_error(adaptive.prober, evidence))
+                judgements.update({name: adaptive.judge(evidence[name]) for name in mismatch})
+
+    probe_all(names)
     if entered.setting.moves or confirm:
-        judgements |= adaptive.without_noise(evidence, judgements)
+        noises = adaptive.hidden_noises(evidence, judgements)
+        if noises and not elements:
+            doubtful = [name for name in names if judgements[name].is_doubtful]
+            adaptive = replace(adaptive, prober=prober.noisier(max(noises.values())))
+            probe_all(doubtful)
+            noises = adaptive.hidden_noises(evidence, judgements)
+        judgements |= {name: doubt(judgements[name], noise) for name, noise in noises.items()}
+    prober = adaptive.prober
     judgements |= judge_small(prober, evidence, judgements, tolerance=tolerance, earlier=earlier)
     result = SettingResult(entered.setting, prober, entered.gradients, evidence, judgements, plain)
     return result if exhaustive else result.lightened()
@@ -163,25 +176,16 @@ class _AdaptiveProbing:
             return evidence
         return concluded(self.prober, replace(evidence, probes=tuple(probes)))
 
-    def without_noise(
+    def hidden_noises(
         self, evidence: Mapping[str, BlockEvidence], judgements: Mapping[str, Judgement]
-    ) -> dict[str, Judgement]:
-        """FAILs that noise has made which the check had not reckoned with, taken back."""
-        failed = [
-            name
+    ) -> dict[str, float]:
+        """The noise that has made mismatches, per block, which the check had not reckoned with."""
+        found = {
+            name: self._hidden_noise(evidence[name])
             for name, judgement in judgements.items()
-            if judgement.finding.verdict is Verdict.FAIL
-            and evidence[name].probes
-            and name not in self.earlier.failed
-        ]
-        found = {name: self._hidden_noise(evidence[name]) for name in failed}
-        noises = {name: level for name, level in found.items() if level}
-        largest = max(noises.values(), default=0.0)
-        for name in failed if noises else ():
-            # What one block has shown to be noise explains the others too, unless they outstand it.
-            if name not in noises and not self._outstands(evidence[name], largest):
-                noises[name] = largest
-        return {name: doubt(judgements[name], noise) for name, noise in noises.items()}
+            if judgement.is_doubtful and evidence[name].probes and name not in self.earlier.failed
+        }
+        return {name: level for name, level in found.items() if level}
 
     def judge(self, evidence: BlockEvidence) -> Judgement:
         """Judge a block by what was measured of it."""
@@ -196,13 +200,9 @@ class _AdaptiveProbing:
 
     def _hidden_noise(self, evidence: BlockEvidence) -> float:
         with self._largest_mismatch(evidence) as (line, probe):
-            scale = self.prober.scales[evidence.name]
-            return hidden_noise(self.prober, line, probe, scale=scale)
-
-    def _outstands(self, evidence: BlockEvidence, noise: float) -> bool:
-        """Whether a block's largest mismatch is beyond this noise over a long step too."""
-        with self._largest_mismatch(evidence) as (line, probe):
-            return outstands(line, probe, scale=self.prober.scales[evidence.name], noise=noise)
+            prober, name = self.prober, evidence.name
+            scale, rounding = prober.scales[name], prober.rounding(name)
+            return hidden_noise(prober, line, probe, scale=scale, rounding=rounding)
 
     @contextlib.contextmanager
     def _largest_mismatch(self, evidence: BlockEvidence) -> Iterator[tuple[Line, Probe]]:

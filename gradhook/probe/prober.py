@@ -8,6 +8,7 @@ that balances that curvature against the noise.
 from __future__ import annotations
 
 import contextlib
+import copy
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -140,6 +141,13 @@ class Prober:
                     lambda t: line(t * NEARBY), at_zero=at_zero, known=known, most=most
                 )
         return Noise(sys.float_info.epsilon * abs(at_zero), coarse=False)
+
+    def noisier(self, noise: float) -> Self:
+        """A prober at the same point that knows of the loss nothing but its noise."""
+        prober = copy.copy(self)
+        prober.carried_on, prober.kinked = False, set()
+        prober.steps = self.steps.noisier(noise, self.loss)
+        return prober
 
     def all_blocks(self, seed: int, *labels: int) -> list[tuple[str, Direction, float]]:
         """A random direction over all blocks, each at its own scale, as the parts of a line."""
@@ -315,9 +323,13 @@ class Prober:
 
     def _rounds(self, name: str, step: float) -> bool:
         """Whether a block's own rounding bends a step: stored in float32, or far from zero."""
-        dtype, size = self._workspace.arrays[name].dtype, self.scales[name]
-        far = sys.float_info.epsilon * size / self.units.get(name, 1.0)
-        return dtype.itemsize < 8 or step < STRAIGHT * far
+        coarse = self._workspace.arrays[name].dtype.itemsize < 8
+        return coarse or step < STRAIGHT * self.rounding(name)
+
+    def rounding(self, name: str) -> float:
+        """By how much the entries of a block round, in the parameters' units."""
+        eps = float(np.finfo(self._workspace.arrays[name].dtype).eps)
+        return eps * self.scales[name] / self.units.get(name, 1.0)
 
     def _by_method(self, line: Callable[[float], float], scale: float) -> Estimate:
         assert self.method is not None

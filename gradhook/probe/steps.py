@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gradhook.difference.base import Estimate
-from gradhook.difference.noise_table import Noise
+from gradhook.difference.noise_table import COARSE, Noise
 from gradhook.difference.search import LOST
 
 __all__ = ["ENOUGH", "FAIR", "JOINT", "LONGEST_STEP", "ROUGH", "SHARP", "Knowledge", "Steps"]
@@ -103,8 +103,8 @@ class Steps:
         self.noise = noise.level
         self.allowance = noise.allowance
         self.coarse = noise.coarse
-        contrast = noise.contrast or abs(loss) or 1.0
-        self._relative_noise: float = min(1.0, noise.level / contrast)
+        self._contrast = noise.contrast or abs(loss) or 1.0
+        self._relative_noise: float = min(1.0, noise.level / self._contrast)
         self.scales = {JOINT: 1.0, **scales}
         # The cube root of noise over contrast: best for a smooth loss that varies by as much.
         guessed = float(min(LONGEST_STEP / 4, max(FIRST_STEP, self._relative_noise ** (1 / 3))))
@@ -118,6 +118,13 @@ class Steps:
         steps.scales = {JOINT: 1.0, **scales}
         steps.knowledge = replace(self.knowledge, typical=0.0)
         return steps
+
+    def noisier(self, noise: float, loss: float) -> Steps:
+        """Steps that begin anew at a loss which is noisier than it seemed."""
+        coarse = noise > COARSE * max(abs(loss), self._contrast)
+        found = Noise(noise, coarse, self._contrast)
+        scales = {name: scale for name, scale in self.scales.items() if name != JOINT}
+        return Steps(found, loss=loss, scales=scales)
 
     @property
     def knowledge(self) -> Knowledge:

@@ -88,6 +88,11 @@ class Judgement:
         return Further.NEARBY in self.further
 
     @property
+    def is_doubtful(self) -> bool:
+        """Whether noise may have made the verdict: a mismatch, or too coarse to tell."""
+        return self.comparison.resolved or self.finding.verdict is Verdict.INCONCLUSIVE
+
+    @property
     def doubted(self) -> bool:
         """Whether a kink may have made the verdict, or has."""
         return self.suspect or self.finding.verdict is Verdict.KINK
@@ -158,9 +163,8 @@ def _further(
 def doubt(judgement: Judgement, noise: float) -> Judgement:
     """Take back a mismatch where noise was found that the check had not reckoned with."""
     note = (
-        "over a longer step the slope is the analytic one, over the step taken it is not: the loss "
-        f"moves in stairs (noise {noise:.0e}); is it rounded, or partly "
-        "computed in coarse numbers?"
+        f"over a longer step the slope is another one, and on the way the loss moves in stairs "
+        f"(noise {noise:.0e}); is it rounded, or partly computed in coarse numbers?"
     )
     return _final(judgement, verdict=Verdict.INCONCLUSIVE, note=note)
 

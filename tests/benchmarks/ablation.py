@@ -91,10 +91,7 @@ SECOND, UNITS = "check.further_settings.measure_untested_again", "check.generic_
 BATCH, TRACE = "check.whole_batch.WholeBatch.untested", "diagnosis.branches.trace.trace_branches"
 
 RULES = (
-    Rule("stairs between distant points", "difference.noise_table._jump", says(0.0)),
-    Rule("a line that stands still at first", "difference.noise_table._stair", says(0.0)),
     Rule("noise along a mismatch", "probe.again.hidden_noise", says(0.0)),
-    Rule("noise of a block excuses others", "probe.again.outstands", says(True), ALWAYS),
     Rule("probes measured again", "probe.again.measure_again", same(2), ALWAYS),
     wish("more directions near a bound", Further.DIRECTIONS),
     wish("long steps", Further.AFAR),

@@ -114,20 +114,3 @@ def two_noises(t):
 def test_noise_that_close_points_see_part_of_is_that_of_distant_ones():
     found = noise(two_noises)
     assert found.level > 1e-8
-
-
-@pytest.mark.parametrize("shift", np.linspace(0.05, 0.95, 7))
-def test_stairs_cost_no_more_than_two_tables_and_the_way_to_the_first_edge(shift):
-    calls = 0
-    edge = 2.0**-24
-
-    def line(t):
-        nonlocal calls
-        calls += 1
-        return math.pi * edge * math.floor(0.3 * (1 + t) / edge + shift) + 0.2 * math.cos(t)
-
-    at_zero, elsewhere = line(0.0), line(0.5)
-    calls = 0
-    found = measure_noise(line, at_zero=at_zero, elsewhere=elsewhere)
-    assert 0.1 * edge < found.level < 10 * edge
-    assert calls <= 36

@@ -156,16 +156,6 @@ def test_a_fast_wave_that_the_gradient_forgets_is_not_taken_for_stairs(seed):
     assert check_gradients(loss_and_gradients, parameters, seed=seed).verdict == "FAIL"
 
 
-def test_stairs_are_what_makes_the_noise_of_a_coarse_term():
-    # A fine slope hides the grain of a term rounded to 1e-6: half a stair is the largest error of
-    # one value, a stair over √12 the usual one.
-    def line(t):
-        return round(float(np.sin(t + 0.3)), 6) + 0.2 * t * np.pi
-
-    level = noise.measure_noise(line, at_zero=line(0.0), elsewhere=line(1.0)).level
-    assert 1e-6 / np.sqrt(12) / 4 < level < 4e-6
-
-
 @pytest.mark.parametrize("phase", [0.2, 2.9, 3.0, 3.3, 6.1])
 def test_a_line_that_bends_strongly_is_no_staircase(phase):
     def line(t):
@@ -219,19 +209,6 @@ def test_five_percent_fail_beside_one_layer_in_float32():
     reports = [one_layer_in_float32(seed, factor=1.05) for seed in range(10)]
     assert not any(report.passed for report in reports)
     assert sum(report.blocks["W1"].verdict == "FAIL" for report in reports) >= 8
-
-
-@pytest.mark.parametrize("seed", range(60))
-def test_stairs_are_seen_also_where_the_line_between_them_is_noisy(seed):
-    shifts = np.random.default_rng(seed).uniform(-1, 1, 2)
-
-    def line(t):
-        stairs = np.round((shifts[0] + 0.36 * t) * 2**8) / 2**8
-        fine = shifts[1] - 0.02 * t + 0.001 * np.sin(3 * t)
-        return 4.43 + stairs + np.round(fine * 2**16) / 2**16
-
-    found = noise.measure_noise(line, at_zero=line(0.0), elsewhere=line(1.0))
-    assert found.level >= 2**-8 / np.sqrt(12)
 
 
 def trained_in_float32(p):

@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from gradhook.difference.base import Estimate
+from gradhook.difference.base import EPS, Estimate
 from gradhook.evaluation.workspace import Workspace
 from gradhook.objective.parameters import Tree
-from gradhook.probe.again import hidden_noise, outstands
+from gradhook.probe.again import hidden_noise
 from gradhook.probe.prober import Prober
 from gradhook.probe.setting import EnteredSetting, Setting
 from gradhook.verdict.evidence import Probe
@@ -51,24 +51,41 @@ def probe(numerical):
     return Probe(2.0, Estimate(numerical, 1e-9, 1e-7))
 
 
-def test_stairs_that_a_short_step_does_not_see_have_made_the_mismatch():
+@pytest.mark.parametrize("fine", [0.0, 0.7])
+def test_stairs_that_a_short_step_does_not_see_have_made_the_mismatch(fine):
     prober = SimpleNamespace(loss=math.sqrt(2), noise=1e-16)
-    found = hidden_noise(prober, stairs, probe(0.0), scale=1.0)
+    found = hidden_noise(
+        prober, lambda t: stairs(t) + fine * t, probe(fine), scale=1.0, rounding=EPS
+    )
     assert 1e-5 < found < 1e-3
+
+
+def test_a_mismatch_that_a_long_step_shows_too_costs_two_evaluations_for_each():
+    prober = SimpleNamespace(loss=math.sqrt(2), noise=1e-16)
     seen = []
 
     def line(t):
         seen.append(t)
         return 3 * t + math.sqrt(2)
 
-    assert hidden_noise(prober, line, probe(3.0), scale=1.0) == 0.0
+    assert hidden_noise(prober, line, probe(3.0), scale=1.0, rounding=EPS) == 0.0
     assert len(seen) == 4  # two for each long step
 
 
+@pytest.mark.parametrize("often", [1e2, 1e3, 1e5])
+def test_a_wave_within_the_long_step_is_no_noise(often):
+    def line(t):
+        return math.sqrt(2) + 2 * t + 0.5 * math.sin(often * t) / often
+
+    prober = SimpleNamespace(loss=math.sqrt(2), noise=1e-16)
+    assert hidden_noise(prober, line, probe(2.5), scale=1.0, rounding=EPS) == 0.0
+
+
 @pytest.mark.parametrize(
-    ("line", "there"),
-    [(lambda t: 3 * t, True), (stairs, False), (lambda t: math.nan, True)],
-    ids=["another slope", "stairs", "outside the domain"],
+    "line",
+    [lambda t: 2 * t + max(0.0, t - 1e-5), lambda t: 2.5 * t + np.exp(-(((t - 6e-3) / 1e-5) ** 2))],
+    ids=["kink", "bump"],
 )
-def test_a_mismatch_outstands_noise_only_where_a_long_step_shows_it_too(line, there):
-    assert outstands(line, probe(0.0), scale=1.0, noise=1e-4) is there
+def test_what_changes_by_and_by_is_no_noise(line):
+    prober = SimpleNamespace(loss=0.0, noise=1e-16)
+    assert hidden_noise(prober, line, probe(3.0), scale=1.0, rounding=EPS) == 0.0
