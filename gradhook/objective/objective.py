@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
+import numbers
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from gradhook._types import Batch, kind_of
-from gradhook.errors import ObjectiveError
+from gradhook.errors import ObjectiveError, OptionError
 from gradhook.objective.answers import is_function, no_objective, refuse_class, without_parameters
 from gradhook.objective.calls import (
     Calls,
@@ -56,8 +58,6 @@ class Objective:
         notes: Sentences for every report: what an adapter does to the loss before it is checked.
         roots: What the functions lead to, where they are not the user's own: their state is put
             back too.
-        reading: Given the kinds of the causes found in a check that did not pass, sentences on what
-            else they may mean, from how the gradient was obtained.
 
     Raises:
         ObjectiveError: Functions are missing or not callable, or ``form`` is unknown.
@@ -82,7 +82,6 @@ class Objective:
     model: Any = None
     notes: tuple[str, ...] = ()
     roots: tuple[Any, ...] = ()
-    reading: Callable[[frozenset[str]], list[str]] | None = None
 
     _if_both_forms_fit: ClassVar[Form | None] = None
 
@@ -234,16 +233,27 @@ class Objective:
             >>> check_gradients(step, batch=(np.array([1.0, 2.0]), 0.3), samples=None).verdict
             <Verdict.PASS: 'PASS'>
         """
-        updater = Updater(update, learning_rate, parameters)
+        number = isinstance(learning_rate, numbers.Real) and not isinstance(learning_rate, bool)
+        if not (number and math.isfinite(learning_rate) and learning_rate > 0):
+            raise OptionError(
+                f"learning_rate must be the positive number by which the update multiplies the "
+                f"gradient, got {learning_rate!r}"
+            )
+        if not callable(update):
+            raise ObjectiveError(f"update must be a function, got {update!r}")
+        said = (
+            f"the gradient is what {name_of(update)} changes, over {learning_rate:g}: momentum, "
+            "weight decay and clipping count as part of it"
+        )
         return FromUpdate(
             parameters=parameters,
             loss=loss,
             gradients=update,
             model=owner_of(update),
             roots=(update, loss),
-            reading=updater.reading,
-            notes=(f"the gradient is what {name_of(update)} changes, over {learning_rate:g}",),
-            updater=updater,
+            notes=(said,),
+            learning_rate=learning_rate,
+            source=parameters,
         )
 
     @property
@@ -336,26 +346,20 @@ class _Function(Objective):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FromUpdate(_Function):
-    """An update in place of the gradients."""
+    """An update in place of the gradients, which are read from what it does."""
 
-    updater: Updater
+    learning_rate: float
+    source: Any
 
     def calls(
         self, batch: Batch, keywords: Collection[str] = (), *, names: tuple[str, ...] = ()
     ) -> Calls:
-        """As of any objective, with gradients that are read from the update."""
+        """As of any objective, with an updater for the update."""
         plain = _Function.calls(self, batch, keywords, names=names)
-        live, updater = self.parameters, self.updater
-        updater.begin()
-
-        def gradients(*arguments: Any, **named: Any) -> Any:
-            __tracebackhide__ = True
-            given = plain.takes_parameters
-            container = arguments[0] if given else live
-            return updater.gradients(container, arguments, named, live=not given)
-
-        gradients.__name__ = name_of(updater.update)
-        return replace(plain, gradients=gradients, rounding=lambda: updater.rounding)
+        assert plain.gradients is not None
+        live = None if plain.takes_parameters else self.parameters
+        updater = Updater(plain.gradients, self.learning_rate, self.source, live)
+        return replace(plain, gradients=updater, rounding=lambda: updater.rounding)
 
 
 def live_parameters(model: Any) -> Any:

@@ -426,25 +426,19 @@ def test_an_update_inside_the_backward_pass_is_checked_by_what_it_did(rebinds, l
     before = net.W, net.W.tobytes(), net.velocity
     report = check_gradients(from_update(net, live=live), batch=(X, Y))
     assert report.verdict is Verdict.PASS
-    assert "the gradient is what train_step changes, over 0.1" in report.notes
+    assert report.notes[0] == (
+        "the gradient is what train_step changes, over 0.1: momentum, weight decay and clipping "
+        "count as part of it"
+    )
     assert (net.W, net.W.tobytes(), net.velocity) == before or net.W is before[0]
     assert net.W.tobytes() == before[1]
     net = Updates(rebinds=rebinds, factor=2)
     assert check_gradients(from_update(net, live=live), batch=(X, Y)).failing == ("b",)
 
 
-@pytest.mark.parametrize(
-    ("habit", "said"),
-    [
-        ({"momentum": 0.9}, "a second update differs from the first, as with momentum or Adam"),
-        ({"decay": 0.1}, "the update also shrinks the weights, as weight decay does"),
-        ({"clip": 0.05}, "several elements move by the same largest step, as clipping makes"),
-    ],
-)
-def test_what_else_an_update_does_is_named_as_the_reading_of_the_mismatch(habit, said):
-    report = check_gradients(from_update(Updates(**habit)), batch=(X, Y))
-    assert report.failing == ("W",)
-    assert report.notes[-1].endswith(said)
+@pytest.mark.parametrize("habit", [{"momentum": 0.9}, {"decay": 0.1}, {"clip": 0.05}])
+def test_what_else_an_update_does_is_part_of_the_mismatch(habit):
+    assert check_gradients(from_update(Updates(**habit)), batch=(X, Y)).failing == ("W",)
 
 
 def test_the_rounding_of_a_small_step_is_in_the_error_and_not_taken_for_a_bug():
