@@ -118,7 +118,7 @@ class GradCheckCallback:
     ) -> None:
         __tracebackhide__ = True
         if misplaced:
-            raise TypeError(misplaced_batch("GradCheckCallback", objective, parameters, misplaced))
+            raise TypeError(misplaced_batch("GradCheckCallback", len(misplaced)))
         self._enabled = is_enabled(enabled)
         self.history: list[Report] = []  # the user's, who may clear it
         self._made = 0

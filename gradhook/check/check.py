@@ -105,7 +105,7 @@ def check_gradients(
     """
     __tracebackhide__ = True
     if misplaced:
-        raise TypeError(misplaced_batch("check_gradients", objective, parameters, misplaced))
+        raise TypeError(misplaced_batch("check_gradients", len(misplaced)))
     chosen = Options.named(options, beside=("batch",))
     called = CallLine(objective, parameters, batch, Scope.of_caller())
     found = Objective.of(objective, parameters, gradient=chosen.gradient)

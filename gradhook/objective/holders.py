@@ -245,12 +245,9 @@ def _items(holder: Any) -> Iterator[tuple[Any, bool, Any]]:
 
 
 def _attributes(thing: Any) -> dict[str, Any]:
-    """Attributes of an object: of its class where they are arrays, slots, and its own."""
+    """Attributes of an object, those in slots first."""
     found: dict[str, Any] = {}
     for kind in reversed(type(thing).__mro__):
-        found |= {
-            n: v for n, v in vars(kind).items() if is_numbers(v) or isinstance(v, (list, dict))
-        }
         given = vars(kind).get("__slots__", ())
         for name in [given] if isinstance(given, str) else given:
             if hasattr(thing, name):

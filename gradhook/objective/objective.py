@@ -278,7 +278,6 @@ class Objective:
         form = form_of(
             self.functions,
             batch,
-            parameters=self.parameters,
             form=None if self._if_both_forms_fit else self.form,
             otherwise=self._if_both_forms_fit,
             keywords=keywords,

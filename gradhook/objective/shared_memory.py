@@ -56,15 +56,15 @@ class Tie:
         Memory that was ``given`` under several names holds the sum already and counts once.
         """
         total = np.zeros(np.shape(self.storage))
-        for count, name in enumerate(self.names):
-            twins = [n for n in self.names[:count] if _share(given[n], given[name])]
-            if not self.positions:
-                total += 0 if twins else gradients[name]
+        counted: list[Any] = []
+        for name in sorted(self.names, key=lambda n: -np.size(gradients[n])):
+            if any(_share(given[name], other) for other in counted):
                 continue
-            where = self.positions[name]
-            known = [self.positions[twin].reshape(-1) for twin in twins]
-            fresh = ~np.isin(where, np.concatenate(known)) if known else np.ones(where.shape, bool)
-            np.add.at(total.reshape(-1), where[fresh], gradients[name][fresh])
+            counted.append(given[name])
+            if self.positions:
+                np.add.at(total.reshape(-1), self.positions[name], gradients[name])
+            else:
+                total += gradients[name]
         return total
 
 
@@ -74,12 +74,8 @@ def find_ties(leaves: Mapping[str, Any]) -> list[Tie]:
     for first, second in _overlapping(leaves):
         joined = group.get(first, {first}) | group.get(second, {second})
         group.update(dict.fromkeys(joined, joined))
-    ties = []
-    for name, members in group.items():
-        names = tuple(leaf for leaf in leaves if leaf in members)
-        if name == names[0]:
-            ties.append(_tie(names, [leaves[leaf] for leaf in names]))
-    return ties
+    alike = dict.fromkeys(tuple(n for n in leaves if n in members) for members in group.values())
+    return [_tie(names, [leaves[name] for name in names]) for names in alike]
 
 
 def overlaps_itself(array: Array) -> bool:
@@ -96,16 +92,11 @@ def overlaps_itself(array: Array) -> bool:
 
 def _overlapping(leaves: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Pairs of names whose arrays share memory; in order of address only neighbours can."""
-    seen: dict[int, str] = {}
-    spans = []
-    for name, leaf in leaves.items():
-        if isinstance(leaf, np.ndarray):
-            if leaf.size:
-                spans.append((*_span(leaf), name))
-        elif hasattr(leaf, "__array__") and not isinstance(leaf, np.generic):
-            if id(leaf) in seen:  # arrays of other libraries, whose memory is their own
-                yield seen[id(leaf)], name
-            seen.setdefault(id(leaf), name)
+    spans = [
+        (*_span(leaf), name)
+        for name, leaf in leaves.items()
+        if hasattr(leaf, "__array__") and not isinstance(leaf, np.generic) and np.size(leaf)
+    ]
     reaching: list[tuple[int, str]] = []
     for start, end, name in sorted(spans):
         reaching = [(until, other) for until, other in reaching if until > start]
@@ -115,8 +106,10 @@ def _overlapping(leaves: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         reaching.append((end, name))
 
 
-def _span(array: Array) -> tuple[int, int]:
-    """First address of an array, and the one after its last."""
+def _span(array: Any) -> tuple[int, int]:
+    """First address of an array, and the one after its last; of other libraries its identity."""
+    if not isinstance(array, np.ndarray):
+        return id(array), id(array) + 1
     reach = [(n - 1) * s for n, s in zip(array.shape, array.strides, strict=True)]
     start: int = array.__array_interface__["data"][0]
     below, above = sum(r for r in reach if r < 0), sum(r for r in reach if r > 0)
@@ -137,7 +130,7 @@ def _share(first: Any, second: Any) -> bool:
 
 def _tie(names: tuple[str, ...], arrays: list[Any]) -> Tie:
     first = arrays[0]
-    if all(array is first or _same_view(first, array) for array in arrays):
+    if all(array is first or _view(array) == _view(first) for array in arrays):
         return Tie(names, first)
     called = " and ".join(map(repr, names))
     if any(array.dtype != first.dtype for array in arrays):
@@ -146,26 +139,20 @@ def _tie(names: tuple[str, ...], arrays: list[Any]) -> Tie:
             f"({', '.join(str(array.dtype) for array in arrays)}): give the memory under one name"
         )
     addresses = [_addresses(array) for array in arrays]
-    count = np.unique(np.concatenate([a.reshape(-1) for a in addresses])).size
-    whole = next((i for i, a in enumerate(addresses) if a.size == count), None)
+    cells = np.unique(np.concatenate([a.reshape(-1) for a in addresses]))
+    whole = next((i for i, a in enumerate(addresses) if a.size == cells.size), None)
     if whole is None:
         raise ParameterError(
             f"parameters {called} overlap in part: give the array that holds them all instead"
         )
     order = np.argsort(addresses[whole], axis=None)
-    cells = addresses[whole].reshape(-1)[order]
     positions = {n: order[np.searchsorted(cells, a)] for n, a in zip(names, addresses, strict=True)}
     return Tie(names, arrays[whole], positions)
 
 
-def _same_view(first: Any, second: Any) -> bool:
-    return (
-        isinstance(first, np.ndarray)
-        and isinstance(second, np.ndarray)
-        and first.__array_interface__["data"] == second.__array_interface__["data"]
-        and (first.shape, first.strides, first.dtype)
-        == (second.shape, second.strides, second.dtype)
-    )
+def _view(array: Any) -> tuple[Any, ...]:
+    """What of its memory an array shows, and how."""
+    return array.__array_interface__["data"], array.shape, array.strides, array.dtype
 
 
 def _addresses(array: Array) -> Array:

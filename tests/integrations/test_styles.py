@@ -485,7 +485,7 @@ def test_an_update_that_changes_nothing_in_reach_is_told_how_it_is_found():
     whole = Objective.from_update(net.train_step, net, learning_rate=0.1, loss=net.loss)
     with pytest.raises(ParameterTypeError, match=r"a Updates|an Updates") as caught:
         check_gradients(whole, batch=(X, Y))
-    assert "write parameters=lambda: {'W': net.W, 'b': net.b" in str(caught.value)
+    assert "write parameters=lambda: {'W1': net.W1, ...}" in str(caught.value)
     for rate in (0, -1.0, None, True):
         with pytest.raises(gradhook.errors.OptionError, match="learning_rate must be the positive"):
             Objective.from_update(net.train_step, {}, learning_rate=rate, loss=net.loss)
@@ -706,12 +706,9 @@ def test_an_object_without_gradients_is_told_what_was_seen_and_what_to_write():
     net = Plain()
     with pytest.raises(ObjectiveError) as caught:
         check_gradients(lambda X, y: float(np.sum(X @ net.W)), net, batch=(X, Y))
-    assert str(caught.value) == (
+    assert str(caught.value).startswith(
         "no weight with a gradient was found on the Plain after a run.  Arrays seen: W (3, 2), "
-        "b (2,).  Write instead:\n"
-        "    def loss_and_gradients(*batch):\n"
-        "        return <lambda>(*batch), {'W': ..., 'b': ...}\n"
-        "    check_gradients(loss_and_gradients, {'W': net.W, 'b': net.b}, batch=...)"
+        "b (2,).  Write check_gradients(f, {'W': ...}, batch=...), where f(*batch) returns"
     )
 
 
@@ -745,7 +742,7 @@ def named(function):
 
 def test_a_run_is_told_which_batch_it_takes():
     layer = Dense(3, 2)
-    with pytest.raises(ObjectiveError, match=r"write check_gradients\(run, \.\.\., batch=\(X, y\)"):
+    with pytest.raises(ObjectiveError, match=r"run\(X, y\) is not called with a batch of 0"):
         check_gradients(dense_run(layer, Eye()), layer)
 
 

@@ -238,7 +238,7 @@ def test_functions_of_two_forms_are_refused():
 
 def test_a_form_that_does_not_fit_is_refused():
     with pytest.raises(
-        ObjectiveError, match=r"form='in_place' needs functions that take \(\*batch\)"
+        ObjectiveError, match=r"loss\(parameters, x, y\) does not take \(\*batch\) for"
     ):
         check_gradients(
             Objective(parameters=weights(), loss=loss, gradients=gradients, form="in_place"),
