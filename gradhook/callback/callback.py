@@ -156,7 +156,8 @@ class GradCheckCallback:
 
     def __getstate__(self) -> dict[str, Any]:
         # A model that holds its callback must not become one that cannot be saved.
-        return {"history": self.history, "last_report": self.last_report, "_enabled": False}
+        kept = {name: getattr(self, name) for name in ("history", "last_report", "notes")}
+        return {**kept, "_enabled": False}
 
     @property
     def enabled(self) -> bool:
