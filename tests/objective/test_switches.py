@@ -116,25 +116,17 @@ class TestKeywords:
         assert keywords_of([loss, gradients], positional=1) == {"reg": 0.1}
         assert keywords_of([loss, anything], positional=1) == {"reg": 0.1, "p": 0.5}
         with pytest.raises(
-            OptionError, match="'p' is an argument of loss and not of every function"
+            OptionError, match="'p' is neither a keyword argument of every function"
         ):
             bound("p", loss, gradients)
         assert bound("p", loss, anything).on == 0.5
-
-    def test_functions_that_take_any_keyword_need_the_on_value(self):
-        def anything(parameters, **options):
-            pass
-
-        with pytest.raises(OptionError, match="has no default in the function's signature"):
-            bound("p", anything)
-        assert bound(Switch("p", off=0.0, on=0.4), anything).turn("on") == {"p": 0.4}
 
     def test_an_item_of_the_batch_is_no_keyword(self):
         def function(parameters, x, reg=0.1):
             pass
 
         with pytest.raises(
-            OptionError, match="'reg' is given by position, as an item of the batch"
+            OptionError, match="'reg' is neither a keyword argument of every function, beside the"
         ):
             bound("reg", function, role="penalty", positional=3)
 
@@ -147,10 +139,9 @@ class TestKeywords:
     def test_a_misspelt_name_is_told_the_nearest(self):
         with pytest.raises(OptionError) as caught:
             bound("keep_porb", with_keyword("keep_prob", 0.5))
-        assert str(caught.value) == (
-            "the switch 'keep_porb' is not a keyword argument of the functions, and there is no "
-            "model to look on (pass Objective(..., model=...)); keyword arguments are: keep_prob; "
-            "did you mean 'keep_prob'?"
+        assert str(caught.value).endswith(
+            "nor a path on the model (pass Objective(..., model=...)); keyword arguments are: "
+            "keep_prob; did you mean 'keep_prob'?"
         )
 
 
@@ -231,7 +222,7 @@ class TestPaths:
 
     @pytest.mark.parametrize("path", ["nothing", "layers.*.nothing", "dropout_param.q", "fixed.7"])
     def test_a_path_that_leads_nowhere_is_refused(self, path):
-        with pytest.raises(OptionError, match="nor a path on the SimpleNamespace; keyword arg"):
+        with pytest.raises(OptionError, match="nor a path on a SimpleNamespace; keyword arg"):
             bound(Switch(path, off=0.0), model=network())
 
     @pytest.mark.parametrize("path", ["fixed.0", "locked.p"])
