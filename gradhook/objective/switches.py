@@ -208,7 +208,7 @@ def bind_switches(
     model: Any,
     positional: int = 0,
 ) -> list[BoundSwitch]:
-    """Tie switches to keyword arguments, of which so many are positional, or to a model's places."""
+    """Tie switches to keyword arguments behind the positional ones, or to places on a model."""
     available = keywords_of(functions, positional)
     return [_bind(item, role, available, model) for item in as_switches(given, role)]
 

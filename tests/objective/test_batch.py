@@ -263,15 +263,6 @@ def test_rows_are_taken_from_sparse_matrices_of_every_format(form, kind):
     assert len(report.rows) == 5
 
 
-def test_a_list_of_arrays_of_unlike_lengths_does_not_count_the_samples():
-    sequences = [numbered(3 + k % 4) for k in range(20)]
-    found = drawn((sequences, numbered(20)))
-    assert (found.count, found.total, found.unchanged) == (7, 20, (0,))
-    assert found.batch[0] is sequences
-    assert drawn(([numbered(20), numbered(20, 2)],)).total == 20
-    assert drawn(([numbered(20), numbered(20, 2)], np.ones(4))).total == 20
-
-
 def test_a_list_of_pairs_holds_a_sample_in_each():
     pairs = [(np.full((4, 1), k), np.eye(3)[:, [k % 3]]) for k in range(30)]
     rows = drawn((pairs, np.ones(5)))
@@ -284,7 +275,6 @@ def test_a_list_of_pairs_holds_a_sample_in_each():
     states = [(np.ones((40, 3)), np.ones((40, 3))) for _ in range(2)]
     rows = drawn((np.ones((40, 5)), states))
     assert (rows.total, rows.batch[1][1][0].shape, rows.unchanged) == (40, (7, 3), ())
-    assert sample_count((states, np.ones((40, 5))), 0) == 40
     # Lists of arrays, as of time steps, and of numbers go by the arrays' own rows.
     assert sample_count(([np.ones((5, 2)), np.ones((5, 2))],), 0) == 5
     assert sample_count(([(1, 2), (3, 4)], np.ones(6)), 0) == 6
