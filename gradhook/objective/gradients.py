@@ -33,7 +33,7 @@ import numpy as np
 
 from gradhook._types import Array, Blocks, kind_of, nearest_name
 from gradhook.errors import GradientNameError, GradientShapeError, ObjectiveError
-from gradhook.objective.parameters import Tree, each_leaf, float64_copy, is_container
+from gradhook.objective.parameters import Tree, float64_copy, is_container
 from gradhook.objective.validation import is_masked
 
 __all__ = [
@@ -114,9 +114,8 @@ def _is_number(value: Any) -> bool:
 
 
 def _refusal(name: str, returned: Any, items: Sequence[Any], shapes: Sequence[Shape]) -> str:
-    what = kind_of(returned)
     many = f" of {len(returned)}" if isinstance(returned, (tuple, list)) else ""
-    must = f"{name} must return (loss, gradients); it returned {what}{many}"
+    must = f"{name} must return (loss, gradients); it returned {kind_of(returned)}{many}"
     if returned is None:
         return f"{must}: has it a return statement?"
     if not items and _is_number(returned):
@@ -124,12 +123,11 @@ def _refusal(name: str, returned: Any, items: Sequence[Any], shapes: Sequence[Sh
             f"{must}: return the gradients too, pass the function that computes them as gradient=, "
             "or as parameters the object that holds weights and gradients"
         )
-    if len(items) >= 1 + len(shapes) > 1 and _is_number(items[0]):
-        found = [shape_of(item) for item in items[1 : len(shapes) + 1]]
+    if len(items) > len(shapes):
+        found = ", ".join(str(shape_of(item)) for item in items[1 : len(shapes) + 1])
         return (
-            f"{must}, of which {len(shapes)} after the loss should be the gradients, in the order "
-            f"of the parameters: their shapes are {', '.join(map(str, found))}, those of the "
-            f"parameters {', '.join(map(str, shapes))}"
+            f"{must}; after the loss the gradients should come, in the order of the parameters: "
+            f"their shapes are {found}, those of the parameters {', '.join(map(str, shapes))}"
         )
     return must
 
@@ -143,11 +141,6 @@ def name_gradients(
     names all, that rule is used.  Extra names are ignored.  Beside what was found stands what is to
     be said of the matching, which mostly is nothing.
     """
-    if _is_pair(gradients, tree.shapes):
-        raise GradientNameError(
-            "the gradients are themselves (loss, gradients): pass the function that returns both "
-            "alone, without gradient="
-        )
     if tree.is_single and not isinstance(gradients, Mapping):
         given = {tree.single: gradients}
         if tree.parts is not None:
@@ -168,15 +161,6 @@ def name_gradients(
         called, rule = _names(names, leaves, gradient_name)
         given = {name: leaves[called[name]] for name in names}
     return given, "; ".join(filter(None, (rule, _on_shapes(given, tree))))
-
-
-def _is_pair(gradients: Any, shapes: Sequence[Shape]) -> bool:
-    """Whether what should be gradients is a loss, and the gradients after it."""
-    if not (isinstance(gradients, (list, tuple)) and len(gradients) == 2):
-        return False
-    loss, after = gradients
-    found = [shape_of(leaf) for leaf in each_leaf(after)]
-    return _is_number(loss) and len(found) == len(shapes) and all(map(fits, found, shapes))
 
 
 def fits(shape: Shape | None, wanted: Shape) -> bool:
@@ -250,9 +234,6 @@ def _in_order(gradients: Any, tree: Tree) -> tuple[dict[str, Any], str]:
     kind = kind_of(gradients)
     read = f"the gradients are {kind} of {len(gradients)}, the parameters are {', '.join(names)}"
     if len(items) != len(names):
-        pairs = (isinstance(g, tuple) and len(g) == 2 and isinstance(g[0], str) for g in gradients)
-        if gradients and all(pairs):
-            raise GradientNameError(f"{read}: write dict(...) around its pairs")
         raise GradientNameError(
             f"{read}: return a dictionary with the gradient of each under its name, or all of "
             "them in this order"
@@ -292,16 +273,10 @@ def _names(
         first = wanted[missing[0]]
         hint = nearest_name(first, list(given)) or "."
         other = next((name for name in given if name not in wanted.values()), "...")
-        if first.startswith(f"{other}[") or other.startswith(f"{first}["):
-            remedy = "One is a list of numbers and the other an array: make both arrays"
-        else:
-            remedy = (
-                "If they are named by another rule, pass it, for example "
-                f"gradient_name={{{missing[0]!r}: {other!r}}}"
-            )
         raise GradientNameError(
             f"no gradient for {', '.join(missing)}: the parameters are {', '.join(names)}; the "
-            f"gradients are {', '.join(given) or 'empty'}{hint} {remedy}"
+            f"gradients are {', '.join(given) or 'empty'}{hint} If they are named by another rule, "
+            f"pass it, for example gradient_name={{{missing[0]!r}: {other!r}}}"
         )
     return wanted, sentence
 
@@ -327,21 +302,18 @@ def _own(name: str, leaf: Any, shape: Shape, *, alone: bool) -> Array:
     except Exception as error:
         raise GradientShapeError(f"the gradient of {name!r} is not an array: {error}") from error
     if array.dtype.kind not in "fiu" or is_masked(leaf):
-        masked = "a masked array" if is_masked(leaf) else ""
-        what = masked or ("None" if leaf is None else f"of dtype {array.dtype}")
+        kind = "a masked array" if is_masked(leaf) else f"of dtype {array.dtype}"
         raise GradientShapeError(
-            f"the gradient of {name!r} is {what}; an array of real numbers with shape {shape} is "
-            "needed"
+            f"the gradient of {name!r} is {'None' if leaf is None else kind}; an array of real "
+            f"numbers with shape {shape} is needed"
         )
     if not fits(array.shape, shape):
-        differ = f"the gradient of {name!r} has shape {array.shape}, the parameter has {shape}"
+        why = "they must be equal (broadcasting would hide a missing sum over the batch)"
         if _long_axes(array.shape) == _long_axes(shape):
             wide = np.broadcast_shapes(array.shape, shape)
-            raise GradientShapeError(
-                f"{differ}: the update would broadcast to {wide}; keepdims=True?"
-            )
+            why = f"the update would broadcast to {wide}; keepdims=True?"
         raise GradientShapeError(
-            f"{differ}; they must be equal (broadcasting would hide a missing sum over the batch)"
+            f"the gradient of {name!r} has shape {array.shape}, the parameter has {shape}: {why}"
         )
     if array.shape != shape:
         return float64_copy(array).reshape(shape)

@@ -66,10 +66,6 @@ def named(rename):
 RUN = "write check_gradients(run, net, batch=(X, y)), where net holds weights and gradients"
 ATTACH = "write gradhook.integrations.pytorch_module.attach(module, criterion=criterion)"
 ARRAYS = "the parameters are names, and arrays are needed: write {'W1': net.W1, ...}"
-LOSS_TOO = (
-    "the gradients are themselves (loss, gradients): pass the function that returns both alone, "
-    "without gradient="
-)
 
 ATTEMPTS = {
     "a model": (lambda: check_gradients(Net(), batch=(X, Y)), f"by itself: {RUN}"),
@@ -184,7 +180,7 @@ ATTEMPTS = {
     ),
     "gradient= that returns the loss too": (
         lambda: check_gradients(lambda p, X, y: f(p, X, y)[0], WEIGHTS, gradient=f, batch=(X, Y)),
-        LOSS_TOO,
+        "the gradients are a tuple of 2, the parameters are W: return a dictionary with the",
     ),
     "gradient= beside a model": (
         lambda: check_gradients(Tape(), WEIGHTS, gradient=f),

@@ -176,9 +176,3 @@ def test_what_is_no_array_of_real_numbers_is_refused(gradient, said):
 def test_real_numbers_of_any_kind_become_float64(dtype):
     found, _ = matched({"W1": W.astype(dtype), "b1": B})
     assert found["W1"].dtype == np.float64
-
-
-def test_a_list_of_numbers_beside_an_array_is_told_to_be_made_one():
-    for parameters, gradients in (({"w": [1.0, 2.0]}, {"w": B[:2]}), ({"w": B}, {"w": [*B]})):
-        with pytest.raises(GradientNameError, match=r"One is a list .*: make both arrays$"):
-            matched(gradients, parameters)

@@ -199,7 +199,7 @@ def test_a_loss_that_is_no_real_number_is_refused(value, said):
         ((1.0,), "it returned a tuple of 1"),
         (
             [1.0, 2.0, 3.0],
-            "it returned a list of 3, of which 1 after the loss should be the gradients",
+            "it returned a list of 3; after the loss the gradients should come, in the order of",
         ),
     ],
 )
