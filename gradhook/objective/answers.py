@@ -6,37 +6,23 @@ One sentence each: what was passed, what it has, and the line to write.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence, ValuesView
+from collections.abc import Iterator, Mapping, ValuesView
 from typing import Any
 
 import numpy as np
 
 from gradhook._types import kind_of
-from gradhook.errors import ObjectiveError, ParameterTypeError
-from gradhook.objective.calls import name_of
-from gradhook.objective.holders import HeldPair, holds, is_numbers, is_tensor, slots
+from gradhook.errors import ParameterTypeError
+from gradhook.objective.holders import holds, is_numbers, is_tensor, slots
 from gradhook.objective.parameters import each_leaf, is_container
 
-__all__ = [
-    "found_on",
-    "is_function",
-    "misplaced_batch",
-    "names_needed",
-    "no_objective",
-    "nothing_found",
-    "refuse_class",
-    "refuse_parameters",
-    "without_parameters",
-]
+__all__ = ["is_function", "misplaced_batch", "no_objective", "refuse_parameters"]
 
 WAYS_TO_PASS = (
     "pass a function loss_and_gradients(parameters, *batch) -> (loss, gradients); an "
     "Objective(parameters=..., loss=..., gradients=...); a model with .params and .loss(X, y) -> "
     "(loss, gradients); or a network with .params, .loss(x, t) and .gradient(x, t)"
 )
-
-NOTED = 8
-"""Names that the note on an object lists."""
 
 ATTACH = "write gradhook.integrations.pytorch_module.attach(module, criterion=criterion)"
 
@@ -50,15 +36,11 @@ def is_function(thing: Any) -> bool:
     return not (holds(thing) and any(is_tensor(slot.get()) for slot in slots(thing)))
 
 
-def refuse_class(thing: Any) -> None:
-    """Refuse a class where an instance is needed."""
-    if inspect.isclass(thing):
-        raise ObjectiveError(f"{thing.__name__} is a class; pass an instance of it")
-
-
 def no_objective(thing: Any) -> str:
     """What to write instead of something that is no objective."""
     kind = kind_of(thing)
+    if inspect.isclass(thing):
+        return f"{thing.__name__} is a class; pass an instance of it"
     if _is_torch(thing, "Module"):
         return f"{kind} is a torch.nn.Module, whose gradients PyTorch computes: {ATTACH}"
     if isinstance(thing, tuple) and thing and is_numbers(thing[0]) and np.ndim(thing[0]) == 0:
@@ -70,13 +52,6 @@ def no_objective(thing: Any) -> str:
             "backward pass and returns the loss"
         )
     return f"{kind} is not an objective; {WAYS_TO_PASS}"
-
-
-def without_parameters(thing: Any) -> str:
-    """What to write where no parameters were passed and the objective has none."""
-    owner: Any = getattr(thing, "__self__", None)
-    what = f"of the arrays that {kind_of(owner)} reads" if owner else "such as {'W': W, 'b': b}"
-    return f"the parameters to check are missing: pass parameters=, a dictionary {what}"
 
 
 def misplaced_batch(called: str, count: int) -> str:
@@ -109,51 +84,6 @@ def refuse_parameters(parameters: Any) -> None:
     leaves = each_leaf(parameters) if is_container(parameters) else ()
     if _is_torch(parameters, "Module") or any(_is_torch(leaf, "Tensor") for leaf in leaves):
         raise ParameterTypeError(f"the parameters are PyTorch's ({kind}): {ATTACH}")
-
-
-def names_needed(parameters: Any) -> str:
-    """What to write where an update is read and its weights are not named."""
-    return (
-        f"an update tells no weights from activations, and the parameters are "
-        f"{kind_of(parameters)}: write parameters=lambda: {{'W1': net.W1, ...}}"
-    )
-
-
-def found_on(how: str, root: Any, pairs: Sequence[HeldPair], out: Mapping[str, str]) -> str:
-    """How weights and gradients were found, for the report, and what was left ``out``, and why."""
-    found = [f"{p.weight.name} ({p.gradient.name.rpartition('.')[2]})" for p in pairs]
-    more = f" and {len(found) - NOTED} more" if len(found) > NOTED else ""
-    left = ", ".join(f"{name} ({why})" for name, why in list(out.items())[:NOTED])
-    return (
-        f"{how}; weights and gradients found on {_called(root)}: {', '.join(found[:NOTED])}{more}"
-        f"{f'; left out: {left}' if left else ''}"
-    )
-
-
-def nothing_found(run: Callable[..., Any], root: Any, out: Mapping[str, str]) -> str:
-    """What was seen on an object on which no weight has a gradient, and what to write instead.
-
-    ``out`` is what looked like a weight and is none, and why.
-    """
-    seen = {s.name: np.shape(s.get()) for s in slots(root) if is_numbers(s.get())}
-    arrays = [name for name, shape in seen.items() if shape] or list(seen)
-    shown = [f"{n} {seen[n]}" + (f" ({out[n]})" if n in out else "") for n in arrays[:NOTED]]
-    name = next((name for name in arrays if name not in out), "W1")
-    return (
-        f"no weight with a gradient was found on {_called(root)} after a run.  Arrays seen: "
-        f"{', '.join(shown) or 'none'}.  Write check_gradients(f, {{{name!r}: ...}}, batch=...), "
-        f"where f(*batch) returns {name_of(run)}(*batch) and {{{name!r}: its gradient}}; if the "
-        "run also updates the weights, use Objective.from_update"
-    )
-
-
-def _called(root: Any) -> str:
-    kind = type(root).__name__
-    if isinstance(root, (list, tuple, dict)):
-        items = list(root.values() if isinstance(root, dict) else root)
-        kinds = list(dict.fromkeys(type(item).__name__ for item in items))
-        return f"the {kind} of {len(items)} ({', '.join(kinds[:3])})"
-    return f"the {kind}"
 
 
 def _is_torch(thing: Any, name: str) -> bool:

@@ -24,7 +24,6 @@ import numpy as np
 
 from gradhook._types import Array, Batch, kind_of
 from gradhook.errors import GradientNameError, LossTypeError, ObjectiveError
-from gradhook.objective.answers import found_on, nothing_found
 from gradhook.objective.calls import by_name, name_of, signature_of, takes
 from gradhook.objective.gradients import RULES, shape_of
 from gradhook.objective.holders import (
@@ -44,6 +43,10 @@ __all__ = ["Held"]
 
 MOVED = 1e-3
 """Distance, in scales of each array, by which candidates are moved before the second run."""
+
+
+NOTED = 8
+"""Names that a sentence lists."""
 
 
 class Held:
@@ -109,11 +112,26 @@ class Held:
             pairs = self._without_repetitions([p for p in pairs if p.weight.name not in out])
         rewind()
         if not pairs:
-            raise ObjectiveError(nothing_found(self._user_run, self._whole, out))
+            raise ObjectiveError(self._nothing_found(out))
         self._take(pairs)
         both = "makes both passes, each from gradients of zero"
-        how = "returns the gradients" if self._given else both
-        self.note = found_on(f"{name_of(self._user_run)} {how}", self._whole, pairs, out)
+        known = [f"{p.weight.name} ({p.gradient.name.rpartition('.')[2]})" for p in pairs]
+        rest = f"; left out: {_listed([f'{n} ({why})' for n, why in out.items()])}" if out else ""
+        self.note = (
+            f"{name_of(self._user_run)} {'returns the gradients' if self._given else both}; "
+            f"weights and gradients found on {kind_of(self._whole)}: {_listed(known)}{rest}"
+        )
+
+    def _nothing_found(self, out: Mapping[str, str]) -> str:
+        """What was seen where no weight has a gradient, and what to write instead."""
+        seen = {s.name: np.shape(s.get()) for s in slots(self._root) if is_numbers(s.get())}
+        shown = [f"{n} {shape} ({out.get(n, 'no gradient')})" for n, shape in seen.items() if shape]
+        return (
+            f"no weight with a gradient was found on {kind_of(self._whole)} after a run.  Arrays "
+            f"seen: {_listed(shown) or 'none'}.  Write check_gradients(f, {{'W': ...}}, batch=...),"
+            f" where f(*batch) returns {name_of(self._user_run)}(*batch) and {{'W': its gradient}};"
+            " if the run also updates the weights, use Objective.from_update"
+        )
 
     def loss_and_gradients(self, *batch: Any, **keywords: Any) -> tuple[Any, dict[str, Any]]:
         """Run forward and backward, and read the gradients."""
@@ -295,6 +313,11 @@ class Held:
             )
         inside = numbers_in(returned)
         return returned if inside is None else inside
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - NOTED
+    return ", ".join(names[:NOTED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _is_movable(weight: Any) -> bool:

@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 
 from gradhook._types import Batch, kind_of
 from gradhook.errors import ObjectiveError, OptionError
-from gradhook.objective.answers import is_function, no_objective, refuse_class, without_parameters
+from gradhook.objective.answers import is_function, no_objective
 from gradhook.objective.calls import (
     Calls,
     Form,
@@ -131,7 +131,10 @@ class Objective:
         if parameters is not None:
             objective = replace(objective, parameters=parameters)
         if objective.parameters is None:
-            raise ObjectiveError(without_parameters(thing))
+            raise ObjectiveError(
+                "the parameters to check are missing: pass parameters=, such as {'W': W, 'b': b}, "
+                "the arrays that the loss reads"
+            )
         return objective
 
     @classmethod
@@ -265,16 +268,7 @@ class Objective:
     def calls(
         self, batch: Batch, keywords: Collection[str] = (), *, names: tuple[str, ...] = ()
     ) -> Calls:
-        """Decide the form for a batch and return what is to be called.
-
-        Args:
-            batch: What the functions take besides the parameters.
-            keywords: Names of arguments that switches pass by keyword.
-            names: Names by which the batch is passed; empty where it is by position.
-
-        Raises:
-            ObjectiveError: The functions fit neither form, or both.
-        """
+        """Decide the form for a batch, its ``names`` and switches' ``keywords``; what is called."""
         form = form_of(
             self.functions,
             batch,
@@ -325,8 +319,7 @@ class Objective:
             return _Function(loss=thing, gradients=gradient, model=owner_of(thing))
         if isinstance(thing, Objective):
             return thing
-        refuse_class(thing)
-        if not inspect.isroutine(thing):
+        if not (inspect.isroutine(thing) or inspect.isclass(thing)):
             functions = methods_of(thing)
             if functions:
                 return cls(parameters=live_parameters(thing), model=thing, **functions)
@@ -363,14 +356,12 @@ class FromUpdate(_Function):
 
 def live_parameters(model: Any) -> Any:
     """Where a model keeps its parameters: in ``params`` or ``parameters``, else in attributes."""
-    name = next((name for name in PARAMETERS if _has(model, name)), None)
-    return model if name is None else functools.partial(_present, model, name)
-
-
-def _has(model: Any, name: str) -> bool:
-    """Whether a model has an attribute; a property is not called, for nothing is saved yet."""
-    lazy = property, functools.cached_property
-    return isinstance(inspect.getattr_static(model, name, None), lazy) or hasattr(model, name)
+    for name in PARAMETERS:
+        # A property is not called, for nothing is saved yet.
+        held = inspect.getattr_static(model, name, None)
+        if isinstance(held, (property, functools.cached_property)) or hasattr(model, name):
+            return functools.partial(_present, model, name)
+    return model
 
 
 def _present(model: Any, name: str) -> Any:

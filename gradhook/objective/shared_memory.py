@@ -19,7 +19,7 @@ import numpy as np
 from gradhook._types import Array
 from gradhook.errors import ParameterError
 
-__all__ = ["Tie", "find_ties", "overlaps_itself"]
+__all__ = ["Tie", "find_ties"]
 
 HARDEST = 10**6
 """Work spent on deciding whether two arrays overlap, in candidate solutions; past that they do."""
@@ -76,18 +76,6 @@ def find_ties(leaves: Mapping[str, Any]) -> list[Tie]:
         group.update(dict.fromkeys(joined, joined))
     alike = dict.fromkeys(tuple(n for n in leaves if n in members) for members in group.values())
     return [_tie(names, [leaves[name] for name in names]) for names in alike]
-
-
-def overlaps_itself(array: Array) -> bool:
-    """Whether two indices of an array lead to the same memory, as in a broadcast view."""
-    reach = array.itemsize
-    for stride, length in sorted(
-        (abs(s), n) for s, n in zip(array.strides, array.shape, strict=True) if n > 1
-    ):
-        if stride < reach:  # the axis steps into what the shorter ones span: count
-            return np.unique(_addresses(array)).size < array.size
-        reach += stride * (length - 1)
-    return False
 
 
 def _overlapping(leaves: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -68,7 +68,7 @@ def test_how_an_object_was_read_is_one_note(styles):
         made.objective, made.parameters, batch=styles.digits()
     ).notes if "makes both passes" in n]  # fmt: skip
     assert note == (
-        "run makes both passes, each from gradients of zero; weights and gradients found on the "
+        "run makes both passes, each from gradients of zero; weights and gradients found on a "
         "Net: W1 (dW1), b1 (db1), W2 (dW2), b2 (db2); left out: z1 (replaced by the run)"
     )
 
@@ -707,8 +707,8 @@ def test_an_object_without_gradients_is_told_what_was_seen_and_what_to_write():
     with pytest.raises(ObjectiveError) as caught:
         check_gradients(lambda X, y: float(np.sum(X @ net.W)), net, batch=(X, Y))
     assert str(caught.value).startswith(
-        "no weight with a gradient was found on the Plain after a run.  Arrays seen: W (3, 2), "
-        "b (2,).  Write check_gradients(f, {'W': ...}, batch=...), where f(*batch) returns"
+        "no weight with a gradient was found on a Plain after a run.  Arrays seen: W (3, 2) (no "
+        "gradient), b (2,) (no gradient).  Write check_gradients(f, {'W': ...}, batch=...), where"
     )
 
 

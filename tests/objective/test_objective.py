@@ -127,25 +127,6 @@ def test_every_form_is_checked_and_leaves_the_parameters_as_they_were(name):
     assert report.rows is not None
 
 
-@pytest.mark.parametrize("lazy", [property, functools.cached_property])
-def test_a_property_is_not_called_before_the_check(lazy):
-    class Lazy:
-        calls = 0
-
-        def made(self):
-            Lazy.calls += 1
-            return {"w": np.ones(2)}
-
-        params = lazy(made)
-
-        def loss(self):
-            return 1.0, {}
-
-    objective = Objective.of(Lazy())
-    assert Lazy.calls == 0
-    assert list(objective.parameters()) == ["w"]
-
-
 def test_a_function_without_a_signature_takes_the_parameters():
     # ``math.hypot`` and its like have none that can be read.
     assert Objective(loss=max, gradients=max, parameters=1.0).calls(()).takes_parameters
