@@ -24,7 +24,6 @@ __all__ = [
     "signature_of",
     "takes",
     "takes_any_keyword",
-    "takes_names",
 ]
 
 
@@ -56,10 +55,9 @@ class Calls:
     def loss(self, parameters: Any, batch: Batch, keywords: dict[str, Any]) -> Any:
         """Return the loss as the user's code gives it."""
         __tracebackhide__ = True
-        arguments, keywords = self._arguments(parameters, batch, keywords)
         if self.separate is not None:
-            return self.separate(*arguments, **keywords)
-        return self._together(arguments, keywords).loss
+            return self._call(self.separate, parameters, batch, keywords)
+        return self._together(parameters, batch, keywords).loss
 
     def loss_and_gradients(
         self,
@@ -70,26 +68,22 @@ class Calls:
     ) -> Returned:
         """Return both at one point; ``between`` two functions generators are put back."""
         __tracebackhide__ = True
-        arguments, keywords = self._arguments(parameters, batch, keywords)
         if self.both is not None:
-            return self._together(arguments, keywords)
-        assert self.separate is not None
-        assert self.gradients is not None
-        loss = self.separate(*arguments, **keywords)
+            return self._together(parameters, batch, keywords)
+        loss = self._call(self.separate, parameters, batch, keywords)
         between()
-        return Returned(loss, self.gradients(*arguments, **keywords))
+        return Returned(loss, self._call(self.gradients, parameters, batch, keywords))
 
-    def _arguments(
-        self, parameters: Any, batch: Batch, keywords: dict[str, Any]
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def _together(self, parameters: Any, batch: Batch, keywords: dict[str, Any]) -> Returned:
+        __tracebackhide__ = True
+        returned = self._call(self.both, parameters, batch, keywords)
+        return read_returned(name_of(self.both), returned, self.shapes)
+
+    def _call(self, function: Any, parameters: Any, batch: Batch, keywords: dict[str, Any]) -> Any:
+        __tracebackhide__ = True
         positional, named = by_name(self.names, batch)
         first = (parameters,) if self.takes_parameters else ()
-        return (*first, *positional), {**named, **keywords}
-
-    def _together(self, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Returned:
-        __tracebackhide__ = True
-        assert self.both is not None
-        return read_returned(name_of(self.both), self.both(*arguments, **keywords), self.shapes)
+        return function(*first, *positional, **{**named, **keywords})
 
 
 def by_name(names: tuple[str, ...], batch: Batch) -> tuple[Batch, dict[str, Any]]:
@@ -155,7 +149,7 @@ def plain_function(function: Any) -> Any:
     return function
 
 
-def name_of(function: Callable[..., Any]) -> str:
+def name_of(function: Any) -> str:
     """What to call a function in a message."""
     function = plain_function(function)
     return getattr(function, "__name__", type(function).__name__)
@@ -189,12 +183,6 @@ def takes(
     except TypeError:
         return False
     return True
-
-
-def takes_names(function: Callable[..., Any], names: Collection[str]) -> bool:
-    """Whether a function can be called with such keywords, alone or after the parameters."""
-    known = signature_of(function) is not None
-    return known and (takes(function, 0, names) or takes(function, 1, names))
 
 
 def takes_any_keyword(signature: inspect.Signature | None) -> bool:

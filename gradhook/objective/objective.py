@@ -16,7 +16,7 @@ import math
 import numbers
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any
 
 from gradhook._types import Batch, kind_of
 from gradhook.errors import ObjectiveError, OptionError
@@ -28,7 +28,8 @@ from gradhook.objective.calls import (
     name_of,
     plain_function,
     positional_names,
-    takes_names,
+    signature_of,
+    takes,
 )
 from gradhook.objective.functions import join
 from gradhook.objective.holders import PARAMETERS
@@ -83,8 +84,6 @@ class Objective:
     notes: tuple[str, ...] = ()
     roots: tuple[Any, ...] = ()
 
-    _if_both_forms_fit: ClassVar[Form | None] = None
-
     def __post_init__(self) -> None:
         for name in ("loss", "gradients", "loss_and_gradients"):
             value = getattr(self, name)
@@ -124,8 +123,8 @@ class Objective:
 
         Example:
             >>> from gradhook import Objective
-            >>> Objective.of(lambda x: (x**3, 3 * x**2), 1.0).form
-            'functional'
+            >>> Objective.of(lambda x: (x**3, 3 * x**2), 1.0).parameters
+            1.0
         """
         objective = cls._recognise(thing, gradient)
         if parameters is not None:
@@ -272,8 +271,8 @@ class Objective:
         form = form_of(
             self.functions,
             batch,
-            form=None if self._if_both_forms_fit else self.form,
-            otherwise=self._if_both_forms_fit,
+            form=self.form,
+            otherwise="functional" if isinstance(self, _Function) else None,
             keywords=keywords,
             names=names,
         )
@@ -294,7 +293,8 @@ class Objective:
         if not isinstance(batch, Mapping):
             return batch, ()
         names = tuple(map(str, batch))
-        if all(takes_names(function, names) for function in self.functions):
+        known = all(signature_of(function) for function in self.functions)
+        if known and all(takes(f, 0, names) or takes(f, 1, names) for f in self.functions):
             return tuple(batch.values()), names
         return (batch,), ()
 
@@ -331,9 +331,6 @@ class Objective:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Function(Objective):
     """A plain function: functional by convention, in place where only that fits."""
-
-    form: Form | None = "functional"
-    _if_both_forms_fit: ClassVar[Form | None] = "functional"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
