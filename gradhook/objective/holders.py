@@ -275,5 +275,5 @@ def _is_entered(value: Any, *, within: bool = False) -> bool:
 def _at(holder: Any, attribute: bool, key: Any, otherwise: Any = None) -> Any:
     try:
         return getattr(holder, key, otherwise) if attribute else holder[key]
-    except (LookupError, TypeError):
+    except (LookupError, TypeError, ValueError):  # of a variable that is bound to nothing yet
         return otherwise

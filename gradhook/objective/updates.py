@@ -11,8 +11,8 @@ another gradient by this rule.
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterator, Mapping
+import itertools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +21,7 @@ import numpy as np
 from gradhook._types import Array
 from gradhook.errors import ObjectiveError
 from gradhook.objective.calls import name_of, plain_function
-from gradhook.objective.holders import Slot, slots
+from gradhook.objective.holders import Slot, holds, slots
 from gradhook.objective.parameters import Tree, is_container, norm
 
 __all__ = ["Updater"]
@@ -52,7 +52,8 @@ class Updater:
         __tracebackhide__ = True
         tree = Tree.unchecked(arguments[0] if self.live is None else self.live)
         before = {name: np.array(leaf) for name, leaf in tree.leaves.items()}
-        held = {name: list(self._places(leaf)) for name, leaf in tree.leaves.items()}
+        arrays = [(s, a) for s in self._places() if isinstance(a := s.get(), np.ndarray)]
+        held = {n: [s for s, array in arrays if array is leaf] for n, leaf in tree.leaves.items()}
         try:
             returned = self.update(*arguments, **keywords)
             after = self._after(tree, held, returned, before)
@@ -81,40 +82,27 @@ class Updater:
         again = tree.root if self.live is None or not callable(self.source) else self.source()
         now = {**tree.leaves, **Tree.unchecked(again).leaves}
         for name, leaf in tree.leaves.items():
-            bound = [slot.get() for slot in held[name]]
-            other = [value for value in bound if value is not leaf and _like(value, before[name])]
-            if now[name] is leaf and other:
-                now[name] = other[0]
+            bound = (slot.get() for slot in held[name] if now[name] is leaf)
+            other = (value for value in bound if value is not leaf and _like(value, before[name]))
+            now[name] = next(other, now[name])
         if is_container(returned) or tree.is_single:
             given = Tree.unchecked(returned).leaves
             if all(_like(given.get(name), array) for name, array in before.items()):
                 now = given
         return {name: np.array(now[name]) for name in before}
 
-    def _places(self, leaf: Any) -> Iterator[Slot]:
-        """Attributes and variables in reach of the update that hold an array."""
-        if not isinstance(leaf, np.ndarray):
-            return
+    def _places(self) -> list[Slot]:
+        """The variables of the update, and all that hangs in them and in its object."""
         function = plain_function(self.update)
         plain = getattr(function, "__func__", function)
-        spaces = [getattr(function, "__self__", None)]
-        for cell in getattr(plain, "__closure__", None) or ():
-            try:
-                held = cell.cell_contents
-            except ValueError:  # bound to nothing yet
-                continue
-            if held is leaf:
-                yield Slot("", cell, ((True, "cell_contents"),))
-            spaces.append(held)
+        cells = getattr(plain, "__closure__", None) or ()
         variables = getattr(plain, "__globals__", {})
-        for name in getattr(getattr(plain, "__code__", None), "co_names", ()):
-            if name in variables:
-                if variables[name] is leaf:
-                    yield Slot(name, variables, ((False, name),))
-                spaces.append(variables[name])
-        for space in spaces:
-            if not isinstance(space, (np.ndarray, type)) and not inspect.ismodule(space):
-                yield from (slot for slot in slots(space) if slot.get() is leaf)
+        named = getattr(getattr(plain, "__code__", None), "co_names", ())
+        own = [Slot("", cell, ((True, "cell_contents"),)) for cell in cells]
+        own += [Slot(name, variables, ((False, name),)) for name in named if name in variables]
+        spaces = [getattr(function, "__self__", None), *(slot.get() for slot in own)]
+        inside = (slots(space) for space in spaces if is_container(space) or holds(space))
+        return [*own, *itertools.chain.from_iterable(inside)]
 
     def _put_back(
         self, tree: Tree, before: Mapping[str, Array], held: Mapping[str, list[Slot]]
