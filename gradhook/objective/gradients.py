@@ -21,7 +21,6 @@ set of gradients in memory and not two.
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
 import sys
@@ -88,25 +87,15 @@ def read_returned(name: str, returned: Any, shapes: Sequence[Shape]) -> Returned
             return Returned(second, first, f"{name} returns (gradients, loss)")
         return Returned(first, second)
     if len(items) > 2 and _is_number(items[0]):
-        if is_container(items[1]):
-            return Returned(
-                items[0],
-                items[1],
-                f"{name} returns (loss, gradients){_unread(len(items) - 2)}",
-            )
-        count = len(shapes)
-        found = [shape_of(item) for item in items[1 : count + 1]]
-        if len(found) == count and all(map(fits, found, shapes)):
-            return Returned(
-                items[0],
-                tuple(items[1 : count + 1]) if count > 1 else items[1],
-                f"{name} returns the loss, then the gradients{_unread(len(items) - count - 1)}",
-            )
+        together = is_container(items[1])
+        count = 1 if together else len(shapes)
+        taken, more = items[1 : count + 1], len(items) - count - 1
+        if together or (more >= 0 and all(map(fits, map(shape_of, taken), shapes))):
+            how = "(loss, gradients)" if together else "the loss, then the gradients"
+            rest = f", and {more} more, not read" if more else ""
+            gradients = tuple(taken) if count > 1 else taken[0]
+            return Returned(items[0], gradients, f"{name} returns {how}{rest}")
     raise ObjectiveError(_refusal(name, returned, items, shapes))
-
-
-def _unread(count: int) -> str:
-    return f", and {count} more, not read" if count else ""
 
 
 def _is_number(value: Any) -> bool:
@@ -155,7 +144,15 @@ def name_gradients(
             "for each under its name, or pass the parameters as one array"
         )
     if isinstance(gradients, (list, tuple)) and isinstance(tree.root, Mapping):
-        given, rule = _in_order(gradients, tree)
+        items, kind = list(Tree.unchecked(gradients).leaves.values()), kind_of(gradients)
+        if len(items) != len(names):
+            raise GradientNameError(
+                f"the gradients are {kind} of {len(gradients)}, the parameters are "
+                f"{', '.join(names)}: return a dictionary with the gradient of each under its "
+                "name, or all of them in this order"
+            )
+        given = dict(zip(names, items, strict=True))
+        rule = f"the gradients are {kind}, read in the order of the parameters"
     else:
         leaves = Tree.unchecked(gradients, tree.single).leaves
         called, rule = _names(names, leaves, gradient_name)
@@ -228,28 +225,6 @@ def _on_shapes(given: Mapping[str, Any], tree: Tree) -> str:
     )
 
 
-def _in_order(gradients: Any, tree: Tree) -> tuple[dict[str, Any], str]:
-    """Gradients without names, in the order of the parameters."""
-    items, names = list(Tree.unchecked(gradients).leaves.values()), list(tree.leaves)
-    kind = kind_of(gradients)
-    read = f"the gradients are {kind} of {len(gradients)}, the parameters are {', '.join(names)}"
-    if len(items) != len(names):
-        raise GradientNameError(
-            f"{read}: return a dictionary with the gradient of each under its name, or all of "
-            "them in this order"
-        )
-    for name, item in zip(names, items, strict=True):
-        shape, wanted = shape_of(item), np.shape(tree.leaves[name])
-        if not fits(shape, wanted):
-            raise GradientShapeError(
-                f"{read}, and they count in this order: the one of {name!r} has shape {shape}, "
-                f"the parameter has {wanted}; return a dictionary with the gradient of each under "
-                "its name"
-            )
-    given = dict(zip(names, items, strict=True))
-    return given, f"the gradients are {kind}, read in the order of the parameters"
-
-
 def _names(
     names: list[str], given: Mapping[str, Any], rule: GradientName | None
 ) -> tuple[dict[str, str], str]:
@@ -259,8 +234,8 @@ def _names(
         wanted = {name: _apply(rule, name) for name in names}
         sentence = "gradients matched by the rule given as gradient_name"
     elif not set(names) <= set(given):
-        for form, call in itertools.product(RULES, (_last, _apply)):
-            called = {name: call(form, name) for name in names}
+        for form in RULES:
+            called = {name: _last(form, name) for name in names}
             if set(called.values()) <= set(given):
                 wanted, parts = called, filter(None, re.split(r"({})", form))
                 spelt = " + ".join("name" if part == "{}" else f'"{part}"' for part in parts)

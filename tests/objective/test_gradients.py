@@ -25,7 +25,6 @@ def matched(gradients, parameters=LAYER, rule=None):
         (LAYER, {"b1": B, "extra": None, "W1": W, "dW1": None}, ""),
         (LAYER, {"dA1": None, "dW1": W, "db1": B}, '"d" + name (dW1 for W1)'),
         ({"l": LAYER}, {"l": {"dW1": W, "db1": B}}, '"d" + name (l/dW1 for l/W1)'),
-        ({"l/W1": W}, {"dl/W1": W}, '"d" + name (dl/W1 for l/W1)'),
         ([W, B], (W, B), ""),
         ((W, [B]), [W, (B,)], ""),
         (W, W, ""),
@@ -143,11 +142,7 @@ def test_gradients_without_names_count_in_the_order_of_the_parameters(kind):
 def test_gradients_without_names_are_never_permuted_to_fit():
     with pytest.raises(GradientShapeError) as caught:
         matched((B, W))
-    assert str(caught.value) == (
-        "the gradients are a tuple of 2, the parameters are W1, b1, and they count in this order: "
-        "the one of 'W1' has shape (3,), the parameter has (2, 3); return a dictionary with the "
-        "gradient of each under its name"
-    )
+    assert "gradient of 'W1' has shape (3,), the parameter has (2, 3)" in str(caught.value)
     with pytest.raises(GradientNameError, match="a tuple of 1, the parameters are W1, b1: return"):
         matched((W,))
 
