@@ -3,9 +3,8 @@
 ``step`` counts finished updates.  Loops that start again at every epoch hand in lower numbers; the
 clock then counts on, so that the schedule and the charts see one long run.
 
-Hooks called as those of other libraries are get one sentence with the type and the remedy.  It is
-the same whether the callback checks or not, for a call that only works while the debug flag is off
-would break the first run in which somebody looks for a bug.
+A hook called wrongly is refused also while the callback is disabled: else the call would break the
+first run in which somebody looks for a bug.
 """
 
 from __future__ import annotations
@@ -41,11 +40,7 @@ class Clock:
         self.due = schedule.next_after(0)
 
     def at(self, step: int | None) -> int:
-        """The number of finished updates, over all epochs; ``None`` counts one further.
-
-        Raises:
-            OptionError: ``step`` is no integer, or negative.
-        """
+        """The number of finished updates, over all epochs; ``None`` counts one further."""
         number = self.now + 1 if step is None else finished_updates(step) + self._offset
         if number < self.now:
             self._offset += self.now + 1 - number
@@ -64,11 +59,7 @@ class Clock:
 
 
 def finished_updates(step: Any) -> int:
-    """A step as an integer.
-
-    Raises:
-        OptionError: ``step`` is no integer, or negative.
-    """
+    """A step as an integer."""
     whole = as_integer(step)
     if whole is None or whole < 0:
         raise OptionError(
@@ -82,11 +73,7 @@ def refuse_misuse(
 ) -> None:
     """Refuse what a hook was handed by position and cannot be a step.
 
-    A number or a string is left to the clock, which says more of it; without one it is refused.
-
-    Raises:
-        HookCallError: Something stands where only a step may, or behind it.
-        OptionError: The step is no whole number, and nobody else will say so.
+    A number or a string is left to the clock, which says more of it; while disabled there is none.
     """
     counts = step is None or isinstance(step, (numbers.Number, np.generic, str))
     counts = counts or getattr(step, "shape", None) == ()

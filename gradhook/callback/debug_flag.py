@@ -52,12 +52,7 @@ def debug(enabled: bool = True) -> Iterator[None]:
 
 
 def is_enabled(enabled: bool | None) -> bool:
-    """Decide the flag: the argument, then ``debug()``, then ``GRADHOOK``, then off.
-
-    Raises:
-        OptionError: The argument is no boolean, or the variable has none of the values that it may
-            have.
-    """
+    """Decide the flag: the argument, then ``debug()``, then ``GRADHOOK``, then off."""
     if enabled is not None:
         if not isinstance(enabled, (bool, np.bool_)):
             raise OptionError(f"enabled must be True, False or None, got {enabled!r}")

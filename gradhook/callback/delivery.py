@@ -28,11 +28,7 @@ OnFail: TypeAlias = Action | Callable[[Report], object]
 
 
 class Delivery:
-    """Sinks, and what to do where a check did not pass.
-
-    Raises:
-        OptionError: A sink lacks a method, or ``on_fail`` is none of these.
-    """
+    """Sinks, and what to do where a check did not pass."""
 
     def __init__(self, sinks: Iterable[Sink], on_fail: OnFail) -> None:
         if isinstance(sinks, Sink) or not isinstance(sinks, Iterable):
@@ -71,41 +67,25 @@ class Delivery:
         self._guarded(*((sink, functools.partial(sink.write, report)) for sink in self.sinks))
 
     def begin(self, first: Report, due: int | None) -> None:
-        """Say on the screen, once, that a run is checked and when next.
-
-        The sinks get the report of the first check after that.
-        """
+        """Say on the screen that a run is checked and when next, before the first report."""
         self._say(begun(None if self._screen() else first, due))
 
     def end(self, history: Sequence[Report], noted: str = "") -> None:
-        """Say on the screen how the checks of a run ended and what was noted; close the sinks.
-
-        May be called more than once; what was said already is not said again.
-        """
+        """Say on the screen, once, how a run's checks ended and what was noted; close the sinks."""
         if len(history) > self._told_of_end:
             self._told_of_end = len(history)
             self._say(f"gradhook: {outcome(history)}" + (f"\n{noted}" if noted else ""))
         self._guarded(*((sink, sink.close) for sink in self.sinks))
 
     def warn_once(self, message: str, reason: str = "") -> None:
-        """Warn, unless the same was said before; numbers aside, which differ from step to step.
-
-        What makes it the same is the ``reason``, the message by default.
-        """
+        """Warn, unless the same ``reason`` was given before, numbers aside; else the message's."""
         reason = re.sub(r"\b\d[\d.]*(e[+-]?\d+)?", "0", reason or message)
         if reason not in self._told:
             self._told.add(reason)
             warn(message)
 
     def act(self, report: Report, *, unmade: str = "") -> None:
-        """Do what the user wants done where a check did not pass.
-
-        Why a check could not be made is warned about once, whatever is to happen where gradients
-        are wrong.
-
-        Raises:
-            GradientMismatchError: The verdict is FAIL and ``on_fail`` is ``"raise"``.
-        """
+        """Do what the user wants done where a check did not pass, or could not be made."""
         if unmade:
             self.warn_once(f"{title(report)}: {unmade}")
         if report.passed or self._on_fail == "record":

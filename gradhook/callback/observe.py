@@ -29,12 +29,7 @@ __all__ = ["observe"]
 def observe(
     objective: Objective, options: Options, batch: Any, *, step: int, call: str, first: bool
 ) -> tuple[Report, str]:
-    """Return a check's report, and why it could not be made, empty if it was.
-
-    Raises:
-        RestoreError: Something could not be put back.
-        Exception: At the first check: whatever is the user's and no fault of gradhook's.
-    """
+    """Return a check's report, and why it could not be made, empty if it was."""
     __tracebackhide__ = True
     try:
         if first and (failures := selftest()):

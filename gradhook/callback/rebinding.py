@@ -57,13 +57,7 @@ class Rebinding:
         self.unsaid = ""
 
     def look(self, step: int, objective: Objective, options: Options, batch: Any) -> str:
-        """Say which blocks training has left behind; empty if none is seen to be.
-
-        What keeps it from being seen is no reason to end the training.
-
-        Raises:
-            RestoreError: Something could not be put back.
-        """
+        """Say which blocks training has left behind; empty if none is seen to be."""
         self.warning = ""
         earlier, self._batch = self._batch, batch
         brought, self.brought = self.brought, False

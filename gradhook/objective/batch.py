@@ -59,11 +59,7 @@ class Rows:
 
 
 def as_batch(batch: Any) -> Any:
-    """A batch as a tuple: a tuple or list is one, anything else is its only item.
-
-    A mapping stays what it is: whether its items go by their names is for the functions to say.  An
-    empty list, which may be a minibatch that came out empty, and an empty mapping are refused.
-    """
+    """A batch as a tuple, or the mapping that it is, whose names are for the functions to read."""
     if isinstance(batch, list) and not batch:
         raise BatchError("the batch is an empty list; pass () if the objective needs no data")
     if isinstance(batch, Mapping):
@@ -84,11 +80,7 @@ def draw(
     subset: Callable[[Batch, Array], Any] | None,
     random: np.random.Generator,
 ) -> Rows:
-    """Draw so many rows from a batch; ``None`` for all.
-
-    A ``subset`` cuts the batch instead, called as ``subset(batch, rows)``; with the first rows
-    where the batch holds no array that counts them.
-    """
+    """Draw so many rows from a batch, ``None`` for all; ``subset(batch, rows)`` may cut it."""
     if not batch:
         return Rows(batch, None, None)
     count = sample_count(batch, axis)
@@ -151,11 +143,7 @@ def _is_coarse(item: Any) -> bool:
 
 
 def sample_count(batch: Batch, axis: int) -> int | None:
-    """How many samples a batch holds; ``None`` where none of it is an array.
-
-    Raises:
-        BatchError: The batch has arrays but no sample, or none of its arrays has the axis.
-    """
+    """How many samples a batch holds; ``None`` where none of it is an array."""
     if batch and _lists_samples(batch[0]):
         return len(batch[0])
     arrays = [item for item in each_leaf(batch) if _is_array(item) and len(item.shape)]

@@ -68,10 +68,7 @@ Shape: TypeAlias = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """A loss and its gradients, as the function gave them, and a sentence on how they were read.
-
-    There is nothing to say of ``(loss, gradients)``.
-    """
+    """A loss and its gradients, as the function gave them, and a sentence on how they were read."""
 
     loss: Any
     gradients: Any
@@ -124,11 +121,9 @@ def _refusal(name: str, returned: Any, items: Sequence[Any], shapes: Sequence[Sh
 def name_gradients(
     gradients: Any, tree: Tree, gradient_name: GradientName | None = None
 ) -> tuple[dict[str, Any], str]:
-    """Find the gradient of each leaf in what the user's code returned, by the leaf's name.
+    """The gradient of each leaf in what the user's code returned, and a sentence on the matching.
 
-    Names are matched as they stand; where the container lacks one of them but one of ``RULES``
-    names all, that rule is used.  Extra names are ignored.  Beside what was found stands what is to
-    be said of the matching, which mostly is nothing.
+    Where a name is missing and one of ``RULES`` names all, that rule is used.
     """
     if tree.is_single and not isinstance(gradients, Mapping):
         given = {tree.single: gradients}
@@ -161,11 +156,7 @@ def name_gradients(
 
 
 def fits(shape: Shape | None, wanted: Shape) -> bool:
-    """Whether a gradient has a shape, and the parameter's, axes of length one apart.
-
-    They make no difference where broadcasting the two gives no more elements than the parameter
-    has: (1, n) for (n,), and not (n, 1) for (n,).
-    """
+    """Whether a shape is the parameter's, but for axes of length one that broadcast to no more."""
     return shape == wanted or (
         shape is not None
         and _long_axes(shape) == _long_axes(wanted)
@@ -184,8 +175,7 @@ def shape_of(gradient: Any) -> Shape | None:
 def own_gradients(given: dict[str, Any], tree: Tree) -> Blocks:
     """Turn gradients by leaf into float64 arrays by block that no other code can change.
 
-    ``given`` is what ``name_gradients`` found, and is emptied on the way, so that no two sets of
-    gradients need memory at once.  Arrays that nobody else holds are not copied.
+    ``given`` is emptied on the way, so that no two sets of gradients need memory at once.
     """
     raw = dict(given) if tree.ties else {}
     found = {}

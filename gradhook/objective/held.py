@@ -73,10 +73,7 @@ class Held:
     def discover(
         self, batch: Batch, names: tuple[str, ...], data: Any, rewind: Callable[[], None]
     ) -> None:
-        """Find the weights by two runs on a batch, whose changes ``rewind`` puts back.
-
-        ``data`` is whatever else is no weight.  What the function raises passes.
-        """
+        """Find the weights, neither batch nor ``data``, by two runs that ``rewind`` takes back."""
         __tracebackhide__ = True
         self._bind(batch, names)
         arguments, keywords = by_name(names, batch)
@@ -150,17 +147,13 @@ class Held:
     @property
     def function(self) -> Callable[..., Any]:
         """``loss_and_gradients`` with the name and the signature of the user's function."""
-        run = self._user_run
 
+        @functools.wraps(self._run)
         def loss_and_gradients(*batch: Any, **keywords: Any) -> Any:
             __tracebackhide__ = True
             return self.loss_and_gradients(*batch, **keywords)
 
-        loss_and_gradients.__name__ = name_of(run)
-        signature = signature_of(run)
-        if signature is not None:
-            kept = list(signature.parameters.values())[self._run is not run :]
-            vars(loss_and_gradients)["__signature__"] = signature.replace(parameters=kept)
+        loss_and_gradients.__name__ = name_of(self._user_run)
         return loss_and_gradients
 
     def _bind(self, batch: Batch, names: tuple[str, ...]) -> None:

@@ -285,11 +285,7 @@ class Objective:
         )
 
     def arguments(self, batch: Any) -> tuple[Batch, tuple[str, ...]]:
-        """What the functions take besides the parameters, and by which names.
-
-        The items of a mapping go by their names where all functions take them so; else the mapping
-        is one item.
-        """
+        """What the functions take besides the parameters, and by which names, if all take them."""
         if not isinstance(batch, Mapping):
             return batch, ()
         names = tuple(map(str, batch))

@@ -81,10 +81,7 @@ class Tree:
 
     @classmethod
     def of(cls, parameters: Any, *, single: str = SINGLE, parts: Parts | None = None) -> Tree:
-        """Read a container, calling it first if it is a function without arguments.
-
-        What cannot be checked, of the container and of its leaves, is refused.
-        """
+        """Read a container, or what a function returns, and refuse what cannot be checked."""
         root = parameters() if callable(parameters) else parameters
         tree = cls.unchecked(root, single)
         if parts is not None:
@@ -165,11 +162,7 @@ class Tree:
         }
 
     def rebuild(self, blocks: Mapping[str, Any]) -> Any:
-        """Return a container of the same shape around other blocks; mappings become ``dict``.
-
-        What has come into the container since it was read (``vars(model)`` after a forward pass)
-        passes as it is.
-        """
+        """A container of the same shape around other blocks; what is new in it passes as it is."""
         leaves = self.spread(blocks)
         if self.parts is not None:
             flat = [np.asarray(leaf).reshape(-1) for leaf in leaves.values()]

@@ -10,7 +10,8 @@ are refused.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,14 +52,11 @@ class Tie:
         return np.asarray(storage.reshape(-1)[self.positions[name]])
 
     def total(self, gradients: Mapping[str, Array], given: Mapping[str, Any]) -> Array:
-        """The gradient of the storage: the sum of the gradients under its names.
-
-        Memory that was ``given`` under several names holds the sum already and counts once.
-        """
+        """The sum of the gradients; what was ``given`` under several names holds it already."""
         total = np.zeros(np.shape(self.storage))
         counted: list[Any] = []
         for name in sorted(self.names, key=lambda n: -np.size(gradients[n])):
-            if any(_share(given[name], other) for other in counted):
+            if any(given[name] is other or _share(given[name], other) for other in counted):
                 continue
             counted.append(given[name])
             if self.positions:
@@ -71,44 +69,18 @@ class Tie:
 def find_ties(leaves: Mapping[str, Any]) -> list[Tie]:
     """Find the parameters that share memory; what cannot be taken apart is refused."""
     group: dict[str, set[str]] = {}
-    for first, second in _overlapping(leaves):
-        joined = group.get(first, {first}) | group.get(second, {second})
-        group.update(dict.fromkeys(joined, joined))
+    for first, second in itertools.combinations(leaves, 2):
+        if _share(leaves[first], leaves[second]):
+            joined = group.get(first, {first}) | group.get(second, {second})
+            group.update(dict.fromkeys(joined, joined))
     alike = dict.fromkeys(tuple(n for n in leaves if n in members) for members in group.values())
     return [_tie(names, [leaves[name] for name in names]) for names in alike]
 
 
-def _overlapping(leaves: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Pairs of names whose arrays share memory; in order of address only neighbours can."""
-    spans = [
-        (*_span(leaf), name)
-        for name, leaf in leaves.items()
-        if hasattr(leaf, "__array__") and not isinstance(leaf, np.generic) and np.size(leaf)
-    ]
-    reaching: list[tuple[int, str]] = []
-    for start, end, name in sorted(spans):
-        reaching = [(until, other) for until, other in reaching if until > start]
-        for _, other in reaching:
-            if _share(leaves[other], leaves[name]):
-                yield other, name
-        reaching.append((end, name))
-
-
-def _span(array: Any) -> tuple[int, int]:
-    """First address of an array, and the one after its last; of other libraries its identity."""
-    if not isinstance(array, np.ndarray):
-        return id(array), id(array) + 1
-    reach = [(n - 1) * s for n, s in zip(array.shape, array.strides, strict=True)]
-    start: int = array.__array_interface__["data"][0]
-    below, above = sum(r for r in reach if r < 0), sum(r for r in reach if r > 0)
-    return start + below, start + above + array.itemsize
-
-
 def _share(first: Any, second: Any) -> bool:
-    if first is second:
-        return True
     if not (isinstance(first, np.ndarray) and isinstance(second, np.ndarray)):
-        return False
+        # Arrays of other libraries, whose memory is their own.
+        return first is second and hasattr(first, "__array__") and not isinstance(first, np.generic)
     try:
         # The stubs know the two special values of ``max_work`` alone.
         return bool(np.shares_memory(first, second, max_work=HARDEST))  # type: ignore[arg-type]

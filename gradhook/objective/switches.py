@@ -116,11 +116,7 @@ class BoundSwitch:
         )
 
     def turn(self, to: SwitchState) -> dict[str, Any]:
-        """Turn off, on, or on with the value found multiplied by a number.
-
-        Returns:
-            Keyword arguments for the functions; empty for a path, whose places are written.
-        """
+        """Turn off, on, or on times a number; keyword arguments for the functions, if any."""
         values = [self.off if to == "off" else on if to == "on" else on * to for on in self._on()]
         if not self.targets:
             return {self.name: values[0]}
@@ -228,10 +224,9 @@ def infer_switches(
 
 
 def keywords_of(functions: Iterable[Callable[..., Any]], positional: int = 0) -> dict[str, Any]:
-    """Keyword arguments that every function takes, with their defaults, ``NO_DEFAULT`` if none.
+    """Keyword arguments of all functions, with their defaults, ``NO_DEFAULT`` if none.
 
-    A function that takes any keyword takes those of the others; what is given by position is left
-    out.
+    A function that takes any keyword takes those of the others.
     """
     signatures = [signature_of(function) for function in functions]
     own = [(left_to_keywords(s, positional), takes_any_keyword(s)) for s in signatures]

@@ -38,9 +38,9 @@ def test_its_text_is_code_that_makes_it_again(kind, coefficient, patterns):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("W*",), "a penalty's coefficient must be a number, got 'W*'"),
-        ((True,), "must be a number, got True"),
-        ((np.nan,), "must be finite, got nan"),
+        (("W*",), "a penalty's coefficient must be a finite number, got 'W*'"),
+        ((True,), "must be a finite number, got True"),
+        ((np.nan,), "must be a finite number, got nan"),
         ((1.0, 2.0), "patterns are strings such as 'W*', got (2.0,)"),
     ],
 )
