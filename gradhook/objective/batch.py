@@ -60,14 +60,12 @@ class Rows:
 
 def as_batch(batch: Any) -> Any:
     """A batch as a tuple, or the mapping that it is, whose names are for the functions to read."""
-    if isinstance(batch, list) and not batch:
-        raise BatchError("the batch is an empty list; pass () if the objective needs no data")
+    if isinstance(batch, (list, Mapping)) and not batch:
+        raise BatchError(
+            f"the batch is an empty {type(batch).__name__}: is it the logs of a trainer? Pass "
+            "batch=(X, y), or () if the objective needs no data"
+        )
     if isinstance(batch, Mapping):
-        if not batch:
-            raise BatchError(
-                f"the batch is an empty {type(batch).__name__}: is it the logs of a trainer? Pass "
-                "batch=(X, y), or () if the objective needs no data"
-            )
         return batch
     return tuple(batch) if isinstance(batch, (tuple, list)) else (batch,)
 

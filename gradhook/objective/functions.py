@@ -115,17 +115,13 @@ class _Part:
         return named or takes_any_keyword(self.signature)
 
     def __call__(self, known: Mapping[str, Any], settings: Mapping[str, Any]) -> Any:
-        positional, keywords = [], {}
+        keywords = {n: value for n, value in settings.items() if self.takes(n)}
         for name, role in self.roles.items():
             if role not in known:
                 came = "from forward" if role == "cache" else "in the batch"
                 raise ObjectiveError(f"{self.name} takes {name}, but no {role} came {came}")
-            if self.signature.parameters[name].kind is inspect.Parameter.POSITIONAL_ONLY:
-                positional.append(known[role])
-            else:
-                keywords[name] = known[role]
-        keywords.update({n: value for n, value in settings.items() if self.takes(n)})
-        return self.function(*positional, **keywords)
+            keywords[name] = known[role]
+        return self.function(**keywords)
 
 
 def _roles(name: str, signature: inspect.Signature, settings: Mapping[str, Any]) -> dict[str, str]:

@@ -282,10 +282,10 @@ class Held:
         self._given.clear()
         for pair in self._pairs:
             slot: Slot | None = self._here(pair.gradient)
-            held = slot.get() if slot else None
-            if held is not None and not is_numbers(held):
+            held = self._gradient(pair)[0]
+            if not is_numbers(held):
                 slot = number_slot(held)
-                held = slot.get() if slot else None
+                held = numbers_in(held)
             if isinstance(held, np.ndarray) and held.flags.writeable:
                 held[...] = 0
             elif slot is not None and held is not None and not isinstance(slot.holder, tuple):

@@ -64,10 +64,6 @@ class Layer:
         both = next((name for name in self._inputs if name in self._parameters), None)
         if both:
             raise ObjectiveError(f"a parameter is called {both!r}, which is the input's name here")
-        if not self._moving and not self._parameters:
-            raise ObjectiveError(
-                "there is nothing to check: no parameters, and an input that is no array of floats"
-            )
         names = None if parameters is None else list(parameters)
         self._style = style_of(forward, len(self._inputs), names)
         in_place = self._style == "held" and bool(self._parameters)

@@ -107,7 +107,6 @@ BACKWARDS = {
     "X, Y, cache": lambda X, Y, cache: gradients(cache["A2"], Y, cache),
     "parameters, cache, X, Y": lambda parameters, cache, X, Y: gradients(cache["A2"], Y, cache),
     "A2, Y, cache, X=None": lambda A2, Y, cache, X=None: gradients(A2, Y, cache),
-    "positional": lambda A2, Y, cache, /: gradients(A2, Y, cache),
 }
 
 
