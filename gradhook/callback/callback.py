@@ -237,8 +237,6 @@ class GradCheckCallback:
         report = self._checked(number, batch) if self._start_due or scheduled else None
         if scheduled and self._waits_for_batch:
             self._delivery.warn_once(NO_BATCH)
-        if self._clock.fault:
-            self._delivery.warn_once(self._clock.fault)
         return report
 
     def on_train_end(self) -> None:

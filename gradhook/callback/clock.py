@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from gradhook._types import as_integer
-from gradhook.errors import HookCallError, OptionError
+from gradhook.errors import HookCallError, OptionError, warn
 from gradhook.schedules import Schedule
 
 __all__ = ["Clock", "refuse_misuse"]
@@ -28,15 +28,13 @@ class Clock:
     Attributes:
         now: The number of finished updates, over all epochs.
         due: The next step at which one is due, ``None`` if none will be.
-        fault: What is to be warned of a schedule that failed; empty if it did not.
     """
 
-    __slots__ = ("_offset", "_schedule", "due", "fault", "now")
+    __slots__ = ("_offset", "_schedule", "due", "now")
 
     def __init__(self, schedule: Schedule) -> None:
         self._schedule = schedule
         self.now = self._offset = 0
-        self.fault = ""
         self.due = schedule.next_after(0)
 
     def at(self, step: int | None) -> int:
@@ -55,7 +53,7 @@ class Clock:
             due = self._schedule.next_after(number)
             self.due = None if due is None else operator.index(due)
         except Exception as error:  # the user's, and no reason to end the training
-            self.fault = f"the schedule failed ({type(error).__name__}: {error}): no more checks"
+            warn(f"the schedule failed ({type(error).__name__}: {error}): no more checks")
 
 
 def finished_updates(step: Any) -> int:

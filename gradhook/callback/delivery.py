@@ -35,11 +35,9 @@ class Delivery:
             raise OptionError(f"sinks takes several: write sinks=[{type(sinks).__name__}(...)]")
         self.sinks = list(sinks)
         for sink in self.sinks:
-            if isinstance(sink, type):
-                raise OptionError(f"the sink {sink.__name__} is a class; pass an instance of it")
-            if not isinstance(sink, Sink):
+            if isinstance(sink, type) or not isinstance(sink, Sink):
                 raise OptionError(
-                    f"a sink needs write(report) and close(); {type(sink).__name__} lacks them"
+                    f"a sink is an object with write(report) and close(), got {sink!r}"
                 )
         if not callable(on_fail) and on_fail not in get_args(Action):
             known = list(get_args(Action))

@@ -33,15 +33,6 @@ def fired(clock, calls):
     return made
 
 
-@given(SCHEDULES, CALLS)
-def test_the_count_never_goes_back(schedule, calls):
-    clock = Clock(schedule)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", GradCheckWarning)
-        numbers = [clock.at(step) for step in calls]
-    assert numbers == sorted(numbers)
-
-
 @given(SCHEDULES, st.lists(st.integers(0, 400), max_size=60).map(sorted))
 def test_each_due_step_fires_once_at_the_first_call_at_or_after_it(schedule, calls):
     expected, last = [], 0
@@ -77,8 +68,3 @@ def test_a_step_is_a_whole_number_from_zero(step):
         OptionError, match="step must be the number of finished updates, an integer"
     ):
         Clock(schedules.never()).at(step)
-
-
-@pytest.mark.parametrize("step", [np.int64(4), np.uint8(4), np.array(4)])
-def test_integers_of_numpy_are_steps(step):
-    assert Clock(schedules.never()).at(step) == 4

@@ -254,10 +254,6 @@ class TestRefusals:
         with pytest.raises(ObjectiveError, match=r"forward\(X\) takes no parameters"):
             Objective.from_functions(forward=lambda X: X, cost=cost, backward=gradients)
 
-    def test_what_is_no_function_is_refused(self):
-        with pytest.raises(ObjectiveError, match="cost must be a function, got float"):
-            Objective.from_functions(forward=forward, cost=0.5, backward=gradients)
-
     def test_labels_missing_from_the_batch_are_asked_for(self, parameters, batch):
         objective = Objective.from_functions(forward=forward, cost=cost, backward=gradients)
         with pytest.raises(ObjectiveError, match="cost takes Y, but no Y came in the batch"):

@@ -55,10 +55,6 @@ def test_a_rule_of_the_users_own_is_followed_even_where_plain_names_exist(rule):
     assert said == "gradients matched by the rule given as gradient_name"
 
 
-def test_a_mapping_may_name_the_exceptions_alone():
-    assert matched({"W1": W, "bias": B}, rule={"b1": "bias"})[0]["b1"].all()
-
-
 def test_what_is_found_is_a_copy():
     buffer = np.ones(3)
     found, _ = matched(buffer, buffer)

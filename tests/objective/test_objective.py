@@ -127,13 +127,6 @@ def test_every_form_is_checked_and_leaves_the_parameters_as_they_were(name):
     assert report.rows is not None
 
 
-def test_a_function_without_a_signature_takes_the_parameters():
-    # ``math.hypot`` and its like have none that can be read.
-    assert Objective(loss=max, gradients=max, parameters=1.0).calls(()).takes_parameters
-    given = Objective(loss=max, gradients=max, parameters=1.0, form="in_place")
-    assert not given.calls((1.0,)).takes_parameters
-
-
 @pytest.mark.parametrize("value", [2.0, np.array(2.0), np.array([[2.0]]), np.float32(2.0), 2])
 def test_the_loss_is_any_real_number_or_array_of_size_one(value):
     def constant_plus(x):
@@ -204,11 +197,6 @@ def test_signatures_that_fit_both_forms_are_an_error_that_asks():
     ) as e:
         check_gradients(Objective(parameters=1.0, loss=either, gradients=either), batch=(X,))
     assert "form='functional' if its first argument is the parameters" in str(e.value)
-
-
-def test_one_function_that_can_be_told_decides_for_the_other():
-    objective = Objective(parameters=weights(), loss=loss, gradients=lambda *a: gradients(*a))
-    assert check_gradients(objective, batch=(X, Y)).passed
 
 
 def test_functions_of_two_forms_are_refused():

@@ -1,6 +1,5 @@
 """Switches: tied to keywords or to places on a model, turned, and left as they were found."""
 
-import functools
 from types import SimpleNamespace
 
 import numpy as np
@@ -90,10 +89,6 @@ class TestKeywords:
         function = with_keyword("p", 0.3)
         assert bound("p", function).on == 0.3
         assert bound(Switch("p", off=1.0, on=0.7), function).on == 0.7
-
-    def test_a_bound_keyword_of_a_partial_is_its_default(self):
-        function = functools.partial(with_keyword("reg", 0.1), reg=0.5)
-        assert bound("reg", function, role="penalty").turn("on") == {"reg": 0.5}
 
     def test_a_keyword_without_a_default_needs_its_on_value(self):
         def function(parameters, *, p):
