@@ -118,13 +118,12 @@ class Delivery:
 
     def _guarded(self, *acts: tuple[Sink, Callable[[], Any]]) -> None:
         """Let sinks act, and drop those that fail, with a warning when all have acted."""
-        failed: list[tuple[Sink, str]] = []
+        failed: dict[int, str] = {}
         for sink, act in acts:
             try:
                 act()
             except Exception as error:
-                said = f"the sink {type(sink).__name__} failed ({type(error).__name__}: {error})"
-                failed.append((sink, f"{said} and is dropped"))
-        self.sinks = [sink for sink in self.sinks if not any(sink is bad for bad, _ in failed)]
-        for _, said in failed:
-            warn(said)
+                failed[id(sink)] = f"{type(sink).__name__} failed ({type(error).__name__}: {error})"
+        self.sinks = [sink for sink in self.sinks if id(sink) not in failed]
+        for said in failed.values():
+            warn(f"the sink {said} and is dropped")

@@ -86,7 +86,7 @@ class BoundSwitch:
     """A switch tied to the functions or the model that it turns.
 
     Args:
-        on: Value while on; ``None`` for what is found on the model.
+        on: The values while on, one for each place; one for a keyword argument.
         off_values: Candidates for the off-value, best first; more than one where the name leaves it
             open.
         targets: Places on the model, empty for a keyword argument.
@@ -94,7 +94,7 @@ class BoundSwitch:
 
     name: str
     role: Role
-    on: Any
+    on: Sequence[Any]
     off_values: tuple[Any, ...]
     targets: Sequence[_Target] = ()
     off: Any = field(init=False)
@@ -105,19 +105,19 @@ class BoundSwitch:
     @property
     def always_off(self) -> bool:
         """Whether its on-value is its off-value, so that turning it changes nothing."""
-        return all(np.array_equal(value, self.off) for value in self._on())
+        return all(np.array_equal(value, self.off) for value in self.on)
 
     @property
     def scalable(self) -> bool:
         """Whether every on-value is a number that can be multiplied."""
         return all(
             isinstance(value, numbers.Real) and not isinstance(value, (bool, np.bool_))
-            for value in self._on()
+            for value in self.on
         )
 
     def turn(self, to: SwitchState) -> dict[str, Any]:
         """Turn off, on, or on times a number; keyword arguments for the functions, if any."""
-        values = [self.off if to == "off" else on if to == "on" else on * to for on in self._on()]
+        values = [self.off if to == "off" else on if to == "on" else on * to for on in self.on]
         if not self.targets:
             return {self.name: values[0]}
         for target, value in zip(self.targets, values, strict=True):
@@ -128,11 +128,6 @@ class BoundSwitch:
         """Write back what was found on the model."""
         for target in self.targets:
             target.restore()
-
-    def _on(self) -> list[Any]:
-        """The values while on, one for each place."""
-        given, targets = self.on, self.targets
-        return [t.original if given is None else given for t in targets] or [given]
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,10 +245,10 @@ def _bind(item: Switch | str, role: Role, available: Mapping[str, Any], model: A
     if targets:
         for target in targets:
             target.refuse_unwritable(name)
-        found = targets[0].original
+        found = [target.original for target in targets]
     elif name in available:
-        on = found = available[name] if on is None else on
-        if on is NO_DEFAULT:
+        found = [available[name] if on is None else on]
+        if found[0] is NO_DEFAULT:
             raise OptionError(
                 f"the switch {name!r} has no default in the function's signature, so its value in "
                 f"training is unknown: pass Switch({name!r}, off=..., on=...)"
@@ -265,9 +260,8 @@ def _bind(item: Switch | str, role: Role, available: Mapping[str, Any], model: A
             f"batch, nor a path on {where}; keyword arguments are: "
             f"{', '.join(available) or 'none'}{nearest_name(name, list(available))}"
         )
-    return BoundSwitch(
-        name, role, on, (given.off,) if given else _off_values(name, role, found), targets
-    )
+    off = (given.off,) if given else _off_values(name, role, found[0])
+    return BoundSwitch(name, role, found if on is None else [on] * len(found), off, targets)
 
 
 def _off_values(name: str, role: Role, value: Any) -> tuple[Any, ...]:

@@ -87,8 +87,8 @@ def test_what_is_no_switch_is_refused_where_it_is_given(given):
 class TestKeywords:
     def test_on_is_the_signatures_default_unless_it_is_given(self):
         function = with_keyword("p", 0.3)
-        assert bound("p", function).on == 0.3
-        assert bound(Switch("p", off=1.0, on=0.7), function).on == 0.7
+        assert bound("p", function).on == [0.3]
+        assert bound(Switch("p", off=1.0, on=0.7), function).on == [0.7]
 
     def test_a_keyword_without_a_default_needs_its_on_value(self):
         def function(parameters, *, p):
@@ -114,7 +114,7 @@ class TestKeywords:
             OptionError, match="'p' is neither a keyword argument of every function"
         ):
             bound("p", loss, gradients)
-        assert bound("p", loss, anything).on == 0.5
+        assert bound("p", loss, anything).on == [0.5]
 
     def test_an_item_of_the_batch_is_no_keyword(self):
         def function(parameters, x, reg=0.1):
@@ -129,7 +129,7 @@ class TestKeywords:
         def function(parameters, *batch, reg=0.1):
             pass
 
-        assert bound("reg", function, role="penalty", positional=5).on == 0.1
+        assert bound("reg", function, role="penalty", positional=5).on == [0.1]
 
     def test_a_misspelt_name_is_told_the_nearest(self):
         with pytest.raises(OptionError) as caught:
@@ -227,7 +227,7 @@ class TestPaths:
 
     def test_a_keyword_goes_before_a_path_of_the_same_name(self):
         model = network()
-        assert bound("reg", with_keyword("reg", 0.7), role="penalty", model=model).on == 0.7
+        assert bound("reg", with_keyword("reg", 0.7), role="penalty", model=model).on == [0.7]
         assert model.reg == 0.1
 
 
