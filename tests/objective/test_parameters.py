@@ -131,14 +131,6 @@ def test_values_that_are_not_finite_are_counted_and_the_first_is_named(bad, dtyp
     assert "has training diverged?" in str(e.value)
 
 
-@pytest.mark.skipif(
-    np.finfo(np.longdouble).maxexp == np.finfo(float).maxexp, reason="no longer floats here"
-)
-def test_a_long_float_that_float64_cannot_hold_is_refused():
-    with pytest.raises(ParameterError, match="infinite in float64"):
-        Tree.of({"w": np.array([np.longdouble("1e400")])})
-
-
 @pytest.mark.parametrize("container", [{}, [], (), {"a": {}}, dict])
 def test_no_array_at_all_is_refused(container):
     with pytest.raises(ParameterError, match="nothing to check: the parameters hold no array"):
