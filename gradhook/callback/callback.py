@@ -135,7 +135,6 @@ class GradCheckCallback:
         self._rebinding = Rebinding()
         self._waits_for_batch = False
         self._start_due = self._at_start = bool(at_start)
-        self._ended = False
         self._clock = Clock(logarithmic() if schedule is None else as_schedule(schedule))
         self._delivery = Delivery(sinks, on_fail)
         if logdir is not None and self._enabled:
@@ -188,7 +187,6 @@ class GradCheckCallback:
             refuse_misuse("on_train_begin", None, misplaced)
         if not self._enabled:
             return None
-        self._begin()
         self._remember(batch, parameters)
         return self._checked(self._clock.now, batch) if self._start_due else None
 
@@ -223,7 +221,6 @@ class GradCheckCallback:
             refuse_misuse("on_step_end", step, misplaced)
         if not self._enabled:
             return None
-        self._begin()
         try:
             number = self._clock.at(step)
         except OptionError as error:
@@ -243,8 +240,10 @@ class GradCheckCallback:
         """Close the sinks; the history stays."""
         if not self._enabled:
             return
-        self._ended = True
         self._delivery.end(self.history, self._rebinding.unsaid)
+        # Another training begins with a check and a batch of its own.
+        self._start_due, self._seen = self._at_start, None
+        self._rebinding.begin_anew()
         if self._waits_for_batch:
             self._delivery.warn_once(NO_BATCH)
 
@@ -273,13 +272,6 @@ class GradCheckCallback:
         if error is not None:
             self._waits_for_batch = False  # there is worse to tell
         self.on_train_end()
-
-    def _begin(self) -> None:
-        """Begin another training, if one has ended."""
-        if self._ended:
-            self._start_due, self._ended, self._seen = self._at_start, False, None
-            self._rebinding.begin_anew()
-            self._delivery.begin_anew()
 
     def _remember(self, batch: Any, parameters: Any) -> None:
         if batch is not None:
@@ -338,9 +330,7 @@ class GradCheckCallback:
 
     def _line(self, objective: Objective, batch: Any) -> CallLine:
         """What makes the line that repeats a check."""
-        known = dict(self._known)
-        if batch is not self._batch:
-            known.pop("batch", None)
+        known = {n: name for n, name in self._known.items() if n != "batch" or batch is self._batch}
         given, scope = self._parameters, Scope.of_caller()
         if given is not None and scope.name_of(given) is None:
             given = objective.parameters

@@ -56,10 +56,6 @@ class Delivery:
         twin._told = set(self._told)
         return twin
 
-    def begin_anew(self) -> None:
-        """Compare with no report of an earlier training."""
-        self._first_wrong = None
-
     def write(self, report: Report) -> None:
         """Hand a report to every sink."""
         self._guarded(*((sink, functools.partial(sink.write, report)) for sink in self.sinks))
@@ -74,6 +70,7 @@ class Delivery:
             self._told_of_end = len(history)
             self._say(f"gradhook: {outcome(history)}" + (f"\n{noted}" if noted else ""))
         self._guarded(*((sink, sink.close) for sink in self.sinks))
+        self._first_wrong = None  # another training is told of anew
 
     def warn_once(self, message: str, reason: str = "") -> None:
         """Warn, unless the same ``reason`` was given before, numbers aside; else the message's."""
