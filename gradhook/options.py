@@ -29,7 +29,6 @@ __all__ = [
     "Options",
     "PenaltyLike",
     "ProgressLike",
-    "SignatureOfInit",
     "SwitchLike",
     "code_of",
     "code_of_items",
@@ -307,16 +306,6 @@ def shows_options(*, but: Collection[str] = ()) -> Callable[[F], F]:
         return function
 
     return decorate
-
-
-class SignatureOfInit:
-    """What ``inspect`` is told of a class whose ``__new__`` takes anything, not of instances."""
-
-    def __get__(self, instance: object, owner: type[Any]) -> inspect.Signature:
-        if instance is not None:
-            raise AttributeError("__signature__")
-        signature = inspect.signature(owner.__init__)
-        return signature.replace(parameters=list(signature.parameters.values())[1:])
 
 
 def code_of(value: Any) -> str | None:

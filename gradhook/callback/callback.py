@@ -1,8 +1,7 @@
 """The callback that sits in a training loop.
 
 It decides *when* (a schedule), gets its data from the loop, makes the check, and hands the report
-to the sinks; what is checked and how it is judged is none of its business.  A disabled callback is
-another class whose steps are empty, so that it costs a method call and nothing else.
+to the sinks; what is checked and how it is judged is none of its business.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from types import TracebackType
 from typing import Any, Self, Unpack
 
 from gradhook._types import Batch
-from gradhook.callback.clock import Clock, finished_updates, refuse_misuse
+from gradhook.callback.clock import Clock, refuse_misuse
 from gradhook.callback.debug_flag import is_enabled
 from gradhook.callback.delivery import Delivery, OnFail
 from gradhook.callback.observe import observe
@@ -26,7 +25,7 @@ from gradhook.errors import OptionError, RestoreError, warn
 from gradhook.objective.answers import misplaced_batch
 from gradhook.objective.batch import as_batch
 from gradhook.objective.objective import Objective
-from gradhook.options import BatchKeywords, Options, SignatureOfInit, shows_options
+from gradhook.options import BatchKeywords, Options, shows_options
 from gradhook.report import Report
 from gradhook.schedules import as_schedule, logarithmic
 from gradhook.sinks import Sink, TensorBoard
@@ -69,7 +68,7 @@ class GradCheckCallback:
         history: Reports, oldest first.
         last_report: The newest report, ``None`` before the first.
         notes: What is to be said of the run, as ``(step, sentence)``: of arrays that training seems
-            to have left behind, and of steps that start again at an epoch.
+            to have left behind.
 
     Raises:
         OptionError: An option has a value that gradhook does not know.
@@ -94,10 +93,8 @@ class GradCheckCallback:
         [(1, 'PASS'), (2, 'PASS'), (4, 'PASS')]
     """
 
-    __signature__ = SignatureOfInit()
-
     def __new__(cls, *args: Any, enabled: bool | None = None, **keywords: Any) -> GradCheckCallback:
-        """Choose the empty class for a disabled callback."""
+        """Choose the class whose steps are empty for a disabled callback."""
         quiet = cls is GradCheckCallback and not is_enabled(enabled)
         return super().__new__(_Disabled if quiet else cls)
 
@@ -118,7 +115,7 @@ class GradCheckCallback:
     ) -> None:
         __tracebackhide__ = True
         if misplaced:
-            raise TypeError(misplaced_batch("GradCheckCallback", objective, parameters, misplaced))
+            raise TypeError(misplaced_batch("GradCheckCallback", len(misplaced)))
         self._enabled = is_enabled(enabled)
         self.history: list[Report] = []  # the user's, who may clear it
         self._made = 0
@@ -138,11 +135,12 @@ class GradCheckCallback:
         self._rebinding = Rebinding()
         self._waits_for_batch = False
         self._start_due = self._at_start = bool(at_start)
-        self._ended = False
         self._clock = Clock(logarithmic() if schedule is None else as_schedule(schedule))
         self._delivery = Delivery(sinks, on_fail)
         if logdir is not None and self._enabled:
             self._delivery.sinks.append(TensorBoard(logdir))
+
+    vars(__new__)["__signature__"] = vars(__init__)["__signature__"]
 
     def __copy__(self) -> Self:
         twin: Self = object.__new__(type(self))
@@ -155,9 +153,10 @@ class GradCheckCallback:
         twin.__dict__.update(copy.deepcopy(self.__dict__, memo))
         return twin
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __getstate__(self) -> dict[str, Any]:
         # A model that holds its callback must not become one that cannot be saved.
-        return _switched_off, (self.history,)
+        kept = {name: getattr(self, name) for name in ("history", "last_report", "notes")}
+        return {**kept, "_enabled": False}
 
     @property
     def enabled(self) -> bool:
@@ -170,7 +169,7 @@ class GradCheckCallback:
         """Make the check at the start; without a batch, the first call that brings one does.
 
         After ``on_train_end`` this, or whichever hook comes next, begins another training, with a
-        check and a schedule of its own.
+        check of its own; steps are counted on.
 
         Args:
             *misplaced: Nothing: what is passed by position is refused.
@@ -188,7 +187,6 @@ class GradCheckCallback:
             refuse_misuse("on_train_begin", None, misplaced)
         if not self._enabled:
             return None
-        self._begin()
         self._remember(batch, parameters)
         return self._checked(self._clock.now, batch) if self._start_due else None
 
@@ -223,7 +221,6 @@ class GradCheckCallback:
             refuse_misuse("on_step_end", step, misplaced)
         if not self._enabled:
             return None
-        self._begin()
         try:
             number = self._clock.at(step)
         except OptionError as error:
@@ -231,26 +228,22 @@ class GradCheckCallback:
                 raise
             self._delivery.warn_once(f"{error}; counted on by one")
             number = self._clock.at(None)
-        if self._clock.restart:
-            self.notes.append((number, self._clock.restart))
-            self._clock.restart = ""
         self._remember(batch, parameters)
         due = self._clock.due
         scheduled = due is not None and number >= due
         report = self._checked(number, batch) if self._start_due or scheduled else None
         if scheduled and self._waits_for_batch:
             self._delivery.warn_once(NO_BATCH)
-        if self._clock.fault:
-            self._delivery.warn_once(self._clock.fault)
-            self._clock.fault = ""
         return report
 
     def on_train_end(self) -> None:
         """Close the sinks; the history stays."""
         if not self._enabled:
             return
-        self._ended = True
         self._delivery.end(self.history, self._rebinding.unsaid)
+        # Another training begins with a check and a batch of its own.
+        self._start_due, self._seen = self._at_start, None
+        self._rebinding.begin_anew()
         if self._waits_for_batch:
             self._delivery.warn_once(NO_BATCH)
 
@@ -263,9 +256,7 @@ class GradCheckCallback:
     ) -> Report | None:
         """The same as ``on_step_end``."""
         __tracebackhide__ = True
-        if misplaced or (step.__class__ is not int and step is not None):
-            refuse_misuse("__call__", step, misplaced)
-        return self.on_step_end(step, batch=batch, parameters=parameters)
+        return self.on_step_end(step, *misplaced, batch=batch, parameters=parameters)
 
     def __enter__(self) -> Self:
         """Return the callback."""
@@ -281,14 +272,6 @@ class GradCheckCallback:
         if error is not None:
             self._waits_for_batch = False  # there is worse to tell
         self.on_train_end()
-
-    def _begin(self) -> None:
-        """Begin another training, if one has ended."""
-        if self._ended:
-            self._start_due, self._ended, self._seen = self._at_start, False, None
-            self._clock.begin_anew()
-            self._rebinding.begin_anew()
-            self._delivery.begin_anew()
 
     def _remember(self, batch: Any, parameters: Any) -> None:
         if batch is not None:
@@ -331,7 +314,7 @@ class GradCheckCallback:
         self.last_report = report
         if first:
             self._delivery.begin(report, self._clock.due)
-        said = "" if unmade else self._rebinding.look_at(number, objective, self._options, chosen)
+        said = "" if unmade else self._rebinding.look(number, objective, self._options, chosen)
         self._delivery.write(report)
         if said:
             self.notes.append((number, said))
@@ -347,9 +330,7 @@ class GradCheckCallback:
 
     def _line(self, objective: Objective, batch: Any) -> CallLine:
         """What makes the line that repeats a check."""
-        known = dict(self._known)
-        if batch is not self._batch:
-            known.pop("batch", None)
+        known = {n: name for n, name in self._known.items() if n != "batch" or batch is self._batch}
         given, scope = self._parameters, Scope.of_caller()
         if given is not None and scope.name_of(given) is None:
             given = objective.parameters
@@ -368,31 +349,5 @@ class _Disabled(GradCheckCallback):
     ) -> Report | None:
         """Do nothing, but refuse what is no step."""
         if misplaced or (step.__class__ is not int and step is not None):
-            refuse_misuse("on_step_end", step, misplaced)
-            finished_updates(step)
+            refuse_misuse("on_step_end", step, misplaced, enabled=False)
         return None
-
-    def __call__(
-        self,
-        step: int | None = None,
-        *misplaced: Any,
-        batch: Any = None,
-        parameters: Any = None,
-    ) -> Report | None:
-        """Do nothing, but refuse what is no step."""
-        if misplaced or (step.__class__ is not int and step is not None):
-            refuse_misuse("__call__", step, misplaced)
-            finished_updates(step)
-        return None
-
-
-def _switched_off(history: list[Report]) -> GradCheckCallback:
-    """What comes back from a pickle, which cannot hold functions without a name."""
-    check = GradCheckCallback(_nothing, enabled=False)
-    check.history = history
-    check.last_report = history[-1] if history else None
-    return check
-
-
-def _nothing(*_: Any) -> Any:
-    raise AssertionError("a disabled callback calls nothing")

@@ -11,8 +11,6 @@ import os
 from collections.abc import Iterator
 from contextvars import ContextVar
 
-import numpy as np
-
 from gradhook.errors import OptionError
 
 __all__ = ["debug", "is_enabled"]
@@ -52,16 +50,11 @@ def debug(enabled: bool = True) -> Iterator[None]:
 
 
 def is_enabled(enabled: bool | None) -> bool:
-    """Decide the flag: the argument, then ``debug()``, then ``GRADHOOK``, then off.
-
-    Raises:
-        OptionError: The argument is no boolean, or the variable has none of the values that it may
-            have.
-    """
+    """Decide the flag: the argument, then ``debug()``, then ``GRADHOOK``, then off."""
     if enabled is not None:
-        if not isinstance(enabled, (bool, np.bool_)):
+        if not isinstance(enabled, bool):
             raise OptionError(f"enabled must be True, False or None, got {enabled!r}")
-        return bool(enabled)
+        return enabled
     if (asked := _debugging.get()) is not None:
         return asked
     value = os.environ.get(VARIABLE, "").strip().lower()

@@ -28,22 +28,16 @@ OnFail: TypeAlias = Action | Callable[[Report], object]
 
 
 class Delivery:
-    """Sinks, and what to do where a check did not pass.
-
-    Raises:
-        OptionError: A sink lacks a method, or ``on_fail`` is none of these.
-    """
+    """Sinks, and what to do where a check did not pass."""
 
     def __init__(self, sinks: Iterable[Sink], on_fail: OnFail) -> None:
         if isinstance(sinks, Sink) or not isinstance(sinks, Iterable):
             raise OptionError(f"sinks takes several: write sinks=[{type(sinks).__name__}(...)]")
         self.sinks = list(sinks)
         for sink in self.sinks:
-            if isinstance(sink, type):
-                raise OptionError(f"the sink {sink.__name__} is a class; pass an instance of it")
-            if not isinstance(sink, Sink):
+            if isinstance(sink, type) or not isinstance(sink, Sink):
                 raise OptionError(
-                    f"a sink needs write(report) and close(); {type(sink).__name__} lacks them"
+                    f"a sink is an object with write(report) and close(), got {sink!r}"
                 )
         if not callable(on_fail) and on_fail not in get_args(Action):
             known = list(get_args(Action))
@@ -62,50 +56,31 @@ class Delivery:
         twin._told = set(self._told)
         return twin
 
-    def begin_anew(self) -> None:
-        """Compare with no report of an earlier training."""
-        self._first_wrong = None
-
     def write(self, report: Report) -> None:
         """Hand a report to every sink."""
         self._guarded(*((sink, functools.partial(sink.write, report)) for sink in self.sinks))
 
     def begin(self, first: Report, due: int | None) -> None:
-        """Say on the screen, once, that a run is checked and when next.
-
-        The sinks get the report of the first check after that.
-        """
+        """Say on the screen that a run is checked and when next, before the first report."""
         self._say(begun(None if self._screen() else first, due))
 
     def end(self, history: Sequence[Report], noted: str = "") -> None:
-        """Say on the screen how the checks of a run ended and what was noted; close the sinks.
-
-        May be called more than once; what was said already is not said again.
-        """
+        """Say on the screen, once, how a run's checks ended and what was noted; close the sinks."""
         if len(history) > self._told_of_end:
             self._told_of_end = len(history)
             self._say(f"gradhook: {outcome(history)}" + (f"\n{noted}" if noted else ""))
         self._guarded(*((sink, sink.close) for sink in self.sinks))
+        self._first_wrong = None  # another training is told of anew
 
     def warn_once(self, message: str, reason: str = "") -> None:
-        """Warn, unless the same was said before; numbers aside, which differ from step to step.
-
-        What makes it the same is the ``reason``, the message by default.
-        """
+        """Warn, unless the same ``reason`` was given before, numbers aside; else the message's."""
         reason = re.sub(r"\b\d[\d.]*(e[+-]?\d+)?", "0", reason or message)
         if reason not in self._told:
             self._told.add(reason)
             warn(message)
 
     def act(self, report: Report, *, unmade: str = "") -> None:
-        """Do what the user wants done where a check did not pass.
-
-        Why a check could not be made is warned about once, whatever is to happen where gradients
-        are wrong.
-
-        Raises:
-            GradientMismatchError: The verdict is FAIL and ``on_fail`` is ``"raise"``.
-        """
+        """Do what the user wants done where a check did not pass, or could not be made."""
         if unmade:
             self.warn_once(f"{title(report)}: {unmade}")
         if report.passed or self._on_fail == "record":
@@ -140,13 +115,12 @@ class Delivery:
 
     def _guarded(self, *acts: tuple[Sink, Callable[[], Any]]) -> None:
         """Let sinks act, and drop those that fail, with a warning when all have acted."""
-        failed: list[tuple[Sink, str]] = []
+        failed: dict[int, str] = {}
         for sink, act in acts:
             try:
                 act()
             except Exception as error:
-                said = f"the sink {type(sink).__name__} failed ({type(error).__name__}: {error})"
-                failed.append((sink, f"{said} and is dropped"))
-        self.sinks = [sink for sink in self.sinks if not any(sink is bad for bad, _ in failed)]
-        for _, said in failed:
-            warn(said)
+                failed[id(sink)] = f"{type(sink).__name__} failed ({type(error).__name__}: {error})"
+        self.sinks = [sink for sink in self.sinks if id(sink) not in failed]
+        for said in failed.values():
+            warn(f"the sink {said} and is dropped")

@@ -29,12 +29,7 @@ __all__ = ["observe"]
 def observe(
     objective: Objective, options: Options, batch: Any, *, step: int, call: str, first: bool
 ) -> tuple[Report, str]:
-    """Return a check's report, and why it could not be made, empty if it was.
-
-    Raises:
-        RestoreError: Something could not be put back.
-        Exception: At the first check: whatever is the user's and no fault of gradhook's.
-    """
+    """Return a check's report, and why it could not be made, empty if it was."""
     __tracebackhide__ = True
     try:
         if first and (failures := selftest()):
@@ -42,21 +37,32 @@ def observe(
         return check(objective, options, as_batch(batch), step=step, call=call), ""
     except RestoreError:
         raise
-    except InternalError as error:
-        why = f"{error}; training goes on unchecked, please report it"
     except Exception as error:
-        if first:
+        if first and not isinstance(error, InternalError):
             raise
-        why = _reason(objective, error)
-    return _undecided(objective, options, step, why, call), why
-
-
-def _reason(objective: Objective, error: Exception) -> str:
-    """Why a check was not made that could be made before."""
-    if not isinstance(error, UnreadParametersError):
-        return f"not checked: {type(error).__name__}: {error}"
-    names = list(_blocks(objective))
-    return f"{', '.join(names)}: {no_longer_read(names)}"
+        blocks, why = _blocks(objective), f"not checked: {type(error).__name__}: {error}"
+        if isinstance(error, InternalError):
+            why = f"{error}; training goes on unchecked, please report it"
+        elif isinstance(error, UnreadParametersError):
+            why = f"{', '.join(blocks)}: {no_longer_read(list(blocks))}"
+    undecided = {
+        name: BlockReport(
+            name, np.shape(leaf), str(np.asarray(leaf).dtype), Verdict.INCONCLUSIVE, sentence=why
+        )
+        for name, leaf in blocks.items()
+    }
+    report = Report(
+        Verdict.INCONCLUSIVE,
+        False,
+        undecided,
+        notes=(why,),
+        seed=options.seed,
+        effort=options.effort,
+        tolerance=options.tolerance,
+        step=step,
+        call=call,
+    )
+    return report, why
 
 
 def _blocks(objective: Objective) -> dict[str, Any]:
@@ -67,24 +73,3 @@ def _blocks(objective: Objective) -> dict[str, Any]:
         raise
     except Exception:  # they may be the reason why nothing was checked
         return {}
-
-
-def _undecided(objective: Objective, options: Options, step: int, why: str, call: str) -> Report:
-    """The report of a check that could not be made."""
-    blocks = {
-        name: BlockReport(
-            name, np.shape(leaf), str(np.asarray(leaf).dtype), Verdict.INCONCLUSIVE, sentence=why
-        )
-        for name, leaf in _blocks(objective).items()
-    }
-    return Report(
-        Verdict.INCONCLUSIVE,
-        False,
-        blocks,
-        notes=(why,),
-        seed=options.seed,
-        effort=options.effort,
-        tolerance=options.tolerance,
-        step=step,
-        call=call,
-    )

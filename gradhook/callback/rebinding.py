@@ -10,7 +10,6 @@ not in it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -26,6 +25,14 @@ from gradhook.options import Options
 __all__ = ["Rebinding"]
 
 
+REMEDY = (
+    "the loop seems to rebind its arrays (theta = theta - ...), and the checks look at those that "
+    "it left behind. Pass them to the hook, on_step_end(step, batch=..., parameters=theta), or to "
+    "the callback as a function, parameters=lambda: theta. A network that is frozen, or waits its "
+    "turn, looks the same"
+)
+
+
 class Rebinding:
     """Compares the bytes of all blocks from check to check.
 
@@ -37,106 +44,61 @@ class Rebinding:
 
     def __init__(self) -> None:
         self.brought = False
-        self.warning = self.unsaid = ""
-        self._batch: Any = None  # of the last look
-        self._before: tuple[int, dict[str, bytes]] | None = None  # step and digests
+        self.warning = ""
         self._in_a_row = 0
         self._told = False
         self._named: set[str] = set()
+        self.begin_anew()
 
     def begin_anew(self) -> None:
         """Compare with no check of an earlier training, which may have begun at the same values."""
-        self._before, self.unsaid = None, ""
+        self._batch: Any = None  # of the last look
+        self._before: tuple[int, dict[str, bytes]] = (0, {})  # step and digests
+        self.unsaid = ""
 
-    def look_at(self, step: int, objective: Objective, options: Options, batch: Any) -> str:
-        """Say which blocks training has left behind, as ``look`` does.
-
-        What keeps it from being seen is no reason to end the training.
-
-        Raises:
-            RestoreError: Something could not be put back.
-        """
+    def look(self, step: int, objective: Objective, options: Options, batch: Any) -> str:
+        """Say which blocks training has left behind; empty if none is seen to be."""
+        self.warning = ""
         earlier, self._batch = self._batch, batch
         brought, self.brought = self.brought, False
         if holds(objective.parameters):
             return ""  # an object is read anew each time
+        since, before = self._before
         try:
             with read(objective, options, as_batch(batch)) as given:
-                said = self.look(
-                    step,
-                    given.tree.blocks,
-                    brought=brought,
-                    moving=lambda: moving_blocks(objective, options, as_batch(earlier)),
-                )
+                now = {name: _digest(leaf) for name, leaf in given.tree.blocks.items()}
+                self._before = step, now
+                comparable = step > since and not brought
+                still = [n for n in now if comparable and before.get(n) == now[n]]
+                whole = len(still) == len(now)
+                new = [name for name in still if whole or name not in self._named]
+                if new:
+                    moving = moving_blocks(objective, options, as_batch(earlier))
+                    new = [name for name in new if name in moving]
         except RestoreError:
             raise
         except Exception:  # the batch of then may be gone
             return ""
-        if said:
-            self.unsaid = "" if self.warning else f"step {step}: {said}"
-        return said
-
-    def look(
-        self,
-        step: int,
-        blocks: Mapping[str, Any],
-        *,
-        brought: bool,
-        moving: Callable[[], Collection[str]],
-    ) -> str:
-        """Say which blocks training has left behind; empty if none is seen to be.
-
-        ``brought`` tells whether a hook brought the parameters since the last check.  ``moving``
-        gives the blocks that the gradient of the earlier batch should have moved, and is called
-        only where one stands still.
-        """
-        self.warning = ""
-        arrays = {name: np.asarray(leaf) for name, leaf in blocks.items()}
-        now = {
-            name: hashlib.blake2b(np.ascontiguousarray(array).data, digest_size=16).digest()
-            for name, array in arrays.items()
-        }
-        earlier, self._before = self._before, (step, now)
-        if earlier is None:
+        if before:
+            self._in_a_row = self._in_a_row + 1 if whole and new else 0
+        if not new:
             return ""
-        if brought or step <= earlier[0]:
-            self._in_a_row = 0
-            return ""
-        since, before = earlier
-        filled = [name for name, array in arrays.items() if array.size]
-        still = [name for name in filled if before.get(name) == now[name]]
-        whole = len(still) == len(filled)
-        if not whole:
-            self._in_a_row = 0
-            still = [name for name in still if name not in self._named]
-        if not still:
-            return ""
-        moving_ones = moving()
-        still = [name for name in still if name in moving_ones]
-        if not still:
-            self._in_a_row = 0
-            return ""
-        if not whole:
-            self._named.update(still)
-            it = "it" if len(still) == 1 else "them"
-            return (
-                f"{', '.join(still)} stood still from step {since} to step {step} under a "
-                f"gradient that should move {it}: frozen, or rebound?"
+        if whole:
+            said = (
+                f"no parameter has moved from step {since} to step {step}, under a gradient that "
+                f"should move them: {REMEDY}"
             )
-        self._in_a_row += 1
-        said = (
-            f"no parameter has moved from step {since} to step {step}, under a gradient that "
-            f"should move them: {REMEDY}"
-        )
-        if self._in_a_row > 1 and not self._told:
-            self._told = True
-            self.warning = said
+            if self._in_a_row > 1 and not self._told:
+                self._told, self.warning = True, said
+        else:
+            self._named.update(new)
+            said = (
+                f"{', '.join(new)} stood still from step {since} to step {step} under a gradient "
+                f"that should move {'it' if len(new) == 1 else 'them'}: frozen, or rebound?"
+            )
+        self.unsaid = "" if self.warning else f"step {step}: {said}"
         return said
 
 
-REMEDY = (
-    "the loop seems to rebind its arrays (theta = theta - ...), and the checks look at those that "
-    "it left behind. Pass them to the hook, on_step_end(step, batch=..., parameters=theta), or to "
-    "the callback as a function, parameters=lambda: theta. A network that is frozen, or waits its "
-    "turn, looks the same"
-)
+def _digest(leaf: Any) -> bytes:
+    return hashlib.blake2b(np.ascontiguousarray(leaf).data, digest_size=16).digest()

@@ -22,7 +22,7 @@ from gradhook.check.reading import read
 from gradhook.errors import NestedCheckError, OptionError, warn
 from gradhook.objective.answers import misplaced_batch
 from gradhook.objective.batch import as_batch
-from gradhook.objective.objective import Objective
+from gradhook.objective.objective import FromUpdate, Objective
 from gradhook.objective.parameters import Tree
 from gradhook.options import BatchKeywords, Options, shows_options
 from gradhook.report import Report
@@ -105,7 +105,7 @@ def check_gradients(
     """
     __tracebackhide__ = True
     if misplaced:
-        raise TypeError(misplaced_batch("check_gradients", objective, parameters, misplaced))
+        raise TypeError(misplaced_batch("check_gradients", len(misplaced)))
     chosen = Options.named(options, beside=("batch",))
     called = CallLine(objective, parameters, batch, Scope.of_caller())
     found = Objective.of(objective, parameters, gradient=chosen.gradient)
@@ -138,14 +138,11 @@ def _made(
             with own_faults(but=lambda error: error is run.user_error or is_users(error)):
                 outcome = run.made()
         with own_faults():
-            notes, reading = run.notes, given.objective.reading
-            of_updates = reading is not None
+            of_updates = isinstance(given.objective, FromUpdate)
             report = assemble(outcome, given.tree, options, run.rows, of_updates=of_updates)
-            if reading is not None and not report.passed:
-                notes += reading(frozenset(cause.kind for cause in report.causes))
             return replace(
                 report,
-                notes=tuple(notes),
+                notes=tuple(run.notes),
                 evaluations=run.evaluations + given.runs,
                 gradient_evaluations=run.gradient_evaluations + given.runs,
                 seconds=time.perf_counter() - started,

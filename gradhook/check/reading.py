@@ -18,10 +18,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from gradhook._types import Batch
+from gradhook._types import Batch, kind_of
 from gradhook.errors import GradhookError, ParameterTypeError
 from gradhook.guard.guard import Changes, Guard
-from gradhook.objective.answers import names_needed, refuse_parameters
+from gradhook.objective.answers import refuse_parameters
 from gradhook.objective.batch import Rows, draw, upcast
 from gradhook.objective.calls import Calls
 from gradhook.objective.held import Held
@@ -82,7 +82,10 @@ def _read(objective: Objective, options: Options, batch: Any, changes: Changes) 
     objective, runs = replace(objective, parameters=parameters), 0
     if holds(parameters):
         if isinstance(objective, FromUpdate):
-            raise ParameterTypeError(names_needed(parameters))
+            raise ParameterTypeError(
+                f"an update tells no weights from activations, and the parameters are "
+                f"{kind_of(parameters)}: write parameters=lambda: {{'W1': net.W1, ...}}"
+            )
         objective, runs = _held(objective, options, items, names, rows)
     calls = objective.calls(items, options.switch_names, names=names)
     single = objective.first_argument if calls.takes_parameters else SINGLE

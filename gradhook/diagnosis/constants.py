@@ -114,7 +114,7 @@ def _counting(item: object, rows: int) -> Array | None:
 def _kept(mismatch: Mismatch) -> float:
     """Probability that dropout keeps a unit, where a switch says so and it is on."""
     for switch, state in mismatch.measured.setting.switches:
-        value: Any = switch.on
+        value: Any = switch.on[0]
         is_on = switch.role == "dropout" and state == "on"
         if is_on and isinstance(value, (int, float)) and 0 < value < 1:
             return float(value if switch.off_values[:1] == (1.0,) else 1 - value)

@@ -17,7 +17,6 @@ from gradhook._types import kind_of
 from gradhook.errors import NestedCheckError, ParameterError
 from gradhook.guard.objects import Saved, save_container
 from gradhook.objective.parameters import Place, Tree, each_container
-from gradhook.objective.shared_memory import overlaps_itself
 
 __all__ = ["Holders", "refuse_unwritable", "sole_mover"]
 
@@ -118,7 +117,8 @@ def refuse_unwritable(tree: Tree) -> None:
                 f"parameter {name!r} is read-only and the objective reads it in place; make it "
                 "writable, or use a function that takes the parameters as its first argument"
             )
-        if overlaps_itself(leaf):
+        repeated = (n > 1 and s == 0 for n, s in zip(leaf.shape, leaf.strides, strict=True))
+        if leaf.size and any(repeated):
             raise ParameterError(
                 f"parameter {name!r} overlaps itself (strides {leaf.strides}), so that no entry "
                 "can be moved alone; give the array that it is a view of"

@@ -1,12 +1,11 @@
 """A few rows of a batch: few rows cross few kinks, and make every evaluation cheap.
 
-``N`` is the length of the first array of the batch along the sample axis, of those in lists of
-unlike lengths where there are no others.  Every array of that length on that axis, and every 1-D
-array of length ``N``, is cut to the rows drawn, also where it hangs in a mapping, list or tuple of
-the batch; everything else passes unchanged.  A list of tuples, as of pairs ``(x, y)``, holds one
-sample in each of them, unless their arrays have as many rows as others of the batch.  Where the
-batch holds class labels (integers, one-hot, a column of few values), rows are drawn class by class,
-so that the classes stay mixed; weights, masks and indicators make classes of where they are zero.
+``N`` is the length of the first array of the batch along the sample axis.  Every array of that
+length on that axis, and every 1-D array of length ``N``, is cut to the rows drawn, also where it
+hangs in a mapping, list or tuple of the batch; everything else passes unchanged.  A list of tuples
+that comes first, as of pairs ``(x, y)``, holds one sample in each of them.  Where the batch holds
+class labels (integers, one-hot, a column of few values), rows are drawn class by class, so that the
+classes stay mixed; weights, masks and indicators make classes of where they are zero.
 """
 
 from __future__ import annotations
@@ -60,19 +59,13 @@ class Rows:
 
 
 def as_batch(batch: Any) -> Any:
-    """A batch as a tuple: a tuple or list is one, anything else is its only item.
-
-    A mapping stays what it is: whether its items go by their names is for the functions to say.  An
-    empty list, which may be a minibatch that came out empty, and an empty mapping are refused.
-    """
-    if isinstance(batch, list) and not batch:
-        raise BatchError("the batch is an empty list; pass () if the objective needs no data")
+    """A batch as a tuple, or the mapping that it is, whose names are for the functions to read."""
+    if isinstance(batch, (list, Mapping)) and not batch:
+        raise BatchError(
+            f"the batch is an empty {type(batch).__name__}: is it the logs of a trainer? Pass "
+            "batch=(X, y), or () if the objective needs no data"
+        )
     if isinstance(batch, Mapping):
-        if not batch:
-            raise BatchError(
-                f"the batch is an empty {type(batch).__name__}: is it the logs of a trainer? Pass "
-                "batch=(X, y), or () if the objective needs no data"
-            )
         return batch
     return tuple(batch) if isinstance(batch, (tuple, list)) else (batch,)
 
@@ -85,11 +78,7 @@ def draw(
     subset: Callable[[Batch, Array], Any] | None,
     random: np.random.Generator,
 ) -> Rows:
-    """Draw so many rows from a batch; ``None`` for all.
-
-    A ``subset`` cuts the batch instead, called as ``subset(batch, rows)``; with the first rows
-    where the batch holds no array that counts them.
-    """
+    """Draw so many rows from a batch, ``None`` for all; ``subset(batch, rows)`` may cut it."""
     if not batch:
         return Rows(batch, None, None)
     count = sample_count(batch, axis)
@@ -130,24 +119,20 @@ def passed_whole(rows: Rows, batch: Batch) -> str:
 
 
 def columns_hint(batch: Batch, axis: int) -> str:
-    """What to say of a batch whose arrays agree in their last axis and not in the one taken."""
-    shapes = [tuple(item.shape) for item in each_leaf(batch) if _is_array(item)]
-    taken = {shape[axis] for shape in shapes if -len(shape) <= axis < len(shape)}
-    last = {shape[-1] for shape in shapes if shape}
-    matrices = [shape for shape in shapes if len(shape) > 1]
-    if axis != 0 or not matrices or len(shapes) < 2 or len(last) > 1 or len(taken) == 1:
-        return ""
-    return "; are the columns samples? Then pass sample_axis=1"
+    """What to say of a batch whose arrays agree in their last axis and not in the first."""
+    shapes = [item.shape for item in each_leaf(batch) if _is_array(item) and len(item.shape)]
+    first, last = {shape[0] for shape in shapes}, {shape[-1] for shape in shapes}
+    columns = axis == 0 and len(shapes) > 1 and len(last) == 1 and len(first) > 1
+    return "; are the columns samples? Then pass sample_axis=1" if columns else ""
 
 
 def upcast(batch: Batch) -> Batch:
     """The batch with float16 and float32 arrays as float64, which tell more losses apart."""
-
-    def one(item: Any) -> Any:
-        return item.astype(np.float64) if _is_coarse(item) else item
-
     return tuple(
-        map_leaves(item, one) if any(map(_is_coarse, each_leaf(item))) else item for item in batch
+        map_leaves(item, lambda leaf: leaf.astype(np.float64) if _is_coarse(leaf) else leaf)
+        if any(map(_is_coarse, each_leaf(item)))
+        else item
+        for item in batch
     )
 
 
@@ -156,20 +141,10 @@ def _is_coarse(item: Any) -> bool:
 
 
 def sample_count(batch: Batch, axis: int) -> int | None:
-    """How many samples a batch holds; ``None`` where none of it is an array.
-
-    Raises:
-        BatchError: The batch has arrays but no sample, or none of its arrays has the axis.
-    """
+    """How many samples a batch holds; ``None`` where none of it is an array."""
     if batch and _lists_samples(batch[0]):
-        inside, beside = (
-            {a.shape[0] for a in each_leaf(b) if _is_array(a) and a.shape}
-            for b in (batch[0], batch[1:])
-        )
-        if not inside & beside:  # else these are the rows, as of states beside inputs
-            return len(batch[0])
-    items = sorted(batch, key=lambda item: _is_ragged(item, axis))
-    arrays = [item for item in each_leaf(items) if _is_array(item) and len(item.shape)]
+        return len(batch[0])
+    arrays = [item for item in each_leaf(batch) if _is_array(item) and len(item.shape)]
     if not arrays:
         return None
     for item in arrays:
@@ -193,14 +168,6 @@ def _lists_samples(item: Any, count: int | None = None) -> bool:
         return False
     alike = all(isinstance(each, tuple) and len(each) == len(item[0]) for each in item)
     return alike and any(map(_is_array, each_leaf(item[0])))
-
-
-def _is_ragged(item: Any, axis: int) -> bool:
-    """Whether arrays of a list have unlike lengths, as samples may."""
-    if not isinstance(item, (list, tuple)):
-        return False
-    shapes = [leaf.shape for leaf in each_leaf(item) if _is_array(leaf)]
-    return len({shape[axis] for shape in shapes if -len(shape) <= axis < len(shape)}) > 1
 
 
 def _tuple_of(cut: Any) -> Batch:
@@ -265,9 +232,9 @@ def _labels(batch: Batch, count: int, axis: int) -> Array | None:
     classes = None
     for item in each_leaf(batch):
         where = _axis_of(item, count, axis)
-        if where is None or not isinstance(item, np.ndarray):
+        if where is None or not isinstance(item, np.ndarray) or item.dtype.kind not in "iubf":
             continue
-        found = _classes(item, where, count)
+        found = _classes(np.moveaxis(item, where, 0).reshape(count, -1))
         if found is not None:
             _, codes = np.unique(found, return_inverse=True)
             both = codes if classes is None else classes * (codes.max() + 1) + codes
@@ -277,31 +244,23 @@ def _labels(batch: Batch, count: int, axis: int) -> Array | None:
     return classes
 
 
-def _classes(item: Array, where: int, count: int) -> Array | None:
+def _classes(rows: Array) -> Array | None:
     """The class of every row that one array tells; ``None`` if it tells none."""
-    if item.size == count:
-        column = item.reshape(-1)
-        if item.dtype.kind in "iub":
-            return column
-        if item.dtype.kind != "f":
-            return None
+    count, width = rows.shape
+    if width == 1 and rows.dtype.kind != "f":
+        return np.asarray(rows[:, 0])
+    if width == 1:
         # A few rows tell measurements from classes without a pass over all of them.
-        few = len(np.unique(column[: 4 * FEW_CLASSES])) <= FEW_CLASSES
-        if few and len(np.unique(column)) <= min(FEW_CLASSES, count // 2):
-            return column
-        return _weightless(column)
-    rows = np.moveaxis(item, where, 0).reshape(count, -1)
-    if not (_is_binary(rows[:32]) and _is_binary(rows)):
+        few = len(np.unique(rows[: 4 * FEW_CLASSES])) <= FEW_CLASSES
+        if few and len(np.unique(rows)) <= min(FEW_CLASSES, count // 2):
+            return np.asarray(rows[:, 0])
+    elif not (_is_binary(rows[:32]) and _is_binary(rows)):
         return None
-    # Labels, one a row; else a mask, as of sequences.
-    one_hot = item.ndim == 2 and rows.shape[1] > 1 and bool((rows.sum(axis=1) == 1).all())
-    return rows.argmax(axis=1) if one_hot else _weightless(rows)
-
-
-def _weightless(rows: Array) -> Array | None:
-    """Which rows are zero, where they are so many that those drawn might be zero all of them."""
-    zero: Array = np.logical_not(rows.any(axis=1) if rows.ndim > 1 else rows)
-    return zero if ZERO_SHARE * len(zero) <= np.count_nonzero(zero) < len(zero) else None
+    elif (rows.sum(axis=1) == 1).all():  # one-hot
+        return np.asarray(rows.argmax(axis=1))
+    # A weight or a mask, where so many rows are zero that all those drawn might be.
+    zero = np.logical_not(rows.any(axis=1))
+    return zero if ZERO_SHARE * count <= np.count_nonzero(zero) < count else None
 
 
 def _is_binary(rows: Array) -> bool:

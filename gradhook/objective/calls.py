@@ -15,10 +15,8 @@ from gradhook.objective.gradients import Returned, read_returned
 __all__ = [
     "Calls",
     "Form",
-    "batch_of",
     "by_name",
     "form_of",
-    "items_of",
     "left_to_keywords",
     "name_of",
     "plain_function",
@@ -26,7 +24,6 @@ __all__ = [
     "signature_of",
     "takes",
     "takes_any_keyword",
-    "takes_names",
 ]
 
 
@@ -58,10 +55,9 @@ class Calls:
     def loss(self, parameters: Any, batch: Batch, keywords: dict[str, Any]) -> Any:
         """Return the loss as the user's code gives it."""
         __tracebackhide__ = True
-        arguments, keywords = self._arguments(parameters, batch, keywords)
         if self.separate is not None:
-            return self.separate(*arguments, **keywords)
-        return self._together(arguments, keywords).loss
+            return self._call(self.separate, parameters, batch, keywords)
+        return self._together(parameters, batch, keywords).loss
 
     def loss_and_gradients(
         self,
@@ -72,26 +68,22 @@ class Calls:
     ) -> Returned:
         """Return both at one point; ``between`` two functions generators are put back."""
         __tracebackhide__ = True
-        arguments, keywords = self._arguments(parameters, batch, keywords)
         if self.both is not None:
-            return self._together(arguments, keywords)
-        assert self.separate is not None
-        assert self.gradients is not None
-        loss = self.separate(*arguments, **keywords)
+            return self._together(parameters, batch, keywords)
+        loss = self._call(self.separate, parameters, batch, keywords)
         between()
-        return Returned(loss, self.gradients(*arguments, **keywords))
+        return Returned(loss, self._call(self.gradients, parameters, batch, keywords))
 
-    def _arguments(
-        self, parameters: Any, batch: Batch, keywords: dict[str, Any]
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def _together(self, parameters: Any, batch: Batch, keywords: dict[str, Any]) -> Returned:
+        __tracebackhide__ = True
+        returned = self._call(self.both, parameters, batch, keywords)
+        return read_returned(name_of(self.both), returned, self.shapes)
+
+    def _call(self, function: Any, parameters: Any, batch: Batch, keywords: dict[str, Any]) -> Any:
+        __tracebackhide__ = True
         positional, named = by_name(self.names, batch)
         first = (parameters,) if self.takes_parameters else ()
-        return (*first, *positional), {**named, **keywords}
-
-    def _together(self, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Returned:
-        __tracebackhide__ = True
-        assert self.both is not None
-        return read_returned(name_of(self.both), self.both(*arguments, **keywords), self.shapes)
+        return function(*first, *positional, **{**named, **keywords})
 
 
 def by_name(names: tuple[str, ...], batch: Batch) -> tuple[Batch, dict[str, Any]]:
@@ -108,7 +100,6 @@ def form_of(
     functions: Sequence[Callable[..., Any]],
     batch: Batch,
     *,
-    parameters: Any,
     form: Form | None,
     otherwise: Form | None,
     keywords: Collection[str],
@@ -122,30 +113,17 @@ def form_of(
     count = 0 if names else len(batch)
     possible: set[Form] = set(WRITTEN)
     for function in functions:
-        if inspect.iscoroutinefunction(function):
-            name = name_of(function)
-            raise ObjectiveError(
-                f"{name} is async, and no call of it is awaited: pass a function that waits for "
-                f"it, as lambda *given: asyncio.run({name}(*given))"
-            )
-        signature = signature_of(function)
-        if signature is None:  # SciPy's convention, unless the user says otherwise
+        if signature_of(function) is None:  # SciPy's convention, unless the user says otherwise
             fits: set[Form] = {form or "functional"}
         else:
             fits = {
-                f
-                for f in WRITTEN
-                if _binds(signature, count + (f == "functional"), keywords, names)
+                f for f in WRITTEN if takes(function, count + (f == "functional"), names, keywords)
             }
-        if not fits:
+        if not fits or (form and form not in fits):
+            forms = WRITTEN[form] if form else " or ".join(WRITTEN.values())
             raise ObjectiveError(
-                f"{_shown(function)} fits neither (parameters, *batch) nor (*batch) for a batch "
-                f"{items_of(function, batch)}: {_fitting(function, parameters)}"
-            )
-        if form and form not in fits:
-            raise ObjectiveError(
-                f"form={form!r} needs functions that take {WRITTEN[form]}, and {_shown(function)} "
-                f"does not for a batch {items_of(function, batch)}"
+                f"{_shown(function)} does not take {forms} for a batch {_items_of(batch)}: pass as "
+                "batch= what it takes besides the parameters"
             )
         possible &= fits
     if not possible:
@@ -171,7 +149,7 @@ def plain_function(function: Any) -> Any:
     return function
 
 
-def name_of(function: Callable[..., Any]) -> str:
+def name_of(function: Any) -> str:
     """What to call a function in a message."""
     function = plain_function(function)
     return getattr(function, "__name__", type(function).__name__)
@@ -185,19 +163,26 @@ def signature_of(function: Callable[..., Any]) -> inspect.Signature | None:
         return None
 
 
-def takes(function: Callable[..., Any], count: int, names: Collection[str] = ()) -> bool:
-    """Whether a function can be called with so many arguments and such keywords.
+def takes(
+    function: Callable[..., Any],
+    count: int,
+    names: Collection[str] = (),
+    keywords: Collection[str] = (),
+) -> bool:
+    """Whether so many arguments and such names fit a function, as far as its signature tells.
 
-    As far as its signature tells.
+    Of ``keywords`` those are passed that it has and that are not given otherwise.
     """
     signature = signature_of(function)
-    return signature is None or _binds(signature, count, (), names)
-
-
-def takes_names(function: Callable[..., Any], names: Collection[str]) -> bool:
-    """Whether a function can be called with such keywords, alone or after the parameters."""
-    signature = signature_of(function)
-    return signature is not None and any(_binds(signature, i, (), names) for i in (0, 1))
+    if signature is None:
+        return True
+    free = left_to_keywords(signature, count)
+    passed = dict.fromkeys([*names, *(name for name in keywords if name in free)])
+    try:
+        signature.bind(*range(count), **passed)
+    except TypeError:
+        return False
+    return True
 
 
 def takes_any_keyword(signature: inspect.Signature | None) -> bool:
@@ -215,37 +200,6 @@ def positional_names(function: Callable[..., Any]) -> list[str]:
     return [p.name for p in arguments if p.kind in kinds and p.default is p.empty]
 
 
-def batch_of(function: Any, count: int | None = None, *, after: int = 1) -> str:
-    """The ``batch=`` to write, after the parameters.
-
-    Of ``count`` items where the function takes so many, else of those that it needs.
-    """
-    signature = signature_of(function)
-    arguments = [] if signature is None else signature.parameters.values()
-    several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    needed = [p for p in arguments if p.default is p.empty and p.kind not in several][after:]
-    names = [p.name for p in needed]
-    if count is not None and takes(function, after + count):
-        names = (
-            names if len(names) == count else [*"Xyzuvw", *map("x{}".format, range(count))][:count]
-        )
-    elif any(p.kind is p.KEYWORD_ONLY for p in needed):
-        items = ", ".join(f'"{name}": {name}' for name in names)
-        return f", batch={{{items}}}" if takes(function, after, names) else ""
-    # A list passed by itself would be as many items as it has elements.
-    return f", batch=({', '.join(names)}{',' * (len(names) == 1)})" if names else ""
-
-
-def items_of(function: Callable[..., Any], batch: Batch) -> str:
-    """What a batch that a function does not take holds: keys that are foreign to it, or items."""
-    named = batch[0] if len(batch) == 1 and isinstance(batch[0], Mapping) else {}
-    signature = signature_of(function)
-    foreign = [repr(key) for key in named if signature and key not in signature.parameters]
-    if foreign:
-        return f"whose {', '.join(foreign)} it does not take"
-    return f"of {len(named or batch)} item(s)"
-
-
 def left_to_keywords(signature: inspect.Signature | None, positional: int) -> dict[str, Any]:
     """Arguments not given by position that may be passed by keyword, with their defaults."""
     arguments = () if signature is None else signature.parameters.values()
@@ -256,33 +210,9 @@ def left_to_keywords(signature: inspect.Signature | None, positional: int) -> di
     }
 
 
-def _binds(
-    signature: inspect.Signature,
-    count: int,
-    keywords: Collection[str],
-    names: Collection[str],
-) -> bool:
-    free = left_to_keywords(signature, count)
-    passed = [*names, *(name for name in keywords if name in free and name not in names)]
-    try:
-        signature.bind(*range(count), **dict.fromkeys(passed))
-    except TypeError:
-        return False
-    return True
-
-
-def _fitting(function: Callable[..., Any], parameters: Any) -> str:
-    """What to write instead of a function that takes a batch in neither form."""
-    name, taken = name_of(function), positional_names(function)
-    if taken[:1] == ["self"]:
-        return f"call it on an instance, as in check_gradients(net.{name}, ...)"
-    blocks = parameters if isinstance(parameters, Mapping) else {}
-    if blocks and blocks.keys() <= set(taken) and takes(function, len(taken)):
-        # The weights one by one, and no container of them.
-        given = ", ".join(f"p[{n!r}]" if n in blocks else n for n in taken)
-        free = ", ".join(["p", *(n for n in taken if n not in blocks)])
-        return f"pass lambda {free}: {name}({given})"
-    return f"pass as batch= what it takes besides the parameters{batch_of(function)}"
+def _items_of(batch: Batch) -> str:
+    named = batch[0] if len(batch) == 1 and isinstance(batch[0], Mapping) else {}
+    return f"of the items {', '.join(map(str, named))}" if named else f"of {len(batch)} item(s)"
 
 
 def _shown(function: Callable[..., Any]) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -32,8 +32,8 @@ ROLES = {
 }
 """What the name of an argument, in small letters, says of its meaning."""
 
-POSITIONS = {"forward": ("X", "parameters"), "cost": ("AL", "Y"), "backward": ("AL", "Y", "cache")}
-"""What arguments mean, in order, whose names say nothing."""
+ALLOWED = {"forward": ("X", "Y", "parameters"), "cost": ("AL", "X", "Y", "parameters")}
+"""A forward pass has neither output nor caches to take, a cost no caches; others take them all."""
 
 
 def join(
@@ -50,7 +50,12 @@ def join(
     back = _Part.of("backward", backward, settings)
     measure = None if cost is None else _Part.of("cost", cost, settings)
     parts = [run, back] if measure is None else [run, measure, back]
-    _refuse_unused(settings, parts)
+    for setting in settings:
+        if not any(part.takes(setting) for part in parts):
+            known = [name for part in parts for name in part.signature.parameters]
+            raise ObjectiveError(
+                f"none of the functions takes {setting!r}{nearest_name(setting, known)}"
+            )
 
     def evaluate(values: Any, batch: tuple[Any, ...], now: dict[str, Any]) -> dict[str, Any]:
         known = {"parameters": values, **dict(zip(("X", "Y"), batch, strict=False))}
@@ -70,8 +75,14 @@ def join(
         known = evaluate(values, batch, now)
         return known["loss"], back(known, now)
 
-    # Switches are found by the signature.
-    named = _signature({**_shared_defaults(parts), **settings})
+    kind = inspect.Parameter
+    named = inspect.Signature(  # by which switches are found
+        [
+            kind("parameters", kind.POSITIONAL_ONLY),
+            kind("batch", kind.VAR_POSITIONAL),
+            *(kind(n, kind.KEYWORD_ONLY, default=value) for n, value in settings.items()),
+        ]
+    )
     for function in (loss, loss_and_gradients):
         cast(Any, function).__signature__ = named
     return loss, loss_and_gradients
@@ -99,31 +110,18 @@ class _Part:
             )
         return cls(name, function, signature, roles)
 
-    @property
-    def defaults(self) -> dict[str, Any]:
-        """Settings that have a default here."""
-        return {
-            name: parameter.default
-            for name, parameter in self.signature.parameters.items()
-            if name not in self.roles and parameter.default is not parameter.empty
-        }
-
     def takes(self, setting: str) -> bool:
         named = setting in self.signature.parameters and setting not in self.roles
         return named or takes_any_keyword(self.signature)
 
     def __call__(self, known: Mapping[str, Any], settings: Mapping[str, Any]) -> Any:
-        positional, keywords = [], {}
+        keywords = {n: value for n, value in settings.items() if self.takes(n)}
         for name, role in self.roles.items():
             if role not in known:
                 came = "from forward" if role == "cache" else "in the batch"
                 raise ObjectiveError(f"{self.name} takes {name}, but no {role} came {came}")
-            if self.signature.parameters[name].kind is inspect.Parameter.POSITIONAL_ONLY:
-                positional.append(known[role])
-            else:
-                keywords[name] = known[role]
-        keywords.update({n: value for n, value in settings.items() if self.takes(n)})
-        return self.function(*positional, **keywords)
+            keywords[name] = known[role]
+        return self.function(**keywords)
 
 
 def _roles(name: str, signature: inspect.Signature, settings: Mapping[str, Any]) -> dict[str, str]:
@@ -133,56 +131,18 @@ def _roles(name: str, signature: inspect.Signature, settings: Mapping[str, Any])
         for n, p in signature.parameters.items()
         if n not in settings and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
     }
-    # A forward pass has neither output nor caches to take, a cost no caches.
-    known = {"forward": ("X", "Y", "parameters"), "cost": ("AL", "X", "Y", "parameters")}
-    allowed = known.get(name, tuple(ROLES))
+    allowed = ALLOWED.get(name, tuple(ROLES))
     roles = {
         argument: role
         for argument in arguments
         for role in allowed
         if ROLES[role].fullmatch(argument.lower())
     }
-    if len(set(roles.values())) < len(roles):  # cost(y, t): names that mean the same say nothing
-        roles = {}
     unknown = [n for n, p in arguments.items() if n not in roles and p.default is p.empty]
-    free = [role for role in POSITIONS[name] if role not in roles.values()]
-    if name == "backward" and roles:  # there no role is indispensable
-        free = []
-    if len(unknown) > len(free):
+    if unknown or len(set(roles.values())) < len(roles):
+        what = f"what {', '.join(unknown)} should be is not known" if unknown else "two are alike"
         raise ObjectiveError(
-            f"{name}{signature}: what {', '.join(unknown[len(free) :])} should be is not known. "
-            f"Names that say it are {', '.join(allowed)}; pass the value of anything else as a "
-            f"keyword, for example from_functions(..., {unknown[-1]}=0.5)"
+            f"{name}{signature}: {what}. Names that say it are {', '.join(allowed)}; pass the "
+            f"value of anything else as a keyword, for example from_functions(..., lambd=0.5)"
         )
-    return {**roles, **dict(zip(unknown, free, strict=False))}
-
-
-def _refuse_unused(settings: Mapping[str, Any], parts: Sequence[_Part]) -> None:
-    known = [n for part in parts for n in part.signature.parameters]
-    for setting in settings:
-        if not any(part.takes(setting) for part in parts):
-            raise ObjectiveError(
-                f"none of the functions takes {setting!r}{nearest_name(setting, known)}"
-            )
-
-
-def _shared_defaults(parts: Sequence[_Part]) -> dict[str, Any]:
-    """Settings on whose default all functions that take them agree."""
-    shared: dict[str, Any] = {}
-    for part in parts:
-        for name, value in part.defaults.items():
-            others = [p.defaults.get(name) for p in parts if p.takes(name)]
-            if isinstance(value, (int, float)) and all(other == value for other in others):
-                shared[name] = value
-    return shared
-
-
-def _signature(settings: Mapping[str, Any]) -> inspect.Signature:
-    kind = inspect.Parameter
-    return inspect.Signature(
-        [
-            kind("parameters", kind.POSITIONAL_ONLY),
-            kind("batch", kind.VAR_POSITIONAL),
-            *(kind(n, kind.KEYWORD_ONLY, default=value) for n, value in settings.items()),
-        ]
-    )
+    return roles

@@ -21,7 +21,6 @@ set of gradients in memory and not two.
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
 import sys
@@ -33,7 +32,7 @@ import numpy as np
 
 from gradhook._types import Array, Blocks, kind_of, nearest_name
 from gradhook.errors import GradientNameError, GradientShapeError, ObjectiveError
-from gradhook.objective.parameters import Tree, each_leaf, float64_copy, is_container
+from gradhook.objective.parameters import Tree, float64_copy, is_container
 from gradhook.objective.validation import is_masked
 
 __all__ = [
@@ -69,10 +68,7 @@ Shape: TypeAlias = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """A loss and its gradients, as the function gave them, and a sentence on how they were read.
-
-    There is nothing to say of ``(loss, gradients)``.
-    """
+    """A loss and its gradients, as the function gave them, and a sentence on how they were read."""
 
     loss: Any
     gradients: Any
@@ -88,25 +84,15 @@ def read_returned(name: str, returned: Any, shapes: Sequence[Shape]) -> Returned
             return Returned(second, first, f"{name} returns (gradients, loss)")
         return Returned(first, second)
     if len(items) > 2 and _is_number(items[0]):
-        if is_container(items[1]):
-            return Returned(
-                items[0],
-                items[1],
-                f"{name} returns (loss, gradients){_unread(len(items) - 2)}",
-            )
-        count = len(shapes)
-        found = [shape_of(item) for item in items[1 : count + 1]]
-        if len(found) == count and all(map(fits, found, shapes)):
-            return Returned(
-                items[0],
-                tuple(items[1 : count + 1]) if count > 1 else items[1],
-                f"{name} returns the loss, then the gradients{_unread(len(items) - count - 1)}",
-            )
+        together = is_container(items[1])
+        count = 1 if together else len(shapes)
+        taken, more = items[1 : count + 1], len(items) - count - 1
+        if together or (more >= 0 and all(map(fits, map(shape_of, taken), shapes))):
+            how = "(loss, gradients)" if together else "the loss, then the gradients"
+            rest = f", and {more} more, not read" if more else ""
+            gradients = tuple(taken) if count > 1 else taken[0]
+            return Returned(items[0], gradients, f"{name} returns {how}{rest}")
     raise ObjectiveError(_refusal(name, returned, items, shapes))
-
-
-def _unread(count: int) -> str:
-    return f", and {count} more, not read" if count else ""
 
 
 def _is_number(value: Any) -> bool:
@@ -114,9 +100,8 @@ def _is_number(value: Any) -> bool:
 
 
 def _refusal(name: str, returned: Any, items: Sequence[Any], shapes: Sequence[Shape]) -> str:
-    what = kind_of(returned)
     many = f" of {len(returned)}" if isinstance(returned, (tuple, list)) else ""
-    must = f"{name} must return (loss, gradients); it returned {what}{many}"
+    must = f"{name} must return (loss, gradients); it returned {kind_of(returned)}{many}"
     if returned is None:
         return f"{must}: has it a return statement?"
     if not items and _is_number(returned):
@@ -124,12 +109,11 @@ def _refusal(name: str, returned: Any, items: Sequence[Any], shapes: Sequence[Sh
             f"{must}: return the gradients too, pass the function that computes them as gradient=, "
             "or as parameters the object that holds weights and gradients"
         )
-    if len(items) >= 1 + len(shapes) > 1 and _is_number(items[0]):
-        found = [shape_of(item) for item in items[1 : len(shapes) + 1]]
+    if len(items) > len(shapes):
+        found = ", ".join(str(shape_of(item)) for item in items[1 : len(shapes) + 1])
         return (
-            f"{must}, of which {len(shapes)} after the loss should be the gradients, in the order "
-            f"of the parameters: their shapes are {', '.join(map(str, found))}, those of the "
-            f"parameters {', '.join(map(str, shapes))}"
+            f"{must}; after the loss the gradients should come, in the order of the parameters: "
+            f"their shapes are {found}, those of the parameters {', '.join(map(str, shapes))}"
         )
     return must
 
@@ -137,17 +121,10 @@ def _refusal(name: str, returned: Any, items: Sequence[Any], shapes: Sequence[Sh
 def name_gradients(
     gradients: Any, tree: Tree, gradient_name: GradientName | None = None
 ) -> tuple[dict[str, Any], str]:
-    """Find the gradient of each leaf in what the user's code returned, by the leaf's name.
+    """The gradient of each leaf in what the user's code returned, and a sentence on the matching.
 
-    Names are matched as they stand; where the container lacks one of them but one of ``RULES``
-    names all, that rule is used.  Extra names are ignored.  Beside what was found stands what is to
-    be said of the matching, which mostly is nothing.
+    Where a name is missing and one of ``RULES`` names all, that rule is used.
     """
-    if _is_pair(gradients, tree.shapes):
-        raise GradientNameError(
-            "the gradients are themselves (loss, gradients): pass the function that returns both "
-            "alone, without gradient="
-        )
     if tree.is_single and not isinstance(gradients, Mapping):
         given = {tree.single: gradients}
         if tree.parts is not None:
@@ -162,7 +139,15 @@ def name_gradients(
             "for each under its name, or pass the parameters as one array"
         )
     if isinstance(gradients, (list, tuple)) and isinstance(tree.root, Mapping):
-        given, rule = _in_order(gradients, tree)
+        items, kind = list(Tree.unchecked(gradients).leaves.values()), kind_of(gradients)
+        if len(items) != len(names):
+            raise GradientNameError(
+                f"the gradients are {kind} of {len(gradients)}, the parameters are "
+                f"{', '.join(names)}: return a dictionary with the gradient of each under its "
+                "name, or all of them in this order"
+            )
+        given = dict(zip(names, items, strict=True))
+        rule = f"the gradients are {kind}, read in the order of the parameters"
     else:
         leaves = Tree.unchecked(gradients, tree.single).leaves
         called, rule = _names(names, leaves, gradient_name)
@@ -170,21 +155,8 @@ def name_gradients(
     return given, "; ".join(filter(None, (rule, _on_shapes(given, tree))))
 
 
-def _is_pair(gradients: Any, shapes: Sequence[Shape]) -> bool:
-    """Whether what should be gradients is a loss, and the gradients after it."""
-    if not (isinstance(gradients, (list, tuple)) and len(gradients) == 2):
-        return False
-    loss, after = gradients
-    found = [shape_of(leaf) for leaf in each_leaf(after)]
-    return _is_number(loss) and len(found) == len(shapes) and all(map(fits, found, shapes))
-
-
 def fits(shape: Shape | None, wanted: Shape) -> bool:
-    """Whether a gradient has a shape, and the parameter's, axes of length one apart.
-
-    They make no difference where broadcasting the two gives no more elements than the parameter
-    has: (1, n) for (n,), and not (n, 1) for (n,).
-    """
+    """Whether a shape is the parameter's, but for axes of length one that broadcast to no more."""
     return shape == wanted or (
         shape is not None
         and _long_axes(shape) == _long_axes(wanted)
@@ -203,8 +175,7 @@ def shape_of(gradient: Any) -> Shape | None:
 def own_gradients(given: dict[str, Any], tree: Tree) -> Blocks:
     """Turn gradients by leaf into float64 arrays by block that no other code can change.
 
-    ``given`` is what ``name_gradients`` found, and is emptied on the way, so that no two sets of
-    gradients need memory at once.  Arrays that nobody else holds are not copied.
+    ``given`` is emptied on the way, so that no two sets of gradients need memory at once.
     """
     raw = dict(given) if tree.ties else {}
     found = {}
@@ -244,31 +215,6 @@ def _on_shapes(given: Mapping[str, Any], tree: Tree) -> str:
     )
 
 
-def _in_order(gradients: Any, tree: Tree) -> tuple[dict[str, Any], str]:
-    """Gradients without names, in the order of the parameters."""
-    items, names = list(Tree.unchecked(gradients).leaves.values()), list(tree.leaves)
-    kind = kind_of(gradients)
-    read = f"the gradients are {kind} of {len(gradients)}, the parameters are {', '.join(names)}"
-    if len(items) != len(names):
-        pairs = (isinstance(g, tuple) and len(g) == 2 and isinstance(g[0], str) for g in gradients)
-        if gradients and all(pairs):
-            raise GradientNameError(f"{read}: write dict(...) around its pairs")
-        raise GradientNameError(
-            f"{read}: return a dictionary with the gradient of each under its name, or all of "
-            "them in this order"
-        )
-    for name, item in zip(names, items, strict=True):
-        shape, wanted = shape_of(item), np.shape(tree.leaves[name])
-        if not fits(shape, wanted):
-            raise GradientShapeError(
-                f"{read}, and they count in this order: the one of {name!r} has shape {shape}, "
-                f"the parameter has {wanted}; return a dictionary with the gradient of each under "
-                "its name"
-            )
-    given = dict(zip(names, items, strict=True))
-    return given, f"the gradients are {kind}, read in the order of the parameters"
-
-
 def _names(
     names: list[str], given: Mapping[str, Any], rule: GradientName | None
 ) -> tuple[dict[str, str], str]:
@@ -278,8 +224,8 @@ def _names(
         wanted = {name: _apply(rule, name) for name in names}
         sentence = "gradients matched by the rule given as gradient_name"
     elif not set(names) <= set(given):
-        for form, call in itertools.product(RULES, (_last, _apply)):
-            called = {name: call(form, name) for name in names}
+        for form in RULES:
+            called = {name: _last(form, name) for name in names}
             if set(called.values()) <= set(given):
                 wanted, parts = called, filter(None, re.split(r"({})", form))
                 spelt = " + ".join("name" if part == "{}" else f'"{part}"' for part in parts)
@@ -292,16 +238,10 @@ def _names(
         first = wanted[missing[0]]
         hint = nearest_name(first, list(given)) or "."
         other = next((name for name in given if name not in wanted.values()), "...")
-        if first.startswith(f"{other}[") or other.startswith(f"{first}["):
-            remedy = "One is a list of numbers and the other an array: make both arrays"
-        else:
-            remedy = (
-                "If they are named by another rule, pass it, for example "
-                f"gradient_name={{{missing[0]!r}: {other!r}}}"
-            )
         raise GradientNameError(
             f"no gradient for {', '.join(missing)}: the parameters are {', '.join(names)}; the "
-            f"gradients are {', '.join(given) or 'empty'}{hint} {remedy}"
+            f"gradients are {', '.join(given) or 'empty'}{hint} If they are named by another rule, "
+            f"pass it, for example gradient_name={{{missing[0]!r}: {other!r}}}"
         )
     return wanted, sentence
 
@@ -327,21 +267,18 @@ def _own(name: str, leaf: Any, shape: Shape, *, alone: bool) -> Array:
     except Exception as error:
         raise GradientShapeError(f"the gradient of {name!r} is not an array: {error}") from error
     if array.dtype.kind not in "fiu" or is_masked(leaf):
-        masked = "a masked array" if is_masked(leaf) else ""
-        what = masked or ("None" if leaf is None else f"of dtype {array.dtype}")
+        kind = "a masked array" if is_masked(leaf) else f"of dtype {array.dtype}"
         raise GradientShapeError(
-            f"the gradient of {name!r} is {what}; an array of real numbers with shape {shape} is "
-            "needed"
+            f"the gradient of {name!r} is {'None' if leaf is None else kind}; an array of real "
+            f"numbers with shape {shape} is needed"
         )
     if not fits(array.shape, shape):
-        differ = f"the gradient of {name!r} has shape {array.shape}, the parameter has {shape}"
+        why = "they must be equal (broadcasting would hide a missing sum over the batch)"
         if _long_axes(array.shape) == _long_axes(shape):
             wide = np.broadcast_shapes(array.shape, shape)
-            raise GradientShapeError(
-                f"{differ}: the update would broadcast to {wide}; keepdims=True?"
-            )
+            why = f"the update would broadcast to {wide}; keepdims=True?"
         raise GradientShapeError(
-            f"{differ}; they must be equal (broadcasting would hide a missing sum over the batch)"
+            f"the gradient of {name!r} has shape {array.shape}, the parameter has {shape}: {why}"
         )
     if array.shape != shape:
         return float64_copy(array).reshape(shape)

@@ -17,15 +17,14 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from gradhook._types import Array, Batch, kind_of
 from gradhook.errors import GradientNameError, LossTypeError, ObjectiveError
-from gradhook.objective.answers import found_on, nothing_found
-from gradhook.objective.calls import batch_of, by_name, items_of, name_of, signature_of, takes
+from gradhook.objective.calls import by_name, name_of, signature_of, takes
 from gradhook.objective.gradients import RULES, shape_of
 from gradhook.objective.holders import (
     ABSENT,
@@ -44,6 +43,10 @@ __all__ = ["Held"]
 
 MOVED = 1e-3
 """Distance, in scales of each array, by which candidates are moved before the second run."""
+
+
+NOTED = 8
+"""Names that a sentence lists."""
 
 
 class Held:
@@ -70,10 +73,7 @@ class Held:
     def discover(
         self, batch: Batch, names: tuple[str, ...], data: Any, rewind: Callable[[], None]
     ) -> None:
-        """Find the weights by two runs on a batch, whose changes ``rewind`` puts back.
-
-        ``data`` is whatever else is no weight.  What the function raises passes.
-        """
+        """Find the weights, neither batch nor ``data``, by two runs that ``rewind`` takes back."""
         __tracebackhide__ = True
         self._bind(batch, names)
         arguments, keywords = by_name(names, batch)
@@ -81,7 +81,7 @@ class Held:
         before = {slot.path: slot.get() for slot in slots(self._root)}
         for pair in find_pairs(self._root):
             before[pair.weight.path] = pair.weight.get()
-        loss = self._loss_of(call())
+        self._loss_of(call())
         pairs = self._named_by_gradients() if self._given else find_pairs(self._root)
         out: dict[str, str] = {}
         arrays = [item for item in each_leaf([batch, data]) if isinstance(item, np.ndarray)]
@@ -92,11 +92,10 @@ class Held:
                 out[pair.weight.name] = "replaced by the run"
             elif same is not None and number is same and np.ndim(number) == 0 and number:
                 out[pair.weight.name] = f"no run writes {pair.gradient.name}"
-            elif _shares(now, arrays):
+            elif any(np.may_share_memory(now, array) for array in arrays):
                 out[pair.weight.name] = "part of the batch"
-        pairs = [pair for pair in pairs if pair.weight.name not in out]
         rewind()
-        self._take(pairs)
+        self._take([pair for pair in pairs if pair.weight.name not in out])
         pairs = self._pairs
         with self._moved() as left:
             self._zero()
@@ -107,53 +106,29 @@ class Held:
                     out[pair.weight.name] = "written by the run"
                 elif not self._is_written(pair, marks[pair.weight.path]):
                     out[pair.weight.name] = f"no run writes {pair.gradient.name}"
-            pairs = _without_repetitions(
-                [pair for pair in pairs if pair.weight.name not in out], self._gradient
-            )
+            pairs = self._without_repetitions([p for p in pairs if p.weight.name not in out])
         rewind()
         if not pairs:
-            raise ObjectiveError(nothing_found(self._user_run, self._whole, out))
-        for slot in self._without_gradient(pairs, before):
-            if slot.name in out or _shares(slot.get(), arrays):
-                continue
-            if self._moves_the_loss(slot, call, loss):
-                out[slot.name] = "no gradient was found beside it"
-            rewind()
+            raise ObjectiveError(self._nothing_found(out))
         self._take(pairs)
         both = "makes both passes, each from gradients of zero"
-        how = "returns the gradients" if self._given else both
-        self.note = found_on(f"{name_of(self._user_run)} {how}", self._whole, pairs, out)
+        known = [f"{p.weight.name} ({p.gradient.name.rpartition('.')[2]})" for p in pairs]
+        rest = f"; left out: {_listed([f'{n} ({why})' for n, why in out.items()])}" if out else ""
+        self.note = (
+            f"{name_of(self._user_run)} {'returns the gradients' if self._given else both}; "
+            f"weights and gradients found on {kind_of(self._whole)}: {_listed(known)}{rest}"
+        )
 
-    def _without_gradient(
-        self, pairs: Sequence[HeldPair], before: Mapping[Any, Any]
-    ) -> Iterator[Slot]:
-        """Arrays and lists beside weights, that no run replaces, and that have no gradient."""
-        beside = {id(self._here(pair.weight).holder) for pair in pairs}
-        known = {slot.path for pair in pairs for slot in (pair.weight, pair.gradient)}
-        values = {id(self._here(pair.gradient).get()) for pair in pairs}
-        for slot in list(slots(self._root)):
-            value = slot.get()
-            if (
-                id(slot.holder) in beside
-                and slot.path not in known
-                and ((_is_movable(value) and is_numbers(value)) or _is_list_of_floats(value))
-                and before.get(slot.path) is value
-                and id(value) not in values | beside
-            ):
-                yield slot
-
-    def _moves_the_loss(self, slot: Slot, call: Callable[[], Any], loss: Any) -> bool:
-        """Whether the loss is another one where an array is moved."""
-        value = slot.get()
-        saved = value.copy()
-        array, whole = np.asarray(value), slice(None) if isinstance(value, list) else ...
-        try:
-            value[whole] = array + _step(array, np.random.default_rng(0))
-            return not _equal(self._loss_of(call()), loss)
-        except Exception:  # no weight, then
-            return False
-        finally:
-            value[whole] = saved
+    def _nothing_found(self, out: Mapping[str, str]) -> str:
+        """What was seen where no weight has a gradient, and what to write instead."""
+        seen = {s.name: np.shape(s.get()) for s in slots(self._root) if is_numbers(s.get())}
+        shown = [f"{n} {shape} ({out.get(n, 'no gradient')})" for n, shape in seen.items() if shape]
+        return (
+            f"no weight with a gradient was found on {kind_of(self._whole)} after a run.  Arrays "
+            f"seen: {_listed(shown) or 'none'}.  Write check_gradients(f, {{'W': ...}}, batch=...),"
+            f" where f(*batch) returns {name_of(self._user_run)}(*batch) and {{'W': its gradient}};"
+            " if the run also updates the weights, use Objective.from_update"
+        )
 
     def loss_and_gradients(self, *batch: Any, **keywords: Any) -> tuple[Any, dict[str, Any]]:
         """Run forward and backward, and read the gradients."""
@@ -172,17 +147,13 @@ class Held:
     @property
     def function(self) -> Callable[..., Any]:
         """``loss_and_gradients`` with the name and the signature of the user's function."""
-        run = self._user_run
 
+        @functools.wraps(self._run)
         def loss_and_gradients(*batch: Any, **keywords: Any) -> Any:
             __tracebackhide__ = True
             return self.loss_and_gradients(*batch, **keywords)
 
-        loss_and_gradients.__name__ = name_of(run)
-        signature = signature_of(run)
-        if signature is not None:
-            kept = list(signature.parameters.values())[self._run is not run :]
-            vars(loss_and_gradients)["__signature__"] = signature.replace(parameters=kept)
+        loss_and_gradients.__name__ = name_of(self._user_run)
         return loss_and_gradients
 
     def _bind(self, batch: Batch, names: tuple[str, ...]) -> None:
@@ -193,10 +164,9 @@ class Held:
         elif takes(run, count + 1):
             self._run = functools.partial(run, self._whole)
         else:
-            signature = signature_of(run)
             raise ObjectiveError(
-                f"{name_of(run)}{signature} is not called with a batch {items_of(run, batch)}: "
-                f"write check_gradients({name_of(run)}, ...{batch_of(run, after=0)})"
+                f"{name_of(run)}{signature_of(run)} is not called with a batch of {len(batch)} "
+                "item(s): pass as batch= what it takes"
             )
 
     def _take(self, pairs: list[HeldPair]) -> None:
@@ -236,7 +206,8 @@ class Held:
         random = np.random.default_rng(0)
         try:
             for weight in self.weights.values():
-                weight += _step(weight, random)
+                signs = random.choice([-1.0, 1.0], weight.shape)
+                weight += (MOVED * (rms(weight) or 1.0) * signs).astype(weight.dtype)
             self._install()
             yield {name: weight.copy() for name, weight in self.weights.items()}
         finally:
@@ -252,20 +223,19 @@ class Held:
 
     def _is_left(self, pair: HeldPair, left: dict[str, Any]) -> bool:
         """Whether a run has left a moved weight alone."""
-        now = self._here(pair.weight).get()
-        held = self._original[pair.weight.name]
+        now, held = self._here(pair.weight).get(), self._original[pair.weight.name]
         same = now is held or not _is_movable(held)
         return same and is_numbers(now) and _equal(now, left[pair.weight.name])
 
     def _is_written(self, pair: HeldPair, before: Any) -> bool:
         """Whether a run has written a gradient that was zero."""
-        holder, gradient = self._gradient(pair)
+        held, gradient = self._gradient(pair)
         if gradient is None:
             return False
-        now = np.asarray(gradient, dtype=np.float64)
-        weight = np.shape(self.weights[pair.weight.name])
-        # W and dW of other shapes: a mistake to tell of, if a run made it.
-        return bool(np.any(now)) or (holder is not before and now.ndim > 0 and now.shape == weight)
+        now, weight = np.asarray(gradient), self.weights[pair.weight.name]
+        return bool(np.any(now)) or (
+            held is not before and now.ndim > 0 and now.shape == weight.shape
+        )
 
     def _gradient(self, pair: HeldPair) -> tuple[Any, Any]:
         """What hangs where the gradient should, and its numbers."""
@@ -276,21 +246,34 @@ class Held:
         held, gradient = self._gradient(pair)
         if gradient is None:
             raise GradientNameError(
-                f"after the run {pair.gradient.name} is {kind_of(held)}, where "
-                f"the gradient of {pair.weight.name} was found before: let every run leave it there"
+                f"after the run {pair.gradient.name} is {kind_of(held)}, where the gradient of "
+                f"{pair.weight.name} was found before: let every run leave it there"
             )
         weight = self.weights[pair.weight.name]
         return np.reshape(gradient, weight.shape) if weight.ndim == 0 else gradient
 
+    def _without_repetitions(self, pairs: list[HeldPair]) -> list[HeldPair]:
+        """One pair for each weight and gradient, also where both are kept in several places.
+
+        A weight that is kept twice with two gradients (tied weights) stays twice: they are added.
+        """
+        kept: dict[Any, tuple[Any, Any]] = {}
+        for pair in sorted(pairs, key=lambda pair: len(pair.weight.path)):
+            weight, gradient = pair.weight.get(), self._gradient(pair)[1]
+            if not np.ndim(weight) or not any(
+                weight is other and _equal(gradient, its) for other, its in kept.values()
+            ):
+                kept[pair.weight.path] = weight, gradient
+        return [pair for pair in pairs if pair.weight.path in kept]
+
     def _named_by_gradients(self) -> list[HeldPair]:
         """The weights whose gradients ``run`` has returned by name."""
-        places = {slot.name: slot for slot in reversed(list(slots(self._root)))}
+        nearest_last = reversed(list(slots(self._root)))
+        places = {slot.name: slot for slot in nearest_last if is_numbers(slot.get())}
         pairs = []
         for key in self._given:
             called = [n for n in places if any(form.replace("{}", n) == key for form in RULES)]
-            name = next(
-                (n for n in (key, *called) if n in places and is_numbers(places[n].get())), None
-            )
+            name = key if key in places else next(iter(called), None)
             if name is not None:
                 pairs.append(HeldPair(places[name], Slot(key, self._given, ((False, key),))))
         return pairs
@@ -299,10 +282,10 @@ class Held:
         self._given.clear()
         for pair in self._pairs:
             slot: Slot | None = self._here(pair.gradient)
-            held = slot.get() if slot else None
-            if held is not None and not is_numbers(held):
+            held = self._gradient(pair)[0]
+            if not is_numbers(held):
                 slot = number_slot(held)
-                held = slot.get() if slot else None
+                held = numbers_in(held)
             if isinstance(held, np.ndarray) and held.flags.writeable:
                 held[...] = 0
             elif slot is not None and held is not None and not isinstance(slot.holder, tuple):
@@ -325,46 +308,13 @@ class Held:
         return returned if inside is None else inside
 
 
-def _without_repetitions(
-    pairs: list[HeldPair], read: Callable[[HeldPair], tuple[Any, Any]]
-) -> list[HeldPair]:
-    """One pair for each weight and gradient, also where both are kept in several places.
-
-    A weight that is kept twice with two gradients (tied weights) stays twice: they are added.
-    """
-    kept: list[HeldPair] = []
-    for pair in sorted(pairs, key=lambda pair: len(pair.weight.path)):
-        weight, gradient = pair.weight.get(), read(pair)[1]
-        if np.ndim(weight) and any(
-            weight is other.weight.get() and _equal(gradient, read(other)[1]) for other in kept
-        ):
-            continue
-        kept.append(pair)
-    chosen = {pair.weight.path for pair in kept}
-    return [pair for pair in pairs if pair.weight.path in chosen]
-
-
-def _shares(value: Any, arrays: Sequence[Array]) -> bool:
-    """Whether a value lies in the memory of any of these arrays."""
-    return any(np.may_share_memory(value, array) for array in arrays)
-
-
-def _step(weight: Array, random: np.random.Generator) -> Array:
-    """A small step of either sign in every element."""
-    signs = random.choice([-1.0, 1.0], weight.shape)
-    return np.asarray(MOVED * (rms(weight) or 1.0) * signs).astype(weight.dtype)
+def _listed(names: list[str]) -> str:
+    more = len(names) - NOTED
+    return ", ".join(names[:NOTED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _is_movable(weight: Any) -> bool:
-    return (
-        isinstance(weight, np.ndarray)
-        and weight.flags.writeable
-        and not isinstance(weight, (np.ma.MaskedArray, np.matrix))
-    )
-
-
-def _is_list_of_floats(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and {*map(type, value)} <= {float, np.float64}
+    return isinstance(weight, np.ndarray) and weight.flags.writeable
 
 
 def _like(original: Any, array: Array) -> Any:

@@ -4,8 +4,8 @@ A model, a layer, a list of layers, a list of tensors: what is a weight is told 
 which hangs beside it.  Four manners are read: two names of which one is called after the other
 (``W`` and ``dW``, ``grad_W``, ``W_grad``, ``gW``; of arrays, or of lists or dictionaries of them),
 ``params`` and ``grads`` of one structure, attributes whose gradients lie in a dictionary ``grads``,
-and tensors with ``.data`` and ``.grad``.  Attributes, slots, lists, dictionaries and objects of
-classes that are the user's own are entered; nothing is called.
+and tensors with ``.data`` and ``.grad``.  Attributes, lists, dictionaries and objects of classes
+that are the user's own are entered; nothing is called.
 """
 
 from __future__ import annotations
@@ -196,8 +196,7 @@ def _matched(weight: Slot, gradient: Slot) -> Iterator[HeldPair]:
     """Pairs of two values of one structure."""
     w, g = weight.get(), gradient.get()
     if is_numbers(w):
-        whole = isinstance(w, int) and isinstance(g, int)  # counters
-        if g is None or (is_numbers(g) and not whole and (np.ndim(g) > 0 or np.size(w) == 1)):
+        if g is None or (is_numbers(g) and (np.ndim(g) > 0 or np.size(w) == 1)):
             yield HeldPair(weight, gradient)
     elif isinstance(w, Mapping) and isinstance(g, Mapping):
         for key in w:
@@ -241,22 +240,8 @@ def _items(holder: Any) -> Iterator[tuple[Any, bool, Any]]:
     elif isinstance(holder, (list, tuple)):
         yield from ((index, False, value) for index, value in enumerate(holder))
     else:
-        yield from ((name, True, value) for name, value in _attributes(holder).items())
-
-
-def _attributes(thing: Any) -> dict[str, Any]:
-    """Attributes of an object: of its class where they are arrays, slots, and its own."""
-    found: dict[str, Any] = {}
-    for kind in reversed(type(thing).__mro__):
-        found |= {
-            n: v for n, v in vars(kind).items() if is_numbers(v) or isinstance(v, (list, dict))
-        }
-        given = vars(kind).get("__slots__", ())
-        for name in [given] if isinstance(given, str) else given:
-            if hasattr(thing, name):
-                found[name] = getattr(thing, name)
-    found |= getattr(thing, "__dict__", {})
-    return {n: v for n, v in found.items() if not (n.startswith("__") and n.endswith("__"))}
+        own = getattr(holder, "__dict__", {})
+        yield from ((n, True, v) for n, v in own.items() if not n.startswith("__"))
 
 
 def _is_entered(value: Any, *, within: bool = False) -> bool:
@@ -278,5 +263,5 @@ def _is_entered(value: Any, *, within: bool = False) -> bool:
 def _at(holder: Any, attribute: bool, key: Any, otherwise: Any = None) -> Any:
     try:
         return getattr(holder, key, otherwise) if attribute else holder[key]
-    except (LookupError, TypeError):
+    except (LookupError, TypeError, ValueError):  # of a variable that is bound to nothing yet
         return otherwise

@@ -7,8 +7,9 @@ is is told from signatures and from what is returned.
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -59,21 +60,14 @@ class Layer:
         self._forward, self._backward, self._gradients = forward, backward, gradients
         self._parameters = dict(parameters or {})
         self._inputs = inputs_of(x)
-        for name in self._inputs:
-            if name in self._parameters:
-                raise ObjectiveError(
-                    f"a parameter is called {name!r}, which is the input's name here"
-                )
         self._moving = {n: a for n, a in self._inputs.items() if is_real(a)}
-        if not self._moving and not self._parameters:
-            raise ObjectiveError(
-                "there is nothing to check: no parameters, and an input that is no array of floats"
-            )
-        self._style = style_of(
-            forward, len(self._inputs), None if parameters is None else list(parameters)
-        )
-        self._in_place = self._style == "held" and bool(self._parameters)
-        if self._in_place:
+        both = next((name for name in self._inputs if name in self._parameters), None)
+        if both:
+            raise ObjectiveError(f"a parameter is called {both!r}, which is the input's name here")
+        names = None if parameters is None else list(parameters)
+        self._style = style_of(forward, len(self._inputs), names)
+        in_place = self._style == "held" and bool(self._parameters)
+        if in_place:
             # The input is moved too, so it is a copy of ours; finer than the parameters it
             # would be refused by layers that allow no mixture.
             fine = all(np.asarray(a).dtype == np.float64 for a in self._parameters.values())
@@ -81,25 +75,21 @@ class Layer:
                 n: a.astype(np.float64 if fine else a.dtype) for n, a in self._moving.items()
             }
             self._inputs |= self._moving
-        self._tree = Tree.of({**self._moving, **self._parameters})
-        self._own = Tree.of(self._parameters) if self._parameters else None
+        blocks = {**self._moving, **self._parameters}
+        self._tree, self._own = Tree.of(blocks), Tree.unchecked(self._parameters)
         self._rule = gradient_name
         self._seed = seed
         self._cotangents: dict[Any, Array] = {}
         self.cotangent = 0
         self.seen: dict[int, dict[Any, dict[str, Array]]] = {0: {}, 1: {}}
-        self.objective = self._objective()
-
-    def _objective(self) -> Objective:
-        blocks = {**self._moving, **self._parameters}
         functions: dict[str, Any] = {"loss": self._loss, "loss_and_gradients": self._both}
-        if self._in_place:
+        if in_place:
             functions = {n: functools.partial(f, blocks) for n, f in functions.items()}
-        return Objective(
+        self.objective = Objective(
             parameters=blocks,
             **functions,
-            form="in_place" if self._in_place else "functional",
-            model=getattr(self._forward, "__self__", None),
+            form="in_place" if in_place else "functional",
+            model=getattr(forward, "__self__", None),
         )
 
     def _loss(self, values: Mapping[str, Any]) -> Any:
@@ -150,77 +140,67 @@ class Layer:
 
     def _clear(self) -> None:
         """Set to zero what gradients are added to, so that what was there before is not counted."""
-        held = self._held()
-        shapes = {np.shape(value) for value in self._parameters.values()}
-        for buffer in held.values() if isinstance(held, Mapping) else held or ():
-            fits = isinstance(buffer, np.ndarray) and buffer.shape in shapes
-            if fits and buffer.dtype.kind == "f" and buffer.flags.writeable:
-                buffer[...] = 0
+        with contextlib.suppress(Exception):  # before the first pass there may be nothing to read
+            held = self._held()
+            shapes = {np.shape(value) for value in self._parameters.values()}
+            for buffer in held.values() if isinstance(held, Mapping) else held:
+                if is_real(buffer) and buffer.shape in shapes and buffer.flags.writeable:
+                    buffer[...] = 0
 
     def _held(self) -> Any:
-        """The gradients that the layer keeps; ``None`` if it has none, or none yet."""
+        """The gradients that the layer keeps, by name or in order."""
         if self._gradients is not None:
-            try:
-                return self._gradients() if callable(self._gradients) else self._gradients
-            except Exception:  # before the first backward pass there may be nothing to read
-                return None
-        owner = getattr(self._backward, "__self__", None)
-        held = {name: getattr(owner, f"d{name}", None) for name in self._parameters}
-        return held if held and all(value is not None for value in held.values()) else None
+            return self._gradients() if callable(self._gradients) else self._gradients
+        owner, names = getattr(self._backward, "__self__", None), list(self._parameters)
+        held = {name: getattr(owner, f"d{name}", None) for name in names}
+        if any(value is None for value in held.values()):
+            raise ObjectiveError(
+                f"backward returned no gradients of the parameters {', '.join(names)}: return "
+                f"(dx, {', '.join(f'd{n}' for n in names)}) or (dx, {{{names[0]!r}: …}}), pass "
+                "gradients=, a function that reads them after backward, or leave parameters out"
+            )
+        return held
 
     def _named(self, returned: Any) -> dict[str, Any]:
         """What ``backward`` returned or left behind, by name of the block."""
-        kept = None if self._gradients is None else self._kept()
+        items, kept = flattened(returned)
+        if self._gradients is not None:
+            held = self._held()
+            kept = {**held, **kept} if isinstance(held, Mapping) else held
         if isinstance(returned, Mapping):
-            merged = {**kept, **returned} if isinstance(kept, Mapping) else returned
-            return name_gradients(merged, self._tree, self._rule)[0]
-        items = returned if isinstance(returned, tuple) else (returned,)
-        count = len(self._parameters)
-        last = items[-1] if items else None
-        if kept is None and isinstance(last, (Mapping, tuple) if count else Mapping):
-            items, kept = items[:-1], items[-1]
-        if len(items) == 1 and isinstance(items[0], tuple):  # ((dq, dk), {"W": dW})
-            items = items[0]
-        if count and kept is None:
-            for heads in (len(self._inputs), len(self._moving)):
-                if len(items) == heads + count and items[-1] is not None:
-                    items, kept = items[:heads], items[heads:]
-                    break
-            else:
-                kept = self._kept()
-        for names in (self._inputs, self._moving):
-            if len(items) == len(names) or (not names and items == (None,)):
-                found = dict(zip(names, items, strict=False))
-                return {n: found[n] for n in self._moving} | self._by_name(kept)
+            return name_gradients(kept, self._tree, self._rule)[0]
+        names = list(self._parameters)
+        for inputs in (self._inputs, self._moving):
+            whole = len(items) == len(inputs) + len(names)
+            if names and not kept and whole and items[-1] is not None:
+                kept = dict(zip(names, items[len(inputs) :], strict=True))
+                items = items[: len(inputs)]
+        if names:
+            kept, _ = name_gradients(kept or self._held(), self._own, self._rule)
+        for inputs in (self._inputs, self._moving):
+            if len(items) == len(inputs) or (not inputs and len(items) == 1 and items[0] is None):
+                found = dict(zip(inputs, items, strict=False))
+                return {**{n: found[n] for n in self._moving}, **kept}
         raise ObjectiveError(
             f"backward returned {len(items)} gradient(s) of the input(s), and there are "
             f"{len(self._inputs)}: return them in the order of {', '.join(self._inputs)}, then "
             f"those of the parameters"
         )
 
-    def _kept(self) -> Any:
-        if callable(self._gradients):
-            return self._gradients()
-        if (held := self._held()) is not None:
-            return held
-        names = list(self._parameters)
-        raise ObjectiveError(
-            f"backward returned no gradients of the parameters {', '.join(names)}: return "
-            f"(dx, {', '.join(f'd{n}' for n in names)}) or (dx, {{{names[0]!r}: …}}), pass "
-            "gradients=, a function that reads them after backward, or leave parameters out"
-        )
 
-    def _by_name(self, kept: Any) -> dict[str, Any]:
-        if self._own is None:
-            return {}
-        if isinstance(kept, Sequence):
-            if len(kept) != len(self._parameters):
-                raise ObjectiveError(
-                    f"there are {len(kept)} gradients of the parameters "
-                    f"{', '.join(self._parameters)}, which are {len(self._parameters)}"
-                )
-            kept = dict(zip(self._parameters, kept, strict=True))
-        return name_gradients(kept, self._own, self._rule)[0]
+def flattened(returned: Any) -> tuple[list[Any], Any]:
+    """What ``backward`` returned in order, however nested in tuples, and what by name."""
+    if isinstance(returned, Mapping):
+        return [], returned
+    if not isinstance(returned, tuple):
+        return [returned], {}
+    items: list[Any] = []
+    named: dict[str, Any] = {}
+    for item in returned:
+        inside, by_name = flattened(item)
+        items += inside
+        named |= by_name
+    return items, named
 
 
 def inputs_of(x: Any) -> dict[str, Any]:
@@ -244,28 +224,22 @@ def is_real(value: Any) -> bool:
 
 def style_of(forward: Callable[..., Any], inputs: int, parameters: list[str] | None) -> Style:
     """Decide how ``forward`` is handed its parameters, after so many inputs."""
-    signature = signature_of(forward)
-    if signature is None:
-        return "mapping" if parameters else "held"
-    arguments = list(signature.parameters.values())
-    named = parameters and set(parameters) <= set(signature.parameters)
-    if named and takes(forward, inputs, parameters or ()):
+    signature, names = signature_of(forward), parameters or []
+    arguments = {} if signature is None else signature.parameters
+    if names and arguments.keys() >= set(names) and takes(forward, inputs, names):
         return "names"
-    positional = [a for a in arguments if a.kind in (a.POSITIONAL_ONLY, a.POSITIONAL_OR_KEYWORD)]
-    needed = positional_names(forward)
-    beyond = needed[inputs:]
-    if any(a.kind is a.VAR_POSITIONAL for a in arguments):
-        return "mapping" if parameters else "held"
-    if len(positional) >= inputs >= len(needed):
+    if signature is None or any(a.kind is a.VAR_POSITIONAL for a in arguments.values()):
+        return "mapping" if names else "held"
+    if takes(forward, inputs):
         return "held"
-    if beyond:
-        same = [beyond[0].lower()] == [name.lower() for name in parameters or ()]
-        if parameters and len(beyond) == len(parameters) and (same or len(beyond) > 1):
-            return "order"
-        if parameters is not None and len(beyond) == 1:
-            return "mapping"
+    beyond = positional_names(forward)[inputs:]
+    same = [name.lower() for name in beyond] == [name.lower() for name in names]
+    if names and len(beyond) == len(names) and (same or len(beyond) > 1):
+        return "order"
+    if parameters is not None and len(beyond) == 1:
+        return "mapping"
     raise ObjectiveError(
         f"forward{signature} does not fit {inputs} input(s) and the parameters "
-        f"{', '.join(parameters or ()) or '(none)'}: it must take the inputs, then nothing more, "
+        f"{', '.join(names) or '(none)'}: it must take the inputs, then nothing more, "
         "one mapping, or every parameter"
     )

@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
+import numbers
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any
 
 from gradhook._types import Batch, kind_of
-from gradhook.errors import ObjectiveError
-from gradhook.objective.answers import is_function, no_objective, refuse_class, without_parameters
+from gradhook.errors import ObjectiveError, OptionError
+from gradhook.objective.answers import is_function, no_objective
 from gradhook.objective.calls import (
     Calls,
     Form,
@@ -26,7 +28,8 @@ from gradhook.objective.calls import (
     name_of,
     plain_function,
     positional_names,
-    takes_names,
+    signature_of,
+    takes,
 )
 from gradhook.objective.functions import join
 from gradhook.objective.holders import PARAMETERS
@@ -56,8 +59,6 @@ class Objective:
         notes: Sentences for every report: what an adapter does to the loss before it is checked.
         roots: What the functions lead to, where they are not the user's own: their state is put
             back too.
-        reading: Given the kinds of the causes found in a check that did not pass, sentences on what
-            else they may mean, from how the gradient was obtained.
 
     Raises:
         ObjectiveError: Functions are missing or not callable, or ``form`` is unknown.
@@ -82,9 +83,6 @@ class Objective:
     model: Any = None
     notes: tuple[str, ...] = ()
     roots: tuple[Any, ...] = ()
-    reading: Callable[[frozenset[str]], list[str]] | None = None
-
-    _if_both_forms_fit: ClassVar[Form | None] = None
 
     def __post_init__(self) -> None:
         for name in ("loss", "gradients", "loss_and_gradients"):
@@ -125,14 +123,17 @@ class Objective:
 
         Example:
             >>> from gradhook import Objective
-            >>> Objective.of(lambda x: (x**3, 3 * x**2), 1.0).form
-            'functional'
+            >>> Objective.of(lambda x: (x**3, 3 * x**2), 1.0).parameters
+            1.0
         """
         objective = cls._recognise(thing, gradient)
         if parameters is not None:
             objective = replace(objective, parameters=parameters)
         if objective.parameters is None:
-            raise ObjectiveError(without_parameters(thing))
+            raise ObjectiveError(
+                "the parameters to check are missing: pass parameters=, such as {'W': W, 'b': b}, "
+                "the arrays that the loss reads"
+            )
         return objective
 
     @classmethod
@@ -234,16 +235,27 @@ class Objective:
             >>> check_gradients(step, batch=(np.array([1.0, 2.0]), 0.3), samples=None).verdict
             <Verdict.PASS: 'PASS'>
         """
-        updater = Updater(update, learning_rate, parameters)
+        number = isinstance(learning_rate, numbers.Real) and not isinstance(learning_rate, bool)
+        if not (number and math.isfinite(learning_rate) and learning_rate > 0):
+            raise OptionError(
+                f"learning_rate must be the positive number by which the update multiplies the "
+                f"gradient, got {learning_rate!r}"
+            )
+        if not callable(update):
+            raise ObjectiveError(f"update must be a function, got {update!r}")
+        said = (
+            f"the gradient is what {name_of(update)} changes, over {learning_rate:g}: momentum, "
+            "weight decay and clipping count as part of it"
+        )
         return FromUpdate(
             parameters=parameters,
             loss=loss,
             gradients=update,
             model=owner_of(update),
             roots=(update, loss),
-            reading=updater.reading,
-            notes=(f"the gradient is what {name_of(update)} changes, over {learning_rate:g}",),
-            updater=updater,
+            notes=(said,),
+            learning_rate=learning_rate,
+            source=parameters,
         )
 
     @property
@@ -255,22 +267,12 @@ class Objective:
     def calls(
         self, batch: Batch, keywords: Collection[str] = (), *, names: tuple[str, ...] = ()
     ) -> Calls:
-        """Decide the form for a batch and return what is to be called.
-
-        Args:
-            batch: What the functions take besides the parameters.
-            keywords: Names of arguments that switches pass by keyword.
-            names: Names by which the batch is passed; empty where it is by position.
-
-        Raises:
-            ObjectiveError: The functions fit neither form, or both.
-        """
+        """Decide the form for a batch, its ``names`` and switches' ``keywords``; what is called."""
         form = form_of(
             self.functions,
             batch,
-            parameters=self.parameters,
-            form=None if self._if_both_forms_fit else self.form,
-            otherwise=self._if_both_forms_fit,
+            form=self.form,
+            otherwise="functional" if isinstance(self, _Function) else None,
             keywords=keywords,
             names=names,
         )
@@ -283,15 +285,12 @@ class Objective:
         )
 
     def arguments(self, batch: Any) -> tuple[Batch, tuple[str, ...]]:
-        """What the functions take besides the parameters, and by which names.
-
-        The items of a mapping go by their names where all functions take them so; else the mapping
-        is one item.
-        """
+        """What the functions take besides the parameters, and by which names, if all take them."""
         if not isinstance(batch, Mapping):
             return batch, ()
         names = tuple(map(str, batch))
-        if all(takes_names(function, names) for function in self.functions):
+        known = all(signature_of(function) for function in self.functions)
+        if known and all(takes(f, 0, names) or takes(f, 1, names) for f in self.functions):
             return tuple(batch.values()), names
         return (batch,), ()
 
@@ -316,8 +315,7 @@ class Objective:
             return _Function(loss=thing, gradients=gradient, model=owner_of(thing))
         if isinstance(thing, Objective):
             return thing
-        refuse_class(thing)
-        if not inspect.isroutine(thing):
+        if not (inspect.isroutine(thing) or inspect.isclass(thing)):
             functions = methods_of(thing)
             if functions:
                 return cls(parameters=live_parameters(thing), model=thing, **functions)
@@ -330,44 +328,33 @@ class Objective:
 class _Function(Objective):
     """A plain function: functional by convention, in place where only that fits."""
 
-    form: Form | None = "functional"
-    _if_both_forms_fit: ClassVar[Form | None] = "functional"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FromUpdate(_Function):
-    """An update in place of the gradients."""
+    """An update in place of the gradients, which are read from what it does."""
 
-    updater: Updater
+    learning_rate: float
+    source: Any
 
     def calls(
         self, batch: Batch, keywords: Collection[str] = (), *, names: tuple[str, ...] = ()
     ) -> Calls:
-        """As of any objective, with gradients that are read from the update."""
+        """As of any objective, with an updater for the update."""
         plain = _Function.calls(self, batch, keywords, names=names)
-        live, updater = self.parameters, self.updater
-        updater.begin()
-
-        def gradients(*arguments: Any, **named: Any) -> Any:
-            __tracebackhide__ = True
-            given = plain.takes_parameters
-            container = arguments[0] if given else live
-            return updater.gradients(container, arguments, named, live=not given)
-
-        gradients.__name__ = name_of(updater.update)
-        return replace(plain, gradients=gradients, rounding=lambda: updater.rounding)
+        assert plain.gradients is not None
+        live = None if plain.takes_parameters else self.parameters
+        updater = Updater(plain.gradients, self.learning_rate, self.source, live)
+        return replace(plain, gradients=updater, rounding=lambda: updater.rounding)
 
 
 def live_parameters(model: Any) -> Any:
     """Where a model keeps its parameters: in ``params`` or ``parameters``, else in attributes."""
-    name = next((name for name in PARAMETERS if _has(model, name)), None)
-    return model if name is None else functools.partial(_present, model, name)
-
-
-def _has(model: Any, name: str) -> bool:
-    """Whether a model has an attribute; a property is not called, for nothing is saved yet."""
-    lazy = property, functools.cached_property
-    return isinstance(inspect.getattr_static(model, name, None), lazy) or hasattr(model, name)
+    for name in PARAMETERS:
+        # A property is not called, for nothing is saved yet.
+        held = inspect.getattr_static(model, name, None)
+        if isinstance(held, (property, functools.cached_property)) or hasattr(model, name):
+            return functools.partial(_present, model, name)
+    return model
 
 
 def _present(model: Any, name: str) -> Any:

@@ -81,10 +81,7 @@ class Tree:
 
     @classmethod
     def of(cls, parameters: Any, *, single: str = SINGLE, parts: Parts | None = None) -> Tree:
-        """Read a container, calling it first if it is a function without arguments.
-
-        What cannot be checked, of the container and of its leaves, is refused.
-        """
+        """Read a container, or what a function returns, and refuse what cannot be checked."""
         root = parameters() if callable(parameters) else parameters
         tree = cls.unchecked(root, single)
         if parts is not None:
@@ -130,11 +127,8 @@ class Tree:
         """The leaves by name, those that share memory as one block at the place of the first."""
         blocks = {}
         for name, leaf in self.leaves.items():
-            tie = next((tie for tie in self.ties if name in tie.names), None)
-            if tie is None:
-                blocks[name] = leaf
-            else:
-                blocks[tie.block] = tie.storage
+            tie = self._tie_of(name)
+            blocks[tie.block if tie else name] = tie.storage if tie else leaf
         return blocks
 
     @property
@@ -151,24 +145,24 @@ class Tree:
             for tie in self.ties
         ]
 
+    def _tie_of(self, name: str) -> Tie | None:
+        return next((tie for tie in self.ties if name in tie.names), None)
+
     def block_of(self, name: str) -> str:
         """The block that a leaf belongs to; a name that is no leaf is returned as it is."""
-        return next((tie.block for tie in self.ties if name in tie.names), name)
+        tie = self._tie_of(name)
+        return tie.block if tie else name
 
     def spread(self, blocks: Mapping[str, Any]) -> dict[str, Any]:
         """The leaves by name, taken from blocks with other values."""
-        tied = {name: tie for tie in self.ties for name in tie.names}
+        ties = {name: self._tie_of(name) for name in self.leaves}
         return {
-            name: tied[name].part(name, blocks[tied[name].block]) if name in tied else blocks[name]
-            for name in self.leaves
+            name: tie.part(name, blocks[tie.block]) if tie else blocks[name]
+            for name, tie in ties.items()
         }
 
     def rebuild(self, blocks: Mapping[str, Any]) -> Any:
-        """Return a container of the same shape around other blocks; mappings become ``dict``.
-
-        What has come into the container since it was read (``vars(model)`` after a forward pass)
-        passes as it is.
-        """
+        """A container of the same shape around other blocks; what is new in it passes as it is."""
         leaves = self.spread(blocks)
         if self.parts is not None:
             flat = [np.asarray(leaf).reshape(-1) for leaf in leaves.values()]

@@ -32,10 +32,11 @@ class Penalty:
     patterns: tuple[str, ...]
 
     def __init__(self, coefficient: float, *patterns: str) -> None:
-        if isinstance(coefficient, bool) or not isinstance(coefficient, numbers.Real):
-            raise OptionError(f"a penalty's coefficient must be a number, got {coefficient!r}")
-        if not math.isfinite(coefficient):
-            raise OptionError(f"a penalty's coefficient must be finite, got {coefficient!r}")
+        number = isinstance(coefficient, numbers.Real) and not isinstance(coefficient, bool)
+        if not (number and math.isfinite(coefficient)):
+            raise OptionError(
+                f"a penalty's coefficient must be a finite number, got {coefficient!r}"
+            )
         if not all(isinstance(pattern, str) for pattern in patterns):
             raise OptionError(f"a penalty's patterns are strings such as 'W*', got {patterns!r}")
         object.__setattr__(self, "coefficient", float(coefficient))

@@ -10,7 +10,8 @@ are refused.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +20,7 @@ import numpy as np
 from gradhook._types import Array
 from gradhook.errors import ParameterError
 
-__all__ = ["Tie", "find_ties", "overlaps_itself"]
+__all__ = ["Tie", "find_ties"]
 
 HARDEST = 10**6
 """Work spent on deciding whether two arrays overlap, in candidate solutions; past that they do."""
@@ -51,83 +52,35 @@ class Tie:
         return np.asarray(storage.reshape(-1)[self.positions[name]])
 
     def total(self, gradients: Mapping[str, Array], given: Mapping[str, Any]) -> Array:
-        """The gradient of the storage: the sum of the gradients under its names.
-
-        Memory that was ``given`` under several names holds the sum already and counts once.
-        """
+        """The sum of the gradients; what was ``given`` under several names holds it already."""
         total = np.zeros(np.shape(self.storage))
-        for count, name in enumerate(self.names):
-            twins = [n for n in self.names[:count] if _share(given[n], given[name])]
-            if not self.positions:
-                total += 0 if twins else gradients[name]
+        counted: list[Any] = []
+        for name in sorted(self.names, key=lambda n: -np.size(gradients[n])):
+            if any(given[name] is other or _share(given[name], other) for other in counted):
                 continue
-            where = self.positions[name]
-            known = [self.positions[twin].reshape(-1) for twin in twins]
-            fresh = ~np.isin(where, np.concatenate(known)) if known else np.ones(where.shape, bool)
-            np.add.at(total.reshape(-1), where[fresh], gradients[name][fresh])
+            counted.append(given[name])
+            if self.positions:
+                np.add.at(total.reshape(-1), self.positions[name], gradients[name])
+            else:
+                total += gradients[name]
         return total
 
 
 def find_ties(leaves: Mapping[str, Any]) -> list[Tie]:
     """Find the parameters that share memory; what cannot be taken apart is refused."""
     group: dict[str, set[str]] = {}
-    for first, second in _overlapping(leaves):
-        joined = group.get(first, {first}) | group.get(second, {second})
-        group.update(dict.fromkeys(joined, joined))
-    ties = []
-    for name, members in group.items():
-        names = tuple(leaf for leaf in leaves if leaf in members)
-        if name == names[0]:
-            ties.append(_tie(names, [leaves[leaf] for leaf in names]))
-    return ties
-
-
-def overlaps_itself(array: Array) -> bool:
-    """Whether two indices of an array lead to the same memory, as in a broadcast view."""
-    reach = array.itemsize
-    for stride, length in sorted(
-        (abs(s), n) for s, n in zip(array.strides, array.shape, strict=True) if n > 1
-    ):
-        if stride < reach:  # the axis steps into what the shorter ones span: count
-            return np.unique(_addresses(array)).size < array.size
-        reach += stride * (length - 1)
-    return False
-
-
-def _overlapping(leaves: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Pairs of names whose arrays share memory; in order of address only neighbours can."""
-    seen: dict[int, str] = {}
-    spans = []
-    for name, leaf in leaves.items():
-        if isinstance(leaf, np.ndarray):
-            if leaf.size:
-                spans.append((*_span(leaf), name))
-        elif hasattr(leaf, "__array__") and not isinstance(leaf, np.generic):
-            if id(leaf) in seen:  # arrays of other libraries, whose memory is their own
-                yield seen[id(leaf)], name
-            seen.setdefault(id(leaf), name)
-    reaching: list[tuple[int, str]] = []
-    for start, end, name in sorted(spans):
-        reaching = [(until, other) for until, other in reaching if until > start]
-        for _, other in reaching:
-            if _share(leaves[other], leaves[name]):
-                yield other, name
-        reaching.append((end, name))
-
-
-def _span(array: Array) -> tuple[int, int]:
-    """First address of an array, and the one after its last."""
-    reach = [(n - 1) * s for n, s in zip(array.shape, array.strides, strict=True)]
-    start: int = array.__array_interface__["data"][0]
-    below, above = sum(r for r in reach if r < 0), sum(r for r in reach if r > 0)
-    return start + below, start + above + array.itemsize
+    for first, second in itertools.combinations(leaves, 2):
+        if _share(leaves[first], leaves[second]):
+            joined = group.get(first, {first}) | group.get(second, {second})
+            group.update(dict.fromkeys(joined, joined))
+    alike = dict.fromkeys(tuple(n for n in leaves if n in members) for members in group.values())
+    return [_tie(names, [leaves[name] for name in names]) for names in alike]
 
 
 def _share(first: Any, second: Any) -> bool:
-    if first is second:
-        return True
     if not (isinstance(first, np.ndarray) and isinstance(second, np.ndarray)):
-        return False
+        # Arrays of other libraries, whose memory is their own.
+        return first is second and hasattr(first, "__array__") and not isinstance(first, np.generic)
     try:
         # The stubs know the two special values of ``max_work`` alone.
         return bool(np.shares_memory(first, second, max_work=HARDEST))  # type: ignore[arg-type]
@@ -137,7 +90,7 @@ def _share(first: Any, second: Any) -> bool:
 
 def _tie(names: tuple[str, ...], arrays: list[Any]) -> Tie:
     first = arrays[0]
-    if all(array is first or _same_view(first, array) for array in arrays):
+    if all(array is first or _view(array) == _view(first) for array in arrays):
         return Tie(names, first)
     called = " and ".join(map(repr, names))
     if any(array.dtype != first.dtype for array in arrays):
@@ -146,26 +99,20 @@ def _tie(names: tuple[str, ...], arrays: list[Any]) -> Tie:
             f"({', '.join(str(array.dtype) for array in arrays)}): give the memory under one name"
         )
     addresses = [_addresses(array) for array in arrays]
-    count = np.unique(np.concatenate([a.reshape(-1) for a in addresses])).size
-    whole = next((i for i, a in enumerate(addresses) if a.size == count), None)
+    cells = np.unique(np.concatenate([a.reshape(-1) for a in addresses]))
+    whole = next((i for i, a in enumerate(addresses) if a.size == cells.size), None)
     if whole is None:
         raise ParameterError(
             f"parameters {called} overlap in part: give the array that holds them all instead"
         )
     order = np.argsort(addresses[whole], axis=None)
-    cells = addresses[whole].reshape(-1)[order]
     positions = {n: order[np.searchsorted(cells, a)] for n, a in zip(names, addresses, strict=True)}
     return Tie(names, arrays[whole], positions)
 
 
-def _same_view(first: Any, second: Any) -> bool:
-    return (
-        isinstance(first, np.ndarray)
-        and isinstance(second, np.ndarray)
-        and first.__array_interface__["data"] == second.__array_interface__["data"]
-        and (first.shape, first.strides, first.dtype)
-        == (second.shape, second.strides, second.dtype)
-    )
+def _view(array: Any) -> tuple[Any, ...]:
+    """What of its memory an array shows, and how."""
+    return array.__array_interface__["data"], array.shape, array.strides, array.dtype
 
 
 def _addresses(array: Array) -> Array:

@@ -17,23 +17,15 @@ import contextlib
 import fnmatch
 import inspect
 import numbers
-from collections.abc import (
-    Callable,
-    Iterable,
-    Iterator,
-    Mapping,
-    MutableMapping,
-    MutableSequence,
-    Sequence,
-)
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
-from gradhook._types import nearest_name
+from gradhook._types import kind_of, nearest_name
 from gradhook.errors import OptionError
-from gradhook.objective.calls import left_to_keywords, name_of, signature_of, takes_any_keyword
+from gradhook.objective.calls import left_to_keywords, signature_of, takes_any_keyword
 
 __all__ = [
     "BoundSwitch",
@@ -94,7 +86,7 @@ class BoundSwitch:
     """A switch tied to the functions or the model that it turns.
 
     Args:
-        on: Value while on; ``None`` for what is found on the model.
+        on: The values while on, one for each place; one for a keyword argument.
         off_values: Candidates for the off-value, best first; more than one where the name leaves it
             open.
         targets: Places on the model, empty for a keyword argument.
@@ -102,7 +94,7 @@ class BoundSwitch:
 
     name: str
     role: Role
-    on: Any
+    on: Sequence[Any]
     off_values: tuple[Any, ...]
     targets: Sequence[_Target] = ()
     off: Any = field(init=False)
@@ -113,23 +105,19 @@ class BoundSwitch:
     @property
     def always_off(self) -> bool:
         """Whether its on-value is its off-value, so that turning it changes nothing."""
-        return all(np.array_equal(value, self.off) for value in self._on())
+        return all(np.array_equal(value, self.off) for value in self.on)
 
     @property
     def scalable(self) -> bool:
         """Whether every on-value is a number that can be multiplied."""
         return all(
             isinstance(value, numbers.Real) and not isinstance(value, (bool, np.bool_))
-            for value in self._on()
+            for value in self.on
         )
 
     def turn(self, to: SwitchState) -> dict[str, Any]:
-        """Turn off, on, or on with the value found multiplied by a number.
-
-        Returns:
-            Keyword arguments for the functions; empty for a path, whose places are written.
-        """
-        values = [self.off if to == "off" else on if to == "on" else on * to for on in self._on()]
+        """Turn off, on, or on times a number; keyword arguments for the functions, if any."""
+        values = [self.off if to == "off" else on if to == "on" else on * to for on in self.on]
         if not self.targets:
             return {self.name: values[0]}
         for target, value in zip(self.targets, values, strict=True):
@@ -140,11 +128,6 @@ class BoundSwitch:
         """Write back what was found on the model."""
         for target in self.targets:
             target.restore()
-
-    def _on(self) -> list[Any]:
-        """The values while on, one for each place."""
-        given, targets = self.on, self.targets
-        return [t.original if given is None else given for t in targets] or [given]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +143,8 @@ class _Target:
     inherited: bool
 
     def write(self, value: Any) -> None:
-        if isinstance(self.holder, (MutableMapping, MutableSequence)):
-            self.holder[self.key] = value
+        if isinstance(self.holder, (Mapping, list, tuple)):
+            self.holder[self.key] = value  # type: ignore[index]  # what holds no item raises
         else:
             setattr(self.holder, self.key, value)
 
@@ -170,6 +153,16 @@ class _Target:
             vars(self.holder).pop(self.key, None)
         else:
             self.write(self.original)
+
+    def refuse_unwritable(self, name: str) -> None:
+        try:
+            self.write(self.original)
+            self.restore()
+        except Exception as error:
+            raise OptionError(
+                f"the switch {name!r} cannot be turned: {self.key!r} of "
+                f"{kind_of(self.holder)} cannot be set ({type(error).__name__}: {error})"
+            ) from error
 
 
 def as_switches(given: Any, role: Role) -> list[Switch | str]:
@@ -206,11 +199,9 @@ def bind_switches(
     model: Any,
     positional: int = 0,
 ) -> list[BoundSwitch]:
-    """Tie switches to keyword arguments, which are tried first, or to places on a model.
-
-    So many arguments are given to the functions by position.
-    """
-    return [_bind(item, role, functions, model, positional) for item in as_switches(given, role)]
+    """Tie switches to keyword arguments behind the positional ones, or to places on a model."""
+    available = keywords_of(functions, positional)
+    return [_bind(item, role, available, model) for item in as_switches(given, role)]
 
 
 def infer_switches(
@@ -219,17 +210,18 @@ def infer_switches(
     """Keywords that a name tells to be switches, tied to what they turn as ``bind`` does."""
     found = []
     for name in names:
-        role = _role_of(name)
         with contextlib.suppress(OptionError):
-            found += bind(name, role) if role else []
+            if _is_among(name, OFF_AT_ZERO):
+                found += bind(name, "penalty")
+            elif _is_among(name, (*OFF_AT_ONE, *OFF_AT_FALSE, "*drop*")):
+                found += bind(name, "dropout")
     return found
 
 
 def keywords_of(functions: Iterable[Callable[..., Any]], positional: int = 0) -> dict[str, Any]:
-    """Keyword arguments that every function takes, with their defaults, ``NO_DEFAULT`` if none.
+    """Keyword arguments of all functions, with their defaults, ``NO_DEFAULT`` if none.
 
-    A function that takes any keyword takes those of the others; what is given by position is left
-    out.
+    A function that takes any keyword takes those of the others.
     """
     signatures = [signature_of(function) for function in functions]
     own = [(left_to_keywords(s, positional), takes_any_keyword(s)) for s in signatures]
@@ -241,89 +233,35 @@ def keywords_of(functions: Iterable[Callable[..., Any]], positional: int = 0) ->
     }
 
 
-def _role_of(name: str) -> Role | None:
-    """What a keyword of that name switches, where the name tells."""
-    if _is_among(name, OFF_AT_ZERO):
-        return "penalty"
-    return "dropout" if _is_among(name, (*OFF_AT_ONE, *OFF_AT_FALSE, "*drop*")) else None
-
-
 def _is_among(name: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatch.fnmatchcase(name.lower(), pattern) for pattern in patterns)
 
 
-def _bind(
-    item: Switch | str,
-    role: Role,
-    functions: Sequence[Callable[..., Any]],
-    model: Any,
-    positional: int,
-) -> BoundSwitch:
+def _bind(item: Switch | str, role: Role, available: Mapping[str, Any], model: Any) -> BoundSwitch:
     given = item if isinstance(item, Switch) else None
     name = given.name if given else str(item)
     on = given.on if given else None
-    available = keywords_of(functions, positional)
-    places = name not in available and model is not None
-    targets = list(_find(model, name.split("."))) if places else []
+    targets = [] if name in available else list(_find(model, name.split(".")))
     if targets:
         for target in targets:
-            _refuse_unwritable(name, target)
-        found = targets[0].original
-    elif name in available or (
-        name.isidentifier()
-        and functions
-        and all(takes_any_keyword(signature_of(f)) for f in functions)
-    ):
-        on = found = available.get(name, NO_DEFAULT) if on is None else on
-        if on is NO_DEFAULT:
+            target.refuse_unwritable(name)
+        found = [target.original for target in targets]
+    elif name in available:
+        found = [available[name] if on is None else on]
+        if found[0] is NO_DEFAULT:
             raise OptionError(
                 f"the switch {name!r} has no default in the function's signature, so its value in "
                 f"training is unknown: pass Switch({name!r}, off=..., on=...)"
             )
     else:
-        raise OptionError(_nowhere(name, available, functions, model))
-    return BoundSwitch(
-        name, role, on, (given.off,) if given else _off_values(name, role, found), targets
-    )
-
-
-def _nowhere(
-    name: str, available: Mapping[str, Any], functions: Sequence[Callable[..., Any]], model: Any
-) -> str:
-    """Why a switch was not found, in one sentence that leads on."""
-    filled = [f for f in functions if name in keywords_of([f])]
-    if filled and name not in keywords_of(functions):
-        return (
-            f"the switch {name!r} is an argument of {name_of(filled[0])} and not of every function "
-            "of the objective: each must take it, for loss and gradients to agree"
-        )
-    if filled:
-        return (
-            f"the switch {name!r} is given by position, as an item of the batch: leave it out of "
-            f"the batch and pass Switch({name!r}, off=..., on=...), so that the check may turn it"
-        )
-    where = (
-        "a keyword argument of the functions, and there is no model to look on (pass "
-        "Objective(..., model=...))"
-        if model is None
-        else f"a keyword argument of the functions nor a path on the {type(model).__name__}"
-    )
-    hint = nearest_name(name, list(available))
-    return (
-        f"the switch {name!r} is not {where}; keyword arguments are: "
-        f"{', '.join(available) or 'none'}{hint}"
-    )
-
-
-def _refuse_unwritable(name: str, target: _Target) -> None:
-    try:
-        target.write(target.original)
-        target.restore()
-    except Exception as error:
+        where = "the model (pass Objective(..., model=...))" if model is None else kind_of(model)
         raise OptionError(
-            f"the switch {name!r} cannot be turned: {target.key!r} of a "
-            f"{type(target.holder).__name__} cannot be set ({type(error).__name__}: {error})"
-        ) from error
+            f"the switch {name!r} is neither a keyword argument of every function, beside the "
+            f"batch, nor a path on {where}; keyword arguments are: "
+            f"{', '.join(available) or 'none'}{nearest_name(name, list(available))}"
+        )
+    off = (given.off,) if given else _off_values(name, role, found[0])
+    return BoundSwitch(name, role, found if on is None else [on] * len(found), off, targets)
 
 
 def _off_values(name: str, role: Role, value: Any) -> tuple[Any, ...]:
@@ -366,6 +304,4 @@ def _children(node: Any) -> list[Any]:
         return list(node)
     if isinstance(node, (list, tuple)):
         return list(range(len(node)))
-    slots = [vars(kind).get("__slots__", ()) for kind in type(node).__mro__]
-    named = [name for given in slots for name in ([given] if isinstance(given, str) else given)]
-    return [*getattr(node, "__dict__", {}), *named]
+    return list(getattr(node, "__dict__", {}))

@@ -7,12 +7,13 @@ another operation.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import Any
 
 import numpy as np
 
-from gradhook._types import Array, kind_of
+from gradhook._types import kind_of
 from gradhook.errors import LossTypeError, ParameterError, ParameterTypeError
 
 __all__ = ["as_complex", "as_loss", "is_masked", "refuse_unsuitable"]
@@ -31,6 +32,8 @@ def is_masked(value: object) -> bool:
 
 def refuse_unsuitable(name: str, leaf: Any) -> None:
     """Refuse what no derivative can be taken with respect to, and say what to do about it."""
+    if leaf is None:
+        raise ParameterTypeError(f"parameter {name!r} is None: leave it out of the parameters")
     if is_masked(leaf):
         raise ParameterTypeError(
             f"parameter {name!r} is a masked array, whose masked entries have no gradient; pass a "
@@ -47,8 +50,17 @@ def refuse_unsuitable(name: str, leaf: Any) -> None:
         raise ParameterTypeError(
             f"parameter {name!r} is {kind_of(leaf)}, which is not an array: {error}"
         ) from error
+    if array.dtype.kind in "biuc":
+        raise ParameterTypeError(
+            f"parameter {name!r} has dtype {array.dtype}; a derivative needs real floating-point "
+            "numbers: convert it, for example with numpy.asarray(..., dtype=float), or give the "
+            "real and the imaginary part as two arrays"
+        )
     if array.dtype.kind != "f":
-        raise ParameterTypeError(_no_float(name, leaf, array))
+        raise ParameterTypeError(
+            f"parameter {name!r} is {kind_of(leaf)} of dtype {array.dtype}, not an array of "
+            f"numbers; {PARAMETER_FORMS}"
+        )
     # A sum is finite only if every entry is, unless it overflows; only then is the slow test worth
     # its memory.  Copies are float64, which a longer number may not fit.
     with np.errstate(all="ignore"):
@@ -64,24 +76,6 @@ def refuse_unsuitable(name: str, leaf: Any) -> None:
         )
 
 
-def _no_float(name: str, leaf: Any, array: Array) -> str:
-    """What a parameter is that holds no floating-point numbers, and what to do about it."""
-    if leaf is None:
-        return f"parameter {name!r} is None: leave it out of the parameters"
-    if array.dtype.kind in "biu":
-        return (
-            f"parameter {name!r} has dtype {array.dtype}; a derivative needs real floating-point "
-            "numbers: convert it, for example with numpy.asarray(..., dtype=float)"
-        )
-    if array.dtype.kind == "c":
-        return (
-            f"parameter {name!r} has dtype {array.dtype}; a derivative needs real numbers: give "
-            "its real and its imaginary part as two arrays"
-        )
-    of = f" of dtype {array.dtype}" if isinstance(leaf, np.ndarray) else ""
-    return f"parameter {name!r} is {kind_of(leaf)}{of}, not an array of numbers; {PARAMETER_FORMS}"
-
-
 def as_loss(value: Any, what: str = "loss") -> float:
     """Read a loss: a real number or any array of size one; anything else is refused."""
     return float(_number(value, what, "fiu"))
@@ -93,27 +87,23 @@ def as_complex(value: Any) -> complex:
 
 
 def _number(value: Any, what: str, kinds: str) -> Any:
-    try:
-        array = np.asarray(value)
-    except Exception as error:
-        raise LossTypeError(_not_one_number(value, what)) from error
-    if array.size != 1 or array.dtype.kind not in kinds or is_masked(value):
-        raise LossTypeError(_not_one_number(value, what))
-    return array.reshape(()).item()
-
-
-def _not_one_number(value: Any, what: str) -> str:
     must = f"the {what} must be one real number; the function returned"
     if value is None:
-        return f"{must} None: has it a return statement?"
+        raise LossTypeError(f"{must} None: has it a return statement?")
     if isinstance(value, tuple):
-        return (
+        raise LossTypeError(
             f"{must} a tuple of {len(value)}: a function that returns (loss, gradients) is passed "
             "as loss_and_gradients=, or alone, without gradient="
         )
-    kind = kind_of(value)
-    if not (isinstance(value, (np.ndarray, np.generic)) and value.size > 1):
-        return f"{must} {kind}" + (f" of dtype {value.dtype}" if hasattr(value, "dtype") else "")
-    return (
-        f"{must} {kind} of shape {value.shape}: sum or average over the samples before returning it"
-    )
+    kind, array = kind_of(value), None
+    with contextlib.suppress(Exception):
+        array = np.asarray(value)
+    if array is None or is_masked(value) or array.dtype.kind not in kinds:
+        of = "" if array is None else f" of dtype {array.dtype}"
+        raise LossTypeError(f"{must} {kind}{of}")
+    if array.size != 1:
+        raise LossTypeError(
+            f"{must} {kind} of shape {array.shape}: sum or average over the samples before "
+            "returning it"
+        )
+    return array.reshape(()).item()

@@ -11,12 +11,11 @@ from gradhook import (
     GradCheckCallback,
     GradCheckWarning,
     GradientMismatchError,
-    Objective,
     Verdict,
     schedules,
     sinks,
 )
-from gradhook.errors import ObjectiveError, OptionError, ParameterError
+from gradhook.errors import ObjectiveError, OptionError
 from tests.sinks.event_files import curve
 
 
@@ -50,11 +49,6 @@ class TestWhen:
             check.on_step_end(step)
         assert checked_at(check) == [0, 100, 1_000, 10_000]
 
-    def test_the_check_at_the_start_is_made_once(self):
-        check = callback(schedule=schedules.never())
-        assert [check.on_train_begin() is None for _ in range(2)] == [False, True]
-        assert check.on_step_end(1) is None
-
     def test_another_training_after_the_end_of_one_begins_with_a_check_too(self, tmp_path):
         check = callback(schedule=schedules.never(), logdir=tmp_path)
         for _ in range(3):  # from the same weights, which is no array left behind
@@ -76,34 +70,13 @@ class TestWhen:
         assert check.on_step_end(1, batch=(2.0,)).passed
         assert checked_at(check) == [0, 1]
 
-    @pytest.mark.parametrize("begins", [True, False])
-    def test_after_the_end_any_hook_begins_another_training_with_its_own_schedule(self, begins):
+    def test_after_the_end_any_hook_begins_another_training_with_a_check(self):
         check = callback(schedule=[3, 4])
         for _ in range(2):
-            if begins:
-                check.on_train_begin()
-            with check:
-                for step in range(1, 6):
-                    check.on_step_end(step)
-        first = 0 if begins else 1
-        assert checked_at(check) == [first, 3, 4, 5 + first, 8, 9]
-        assert not [said for _, said in check.notes if "epoch" in said]
-
-    def test_the_schedule_of_a_training_whose_steps_go_on_goes_on_too(self):
-        check = callback(schedule=schedules.every(10))
-        for training in (range(1, 9), range(9, 12)):
-            for step in training:
-                check.on_step_end(step)
-            check.on_train_end()
-        assert checked_at(check) == [1, 9, 10]
-
-    def test_the_schedule_of_a_training_that_counts_no_steps_begins_anew(self):
-        check = callback(schedule=[2])
-        for _ in range(2):
-            for _ in range(3):
+            for _ in range(5):
                 check.on_step_end()
             check.on_train_end()
-        assert checked_at(check) == [1, 2, 4, 5]
+        assert checked_at(check) == [1, 3, 4, 6]
 
     @pytest.mark.parametrize("later", [lambda: next(iter(())), lambda: "soon"])
     def test_a_schedule_that_fails_later_ends_no_training(self, later):
@@ -131,13 +104,12 @@ class TestWhen:
         assert check.on_step_end(1) is None
         assert checked_at(check) == [1]
 
-    def test_a_new_epoch_counts_on_and_is_one_note_and_no_warning(self):
+    def test_a_new_epoch_counts_on(self):
         check = callback(schedule=schedules.every(6), at_start=False)
         for _ in range(4):
             for step in range(1, 5):
                 check.on_step_end(step)
         assert checked_at(check) == [6, 12]
-        assert [at for at, said in check.notes if "step fell from 4 to 1" in said] == [5]
 
     def test_a_check_that_raised_is_not_made_again_at_the_next_step(self):
         check = callback(wrong, on_fail="raise", schedule=schedules.every(10))
@@ -196,10 +168,6 @@ class TestWhat:
         assert [report.seed for report in check.history] == [5, 6, 7]
         assert check.last_report is check.history[-1]
 
-    def test_parameters_that_are_not_finite_are_refused(self):
-        with pytest.raises(ParameterError, match="has training diverged"):
-            callback(parameters=np.array([np.nan])).on_step_end(1)
-
     def test_a_history_that_is_cleared_does_not_make_later_checks_first_ones(self, capsys):
         def fragile(x, X):
             if len(X) == 1:
@@ -237,11 +205,6 @@ class TestEnd:
             check.on_step_end(5)
         check.on_step_end(6)
         check.on_train_end()  # said once
-
-    def test_a_loop_in_which_nothing_was_due_is_told_nothing(self):
-        check = callback(batch=None, at_start=False)
-        check.on_step_end(1)
-        check.on_train_end()
 
     def test_a_loop_that_raised_is_told_nothing_else(self):
         def train():
@@ -322,22 +285,16 @@ class TestDisabled:
         assert check.last_report is None
 
     def test_a_subclass_keeps_its_own_behaviour(self):
-        for enabled in (False, True):
-            check = Counting(cube, np.ones(2), batch=(), schedule=1, enabled=enabled)
-            check()
-            check.on_step_end()
-            assert check.steps == 2
-            assert len(check.history) == 2 * enabled
+        check = Counting(cube, np.ones(2), batch=(), schedule=1, enabled=True)
+        check()
+        check.on_step_end()
+        assert check.steps == len(check.history) == 2
 
     def test_its_steps_are_empty_and_of_the_same_signature(self):
-        check = self.disabled()
-        for name in ("on_step_end", "__call__"):
-            hook = getattr(type(check), name)
-            assert inspect.signature(hook) == inspect.signature(getattr(GradCheckCallback, name))
-            # All that a hook may do is to refuse what was passed by position, or is no step.
-            assert set(hook.__code__.co_names) <= {
-                "__class__", "int", "refuse_misuse", "finished_updates",
-            }  # fmt: skip
+        hook = type(self.disabled()).on_step_end
+        assert inspect.signature(hook) == inspect.signature(GradCheckCallback.on_step_end)
+        # All that it may do is to refuse what was passed by position, or is no step.
+        assert set(hook.__code__.co_names) <= {"__class__", "int", "refuse_misuse"}
 
     def test_options_are_read_all_the_same(self):
         with pytest.raises(TypeError, match="unknown option"):
@@ -378,22 +335,6 @@ class TestCopies:
         assert twin.enabled is enabled
         assert (twin(2) is not None) is enabled
 
-    @pytest.mark.parametrize("duplicate", [copy.deepcopy, copy.copy])
-    def test_a_copy_of_a_callback_with_closures_is_enabled(self, duplicate):
-        told = []
-        check = GradCheckCallback(
-            lambda x: (x @ x, 3 * x),
-            lambda: np.ones(2),
-            batch=(),
-            schedule=1,
-            on_fail=lambda report: told.append(report.verdict),
-            enabled=True,
-        )
-        twin = duplicate(check)
-        assert twin.enabled
-        assert twin(1).verdict is Verdict.FAIL
-        assert told == [Verdict.FAIL]
-
     def test_a_deep_copy_moves_with_the_model_that_it_was_copied_with(self):
         x = np.ones(2)
         model = {"x": x, "check": GradCheckCallback(lambda x: (x @ x, 2 * x), x, enabled=True)}
@@ -408,11 +349,3 @@ class TestCopies:
         assert not twin.enabled
         assert twin.history == check.history
         assert twin.last_report == check.last_report
-
-
-def test_the_class_takes_an_objective_of_any_form():
-    objective = Objective(loss=lambda x: np.sum(x**3), gradients=lambda x: 3 * x**2)
-    check = GradCheckCallback(objective, np.ones(3), batch=(), enabled=True)
-    assert check.on_train_begin().verdict is Verdict.PASS
-    with pytest.raises(ObjectiveError, match="is not an objective"):
-        GradCheckCallback(3, np.ones(3), enabled=False)

@@ -81,8 +81,3 @@ def test_only_truth_values_are_flags(value):
         built(enabled=value)
     with pytest.raises(OptionError, match=r"debug\(\) takes True or False, got"), debug(value):
         pass
-
-
-def test_a_truth_value_of_numpy_is_one():
-    assert built(enabled=np.True_)
-    assert not built(enabled=np.False_)

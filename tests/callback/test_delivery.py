@@ -101,8 +101,8 @@ def test_a_screen_that_fails_is_dropped_with_a_warning(capsys):
     ("sinks", "message"),
     [
         (Memory(), r"sinks takes several: write sinks=\[Memory\(\.\.\.\)\]"),
-        ([Memory], "the sink Memory is a class; pass an instance of it"),
-        (["runs"], r"a sink needs write\(report\) and close\(\); str lacks them"),
+        ([Memory], r"a sink is an object with write\(report\) and close\(\), got <class"),
+        (["runs"], r"a sink is an object with write\(report\) and close\(\), got 'runs'"),
     ],
 )
 def test_what_is_no_sink_is_refused_with_the_remedy(sinks, message):

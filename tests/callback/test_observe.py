@@ -94,14 +94,6 @@ def test_a_batch_that_does_not_fit_is_reported(batch, what):
     assert any(name in said for name in what.split("|"))
 
 
-def test_parameters_that_diverge_are_reported():
-    loop = Loop()
-    loop.steps(1, 1)
-    loop.w[:] = np.nan
-    (said,) = loop.steps(2, 3)
-    assert "has training diverged" in said
-
-
 def test_an_assertion_about_the_batch_stops_nothing():
     def objective(p, X, Y):
         assert len(X) == 32
@@ -164,10 +156,9 @@ class Trainer:
         (lambda c: c.on_step_end(1, (X, Y)), "check.on_step_end(step, batch=(X, y))"),
         (lambda c: c.on_step_end(Trainer()), "check.on_step_end() got Trainer by position"),
         (lambda c: c.on_step_end(3, {"loss": 0.1}), "got dict by position"),
-        (lambda c: c({"w": X}, X, Y), "check() got dict, ndarray, ndarray by position"),
+        (lambda c: c({"w": X}, X, Y), "check.on_step_end() got dict, ndarray, ndarray by pos"),
         (lambda c: c({"w": X}, X, Y), "GradCheckCallback is no decorator"),
-        (lambda c: c({}), "check(step, batch=(X, y)), and leave out trainers, models and logs"),
-        (lambda c: c(lambda p: p), "with a function, but it is no decorator: write check = Grad"),
+        (lambda c: c(lambda p: p), "GradCheckCallback is no decorator"),
     ],
 )
 def test_hooks_called_like_those_of_others_are_refused_in_one_sentence(enabled, call, said):

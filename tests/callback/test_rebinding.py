@@ -59,26 +59,6 @@ class TestFunctional:
         assert [step for step, _ in check.notes] == [10, 20, 30, 40]
         assert all(report.passed for report in check.history)
 
-    @pytest.mark.parametrize("kind", [dict, list])
-    def test_a_container_replaced_is_noticed_once(self, kind):
-        held = start() if kind is dict else list(start().values())
-
-        def objective(p, X, Y):
-            if kind is dict:
-                return linear(p, X, Y)
-            loss, g = linear({"W": p[0], "b": p[1]}, X, Y)
-            return loss, [g["W"], g["b"]]
-
-        params = held
-
-        def loop():
-            nonlocal params
-            now = params if kind is dict else dict(zip("Wb", params, strict=True))
-            params = updated(now) if kind is dict else list(updated(now).values())
-
-        check = GradCheckCallback(objective, held, schedule=10, enabled=True)
-        assert len(warned(check, loop)) == 1
-
     @pytest.mark.parametrize("how", ["in place", "entries", "lambda", "hook", "max-norm"])
     def test_a_loop_whose_arrays_are_read_anew_hears_nothing(self, how):
         params = start()
@@ -159,17 +139,6 @@ class TestFunctional:
                 for step in range(1, 4):
                     check.on_step_end(step, batch=(A, y))
             assert check.notes == []
-
-    def test_a_loss_that_is_flat_moves_nothing(self):
-        check = GradCheckCallback(
-            lambda p, X, Y: (1.0, {n: np.zeros_like(a) for n, a in p.items()}),
-            start(),
-            schedule=1,
-            on_fail="record",
-            enabled=True,
-        )
-        assert warned(check, lambda: None, steps=3) == []
-        assert check.notes == []
 
 
 class Net:

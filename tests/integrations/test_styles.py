@@ -68,7 +68,7 @@ def test_how_an_object_was_read_is_one_note(styles):
         made.objective, made.parameters, batch=styles.digits()
     ).notes if "makes both passes" in n]  # fmt: skip
     assert note == (
-        "run makes both passes, each from gradients of zero; weights and gradients found on the "
+        "run makes both passes, each from gradients of zero; weights and gradients found on a "
         "Net: W1 (dW1), b1 (db1), W2 (dW2), b2 (db2); left out: z1 (replaced by the run)"
     )
 
@@ -426,25 +426,19 @@ def test_an_update_inside_the_backward_pass_is_checked_by_what_it_did(rebinds, l
     before = net.W, net.W.tobytes(), net.velocity
     report = check_gradients(from_update(net, live=live), batch=(X, Y))
     assert report.verdict is Verdict.PASS
-    assert "the gradient is what train_step changes, over 0.1" in report.notes
+    assert report.notes[0] == (
+        "the gradient is what train_step changes, over 0.1: momentum, weight decay and clipping "
+        "count as part of it"
+    )
     assert (net.W, net.W.tobytes(), net.velocity) == before or net.W is before[0]
     assert net.W.tobytes() == before[1]
     net = Updates(rebinds=rebinds, factor=2)
     assert check_gradients(from_update(net, live=live), batch=(X, Y)).failing == ("b",)
 
 
-@pytest.mark.parametrize(
-    ("habit", "said"),
-    [
-        ({"momentum": 0.9}, "a second update differs from the first, as with momentum or Adam"),
-        ({"decay": 0.1}, "the update also shrinks the weights, as weight decay does"),
-        ({"clip": 0.05}, "several elements move by the same largest step, as clipping makes"),
-    ],
-)
-def test_what_else_an_update_does_is_named_as_the_reading_of_the_mismatch(habit, said):
-    report = check_gradients(from_update(Updates(**habit)), batch=(X, Y))
-    assert report.failing == ("W",)
-    assert report.notes[-1].endswith(said)
+@pytest.mark.parametrize("habit", [{"momentum": 0.9}, {"decay": 0.1}, {"clip": 0.05}])
+def test_what_else_an_update_does_is_part_of_the_mismatch(habit):
+    assert check_gradients(from_update(Updates(**habit)), batch=(X, Y)).failing == ("W",)
 
 
 def test_the_rounding_of_a_small_step_is_in_the_error_and_not_taken_for_a_bug():
@@ -491,7 +485,7 @@ def test_an_update_that_changes_nothing_in_reach_is_told_how_it_is_found():
     whole = Objective.from_update(net.train_step, net, learning_rate=0.1, loss=net.loss)
     with pytest.raises(ParameterTypeError, match=r"a Updates|an Updates") as caught:
         check_gradients(whole, batch=(X, Y))
-    assert "write parameters=lambda: {'W': net.W, 'b': net.b" in str(caught.value)
+    assert "write parameters=lambda: {'W1': net.W1, ...}" in str(caught.value)
     for rate in (0, -1.0, None, True):
         with pytest.raises(gradhook.errors.OptionError, match="learning_rate must be the positive"):
             Objective.from_update(net.train_step, {}, learning_rate=rate, loss=net.loss)
@@ -712,12 +706,9 @@ def test_an_object_without_gradients_is_told_what_was_seen_and_what_to_write():
     net = Plain()
     with pytest.raises(ObjectiveError) as caught:
         check_gradients(lambda X, y: float(np.sum(X @ net.W)), net, batch=(X, Y))
-    assert str(caught.value) == (
-        "no weight with a gradient was found on the Plain after a run.  Arrays seen: W (3, 2), "
-        "b (2,).  Write instead:\n"
-        "    def loss_and_gradients(*batch):\n"
-        "        return <lambda>(*batch), {'W': ..., 'b': ...}\n"
-        "    check_gradients(loss_and_gradients, {'W': net.W, 'b': net.b}, batch=...)"
+    assert str(caught.value).startswith(
+        "no weight with a gradient was found on a Plain after a run.  Arrays seen: W (3, 2) (no "
+        "gradient), b (2,) (no gradient).  Write check_gradients(f, {'W': ...}, batch=...), where"
     )
 
 
@@ -751,7 +742,7 @@ def named(function):
 
 def test_a_run_is_told_which_batch_it_takes():
     layer = Dense(3, 2)
-    with pytest.raises(ObjectiveError, match=r"write check_gradients\(run, \.\.\., batch=\(X, y\)"):
+    with pytest.raises(ObjectiveError, match=r"run\(X, y\) is not called with a batch of 0"):
         check_gradients(dense_run(layer, Eye()), layer)
 
 

@@ -110,14 +110,6 @@ def test_a_function_may_cut_a_batch_that_holds_no_array():
     assert whole.batch == ("abc",)
 
 
-@pytest.mark.parametrize("make", [np.asfortranarray, lambda a: a[:, ::-1], np.matrix.view])
-def test_arrays_of_any_layout_are_cut(make):
-    array = np.arange(60.0).reshape(20, 3)
-    laid_out = make(array) if make is not np.matrix.view else array.view(np.matrix)
-    found = drawn((laid_out,))
-    np.testing.assert_array_equal(found.batch[0], laid_out[list(found.rows)])
-
-
 def test_memory_mapped_sparse_and_framed_data_are_cut(tmp_path):
     on_disk = np.lib.format.open_memmap(tmp_path / "x.npy", mode="w+", shape=(20, 3))
     on_disk[:] = numbered(20, 3)
@@ -174,13 +166,6 @@ def test_a_batch_without_samples_is_refused(batch, axis, said):
     assert said in str(caught.value)
 
 
-def test_an_empty_list_is_no_batch():
-    with pytest.raises(
-        BatchError, match=r"an empty list; pass \(\) if the objective needs no data"
-    ):
-        as_batch([])
-
-
 def line(parameters, x, y, scale=1.0):
     error = x @ parameters["w"] - y
     return 0.5 * scale * np.mean(error**2), {"w": scale * x.T @ error / len(y)}
@@ -222,29 +207,6 @@ def test_rows_of_weight_zero_take_turns_with_those_that_count(shape):
     assert sum(row < 30 for row in rows) in (3, 4)
 
 
-def test_an_entry_that_happens_to_be_zero_makes_no_class():
-    X = np.arange(60.0)
-    assert rows_of((X,)) == rows_of((X + 1,))
-
-
-@pytest.mark.parametrize(
-    ("shapes", "axis", "said"),
-    [
-        ([(5, 30), (1, 30)], 0, True),
-        ([(5, 30), (30,)], 0, True),
-        ([(30, 5), (30, 1)], 0, False),
-        ([(30, 5), (30,)], 0, False),
-        ([(5, 30), (1, 30)], 1, False),
-        ([(5, 30)], 0, False),
-    ],
-)
-def test_columns_that_look_like_samples_are_pointed_out(shapes, axis, said):
-    batch = tuple(np.ones(shape) for shape in shapes)
-    assert columns_hint(batch, axis) == (
-        "; are the columns samples? Then pass sample_axis=1" if said else ""
-    )
-
-
 @pytest.mark.parametrize("form", ["coo", "csr", "csc", "bsr", "dia", "lil"])
 @pytest.mark.parametrize("kind", ["matrix", "array"])
 def test_rows_are_taken_from_sparse_matrices_of_every_format(form, kind):
@@ -263,15 +225,6 @@ def test_rows_are_taken_from_sparse_matrices_of_every_format(form, kind):
     assert len(report.rows) == 5
 
 
-def test_a_list_of_arrays_of_unlike_lengths_does_not_count_the_samples():
-    sequences = [numbered(3 + k % 4) for k in range(20)]
-    found = drawn((sequences, numbered(20)))
-    assert (found.count, found.total, found.unchanged) == (7, 20, (0,))
-    assert found.batch[0] is sequences
-    assert drawn(([numbered(20), numbered(20, 2)],)).total == 20
-    assert drawn(([numbered(20), numbered(20, 2)], np.ones(4))).total == 20
-
-
 def test_a_list_of_pairs_holds_a_sample_in_each():
     pairs = [(np.full((4, 1), k), np.eye(3)[:, [k % 3]]) for k in range(30)]
     rows = drawn((pairs, np.ones(5)))
@@ -284,7 +237,12 @@ def test_a_list_of_pairs_holds_a_sample_in_each():
     states = [(np.ones((40, 3)), np.ones((40, 3))) for _ in range(2)]
     rows = drawn((np.ones((40, 5)), states))
     assert (rows.total, rows.batch[1][1][0].shape, rows.unchanged) == (40, (7, 3), ())
-    assert sample_count((states, np.ones((40, 5))), 0) == 40
     # Lists of arrays, as of time steps, and of numbers go by the arrays' own rows.
     assert sample_count(([np.ones((5, 2)), np.ones((5, 2))],), 0) == 5
     assert sample_count(([(1, 2), (3, 4)], np.ones(6)), 0) == 6
+
+
+def test_columns_that_look_like_samples_are_pointed_out():
+    x, y = np.ones((5, 30)), np.ones((1, 30))
+    assert columns_hint((x, y), 0) == "; are the columns samples? Then pass sample_axis=1"
+    assert columns_hint((x, y), 1) == columns_hint((x.T, y.T), 0) == ""

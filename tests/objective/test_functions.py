@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from gradhook import GradCheckCallback, Objective, check_gradients
-from gradhook.errors import ObjectiveError, OptionError
+from gradhook import Objective, check_gradients
+from gradhook.errors import ObjectiveError
 
 M = 12
 
@@ -102,17 +102,11 @@ def backward_with_regularization(X, Y, cache, lambd):
     return found
 
 
-def backward_by_position(final, wanted, stored):
-    return gradients(final, wanted, stored)
-
-
 BACKWARDS = {
     "AL, Y, caches": lambda AL, Y, caches: gradients(AL, Y, caches),
     "X, Y, cache": lambda X, Y, cache: gradients(cache["A2"], Y, cache),
     "parameters, cache, X, Y": lambda parameters, cache, X, Y: gradients(cache["A2"], Y, cache),
     "A2, Y, cache, X=None": lambda A2, Y, cache, X=None: gradients(A2, Y, cache),
-    "positional": lambda A2, Y, cache, /: gradients(A2, Y, cache),
-    "unknown names": backward_by_position,
 }
 
 
@@ -128,9 +122,7 @@ COSTS = {
     "AL, Y": lambda AL, Y: cost(AL, Y),
     "y_hat, y": lambda y_hat, y: cost(y_hat, y),
     "y, y_hat": lambda y, y_hat: cost(y_hat, y),
-    "y, t": lambda y, t: cost(y, t),  # Names that mean the same say nothing.
     "A2, Y, parameters": lambda A2, Y, parameters: cost(A2, Y),
-    "pred, Y": lambda guess, Y: cost(guess, Y),
 }
 
 
@@ -196,28 +188,6 @@ class TestDropout:
         report = checked(with_dropout(backward=backward), parameters, batch, dropout="keep_prob")
         assert failing(report) == {"W1", "b1"}
 
-    def test_training_draws_the_same_numbers_with_the_check_and_without(self, parameters, batch):
-        def trained(enabled):
-            np.random.seed(3)
-            values, drawn = dict(parameters), []
-            check = GradCheckCallback(
-                with_dropout(), values, sample_axis=1, schedule=2, enabled=enabled
-            )
-            for step in range(1, 5):
-                _, cache = forward_with_dropout(batch[0], values, 0.7)
-                drawn.append(np.random.rand())
-                grads = backward_with_dropout(*batch, cache, 0.7)
-                values = {name: value - grads["d" + name] for name, value in values.items()}
-                check.on_step_end(step, batch=batch, parameters=values)
-                drawn.append(np.random.rand())
-            return values, drawn, check
-
-        plain, numbers, _ = trained(enabled=False)
-        checked, numbers_checked, check = trained(enabled=True)
-        assert [str(report.verdict) for report in check.history] == ["PASS"] * 3
-        assert numbers == numbers_checked
-        assert all(plain[name].tobytes() == checked[name].tobytes() for name in plain)
-
 
 class TestPenalty:
     def test_it_reaches_cost_and_backward_and_is_looked_at_alone(self, parameters, batch):
@@ -232,33 +202,6 @@ class TestPenalty:
         assert any("lambd" in setting for setting in report.settings)
         assert failing(report) == {"W1"}
 
-    def test_a_default_that_all_functions_share_is_a_switch_too(self, parameters, batch):
-        def cost_with_default(AL, Y, parameters, lambd=0.5):
-            return cost_with_regularization(AL, Y, parameters, lambd)
-
-        def backward_with_default(X, Y, cache, parameters, lambd=0.5):
-            found = backward_with_regularization(X, Y, cache, lambd)
-            return found | {"dW1": found["dW1"] + lambd / X.shape[1] * parameters["W1"]}
-
-        objective = Objective.from_functions(
-            forward=forward, cost=cost_with_default, backward=backward_with_default
-        )
-        report = checked(objective, parameters, batch, penalty="lambd")
-        assert report.verdict == "PASS"
-
-    def test_defaults_that_differ_are_each_functions_own_and_no_switch(self, parameters, batch):
-        def backward(X, Y, cache, keep_prob=0.6):
-            return backward_with_dropout(X, Y, cache, keep_prob)
-
-        objective = Objective.from_functions(
-            forward=forward_with_dropout, cost=cost, backward=backward
-        )
-        # Trained like this, the gradient is scaled by 1 / 0.6 for 1 / 0.5: a bug, and found.
-        report = checked(objective, parameters, batch)
-        assert failing(report) == {"W1", "b1"}
-        with pytest.raises(OptionError, match="keep_prob"):
-            checked(objective, parameters, batch, dropout="keep_prob")
-
 
 class TestRefusals:
     def test_a_required_setting_without_a_value_is_named(self):
@@ -269,6 +212,10 @@ class TestRefusals:
         message = str(caught.value)
         assert "backward(X, Y, cache, lambd)" in message
         assert "from_functions(..., lambd=0.5)" in message
+
+    def test_two_names_that_mean_the_same_are_refused(self):
+        with pytest.raises(ObjectiveError, match=r"cost\(y, t\): two are alike"):
+            Objective.from_functions(forward=forward, cost=lambda y, t: y, backward=gradients)
 
     def test_a_setting_that_no_function_takes_is_refused_with_the_nearest_name(self):
         with pytest.raises(ObjectiveError, match="none of the functions takes 'lambda_'") as e:
@@ -284,10 +231,6 @@ class TestRefusals:
     def test_a_forward_pass_without_parameters_is_refused(self):
         with pytest.raises(ObjectiveError, match=r"forward\(X\) takes no parameters"):
             Objective.from_functions(forward=lambda X: X, cost=cost, backward=gradients)
-
-    def test_what_is_no_function_is_refused(self):
-        with pytest.raises(ObjectiveError, match="cost must be a function, got float"):
-            Objective.from_functions(forward=forward, cost=0.5, backward=gradients)
 
     def test_labels_missing_from_the_batch_are_asked_for(self, parameters, batch):
         objective = Objective.from_functions(forward=forward, cost=cost, backward=gradients)

@@ -25,7 +25,6 @@ def matched(gradients, parameters=LAYER, rule=None):
         (LAYER, {"b1": B, "extra": None, "W1": W, "dW1": None}, ""),
         (LAYER, {"dA1": None, "dW1": W, "db1": B}, '"d" + name (dW1 for W1)'),
         ({"l": LAYER}, {"l": {"dW1": W, "db1": B}}, '"d" + name (l/dW1 for l/W1)'),
-        ({"l/W1": W}, {"dl/W1": W}, '"d" + name (dl/W1 for l/W1)'),
         ([W, B], (W, B), ""),
         ((W, [B]), [W, (B,)], ""),
         (W, W, ""),
@@ -54,10 +53,6 @@ def test_a_rule_of_the_users_own_is_followed_even_where_plain_names_exist(rule):
     found, said = matched({**wrong, "grad_W1": W, "grad_b1": B}, rule=rule)
     assert found["W1"].all()
     assert said == "gradients matched by the rule given as gradient_name"
-
-
-def test_a_mapping_may_name_the_exceptions_alone():
-    assert matched({"W1": W, "bias": B}, rule={"b1": "bias"})[0]["b1"].all()
 
 
 def test_what_is_found_is_a_copy():
@@ -143,11 +138,7 @@ def test_gradients_without_names_count_in_the_order_of_the_parameters(kind):
 def test_gradients_without_names_are_never_permuted_to_fit():
     with pytest.raises(GradientShapeError) as caught:
         matched((B, W))
-    assert str(caught.value) == (
-        "the gradients are a tuple of 2, the parameters are W1, b1, and they count in this order: "
-        "the one of 'W1' has shape (3,), the parameter has (2, 3); return a dictionary with the "
-        "gradient of each under its name"
-    )
+    assert "gradient of 'W1' has shape (3,), the parameter has (2, 3)" in str(caught.value)
     with pytest.raises(GradientNameError, match="a tuple of 1, the parameters are W1, b1: return"):
         matched((W,))
 
@@ -176,9 +167,3 @@ def test_what_is_no_array_of_real_numbers_is_refused(gradient, said):
 def test_real_numbers_of_any_kind_become_float64(dtype):
     found, _ = matched({"W1": W.astype(dtype), "b1": B})
     assert found["W1"].dtype == np.float64
-
-
-def test_a_list_of_numbers_beside_an_array_is_told_to_be_made_one():
-    for parameters, gradients in (({"w": [1.0, 2.0]}, {"w": B[:2]}), ({"w": B}, {"w": [*B]})):
-        with pytest.raises(GradientNameError, match=r"One is a list .*: make both arrays$"):
-            matched(gradients, parameters)

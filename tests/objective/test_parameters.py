@@ -95,7 +95,7 @@ class NotAnArray:
     [
         (np.arange(3), "'w' has dtype int64; a derivative needs real floating-point numbers"),
         (np.array([True]), "dtype=float)"),
-        (np.array([1j]), "give its real and its imaginary part as two arrays"),
+        (np.array([1j]), "give the real and the imaginary part as two arrays"),
         (
             np.array([1.0], dtype=object),
             "'w' is an ndarray of dtype object, not an array of",
@@ -106,8 +106,8 @@ class NotAnArray:
             "numpy.matrix, whose * is a matrix product; pass numpy.asarray",
         ),
         (None, "'w' is None: leave it out"),
-        ("mlp", "'w' is a str, not an array of numbers; parameters are an array, a mapping"),
-        ({"a": 1.0}.values(), "'w' is a dict_values, not an array of numbers"),
+        ("mlp", "'w' is a str of dtype <U3, not an array of numbers; parameters are an array"),
+        ({"a": 1.0}.values(), "'w' is a dict_values of dtype object, not an array of numbers"),
         (NotAnArray(), "'w' is a NotAnArray, which is not an array: call detach() first"),
         (np.zeros(2, dtype=[("a", float)]), "not an array of numbers"),
     ],
@@ -129,18 +129,6 @@ def test_values_that_are_not_finite_are_counted_and_the_first_is_named(bad, dtyp
         Tree.of({"w": array})
     assert "(first at index (1, 1))" in str(e.value)
     assert "has training diverged?" in str(e.value)
-
-
-def test_finite_values_whose_sum_overflows_are_welcome():
-    assert list(Tree.of({"w": np.full(3, 1.7e308)}).blocks) == ["w"]
-
-
-@pytest.mark.skipif(
-    np.finfo(np.longdouble).maxexp == np.finfo(float).maxexp, reason="no longer floats here"
-)
-def test_a_long_float_that_float64_cannot_hold_is_refused():
-    with pytest.raises(ParameterError, match="infinite in float64"):
-        Tree.of({"w": np.array([np.longdouble("1e400")])})
 
 
 @pytest.mark.parametrize("container", [{}, [], (), {"a": {}}, dict])

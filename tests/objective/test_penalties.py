@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradhook import L1, L2, Verdict, check_gradients, difference
-from gradhook.errors import LossTypeError, OptionError
+from gradhook.errors import OptionError
 
 BLOCKS = {"W1": np.array([[1.0, -2.0]]), "W2": np.array([3.0]), "b1": np.array([10.0])}
 
@@ -38,9 +38,9 @@ def test_its_text_is_code_that_makes_it_again(kind, coefficient, patterns):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("W*",), "a penalty's coefficient must be a number, got 'W*'"),
-        ((True,), "must be a number, got True"),
-        ((np.nan,), "must be finite, got nan"),
+        (("W*",), "a penalty's coefficient must be a finite number, got 'W*'"),
+        ((True,), "must be a finite number, got True"),
+        ((np.nan,), "must be a finite number, got nan"),
         ((1.0, 2.0), "patterns are strings such as 'W*', got (2.0,)"),
     ],
 )
@@ -115,11 +115,6 @@ def test_patterns_of_tied_arrays_name_either_and_count_each():
     tied = {"U": shared, "V": shared}
     assert check_gradients(function, tied, penalty=L2(0.1)).verdict is Verdict.PASS
     assert check_gradients(function, tied, penalty=L2(0.1, "U")).verdict is Verdict.FAIL
-
-
-def test_a_penalty_that_is_no_number_is_refused():
-    with pytest.raises(LossTypeError, match="the penalty must be one real number"):
-        check_gradients(decayed, parameters(), penalty=lambda p: p["w"])
 
 
 def test_a_penalty_without_its_coefficient_is_refused():

@@ -1,7 +1,6 @@
 """Parameters that share memory: found, named, and moved as one block."""
 
 import functools
-import itertools
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 from gradhook import Objective, Verdict, check_gradients
 from gradhook.errors import ParameterError
 from gradhook.objective.parameters import Tree
-from gradhook.objective.shared_memory import find_ties, overlaps_itself
+from gradhook.objective.shared_memory import find_ties
 
 
 def memory(size=12):
@@ -148,21 +147,6 @@ def test_memory_of_two_dtypes_is_refused():
     buffer = memory()
     with pytest.raises(ParameterError, match=r"of different dtypes \(float64, float32\)"):
         Tree.of({"a": buffer, "b": buffer.view(np.float32)})
-
-
-@given(
-    st.lists(st.integers(1, 3), min_size=1, max_size=3),
-    st.lists(st.sampled_from([0, 8, 16, 24, 32, -8]), min_size=3, max_size=3),
-)
-def test_an_array_overlaps_itself_exactly_if_two_indices_lead_to_one_address(shape, strides):
-    strides = strides[: len(shape)]
-    array = np.lib.stride_tricks.as_strided(np.zeros(64)[32:], shape, strides)
-    places = [
-        sum(i * s for i, s in zip(index, strides, strict=True))
-        for index in itertools.product(*map(range, shape))
-    ]
-    # No two elements are nearer than 8 bytes unless they are the same.
-    assert overlaps_itself(array) == (len(set(places)) < len(places))
 
 
 def test_an_array_that_overlaps_itself_is_refused_in_place_and_copied_otherwise():
