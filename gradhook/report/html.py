@@ -74,7 +74,7 @@ def html(report: Report, *, styled: bool = True) -> str:
 
     Example:
         >>> from gradhook import Verdict
-        >>> from gradhook.report.text import html
+        >>> from gradhook.report.html import html
         >>> from gradhook.report import BlockReport, Report
         >>> b = BlockReport("<b>", (2,), "float64", Verdict.PASS, ratio=3.2e-9)
         >>> "&lt;b&gt;" in html(Report(Verdict.PASS, True, {"<b>": b}))

@@ -146,7 +146,7 @@ class Report(Record):
         return f"<Report {summary(self)}>"
 
     def _repr_html_(self) -> str:
-        from gradhook.report.text import html
+        from gradhook.report.html import html
 
         return html(self)
 
