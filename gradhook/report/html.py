@@ -15,10 +15,12 @@ from gradhook._types import Verdict
 from gradhook.report import Report, rows, story
 from gradhook.report import wording as say
 from gradhook.report.format import block_names, number, printable, shape
+from gradhook.report.text import details
 
 __all__ = ["STYLE", "escaped", "html", "pill"]
 
-HTML_NAME = 60
+HTML_NAME, PRE_WIDTH = 60, 100
+"""Columns that a name may take, and those of the details."""
 
 PILLS = {
     Verdict.PASS: "#1a7f37",
@@ -94,7 +96,8 @@ def html(report: Report, *, styled: bool = True) -> str:
     ]
     if call := say.again(report):
         parts += [_tag("p", "see it again:", "small"), _tag("pre", escaped(call))]
-    parts.append(_details(report))
+    folded = _tag("summary", "details") + _tag("pre", _html.escape(details(report, PRE_WIDTH)))
+    parts.append(_tag("details", folded, "small"))
     style = f"<style>{STYLE}</style>" if styled else ""
     return f'<div class="gradhook-report">{style}{"".join(parts)}</div>'
 
@@ -136,22 +139,6 @@ def _table(report: Report) -> str:
         fold = f'<td colspan="{len(head)}">{escaped(rows.fold_sentence(hidden))}</td>'
         lines.append(_tag("tr", fold, "block"))
     return _tag("div", _tag("table", "".join(lines)), "scroll")
-
-
-def _details(report: Report) -> str:
-    """Return what ``report.details()`` adds, folded away."""
-    parts = []
-    for cause in report.causes:
-        below = _list(rows.cause_details(cause, report.blocks))
-        parts.append(_tag("p", escaped(story.cause_title(cause))) + below)
-    names = block_names(report.blocks, HTML_NAME)
-    for block, details in rows.rows(report):
-        if details:
-            parts.append(_tag("p", escaped(names[block.name]), "name") + _list(details))
-    parts += [_tag("p", escaped(said)) for said in (rows.thresholds(report), *rows.facts(report))]
-    if unseen := say.coverage(report):
-        parts += [_tag("p", "not exercised here:"), _list(unseen)]
-    return _tag("details", _tag("summary", "details") + "".join(parts), "small")
 
 
 def _list(items: Iterable[str]) -> str:

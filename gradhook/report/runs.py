@@ -14,7 +14,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from gradhook.report.format import count, printable
-from gradhook.report.json import ReportFormatError
 from gradhook.report.records import Report
 
 __all__ = ["STDIN", "Run", "UnreadableError", "read_runs"]
@@ -36,20 +35,15 @@ class Run:
         name: What it is called on the screen: its path.
         title: A short name: that of the folder, or of the file beside others.
         reports: What could be read.
-        faults: What could not, one sentence each.
-        foreign: Whether nothing in it looks like a report.
+        fault: What could not, in a sentence; empty if all could.
+        torn: Whether it holds reports that could not be read.
     """
 
     name: str
     title: str = ""
     reports: list[Report] = field(default_factory=list)
-    faults: list[str] = field(default_factory=list)
-    foreign: bool = True
-
-    @property
-    def torn(self) -> bool:
-        """Whether it holds reports that could not be read."""
-        return bool(self.faults) and not self.foreign
+    fault: str = ""
+    torn: bool = False
 
 
 class UnreadableError(Exception):
@@ -68,7 +62,7 @@ def read_runs(path: str) -> list[Run]:
     runs = [_read(file) for file in _files(path)]
     if not any(run.reports for run in runs):
         name = runs[0].name if path == STDIN else printable(path)
-        said = [f"{name} holds no report", *(run.faults[0] for run in runs if run.faults)]
+        said = [f"{name} holds no report", *(run.fault for run in runs if run.fault)]
         raise UnreadableError("\n  ".join(said))
     return runs
 
@@ -103,8 +97,7 @@ def _read(path: str) -> Run:
         with open(path, "rb") as file:
             _take(run, file)
     except OSError as error:
-        run.faults.append(f"{run.name}: {error.strerror}")
-        run.foreign = False
+        run.fault, run.torn = f"{run.name}: {error.strerror}", True
     return run
 
 
@@ -117,22 +110,15 @@ def _title(path: str) -> str:
 
 def _take(run: Run, lines: Iterable[bytes]) -> None:
     """Take up the reports in the lines of a file; of what is none the first line is named."""
-    others = 0
+    ours, wrong = False, []
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        run.foreign = run.foreign and not OURS.match(line)
+        ours = ours or OURS.match(line) is not None
         try:
             run.reports.append(Report.from_json(line.decode("utf-8-sig")))
-            run.foreign = False
-            continue
-        except UnicodeDecodeError:
-            reason = "this is not UTF-8 text"
-        except ReportFormatError as error:
-            reason = printable(str(error))
-        if run.faults:
-            others += 1
-        else:
-            run.faults.append(f"{run.name}, line {number}: {reason}")
-    if others:
-        run.faults.append(f"{count(others, 'further line')} of {run.name}")
+        except ValueError as error:  # no report, or no text
+            wrong.append(f"{run.name}, line {number}: {printable(str(error))}")
+    if wrong:
+        more = f" (and {count(len(wrong) - 1, 'further line')})" if len(wrong) > 1 else ""
+        run.fault, run.torn = wrong[0] + more, ours or bool(run.reports)
