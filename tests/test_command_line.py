@@ -214,7 +214,8 @@ def test_a_file_that_holds_no_report_is_an_error_that_names_its_first_line(capsy
     path = tmp_path / "metrics.jsonl"
     path.write_text('\n{"format": 99}\n{"loss": 0.5}\n')
     assert unreadable(capsys, str(path)) == (
-        f"gradhook: {path} holds no report\n  {path}, line 2: report.format: expected 1, got 99 (and 1 further line)\n"
+        f"gradhook: {path} holds no report\n"
+        f"  {path}, line 2: report.format: expected 1, got 99 (and 1 further line)\n"
     )
 
 

@@ -113,9 +113,8 @@ def details(block: BlockReport) -> list[str]:
             said.append(f"worst [{index}] by {number(apart)}")
         else:
             said += [f"worst element {line}" for line in numbers([block])]
-    several = len(block.findings) > 1
-    if not passed and any(several or f.kinks or _news(f, block) for f in block.findings):
-        said += _by_setting(block)
+    if not passed:
+        said += [_finding(finding, block) for finding in block.findings]
     return [printable(line) for line in said]
 
 
@@ -159,25 +158,7 @@ def ratio_meaning(report: Report) -> str:
 def thresholds(report: Report) -> str:
     """Return what the ratio is and what it is measured against."""
     warn, fail = number(report.tolerance.warn), number(report.tolerance.fail)
-    dash = any(ratio_cell(block) == number(math.nan) for block in report.blocks.values())
-    return (
-        f"{RATIO_DEFINED}; slightly wrong above {warn}, wrong above {fail}"
-        + "; – not measured" * dash
-    )
-
-
-def _by_setting(block: BlockReport) -> list[str]:
-    """Return what each setting found; one line where all found the same."""
-    findings = block.findings
-    alike = {finding.verdict for finding in findings} == {block.verdict}
-    if alike and not any(f.kinks or _news(f, block) for f in findings):
-        ratios = [f.ratio for f in findings if not math.isnan(f.ratio)]
-        known = bool(ratios) and block.verdict is not Verdict.UNTESTED
-        ends = dict.fromkeys(number(pick(ratios)) for pick in (min, max)) if known else ()
-        span = f", ratio {' to '.join(ends)}" if ends else ""
-        which = "both" if len(findings) == 2 else f"all {len(findings)}"
-        return [f"{block.verdict} in {which} settings{span}"]
-    return [_finding(finding, block) for finding in findings]
+    return f"{RATIO_DEFINED}; slightly wrong above {warn}, wrong above {fail}"
 
 
 def _finding(finding: Finding, block: BlockReport) -> str:
@@ -186,14 +167,9 @@ def _finding(finding: Finding, block: BlockReport) -> str:
         said.append(f"ratio {ratio(finding.ratio, finding.ratio_error)}")
     if finding.kinks:
         said.append(f"{finding.kinks} of {count(finding.probes, 'probe')} met a kink")
-    news = _news(finding, block)
-    return ", ".join(said) + (f"; {news}" if news else "")
-
-
-def _news(finding: Finding, block: BlockReport) -> str:
-    """Return what a finding adds to the one that decided for the block."""
     decided = {f.note for f in block.findings if f.setting == block.setting}
-    return "" if finding.note in decided | {block.sentence} else finding.note
+    news = "" if finding.note in decided | {block.sentence} else finding.note
+    return ", ".join(said) + (f"; {news}" if news else "")
 
 
 def numbers(blocks: Iterable[BlockReport]) -> list[str]:
@@ -204,9 +180,9 @@ def numbers(blocks: Iterable[BlockReport]) -> list[str]:
             yours, numerical = told_apart(worst.analytic, worst.numerical)
             error = f" ± {number(worst.error, 1)}" if worst.error > 0 else ""
             # Whoever prints them at the weights as they are sees others.
-            begins = (at for at in AWAY if worst.setting.startswith(at))
-            away = next((f" ({AWAY[at]}{worst.setting.removeprefix(at)})" for at in begins), "")
-            said.append(f"{element_name(block)}: yours {yours}, numerical {numerical}{error}{away}")
+            for at in filter(worst.setting.startswith, AWAY):
+                error += f" ({AWAY[at]}{worst.setting.removeprefix(at)})"
+            said.append(f"{element_name(block)}: yours {yours}, numerical {numerical}{error}")
     return said
 
 

@@ -80,7 +80,7 @@ def details(report: Report, width: int = 80, *, colour: bool = False) -> str:
     """
     width = max(width, NARROWEST)
     beside = {block.name: details for block, details in rows.rows(report)}
-    unseen = _wrap(say.coverage(report), width, "  - ", "    ")
+    unseen = _wrap(map(printable, report.coverage), width, "  - ", "    ")
     sections = [
         _header(report, width, colour),
         _wrap(map(printable, report.notes), width, "note: "),

@@ -36,7 +36,6 @@ __all__ = [
     "again",
     "asides",
     "begun",
-    "coverage",
     "fine_print",
     "headline",
     "opening",
@@ -108,17 +107,13 @@ def resolution(report: Report) -> str:
     right = [block for block in report.blocks.values() if block.verdict is Verdict.PASS]
     if not (report.passed and right):
         return ""
-    reached = _reached(report) if _are_joint(right) else max(map(_reached, right))
+    # Blocks that were probed jointly have no ratio of their own.
+    reached = max(map(_reached, right)) or _reached(report)
     if reached <= report.tolerance.warn:
         return ""
     (dtype, *others) = sorted({block.dtype for block in right})
     coarse = f" ({dtype})" if not others and dtype in ("float32", "float16") else ""
     return f" to {number(reached, 1)}{coarse}"
-
-
-def _are_joint(blocks: Sequence[BlockReport]) -> bool:
-    """Whether blocks were probed jointly, which leaves none a ratio of its own."""
-    return all(math.isnan(block.ratio) for block in blocks)
 
 
 def _reached(told: BlockReport | Report) -> float:
@@ -129,15 +124,14 @@ def _largest_ratio(report: Report, shown: dict[str, str]) -> list[str]:
     known = [
         block
         for block in worst_first(report)
-        if block.verdict is (Verdict.PASS if report.passed else block.verdict)
+        if not math.isnan(block.ratio)
         and block.verdict is not Verdict.UNTESTED
-        and not math.isnan(block.ratio)
+        and (block.verdict is Verdict.PASS or not report.passed)
     ]
     if not known:
         return []
     # Of a check that failed, the worst among the blocks that are wrong.
-    alike = [block for block in known if block.verdict is known[0].verdict]
-    worst = max(alike, key=lambda block: block.ratio)
+    worst, alike = known[0], [block for block in known if block.verdict is known[0].verdict]
     said = f"ratio {number(worst.ratio)}"
     if len(report.blocks if report.passed else alike) > 1:
         which = "largest" if report.passed else "worst"
@@ -154,14 +148,15 @@ def asides(report: Report) -> list[str]:
     """Return what was not judged or not seen, and what to know of how the check was made."""
     told = doubts(report) if report.passed else []
     right = [block for block in worst_first(report) if block.verdict is Verdict.PASS]
-    if _are_joint(right) or not resolution(report):
+    if not resolution(report) or all(math.isnan(block.ratio) for block in right):
         told += grouped(report, right, why)
     told += grouped(report, right, _tie)
     others = (Verdict.INCONCLUSIVE, Verdict.UNTESTED)
     partly = [b for b in right if any(f.verdict in others for f in b.findings)]
     what = "right where it could be judged; at some weights nothing shows: report.details()"
     told += grouped(report, partly, lambda _: what)
-    notes = [*coverage(report, beside_all=True), *report.notes]
+    beside = {said for block, _ in rows(report) for said in unjudged_sentences(block)}
+    notes = [*(unseen for unseen in report.coverage if unseen not in beside), *report.notes]
     told += [f"note: {note}" for note in notes]
     return [printable(line) for line in told]
 
@@ -185,22 +180,6 @@ def unjudged_sentences(block: BlockReport) -> list[str]:
             why = "; ".join([finding.note, *first])
             said.append(f"{block.name} at {finding.setting}: {finding.verdict}, {why}")
     return said
-
-
-def coverage(report: Report, *, beside_all: bool = False) -> list[str]:
-    """Return what was not exercised, less what stands beside its block.
-
-    Args:
-        report: The report.
-        beside_all: Whether all that was not judged of a block stands beside it, and not only why a
-            block was untested.
-    """
-    beside: set[str] = set()
-    for block, details in rows(report):
-        if beside_all or (details and block.verdict is Verdict.UNTESTED):
-            beside.update(unjudged_sentences(block))
-    unseen = (sentence for sentence in report.coverage if sentence.strip())
-    return [printable(sentence) for sentence in unseen if sentence not in beside]
 
 
 # The fine print.
