@@ -1,9 +1,4 @@
-"""What a check found in one block of parameters: the records below a ``Report``.
-
-A block has one ``Finding`` per setting that measured it (a setting is a point with its switches),
-and where elements were measured, the worst ``Element``.  Unknown numbers are ``nan``, unknown
-things ``None``.
-"""
+"""What a check found in one block of parameters: the records below a ``Report``."""
 
 from __future__ import annotations
 

@@ -2,14 +2,7 @@
 
 A cause has a *family*, one letter for a class of bugs (a lost factor is ``S``, a bias summed over
 the wrong axis ``B``), and a *kind*, the particular mistake.  Kinds are the names of small edits
-that turn a right backward pass into a wrong one, so that what a report says and what the
-catalogue of known bugs injects can be compared word for word.  A bug that no measurement can name
-has no kind: its blocks and its place are said, and no cause.
-
-Example:
-    >>> from gradhook.report import CAUSE_FAMILIES, CAUSE_KINDS
-    >>> CAUSE_FAMILIES["R"], "reg_missing" in CAUSE_KINDS
-    ('regulariser', True)
+that turn a right backward pass into a wrong one, which the catalogue of known bugs injects.
 """
 
 from __future__ import annotations

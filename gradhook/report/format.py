@@ -104,18 +104,7 @@ def fenced(text: str, mark: str, language: str = "") -> str:
 
 
 def block_names(names: Iterable[str], room: int) -> dict[str, str]:
-    """Return how each name is shown in at most ``room`` columns; no two names are shown alike.
-
-    Args:
-        names: Names of all blocks among which a reader must find one.
-        room: Columns for each, at least 12.
-
-    Example:
-        >>> from gradhook.report.format import block_names
-        >>> names = [f"encoder/block_{i}/attention/output/weight" for i in (3, 4)]
-        >>> list(block_names(names, 24).values())
-        ['…3/attention…tput/weight', '…4/attention…tput/weight']
-    """
+    """Return how each name is shown in at most ``room`` columns, 12 or more; no two alike."""
     names = list(dict.fromkeys(names))
     alike: dict[str, list[str]] = {}
     for name in names:

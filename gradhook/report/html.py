@@ -1,9 +1,8 @@
 """A report as HTML for a notebook cell or a page: no script, nothing loaded from elsewhere.
 
-Colours other than those of the pills are inherited and the background is left transparent,
-because a notebook's theme need not be that of the operating system, which is all that a style
-sheet can ask for.  A pill carries its verdict in words and holds white text at a contrast of 4.5
-or more (WCAG 2.1, 1.4.3) on light and dark pages alike.  Every text of the report is escaped.
+Colours other than those of the pills are inherited, because a notebook's theme need not be that of
+the operating system, which is all that a style sheet can ask for.  A pill holds white text at a
+contrast of 4.5 or more (WCAG 2.1, 1.4.3).  Every text of the report is escaped.
 """
 
 from __future__ import annotations
@@ -68,20 +67,7 @@ white-space:nowrap}
 
 
 def html(report: Report, *, styled: bool = True) -> str:
-    """Return the report as a fragment of HTML.
-
-    Args:
-        report: The report.
-        styled: Whether the fragment brings its own style, which a page needs once.
-
-    Example:
-        >>> from gradhook import Verdict
-        >>> from gradhook.report.html import html
-        >>> from gradhook.report import BlockReport, Report
-        >>> b = BlockReport("<b>", (2,), "float64", Verdict.PASS, ratio=3.2e-9)
-        >>> "&lt;b&gt;" in html(Report(Verdict.PASS, True, {"<b>": b}))
-        True
-    """
+    """Return the report as a fragment of HTML; a page needs the style once."""
     verdict = pill(say.shown_verdict(report))
     earned = escaped(f"{say.resolution(report)} {say.headline(report)}")
     parts = [_tag("p", f"{escaped(say.opening(report))}: {verdict}{earned}", "head")]

@@ -61,16 +61,10 @@ def to_plain(value: Any) -> Any:
 
 
 def from_plain(hint: Any, value: object, where: str) -> Any:
-    """Rebuild a record, or a value of one of its fields, from what ``to_plain`` made of it.
-
-    Args:
-        hint: The record's class, or the type hint of the field.
-        value: The plain dictionary, or what stands in it.
-        where: What to call it in messages, such as ``"report"``.
+    """Rebuild what ``to_plain`` made of a value of this type hint.
 
     Raises:
-        ReportFormatError: A key is missing or unknown, or a value is not what its field takes; the
-            message names the key and what was expected there.
+        ReportFormatError: It is not that; the message names the place and what was expected there.
     """
     origin, choices = typing.get_origin(hint), typing.get_args(hint)
     if origin is types.UnionType:

@@ -1,12 +1,7 @@
-"""The checks of one or more runs as a page: the overall verdict, then what is wrong.
+"""The checks of one or more runs as a page of HTML, without scripts, or of Markdown for CI.
 
-As HTML it is one file without scripts, with nothing loaded from elsewhere.
 Checks that did not pass come first and lie open; those that passed, or found what one above has
-found, are a line each that opens.
-
-Markdown is for the summary page of a CI run.  What comes from the user (names, sentences that quote
-them) stands in fences of code, longer than any run of backticks inside, where Markdown formats
-nothing.
+found, are a line each.  In Markdown, what comes from the user stands in fences of code.
 """
 
 from __future__ import annotations

@@ -1,10 +1,8 @@
 """What a check found: frozen records, and nothing that computes.
 
-A ``Report`` has one ``BlockReport`` per parameter block, a block one ``Finding`` per setting that
-measured it (a setting is a point with its switches).  Unknown numbers are ``nan``, unknown things
-``None``.  Text and HTML are made from these records by ``gradhook.report.text``; dictionaries and
-JSON by the methods here, so that a report read back equals the one written.
-``report_schema.json``, beside this file, describes the JSON.
+Unknown numbers are ``nan``, unknown things ``None``.  Text and HTML are made from these records by
+``gradhook.report.text`` and ``html``; dictionaries and JSON by the methods here, so that a report
+read back equals the one written.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Files of reports as runs leave them: what can be read, and what cannot, in words.
 
-A folder of runs holds more than reports: a trainer writes a ``metrics.jsonl`` of its own, and a run
-that was killed leaves half a line.  Neither may hide the reports beside it, nor be passed over in
-silence.
+A folder of runs holds more than reports, such as a trainer's own ``metrics.jsonl``, and a run that
+was killed leaves half a line.  Neither may hide the reports beside it, nor go unsaid.
 """
 
 from __future__ import annotations
@@ -51,10 +50,7 @@ class UnreadableError(Exception):
 
 
 def read_runs(path: str) -> list[Run]:
-    """Return the runs that a path stands for, in the order of their names.
-
-    Args:
-        path: A file, a folder, or ``"-"`` for the standard input.
+    """Return the runs that a file, a folder or ``"-"``, the standard input, stands for.
 
     Raises:
         UnreadableError: There is no report in any of them.

@@ -38,23 +38,7 @@ ANSI = {
 
 
 def text(report: Report, width: int = 80, *, colour: bool = False) -> str:
-    """Return the report as text whose lines take at most ``width`` columns.
-
-    Args:
-        report: The report.
-        width: Columns to use; anything below 72 is taken as 72.
-        colour: Whether verdicts carry the colour codes of a terminal, which take no columns.
-
-    Example:
-        >>> from gradhook import Verdict
-        >>> from gradhook.report.text import text
-        >>> from gradhook.report import BlockReport, Report
-        >>> b = BlockReport("b", (2,), "float64", Verdict.PASS, ratio=3.2e-9, ratio_error=1e-9)
-        >>> print(text(Report(Verdict.PASS, True, {"b": b}, step=100, evaluations=12)))
-        gradcheck step 100: PASS, 1 block; ratio 3.2e-09
-        PASS  b  (2,)  3.2e-09 ± 1e-09
-        12 loss evaluations
-    """
+    """Return the report as text, wrapped to ``width`` columns, of which 72 are the least."""
     width = max(width, NARROWEST)
     told: list[str] = []
     for first, *rest in story.story(report):
@@ -71,13 +55,7 @@ def text(report: Report, width: int = 80, *, colour: bool = False) -> str:
 
 
 def details(report: Report, width: int = 80, *, colour: bool = False) -> str:
-    """Return all there is to tell, with what each setting found and what would refute a cause.
-
-    Args:
-        report: The report.
-        width: Columns to use; anything below 72 is taken as 72.
-        colour: Whether verdicts carry the colour codes of a terminal, which take no columns.
-    """
+    """Return all there is to tell, with what each setting found and what would refute a cause."""
     width = max(width, NARROWEST)
     beside = {block.name: details for block, details in rows.rows(report)}
     unseen = _wrap(map(printable, report.coverage), width, "  - ", "    ")
@@ -98,10 +76,6 @@ def details(report: Report, width: int = 80, *, colour: bool = False) -> str:
 def summary(report: Report, *, colour: bool = False) -> str:
     """Return the report as one line, for logs and warnings.
 
-    Args:
-        report: The report.
-        colour: Whether the verdict carries the colour codes of a terminal.
-
     Example:
         >>> from gradhook import Verdict
         >>> from gradhook.report.text import summary
@@ -117,25 +91,7 @@ def summary(report: Report, *, colour: bool = False) -> str:
 
 
 def repeated(report: Report, first: Report, width: int = 80, *, colour: bool = False) -> str:
-    """Return one line for a check that found what an earlier one of its run has found.
-
-    Args:
-        report: The report.
-        first: That of the earlier check, for which ``story.same_story`` holds.
-        width: Columns to use.
-        colour: Whether the verdict carries the colour codes of a terminal.
-
-    Example:
-        >>> from gradhook import Verdict
-        >>> from gradhook.report.text import repeated
-        >>> from gradhook.report import Cause, Report
-        >>> cause = Cause("R", "reg_missing", ("W2",), "W2 lacks 0.05 · W2")
-        >>> first, again = (
-        ...     Report(Verdict.FAIL, False, {}, causes=[cause], step=step) for step in (0, 10)
-        ... )
-        >>> print(repeated(again, first))
-        gradcheck step 10: FAIL, as at step 0 (W2 lacks 0.05 · W2)
-    """
+    """Return one line for a check that found what an earlier one, ``first``, has found."""
     before = "before" if first.step is None else f"at step {first.step}"
     why = printable((story.explained(report) or [say.headline(report)])[0])
     opening = f"{say.opening(report)}: "
@@ -178,13 +134,7 @@ def _table(
 ) -> list[str]:
     """Return the lines of the table of blocks.
 
-    Args:
-        report: The report.
-        beside: What is said of each block: beside its line where one sentence fits there, else
-            below.
-        width: Columns to use.
-        colour: Whether verdicts carry colour codes.
-        titled: Whether the columns' names stand above them.
+    What is said ``beside`` a block stands in its line where one sentence fits there, else below.
     """
     blocks = [block for block, _ in rows.rows(report)]
     if not blocks:

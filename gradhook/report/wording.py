@@ -1,8 +1,7 @@
 """What a rendered report says first and last, in pieces that text, HTML and Markdown print.
 
-The middle stands in ``gradhook.report.story`` and ``gradhook.report.rows``; the renderers decide
-only where it stands.  All of it is made from the records, so nothing has to look for words in a
-sentence that somebody else wrote.  Below it is a run at a glance: what its checks say together.
+The middle stands in ``gradhook.report.story`` and ``gradhook.report.rows``.  Below it is a run at a
+glance: what its checks say together.
 """
 
 from __future__ import annotations
@@ -72,12 +71,7 @@ def title(report: Report) -> str:
 
 
 def headline(report: Report, *, right: bool = True) -> str:
-    """Return what follows the title: the blocks that earned it, and the largest ratio.
-
-    Args:
-        report: The report.
-        right: Whether to count the blocks that are right where others are not.
-    """
+    """Return the blocks that earned the verdict, the largest ratio, and how many are right."""
     blocks = list(report.blocks.values())
     if not blocks:
         return "no block was measured"
@@ -227,16 +221,7 @@ def overall(reports: Sequence[Report]) -> Verdict:
 
 
 def outcome(reports: Sequence[Report]) -> str:
-    """Return how many checks passed, and which did not.
-
-    Example:
-        >>> from gradhook import Report, Verdict
-        >>> from gradhook.report.wording import outcome
-        >>> outcome([Report(Verdict.PASS, True, {}, step=step) for step in (0, 100)])
-        '2 checks, all passed'
-        >>> outcome([Report(Verdict.FAIL, False, {}, step=step) for step in (0, 100)])
-        '2 checks, none passed: FAIL at steps 0, 100'
-    """
+    """Return how many checks passed, and which did not."""
     made = count(len(reports), "check")
     wrong = [report for report in reports if not report.passed]
     if not wrong:
@@ -260,18 +245,7 @@ def outcome(reports: Sequence[Report]) -> str:
 
 
 def begun(first: Report | None, due: int | None) -> str:
-    """Return what is said once when a run is checked: that it is, and when the next check comes.
-
-    Args:
-        first: The first check, where nothing else tells how it ended.
-        due: The step at which the next is due, ``None`` if none is.
-
-    Example:
-        >>> from gradhook import Report, Verdict
-        >>> from gradhook.report.wording import begun
-        >>> begun(Report(Verdict.PASS, True, {}, step=0), 100)
-        'gradhook checks the gradients of this run: PASS at step 0, next at step 100'
-    """
+    """Return what is said once when a run is checked: that it is, and when the next check comes."""
     now = [] if first is None else [f"{shown_verdict(first)} at step {first.step}"]
     then = "no further check is due" if due is None else f"next at step {due}"
     return f"gradhook checks the gradients of this run: {', '.join([*now, then])}"
