@@ -34,8 +34,7 @@ def assemble(
     verdict = overall(verdicts)
     ratio, error = _overall_ratio(outcome)
     where = "here" if rows.rows is None else "on these rows of data"
-    arrays = {name: np.asarray(leaf) for name, leaf in tree.blocks.items()}
-    unseen = (*unjudged(blocks, outcome, where), *unexercised(outcome, rows, arrays))
+    unseen = (*unjudged(blocks, outcome, where), *unexercised(outcome, rows))
     return Report(
         verdict=verdict,
         passed=passes(verdict, verdicts),

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import contextvars
 import importlib
 import time
-import types
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Unpack
@@ -16,10 +14,10 @@ import numpy as np
 from gradhook._types import nearest_name
 from gradhook.check.assemble import assemble
 from gradhook.check.call_line import CallLine, Scope
-from gradhook.check.faults import is_users, own_faults, without_own_frames
+from gradhook.check.faults import is_users, own_faults
 from gradhook.check.guarded import GuardedCheck
 from gradhook.check.reading import read
-from gradhook.errors import NestedCheckError, OptionError, warn
+from gradhook.errors import OptionError, warn
 from gradhook.objective.answers import misplaced_batch
 from gradhook.objective.batch import as_batch
 from gradhook.objective.objective import Objective
@@ -28,11 +26,6 @@ from gradhook.options import BatchKeywords, Options, shows_options
 from gradhook.report import Report
 
 __all__ = ["check", "check_gradients"]
-
-_running: contextvars.ContextVar[frozenset[tuple[int, ...]]] = contextvars.ContextVar(
-    "gradhook_running", default=frozenset()
-)
-"""What is being checked, in this thread: a check inside a check of the same would move it twice."""
 
 
 @shows_options()
@@ -117,23 +110,13 @@ def check(
 ) -> Report:
     """``check_gradients`` with everything already read, and the line of code that repeats it."""
     __tracebackhide__ = True
-    try:
-        return _made(objective, options, batch, step, call)
-    except Exception as error:
-        # The user's frames say where it is; of gradhook's own the two above are enough.
-        raise without_own_frames(error)  # noqa: B904  # it is the same exception
-
-
-def _made(
-    objective: Objective, options: Options, batch: Any, step: int | None, call: str
-) -> Report:
     started = time.perf_counter()
     # A number too large for float64 is infinite in a report, and no reason to warn on the way.
     with np.errstate(all="ignore"), contextlib.ExitStack() as undoing:
-        with own_faults(but=is_users), _not_nested(objective):
+        with own_faults(but=is_users):
             given = undoing.enter_context(read(objective, options, batch))
             options = _with_block_names(options, given.tree)
-        with _not_nested(given.objective), _shown(options.progress) as advance:
+        with _shown(options.progress) as advance:
             run = GuardedCheck(given, options, advance, step)
             with own_faults(but=lambda error: error is run.user_error or is_users(error)):
                 outcome = run.made()
@@ -169,29 +152,6 @@ def _with_block_names(options: Options, tree: Tree) -> Options:
         if given:
             named[what] = tuple(dict.fromkeys(tree.block_of(name) for name in given))
     return replace(options, **named)
-
-
-@contextlib.contextmanager
-def _not_nested(objective: Objective) -> Iterator[None]:
-    keys = frozenset(_identity(thing) for thing in (*objective.functions, objective.model))
-    keys -= {_identity(None)}
-    if keys & _running.get():
-        raise NestedCheckError(
-            "a check of this objective is already running, and its own loss or gradients have "
-            "started another: each would move the other's parameters"
-        )
-    token = _running.set(_running.get() | keys)
-    try:
-        yield
-    finally:
-        _running.reset(token)
-
-
-def _identity(thing: Any) -> tuple[int, ...]:
-    """What stays the same of a function: a bound method is a new object each time it is named."""
-    if isinstance(thing, types.MethodType):
-        return id(thing.__self__), id(thing.__func__)
-    return (id(thing),)
 
 
 @contextlib.contextmanager

@@ -6,7 +6,6 @@ blind spots are known to hide bugs and can be read off the data.
 
 from __future__ import annotations
 
-import math
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,17 +22,10 @@ from gradhook.report.wording import unjudged_sentences
 __all__ = ["Idle", "idle_part", "remarks", "unexercised", "unjudged"]
 
 
-def unexercised(outcome: CheckRecord, rows: Rows, arrays: dict[str, Array]) -> tuple[str, ...]:
-    """Sentences on what the rows and the current point leave unseen."""
-    sentences = []
-    if rows.count == 1:
-        sentences.append("one sample: a sum and a mean over the batch cannot be told apart")
-    sentences += _unrepeated(outcome, rows)
-    for name, gradient in outcome.facts.gradients.items():
-        sentences += _unlike(name, arrays[name], gradient)
-    if outcome.measured and not any(m.setting.moves for m in outcome.measured):
-        sentences += _special_values(arrays)
-    return tuple(sentences)
+def unexercised(outcome: CheckRecord, rows: Rows) -> list[str]:
+    """Sentences on what the rows leave unseen."""
+    one = "one sample: a sum and a mean over the batch cannot be told apart"
+    return [*[one] * (rows.count == 1), *_unrepeated(outcome, rows)]
 
 
 def unjudged(blocks: Mapping[str, BlockReport], outcome: CheckRecord, where: str) -> list[str]:
@@ -65,44 +57,6 @@ def _unrepeated(outcome: CheckRecord, rows: Rows) -> list[str]:
                     "was not exercised"
                 )
     return sentences
-
-
-def _special_values(arrays: dict[str, Array]) -> list[str]:
-    """Blocks whose values hide a factor or a term, where only the current point was checked."""
-    sentences = []
-    for value, said in (
-        (0, "all zero here: terms that they multiply were not exercised"),
-        (1, "all one here: a factor forgotten or squared would go unseen"),
-    ):
-        names = [name for name, a in arrays.items() if a.size and bool((a == value).all())]
-        if names:
-            sentences.append(f"{', '.join(names)} {said}")
-    return sentences
-
-
-UNLIKE = 1e7
-"""Elements of a vector that differ by as much in size have no common step: near the inverse of the
-error that is aimed at."""
-
-
-def _unlike(name: str, array: Array, gradient: Array) -> list[str]:
-    """A vector whose small elements have the large derivatives, beside which others are noise."""
-    if array.ndim != 1 or array.dtype.kind != "f":
-        return []
-    sizes, steep = np.abs(array.astype(np.float64)), np.abs(gradient)
-    seen = (sizes > 0) & (steep > 0) & np.isfinite(steep)
-    if not np.any(seen):
-        return []
-    large, small = np.argmax(np.where(seen, sizes, 0)), np.argmin(np.where(seen, sizes, np.inf))
-    pairs = sizes[[small, large]], steep[[large, small]]
-    apart, wide = (float(np.diff(np.log10(pair))[0]) for pair in pairs)
-    if min(apart, wide) < math.log10(UNLIKE):
-        return []
-    said = (
-        f"{name}: its elements differ 1e{apart:.0f}-fold in size, so small "
-        "derivatives go unseen: check slices of like size apart, parts={name: length, …}"
-    )
-    return [said]
 
 
 WORTH_SAYING = 0.25

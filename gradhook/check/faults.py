@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import traceback
-import types
 from collections.abc import Callable, Iterator
 
 from gradhook.check.generic_point import FlatError, UnreadError, UnusableRowsError
 from gradhook.errors import PACKAGE, GradCheckWarning, GradhookError, InternalError
 from gradhook.guard.reach import is_library
 
-__all__ = ["is_users", "own_faults", "without_own_frames"]
+__all__ = ["is_users", "own_faults"]
 
 
 @contextlib.contextmanager
@@ -29,21 +28,6 @@ def own_faults(but: Callable[[Exception], bool] = lambda error: False) -> Iterat
         if but(error):
             raise
         raise InternalError(f"gradhook itself failed: {type(error).__name__}: {error}") from error
-
-
-def without_own_frames(error: Exception) -> Exception:
-    """The exception with a traceback that shows frames of the user's alone.
-
-    A fault of gradhook's own keeps all of them.
-    """
-    if isinstance(error, InternalError):
-        return error
-    shown: types.TracebackType | None = None
-    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
-        own = frame.f_code.co_filename.startswith(PACKAGE)
-        if not (own or frame.f_code.co_filename == contextlib.__file__):
-            shown = types.TracebackType(shown, frame, frame.f_lasti, line)
-    return error.with_traceback(shown)
 
 
 def is_users(error: Exception) -> bool:

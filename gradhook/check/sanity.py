@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
@@ -21,7 +21,6 @@ from gradhook.evaluation.evaluator import Evaluator, Rewind
 from gradhook.objective.gradients import is_large
 from gradhook.objective.parameters import norm
 from gradhook.report import Cause, Finding
-from gradhook.report.format import gradient_name, told_apart
 
 __all__ = [
     "Returned",
@@ -42,19 +41,6 @@ ADDED_UP = range(3, 7)
 """Calls whose gradients may have been added up by the third that is compared."""
 
 
-class Change(NamedTuple):
-    """How a gradient differed between two calls at one point.
-
-    Args:
-        ratio: ``‖a₂ - a₁‖ / (‖a₂‖ + ‖a₁‖)``.
-        numbers: The element that changed most with what both calls gave, in words; empty where the
-            gradient was compressed.
-    """
-
-    ratio: float
-    numbers: str
-
-
 @dataclass(frozen=True, slots=True)
 class SanityResult:
     """How the functions behaved at the current point.
@@ -72,9 +58,8 @@ class SanityResult:
             rounding.
         writes_parameters: Blocks that a call changed.
         writes_batch: Whether a call changed the batch.
-        accumulated: Blocks whose second gradient was twice the first, with how it changed.
-        stale: Blocks whose gradient depends otherwise on what was called before, with how it
-            changed.
+        accumulated: Blocks whose second gradient was twice the first, with the ratio of the change.
+        stale: Blocks whose gradient depends otherwise on what was called before, with the ratio.
     """
 
     loss: float
@@ -87,8 +72,8 @@ class SanityResult:
     disagreement: float = 0.0
     writes_parameters: tuple[str, ...] = ()
     writes_batch: bool = False
-    accumulated: Mapping[str, Change] = field(default_factory=dict)
-    stale: Mapping[str, Change] = field(default_factory=dict)
+    accumulated: Mapping[str, float] = field(default_factory=dict)
+    stale: Mapping[str, float] = field(default_factory=dict)
 
 
 Returned: TypeAlias = tuple[float, Blocks]
@@ -182,11 +167,10 @@ def call_gradients_again(
                     not _changes({n: third[n]}, {n: times * first[n]}, least) for times in ADDED_UP
                 )
             }
-        told = _told(evaluator, changed, second, first)
         return replace(
             facts,
-            accumulated={n: change for n, change in told.items() if n in twice},
-            stale={n: change for n, change in told.items() if n not in twice},
+            accumulated={n: ratio for n, ratio in changed.items() if n in twice},
+            stale={n: ratio for n, ratio in changed.items() if n not in twice},
         )
     stale = _kept_elsewhere(evaluator, moves, None, tolerance)
     if other is not None:
@@ -196,7 +180,7 @@ def call_gradients_again(
 
 def _kept_elsewhere(
     evaluator: Evaluator, moves: Mapping[str, Move], other: Batch | None, tolerance: Tolerance
-) -> dict[str, Change]:
+) -> dict[str, float]:
     """Blocks whose gradient, at other weights or on another batch, depends on the call before.
 
     A loss may carry something on from batch to batch; then nobody can tell.  Of what it carries on
@@ -214,7 +198,7 @@ def _kept_elsewhere(
     if other is not None and not _same(loss, fresh_loss, tolerance):
         return {}
     least = tolerance.fail if other is None else tolerance.same_gradient
-    return _told(evaluator, _changes(kept, fresh, least), kept, fresh)
+    return _changes(kept, fresh, least)
 
 
 def _sketched(
@@ -257,24 +241,6 @@ def _changes(now: Blocks, before: Blocks, least: float) -> dict[str, float]:
     return changes
 
 
-def _told(
-    evaluator: Evaluator, ratios: Mapping[str, float], now: Blocks, before: Blocks
-) -> dict[str, Change]:
-    """The same with an element of each block, but for those of which there are sums alone."""
-    sizes = {name: array.size for name, array in evaluator.workspace.arrays.items()}
-    return {
-        n: Change(ratio, _numbers(n, now[n], before[n]) if now[n].size == sizes[n] else "")
-        for n, ratio in ratios.items()
-    }
-
-
-def _numbers(name: str, now: Array, before: Array) -> str:
-    index = tuple(map(int, np.unravel_index(int(np.argmax(np.abs(now - before))), now.shape)))
-    at = f"[{', '.join(map(str, index))}]" if index else ""
-    first, second = told_apart(float(before[index]), float(now[index]))
-    return f"{gradient_name(name)}{at} is {first} in one call and {second} in another"
-
-
 def _same(a: float, b: float, tolerance: Tolerance) -> bool:
     if not (math.isfinite(a) and math.isfinite(b)):
         return a == b or (math.isnan(a) and math.isnan(b))
@@ -291,7 +257,7 @@ def findings_of_calls(facts: SanityResult) -> dict[str, list[Finding]]:
             "called at the same point after another call, it returns another gradient",
         ),
     ):
-        for name, (ratio, _) in ratios.items():
+        for name, ratio in ratios.items():
             finding = Finding("called twice", Verdict.FAIL, ratio=ratio, ratio_error=0.0, note=note)
             findings.setdefault(name, []).append(finding)
     return findings
@@ -321,10 +287,8 @@ def causes_of_calls(facts: SanityResult, *, of_updates: bool = False) -> Iterato
         yield Cause(
             "A", "accumulated", names,
             f"the gradient of {', '.join(names)} is added to what the last call left",
-            evidence=_evidence(
-                facts.accumulated,
-                "a second call at the same point returns twice the gradient, a third three times",
-            ),
+            evidence="a second call at the same point returns twice the gradient, a third three "
+            "times",
             refuted_by="equal gradients from two calls at one point",
         )  # fmt: skip
     if names := tuple(facts.stale):
@@ -334,14 +298,6 @@ def causes_of_calls(facts: SanityResult, *, of_updates: bool = False) -> Iterato
         yield Cause(
             "C", kind, names,
             f"the gradient of {', '.join(names)} depends on what was called before: {kept}",
-            evidence=_evidence(
-                facts.stale, "two calls with the same rows differ by the call before them"
-            ),
+            evidence="two calls with the same rows differ by the call before them",
             refuted_by="equal gradients whatever was called in between",
         )  # fmt: skip
-
-
-def _evidence(changes: Mapping[str, Change], said: str) -> str:
-    """The numbers of the block that changed most, of those that have any, then the reason."""
-    numbers = max(changes.values(), key=lambda change: (bool(change.numbers), change.ratio)).numbers
-    return f"{numbers}, at the same weights; {said}" if numbers else said

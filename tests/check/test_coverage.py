@@ -95,22 +95,3 @@ def test_rows_of_an_embedding_that_no_index_names_are_told():
     )
     assert report.passed
     assert "E: 97 of 100 rows have zero gradient here, untested" in report.coverage
-
-
-@pytest.mark.parametrize(("span", "told"), [(1e4, False), (1e12, True)])
-def test_a_vector_of_unlike_sizes_is_told_how_to_check_its_slices_apart(span, told):
-    sizes = np.geomspace(1, span, 6)
-    weights = np.random.default_rng(0).normal(size=(9, 6))
-
-    def loss_and_gradient(x):
-        return np.sum(np.tanh(weights @ (x / sizes))), weights.T @ (
-            1 - np.tanh(weights @ (x / sizes)) ** 2
-        ) / sizes
-
-    report = gradhook.check_gradients(loss_and_gradient, 0.3 * sizes)
-    said = [line for line in report.coverage if "parts={name: length, …}" in line]
-    assert len(said) == told
-    apart = {f"x{k}": 1 for k in range(6)}
-    report = gradhook.check_gradients(loss_and_gradient, 0.3 * sizes, parts=apart)
-    assert report.passed
-    assert not [line for line in report.coverage if "parts=" in line]
