@@ -69,7 +69,7 @@ def _block(name: str, leaf: Any, outcome: CheckRecord) -> BlockReport:
     gradient = measured.gradients.get(name) if measured else None
     location = outcome.explanation.locations.get(name)
     untested = decisive.verdict is Verdict.UNTESTED
-    idle = idle_part(outcome.gradients_of(name)) if untested else None
+    idle = idle_part(outcome.gradients_of(name)) if untested else ""
     return BlockReport(
         name,
         array.shape,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,7 +18,7 @@ from gradhook.objective.batch import Rows, passed_whole
 from gradhook.report import BlockReport
 from gradhook.report.wording import unjudged_sentences
 
-__all__ = ["Idle", "idle_part", "remarks", "unexercised", "unjudged"]
+__all__ = ["idle_part", "remarks", "unexercised", "unjudged"]
 
 
 def unexercised(outcome: CheckRecord, rows: Rows) -> list[str]:
@@ -33,9 +32,10 @@ def unjudged(blocks: Mapping[str, BlockReport], outcome: CheckRecord, where: str
     sentences = []
     for name, block in blocks.items():
         sentences += unjudged_sentences(block)
-        idle = idle_part(outcome.gradients_of(name)) if block.verdict is Verdict.PASS else None
-        if idle is not None:
-            sentences.append(idle.sentence(name, where))
+        idle = idle_part(outcome.gradients_of(name)) if block.verdict is Verdict.PASS else ""
+        if idle:
+            dead = " (dead units?)" * idle.endswith("elements")
+            sentences.append(f"{name}: {idle} have zero gradient {where}{dead}, untested")
     return sentences
 
 
@@ -63,39 +63,21 @@ WORTH_SAYING = 0.25
 """Share of a block's slices that must be without gradient."""
 
 
-@dataclass(frozen=True, slots=True)
-class Idle:
-    """How many slices of a block have a gradient of zero, of how many, and what they are called."""
-
-    count: int
-    total: int
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.count} of {self.total} {self.what}"
-
-    def sentence(self, block: str, where: str) -> str:
-        """What to say of a block that is otherwise right, ``where`` it was looked at."""
-        if self.what == "elements":
-            return f"{block}: {self} have zero gradient {where} (dead units?), so they are untested"
-        return f"{block}: {self} have zero gradient {where}, untested"
-
-
-def idle_part(gradients: Sequence[Array]) -> Idle | None:
+def idle_part(gradients: Sequence[Array]) -> str:
     """Slices along the first or the last axis whose gradient is zero to the bit, wherever measured.
 
-    Of the axis with the larger share; ``None`` below ``WORTH_SAYING``.
+    Of the axis with the larger share, as ``"12 of 20 rows"``; empty below ``WORTH_SAYING``.
     """
     if not gradients or gradients[0].ndim == 0 or gradients[0].size == 0:
-        return None
+        return ""
     ndim = gradients[0].ndim
     found = []
     for axis in sorted({0, ndim - 1}):
         others = tuple(other for other in range(ndim) if other != axis)
         zero = np.logical_and.reduce([~g.any(axis=others) for g in gradients])
-        found.append(Idle(int(zero.sum()), zero.size, _name(axis, ndim)))
-    most = max(found, key=lambda idle: idle.count / idle.total)
-    return most if most.count >= WORTH_SAYING * most.total else None
+        found.append((zero.mean(), f"{zero.sum()} of {zero.size} {_name(axis, ndim)}"))
+    share, said = max(found, key=lambda idle: idle[0])
+    return said if share >= WORTH_SAYING else ""
 
 
 def _name(axis: int, ndim: int) -> str:

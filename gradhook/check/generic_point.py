@@ -109,12 +109,6 @@ def find_generic(
     workspace = evaluator.workspace
     first = generic(workspace.arrays, fixed=fixed, seed=seed)
     if not first:
-        # Nothing may be displaced, and yet the loss must read what it is given.
-        if any(array.size for array in workspace.arrays.values()) and not _reads(
-            evaluator, facts, (), seed, distances=(0.01,)
-        ):
-            _refuse_unmoved(evaluator, facts, (), seed)
-        workspace.move({})
         return None
     # At the bottom of a bowl no size of the loss is suspicious.
     limit = 10 * abs(facts.loss) + (_first_order_change(evaluator, facts) or math.inf)
@@ -125,9 +119,7 @@ def find_generic(
         moves = shrunk(first, 4.0 ** (1 - attempt)) if attempt > 1 else first
         workspace.move(moves)
         try:
-            # Where the loss comes with its gradients anyway, one call gives both.
-            at_once = wanted and evaluator.calls.separate is None
-            loss, gradients = evaluator.loss_and_gradients() if at_once else (evaluator.loss(), {})
+            loss = evaluator.loss()
             moved = moved or loss != facts.loss
             if not moved:
                 break
@@ -135,8 +127,7 @@ def find_generic(
                 continue
             if not wanted:
                 return None
-            if not at_once:
-                loss, gradients = evaluator.loss_and_gradients()
+            loss, gradients = evaluator.loss_and_gradients()
             if outside_domain(loss, gradients) and all(map(math.isfinite, facts.norms.values())):
                 continue
             if _vanishes(evaluator, facts, gradients):
@@ -234,13 +225,7 @@ def _first_order_change(evaluator: Evaluator, facts: SanityResult) -> float:
     )
 
 
-def _reads(
-    evaluator: Evaluator,
-    facts: SanityResult,
-    fixed: Collection[str],
-    seed: int,
-    distances: Sequence[float] = FAR_AWAY,
-) -> bool:
+def _reads(evaluator: Evaluator, facts: SanityResult, fixed: Collection[str], seed: int) -> bool:
     """Whether a loss that a moderate step leaves alone reacts to a large one, or to NaN.
 
     However flat a loss is, and wherever, NaN shows what it reads.
@@ -248,7 +233,7 @@ def _reads(
     workspace = evaluator.workspace
     workspace.move({})
     step = nearby(workspace.arrays, distance=1.0, fixed=fixed, seed=seed)
-    for moves in (*(shrunk(step, distance) for distance in distances), _scaled(step, math.nan)):
+    for moves in (*(shrunk(step, distance) for distance in FAR_AWAY), _scaled(step, math.nan)):
         workspace.move(moves)
         try:
             if evaluator.loss() != facts.loss:

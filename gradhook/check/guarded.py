@@ -14,7 +14,7 @@ import contextlib
 import functools
 import inspect
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -55,9 +55,8 @@ OF_ROWS = (GradientShapeError, LossTypeError)
 """What is wrong with the rows drawn and not with the functions, if the whole batch works."""
 
 STANDSTILL_ROUNDINGS = 1e4
-"""Multiples of the epsilon of a block's dtype, of the block's norm and of that of its gradient on a
-few rows, up to which the gradient of the whole batch is rounding, or an update is lost in the
-block's own."""
+"""Multiples of a block's norm times the epsilon of its dtype up to which the gradient of the whole
+batch is rounding, or an update is lost in the block's own."""
 
 
 class GuardedCheck:
@@ -109,17 +108,6 @@ class GuardedCheck:
         )
         return outcome
 
-    def gradient_norms(self) -> Mapping[str, float]:
-        """The norms of the gradients at the current point; nothing where they cannot be had."""
-        in_place = not self._given.calls.takes_parameters
-        try:
-            with np.errstate(all="ignore"):
-                return self._guarded(in_place=in_place, act=Plan.first_gradients).facts.norms
-        except RestoreError:
-            raise
-        except Exception:  # an observer stops nothing
-            return {}
-
     @property
     def _is_part(self) -> bool:
         """Whether other rows may be tried: not where the mode can be entered once only."""
@@ -158,9 +146,7 @@ class GuardedCheck:
             "it reads, parameters=lambda: ... if they are rebound"
         )
 
-    def _guarded(
-        self, *, in_place: bool, act: Callable[[Plan], CheckRecord] = Plan.run
-    ) -> CheckRecord:
+    def _guarded(self, *, in_place: bool) -> CheckRecord:
         given, options = self._given, self._options
         objective, calls = given.objective, given.calls
         penalties, added = split_penalty(options.penalty)
@@ -214,7 +200,7 @@ class GuardedCheck:
                         free=infer_switches(free, bind),
                         part=self._is_part,
                     )
-                    outcome = self._measured(evaluator, functools.partial(act, session))
+                    outcome = self._measured(evaluator, session.run)
                 finally:
                     put_back(*(s.restore for s in switches), workspace.restore, guard.restore)
         except BaseException as error:
@@ -285,15 +271,18 @@ def moving_blocks(objective: Objective, options: Options, batch: Batch) -> set[s
 
     Nothing is left of the calls, as of a check; where one raises no block is named.
     """
+    options = replace(options, samples=None, effort="quick")
     with read(objective, options, batch) as given:
-        whole, few = (
-            GuardedCheck(replace(given, rows=given.drawn(options, seed)), options).gradient_norms()
-            for seed in (None, options.seed)
-        )
+        try:
+            with np.errstate(all="ignore"):
+                norms = GuardedCheck(given, options).made().facts.norms
+        except RestoreError:
+            raise
+        except Exception:  # an observer stops nothing
+            return set()
     arrays = {name: np.asarray(leaf) for name, leaf in given.tree.blocks.items()}
     return {
         name
         for name, array in arrays.items()
-        if whole.get(name, 0.0)
-        > STANDSTILL_ROUNDINGS * np.finfo(array.dtype).eps * (norm(array) + few.get(name, 0.0))
+        if norms.get(name, 0.0) > STANDSTILL_ROUNDINGS * np.finfo(array.dtype).eps * norm(array)
     }

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
 
 import numpy as np
 
@@ -23,11 +22,9 @@ from gradhook.objective.parameters import norm
 from gradhook.report import Cause, Finding
 
 __all__ = [
-    "Returned",
     "SanityResult",
     "call_gradients_again",
     "call_loss_twice",
-    "call_together_twice",
     "call_with_gradients",
     "causes_of_calls",
     "findings_of_calls",
@@ -36,9 +33,6 @@ __all__ = [
 
 SKETCH = 1 << 12
 """Numbers in the sketch of a large gradient."""
-
-ADDED_UP = range(3, 7)
-"""Calls whose gradients may have been added up by the third that is compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +70,6 @@ class SanityResult:
     stale: Mapping[str, float] = field(default_factory=dict)
 
 
-Returned: TypeAlias = tuple[float, Blocks]
-"""A loss, and what is compared of the gradients that came with it."""
-
-
 def call_loss_twice(evaluator: Evaluator, tolerance: Tolerance) -> SanityResult:
     """Two losses in a row, and a third with generators and state put back where they differ."""
     first = evaluator.loss()
@@ -94,33 +84,6 @@ def call_with_gradients(
 ) -> SanityResult:
     """The first gradients, and what the call wrote to."""
     loss, gradients = evaluator.loss_and_gradients()
-    return _first_gradients(evaluator, facts, loss, gradients, tolerance)
-
-
-def call_together_twice(
-    evaluator: Evaluator, tolerance: Tolerance
-) -> tuple[SanityResult, Returned]:
-    """The same of a loss that only comes with its gradients, and these from the same calls.
-
-    Returns:
-        The facts, and what the second call returned.
-    """
-    first, gradients = evaluator.loss_and_gradients()
-    moved = evaluator.guard.any_generator_moved()
-    facts = _first_gradients(evaluator, SanityResult(first, {}), first, gradients, tolerance)
-    del gradients  # large ones are compressed by now
-    again = _sketched(evaluator, rewind="generators" if moved else "nothing")
-    # Where generators are drawn from, a call has to go on where they were left.
-    loss = evaluator.loss(rewind="nothing") if moved else again[0]
-    random = not _same(first, loss, tolerance)
-    replayable = not random or _same(first, evaluator.loss(), tolerance)
-    facts = replace(facts, random=random, generator_moved=moved, replayable=replayable)
-    return facts, again
-
-
-def _first_gradients(
-    evaluator: Evaluator, facts: SanityResult, loss: float, gradients: Blocks, tolerance: Tolerance
-) -> SanityResult:
     return replace(
         facts,
         gradients={} if is_large(gradients) else gradients,
@@ -137,17 +100,11 @@ def call_gradients_again(
     facts: SanityResult,
     other: Batch | None,
     tolerance: Tolerance,
-    *,
     moves: Mapping[str, Move],
-    again: Returned | None,
 ) -> SanityResult:
-    """The gradients a second time without putting state back, then at other weights and rows.
-
-    ``moves`` lead to the other weights, and ``again`` is what the second call returned, if it has
-    been made.
-    """
+    """The gradients again without putting state back, then where ``moves`` and other rows lead."""
     first = facts.sketches
-    loss, second = again or _sketched(evaluator)
+    loss, second = _sketched(evaluator)
     # Where the loss moved too, state that it keeps changed (a hidden state carried on): no fault of
     # the gradients.  Of a loss that is NaN nobody can tell.
     expected = facts.loss - facts.disagreement
@@ -156,21 +113,11 @@ def call_gradients_again(
     least = tolerance.same_gradient
     changed = _changes(second, first, least)
     if changed:
-        twice = {n for n in changed if not _changes({n: second[n]}, {n: 2 * first[n]}, least)}
-        if twice:  # what is added up each time is three times as large at the third, or larger
-            # where a loss that comes with its gradients was called in between
-            third = _sketched(evaluator)[1]
-            twice = {
-                n
-                for n in twice
-                if any(
-                    not _changes({n: third[n]}, {n: times * first[n]}, least) for times in ADDED_UP
-                )
-            }
+        other_than_twice = _changes(second, {n: 2 * first[n] for n in changed}, least)
         return replace(
             facts,
-            accumulated={n: ratio for n, ratio in changed.items() if n in twice},
-            stale={n: ratio for n, ratio in changed.items() if n not in twice},
+            accumulated={n: changed[n] for n in changed if n not in other_than_twice},
+            stale={n: changed[n] for n in changed if n in other_than_twice},
         )
     stale = _kept_elsewhere(evaluator, moves, None, tolerance)
     if other is not None:
@@ -287,8 +234,7 @@ def causes_of_calls(facts: SanityResult, *, of_updates: bool = False) -> Iterato
         yield Cause(
             "A", "accumulated", names,
             f"the gradient of {', '.join(names)} is added to what the last call left",
-            evidence="a second call at the same point returns twice the gradient, a third three "
-            "times",
+            evidence="a second call at the same point returns twice the gradient",
             refuted_by="equal gradients from two calls at one point",
         )  # fmt: skip
     if names := tuple(facts.stale):
