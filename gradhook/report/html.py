@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from gradhook._types import Verdict
 from gradhook.report import Report, rows, story
 from gradhook.report import wording as say
-from gradhook.report.format import block_names, number, printable, shape
+from gradhook.report.format import block_names, printable
 from gradhook.report.text import details
 
 __all__ = ["STYLE", "escaped", "html", "pill"]
@@ -59,7 +59,6 @@ background:transparent;color:inherit;border:1px solid rgba(128,128,128,.4);font-
 .R tr.block>*{border:0}
 .R tr.titles{display:none}
 .R th,.R td{padding-right:0}
-.R td.textbook::before{content:"textbook "}
 }
 .gradhook-pill{color:#fff;border-radius:1em;padding:.1em .7em;font-size:12px;font-weight:600;
 white-space:nowrap}
@@ -102,25 +101,16 @@ def _table(report: Report) -> str:
     shown = rows.rows(report)
     if not shown:
         return ""
-    with_textbook = rows.has_textbook(report)
-    names = block_names(report.blocks, HTML_NAME)
-    wheres = {block.name: say.where_cell(report, block) for block, _ in shown}
-    head = ["verdict", "block", "shape", "ratio"]
-    head += ["textbook"] * with_textbook + ["where"] * any(wheres.values())
+    names, cells = block_names(report.blocks, HTML_NAME), rows.cells(report)
+    wheres = [say.where_cell(report, block) for block in shown]
+    head = ["verdict", "block", *cells, *["where"] * any(wheres)]
     titles = "".join(f'<th scope="col">{name}</th>' for name in head)
     lines = [_tag("tr", titles, "titles")]
-    for block, _ in shown:
-        cells = [
-            _tag("td", pill(block.verdict)),
-            _tag("td", escaped(names[block.name]), "name"),
-            _tag("td", escaped(shape(block.shape)), "number"),
-            _tag("td", escaped(rows.ratio_cell(block)), "number"),
-        ]
-        if with_textbook:
-            cells.append(_tag("td", escaped(number(block.textbook_ratio)), "number textbook"))
-        if any(wheres.values()):
-            cells.append(_tag("td", escaped(wheres[block.name]), "where"))
-        lines.append(_tag("tr", "".join(cells), "block"))
+    for block, where, *numbers in zip(shown, wheres, *cells.values(), strict=True):
+        row = _tag("td", pill(block.verdict)) + _tag("td", escaped(names[block.name]), "name")
+        row += "".join(_tag("td", escaped(cell), "number") for cell in numbers)
+        row += _tag("td", escaped(where), "where") * any(wheres)
+        lines.append(_tag("tr", row, "block"))
     if hidden := rows.folded(report):
         fold = f'<td colspan="{len(head)}">{escaped(rows.fold_sentence(hidden))}</td>'
         lines.append(_tag("tr", fold, "block"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable
 
 from gradhook._types import Verdict
@@ -16,6 +15,7 @@ from gradhook.report.format import (
     number,
     printable,
     ratio,
+    shape,
     told_apart,
 )
 
@@ -23,13 +23,13 @@ __all__ = [
     "HEADLINE_BLOCKS",
     "SHORT_NAME",
     "cause_details",
+    "cells",
     "details",
     "element_name",
     "facts",
     "few",
     "fold_sentence",
     "folded",
-    "has_textbook",
     "numbers",
     "ratio_cell",
     "ratio_meaning",
@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 IN_FULL = 12
-"""Blocks of one verdict that are shown in full."""
+"""Passing blocks that are shown one by one."""
 
 
 HEADLINE_BLOCKS = 4
@@ -49,15 +49,21 @@ SHORT_NAME = 24
 """Columns that a name may take among others in a sentence."""
 
 
-def rows(report: Report) -> list[tuple[BlockReport, list[str]]]:
-    """Return the blocks to show with their details, none beyond ``IN_FULL`` of one verdict."""
-    seen: Counter[Verdict] = Counter()
-    shown = []
-    hidden = folded(report)
-    for block in worst_first(report)[: len(report.blocks) - len(hidden)]:
-        seen[block.verdict] += 1
-        shown.append((block, details(block) if seen[block.verdict] <= IN_FULL else []))
-    return shown
+def rows(report: Report) -> list[BlockReport]:
+    """Return the blocks to show, the worst first."""
+    return worst_first(report)[: len(report.blocks) - len(folded(report))]
+
+
+def cells(report: Report) -> dict[str, list[str]]:
+    """Return the numbers of the blocks to show, by the title of their column."""
+    blocks = rows(report)
+    found = {
+        "shape": [shape(block.shape) for block in blocks],
+        "ratio": [ratio_cell(block) for block in blocks],
+    }
+    if any(not math.isnan(block.textbook_ratio) for block in blocks):
+        found["textbook"] = [number(block.textbook_ratio) for block in blocks]
+    return found
 
 
 def folded(report: Report) -> list[BlockReport]:
@@ -71,11 +77,6 @@ def fold_sentence(blocks: list[BlockReport]) -> str:
     known = [block.ratio for block in blocks if not math.isnan(block.ratio)]
     largest = f", largest ratio {number(max(known))}" if known else ""
     return f"… and {len(blocks)} blocks that PASS{largest}"
-
-
-def has_textbook(report: Report) -> bool:
-    """Whether any block shown has a plain textbook ratio."""
-    return any(not math.isnan(block.textbook_ratio) for block, _ in rows(report))
 
 
 def worst_first(report: Report) -> list[BlockReport]:

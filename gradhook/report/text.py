@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from gradhook._types import Verdict
 from gradhook.report import Cause, Report, rows, story
 from gradhook.report import wording as say
-from gradhook.report.format import block_names, number, printable, shape, shorten
+from gradhook.report.format import block_names, printable, shorten
 
 __all__ = ["details", "repeated", "summary", "text"]
 
@@ -45,7 +45,7 @@ def text(report: Report, width: int = 80, *, colour: bool = False) -> str:
         told += [*_wrap([first], width), *_wrap(rest, width, "  ", "    ")]
     where = {name: say.where_cell(report, block) for name, block in report.blocks.items()}
     beside = {name: [said] for name, said in where.items() if said}
-    titled = not report.passed or rows.has_textbook(report)
+    titled = not report.passed or "textbook" in rows.cells(report)
     middle = _table(report, beside, width, colour=colour, titled=titled)
     below = _wrap([*say.asides(report), *say.fine_print(report)], width) + _again(report, width)
     parts = [_header(report, width, colour), told, middle, below]
@@ -57,7 +57,7 @@ def text(report: Report, width: int = 80, *, colour: bool = False) -> str:
 def details(report: Report, width: int = 80, *, colour: bool = False) -> str:
     """Return all there is to tell, with what each setting found and what would refute a cause."""
     width = max(width, NARROWEST)
-    beside = {block.name: details for block, details in rows.rows(report)}
+    beside = {block.name: rows.details(block) for block in rows.rows(report)}
     unseen = _wrap(map(printable, report.coverage), width, "  - ", "    ")
     sections = [
         _header(report, width, colour),
@@ -136,18 +136,12 @@ def _table(
 
     What is said ``beside`` a block stands in its line where one sentence fits there, else below.
     """
-    blocks = [block for block, _ in rows.rows(report)]
+    blocks, numbers = rows.rows(report), rows.cells(report)
     if not blocks:
         return []
-    cells = {
-        "verdict": [str(block.verdict) for block in blocks],
-        "block": [""] * len(blocks),
-        "shape": [shorten(shape(block.shape), SHAPE_WIDTH) for block in blocks],
-        "ratio": [rows.ratio_cell(block) for block in blocks],
-    }
-    if rows.has_textbook(report):
-        cells["textbook"] = [number(block.textbook_ratio) for block in blocks]
-    table = [[title * titled, *column] for title, column in cells.items()]
+    numbers["shape"] = [shorten(cell, SHAPE_WIDTH) for cell in numbers["shape"]]
+    cells = {"verdict": [str(block.verdict) for block in blocks], "block": [""] * len(blocks)}
+    table = [[title * titled, *column] for title, column in (cells | numbers).items()]
     others = sum(max(map(len, column)) for column in table) + len(GAP) * (len(table) - 1)
     names = block_names(report.blocks, width - others)
     table[1][1:] = [names[block.name] for block in blocks]

@@ -149,7 +149,7 @@ def asides(report: Report) -> list[str]:
     partly = [b for b in right if any(f.verdict in others for f in b.findings)]
     what = "right where it could be judged; at some weights nothing shows: report.details()"
     told += grouped(report, partly, lambda _: what)
-    beside = {said for block, _ in rows(report) for said in unjudged_sentences(block)}
+    beside = {said for block in rows(report) for said in unjudged_sentences(block)}
     notes = [*(unseen for unseen in report.coverage if unseen not in beside), *report.notes]
     told += [f"note: {note}" for note in notes]
     return [printable(line) for line in told]
