@@ -32,6 +32,7 @@ from gradhook.check.sanity import (
     findings_of_calls,
 )
 from gradhook.check.whole_batch import WholeBatch, merged
+from gradhook.evaluation.directions import Move
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.points import generic
 from gradhook.objective.batch import Rows, upcast
@@ -81,6 +82,10 @@ class Plan:
         evaluator = self._evaluator
         return Budget.of_check(lambda: evaluator.evaluations, len(evaluator.workspace.names))
 
+    def _generic_moves(self) -> dict[str, Move]:
+        arrays, options = self._evaluator.workspace.arrays, self._options
+        return generic(arrays, fixed=options.fixed, seed=options.seed)
+
     def run(self) -> CheckRecord:
         """Make the check.
 
@@ -114,10 +119,8 @@ class Plan:
             raise UnusableRowsError("a gradient is not finite")
         quick = self._options.effort == "quick"
         if not quick:
-            arrays, seed = self._evaluator.workspace.arrays, self._options.seed
-            moves = generic(arrays, fixed=self._options.fixed, seed=seed)
             outcome.facts = facts = call_gradients_again(
-                self._evaluator, facts, self._other, tolerance, moves
+                self._evaluator, facts, self._other, tolerance, self._generic_moves()
             )
         self._evaluator.guard.learn_volatile()
         outcome.findings = findings_of_calls(facts)
@@ -235,17 +238,14 @@ class Plan:
 
     def _measure_generic(self, outcome: CheckRecord) -> None:
         """The main setting and the further ones at its point, if there is such a point."""
-        evaluator, options = self._evaluator, self._options
+        evaluator, options, moves = self._evaluator, self._options, self._generic_moves()
         wanted, flat = "generic" in self._points, False
         try:
-            point = find_generic(
-                evaluator, outcome.facts, fixed=options.fixed, seed=options.seed, wanted=wanted
-            )
+            point = find_generic(evaluator, outcome.facts, moves, options, wanted=wanted)
         except FlatError:
             point, flat = None, True
         if wanted and options.effort != "quick":
-            arrays, fixed = evaluator.workspace.arrays, options.fixed
-            moves = point.moves if point else generic(arrays, fixed=fixed, seed=options.seed)
+            moves = point.moves if point else moves
             point = at_ordinary_loss(evaluator, point, moves, outcome.facts.loss)
         if flat and point is None:
             if self._part:

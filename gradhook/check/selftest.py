@@ -1,8 +1,7 @@
 """The tester, tested: one gradient known to be right, one known to be wrong, before any report.
 
-Checkers that always pass have been published more than once.  A callback therefore first checks two
-gradients whose answer is known; if either comes out otherwise, or leaves a trace, nothing that it
-would say of the user's code can be trusted, and it says so instead.
+Checkers that always pass have been published more than once.  Where either comes out otherwise, or
+leaves a trace, nothing that a callback would say can be trusted, and it says so instead.
 """
 
 from __future__ import annotations
@@ -21,11 +20,7 @@ __all__ = ["selftest"]
 
 
 def selftest() -> list[str]:
-    """Check a right and a wrong gradient.
-
-    Returns:
-        What went wrong, one sentence each; empty if the tester can be trusted.
-    """
+    """Check a right and a wrong gradient; returns what went wrong, one sentence each."""
     x = np.array([0.3, -0.7, 1.1, 0.4, -0.2])
     before, (stream, _) = x.tobytes(), global_streams()
     right, wrong = _verdict(x, 1.0), _verdict(x, 1.01)

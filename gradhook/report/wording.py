@@ -79,12 +79,10 @@ def headline(report: Report, *, right: bool = True) -> str:
     passing = sum(block.verdict is Verdict.PASS for block in blocks)
     said = []
     for verdict in reversed(Verdict):
-        alike = [block for block in worst_first(report) if block.verdict is verdict]
+        alike = [block for block in blocks if block.verdict is verdict]
         if alike and verdict is not Verdict.PASS:
             reason = why_untested(report, alike)
-            told = {block.name for block in alike[:HEADLINE_BLOCKS]}
-            names = [shown[name] for name in report.blocks if name in told]
-            which = ", ".join(names + ["…"] * (len(alike) > HEADLINE_BLOCKS))
+            which = few([shown[block.name] for block in alike], HEADLINE_BLOCKS)
             which = f"all {len(blocks)} blocks" if len(alike) == len(blocks) > 1 else which
             said.append(f"{which} {OF_A_BLOCK[verdict]}" + f" ({reason})" * bool(reason))
     ratios = _largest_ratio(report, shown)
