@@ -108,23 +108,13 @@ def _worst(
 
 
 def _wrong_parts(found: Explanation, name: str) -> tuple[tuple[Box | Array, float], ...]:
-    """The wrong parts; those of several elements have the relative error of all parts together."""
+    """The wrong parts, with the relative error of all of them together."""
     location = found.locations.get(name)
     if location is None or not location.concentrated:
         return (found.masks[name],) if name in found.masks else ()
-    norms = location.norms
-    size = max(norms.analytic, norms.numerical)
-    together = norms.residual / size if size else 0.0
-    parts: list[tuple[Box | Array, float]] = []
-    for box in location.boxes:
-        single = all(each.stop - each.start == 1 for each in box)
-        element = location.elements.get(tuple(each.start for each in box)) if single else None
-        error = together
-        if element is not None:
-            size = max(abs(element.analytic), abs(element.slope.value))
-            error = abs(element.residual) / size if size else 0.0
-        parts.append((box, error))
-    return tuple(parts)
+    size = max(location.norms.analytic, location.norms.numerical)
+    error = location.norms.residual / size if size else 0.0
+    return tuple((box, error) for box in location.boxes)
 
 
 def _relative_errors(evidence: BlockEvidence, gradient: Array) -> Array | None:

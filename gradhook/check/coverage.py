@@ -6,6 +6,7 @@ blind spots are known to hide bugs and can be read off the data.
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -105,22 +106,23 @@ def remarks(
 def _on_repeating(outcome: CheckRecord, evaluator: Evaluator, keywords: Iterable[str]) -> list[str]:
     """Whether the loss was the same number each time."""
     facts, notes = outcome.facts, []
-    off = [switch.name for switch, _ in evaluator.switches if switch.role == "dropout"]
-    if facts.random and facts.replayable and facts.generator_moved and off:
-        turned = f"{', '.join(map(repr, off))} {'was' if len(off) == 1 else 'were'} turned off"
-        notes.append(
-            f"the loss is random although {turned}: something else draws from a generator, or the "
-            "switch does nothing; checked with what is drawn frozen"
-        )
-    elif facts.random and facts.replayable and facts.generator_moved:
-        notes.append(
-            "the loss is random (dropout on?): checked with its mask frozen; to check without, "
-            f"pass dropout={_dropout_hint(keywords)}"
-        )
-    elif facts.random and facts.replayable:
+    off = [repr(switch.name) for switch, _ in evaluator.switches if switch.role == "dropout"]
+    if facts.random and facts.replayable and not facts.generator_moved:
         notes.append(
             "the loss changes from call to call with state that it keeps: checked with that state "
             "put back each time"
+        )
+    elif facts.random and facts.replayable and off:
+        notes.append(
+            f"the loss is random although {', '.join(off)} {'was' if len(off) == 1 else 'were'} "
+            "turned off: something else draws from a generator, or the switch does nothing; "
+            "checked with what is drawn frozen"
+        )
+    elif facts.random and facts.replayable:
+        alike = (repr(n) for n in keywords if re.match("keep|.*drop", n, re.IGNORECASE))
+        notes.append(
+            "the loss is random (dropout on?): checked with its mask frozen; to check without, "
+            f"pass dropout={next(alike, 'the name of the switch that turns it off')}"
         )
     if facts.disagreement:
         notes.append(
@@ -139,11 +141,3 @@ def _on_exceptions(evaluator: Evaluator) -> list[str]:
     return [
         f"away from where you stand the objective raised {what}; taken for the end of its domain"
     ]
-
-
-def _dropout_hint(keywords: Iterable[str]) -> str:
-    """The keyword that looks like dropout's, to be named in the remedy."""
-    for name in keywords:
-        if "drop" in name.lower() or name.lower().startswith("keep"):
-            return repr(name)
-    return "the name of the switch that turns it off"
