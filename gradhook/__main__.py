@@ -15,7 +15,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from gradhook.check.selftest import selftest
+from gradhook.check.check import selftest
 from gradhook.report import text as _render
 from gradhook.report.format import has_colour, printable, width
 from gradhook.report.page import markdown, page

@@ -11,13 +11,13 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from gradhook._types import nearest_name
+from gradhook._types import Array, Verdict, nearest_name
 from gradhook.check.assemble import assemble
 from gradhook.check.call_line import CallLine, Scope
-from gradhook.check.faults import is_users, own_faults
-from gradhook.check.guarded import GuardedCheck
+from gradhook.check.guarded import GuardedCheck, is_users, own_faults
 from gradhook.check.reading import read
 from gradhook.errors import OptionError, warn
+from gradhook.guard.generators import global_streams
 from gradhook.objective.answers import misplaced_batch
 from gradhook.objective.batch import as_batch
 from gradhook.objective.objective import Objective
@@ -25,7 +25,7 @@ from gradhook.objective.parameters import Tree
 from gradhook.options import BatchKeywords, Options, shows_options
 from gradhook.report import Report
 
-__all__ = ["check", "check_gradients"]
+__all__ = ["check", "check_gradients", "selftest"]
 
 
 @shows_options()
@@ -186,3 +186,35 @@ def _shown(progress: Any) -> Iterator[Callable[[], object]]:
         yield lambda: tell(progress.advance)
     finally:
         tell(progress.close)
+
+
+def selftest() -> list[str]:
+    """Check a right and a wrong gradient; returns what went wrong, one sentence each.
+
+    Checkers that always pass have been published more than once.  Where this one errs, or leaves a
+    trace, nothing that a callback would say can be trusted, and it says so instead.
+    """
+    x = np.array([0.3, -0.7, 1.1, 0.4, -0.2])
+    before, (stream, _) = x.tobytes(), global_streams()
+    right, wrong = _verdict(x, 1.0), _verdict(x, 1.01)
+    failures = []
+    if right is not Verdict.PASS:
+        failures.append(f"a right gradient was judged {right}")
+    if wrong is not Verdict.FAIL:
+        failures.append(f"a gradient that is 1 % too long was judged {wrong}")
+    if x.tobytes() != before:
+        failures.append("the parameters were not put back")
+    if stream.changed():
+        failures.append("NumPy's random stream was drawn from")
+    return failures
+
+
+def _verdict(x: Array, factor: float) -> Verdict:
+    def loss(*_: Any) -> float:
+        return float(np.sum(np.sin(x) * x))
+
+    def gradients(*_: Any) -> Array:
+        return factor * (np.cos(x) * x + np.sin(x))
+
+    objective = Objective(parameters=x, loss=loss, gradients=gradients, form="in_place")
+    return check(objective, Options(effort="quick"), ()).verdict

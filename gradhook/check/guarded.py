@@ -1,11 +1,9 @@
 """The guarded part of a check: what is saved, set up, run and put back.
 
 Everything that the check may disturb is saved first and put back in ``finally``, verified to the
-byte, before anything is said about what was found.
-
-Which blocks a gradient should move, of those that stand still between two checks, is asked under
-the same guard.  A gradient that is zero to rounding on the whole batch moves nothing: training has
-converged, or the batch had nothing to say.
+byte, before anything is said about what was found.  A fault of the checker's must not look like one
+of the code that is checked, nor stop the training that is observed: the callback turns an
+``InternalError`` into a report that decides nothing.
 """
 
 from __future__ import annotations
@@ -14,6 +12,7 @@ import contextlib
 import functools
 import inspect
 import textwrap
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -22,13 +21,16 @@ import numpy as np
 
 from gradhook._types import Batch
 from gradhook.check.coverage import remarks
-from gradhook.check.faults import own_faults
-from gradhook.check.generic_point import UnreadError, UnusableRowsError
+from gradhook.check.generic_point import FlatError, UnreadError, UnusableRowsError
 from gradhook.check.plan import Plan
 from gradhook.check.reading import Read, read
 from gradhook.check.record import CheckRecord
 from gradhook.errors import (
+    PACKAGE,
+    GradCheckWarning,
+    GradhookError,
     GradientShapeError,
+    InternalError,
     LossTypeError,
     OptionError,
     ParameterError,
@@ -40,7 +42,7 @@ from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.upcast import upcast_in_place
 from gradhook.evaluation.workspace import Workspace
 from gradhook.guard.guard import Guard, put_back
-from gradhook.guard.reach import BUDGET
+from gradhook.guard.reach import BUDGET, is_library
 from gradhook.guard.signals import held_signals
 from gradhook.objective.batch import columns_hint, passed_whole, upcast
 from gradhook.objective.objective import Objective
@@ -49,7 +51,7 @@ from gradhook.objective.penalties import split_penalty, sum_of
 from gradhook.objective.switches import bind_switches, infer_switches, keywords_of
 from gradhook.options import Options
 
-__all__ = ["GuardedCheck", "moving_blocks"]
+__all__ = ["GuardedCheck", "is_users", "moving_blocks", "own_faults"]
 
 OF_ROWS = (GradientShapeError, LossTypeError)
 """What is wrong with the rows drawn and not with the functions, if the whole batch works."""
@@ -284,3 +286,27 @@ def moving_blocks(objective: Objective, options: Options, batch: Batch) -> set[s
         for name, array in arrays.items()
         if norms.get(name, 0.0) > STANDSTILL_ROUNDINGS * np.finfo(array.dtype).eps * norm(array)
     }
+
+
+@contextlib.contextmanager
+def own_faults(but: Callable[[Exception], bool] = lambda error: False) -> Iterator[None]:
+    """Turn exceptions into an ``InternalError``, but for the user's and those that say why."""
+    try:
+        yield
+    except (GradhookError, GradCheckWarning, UnreadError, FlatError, UnusableRowsError):
+        raise  # a warning is raised where the user's filters say so
+    except Exception as error:
+        if but(error):
+            raise
+        raise InternalError(f"gradhook itself failed: {type(error).__name__}: {error}") from error
+
+
+def is_users(error: Exception) -> bool:
+    """Whether an exception comes from code that is neither gradhook's nor a library's.
+
+    Going by the calls that gradhook made: what lies further out is the user's in any case.
+    """
+    files = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
+    own = [index for index, file in enumerate(files) if file.startswith(PACKAGE)]
+    inner = files[own[0] :] if own else files
+    return any(not (file.startswith(PACKAGE) or is_library(file)) for file in inner)

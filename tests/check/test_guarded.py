@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gradhook import Objective, Switch, check_gradients
-from gradhook.check.faults import is_users
+from gradhook.check.guarded import is_users
 from gradhook.difference import ComplexStep
 from gradhook.errors import (
     InternalError,
