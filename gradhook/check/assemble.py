@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gradhook._types import MISMATCH, Array, Box, Verdict
-from gradhook.check.coverage import idle_part, unexercised, unjudged
+from gradhook.check.coverage import idle_part, unexercised
 from gradhook.check.record import CheckRecord
 from gradhook.check.sanity import causes_of_calls
 from gradhook.diagnosis import Explanation
@@ -33,8 +33,6 @@ def assemble(
     verdicts = [block.verdict for block in blocks.values()]
     verdict = overall(verdicts)
     ratio, error = _overall_ratio(outcome)
-    where = "here" if rows.rows is None else "on these rows of data"
-    unseen = (*unjudged(blocks, outcome, where), *unexercised(outcome, rows))
     return Report(
         verdict=verdict,
         passed=passes(verdict, verdicts),
@@ -46,7 +44,7 @@ def assemble(
             *outcome.explanation.causes,
         ),
         boundary=outcome.explanation.boundary,
-        coverage=(*outcome.coverage, *unseen),
+        coverage=(*outcome.coverage, *unexercised(blocks, outcome, rows)),
         settings=tuple(measured.setting.name for measured in outcome.measured),
         loss=outcome.facts.loss,
         seed=options.seed,
@@ -130,10 +128,9 @@ def _relative_errors(evidence: BlockEvidence, gradient: Array) -> Array | None:
 
 def _overall_ratio(outcome: CheckRecord) -> tuple[float, float]:
     ratios = [compare_all(measured.comparisons()) for measured in outcome.measured]
-    again = [f for findings in outcome.findings.values() for f in findings]
     spoiled = [m.findings[n] for m in outcome.measured for n, e in m.evidence.items() if e.spoiled]
-    again += spoiled
-    again += [f for kept in outcome.kept.values() for f in kept if f.verdict in MISMATCH]
+    findings = (*outcome.findings.values(), *outcome.kept.values(), spoiled)
+    again = [f for each in findings for f in each if f.verdict in MISMATCH or f in spoiled]
     ratios += [(finding.ratio, finding.ratio_error) for finding in again]
     known = [pair for pair in ratios if not math.isnan(pair[0])]
     return max(known, default=(math.nan, math.nan))

@@ -19,17 +19,12 @@ from gradhook.objective.batch import Rows, passed_whole
 from gradhook.report import BlockReport
 from gradhook.report.wording import unjudged_sentences
 
-__all__ = ["idle_part", "remarks", "unexercised", "unjudged"]
+__all__ = ["idle_part", "remarks", "unexercised"]
 
 
-def unexercised(outcome: CheckRecord, rows: Rows) -> list[str]:
-    """Sentences on what the rows leave unseen."""
-    one = "one sample: a sum and a mean over the batch cannot be told apart"
-    return [*[one] * (rows.count == 1), *_unrepeated(outcome, rows)]
-
-
-def unjudged(blocks: Mapping[str, BlockReport], outcome: CheckRecord, where: str) -> list[str]:
-    """Sentences on the blocks, settings and units that could not be judged ``where`` it was."""
+def unexercised(blocks: Mapping[str, BlockReport], outcome: CheckRecord, rows: Rows) -> list[str]:
+    """Sentences on the blocks, settings and units that could not be judged, and on these rows."""
+    where = "here" if rows.rows is None else "on these rows of data"
     sentences = []
     for name, block in blocks.items():
         sentences += unjudged_sentences(block)
@@ -37,7 +32,9 @@ def unjudged(blocks: Mapping[str, BlockReport], outcome: CheckRecord, where: str
         if idle:
             dead = " (dead units?)" * idle.endswith("elements")
             sentences.append(f"{name}: {idle} have zero gradient {where}{dead}, untested")
-    return sentences
+    if rows.count == 1:
+        sentences.append("one sample: a sum and a mean over the batch cannot be told apart")
+    return sentences + _unrepeated(outcome, rows)
 
 
 def _unrepeated(outcome: CheckRecord, rows: Rows) -> list[str]:
@@ -48,11 +45,10 @@ def _unrepeated(outcome: CheckRecord, rows: Rows) -> list[str]:
             continue
         used, times = np.unique(item, return_counts=True)
         for name, gradient in outcome.facts.gradients.items():
-            if gradient.ndim < 2 or used[0] < 0 or used[-1] >= len(gradient):
-                continue
-            touched = np.flatnonzero(gradient.reshape(len(gradient), -1).any(axis=1))
+            touched = np.flatnonzero(gradient.any(axis=tuple(range(1, gradient.ndim))))
             # Rows with a gradient are exactly those that the indices name: an embedding.
-            if len(touched) < len(gradient) and np.array_equal(touched, used) and times.max() == 1:
+            embeds = gradient.ndim >= 2 and np.array_equal(touched, used)
+            if embeds and len(touched) < len(gradient) and times.max() == 1:
                 sentences.append(
                     f"no index repeats in these rows: adding up gradients of equal rows of {name} "
                     "was not exercised"

@@ -196,22 +196,16 @@ def _refuse_unmoved(
     evaluator: Evaluator, facts: SanityResult, fixed: Collection[str], seed: int
 ) -> None:
     """Say of a loss that a moderate step leaves alone what that means."""
-    if not _should_move(evaluator, facts):
+    coarse = not evaluator.workspace.is_float64 or facts.loss == float(np.float32(facts.loss)) != 0
+    eps = float(np.finfo(np.float32 if coarse else np.float64).eps)
+    evaluator.workspace.move({})
+    # By more than its rounding; a loss of zero may be made of terms of order one.
+    rounding = READ_ROUNDINGS * eps * (abs(facts.loss) or 1.0)
+    if not _first_order_change(evaluator, facts) > rounding:
         raise FlatError
     if not _reads(evaluator, facts, fixed, seed):
         evaluator.workspace.move({})
         raise UnreadError
-
-
-def _should_move(evaluator: Evaluator, facts: SanityResult) -> bool:
-    """Whether the gradient says that a step of each block's own size moves the loss.
-
-    By more than its rounding; a loss of zero may be made of terms of order one.
-    """
-    coarse = not evaluator.workspace.is_float64 or facts.loss == float(np.float32(facts.loss)) != 0
-    eps = float(np.finfo(np.float32 if coarse else np.float64).eps)
-    evaluator.workspace.move({})
-    return _first_order_change(evaluator, facts) > READ_ROUNDINGS * eps * (abs(facts.loss) or 1.0)
 
 
 def _first_order_change(evaluator: Evaluator, facts: SanityResult) -> float:

@@ -194,8 +194,8 @@ class _KinkSearch:
         smooth = [item for item in location.elements.items() if _is_smooth(item[1])]
         smooth.sort(key=lambda item: -abs(item[1].residual))
         for where, probe in smooth[:TRACED]:
-            kink = self._kink(name, Coordinate(int(np.ravel_multi_index(where, shape))))
-            if kink is False:
+            coordinate = Coordinate(int(np.ravel_multi_index(where, shape)))
+            if self._kink(name, coordinate) is False:
                 alone = Location(
                     name,
                     shape,

@@ -184,18 +184,15 @@ def _same(a: float, b: float, tolerance: Tolerance) -> bool:
 
 def findings_of_calls(facts: SanityResult) -> dict[str, list[Finding]]:
     """What is to be said of each block whose gradient changed from call to call."""
-    findings: dict[str, list[Finding]] = {}
-    for ratios, note in (
-        (facts.accumulated, "called again at the same point it returns twice the gradient"),
-        (
-            facts.stale,
-            "called at the same point after another call, it returns another gradient",
-        ),
-    ):
-        for name, ratio in ratios.items():
-            finding = Finding("called twice", Verdict.FAIL, ratio=ratio, ratio_error=0.0, note=note)
-            findings.setdefault(name, []).append(finding)
-    return findings
+    said = {
+        "called again at the same point it returns twice the gradient": facts.accumulated,
+        "called at the same point after another call, it returns another gradient": facts.stale,
+    }
+    return {
+        name: [Finding("called twice", Verdict.FAIL, ratio=ratio, ratio_error=0.0, note=note)]
+        for note, ratios in said.items()
+        for name, ratio in ratios.items()
+    }
 
 
 def causes_of_calls(facts: SanityResult, *, of_updates: bool = False) -> Iterator[Cause]:

@@ -23,7 +23,6 @@ __all__ = [
     "number",
     "printable",
     "ratio",
-    "shape",
     "shorten",
     "told_apart",
     "width",
@@ -49,11 +48,6 @@ def ratio(value: float, error: float) -> str:
     """Return ``3.2e-09 ± 1e-09``; the error is left out where it is unknown or 0."""
     known = not math.isnan(value) and error > 0
     return f"{number(value)} ± {number(error, 1)}" if known else number(value)
-
-
-def shape(axes: tuple[int, ...]) -> str:
-    """Return ``(20, 10)``, ``(3,)``, ``()``."""
-    return f"({', '.join(str(n) for n in axes)}{',' * (len(axes) == 1)})"
 
 
 def told_apart(a: float, b: float) -> tuple[str, str]:

@@ -119,22 +119,7 @@ class Report(Record):
         return text(self)
 
     def details(self) -> str:
-        """Return all there is to tell: what each setting found, and what would refute a cause.
-
-        Example:
-            >>> from gradhook import Verdict
-            >>> from gradhook.report import BlockReport, Report
-            >>> w = BlockReport("w", (3,), "float64", Verdict.PASS, ratio=3e-9)
-            >>> print(Report(Verdict.PASS, True, {"w": w}, evaluations=12).details())
-            gradcheck: PASS, 1 block; ratio 3e-09
-            <BLANKLINE>
-            verdict  block  shape  ratio
-            PASS     w      (3,)   3e-09
-            <BLANKLINE>
-            ratio = |yours - numerical| / (|yours| + |numerical|); slightly wrong above
-              1e-06, wrong above 1e-04
-            standard effort, 12 loss and 0 gradient evaluations, seed 0
-        """
+        """Return all there is to tell: what each setting found, and what would refute a cause."""
         from gradhook.report.text import details
 
         return details(self)
@@ -163,24 +148,11 @@ class Report(Record):
 
         ``nan`` becomes ``None``, an infinity ``"inf"`` or ``"-inf"``, a verdict its name;
         ``"format"`` is the version of this form.  ``relative_errors`` of the blocks are left out.
-
-        Example:
-            >>> from gradhook import Verdict
-            >>> record = Report(Verdict.UNTESTED, passed=False, blocks={}).to_dict()
-            >>> record["format"], record["verdict"], record["ratio"]
-            (1, 'UNTESTED', None)
         """
         return {"format": FORMAT, **to_plain(self)}
 
     def to_json(self, indent: int | None = None) -> str:
-        """Return ``to_dict()`` as strict JSON: one line of ASCII, or indented by ``indent`` spaces.
-
-        Example:
-            >>> from gradhook import Verdict
-            >>> text = Report(Verdict.UNTESTED, passed=False, blocks={}).to_json()
-            >>> text.startswith('{"format": 1, "verdict": "UNTESTED", "passed": false')
-            True
-        """
+        """Return ``to_dict()`` as strict JSON, in one line or indented by ``indent`` spaces."""
         return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
 
     @classmethod
@@ -212,12 +184,6 @@ class Report(Record):
 
         Raises:
             ReportFormatError: ``text`` is not JSON, or not a report.
-
-        Example:
-            >>> from gradhook import Verdict
-            >>> report = Report(Verdict.UNTESTED, passed=False, blocks={})
-            >>> Report.from_json(report.to_json()) == report
-            True
         """
         try:
             record = json.loads(text)

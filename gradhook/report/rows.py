@@ -15,7 +15,6 @@ from gradhook.report.format import (
     number,
     printable,
     ratio,
-    shape,
     told_apart,
 )
 
@@ -58,7 +57,7 @@ def cells(report: Report) -> dict[str, list[str]]:
     """Return the numbers of the blocks to show, by the title of their column."""
     blocks = rows(report)
     found = {
-        "shape": [shape(block.shape) for block in blocks],
+        "shape": [str(block.shape) for block in blocks],
         "ratio": [ratio_cell(block) for block in blocks],
     }
     if any(not math.isnan(block.textbook_ratio) for block in blocks):

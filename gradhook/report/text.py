@@ -74,16 +74,7 @@ def details(report: Report, width: int = 80, *, colour: bool = False) -> str:
 
 
 def summary(report: Report, *, colour: bool = False) -> str:
-    """Return the report as one line, for logs and warnings.
-
-    Example:
-        >>> from gradhook import Verdict
-        >>> from gradhook.report.text import summary
-        >>> from gradhook.report import BlockReport, Report
-        >>> b = BlockReport("b", (2,), "float64", Verdict.PASS, ratio=3.1e-9)
-        >>> summary(Report(Verdict.PASS, True, {"b": b}, step=100))
-        'gradcheck step 100: PASS, 1 block; ratio 3.1e-09'
-    """
+    """Return the report as one line, for logs and warnings."""
     why = [] if report.passed else story.explained(report)[:1]
     verdict = f"{_paint(say.shown_verdict(report), colour)}{say.resolution(report)}"
     earned = say.headline(report, right=False)

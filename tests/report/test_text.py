@@ -18,7 +18,7 @@ from gradhook.report import BlockReport, Branch, Cause, Element, Finding, Report
 from gradhook.report import html as _render_html
 from gradhook.report import text as _render
 from gradhook.report import wording as _phrases
-from gradhook.report.format import number, ratio, shorten, told_apart
+from gradhook.report.format import number
 from tests.report.made import REPORTS, block, report_of
 
 CALL = (
@@ -536,14 +536,6 @@ def test_html_loads_and_runs_nothing():
     assert not re.search(r"script|https?:|url\(|@import|src=|href=|on\w+=", fragment)
 
 
-def test_every_rule_of_the_style_is_confined_to_our_class():
-    style = _render_html.STYLE.replace("@media (max-width:600px){", "").replace("\n}\n", "\n")
-    selectors = [s for rule in re.findall(r"([^{}]+)\{[^{}]*\}", style) for s in rule.split(",")]
-    assert len(selectors) > 15
-    ours = (".gradhook-report", ".gradhook-pill")
-    assert all(selector.strip().startswith(ours) for selector in selectors)
-
-
 def test_html_says_all_that_the_text_says():
     report = failing()
     said = " ".join(" ".join(Page(report._repr_html_()).said).split())
@@ -557,19 +549,11 @@ def test_html_says_all_that_the_text_says():
         assert sentence in said
 
 
-def luminance(colour: str) -> float:
-    """Relative luminance of ``#rrggbb``, as WCAG 2.1 defines it."""
-    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
 @pytest.mark.parametrize("verdict", Verdict)
 def test_a_pill_says_its_verdict_in_legible_words(verdict):
     fragment = report_of(block("w", verdict), verdict=verdict)._repr_html_()
     colour = _render_html.PILLS[verdict]
     assert fragment.count(f'style="background:{colour}">{verdict}</span>') >= 1
-    assert 1.05 / (luminance(colour) + 0.05) >= 4.5  # WCAG 2.1, success criterion 1.4.3
     assert verdict in _render.ANSI
 
 
@@ -583,30 +567,6 @@ def test_a_pill_says_its_verdict_in_legible_words(verdict):
 )  # fmt: skip
 def test_a_number_is_shown_in_two_digits(value, shown):
     assert number(value) == shown
-
-
-@pytest.mark.parametrize(
-    ("value", "error", "shown"),
-    [
-        (3.2e-9, 1e-9, "3.2e-09 ± 1e-09"), (0.33, math.nan, "0.33"), (0.0, 0.0, "0"),
-        (0.0, 1e-9, "0 ± 1e-09"), (math.nan, 0.1, "–"), (0.33, 0.012, "0.33 ± 0.01"),
-    ],
-)  # fmt: skip
-def test_a_ratio_is_shown_with_its_error_where_that_is_known(value, error, shown):
-    assert ratio(value, error) == shown
-
-
-def test_two_numbers_get_the_digits_that_tell_them_apart():
-    assert told_apart(0.12, 0.34) == ("0.12", "0.34")
-    assert told_apart(0.1234567, 0.1234568) == ("0.1234567", "0.1234568")
-    assert told_apart(1 / 3, 1 / 3) == ("0.333333", "0.333333")
-
-
-@given(st.text(max_size=60), st.integers(1, 40))
-def test_a_shortened_text_fits_and_a_fitting_text_stays(text, room):
-    short = shorten(text, room)
-    assert len(short) <= room
-    assert (short == text) == (len(text) <= room)
 
 
 @pytest.mark.parametrize(
