@@ -251,19 +251,17 @@ class GuardedCheck:
         )
 
 
-@contextlib.contextmanager
-def _mode(given: Any) -> Iterator[None]:
+def _mode(given: Any) -> contextlib.AbstractContextManager[Any]:
+    """The user's evaluation mode: nothing, a context manager, or a function that returns one."""
     if given is None:
-        yield
-        return
+        return contextlib.nullcontext()
     # A class that makes context managers has the method too, and is none itself.
-    entered = given if isinstance(given, contextlib.AbstractContextManager) else given()
-    if not isinstance(entered, contextlib.AbstractContextManager):
+    mode = given if isinstance(given, contextlib.AbstractContextManager) else given()
+    if not isinstance(mode, contextlib.AbstractContextManager):
         raise OptionError(
-            f"evaluation_mode= must be a context manager or return one; it returned {entered!r}"
+            f"evaluation_mode= must be a context manager or return one; it returned {mode!r}"
         )
-    with entered:
-        yield
+    return mode
 
 
 def moving_blocks(objective: Objective, options: Options, batch: Batch) -> set[str]:
