@@ -59,12 +59,8 @@ def _run(run: Run, *, several: bool) -> str:
     for report, first in pairs:
         fragment = html(report, styled=False)
         if report.passed or first is not None:
-            as_before = "" if first is None or first.step is None else f" as at step {first.step};"
-            line = f"{say.resolution(report)}{as_before} {say.headline(report)}"
-            head = (
-                f"{escaped(say.opening(report))}: {pill(say.shown_verdict(report))}{escaped(line)}"
-            )
-            parts.append(f"<details><summary>{head}</summary>{fragment}</details>")
+            line = escaped(summary(report) if first is None else repeated(report, first))
+            parts.append(f"<details><summary>{line}</summary>{fragment}</details>")
         else:
             parts.append(f"<section>{fragment}</section>")
     return "\n".join(parts)

@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from gradhook.report.format import count, printable
 from gradhook.report.records import Report
@@ -71,12 +72,7 @@ def _files(path: str) -> list[str]:
         raise UnreadableError(f"there is no file or folder {printable(path)}")
     if not os.path.isdir(path):
         return [path]
-    found = sorted(
-        os.path.join(folder, name)
-        for folder, _, names in os.walk(path)
-        for name in names
-        if name.endswith(".jsonl")
-    )
+    found = sorted(str(file) for file in Path(path).rglob("*.jsonl"))
     if not found:
         raise UnreadableError(f"no file below {printable(path)} ends with .jsonl")
     return found
@@ -99,9 +95,9 @@ def _read(path: str) -> Run:
 
 def _title(path: str) -> str:
     """Return a run's short name: its folder for the file that TensorBoard's runs hold."""
-    folder, name = os.path.split(os.path.abspath(path))
-    folder, name = os.path.basename(folder), os.path.splitext(name)[0]
-    return printable(folder if name == REPORTS else f"{folder}/{name}")
+    file = Path(path).absolute()
+    folder = file.parent.name
+    return printable(folder if file.stem == REPORTS else f"{folder}/{file.stem}")
 
 
 def _take(run: Run, lines: Iterable[bytes]) -> None:

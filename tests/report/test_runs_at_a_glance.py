@@ -55,7 +55,7 @@ def test_a_page_opens_with_the_verdict_of_all_and_the_run_that_failed():
         shown.index(words)
         for words in (
             "8 checks, 2 did not pass", ">bad: 5 checks", "gradcheck step 0: <span",
-            "as at step 0;", ">good: 3 checks, all passed",
+            "as at step 0 (", ">good: 3 checks, all passed",
         )
     ]  # fmt: skip
     assert order == sorted(order)

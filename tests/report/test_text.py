@@ -275,17 +275,6 @@ def test_sixty_passing_blocks_are_twelve_rows_and_a_sum():
     assert "… and 48 blocks that PASS, largest ratio 4.8e-08" in text
 
 
-def test_no_line_sums_up_a_single_block():
-    text = str(report_of(*(block(f"w{i}") for i in range(13))))
-    assert text.count("(20, 10)") == 13
-    assert "…" not in text
-
-
-def test_folded_blocks_without_a_ratio_have_no_largest_one():
-    text = str(report_of(*(block(f"w{i}", ratio=math.nan) for i in range(20))))
-    assert "… and 8 blocks that PASS\n" in text
-
-
 def test_sixty_failing_blocks_all_have_a_row_and_one_sentence():
     blocks = [block(f"w{i}", Verdict.FAIL, 0.5, sentence="why it fails") for i in range(60)]
     report = report_of(*blocks, verdict=Verdict.FAIL)
@@ -359,13 +348,6 @@ def test_a_passing_block_says_beside_it_where_it_is_furthest_off():
     assert "  3e-09 ± 1e-09  2e-08     worst [0, 19] by 3e-10\n" in report_of(said).details()
 
 
-def test_a_scalar_block_is_its_own_worst_element():
-    worst = block("t", Verdict.FAIL, 0.5, worst=Element((), 1.0, 2.0))
-    report = report_of(worst, verdict=Verdict.FAIL)
-    assert "wrong at t: yours 1, numerical 2\n" in str(report)
-    assert "worst element t: yours 1, numerical 2\n" in report.details()
-
-
 @pytest.mark.parametrize(
     ("confidence", "opening"),
     [("exact", "cause: "), ("family", "likely cause: ")],
@@ -376,11 +358,6 @@ def test_a_cause_says_how_far_it_reaches(confidence, opening):
     assert f"\n{opening}look below fc2\n" in str(report)
     assert f"\n{opening}look below fc2\n  blocks: w\n" in report.details()
     assert f"{opening}look below fc2" in report._repr_html_()
-
-
-def test_a_cause_of_many_blocks_names_a_dozen():
-    cause = Cause("S", "factor_two", tuple(f"w{i}" for i in range(40)), "factor two")
-    assert "w10, w11, …" in report_of(causes=(cause,)).details()
 
 
 def test_colour_marks_verdicts_and_takes_no_columns():
