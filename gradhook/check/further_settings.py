@@ -13,11 +13,9 @@ block is drawn anew and up to half of its scale away.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import replace
 
-from gradhook._types import Array, Verdict
-from gradhook.evaluation.directions import Move
+from gradhook._types import Verdict
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.points import generic, shrunk
 from gradhook.objective.switches import BoundSwitch
@@ -160,25 +158,11 @@ def measure_untested_again(
 def _second_point(
     evaluator: Evaluator, main: SettingResult, options: Options
 ) -> EnteredSetting | None:
-    moves = _moves_anew(evaluator.workspace.arrays, main.setting.moves, options)
-    limit = EXPLODED * (abs(main.prober.loss) + main.prober.ordinary)
-    for attempt in range(SECOND_ATTEMPTS):
-        nearer = shrunk(moves, 4.0**-attempt) if attempt else moves
-        setting = replace(main.setting, name="second generic point", moves=nearer)
-        entered = enter(evaluator, setting, seed=options.seed + 606)
-        if entered is None or outside_domain(entered.loss, entered.gradients):
-            continue
-        if abs(entered.loss) <= limit:
-            return entered
-    return None
-
-
-def _moves_anew(
-    arrays: Mapping[str, Array], first: Mapping[str, Move], options: Options
-) -> dict[str, Move]:
-    """Displacements drawn anew, in the units and at the size of weights of the first point."""
-    drawn = generic(arrays, fixed=options.fixed, seed=options.seed + 606, spread=SPREAD)
-    return {
+    # Drawn anew, in the units and at the size of weights of the first point.
+    arrays, first = evaluator.workspace.arrays, main.setting.moves
+    seed = options.seed + 606
+    drawn = generic(arrays, fixed=options.fixed, seed=seed, spread=SPREAD)
+    moves = {
         name: replace(
             shrunk({name: move}, first[name].unit)[name],
             factor=first[name].factor,
@@ -187,3 +171,13 @@ def _moves_anew(
         for name, move in drawn.items()
         if name in first
     }
+    limit = EXPLODED * (abs(main.prober.loss) + main.prober.ordinary)
+    for attempt in range(SECOND_ATTEMPTS):
+        nearer = shrunk(moves, 4.0**-attempt) if attempt else moves
+        setting = replace(main.setting, name="second generic point", moves=nearer)
+        entered = enter(evaluator, setting, seed=seed)
+        if entered is None or outside_domain(entered.loss, entered.gradients):
+            continue
+        if abs(entered.loss) <= limit:
+            return entered
+    return None

@@ -96,26 +96,13 @@ def ratio_cell(block: BlockReport) -> str:
 
 def details(block: BlockReport) -> list[str]:
     """Return what is said below a block's line: why, where, and what each setting found."""
-    passed = block.verdict is Verdict.PASS
-    if passed:
-        # What a setting could not judge stands in the coverage.
-        judged = [finding.note for finding in block.findings if finding.verdict is Verdict.PASS]
-        said = list(dict.fromkeys([block.sentence, *judged]))
-    else:
-        said = [block.sentence, *(f"branches: {b}" for b in branch_sentences(block.branches))]
-    said = [line for line in said if line]
+    said = [block.sentence, *(f"branches: {b}" for b in branch_sentences(block.branches))]
     if block.where:
         said.append(f"where: {block.where}")
-    if block.worst is not None and block.verdict is not Verdict.UNTESTED:
-        if passed:
-            index = ", ".join(map(str, block.worst.index))
-            apart = abs(block.worst.analytic - block.worst.numerical)
-            said.append(f"worst [{index}] by {number(apart)}")
-        else:
-            said += [f"worst element {line}" for line in numbers([block])]
-    if not passed:
-        said += [_finding(finding, block) for finding in block.findings]
-    return [printable(line) for line in said]
+    if block.verdict is not Verdict.UNTESTED:
+        said += [f"worst element {line}" for line in numbers([block])]
+    said += [_finding(finding, block) for finding in block.findings]
+    return [printable(line) for line in said if line]
 
 
 def facts(report: Report) -> list[str]:
