@@ -87,13 +87,7 @@ class Plan:
         return generic(arrays, fixed=options.fixed, seed=options.seed)
 
     def run(self) -> CheckRecord:
-        """Make the check.
-
-        Raises:
-            UnreadError: The loss does not read the parameters.
-            UnusableRowsError: Nothing can be seen on these rows of the batch.
-            Exception: Whatever the user's code raises at the current point.
-        """
+        """Make the check; an exception of the user's at the current point leaves it."""
         tolerance = self._options.tolerance
         facts = self._called_twice()
         outcome = CheckRecord(facts)
