@@ -33,7 +33,6 @@ __all__ = [
     "ratio_cell",
     "ratio_meaning",
     "rows",
-    "thresholds",
     "worst_first",
 ]
 
@@ -131,21 +130,13 @@ AWAY = {
 """What is said of numbers that were not measured where the user stands, by how the setting's name
 begins; what follows in it is said too."""
 
-RATIO_DEFINED = "ratio = |yours - numerical| / (|yours| + |numerical|)"
-"""What a ratio is."""
-
 
 def ratio_meaning(report: Report) -> str:
     """Return what the ratio is and where it is wrong, or slightly so where no block is more."""
     warn = report.verdict is Verdict.WARN
     limit = report.tolerance.warn if warn else report.tolerance.fail
-    return f"{RATIO_DEFINED}, {'slightly ' * warn}wrong above {number(limit)}"
-
-
-def thresholds(report: Report) -> str:
-    """Return what the ratio is and what it is measured against."""
-    warn, fail = number(report.tolerance.warn), number(report.tolerance.fail)
-    return f"{RATIO_DEFINED}; slightly wrong above {warn}, wrong above {fail}"
+    said = "ratio = |yours - numerical| / (|yours| + |numerical|)"
+    return f"{said}, {'slightly ' * warn}wrong above {number(limit)}"
 
 
 def _finding(finding: Finding, block: BlockReport) -> str:

@@ -65,7 +65,7 @@ def details(report: Report, width: int = 80, *, colour: bool = False) -> str:
         *(_cause(cause, report, width) for cause in report.causes),
         _wrap([printable(report.boundary)], width),
         _table(report, beside, width, colour=colour, titled=True),
-        _wrap([rows.thresholds(report), *rows.facts(report)], width),
+        _wrap([rows.ratio_meaning(report), *rows.facts(report)], width),
         ["not exercised here:", *unseen] if unseen else [],
         _wrap(story.next_step(report), width),
         _again(report, width),

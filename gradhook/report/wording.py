@@ -142,21 +142,21 @@ def asides(report: Report) -> list[str]:
     right = [block for block in worst_first(report) if block.verdict is Verdict.PASS]
     if not resolution(report) or all(math.isnan(block.ratio) for block in right):
         told += grouped(report, right, why)
-    told += grouped(report, right, _tie)
-    others = (Verdict.INCONCLUSIVE, Verdict.UNTESTED)
-    partly = [b for b in right if any(f.verdict in others for f in b.findings)]
-    what = "right where it could be judged; at some weights nothing shows: report.details()"
-    told += grouped(report, partly, lambda _: what)
+    told += grouped(report, right, _elsewhere)
     beside = {said for block in rows(report) for said in unjudged_sentences(block)}
     notes = [*(unseen for unseen in report.coverage if unseen not in beside), *report.notes]
     told += [f"note: {note}" for note in notes]
     return [printable(line) for line in told]
 
 
-def _tie(block: BlockReport) -> str:
-    """Return what was seen where a block that is otherwise right lies on a tie."""
-    ties = [finding.note for finding in block.findings if finding.verdict is Verdict.KINK]
-    return "; ".join([*ties[:1], *branch_sentences(block.branches)[:1]]) if ties else ""
+def _elsewhere(block: BlockReport) -> str:
+    """Return what is said of a block that is right but lies on a tie, or could not be judged."""
+    notes = {finding.verdict: finding.note for finding in block.findings}
+    if Verdict.KINK in notes:
+        return "; ".join([notes[Verdict.KINK], *branch_sentences(block.branches)[:1]])
+    if Verdict.INCONCLUSIVE in notes or Verdict.UNTESTED in notes:
+        return "right where it could be judged; at some weights nothing shows: report.details()"
+    return ""
 
 
 def unjudged_sentences(block: BlockReport) -> list[str]:
