@@ -15,7 +15,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from gradhook.check.selftest import selftest
+from gradhook.check.check import selftest
 from gradhook.report import text as _render
 from gradhook.report.format import has_colour, printable, width
 from gradhook.report.page import markdown, page
@@ -124,7 +124,7 @@ def _version() -> str:
 
 def _report(options: argparse.Namespace) -> int:
     found = read_runs(options.run_path)
-    for fault in (fault for run in found for fault in run.faults):
+    for fault in filter(None, (run.fault for run in found)):
         sys.stderr.write(f"gradhook: skipped {fault}\n")
     runs = [run for run in found if run.reports]
     reports = [report for run in runs for report in run.reports]

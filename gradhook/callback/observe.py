@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 
 from gradhook._types import Verdict
-from gradhook.check.check import check
+from gradhook.check.check import check, selftest
 from gradhook.check.generic_point import no_longer_read
 from gradhook.check.reading import read_once
-from gradhook.check.selftest import selftest
 from gradhook.errors import InternalError, RestoreError, UnreadParametersError
 from gradhook.objective.batch import as_batch
 from gradhook.objective.objective import Objective

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gradhook._types import MISMATCH, Array, Box, Verdict
-from gradhook.check.coverage import idle_part, unexercised, unjudged
+from gradhook.check.coverage import idle_part, unexercised
 from gradhook.check.record import CheckRecord
 from gradhook.check.sanity import causes_of_calls
 from gradhook.diagnosis import Explanation
@@ -33,9 +33,6 @@ def assemble(
     verdicts = [block.verdict for block in blocks.values()]
     verdict = overall(verdicts)
     ratio, error = _overall_ratio(outcome)
-    where = "here" if rows.rows is None else "on these rows of data"
-    arrays = {name: np.asarray(leaf) for name, leaf in tree.blocks.items()}
-    unseen = (*unjudged(blocks, outcome, where), *unexercised(outcome, rows, arrays))
     return Report(
         verdict=verdict,
         passed=passes(verdict, verdicts),
@@ -47,7 +44,7 @@ def assemble(
             *outcome.explanation.causes,
         ),
         boundary=outcome.explanation.boundary,
-        coverage=(*outcome.coverage, *unseen),
+        coverage=(*outcome.coverage, *unexercised(blocks, outcome, rows)),
         settings=tuple(measured.setting.name for measured in outcome.measured),
         loss=outcome.facts.loss,
         seed=options.seed,
@@ -70,7 +67,7 @@ def _block(name: str, leaf: Any, outcome: CheckRecord) -> BlockReport:
     gradient = measured.gradients.get(name) if measured else None
     location = outcome.explanation.locations.get(name)
     untested = decisive.verdict is Verdict.UNTESTED
-    idle = idle_part(outcome.gradients_of(name)) if untested else None
+    idle = idle_part(outcome.gradients_of(name)) if untested else ""
     return BlockReport(
         name,
         array.shape,
@@ -109,23 +106,13 @@ def _worst(
 
 
 def _wrong_parts(found: Explanation, name: str) -> tuple[tuple[Box | Array, float], ...]:
-    """The wrong parts; those of several elements have the relative error of all parts together."""
+    """The wrong parts, with the relative error of all of them together."""
     location = found.locations.get(name)
     if location is None or not location.concentrated:
         return (found.masks[name],) if name in found.masks else ()
-    norms = location.norms
-    size = max(norms.analytic, norms.numerical)
-    together = norms.residual / size if size else 0.0
-    parts: list[tuple[Box | Array, float]] = []
-    for box in location.boxes:
-        single = all(each.stop - each.start == 1 for each in box)
-        element = location.elements.get(tuple(each.start for each in box)) if single else None
-        error = together
-        if element is not None:
-            size = max(abs(element.analytic), abs(element.slope.value))
-            error = abs(element.residual) / size if size else 0.0
-        parts.append((box, error))
-    return tuple(parts)
+    size = max(location.norms.analytic, location.norms.numerical)
+    error = location.norms.residual / size if size else 0.0
+    return tuple((box, error) for box in location.boxes)
 
 
 def _relative_errors(evidence: BlockEvidence, gradient: Array) -> Array | None:
@@ -141,10 +128,9 @@ def _relative_errors(evidence: BlockEvidence, gradient: Array) -> Array | None:
 
 def _overall_ratio(outcome: CheckRecord) -> tuple[float, float]:
     ratios = [compare_all(measured.comparisons()) for measured in outcome.measured]
-    again = [f for findings in outcome.findings.values() for f in findings]
     spoiled = [m.findings[n] for m in outcome.measured for n, e in m.evidence.items() if e.spoiled]
-    again += spoiled
-    again += [f for kept in outcome.kept.values() for f in kept if f.verdict in MISMATCH]
+    findings = (*outcome.findings.values(), *outcome.kept.values(), spoiled)
+    again = [f for each in findings for f in each if f.verdict in MISMATCH or f in spoiled]
     ratios += [(finding.ratio, finding.ratio_error) for finding in again]
     known = [pair for pair in ratios if not math.isnan(pair[0])]
     return max(known, default=(math.nan, math.nan))

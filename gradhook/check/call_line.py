@@ -7,6 +7,7 @@ such name (a slice, a lambda) is left to be filled in: ``batch=<batch>``.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import inspect
 import re
@@ -22,9 +23,6 @@ from gradhook.guard.reach import is_library
 from gradhook.options import Options, code_of, code_of_items
 
 __all__ = ["CallLine", "Scope", "written"]
-
-SEARCHED_ENTRIES = 1000
-"""Entries up to which a container is searched for what was passed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +82,11 @@ class Scope:
             if not name.isidentifier() or name.startswith("__") or inspect.ismodule(value):
                 continue
             if type(value) is dict:
-                if len(value) <= SEARCHED_ENTRIES:
-                    yield from ((f"{name}[{k!r}]", v) for k, v in value.items() if type(k) is str)
+                yield from ((f"{name}[{k!r}]", v) for k, v in value.items() if type(k) is str)
             elif not (isinstance(value, type) or inspect.isroutine(value)):
-                public = (key for key in _attributes(value) if not key.startswith("_"))
-                yield from ((f"{name}.{key}", _attributes(value)[key]) for key in public)
+                with contextlib.suppress(Exception):  # not every object lets itself be looked into
+                    held = vars(value).items()
+                    yield from ((f"{name}.{k}", v) for k, v in held if not k.startswith("_"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,15 +143,6 @@ def written(options: Options, scope: Scope) -> list[str]:
         if value is not default and not (type(value) is type(default) and value == default):
             arguments.append(f"{name}={code_of(value) or scope.name_of(value) or f'<{name}>'}")
     return [*arguments, f"seed={options.seed}"]
-
-
-def _attributes(value: Any) -> dict[str, Any]:
-    """What hangs on an object; nothing where there is much, or it does not say."""
-    try:
-        held = vars(value)
-    except Exception:
-        return {}
-    return held if type(held) is dict and len(held) <= SEARCHED_ENTRIES else {}
 
 
 def _is_own(frame: types.FrameType) -> bool:

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import contextvars
 import importlib
 import time
-import types
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Unpack
 
 import numpy as np
 
-from gradhook._types import nearest_name
+from gradhook._types import Array, Verdict, nearest_name
 from gradhook.check.assemble import assemble
 from gradhook.check.call_line import CallLine, Scope
-from gradhook.check.faults import is_users, own_faults, without_own_frames
-from gradhook.check.guarded import GuardedCheck
+from gradhook.check.guarded import GuardedCheck, is_users, own_faults
 from gradhook.check.reading import read
-from gradhook.errors import NestedCheckError, OptionError, warn
+from gradhook.errors import OptionError, warn
+from gradhook.guard.generators import global_streams
 from gradhook.objective.answers import misplaced_batch
 from gradhook.objective.batch import as_batch
 from gradhook.objective.objective import FromUpdate, Objective
@@ -27,12 +25,7 @@ from gradhook.objective.parameters import Tree
 from gradhook.options import BatchKeywords, Options, shows_options
 from gradhook.report import Report
 
-__all__ = ["check", "check_gradients"]
-
-_running: contextvars.ContextVar[frozenset[tuple[int, ...]]] = contextvars.ContextVar(
-    "gradhook_running", default=frozenset()
-)
-"""What is being checked, in this thread: a check inside a check of the same would move it twice."""
+__all__ = ["check", "check_gradients", "selftest"]
 
 
 @shows_options()
@@ -117,23 +110,13 @@ def check(
 ) -> Report:
     """``check_gradients`` with everything already read, and the line of code that repeats it."""
     __tracebackhide__ = True
-    try:
-        return _made(objective, options, batch, step, call)
-    except Exception as error:
-        # The user's frames say where it is; of gradhook's own the two above are enough.
-        raise without_own_frames(error)  # noqa: B904  # it is the same exception
-
-
-def _made(
-    objective: Objective, options: Options, batch: Any, step: int | None, call: str
-) -> Report:
     started = time.perf_counter()
     # A number too large for float64 is infinite in a report, and no reason to warn on the way.
     with np.errstate(all="ignore"), contextlib.ExitStack() as undoing:
-        with own_faults(but=is_users), _not_nested(objective):
+        with own_faults(but=is_users):
             given = undoing.enter_context(read(objective, options, batch))
             options = _with_block_names(options, given.tree)
-        with _not_nested(given.objective), _shown(options.progress) as advance:
+        with _shown(options.progress) as advance:
             run = GuardedCheck(given, options, advance, step)
             with own_faults(but=lambda error: error is run.user_error or is_users(error)):
                 outcome = run.made()
@@ -169,29 +152,6 @@ def _with_block_names(options: Options, tree: Tree) -> Options:
 
 
 @contextlib.contextmanager
-def _not_nested(objective: Objective) -> Iterator[None]:
-    keys = frozenset(_identity(thing) for thing in (*objective.functions, objective.model))
-    keys -= {_identity(None)}
-    if keys & _running.get():
-        raise NestedCheckError(
-            "a check of this objective is already running, and its own loss or gradients have "
-            "started another: each would move the other's parameters"
-        )
-    token = _running.set(_running.get() | keys)
-    try:
-        yield
-    finally:
-        _running.reset(token)
-
-
-def _identity(thing: Any) -> tuple[int, ...]:
-    """What stays the same of a function: a bound method is a new object each time it is named."""
-    if isinstance(thing, types.MethodType):
-        return id(thing.__self__), id(thing.__func__)
-    return (id(thing),)
-
-
-@contextlib.contextmanager
 def _shown(progress: Any) -> Iterator[Callable[[], object]]:
     """Show progress while a block runs; gives the function to call after each evaluation.
 
@@ -223,3 +183,35 @@ def _shown(progress: Any) -> Iterator[Callable[[], object]]:
         yield lambda: tell(progress.advance)
     finally:
         tell(progress.close)
+
+
+def selftest() -> list[str]:
+    """Check a right and a wrong gradient; returns what went wrong, one sentence each.
+
+    Checkers that always pass have been published more than once.  Where this one errs, or leaves a
+    trace, nothing that a callback would say can be trusted, and it says so instead.
+    """
+    x = np.array([0.3, -0.7, 1.1, 0.4, -0.2])
+    before, (stream, _) = x.tobytes(), global_streams()
+    right, wrong = _verdict(x, 1.0), _verdict(x, 1.01)
+    failures = []
+    if right is not Verdict.PASS:
+        failures.append(f"a right gradient was judged {right}")
+    if wrong is not Verdict.FAIL:
+        failures.append(f"a gradient that is 1 % too long was judged {wrong}")
+    if x.tobytes() != before:
+        failures.append("the parameters were not put back")
+    if stream.changed():
+        failures.append("NumPy's random stream was drawn from")
+    return failures
+
+
+def _verdict(x: Array, factor: float) -> Verdict:
+    def loss(*_: Any) -> float:
+        return float(np.sum(np.sin(x) * x))
+
+    def gradients(*_: Any) -> Array:
+        return factor * (np.cos(x) * x + np.sin(x))
+
+    objective = Objective(parameters=x, loss=loss, gradients=gradients, form="in_place")
+    return check(objective, Options(effort="quick"), ()).verdict

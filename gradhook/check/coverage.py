@@ -6,10 +6,9 @@ blind spots are known to hide bugs and can be read off the data.
 
 from __future__ import annotations
 
-import math
+import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,31 +19,22 @@ from gradhook.objective.batch import Rows, passed_whole
 from gradhook.report import BlockReport
 from gradhook.report.wording import unjudged_sentences
 
-__all__ = ["Idle", "idle_part", "remarks", "unexercised", "unjudged"]
+__all__ = ["idle_part", "remarks", "unexercised"]
 
 
-def unexercised(outcome: CheckRecord, rows: Rows, arrays: dict[str, Array]) -> tuple[str, ...]:
-    """Sentences on what the rows and the current point leave unseen."""
-    sentences = []
-    if rows.count == 1:
-        sentences.append("one sample: a sum and a mean over the batch cannot be told apart")
-    sentences += _unrepeated(outcome, rows)
-    for name, gradient in outcome.facts.gradients.items():
-        sentences += _unlike(name, arrays[name], gradient)
-    if outcome.measured and not any(m.setting.moves for m in outcome.measured):
-        sentences += _special_values(arrays)
-    return tuple(sentences)
-
-
-def unjudged(blocks: Mapping[str, BlockReport], outcome: CheckRecord, where: str) -> list[str]:
-    """Sentences on the blocks, settings and units that could not be judged ``where`` it was."""
+def unexercised(blocks: Mapping[str, BlockReport], outcome: CheckRecord, rows: Rows) -> list[str]:
+    """Sentences on the blocks, settings and units that could not be judged, and on these rows."""
+    where = "here" if rows.rows is None else "on these rows of data"
     sentences = []
     for name, block in blocks.items():
         sentences += unjudged_sentences(block)
-        idle = idle_part(outcome.gradients_of(name)) if block.verdict is Verdict.PASS else None
-        if idle is not None:
-            sentences.append(idle.sentence(name, where))
-    return sentences
+        idle = idle_part(outcome.gradients_of(name)) if block.verdict is Verdict.PASS else ""
+        if idle:
+            dead = " (dead units?)" * idle.endswith("elements")
+            sentences.append(f"{name}: {idle} have zero gradient {where}{dead}, untested")
+    if rows.count == 1:
+        sentences.append("one sample: a sum and a mean over the batch cannot be told apart")
+    return sentences + _unrepeated(outcome, rows)
 
 
 def _unrepeated(outcome: CheckRecord, rows: Rows) -> list[str]:
@@ -55,11 +45,10 @@ def _unrepeated(outcome: CheckRecord, rows: Rows) -> list[str]:
             continue
         used, times = np.unique(item, return_counts=True)
         for name, gradient in outcome.facts.gradients.items():
-            if gradient.ndim < 2 or used[0] < 0 or used[-1] >= len(gradient):
-                continue
-            touched = np.flatnonzero(gradient.reshape(len(gradient), -1).any(axis=1))
+            touched = np.flatnonzero(gradient.any(axis=tuple(range(1, gradient.ndim))))
             # Rows with a gradient are exactly those that the indices name: an embedding.
-            if len(touched) < len(gradient) and np.array_equal(touched, used) and times.max() == 1:
+            embeds = gradient.ndim >= 2 and np.array_equal(touched, used)
+            if embeds and len(touched) < len(gradient) and times.max() == 1:
                 sentences.append(
                     f"no index repeats in these rows: adding up gradients of equal rows of {name} "
                     "was not exercised"
@@ -67,81 +56,25 @@ def _unrepeated(outcome: CheckRecord, rows: Rows) -> list[str]:
     return sentences
 
 
-def _special_values(arrays: dict[str, Array]) -> list[str]:
-    """Blocks whose values hide a factor or a term, where only the current point was checked."""
-    sentences = []
-    for value, said in (
-        (0, "all zero here: terms that they multiply were not exercised"),
-        (1, "all one here: a factor forgotten or squared would go unseen"),
-    ):
-        names = [name for name, a in arrays.items() if a.size and bool((a == value).all())]
-        if names:
-            sentences.append(f"{', '.join(names)} {said}")
-    return sentences
-
-
-UNLIKE = 1e7
-"""Elements of a vector that differ by as much in size have no common step: near the inverse of the
-error that is aimed at."""
-
-
-def _unlike(name: str, array: Array, gradient: Array) -> list[str]:
-    """A vector whose small elements have the large derivatives, beside which others are noise."""
-    if array.ndim != 1 or array.dtype.kind != "f":
-        return []
-    sizes, steep = np.abs(array.astype(np.float64)), np.abs(gradient)
-    seen = (sizes > 0) & (steep > 0) & np.isfinite(steep)
-    if not np.any(seen):
-        return []
-    large, small = np.argmax(np.where(seen, sizes, 0)), np.argmin(np.where(seen, sizes, np.inf))
-    pairs = sizes[[small, large]], steep[[large, small]]
-    apart, wide = (float(np.diff(np.log10(pair))[0]) for pair in pairs)
-    if min(apart, wide) < math.log10(UNLIKE):
-        return []
-    said = (
-        f"{name}: its elements differ 1e{apart:.0f}-fold in size, so small "
-        "derivatives go unseen: check slices of like size apart, parts={name: length, …}"
-    )
-    return [said]
-
-
 WORTH_SAYING = 0.25
 """Share of a block's slices that must be without gradient."""
 
 
-@dataclass(frozen=True, slots=True)
-class Idle:
-    """How many slices of a block have a gradient of zero, of how many, and what they are called."""
-
-    count: int
-    total: int
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.count} of {self.total} {self.what}"
-
-    def sentence(self, block: str, where: str) -> str:
-        """What to say of a block that is otherwise right, ``where`` it was looked at."""
-        if self.what == "elements":
-            return f"{block}: {self} have zero gradient {where} (dead units?), so they are untested"
-        return f"{block}: {self} have zero gradient {where}, untested"
-
-
-def idle_part(gradients: Sequence[Array]) -> Idle | None:
+def idle_part(gradients: Sequence[Array]) -> str:
     """Slices along the first or the last axis whose gradient is zero to the bit, wherever measured.
 
-    Of the axis with the larger share; ``None`` below ``WORTH_SAYING``.
+    Of the axis with the larger share, as ``"12 of 20 rows"``; empty below ``WORTH_SAYING``.
     """
     if not gradients or gradients[0].ndim == 0 or gradients[0].size == 0:
-        return None
+        return ""
     ndim = gradients[0].ndim
     found = []
     for axis in sorted({0, ndim - 1}):
         others = tuple(other for other in range(ndim) if other != axis)
         zero = np.logical_and.reduce([~g.any(axis=others) for g in gradients])
-        found.append(Idle(int(zero.sum()), zero.size, _name(axis, ndim)))
-    most = max(found, key=lambda idle: idle.count / idle.total)
-    return most if most.count >= WORTH_SAYING * most.total else None
+        found.append((zero.mean(), f"{zero.sum()} of {zero.size} {_name(axis, ndim)}"))
+    share, said = max(found, key=lambda idle: idle[0])
+    return said if share >= WORTH_SAYING else ""
 
 
 def _name(axis: int, ndim: int) -> str:
@@ -169,22 +102,23 @@ def remarks(
 def _on_repeating(outcome: CheckRecord, evaluator: Evaluator, keywords: Iterable[str]) -> list[str]:
     """Whether the loss was the same number each time."""
     facts, notes = outcome.facts, []
-    off = [switch.name for switch, _ in evaluator.switches if switch.role == "dropout"]
-    if facts.random and facts.replayable and facts.generator_moved and off:
-        turned = f"{', '.join(map(repr, off))} {'was' if len(off) == 1 else 'were'} turned off"
-        notes.append(
-            f"the loss is random although {turned}: something else draws from a generator, or the "
-            "switch does nothing; checked with what is drawn frozen"
-        )
-    elif facts.random and facts.replayable and facts.generator_moved:
-        notes.append(
-            "the loss is random (dropout on?): checked with its mask frozen; to check without, "
-            f"pass dropout={_dropout_hint(keywords)}"
-        )
-    elif facts.random and facts.replayable:
+    off = [repr(switch.name) for switch, _ in evaluator.switches if switch.role == "dropout"]
+    if facts.random and facts.replayable and not facts.generator_moved:
         notes.append(
             "the loss changes from call to call with state that it keeps: checked with that state "
             "put back each time"
+        )
+    elif facts.random and facts.replayable and off:
+        notes.append(
+            f"the loss is random although {', '.join(off)} {'was' if len(off) == 1 else 'were'} "
+            "turned off: something else draws from a generator, or the switch does nothing; "
+            "checked with what is drawn frozen"
+        )
+    elif facts.random and facts.replayable:
+        alike = (repr(n) for n in keywords if re.match("keep|.*drop", n, re.IGNORECASE))
+        notes.append(
+            "the loss is random (dropout on?): checked with its mask frozen; to check without, "
+            f"pass dropout={next(alike, 'the name of the switch that turns it off')}"
         )
     if facts.disagreement:
         notes.append(
@@ -203,11 +137,3 @@ def _on_exceptions(evaluator: Evaluator) -> list[str]:
     return [
         f"away from where you stand the objective raised {what}; taken for the end of its domain"
     ]
-
-
-def _dropout_hint(keywords: Iterable[str]) -> str:
-    """The keyword that looks like dropout's, to be named in the remedy."""
-    for name in keywords:
-        if "drop" in name.lower() or name.lower().startswith("keep"):
-            return repr(name)
-    return "the name of the switch that turns it off"

@@ -13,11 +13,9 @@ block is drawn anew and up to half of its scale away.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import replace
 
-from gradhook._types import Array, Verdict
-from gradhook.evaluation.directions import Move
+from gradhook._types import Verdict
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.points import generic, shrunk
 from gradhook.objective.switches import BoundSwitch
@@ -37,6 +35,12 @@ UNSEEN_SHARE = 1e-4
 
 BLIND_FACTOR = 1e3
 """Factor on a penalty that is lost in the rounding of the loss, and so known to be small only."""
+
+UNSOUND = (
+    "the loss raises, is not finite, or does not repeat then; pass state= the generator that draws "
+    "a mask"
+)
+"""Why a further setting cannot be looked at."""
 
 SPREAD = 0.5
 """How far, in units of each scale, the second point lies at most."""
@@ -59,7 +63,7 @@ def measure_further(
     ``coverage`` gets a sentence for each that could not be measured, and the budget is that of
     these settings and the current point.  In the end the switches are back at the main setting's.
     """
-    settings: list[tuple[Setting, str, str]] = []
+    settings: list[tuple[Setting, str]] = []
     penalty = evaluator.calls.penalty
     if penalty is not None and main.prober.loss:
         added = penalty(evaluator.workspace.container(), evaluator.batch)
@@ -76,27 +80,18 @@ def measure_further(
         else:
             name = "generic point, dropout replayed"
             setting = replace(main.setting, name=name, switches=board.states(dropout="on"))
-            what = "dropout's own backward pass was not exercised"
-            why = "its mask cannot be replayed; pass state= the generator that draws it"
-            settings.append((setting, what, why))
+            settings.append((setting, "dropout's own backward pass was not exercised"))
     for switch in board.penalties:
         settings += _penalty_settings(evaluator, board, main, switch, coverage)
     measured = []
-    for index, (setting, what, why) in enumerate(settings):
-        evaluator.switches = list(setting.switches)
-        try:
-            loss, gradients = evaluator.loss_and_gradients()
-            sound = not outside_domain(loss) and (not board.dropouts or evaluator.loss() == loss)
-        except Exception as error:  # another value of a switch may be outside the domain
-            coverage.append(f"{what} ({type(error).__name__}: {error})")
+    for index, (setting, what) in enumerate(settings):
+        entered = enter(evaluator, setting, seed=options.seed + 1 + index)
+        if entered is None or (board.dropouts and evaluator.loss() != entered.loss):
+            coverage.append(f"{what}: {UNSOUND}")
             continue
-        if not sound:
-            coverage.append(f"{what}: {why}")
-            continue
-        if loss == 0.0 and not any(gradient.any() for gradient in gradients.values()):
+        if entered.loss == 0.0 and not any(g.any() for g in entered.gradients.values()):
             coverage.append(f"{what}: loss and gradients are zero then")
             continue
-        entered = EnteredSetting(evaluator, setting, options.seed + 1 + index, loss, gradients)
         part = budget.share(len(settings) - index + 1)  # one more for the current point
         measured.append(measure(entered, options, budget=part, earlier=EarlierResults.of([main])))
     evaluator.switches = list(main.setting.switches)
@@ -109,32 +104,30 @@ def _penalty_settings(
     main: SettingResult,
     switch: BoundSwitch,
     coverage: list[str],
-) -> list[tuple[Setting, str, str]]:
+) -> list[tuple[Setting, str]]:
     if switch.always_off:
         coverage.append(f"the penalty was not exercised: {switch.name} is off in training")
         return []
     what = f"{switch.name} could not be looked at by itself"
-    why = "the loss is not finite then"
     off = board.states(penalty={switch.name: "off"})
     evaluator.switches = list(off)
     try:
         data = evaluator.loss()
-    except Exception as error:
-        coverage.append(f"{what} ({type(error).__name__}: {error})")
-        return []
+    except Exception:  # another value of a switch may be outside the domain
+        data = math.nan
     if outside_domain(data):
-        coverage.append(f"{what}: {why}")
+        coverage.append(f"{what}: {UNSOUND}")
         return []
     penalty = main.prober.loss - data
     share = abs(penalty) / abs(data) if data else math.inf
     if share > DOMINANT_SHARE:
         name = f"generic point, {switch.name} off"
-        return [(replace(main.setting, name=name, switches=off), what, why)]
+        return [(replace(main.setting, name=name, switches=off), what)]
     if share < 1 / DOMINANT_SHARE and switch.scalable:
         factor = 1 / share if abs(penalty) > 10 * main.prober.noise else BLIND_FACTOR
         name = f"generic point, {switch.name} x {float(f'{factor:.2g}'):g}"
         states = board.states(penalty={switch.name: factor})
-        return [(replace(main.setting, name=name, switches=states), what, why)]
+        return [(replace(main.setting, name=name, switches=states), what)]
     return []
 
 
@@ -165,25 +158,11 @@ def measure_untested_again(
 def _second_point(
     evaluator: Evaluator, main: SettingResult, options: Options
 ) -> EnteredSetting | None:
-    moves = _moves_anew(evaluator.workspace.arrays, main.setting.moves, options)
-    limit = EXPLODED * (abs(main.prober.loss) + main.prober.ordinary)
-    for attempt in range(SECOND_ATTEMPTS):
-        nearer = shrunk(moves, 4.0**-attempt) if attempt else moves
-        setting = replace(main.setting, name="second generic point", moves=nearer)
-        entered = enter(evaluator, setting, seed=options.seed + 606)
-        if entered is None or outside_domain(entered.loss, entered.gradients):
-            continue
-        if abs(entered.loss) <= limit:
-            return entered
-    return None
-
-
-def _moves_anew(
-    arrays: Mapping[str, Array], first: Mapping[str, Move], options: Options
-) -> dict[str, Move]:
-    """Displacements drawn anew, in the units and at the size of weights of the first point."""
-    drawn = generic(arrays, fixed=options.fixed, seed=options.seed + 606, spread=SPREAD)
-    return {
+    # Drawn anew, in the units and at the size of weights of the first point.
+    arrays, first = evaluator.workspace.arrays, main.setting.moves
+    seed = options.seed + 606
+    drawn = generic(arrays, fixed=options.fixed, seed=seed, spread=SPREAD)
+    moves = {
         name: replace(
             shrunk({name: move}, first[name].unit)[name],
             factor=first[name].factor,
@@ -192,3 +171,13 @@ def _moves_anew(
         for name, move in drawn.items()
         if name in first
     }
+    limit = EXPLODED * (abs(main.prober.loss) + main.prober.ordinary)
+    for attempt in range(SECOND_ATTEMPTS):
+        nearer = shrunk(moves, 4.0**-attempt) if attempt else moves
+        setting = replace(main.setting, name="second generic point", moves=nearer)
+        entered = enter(evaluator, setting, seed=seed)
+        if entered is None or outside_domain(entered.loss, entered.gradients):
+            continue
+        if abs(entered.loss) <= limit:
+            return entered
+    return None

@@ -1,19 +1,15 @@
 """Finding a generic point inside the loss's domain, and whether the loss reads its parameters.
 
 The displacement is divided by 4, at most eight times, while the loss there raises, is not finite,
-or explodes.  Where that, or a gradient that vanishes, comes of one block alone, a location far from
-zero which acts on a scale of its own, that block alone is displaced by less.  An exception away
-from where the user stands means "outside the domain" and never leaves the package.  On the way
-falls the connection test: a loss that does not change by a bit when every parameter moves, or is
-NaN, although its gradient says that it should, works on something else than what it is given, which
-is the commonest first mistake and would otherwise look like a wrong gradient.  Where the gradient
-is zero as well the loss is flat, and nothing is wrong.
+or explodes; a location far from zero which acts on a scale of its own is displaced by less alone.
+On the way falls the connection test: a loss that does not change by a bit when every parameter
+moves, or is NaN, although its gradient says that it should, works on something else than what it is
+given.  Where the gradient is zero as well the loss is flat, and nothing is wrong.
 
-A network trained to zero loss is judged where its loss has its ordinary size.  A softmax that is
-sure and right has a loss of zero to the bit and a gradient of 1e-20: rounding, of which nothing can
-be told.  With all weights smaller it is unsure again.  One loss at a quarter of the weights says
-whether the loss is tiny: where it is, weights go on being divided by 4, at most ``MOST_LOSSES``
-losses in all, until the loss settles at its ordinary size.
+A network trained to zero loss is judged where its loss has its ordinary size: a softmax that is
+sure and right has a gradient of 1e-20, of which nothing can be told, and with all weights smaller
+it is unsure again.  One loss at a quarter of the weights says whether the loss is tiny; where it
+is, weights go on being divided by 4 until the loss settles at its ordinary size.
 """
 
 from __future__ import annotations
@@ -28,8 +24,9 @@ from gradhook._types import Blocks
 from gradhook.check.sanity import SanityResult
 from gradhook.evaluation.directions import Move
 from gradhook.evaluation.evaluator import Evaluator
-from gradhook.evaluation.points import generic, nearby, scale_of, shrunk
+from gradhook.evaluation.points import nearby, scale_of, shrunk
 from gradhook.objective.parameters import norm, rms
+from gradhook.options import Options
 from gradhook.probe.setting import outside_domain
 
 __all__ = [
@@ -96,25 +93,21 @@ class GenericPoint:
 
 
 def find_generic(
-    evaluator: Evaluator, facts: SanityResult, *, fixed: Collection[str], seed: int, wanted: bool
+    evaluator: Evaluator,
+    facts: SanityResult,
+    first: dict[str, Move],
+    options: Options,
+    *,
+    wanted: bool,
 ) -> GenericPoint | None:
-    """Find a generic point; ``None`` if there is none, or none is wanted.
-
-    Where the point is not to be measured only the connection is tested.
+    """Find a point where ``first`` leads, or nearer; where none is wanted test the connection.
 
     Raises:
         UnreadError: The loss does not move, although its gradient says that it should.
         FlatError: The loss does not move, and its gradient is zero.
     """
     workspace = evaluator.workspace
-    first = generic(workspace.arrays, fixed=fixed, seed=seed)
     if not first:
-        # Nothing may be displaced, and yet the loss must read what it is given.
-        if any(array.size for array in workspace.arrays.values()) and not _reads(
-            evaluator, facts, (), seed, distances=(0.01,)
-        ):
-            _refuse_unmoved(evaluator, facts, (), seed)
-        workspace.move({})
         return None
     # At the bottom of a bowl no size of the loss is suspicious.
     limit = 10 * abs(facts.loss) + (_first_order_change(evaluator, facts) or math.inf)
@@ -125,9 +118,7 @@ def find_generic(
         moves = shrunk(first, 4.0 ** (1 - attempt)) if attempt > 1 else first
         workspace.move(moves)
         try:
-            # Where the loss comes with its gradients anyway, one call gives both.
-            at_once = wanted and evaluator.calls.separate is None
-            loss, gradients = evaluator.loss_and_gradients() if at_once else (evaluator.loss(), {})
+            loss = evaluator.loss()
             moved = moved or loss != facts.loss
             if not moved:
                 break
@@ -135,8 +126,7 @@ def find_generic(
                 continue
             if not wanted:
                 return None
-            if not at_once:
-                loss, gradients = evaluator.loss_and_gradients()
+            loss, gradients = evaluator.loss_and_gradients()
             if outside_domain(loss, gradients) and all(map(math.isfinite, facts.norms.values())):
                 continue
             if _vanishes(evaluator, facts, gradients):
@@ -149,7 +139,7 @@ def find_generic(
         workspace.move(fallback.moves)
         return fallback
     if not moved:
-        _refuse_unmoved(evaluator, facts, fixed, seed)
+        _refuse_unmoved(evaluator, facts, options.fixed, options.seed)
     return None
 
 
@@ -206,23 +196,16 @@ def _refuse_unmoved(
     evaluator: Evaluator, facts: SanityResult, fixed: Collection[str], seed: int
 ) -> None:
     """Say of a loss that a moderate step leaves alone what that means."""
-    if not _should_move(evaluator, facts):
+    coarse = not evaluator.workspace.is_float64 or facts.loss == float(np.float32(facts.loss)) != 0
+    eps = float(np.finfo(np.float32 if coarse else np.float64).eps)
+    evaluator.workspace.move({})
+    # By more than its rounding; a loss of zero may be made of terms of order one.
+    rounding = READ_ROUNDINGS * eps * (abs(facts.loss) or 1.0)
+    if not _first_order_change(evaluator, facts) > rounding:
         raise FlatError
     if not _reads(evaluator, facts, fixed, seed):
         evaluator.workspace.move({})
         raise UnreadError
-
-
-def _should_move(evaluator: Evaluator, facts: SanityResult) -> bool:
-    """Whether the gradient says that a step of each block's own size moves the loss.
-
-    By more than its rounding: of a loss that is zero, that of the terms of order one which it may
-    be made of.
-    """
-    coarse = not evaluator.workspace.is_float64 or facts.loss == float(np.float32(facts.loss)) != 0
-    eps = float(np.finfo(np.float32 if coarse else np.float64).eps)
-    evaluator.workspace.move({})
-    return _first_order_change(evaluator, facts) > READ_ROUNDINGS * eps * (abs(facts.loss) or 1.0)
 
 
 def _first_order_change(evaluator: Evaluator, facts: SanityResult) -> float:
@@ -234,21 +217,12 @@ def _first_order_change(evaluator: Evaluator, facts: SanityResult) -> float:
     )
 
 
-def _reads(
-    evaluator: Evaluator,
-    facts: SanityResult,
-    fixed: Collection[str],
-    seed: int,
-    distances: Sequence[float] = FAR_AWAY,
-) -> bool:
-    """Whether a loss that a moderate step leaves alone reacts to a large one, or to NaN.
-
-    However flat a loss is, and wherever, NaN shows what it reads.
-    """
+def _reads(evaluator: Evaluator, facts: SanityResult, fixed: Collection[str], seed: int) -> bool:
+    """Whether a loss that a moderate step leaves alone reacts to a large one, or to NaN."""
     workspace = evaluator.workspace
     workspace.move({})
     step = nearby(workspace.arrays, distance=1.0, fixed=fixed, seed=seed)
-    for moves in (*(shrunk(step, distance) for distance in distances), _scaled(step, math.nan)):
+    for moves in (*(shrunk(step, distance) for distance in FAR_AWAY), _scaled(step, math.nan)):
         workspace.move(moves)
         try:
             if evaluator.loss() != facts.loss:
@@ -261,11 +235,7 @@ def _reads(
 def at_ordinary_loss(
     evaluator: Evaluator, point: GenericPoint | None, moves: Mapping[str, Move], current: float
 ) -> GenericPoint | None:
-    """The generic point, or one with smaller weights where the loss is tiny at both points.
-
-    ``moves`` are the displacements to it, or those that led out of the domain, and ``current`` is
-    the loss at the current point.
-    """
+    """The point, or one with smaller weights where the loss is tiny there and at ``current``."""
     largest = max(abs(current), abs(point.loss) if point else 0.0)
     losses: list[float] = []
     for count in range(1, MOST_LOSSES + 1):

@@ -1,11 +1,9 @@
 """The guarded part of a check: what is saved, set up, run and put back.
 
 Everything that the check may disturb is saved first and put back in ``finally``, verified to the
-byte, before anything is said about what was found.
-
-Which blocks a gradient should move, of those that stand still between two checks, is asked under
-the same guard.  A gradient that is zero to rounding on the whole batch moves nothing: training has
-converged, or the batch had nothing to say.
+byte, before anything is said about what was found.  A fault of the checker's must not look like one
+of the code that is checked, nor stop the training that is observed: the callback turns an
+``InternalError`` into a report that decides nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +12,8 @@ import contextlib
 import functools
 import inspect
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
+import traceback
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -22,13 +21,16 @@ import numpy as np
 
 from gradhook._types import Batch
 from gradhook.check.coverage import remarks
-from gradhook.check.faults import own_faults
-from gradhook.check.generic_point import UnreadError, UnusableRowsError
+from gradhook.check.generic_point import FlatError, UnreadError, UnusableRowsError
 from gradhook.check.plan import Plan
 from gradhook.check.reading import Read, read
 from gradhook.check.record import CheckRecord
 from gradhook.errors import (
+    PACKAGE,
+    GradCheckWarning,
+    GradhookError,
     GradientShapeError,
+    InternalError,
     LossTypeError,
     OptionError,
     ParameterError,
@@ -40,7 +42,7 @@ from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.upcast import upcast_in_place
 from gradhook.evaluation.workspace import Workspace
 from gradhook.guard.guard import Guard, put_back
-from gradhook.guard.reach import BUDGET
+from gradhook.guard.reach import BUDGET, is_library
 from gradhook.guard.signals import held_signals
 from gradhook.objective.batch import columns_hint, passed_whole, upcast
 from gradhook.objective.objective import Objective
@@ -49,15 +51,14 @@ from gradhook.objective.penalties import split_penalty, sum_of
 from gradhook.objective.switches import bind_switches, infer_switches, keywords_of
 from gradhook.options import Options
 
-__all__ = ["GuardedCheck", "moving_blocks"]
+__all__ = ["GuardedCheck", "is_users", "moving_blocks", "own_faults"]
 
 OF_ROWS = (GradientShapeError, LossTypeError)
 """What is wrong with the rows drawn and not with the functions, if the whole batch works."""
 
 STANDSTILL_ROUNDINGS = 1e4
-"""Multiples of the epsilon of a block's dtype, of the block's norm and of that of its gradient on a
-few rows, up to which the gradient of the whole batch is rounding, or an update is lost in the
-block's own."""
+"""Multiples of a block's norm times the epsilon of its dtype up to which the gradient of the whole
+batch is rounding, or an update is lost in the block's own."""
 
 
 class GuardedCheck:
@@ -109,17 +110,6 @@ class GuardedCheck:
         )
         return outcome
 
-    def gradient_norms(self) -> Mapping[str, float]:
-        """The norms of the gradients at the current point; nothing where they cannot be had."""
-        in_place = not self._given.calls.takes_parameters
-        try:
-            with np.errstate(all="ignore"):
-                return self._guarded(in_place=in_place, act=Plan.first_gradients).facts.norms
-        except RestoreError:
-            raise
-        except Exception:  # an observer stops nothing
-            return {}
-
     @property
     def _is_part(self) -> bool:
         """Whether other rows may be tried: not where the mode can be entered once only."""
@@ -158,9 +148,7 @@ class GuardedCheck:
             "it reads, parameters=lambda: ... if they are rebound"
         )
 
-    def _guarded(
-        self, *, in_place: bool, act: Callable[[Plan], CheckRecord] = Plan.run
-    ) -> CheckRecord:
+    def _guarded(self, *, in_place: bool) -> CheckRecord:
         given, options = self._given, self._options
         objective, calls = given.objective, given.calls
         penalties, added = split_penalty(options.penalty)
@@ -175,7 +163,7 @@ class GuardedCheck:
         free = [name for name in keywords_of(functions, positional) if name not in turned]
         penalty = sum_of(added, given.tree, calls.names) if added else None
         batch, batches = upcast(self.rows.batch), (self.rows.batch, self.rows.other, given.batch)
-        evaluator = outcome = None
+        evaluator = None
         try:
             # The mode comes before the snapshot: what it sets must survive every rewinding, and it
             # undoes that itself.
@@ -214,7 +202,7 @@ class GuardedCheck:
                         free=infer_switches(free, bind),
                         part=self._is_part,
                     )
-                    outcome = self._measured(evaluator, functools.partial(act, session))
+                    outcome = self._measured(evaluator, session.run)
                 finally:
                     put_back(*(s.restore for s in switches), workspace.restore, guard.restore)
         except BaseException as error:
@@ -226,8 +214,6 @@ class GuardedCheck:
                 self.user_error = evaluator.user_error
                 self.evaluations += evaluator.evaluations
                 self.gradient_evaluations += evaluator.gradient_evaluations
-        if outcome is None:
-            raise OptionError("evaluation_mode= has swallowed an exception: let it pass")
         self.notes += remarks(outcome, evaluator, self.rows, given.batch, free)
         return outcome
 
@@ -265,19 +251,17 @@ class GuardedCheck:
         )
 
 
-@contextlib.contextmanager
-def _mode(given: Any) -> Iterator[None]:
+def _mode(given: Any) -> contextlib.AbstractContextManager[Any]:
+    """The user's evaluation mode: nothing, a context manager, or a function that returns one."""
     if given is None:
-        yield
-        return
+        return contextlib.nullcontext()
     # A class that makes context managers has the method too, and is none itself.
-    entered = given if isinstance(given, contextlib.AbstractContextManager) else given()
-    if not isinstance(entered, contextlib.AbstractContextManager):
+    mode = given if isinstance(given, contextlib.AbstractContextManager) else given()
+    if not isinstance(mode, contextlib.AbstractContextManager):
         raise OptionError(
-            f"evaluation_mode= must be a context manager or return one; it returned {entered!r}"
+            f"evaluation_mode= must be a context manager or return one; it returned {mode!r}"
         )
-    with entered:
-        yield
+    return mode
 
 
 def moving_blocks(objective: Objective, options: Options, batch: Batch) -> set[str]:
@@ -285,15 +269,42 @@ def moving_blocks(objective: Objective, options: Options, batch: Batch) -> set[s
 
     Nothing is left of the calls, as of a check; where one raises no block is named.
     """
+    options = replace(options, samples=None, effort="quick")
     with read(objective, options, batch) as given:
-        whole, few = (
-            GuardedCheck(replace(given, rows=given.drawn(options, seed)), options).gradient_norms()
-            for seed in (None, options.seed)
-        )
+        try:
+            with np.errstate(all="ignore"):
+                norms = GuardedCheck(given, options).made().facts.norms
+        except RestoreError:
+            raise
+        except Exception:  # an observer stops nothing
+            return set()
     arrays = {name: np.asarray(leaf) for name, leaf in given.tree.blocks.items()}
     return {
         name
         for name, array in arrays.items()
-        if whole.get(name, 0.0)
-        > STANDSTILL_ROUNDINGS * np.finfo(array.dtype).eps * (norm(array) + few.get(name, 0.0))
+        if norms.get(name, 0.0) > STANDSTILL_ROUNDINGS * np.finfo(array.dtype).eps * norm(array)
     }
+
+
+@contextlib.contextmanager
+def own_faults(but: Callable[[Exception], bool] = lambda error: False) -> Iterator[None]:
+    """Turn exceptions into an ``InternalError``, but for the user's and those that say why."""
+    try:
+        yield
+    except (GradhookError, GradCheckWarning, UnreadError, FlatError, UnusableRowsError):
+        raise  # a warning is raised where the user's filters say so
+    except Exception as error:
+        if but(error):
+            raise
+        raise InternalError(f"gradhook itself failed: {type(error).__name__}: {error}") from error
+
+
+def is_users(error: Exception) -> bool:
+    """Whether an exception comes from code that is neither gradhook's nor a library's.
+
+    Going by the calls that gradhook made: what lies further out is the user's in any case.
+    """
+    files = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
+    own = [index for index, file in enumerate(files) if file.startswith(PACKAGE)]
+    inner = files[own[0] :] if own else files
+    return any(not (file.startswith(PACKAGE) or is_library(file)) for file in inner)

@@ -2,17 +2,16 @@
 
 A layer has no loss of its own.  With a random *cotangent* ``c`` of the output's shape, ``⟨c,
 forward(x)⟩`` is one, and ``backward(c)`` must be its gradient: with respect to the input, and to
-the parameters.  This is how a failing network is taken apart, layer by layer.
+the parameters.
 
-One cotangent is enough for a backward pass that is linear in it, as every right one is.  One that
-clips what comes from above, or looks at its sign, may be right for one cotangent and wrong for
-another; so a second one, with every sign the other way round and a thousand times as large, is
-tried along one direction.
+One cotangent is enough for a backward pass that is linear in it.  One that clips what comes from
+above, or looks at its sign, is not; so a second one, with every sign the other way round and a
+thousand times as large, is tried along one direction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Unpack
 
@@ -129,11 +128,15 @@ def _with_cause(report: Report, layer: Layer) -> Report:
     """The report with what fails and does not depend on the cotangent."""
     first, other = layer.seen[0], layer.seen[1]
     both = [point for point in first if point in other]
-    deaf = [
-        name
-        for name in report.failing
-        if _same_and_not_zero([(first[at].get(name), other[at].get(name)) for at in both])
-    ]
+
+    def is_deaf(name: str) -> bool:
+        """Whether two gradients are the same at every point, and somewhere not zero."""
+        pairs = [(np.asarray(first[at].get(name)), other[at].get(name)) for at in both]
+        return all(np.array_equal(a, np.asarray(b)) for a, b in pairs) and any(
+            np.any(a) for a, _ in pairs
+        )
+
+    deaf = list(filter(is_deaf, report.failing))
     if not deaf:
         return report
     cause = Cause(
@@ -145,12 +148,6 @@ def _with_cause(report: Report, layer: Layer) -> Report:
         refuted_by="gradients that change with the cotangent",
     )
     return replace(report, causes=(cause, *report.causes))
-
-
-def _same_and_not_zero(pairs: Sequence[tuple[Any, Any]]) -> bool:
-    """Whether two gradients are the same at every point, and somewhere not zero."""
-    known = all(first is not None and np.array_equal(first, other) for first, other in pairs)
-    return known and any(bool(np.any(first)) for first, _ in pairs)
 
 
 def _call(

@@ -1,15 +1,12 @@
 """Mismatches at the point where the user stands, measured again a step away.
 
-There a unit may sit exactly on a tie, where the loss has two slopes and the gradient is one of
-them, or lies between: nothing that right code could do would agree.  A step away, off every tie,
-it must.  Both sides are looked at, because a wrong branch that a tie sits on is taken on one of
-them only.
+There a unit may sit exactly on a tie, where nothing that right code could do would agree.  A step
+away it must, on both sides, because a wrong branch is taken on one of them only.
 
-Right a step away and wrong here is what a tie does.  It is also what a formula does that divides by
-a parameter which happens to be zero.  So it is excused probe by probe, and only with evidence:
-one-sided slopes that differ by the order of the mismatch, or operands that are equal to the bit.
-Elements among kinks are looked for one by one as far as the budget reaches, lest a smooth mistake
-hide behind a neighbour's kink.
+Right a step away and wrong here is what a tie does, and also a formula that divides by a parameter
+which happens to be zero.  So it is excused probe by probe, and only with evidence: one-sided slopes
+that differ by the order of the mismatch, or operands that are equal to the bit.  Elements among
+kinks are looked for one by one as far as the budget reaches, lest a smooth mistake hide there.
 """
 
 from __future__ import annotations
@@ -38,10 +35,6 @@ from gradhook.verdict.judge import Judgement, is_worse_here, judge_kink
 
 __all__ = ["measure_off_the_tie"]
 
-NEARER = 1e-3
-"""How much nearer is looked where a step away nothing could be told: of parameters far from zero, a
-share of their size may lie beyond everything that the loss reacts to."""
-
 ORDER = 0.1
 """Half the difference of the one-sided slopes, as a share of the mismatch, from which on it is of
 the mismatch's order.  At one kink it is at least the mismatch; several may cancel in part."""
@@ -65,9 +58,6 @@ def measure_off_the_tie(
 
     It is held against what ``earlier`` settings have found, because steps learned at a tie would
     mislead.  The budget is for looking for a smooth mistake among kinks.
-
-    Returns:
-        The current point's record, with these blocks judged anew.
     """
     moves = nearby(
         evaluator.workspace.arrays,
@@ -83,30 +73,22 @@ def measure_off_the_tie(
     # What was said of each at the point a step away that decided.
     nearby_of: dict[str, Judgement] = {}
     retried: list[SettingResult] = []
-    for beside in (moves, shrunk(moves, NEARER)):
-        left = [
-            name
-            for name in names
-            if name not in judged or judged[name].finding.verdict is Verdict.INCONCLUSIVE
-        ]
-        for side in (beside, mirrored(beside)):
-            if not left:
-                break
-            setting = replace(current.setting, name="a step off the current point", moves=side)
-            entered = enter(evaluator, setting, seed=options.seed + 202)
-            if entered is None:
-                continue
-            away = measure(entered, options, names=left, earlier=earlier)
-            retried.append(away)
-            for name in left:
-                here = current.judgements[name]
-                said = judge_kink(here, away.judgements[name], options.tolerance)
-                untested = here.finding.verdict is Verdict.UNTESTED
-                if untested and said.finding.verdict not in MISMATCH:
-                    said = here  # a kink is no reason to say less, or more
-                if name not in judged or said.finding.verdict is not Verdict.INCONCLUSIVE:
-                    judged[name], nearby_of[name] = said, away.judgements[name]
-            left = [n for n in left if judged[n].finding.verdict not in MISMATCH]
+    for side in (moves, mirrored(moves)):
+        left = [n for n in names if n not in judged or judged[n].finding.verdict not in MISMATCH]
+        setting = replace(current.setting, name="a step off the current point", moves=side)
+        entered = enter(evaluator, setting, seed=options.seed + 202) if left else None
+        if entered is None:
+            continue
+        away = measure(entered, options, names=left, earlier=earlier)
+        retried.append(away)
+        for name in left:
+            here = current.judgements[name]
+            said = judge_kink(here, away.judgements[name], options.tolerance)
+            untested = here.finding.verdict is Verdict.UNTESTED
+            if untested and said.finding.verdict not in MISMATCH:
+                said = here  # a kink is no reason to say less, or more
+            if name not in judged or said.finding.verdict is not Verdict.INCONCLUSIVE:
+                judged[name], nearby_of[name] = said, away.judgements[name]
     alone = {
         name: there
         for name, there in nearby_of.items()
@@ -212,8 +194,8 @@ class _KinkSearch:
         smooth = [item for item in location.elements.items() if _is_smooth(item[1])]
         smooth.sort(key=lambda item: -abs(item[1].residual))
         for where, probe in smooth[:TRACED]:
-            kink = self._kink(name, Coordinate(int(np.ravel_multi_index(where, shape))))
-            if kink is False:
+            coordinate = Coordinate(int(np.ravel_multi_index(where, shape)))
+            if self._kink(name, coordinate) is False:
                 alone = Location(
                     name,
                     shape,

@@ -25,15 +25,14 @@ from gradhook.check.generic_point import (
 )
 from gradhook.check.record import CheckRecord
 from gradhook.check.sanity import (
-    Returned,
     SanityResult,
     call_gradients_again,
     call_loss_twice,
-    call_together_twice,
     call_with_gradients,
     findings_of_calls,
 )
 from gradhook.check.whole_batch import WholeBatch, merged
+from gradhook.evaluation.directions import Move
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.points import generic
 from gradhook.objective.batch import Rows, upcast
@@ -83,16 +82,14 @@ class Plan:
         evaluator = self._evaluator
         return Budget.of_check(lambda: evaluator.evaluations, len(evaluator.workspace.names))
 
-    def run(self) -> CheckRecord:
-        """Make the check.
+    def _generic_moves(self) -> dict[str, Move]:
+        arrays, options = self._evaluator.workspace.arrays, self._options
+        return generic(arrays, fixed=options.fixed, seed=options.seed)
 
-        Raises:
-            UnreadError: The loss does not read the parameters.
-            UnusableRowsError: Nothing can be seen on these rows of the batch.
-            Exception: Whatever the user's code raises at the current point.
-        """
+    def run(self) -> CheckRecord:
+        """Make the check; an exception of the user's at the current point leaves it."""
         tolerance = self._options.tolerance
-        facts, again = self._called_twice()
+        facts = self._called_twice()
         outcome = CheckRecord(facts)
         if not math.isfinite(facts.loss):
             if self._part:
@@ -111,18 +108,14 @@ class Plan:
             )
         if outcome.unjudged:
             return outcome
-        if not facts.norms:
-            outcome.facts = facts = call_with_gradients(self._evaluator, facts, tolerance)
+        outcome.facts = facts = call_with_gradients(self._evaluator, facts, tolerance)
         if self._part and not all(map(math.isfinite, facts.norms.values())):
             raise UnusableRowsError("a gradient is not finite")
         quick = self._options.effort == "quick"
         if not quick:
-            arrays, seed = self._evaluator.workspace.arrays, self._options.seed
-            moves = generic(arrays, fixed=self._options.fixed, seed=seed)
             outcome.facts = facts = call_gradients_again(
-                self._evaluator, facts, self._other, tolerance, moves=moves, again=again
+                self._evaluator, facts, self._other, tolerance, self._generic_moves()
             )
-        del again  # small blocks are held as they are
         self._evaluator.guard.learn_volatile()
         outcome.findings = findings_of_calls(facts)
         self._measure_settings(outcome)
@@ -153,13 +146,6 @@ class Plan:
                 self._whole.total if self._whole else 0,
             )
 
-    def first_gradients(self) -> CheckRecord:
-        """Call the functions at the current point, and nothing more."""
-        facts, _ = self._called_twice()
-        if not facts.norms:
-            facts = call_with_gradients(self._evaluator, facts, self._options.tolerance)
-        return CheckRecord(facts)
-
     def _set_unread_apart(self, outcome: CheckRecord) -> None:
         """Take the verdicts off blocks in place that the loss has stopped reading.
 
@@ -178,7 +164,7 @@ class Plan:
             outcome.measured = [m.undecided(name, why) for m in outcome.measured]
             outcome.findings.pop(name, None)
 
-    def _called_twice(self) -> tuple[SanityResult, Returned | None]:
+    def _called_twice(self) -> SanityResult:
         """See whether the loss repeats, and on the way find the off-value of dropout switches.
 
         Of the values that a switch's name leaves open, the first that gives a finite, repeatable
@@ -198,11 +184,7 @@ class Plan:
                     break
             else:
                 switch.off, facts = switch.off_values[0], None
-        evaluator, tolerance = self._evaluator, self._options.tolerance
-        together = evaluator.calls.separate is None and self._options.effort != "quick"
-        if facts is None and together:
-            return call_together_twice(evaluator, tolerance)
-        return facts or call_loss_twice(evaluator, tolerance), None
+        return facts or call_loss_twice(self._evaluator, self._options.tolerance)
 
     def _measure_settings(self, outcome: CheckRecord) -> None:
         """The generic point with its further settings, then the current point."""
@@ -250,17 +232,14 @@ class Plan:
 
     def _measure_generic(self, outcome: CheckRecord) -> None:
         """The main setting and the further ones at its point, if there is such a point."""
-        evaluator, options = self._evaluator, self._options
+        evaluator, options, moves = self._evaluator, self._options, self._generic_moves()
         wanted, flat = "generic" in self._points, False
         try:
-            point = find_generic(
-                evaluator, outcome.facts, fixed=options.fixed, seed=options.seed, wanted=wanted
-            )
+            point = find_generic(evaluator, outcome.facts, moves, options, wanted=wanted)
         except FlatError:
             point, flat = None, True
         if wanted and options.effort != "quick":
-            arrays, fixed = evaluator.workspace.arrays, options.fixed
-            moves = point.moves if point else generic(arrays, fixed=fixed, seed=options.seed)
+            moves = point.moves if point else moves
             point = at_ordinary_loss(evaluator, point, moves, outcome.facts.loss)
         if flat and point is None:
             if self._part:
@@ -270,7 +249,8 @@ class Plan:
         if point is None:
             if wanted:
                 outcome.coverage.append(
-                    f"checked at these weights alone: {self._why_no_generic_point()}"
+                    "checked at these weights alone: every block is fixed, or the loss stands "
+                    "still, is not finite, raises or explodes wherever it was displaced"
                 )
             return
         setting = Setting("generic point", point.moves, evaluator.batch, self._board.states())
@@ -291,14 +271,6 @@ class Plan:
             outcome.measured += measure_further(
                 evaluator, self._board, main, options, outcome.coverage, self._budget
             )
-
-    def _why_no_generic_point(self) -> str:
-        arrays = self._evaluator.workspace.arrays
-        if not any(array.size for array in arrays.values()):
-            return "the blocks have no elements"
-        if all(name in self._options.fixed for name, array in arrays.items() if array.size):
-            return "every block is fixed"
-        return "the loss stands still, is not finite, raises or explodes wherever it was displaced"
 
     def _measure_current(self, outcome: CheckRecord) -> None:
         facts = outcome.facts

@@ -14,7 +14,7 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
@@ -37,8 +37,7 @@ __all__ = ["Read", "present_parameters", "read", "read_once"]
 class Read:
     """What a check works with: the parameters as they are now, and the whole batch.
 
-    ``runs`` counts the calls made to find the weights; ``changes`` are what reading has changed,
-    put back at the end of a ``with`` block.
+    ``runs`` counts the calls made to find the weights; ``changes`` are what reading has changed.
     """
 
     objective: Objective
@@ -54,23 +53,20 @@ class Read:
         with self.changes.noted():
             return _drawn(self.batch, options, self.calls.names, seed)
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self.changes.restore()
+@contextlib.contextmanager
+def read(objective: Objective, options: Options, batch: Any) -> Iterator[Read]:
+    """What was passed, read; what reading changed is put back after.
 
-
-def read(objective: Objective, options: Options, batch: Any) -> Read:
-    """Read what was passed; runs that are to find the weights may raise."""
-    __tracebackhide__ = True
+    Runs that are to find the weights may raise.
+    """
     changes = Changes(objective.parameters, (options.subset, batch))
     try:
         with changes.noted():
-            return _read(objective, options, batch, changes)
-    except BaseException:
+            given = _read(objective, options, batch, changes)
+        yield given
+    finally:
         changes.restore()
-        raise
 
 
 def _read(objective: Objective, options: Options, batch: Any, changes: Changes) -> Read:

@@ -2,8 +2,7 @@
 
 A derivative means nothing if the loss is another function at each call, so this comes first: twice
 the same loss, twice the same gradients, and what other weights and another batch give right after
-them, beside what these give when nothing has been called before.  Everything is a fact with no
-judgement; the sentences are made in ``gradhook.verdict``.
+them, beside what these give when nothing has been called before.
 """
 
 from __future__ import annotations
@@ -11,48 +10,28 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from gradhook._types import Array, Batch, Blocks, Tolerance, Verdict
+from gradhook._types import Batch, Blocks, Tolerance, Verdict
 from gradhook.evaluation.directions import Move
 from gradhook.evaluation.evaluator import Evaluator, Rewind
 from gradhook.objective.gradients import is_large
 from gradhook.objective.parameters import norm
 from gradhook.report import Cause, Finding
-from gradhook.report.format import gradient_name, told_apart
 
 __all__ = [
-    "Returned",
     "SanityResult",
     "call_gradients_again",
     "call_loss_twice",
-    "call_together_twice",
     "call_with_gradients",
     "causes_of_calls",
     "findings_of_calls",
 ]
 
 
-SKETCH = 1 << 12
-"""Numbers in the sketch of a large gradient."""
-
-ADDED_UP = range(3, 7)
-"""Calls whose gradients may have been added up by the third that is compared."""
-
-
-class Change(NamedTuple):
-    """How a gradient differed between two calls at one point.
-
-    Args:
-        ratio: ``‖a₂ - a₁‖ / (‖a₂‖ + ‖a₁‖)``.
-        numbers: The element that changed most with what both calls gave, in words; empty where the
-            gradient was compressed.
-    """
-
-    ratio: float
-    numbers: str
+MOST_COMPARED = 1 << 15
+"""Elements of a large gradient that are compared with later calls, or up to twice as many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +43,7 @@ class SanityResult:
         gradients: The analytic gradients of the first call; empty where they are too large to be
             kept.
         norms: ``‖a‖`` of each block, not finite where its gradient is not.
-        sketches: What is compared with later calls: the gradients, large ones compressed.
+        sketches: What is compared with later calls: the gradients, of large ones a part.
         random: Whether two calls in a row gave different losses.
         generator_moved: Whether a call drew from a generator that can be reached.
         replayable: Whether the loss repeats once generators and state are put back.
@@ -72,9 +51,8 @@ class SanityResult:
             rounding.
         writes_parameters: Blocks that a call changed.
         writes_batch: Whether a call changed the batch.
-        accumulated: Blocks whose second gradient was twice the first, with how it changed.
-        stale: Blocks whose gradient depends otherwise on what was called before, with how it
-            changed.
+        accumulated: Blocks whose second gradient was twice the first, with the ratio of the change.
+        stale: Blocks whose gradient depends otherwise on what was called before, with the ratio.
     """
 
     loss: float
@@ -87,12 +65,8 @@ class SanityResult:
     disagreement: float = 0.0
     writes_parameters: tuple[str, ...] = ()
     writes_batch: bool = False
-    accumulated: Mapping[str, Change] = field(default_factory=dict)
-    stale: Mapping[str, Change] = field(default_factory=dict)
-
-
-Returned: TypeAlias = tuple[float, Blocks]
-"""A loss, and what is compared of the gradients that came with it."""
+    accumulated: Mapping[str, float] = field(default_factory=dict)
+    stale: Mapping[str, float] = field(default_factory=dict)
 
 
 def call_loss_twice(evaluator: Evaluator, tolerance: Tolerance) -> SanityResult:
@@ -109,33 +83,6 @@ def call_with_gradients(
 ) -> SanityResult:
     """The first gradients, and what the call wrote to."""
     loss, gradients = evaluator.loss_and_gradients()
-    return _first_gradients(evaluator, facts, loss, gradients, tolerance)
-
-
-def call_together_twice(
-    evaluator: Evaluator, tolerance: Tolerance
-) -> tuple[SanityResult, Returned]:
-    """The same of a loss that only comes with its gradients, and these from the same calls.
-
-    Returns:
-        The facts, and what the second call returned.
-    """
-    first, gradients = evaluator.loss_and_gradients()
-    moved = evaluator.guard.any_generator_moved()
-    facts = _first_gradients(evaluator, SanityResult(first, {}), first, gradients, tolerance)
-    del gradients  # large ones are compressed by now
-    again = _sketched(evaluator, rewind="generators" if moved else "nothing")
-    # Where generators are drawn from, a call has to go on where they were left.
-    loss = evaluator.loss(rewind="nothing") if moved else again[0]
-    random = not _same(first, loss, tolerance)
-    replayable = not random or _same(first, evaluator.loss(), tolerance)
-    facts = replace(facts, random=random, generator_moved=moved, replayable=replayable)
-    return facts, again
-
-
-def _first_gradients(
-    evaluator: Evaluator, facts: SanityResult, loss: float, gradients: Blocks, tolerance: Tolerance
-) -> SanityResult:
     return replace(
         facts,
         gradients={} if is_large(gradients) else gradients,
@@ -152,17 +99,11 @@ def call_gradients_again(
     facts: SanityResult,
     other: Batch | None,
     tolerance: Tolerance,
-    *,
     moves: Mapping[str, Move],
-    again: Returned | None,
 ) -> SanityResult:
-    """The gradients a second time without putting state back, then at other weights and rows.
-
-    ``moves`` lead to the other weights, and ``again`` is what the second call returned, if it has
-    been made.
-    """
+    """The gradients again without putting state back, then where ``moves`` and other rows lead."""
     first = facts.sketches
-    loss, second = again or _sketched(evaluator)
+    loss, second = _sketched(evaluator)
     # Where the loss moved too, state that it keeps changed (a hidden state carried on): no fault of
     # the gradients.  Of a loss that is NaN nobody can tell.
     expected = facts.loss - facts.disagreement
@@ -171,22 +112,11 @@ def call_gradients_again(
     least = tolerance.same_gradient
     changed = _changes(second, first, least)
     if changed:
-        twice = {n for n in changed if not _changes({n: second[n]}, {n: 2 * first[n]}, least)}
-        if twice:  # what is added up each time is three times as large at the third, or larger
-            # where a loss that comes with its gradients was called in between
-            third = _sketched(evaluator)[1]
-            twice = {
-                n
-                for n in twice
-                if any(
-                    not _changes({n: third[n]}, {n: times * first[n]}, least) for times in ADDED_UP
-                )
-            }
-        told = _told(evaluator, changed, second, first)
+        other_than_twice = _changes(second, {n: 2 * first[n] for n in changed}, least)
         return replace(
             facts,
-            accumulated={n: change for n, change in told.items() if n in twice},
-            stale={n: change for n, change in told.items() if n not in twice},
+            accumulated={n: changed[n] for n in changed if n not in other_than_twice},
+            stale={n: changed[n] for n in changed if n in other_than_twice},
         )
     stale = _kept_elsewhere(evaluator, moves, None, tolerance)
     if other is not None:
@@ -196,7 +126,7 @@ def call_gradients_again(
 
 def _kept_elsewhere(
     evaluator: Evaluator, moves: Mapping[str, Move], other: Batch | None, tolerance: Tolerance
-) -> dict[str, Change]:
+) -> dict[str, float]:
     """Blocks whose gradient, at other weights or on another batch, depends on the call before.
 
     A loss may carry something on from batch to batch; then nobody can tell.  Of what it carries on
@@ -214,7 +144,7 @@ def _kept_elsewhere(
     if other is not None and not _same(loss, fresh_loss, tolerance):
         return {}
     least = tolerance.fail if other is None else tolerance.same_gradient
-    return _told(evaluator, _changes(kept, fresh, least), kept, fresh)
+    return _changes(kept, fresh, least)
 
 
 def _sketched(
@@ -225,24 +155,13 @@ def _sketched(
 
 
 def _sketches(gradients: Blocks) -> Blocks:
-    return {name: _sketch(gradient) for name, gradient in gradients.items()}
-
-
-def _sketch(gradient: Array) -> Array:
-    """The gradient itself, or sums of its rows with random signs, if it is cut into long rows.
-
-    Sums are linear, so that twice a gradient has twice the sketch, and the mean square of the
-    difference of two sketches is that of the gradients (AMS sketch: N. Alon, Y. Matias, M. Szegedy,
-    "The space complexity of approximating the frequency moments", STOC 1996), here to 2 %.
-    """
-    if gradient.size <= 16 * SKETCH:
-        return gradient
-    flat = gradient.reshape(-1)
-    rows, rest = divmod(flat.size, SKETCH)
-    signs = 2.0 * np.random.default_rng(0).integers(0, 2, rows) - 1
-    sketch = signs @ flat[: rows * SKETCH].reshape(rows, SKETCH)
-    sketch[:rest] += flat[rows * SKETCH :]
-    return np.asarray(sketch)
+    """The gradients themselves, but of large ones elements at equal distances alone."""
+    return {
+        name: gradient.reshape(-1)[:: gradient.size // MOST_COMPARED].copy()
+        if gradient.size >= 2 * MOST_COMPARED
+        else gradient
+        for name, gradient in gradients.items()
+    }
 
 
 def _changes(now: Blocks, before: Blocks, least: float) -> dict[str, float]:
@@ -257,24 +176,6 @@ def _changes(now: Blocks, before: Blocks, least: float) -> dict[str, float]:
     return changes
 
 
-def _told(
-    evaluator: Evaluator, ratios: Mapping[str, float], now: Blocks, before: Blocks
-) -> dict[str, Change]:
-    """The same with an element of each block, but for those of which there are sums alone."""
-    sizes = {name: array.size for name, array in evaluator.workspace.arrays.items()}
-    return {
-        n: Change(ratio, _numbers(n, now[n], before[n]) if now[n].size == sizes[n] else "")
-        for n, ratio in ratios.items()
-    }
-
-
-def _numbers(name: str, now: Array, before: Array) -> str:
-    index = tuple(map(int, np.unravel_index(int(np.argmax(np.abs(now - before))), now.shape)))
-    at = f"[{', '.join(map(str, index))}]" if index else ""
-    first, second = told_apart(float(before[index]), float(now[index]))
-    return f"{gradient_name(name)}{at} is {first} in one call and {second} in another"
-
-
 def _same(a: float, b: float, tolerance: Tolerance) -> bool:
     if not (math.isfinite(a) and math.isfinite(b)):
         return a == b or (math.isnan(a) and math.isnan(b))
@@ -283,18 +184,15 @@ def _same(a: float, b: float, tolerance: Tolerance) -> bool:
 
 def findings_of_calls(facts: SanityResult) -> dict[str, list[Finding]]:
     """What is to be said of each block whose gradient changed from call to call."""
-    findings: dict[str, list[Finding]] = {}
-    for ratios, note in (
-        (facts.accumulated, "called again at the same point it returns twice the gradient"),
-        (
-            facts.stale,
-            "called at the same point after another call, it returns another gradient",
-        ),
-    ):
-        for name, (ratio, _) in ratios.items():
-            finding = Finding("called twice", Verdict.FAIL, ratio=ratio, ratio_error=0.0, note=note)
-            findings.setdefault(name, []).append(finding)
-    return findings
+    said = {
+        "called again at the same point it returns twice the gradient": facts.accumulated,
+        "called at the same point after another call, it returns another gradient": facts.stale,
+    }
+    return {
+        name: [Finding("called twice", Verdict.FAIL, ratio=ratio, ratio_error=0.0, note=note)]
+        for note, ratios in said.items()
+        for name, ratio in ratios.items()
+    }
 
 
 def causes_of_calls(facts: SanityResult, *, of_updates: bool = False) -> Iterator[Cause]:
@@ -321,10 +219,7 @@ def causes_of_calls(facts: SanityResult, *, of_updates: bool = False) -> Iterato
         yield Cause(
             "A", "accumulated", names,
             f"the gradient of {', '.join(names)} is added to what the last call left",
-            evidence=_evidence(
-                facts.accumulated,
-                "a second call at the same point returns twice the gradient, a third three times",
-            ),
+            evidence="a second call at the same point returns twice the gradient",
             refuted_by="equal gradients from two calls at one point",
         )  # fmt: skip
     if names := tuple(facts.stale):
@@ -334,14 +229,6 @@ def causes_of_calls(facts: SanityResult, *, of_updates: bool = False) -> Iterato
         yield Cause(
             "C", kind, names,
             f"the gradient of {', '.join(names)} depends on what was called before: {kept}",
-            evidence=_evidence(
-                facts.stale, "two calls with the same rows differ by the call before them"
-            ),
+            evidence="two calls with the same rows differ by the call before them",
             refuted_by="equal gradients whatever was called in between",
         )  # fmt: skip
-
-
-def _evidence(changes: Mapping[str, Change], said: str) -> str:
-    """The numbers of the block that changed most, of those that have any, then the reason."""
-    numbers = max(changes.values(), key=lambda change: (bool(change.numbers), change.ratio)).numbers
-    return f"{numbers}, at the same weights; {said}" if numbers else said

@@ -72,10 +72,8 @@ class WholeBatch:
         the batch cannot be asked.
         """
         entered = self._entered(main, most=MOST_ROWS)
-        verdict: Verdict | None = None
         why = "the functions raise, or give NaN, on the whole batch at the point that was checked"
-        if entered is not None:
-            verdict, why = self._asked(entered, main)
+        verdict, why = self._asked(entered, main) if entered else (None, why)
         if entered is None or verdict is None:
             coverage.append(
                 f"the whole batch could not be held against the {self.rows} rows drawn from it: "

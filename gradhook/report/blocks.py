@@ -1,9 +1,4 @@
-"""What a check found in one block of parameters: the records below a ``Report``.
-
-A block has one ``Finding`` per setting that measured it (a setting is a point with its switches),
-and where elements were measured, the worst ``Element``.  Unknown numbers are ``nan``, unknown
-things ``None``.
-"""
+"""What a check found in one block of parameters: the records below a ``Report``."""
 
 from __future__ import annotations
 
@@ -41,18 +36,9 @@ class Record:
 
 
 def freeze(record: Record, *names: str) -> None:
-    """Replace the named sequences of a record under construction by tuples.
-
-    Raises:
-        TypeError: One of them is a string, which would fall apart into its letters.
-    """
+    """Replace the named sequences of a record under construction by tuples."""
     for name in names:
-        value = getattr(record, name)
-        if isinstance(value, str):
-            raise TypeError(
-                f"{type(record).__name__}.{name} must be a sequence, not one string: {value!r}"
-            )
-        object.__setattr__(record, name, tuple(value))
+        object.__setattr__(record, name, tuple(getattr(record, name)))
 
 
 def _key(record: Record) -> tuple[Any, ...]:
@@ -103,17 +89,7 @@ class Branch(Record):
 
 
 def branch_sentences(branches: tuple[Branch, ...]) -> list[str]:
-    """What is said of the branches of a block, those that ran first in full.
-
-    Args:
-        branches: The branches, in call order.
-
-    Example:
-        >>> from gradhook.report.blocks import Branch, branch_sentences
-        >>> branch = Branch("maximum", "m.py", 23, "h = np.maximum(0, z)", 3, 480)
-        >>> print(*branch_sentences((branch,)))
-        3 of 480 elements of np.maximum flip at m.py:23  `h = np.maximum(0, z)`
-    """
+    """``["3 of 480 elements of np.maximum flip at m.py:23  `h = np.maximum(0, z)`"]``."""
     said = []
     for branch in branches[:TOLD_BRANCHES]:
         flip = "flips" if branch.flips == 1 else "flip"

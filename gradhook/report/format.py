@@ -1,36 +1,28 @@
 """Numbers, names and widths as a report shows them.
 
 Everything that came from the user (names, sentences that quote names) passes through
-``printable``, so that no control character reaches a terminal.  The marks used (``±``, ``…``,
-``–``) exist in every Western code page.
+``printable``, so that no control character reaches a terminal.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
-import operator
 import os
 import re
-import unicodedata
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import IO
 
 __all__ = [
     "LONGEST_NAME",
     "block_name",
     "block_names",
-    "columns",
     "count",
     "fenced",
-    "fit",
     "gradient_name",
     "has_colour",
     "number",
     "printable",
     "ratio",
-    "shape",
     "shorten",
     "told_apart",
     "width",
@@ -56,11 +48,6 @@ def ratio(value: float, error: float) -> str:
     """Return ``3.2e-09 ± 1e-09``; the error is left out where it is unknown or 0."""
     known = not math.isnan(value) and error > 0
     return f"{number(value)} ± {number(error, 1)}" if known else number(value)
-
-
-def shape(axes: tuple[int, ...]) -> str:
-    """Return ``(20, 10)``, ``(3,)``, ``()``."""
-    return f"({', '.join(str(n) for n in axes)}{',' * (len(axes) == 1)})"
 
 
 def told_apart(a: float, b: float) -> tuple[str, str]:
@@ -95,30 +82,12 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def columns(text: str) -> int:
-    """Return how many terminal columns ``text`` takes, never less than its length."""
-    if text.isascii():
-        return len(text)
-    return len(text) + sum(unicodedata.east_asian_width(c) in "WF" for c in text)
-
-
-def fit(text: str, room: int) -> int:
-    """Return how many characters from the start of ``text`` fit in ``room`` columns."""
-    used = 0
-    for i, character in enumerate(text):
-        used += columns(character)
-        if used > room:
-            return i
-    return len(text)
-
-
 def shorten(text: str, room: int) -> str:
-    """Return ``text``, its middle replaced by ``…`` where it takes more than ``room`` columns."""
-    if fit(text, room) == len(text):
+    """Return ``text``, its middle replaced by ``…`` where it is longer than ``room``."""
+    if len(text) <= room:
         return text
-    tail = fit(text[::-1], (room - 1) // 2)
-    head = fit(text, room - 1 - (room - 1) // 2)
-    return f"{text[:head]}…{text[len(text) - tail :]}"
+    tail = (room - 1) // 2
+    return f"{text[: room - 1 - tail]}…{text[len(text) - tail :]}"
 
 
 def fenced(text: str, mark: str, language: str = "") -> str:
@@ -128,69 +97,26 @@ def fenced(text: str, mark: str, language: str = "") -> str:
     return f"{fence}{language}\n{text}\n{fence}"
 
 
-PIECES = re.compile(r"\d+|[^\W\d_]+|[\W_]")
-"""Numbers, words, and single marks between them."""
-
-
 def block_names(names: Iterable[str], room: int) -> dict[str, str]:
-    """Return how each name is shown in at most ``room`` columns; no two names are shown alike.
-
-    Args:
-        names: Names of all blocks among which a reader must find one.
-        room: Columns for each, at least 12.
-
-    Example:
-        >>> from gradhook.report.format import block_names
-        >>> names = [f"encoder/block_{i}/attention/output/weight" for i in (3, 4)]
-        >>> list(block_names(names, 24).values())
-        ['encoder…_3/…weight', 'encoder…_4/…weight']
-    """
+    """Return how each name is shown in at most ``room`` columns, 12 or more; no two alike."""
     names = list(dict.fromkeys(names))
-    shown = {name: block_name(name, room) for name in names}
-    if len(set(shown.values())) == len(names):
-        return shown
-    builds: dict[int, dict[str, list[str]]] = {}
+    alike: dict[str, list[str]] = {}
     for name in names:
-        text = printable(name)
-        if columns(text) > room:
-            pieces = PIECES.findall(text)
-            builds.setdefault(len(pieces), {})[name] = pieces
-    for build in builds.values():
-        differs = [len(set(column)) > 1 for column in zip(*build.values(), strict=True)]
-        # How many pieces away each one is from the nearest that differs, or from beyond an end.
-        stops = [-1, *itertools.compress(itertools.count(), differs), len(differs)]
-        away = [min(abs(i - stop) for stop in stops) for i in range(len(differs))]
-        for name, pieces in build.items():
-            shown[name] = _cut(pieces, away, room) or shown[name]
-    return _numbered(shown, room)
-
-
-def _cut(pieces: Sequence[str], away: Sequence[int], room: int) -> str:
-    """Return the pieces that differ, with the widest surroundings that fit; empty if none do."""
-    found = ""
-    for reach in range(len(pieces)):
-        seen = [(n <= reach, piece) for n, piece in zip(away, pieces, strict=True)]
-        runs = itertools.groupby(seen, operator.itemgetter(0))
-        texts = [(kept, "".join(piece for _, piece in run)) for kept, run in runs]
-        cut = "".join(text if kept or len(text) == 1 else "…" for kept, text in texts)
-        if columns(cut) > room:
-            break
-        found = cut
-    return found
-
-
-def _numbered(shown: dict[str, str], room: int) -> dict[str, str]:
-    """Return the same with a number at the end of those that are still alike."""
-    times = Counter(shown.values())
-    taken = set(times)
-    for name, text in shown.items():
-        if times[text] > 1:
+        alike.setdefault(block_name(name, room), []).append(name)
+    shown: dict[str, str] = {}
+    taken: set[str] = set()
+    for cut, group in alike.items():
+        # Names that are cut to the same text leave out what they begin with alike instead.
+        begins = len(os.path.commonprefix(group))  # noqa: RUF071  # characters, no folders
+        for name in group:
+            text = cut if len(group) == 1 else block_name(f"…{name[begins:]}", room)
             number = 1
-            while (marked := f"{block_name(name, room - 1 - len(str(number)))}#{number}") in taken:
+            while text in taken:
                 number += 1
-            taken.add(marked)
-            shown[name] = marked
-    return shown
+                text = f"{block_name(name, room - 1 - len(str(number)))}#{number}"
+            taken.add(text)
+            shown[name] = text
+    return {name: shown[name] for name in names}
 
 
 NARROW, WIDEST = 80, 120

@@ -1,9 +1,8 @@
 """A report as HTML for a notebook cell or a page: no script, nothing loaded from elsewhere.
 
-Colours other than those of the pills are inherited and the background is left transparent,
-because a notebook's theme need not be that of the operating system, which is all that a style
-sheet can ask for.  A pill carries its verdict in words and holds white text at a contrast of 4.5
-or more (WCAG 2.1, 1.4.3) on light and dark pages alike.  Every text of the report is escaped.
+Colours other than those of the pills are inherited, because a notebook's theme need not be that of
+the operating system, which is all that a style sheet can ask for.  A pill holds white text at a
+contrast of 4.5 or more (WCAG 2.1, 1.4.3).  Every text of the report is escaped.
 """
 
 from __future__ import annotations
@@ -14,11 +13,13 @@ from collections.abc import Iterable
 from gradhook._types import Verdict
 from gradhook.report import Report, rows, story
 from gradhook.report import wording as say
-from gradhook.report.format import block_names, number, printable, shape
+from gradhook.report.format import block_names, printable
+from gradhook.report.text import details
 
 __all__ = ["STYLE", "escaped", "html", "pill"]
 
-HTML_NAME = 60
+HTML_NAME, PRE_WIDTH = 60, 100
+"""Columns that a name may take, and those of the details."""
 
 PILLS = {
     Verdict.PASS: "#1a7f37",
@@ -58,7 +59,6 @@ background:transparent;color:inherit;border:1px solid rgba(128,128,128,.4);font-
 .R tr.block>*{border:0}
 .R tr.titles{display:none}
 .R th,.R td{padding-right:0}
-.R td.textbook::before{content:"textbook "}
 }
 .gradhook-pill{color:#fff;border-radius:1em;padding:.1em .7em;font-size:12px;font-weight:600;
 white-space:nowrap}
@@ -66,20 +66,7 @@ white-space:nowrap}
 
 
 def html(report: Report, *, styled: bool = True) -> str:
-    """Return the report as a fragment of HTML.
-
-    Args:
-        report: The report.
-        styled: Whether the fragment brings its own style, which a page needs once.
-
-    Example:
-        >>> from gradhook import Verdict
-        >>> from gradhook.report.text import html
-        >>> from gradhook.report import BlockReport, Report
-        >>> b = BlockReport("<b>", (2,), "float64", Verdict.PASS, ratio=3.2e-9)
-        >>> "&lt;b&gt;" in html(Report(Verdict.PASS, True, {"<b>": b}))
-        True
-    """
+    """Return the report as a fragment of HTML; a page needs the style once."""
     verdict = pill(say.shown_verdict(report))
     earned = escaped(f"{say.resolution(report)} {say.headline(report)}")
     parts = [_tag("p", f"{escaped(say.opening(report))}: {verdict}{earned}", "head")]
@@ -94,7 +81,8 @@ def html(report: Report, *, styled: bool = True) -> str:
     ]
     if call := say.again(report):
         parts += [_tag("p", "see it again:", "small"), _tag("pre", escaped(call))]
-    parts.append(_details(report))
+    folded = _tag("summary", "details") + _tag("pre", _html.escape(details(report, PRE_WIDTH)))
+    parts.append(_tag("details", folded, "small"))
     style = f"<style>{STYLE}</style>" if styled else ""
     return f'<div class="gradhook-report">{style}{"".join(parts)}</div>'
 
@@ -113,45 +101,20 @@ def _table(report: Report) -> str:
     shown = rows.rows(report)
     if not shown:
         return ""
-    with_textbook = rows.has_textbook(report)
-    names = block_names(report.blocks, HTML_NAME)
-    wheres = {block.name: say.where_cell(report, block) for block, _ in shown}
-    head = ["verdict", "block", "shape", "ratio"]
-    head += ["textbook"] * with_textbook + ["where"] * any(wheres.values())
+    names, cells = block_names(report.blocks, HTML_NAME), rows.cells(report)
+    wheres = [say.where_cell(report, block) for block in shown]
+    head = ["verdict", "block", *cells, *["where"] * any(wheres)]
     titles = "".join(f'<th scope="col">{name}</th>' for name in head)
     lines = [_tag("tr", titles, "titles")]
-    for block, _ in shown:
-        cells = [
-            _tag("td", pill(block.verdict)),
-            _tag("td", escaped(names[block.name]), "name"),
-            _tag("td", escaped(shape(block.shape)), "number"),
-            _tag("td", escaped(rows.ratio_cell(block)), "number"),
-        ]
-        if with_textbook:
-            cells.append(_tag("td", escaped(number(block.textbook_ratio)), "number textbook"))
-        if any(wheres.values()):
-            cells.append(_tag("td", escaped(wheres[block.name]), "where"))
-        lines.append(_tag("tr", "".join(cells), "block"))
+    for block, where, *numbers in zip(shown, wheres, *cells.values(), strict=True):
+        row = _tag("td", pill(block.verdict)) + _tag("td", escaped(names[block.name]), "name")
+        row += "".join(_tag("td", escaped(cell), "number") for cell in numbers)
+        row += _tag("td", escaped(where), "where") * any(wheres)
+        lines.append(_tag("tr", row, "block"))
     if hidden := rows.folded(report):
         fold = f'<td colspan="{len(head)}">{escaped(rows.fold_sentence(hidden))}</td>'
         lines.append(_tag("tr", fold, "block"))
     return _tag("div", _tag("table", "".join(lines)), "scroll")
-
-
-def _details(report: Report) -> str:
-    """Return what ``report.details()`` adds, folded away."""
-    parts = []
-    for cause in report.causes:
-        below = _list(rows.cause_details(cause, report.blocks))
-        parts.append(_tag("p", escaped(story.cause_title(cause))) + below)
-    names = block_names(report.blocks, HTML_NAME)
-    for block, details in rows.rows(report):
-        if details:
-            parts.append(_tag("p", escaped(names[block.name]), "name") + _list(details))
-    parts += [_tag("p", escaped(said)) for said in (rows.thresholds(report), *rows.facts(report))]
-    if unseen := say.coverage(report):
-        parts += [_tag("p", "not exercised here:"), _list(unseen)]
-    return _tag("details", _tag("summary", "details") + "".join(parts), "small")
 
 
 def _list(items: Iterable[str]) -> str:

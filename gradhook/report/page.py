@@ -1,12 +1,7 @@
-"""The checks of one or more runs as a page: the overall verdict, then what is wrong.
+"""The checks of one or more runs as a page of HTML, without scripts, or of Markdown for CI.
 
-As HTML it is one file without scripts, with nothing loaded from elsewhere, and draws the ratios.
 Checks that did not pass come first and lie open; those that passed, or found what one above has
-found, are a line each that opens.
-
-Markdown is for the summary page of a CI run.  What comes from the user (names, sentences that quote
-them) stands in fences of code, longer than any run of backticks inside, where Markdown formats
-nothing.
+found, are a line each.  In Markdown, what comes from the user stands in fences of code.
 """
 
 from __future__ import annotations
@@ -16,7 +11,6 @@ from collections.abc import Sequence
 from gradhook.report import wording as say
 from gradhook.report.format import fenced
 from gradhook.report.html import STYLE, escaped, html, pill
-from gradhook.report.plot import plot
 from gradhook.report.runs import Run
 from gradhook.report.text import details, repeated, summary, text
 
@@ -34,7 +28,6 @@ PAGE = """\
 body{{font:14px/1.45 system-ui,sans-serif;max-width:60em;margin:1.5em auto;padding:0 1em}}
 h1{{font-size:20px}}
 h2{{font-size:17px;margin:1.6em 0 .3em}}
-svg{{max-width:100%;height:auto}}
 section{{border-top:1px solid rgba(128,128,128,.4);margin-top:1em;padding-top:.4em}}
 summary{{cursor:pointer;margin:.3em 0}}
 {style}</style>
@@ -61,21 +54,16 @@ def _run(run: Run, *, several: bool) -> str:
     parts = [f'<h2 title="{escaped(run.name)}">{escaped(run.title + said)}</h2>']
     if run.torn:
         parts.append("<p>Not all of this run could be read.</p>")
-    parts.append(plot(run.reports))
     # Those that did not pass come first.
     pairs = sorted(say.with_first(run.reports), key=lambda pair: pair[0].passed)
     for report, first in pairs:
         fragment = html(report, styled=False)
         if report.passed or first is not None:
-            as_before = "" if first is None or first.step is None else f" as at step {first.step};"
-            line = f"{say.resolution(report)}{as_before} {say.headline(report)}"
-            head = (
-                f"{escaped(say.opening(report))}: {pill(say.shown_verdict(report))}{escaped(line)}"
-            )
-            parts.append(f"<details><summary>{head}</summary>{fragment}</details>")
+            line = escaped(summary(report) if first is None else repeated(report, first))
+            parts.append(f"<details><summary>{line}</summary>{fragment}</details>")
         else:
             parts.append(f"<section>{fragment}</section>")
-    return "\n".join(filter(None, parts))
+    return "\n".join(parts)
 
 
 def markdown(runs: Sequence[Run], *, verbose: bool = False) -> str:

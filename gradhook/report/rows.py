@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable
 
 from gradhook._types import Verdict
@@ -23,23 +22,22 @@ __all__ = [
     "HEADLINE_BLOCKS",
     "SHORT_NAME",
     "cause_details",
+    "cells",
     "details",
     "element_name",
     "facts",
     "few",
     "fold_sentence",
     "folded",
-    "has_textbook",
     "numbers",
     "ratio_cell",
     "ratio_meaning",
     "rows",
-    "thresholds",
     "worst_first",
 ]
 
 IN_FULL = 12
-"""Blocks of one verdict that are shown in full."""
+"""Passing blocks that are shown one by one."""
 
 
 HEADLINE_BLOCKS = 4
@@ -49,15 +47,21 @@ SHORT_NAME = 24
 """Columns that a name may take among others in a sentence."""
 
 
-def rows(report: Report) -> list[tuple[BlockReport, list[str]]]:
-    """Return the blocks to show with their details, none beyond ``IN_FULL`` of one verdict."""
-    seen: Counter[Verdict] = Counter()
-    shown = []
-    hidden = folded(report)
-    for block in worst_first(report)[: len(report.blocks) - len(hidden)]:
-        seen[block.verdict] += 1
-        shown.append((block, details(block) if seen[block.verdict] <= IN_FULL else []))
-    return shown
+def rows(report: Report) -> list[BlockReport]:
+    """Return the blocks to show, the worst first."""
+    return worst_first(report)[: len(report.blocks) - len(folded(report))]
+
+
+def cells(report: Report) -> dict[str, list[str]]:
+    """Return the numbers of the blocks to show, by the title of their column."""
+    blocks = rows(report)
+    found = {
+        "shape": [str(block.shape) for block in blocks],
+        "ratio": [ratio_cell(block) for block in blocks],
+    }
+    if any(not math.isnan(block.textbook_ratio) for block in blocks):
+        found["textbook"] = [number(block.textbook_ratio) for block in blocks]
+    return found
 
 
 def folded(report: Report) -> list[BlockReport]:
@@ -71,11 +75,6 @@ def fold_sentence(blocks: list[BlockReport]) -> str:
     known = [block.ratio for block in blocks if not math.isnan(block.ratio)]
     largest = f", largest ratio {number(max(known))}" if known else ""
     return f"… and {len(blocks)} blocks that PASS{largest}"
-
-
-def has_textbook(report: Report) -> bool:
-    """Whether any block shown has a plain textbook ratio."""
-    return any(not math.isnan(block.textbook_ratio) for block, _ in rows(report))
 
 
 def worst_first(report: Report) -> list[BlockReport]:
@@ -96,27 +95,13 @@ def ratio_cell(block: BlockReport) -> str:
 
 def details(block: BlockReport) -> list[str]:
     """Return what is said below a block's line: why, where, and what each setting found."""
-    passed = block.verdict is Verdict.PASS
-    if passed:
-        # What a setting could not judge stands in the coverage.
-        judged = [finding.note for finding in block.findings if finding.verdict is Verdict.PASS]
-        said = list(dict.fromkeys([block.sentence, *judged]))
-    else:
-        said = [block.sentence, *(f"branches: {b}" for b in branch_sentences(block.branches))]
-    said = [line for line in said if line]
+    said = [block.sentence, *(f"branches: {b}" for b in branch_sentences(block.branches))]
     if block.where:
         said.append(f"where: {block.where}")
-    if block.worst is not None and block.verdict is not Verdict.UNTESTED:
-        if passed:
-            index = ", ".join(map(str, block.worst.index))
-            apart = abs(block.worst.analytic - block.worst.numerical)
-            said.append(f"worst [{index}] by {number(apart)}")
-        else:
-            said += [f"worst element {line}" for line in numbers([block])]
-    several = len(block.findings) > 1
-    if not passed and any(several or f.kinks or _news(f, block) for f in block.findings):
-        said += _by_setting(block)
-    return [printable(line) for line in said]
+    if block.verdict is not Verdict.UNTESTED:
+        said += [f"worst element {line}" for line in numbers([block])]
+    said += [_finding(finding, block) for finding in block.findings]
+    return [printable(line) for line in said if line]
 
 
 def facts(report: Report) -> list[str]:
@@ -145,39 +130,13 @@ AWAY = {
 """What is said of numbers that were not measured where the user stands, by how the setting's name
 begins; what follows in it is said too."""
 
-RATIO_DEFINED = "ratio = |yours - numerical| / (|yours| + |numerical|)"
-"""What a ratio is."""
-
 
 def ratio_meaning(report: Report) -> str:
     """Return what the ratio is and where it is wrong, or slightly so where no block is more."""
     warn = report.verdict is Verdict.WARN
     limit = report.tolerance.warn if warn else report.tolerance.fail
-    return f"{RATIO_DEFINED}, {'slightly ' * warn}wrong above {number(limit)}"
-
-
-def thresholds(report: Report) -> str:
-    """Return what the ratio is and what it is measured against."""
-    warn, fail = number(report.tolerance.warn), number(report.tolerance.fail)
-    dash = any(ratio_cell(block) == number(math.nan) for block in report.blocks.values())
-    return (
-        f"{RATIO_DEFINED}; slightly wrong above {warn}, wrong above {fail}"
-        + "; – not measured" * dash
-    )
-
-
-def _by_setting(block: BlockReport) -> list[str]:
-    """Return what each setting found; one line where all found the same."""
-    findings = block.findings
-    alike = {finding.verdict for finding in findings} == {block.verdict}
-    if alike and not any(f.kinks or _news(f, block) for f in findings):
-        ratios = [f.ratio for f in findings if not math.isnan(f.ratio)]
-        known = bool(ratios) and block.verdict is not Verdict.UNTESTED
-        ends = dict.fromkeys(number(pick(ratios)) for pick in (min, max)) if known else ()
-        span = f", ratio {' to '.join(ends)}" if ends else ""
-        which = "both" if len(findings) == 2 else f"all {len(findings)}"
-        return [f"{block.verdict} in {which} settings{span}"]
-    return [_finding(finding, block) for finding in findings]
+    said = "ratio = |yours - numerical| / (|yours| + |numerical|)"
+    return f"{said}, {'slightly ' * warn}wrong above {number(limit)}"
 
 
 def _finding(finding: Finding, block: BlockReport) -> str:
@@ -186,14 +145,9 @@ def _finding(finding: Finding, block: BlockReport) -> str:
         said.append(f"ratio {ratio(finding.ratio, finding.ratio_error)}")
     if finding.kinks:
         said.append(f"{finding.kinks} of {count(finding.probes, 'probe')} met a kink")
-    news = _news(finding, block)
-    return ", ".join(said) + (f"; {news}" if news else "")
-
-
-def _news(finding: Finding, block: BlockReport) -> str:
-    """Return what a finding adds to the one that decided for the block."""
     decided = {f.note for f in block.findings if f.setting == block.setting}
-    return "" if finding.note in decided | {block.sentence} else finding.note
+    news = "" if finding.note in decided | {block.sentence} else finding.note
+    return ", ".join(said) + (f"; {news}" if news else "")
 
 
 def numbers(blocks: Iterable[BlockReport]) -> list[str]:
@@ -204,9 +158,9 @@ def numbers(blocks: Iterable[BlockReport]) -> list[str]:
             yours, numerical = told_apart(worst.analytic, worst.numerical)
             error = f" ± {number(worst.error, 1)}" if worst.error > 0 else ""
             # Whoever prints them at the weights as they are sees others.
-            begins = (at for at in AWAY if worst.setting.startswith(at))
-            away = next((f" ({AWAY[at]}{worst.setting.removeprefix(at)})" for at in begins), "")
-            said.append(f"{element_name(block)}: yours {yours}, numerical {numerical}{error}{away}")
+            for at in filter(worst.setting.startswith, AWAY):
+                error += f" ({AWAY[at]}{worst.setting.removeprefix(at)})"
+            said.append(f"{element_name(block)}: yours {yours}, numerical {numerical}{error}")
     return said
 
 

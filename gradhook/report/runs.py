@@ -1,8 +1,7 @@
 """Files of reports as runs leave them: what can be read, and what cannot, in words.
 
-A folder of runs holds more than reports: a trainer writes a ``metrics.jsonl`` of its own, and a run
-that was killed leaves half a line.  Neither may hide the reports beside it, nor be passed over in
-silence.
+A folder of runs holds more than reports, such as a trainer's own ``metrics.jsonl``, and a run that
+was killed leaves half a line.  Neither may hide the reports beside it, nor go unsaid.
 """
 
 from __future__ import annotations
@@ -12,9 +11,9 @@ import re
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from gradhook.report.format import count, printable
-from gradhook.report.json import ReportFormatError
 from gradhook.report.records import Report
 
 __all__ = ["STDIN", "Run", "UnreadableError", "read_runs"]
@@ -36,20 +35,15 @@ class Run:
         name: What it is called on the screen: its path.
         title: A short name: that of the folder, or of the file beside others.
         reports: What could be read.
-        faults: What could not, one sentence each.
-        foreign: Whether nothing in it looks like a report.
+        fault: What could not, in a sentence; empty if all could.
+        torn: Whether it holds reports that could not be read.
     """
 
     name: str
     title: str = ""
     reports: list[Report] = field(default_factory=list)
-    faults: list[str] = field(default_factory=list)
-    foreign: bool = True
-
-    @property
-    def torn(self) -> bool:
-        """Whether it holds reports that could not be read."""
-        return bool(self.faults) and not self.foreign
+    fault: str = ""
+    torn: bool = False
 
 
 class UnreadableError(Exception):
@@ -57,10 +51,7 @@ class UnreadableError(Exception):
 
 
 def read_runs(path: str) -> list[Run]:
-    """Return the runs that a path stands for, in the order of their names.
-
-    Args:
-        path: A file, a folder, or ``"-"`` for the standard input.
+    """Return the runs that a file, a folder or ``"-"``, the standard input, stands for.
 
     Raises:
         UnreadableError: There is no report in any of them.
@@ -68,7 +59,7 @@ def read_runs(path: str) -> list[Run]:
     runs = [_read(file) for file in _files(path)]
     if not any(run.reports for run in runs):
         name = runs[0].name if path == STDIN else printable(path)
-        said = [f"{name} holds no report", *(run.faults[0] for run in runs if run.faults)]
+        said = [f"{name} holds no report", *(run.fault for run in runs if run.fault)]
         raise UnreadableError("\n  ".join(said))
     return runs
 
@@ -81,12 +72,7 @@ def _files(path: str) -> list[str]:
         raise UnreadableError(f"there is no file or folder {printable(path)}")
     if not os.path.isdir(path):
         return [path]
-    found = sorted(
-        os.path.join(folder, name)
-        for folder, _, names in os.walk(path)
-        for name in names
-        if name.endswith(".jsonl")
-    )
+    found = sorted(str(file) for file in Path(path).rglob("*.jsonl"))
     if not found:
         raise UnreadableError(f"no file below {printable(path)} ends with .jsonl")
     return found
@@ -103,36 +89,28 @@ def _read(path: str) -> Run:
         with open(path, "rb") as file:
             _take(run, file)
     except OSError as error:
-        run.faults.append(f"{run.name}: {error.strerror}")
-        run.foreign = False
+        run.fault, run.torn = f"{run.name}: {error.strerror}", True
     return run
 
 
 def _title(path: str) -> str:
     """Return a run's short name: its folder for the file that TensorBoard's runs hold."""
-    folder, name = os.path.split(os.path.abspath(path))
-    folder, name = os.path.basename(folder), os.path.splitext(name)[0]
-    return printable(folder if name == REPORTS else f"{folder}/{name}")
+    file = Path(path).absolute()
+    folder = file.parent.name
+    return printable(folder if file.stem == REPORTS else f"{folder}/{file.stem}")
 
 
 def _take(run: Run, lines: Iterable[bytes]) -> None:
     """Take up the reports in the lines of a file; of what is none the first line is named."""
-    others = 0
+    ours, wrong = False, []
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        run.foreign = run.foreign and not OURS.match(line)
+        ours = ours or OURS.match(line) is not None
         try:
             run.reports.append(Report.from_json(line.decode("utf-8-sig")))
-            run.foreign = False
-            continue
-        except UnicodeDecodeError:
-            reason = "this is not UTF-8 text"
-        except ReportFormatError as error:
-            reason = printable(str(error))
-        if run.faults:
-            others += 1
-        else:
-            run.faults.append(f"{run.name}, line {number}: {reason}")
-    if others:
-        run.faults.append(f"{count(others, 'further line')} of {run.name}")
+        except ValueError as error:  # no report, or no text
+            wrong.append(f"{run.name}, line {number}: {printable(str(error))}")
+    if wrong:
+        more = f" (and {count(len(wrong) - 1, 'further line')})" if len(wrong) > 1 else ""
+        run.fault, run.torn = wrong[0] + more, ours or bool(run.reports)

@@ -4,30 +4,27 @@ The text is read from the top: the verdict with the blocks that earned it; after
 wrong, two numbers, and why we believe it; a row per block; what else to know; how much was measured
 and the call that repeats it.  Nothing here judges or rounds; what is said stands in
 ``gradhook.report.wording``, ``story`` and ``rows``, and this module decides where.
-
-Widths are those of a terminal, where an East Asian wide character takes two columns, and a verdict
-may carry colour codes, which take none.
 """
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 
 from gradhook._types import Verdict
 from gradhook.report import Cause, Report, rows, story
 from gradhook.report import wording as say
-from gradhook.report.format import block_names, columns, fit, number, printable, shape, shorten
-from gradhook.report.html import html
+from gradhook.report.format import block_names, printable, shorten
 
-__all__ = ["details", "html", "repeated", "summary", "text"]
+__all__ = ["details", "repeated", "summary", "text"]
 
 NARROWEST = 72
 """Columns that the table needs when each of its cells is as long as it may be."""
 
 GAP = "  "
 
-CELL_WIDTHS = {"shape": 16, "ratio": 19, "textbook": 8}
-"""Columns that a cell may take; the block's name gets what is left."""
+SHAPE_WIDTH = 16
+"""Columns that a shape may take."""
 
 ANSI = {
     Verdict.PASS: "32",
@@ -41,30 +38,14 @@ ANSI = {
 
 
 def text(report: Report, width: int = 80, *, colour: bool = False) -> str:
-    """Return the report as text whose lines take at most ``width`` columns.
-
-    Args:
-        report: The report.
-        width: Columns to use; anything below 72 is taken as 72.
-        colour: Whether verdicts carry the colour codes of a terminal, which take no columns.
-
-    Example:
-        >>> from gradhook import Verdict
-        >>> from gradhook.report.text import text
-        >>> from gradhook.report import BlockReport, Report
-        >>> b = BlockReport("b", (2,), "float64", Verdict.PASS, ratio=3.2e-9, ratio_error=1e-9)
-        >>> print(text(Report(Verdict.PASS, True, {"b": b}, step=100, evaluations=12)))
-        gradcheck step 100: PASS, 1 block; ratio 3.2e-09
-        PASS  b  (2,)  3.2e-09 ± 1e-09
-        12 loss evaluations
-    """
+    """Return the report as text, wrapped to ``width`` columns, of which 72 are the least."""
     width = max(width, NARROWEST)
     told: list[str] = []
     for first, *rest in story.story(report):
         told += [*_wrap([first], width), *_wrap(rest, width, "  ", "    ")]
     where = {name: say.where_cell(report, block) for name, block in report.blocks.items()}
     beside = {name: [said] for name, said in where.items() if said}
-    titled = not report.passed or rows.has_textbook(report)
+    titled = not report.passed or "textbook" in rows.cells(report)
     middle = _table(report, beside, width, colour=colour, titled=titled)
     below = _wrap([*say.asides(report), *say.fine_print(report)], width) + _again(report, width)
     parts = [_header(report, width, colour), told, middle, below]
@@ -74,23 +55,17 @@ def text(report: Report, width: int = 80, *, colour: bool = False) -> str:
 
 
 def details(report: Report, width: int = 80, *, colour: bool = False) -> str:
-    """Return all there is to tell, with what each setting found and what would refute a cause.
-
-    Args:
-        report: The report.
-        width: Columns to use; anything below 72 is taken as 72.
-        colour: Whether verdicts carry the colour codes of a terminal, which take no columns.
-    """
+    """Return all there is to tell, with what each setting found and what would refute a cause."""
     width = max(width, NARROWEST)
-    beside = {block.name: details for block, details in rows.rows(report)}
-    unseen = _wrap(say.coverage(report), width, "  - ", "    ")
+    beside = {block.name: rows.details(block) for block in rows.rows(report)}
+    unseen = _wrap(map(printable, report.coverage), width, "  - ", "    ")
     sections = [
         _header(report, width, colour),
         _wrap(map(printable, report.notes), width, "note: "),
         *(_cause(cause, report, width) for cause in report.causes),
         _wrap([printable(report.boundary)], width),
         _table(report, beside, width, colour=colour, titled=True),
-        _wrap([rows.thresholds(report), *rows.facts(report)], width),
+        _wrap([rows.ratio_meaning(report), *rows.facts(report)], width),
         ["not exercised here:", *unseen] if unseen else [],
         _wrap(story.next_step(report), width),
         _again(report, width),
@@ -99,20 +74,7 @@ def details(report: Report, width: int = 80, *, colour: bool = False) -> str:
 
 
 def summary(report: Report, *, colour: bool = False) -> str:
-    """Return the report as one line, for logs and warnings.
-
-    Args:
-        report: The report.
-        colour: Whether the verdict carries the colour codes of a terminal.
-
-    Example:
-        >>> from gradhook import Verdict
-        >>> from gradhook.report.text import summary
-        >>> from gradhook.report import BlockReport, Report
-        >>> b = BlockReport("b", (2,), "float64", Verdict.PASS, ratio=3.1e-9)
-        >>> summary(Report(Verdict.PASS, True, {"b": b}, step=100))
-        'gradcheck step 100: PASS, 1 block; ratio 3.1e-09'
-    """
+    """Return the report as one line, for logs and warnings."""
     why = [] if report.passed else story.explained(report)[:1]
     verdict = f"{_paint(say.shown_verdict(report), colour)}{say.resolution(report)}"
     earned = say.headline(report, right=False)
@@ -120,33 +82,13 @@ def summary(report: Report, *, colour: bool = False) -> str:
 
 
 def repeated(report: Report, first: Report, width: int = 80, *, colour: bool = False) -> str:
-    """Return one line for a check that found what an earlier one of its run has found.
-
-    Args:
-        report: The report.
-        first: That of the earlier check, for which ``story.same_story`` holds.
-        width: Columns to use; what is longer is cut off.
-        colour: Whether the verdict carries the colour codes of a terminal.
-
-    Example:
-        >>> from gradhook import Verdict
-        >>> from gradhook.report.text import repeated
-        >>> from gradhook.report import Cause, Report
-        >>> cause = Cause("R", "reg_missing", ("W2",), "W2 lacks 0.05 · W2")
-        >>> first, again = (
-        ...     Report(Verdict.FAIL, False, {}, causes=[cause], step=step) for step in (0, 10)
-        ... )
-        >>> print(repeated(again, first))
-        gradcheck step 10: FAIL, as at step 0 (W2 lacks 0.05 · W2)
-    """
+    """Return one line for a check that found what an earlier one, ``first``, has found."""
     before = "before" if first.step is None else f"at step {first.step}"
     why = printable((story.explained(report) or [say.headline(report)])[0])
-    opening, end = f"{say.title(report)}, as {before} (", ")"
-    room = max(width, NARROWEST) - columns(opening + end)
-    if fit(why, room) < len(why):
-        why = why[: fit(why, room - 1)].rstrip() + "…"
-    verdict = _paint(say.shown_verdict(report), colour)
-    return f"{say.opening(report)}: {verdict}, as {before} ({why})"
+    opening = f"{say.opening(report)}: "
+    verdict = say.shown_verdict(report)
+    room = max(width, NARROWEST) - len(f"{opening}{verdict}, as {before} ()")
+    return f"{opening}{_paint(verdict, colour)}, as {before} ({shorten(why, room)})"
 
 
 def _header(report: Report, width: int, colour: bool) -> list[str]:
@@ -167,7 +109,7 @@ def _again(report: Report, width: int) -> list[str]:
     """Return the call that repeats a failure."""
     call = say.again(report)
     line = f"see it again: {call}".rstrip()
-    if not call or columns(line) <= width:
+    if not call or len(line) <= width:
         return [line] if call else []
     # A call that does not fit starts a line of its own, so that it can be pasted into a prompt.
     return ["see it again:", *_wrap([call], width, rest="    ")]
@@ -183,70 +125,34 @@ def _table(
 ) -> list[str]:
     """Return the lines of the table of blocks.
 
-    Args:
-        report: The report.
-        beside: What is said of each block: beside its line where one sentence fits there, else
-            below.
-        width: Columns to use.
-        colour: Whether verdicts carry colour codes.
-        titled: Whether the columns' names stand above them.
+    What is said ``beside`` a block stands in its line where one sentence fits there, else below.
     """
-    blocks = [block for block, _ in rows.rows(report)]
+    blocks, numbers = rows.rows(report), rows.cells(report)
     if not blocks:
         return []
-    cells = {
-        "verdict": [str(block.verdict) for block in blocks],
-        "block": [block.name for block in blocks],
-        "shape": [shape(block.shape) for block in blocks],
-        "ratio": [rows.ratio_cell(block) for block in blocks],
-    }
-    if rows.has_textbook(report):
-        cells["textbook"] = [number(block.textbook_ratio) for block in blocks]
-    titles = {name: name * titled for name in cells}
-    for name in cells.keys() & CELL_WIDTHS.keys():
-        cells[name] = [shorten(cell, CELL_WIDTHS[name]) for cell in cells[name]]
-    last = list(cells)[-1]
-    breadths = {name: max(map(columns, [titles[name], *cells[name]])) for name in cells}
-    others = sum(b + len(GAP) for name, b in breadths.items() if name != "block")
+    numbers["shape"] = [shorten(cell, SHAPE_WIDTH) for cell in numbers["shape"]]
+    cells = {"verdict": [str(block.verdict) for block in blocks], "block": [""] * len(blocks)}
+    table = [[title * titled, *column] for title, column in (cells | numbers).items()]
+    others = sum(max(map(len, column)) for column in table) + len(GAP) * (len(table) - 1)
     names = block_names(report.blocks, width - others)
-    cells["block"] = [names[name] for name in cells["block"]]
-    breadths["block"] = max(map(columns, [titles["block"], *cells["block"]]))
-    # What stands above the last column may reach over what is said beside it.
-    breadths[last] = max(map(columns, cells[last]))
-
-    def row(texts: Sequence[str]) -> str:
-        padded = (t + " " * (n - columns(t)) for t, n in zip(texts, breadths.values(), strict=True))
-        return GAP.join(padded)
-
-    lines = [row(list(titles.values())).rstrip()] if titled else []
-    below = " " * breadths["verdict"] + GAP
-    for i, block in enumerate(blocks):
-        verdict, *rest = [column[i] for column in cells.values()]
-        plain = row([verdict, *rest])
+    table[1][1:] = [names[block.name] for block in blocks]
+    padded = [[cell.ljust(max(map(len, column))) for cell in column] for column in table]
+    titles, *lines_of = (GAP.join(row) for row in zip(*padded, strict=True))
+    lines = [titles.rstrip()] if titled else []
+    below = " " * len(padded[0][0]) + GAP
+    for block, plain in zip(blocks, lines_of, strict=True):
         said = list(beside.get(block.name, ()))
-        if len(said) == 1 and columns(plain + GAP + said[0]) <= width:
+        if len(said) == 1 and len(plain + GAP + said[0]) <= width:
             plain, said = plain + GAP + said[0], []
-        lines.append(_paint(block.verdict, colour) + plain.rstrip()[len(verdict) :])
+        lines.append(_paint(block.verdict, colour) + plain.rstrip()[len(block.verdict) :])
         lines += _wrap(said, width, below, below + "  ")
     hidden = rows.folded(report)
     return lines + ([rows.fold_sentence(hidden)] if hidden else [])
 
 
 def _wrap(texts: Iterable[str], width: int, first: str = "", rest: str = "  ") -> list[str]:
-    """Return lines of at most ``width`` columns; each text opens with ``first``, then ``rest``.
-
-    ``textwrap`` counts characters, too few where they are wide, and squeezes the blanks of a call.
-    """
-    lines = []
-    for text in texts:
-        indent = first
-        while text:
-            room = width - columns(indent)
-            end = fit(text[: room + 1], room)
-            if end < len(text):
-                blank = text.rfind(" ", 1, end + 1)
-                end = blank if blank > 0 else end
-            lines.append((indent + text[:end]).rstrip())
-            text = text[end:].removeprefix(" ")
-            indent = rest
-    return lines
+    """Return lines of at most ``width`` columns; each text opens with ``first``, then ``rest``."""
+    wrapper = textwrap.TextWrapper(
+        width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False
+    )
+    return [line for text in texts for line in wrapper.wrap(text)]

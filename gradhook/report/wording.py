@@ -1,8 +1,7 @@
 """What a rendered report says first and last, in pieces that text, HTML and Markdown print.
 
-The middle stands in ``gradhook.report.story`` and ``gradhook.report.rows``; the renderers decide
-only where it stands.  All of it is made from the records, so nothing has to look for words in a
-sentence that somebody else wrote.  Below it is a run at a glance: what its checks say together.
+The middle stands in ``gradhook.report.story`` and ``gradhook.report.rows``.  Below it is a run at a
+glance: what its checks say together.
 """
 
 from __future__ import annotations
@@ -36,7 +35,6 @@ __all__ = [
     "again",
     "asides",
     "begun",
-    "coverage",
     "fine_print",
     "headline",
     "opening",
@@ -73,12 +71,7 @@ def title(report: Report) -> str:
 
 
 def headline(report: Report, *, right: bool = True) -> str:
-    """Return what follows the title: the blocks that earned it, and the largest ratio.
-
-    Args:
-        report: The report.
-        right: Whether to count the blocks that are right where others are not.
-    """
+    """Return the blocks that earned the verdict, the largest ratio, and how many are right."""
     blocks = list(report.blocks.values())
     if not blocks:
         return "no block was measured"
@@ -86,12 +79,10 @@ def headline(report: Report, *, right: bool = True) -> str:
     passing = sum(block.verdict is Verdict.PASS for block in blocks)
     said = []
     for verdict in reversed(Verdict):
-        alike = [block for block in worst_first(report) if block.verdict is verdict]
+        alike = [block for block in blocks if block.verdict is verdict]
         if alike and verdict is not Verdict.PASS:
             reason = why_untested(report, alike)
-            told = {block.name for block in alike[:HEADLINE_BLOCKS]}
-            names = [shown[name] for name in report.blocks if name in told]
-            which = ", ".join(names + ["…"] * (len(alike) > HEADLINE_BLOCKS))
+            which = few([shown[block.name] for block in alike], HEADLINE_BLOCKS)
             which = f"all {len(blocks)} blocks" if len(alike) == len(blocks) > 1 else which
             said.append(f"{which} {OF_A_BLOCK[verdict]}" + f" ({reason})" * bool(reason))
     ratios = _largest_ratio(report, shown)
@@ -108,17 +99,13 @@ def resolution(report: Report) -> str:
     right = [block for block in report.blocks.values() if block.verdict is Verdict.PASS]
     if not (report.passed and right):
         return ""
-    reached = _reached(report) if _are_joint(right) else max(map(_reached, right))
+    # Blocks that were probed jointly have no ratio of their own.
+    reached = max(map(_reached, right)) or _reached(report)
     if reached <= report.tolerance.warn:
         return ""
     (dtype, *others) = sorted({block.dtype for block in right})
     coarse = f" ({dtype})" if not others and dtype in ("float32", "float16") else ""
     return f" to {number(reached, 1)}{coarse}"
-
-
-def _are_joint(blocks: Sequence[BlockReport]) -> bool:
-    """Whether blocks were probed jointly, which leaves none a ratio of its own."""
-    return all(math.isnan(block.ratio) for block in blocks)
 
 
 def _reached(told: BlockReport | Report) -> float:
@@ -129,15 +116,14 @@ def _largest_ratio(report: Report, shown: dict[str, str]) -> list[str]:
     known = [
         block
         for block in worst_first(report)
-        if block.verdict is (Verdict.PASS if report.passed else block.verdict)
+        if not math.isnan(block.ratio)
         and block.verdict is not Verdict.UNTESTED
-        and not math.isnan(block.ratio)
+        and (block.verdict is Verdict.PASS or not report.passed)
     ]
     if not known:
         return []
     # Of a check that failed, the worst among the blocks that are wrong.
-    alike = [block for block in known if block.verdict is known[0].verdict]
-    worst = max(alike, key=lambda block: block.ratio)
+    worst, alike = known[0], [block for block in known if block.verdict is known[0].verdict]
     said = f"ratio {number(worst.ratio)}"
     if len(report.blocks if report.passed else alike) > 1:
         which = "largest" if report.passed else "worst"
@@ -154,22 +140,23 @@ def asides(report: Report) -> list[str]:
     """Return what was not judged or not seen, and what to know of how the check was made."""
     told = doubts(report) if report.passed else []
     right = [block for block in worst_first(report) if block.verdict is Verdict.PASS]
-    if _are_joint(right) or not resolution(report):
+    if not resolution(report) or all(math.isnan(block.ratio) for block in right):
         told += grouped(report, right, why)
-    told += grouped(report, right, _tie)
-    others = (Verdict.INCONCLUSIVE, Verdict.UNTESTED)
-    partly = [b for b in right if any(f.verdict in others for f in b.findings)]
-    what = "right where it could be judged; at some weights nothing shows: report.details()"
-    told += grouped(report, partly, lambda _: what)
-    notes = [*coverage(report, beside_all=True), *report.notes]
+    told += grouped(report, right, _elsewhere)
+    beside = {said for block in rows(report) for said in unjudged_sentences(block)}
+    notes = [*(unseen for unseen in report.coverage if unseen not in beside), *report.notes]
     told += [f"note: {note}" for note in notes]
     return [printable(line) for line in told]
 
 
-def _tie(block: BlockReport) -> str:
-    """Return what was seen where a block that is otherwise right lies on a tie."""
-    ties = [finding.note for finding in block.findings if finding.verdict is Verdict.KINK]
-    return "; ".join([*ties[:1], *branch_sentences(block.branches)[:1]]) if ties else ""
+def _elsewhere(block: BlockReport) -> str:
+    """Return what is said of a block that is right but lies on a tie, or could not be judged."""
+    notes = {finding.verdict: finding.note for finding in block.findings}
+    if Verdict.KINK in notes:
+        return "; ".join([notes[Verdict.KINK], *branch_sentences(block.branches)[:1]])
+    if Verdict.INCONCLUSIVE in notes or Verdict.UNTESTED in notes:
+        return "right where it could be judged; at some weights nothing shows: report.details()"
+    return ""
 
 
 def unjudged_sentences(block: BlockReport) -> list[str]:
@@ -185,22 +172,6 @@ def unjudged_sentences(block: BlockReport) -> list[str]:
             why = "; ".join([finding.note, *first])
             said.append(f"{block.name} at {finding.setting}: {finding.verdict}, {why}")
     return said
-
-
-def coverage(report: Report, *, beside_all: bool = False) -> list[str]:
-    """Return what was not exercised, less what stands beside its block.
-
-    Args:
-        report: The report.
-        beside_all: Whether all that was not judged of a block stands beside it, and not only why a
-            block was untested.
-    """
-    beside: set[str] = set()
-    for block, details in rows(report):
-        if beside_all or (details and block.verdict is Verdict.UNTESTED):
-            beside.update(unjudged_sentences(block))
-    unseen = (sentence for sentence in report.coverage if sentence.strip())
-    return [printable(sentence) for sentence in unseen if sentence not in beside]
 
 
 # The fine print.
@@ -248,16 +219,7 @@ def overall(reports: Sequence[Report]) -> Verdict:
 
 
 def outcome(reports: Sequence[Report]) -> str:
-    """Return how many checks passed, and which did not.
-
-    Example:
-        >>> from gradhook import Report, Verdict
-        >>> from gradhook.report.wording import outcome
-        >>> outcome([Report(Verdict.PASS, True, {}, step=step) for step in (0, 100)])
-        '2 checks, all passed'
-        >>> outcome([Report(Verdict.FAIL, False, {}, step=step) for step in (0, 100)])
-        '2 checks, none passed: FAIL at steps 0, 100'
-    """
+    """Return how many checks passed, and which did not."""
     made = count(len(reports), "check")
     wrong = [report for report in reports if not report.passed]
     if not wrong:
@@ -281,18 +243,7 @@ def outcome(reports: Sequence[Report]) -> str:
 
 
 def begun(first: Report | None, due: int | None) -> str:
-    """Return what is said once when a run is checked: that it is, and when the next check comes.
-
-    Args:
-        first: The first check, where nothing else tells how it ended.
-        due: The step at which the next is due, ``None`` if none is.
-
-    Example:
-        >>> from gradhook import Report, Verdict
-        >>> from gradhook.report.wording import begun
-        >>> begun(Report(Verdict.PASS, True, {}, step=0), 100)
-        'gradhook checks the gradients of this run: PASS at step 0, next at step 100'
-    """
+    """Return what is said once when a run is checked: that it is, and when the next check comes."""
     now = [] if first is None else [f"{shown_verdict(first)} at step {first.step}"]
     then = "no further check is due" if due is None else f"next at step {due}"
     return f"gradhook checks the gradients of this run: {', '.join([*now, then])}"

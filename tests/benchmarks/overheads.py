@@ -28,7 +28,7 @@ from typing import Any
 from _network import loss_and_gradients, machine, network, seconds
 
 import gradhook
-from gradhook.check.selftest import selftest
+from gradhook.check.check import selftest
 from gradhook.sinks import TensorBoard
 
 CALLS = 1000

@@ -19,28 +19,28 @@ def gradient(shape, *zero):
     [
         (gradient((20,), slice(12)), "12 of 20 elements"),
         (gradient((20,), slice(5)), "5 of 20 elements"),
-        (gradient((20,), slice(4)), "None"),
+        (gradient((20,), slice(4)), ""),
         (gradient((100, 4), slice(97)), "97 of 100 rows"),
         (gradient((6, 4), np.s_[:, 1:]), "3 of 4 columns"),
         (gradient((6, 4), np.s_[:2], np.s_[:, 1:]), "3 of 4 columns"),
-        (gradient((6, 4), np.s_[0, 0]), "None"),
+        (gradient((6, 4), np.s_[0, 0]), ""),
         (gradient((8, 3, 2, 2), slice(4)), "4 of 8 slices along the first axis"),
         (gradient((2, 3, 8), np.s_[..., :4]), "4 of 8 slices along the last axis"),
         (np.zeros((3, 2)), "3 of 3 rows"),
-        (np.full((4,), np.nan), "None"),
-        (np.zeros(()), "None"),
-        (np.zeros((0, 3)), "None"),
+        (np.full((4,), np.nan), ""),
+        (np.zeros(()), ""),
+        (np.zeros((0, 3)), ""),
     ],
 )
 def test_slices_without_gradient_are_counted_from_a_quarter_on(values, said):
-    assert str(idle_part([values])) == said
+    assert idle_part([values]) == said
 
 
 def test_only_what_is_zero_in_every_setting_counts():
     first, second = gradient((8,), slice(0, 6)), gradient((8,), slice(4, 8))
-    assert str(idle_part([first, second])) == "2 of 8 elements"
-    assert idle_part([first, np.ones(8)]) is None
-    assert idle_part([]) is None
+    assert idle_part([first, second]) == "2 of 8 elements"
+    assert idle_part([first, np.ones(8)]) == ""
+    assert idle_part([]) == ""
 
 
 def relu_network(b):
@@ -61,8 +61,7 @@ def test_dead_units_of_a_block_that_passes_are_told():
     report = relu_network(np.where(np.arange(20) < 12, -50.0, 1.0))
     assert report.passed
     assert (
-        "b: 12 of 20 elements have zero gradient on these rows of data (dead units?), so they are "
-        "untested"
+        "b: 12 of 20 elements have zero gradient on these rows of data (dead units?), untested"
     ) in report.coverage
     assert (
         "W: 12 of 20 columns have zero gradient on these rows of data, untested" in report.coverage
@@ -95,22 +94,3 @@ def test_rows_of_an_embedding_that_no_index_names_are_told():
     )
     assert report.passed
     assert "E: 97 of 100 rows have zero gradient here, untested" in report.coverage
-
-
-@pytest.mark.parametrize(("span", "told"), [(1e4, False), (1e12, True)])
-def test_a_vector_of_unlike_sizes_is_told_how_to_check_its_slices_apart(span, told):
-    sizes = np.geomspace(1, span, 6)
-    weights = np.random.default_rng(0).normal(size=(9, 6))
-
-    def loss_and_gradient(x):
-        return np.sum(np.tanh(weights @ (x / sizes))), weights.T @ (
-            1 - np.tanh(weights @ (x / sizes)) ** 2
-        ) / sizes
-
-    report = gradhook.check_gradients(loss_and_gradient, 0.3 * sizes)
-    said = [line for line in report.coverage if "parts={name: length, …}" in line]
-    assert len(said) == told
-    apart = {f"x{k}": 1 for k in range(6)}
-    report = gradhook.check_gradients(loss_and_gradient, 0.3 * sizes, parts=apart)
-    assert report.passed
-    assert not [line for line in report.coverage if "parts=" in line]

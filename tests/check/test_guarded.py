@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gradhook import Objective, Switch, check_gradients
-from gradhook.check.faults import is_users
+from gradhook.check.guarded import is_users
 from gradhook.difference import ComplexStep
 from gradhook.errors import (
     InternalError,
@@ -112,16 +112,6 @@ def test_an_evaluation_mode_holds_throughout_and_ends(manager):
     assert model.training
     assert model.history == []
     assert not check_gradients(model)
-
-
-def test_an_evaluation_mode_that_swallows_exceptions_is_refused():
-    def broken(p):
-        raise Fault
-
-    with pytest.raises(OptionError, match="evaluation_mode= has swallowed an exception"):
-        check_gradients(
-            broken, {"w": np.ones(2)}, evaluation_mode=lambda: contextlib.suppress(Fault)
-        )
 
 
 def test_what_cannot_be_put_back_is_an_error_and_not_silence():

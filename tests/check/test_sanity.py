@@ -177,17 +177,3 @@ def test_a_model_that_keeps_nothing_passes():
     report = check_gradients(Model(parameters), batch=batch)
     assert report.verdict == "PASS"
     assert kinds(report) == set()
-
-
-@pytest.mark.parametrize(("size", "shown"), [(4095, True), (4096, True), (70_000, False)])
-def test_what_two_calls_gave_is_shown_of_all_but_compressed_gradients(size, shown):
-    buffer = np.zeros(size)
-
-    def loss_and_gradients(p):
-        buffer[:] += 2 * p["w"]
-        return float(p["w"] @ p["w"]), {"w": buffer}
-
-    w = np.linspace(0.5, 1.5, size)
-    (cause,) = check_gradients(loss_and_gradients, {"w": w}, state=()).causes
-    assert cause.kind == "accumulated"
-    assert (" in one call and " in cause.evidence) == shown

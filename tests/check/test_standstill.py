@@ -34,7 +34,7 @@ def test_nothing_is_left_of_the_calls_and_an_exception_names_no_block():
 
     def counting(p, X, y):
         calls.append(1)
-        return 1.0, {"w": np.ones(4), "b": np.ones(2)}
+        return p["w"].sum() + p["b"].sum(), {"w": np.ones(4), "b": np.ones(2)}
 
     parameters = {"w": np.ones(4), "b": np.ones(2)}
     assert moving_blocks(Objective.of(counting, parameters), Options(), (X, Y)) == {"w", "b"}
@@ -42,7 +42,7 @@ def test_nothing_is_left_of_the_calls_and_an_exception_names_no_block():
 
     def whole_alone(p, X, y):
         assert len(X) == 60
-        return 1.0, {"w": np.ones(4), "b": np.ones(2)}
+        return p["w"].sum() + p["b"].sum(), {"w": np.ones(4), "b": np.ones(2)}
 
     assert moving_blocks(Objective.of(whole_alone, parameters), Options(), (X, Y)) == {"w", "b"}
 

@@ -107,21 +107,6 @@ def test_a_block_that_is_wrong_beside_stairs_fails_all_the_same():
     assert verdicts == ["FAIL"] * 10
 
 
-def test_calls_that_return_both_serve_both_tests_of_repetition():
-    def both(p):
-        return float(p["w"] @ p["w"]), {"w": 2 * p["w"]}
-
-    def alone(p):
-        return float(p["w"] @ p["w"])
-
-    parameters = {"w": np.arange(1.0, 6.0)}
-    together = check_gradients(both, parameters)
-    apart = check_gradients(Objective(loss=alone, loss_and_gradients=both), parameters)
-    assert together.verdict == apart.verdict == "PASS"
-    # Two losses less, and a generic point whose loss comes with its gradients.
-    assert together.evaluations <= apart.evaluations - 2
-
-
 def test_a_setting_without_loss_and_gradients_is_skipped_and_said_to_be():
     rng = np.random.default_rng(0)
     X, mask = rng.standard_normal((9, 6)), np.zeros(9)

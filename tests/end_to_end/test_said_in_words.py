@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from gradhook import L2, check_gradients
-from gradhook.errors import UnreadParametersError
 from gradhook.sinks.tensorboard.scalars import scalars
 
 
@@ -56,22 +55,15 @@ def test_where_every_block_is_fixed_the_coverage_says_so():
         lambda p: (float(p["a"] @ p["a"]), {"a": 2 * p["a"]}), {"a": np.ones(4)}, fixed=["a"]
     )
     assert report.verdict == "PASS"
-    assert "checked at these weights alone: every block is fixed" in report.coverage
+    (said,) = report.coverage
+    assert said.startswith("checked at these weights alone: every block is fixed, or the loss ")
 
 
-def test_a_loss_that_reads_no_block_is_refused_although_every_block_is_fixed():
-    kept = np.ones(4)
-    with pytest.raises(UnreadParametersError, match="does not change by a bit"):
-        check_gradients(
-            lambda p: (float(kept @ kept), {"a": 2 * kept}), {"a": np.ones(4)}, fixed=["a"]
-        )
-
-
-def test_where_no_block_has_elements_the_coverage_says_so():
+def test_where_no_block_has_elements_nothing_has_passed():
     report = check_gradients(lambda p: (1.0, {"a": p["a"]}), {"a": np.zeros((0, 3))})
     assert report.verdict == "UNTESTED"
     assert not report.passed
-    assert "checked at these weights alone: the blocks have no elements" in report.coverage
+    assert "a untested: the block has no elements" in report.coverage
 
 
 def ridge(lam):

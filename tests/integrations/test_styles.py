@@ -674,10 +674,9 @@ def test_no_activation_is_taken_for_a_parameter_and_no_pair_missed(samples):
     wrong = []
     for seed in range(100):
         model = generated_models.Model(seed)
-        given = read(
-            Objective.of(model.run, model.root), Options(samples=samples), generated_models.batch()
-        )
-        found = {id(array) for array in given.objective.parameters.values()}
+        objective, options = Objective.of(model.run, model.root), Options(samples=samples)
+        with read(objective, options, generated_models.batch()) as given:
+            found = {id(array) for array in given.objective.parameters.values()}
         if found != {id(array) for array in model.weights}:
             wrong.append((seed, model.manner, given.objective.notes))
     assert wrong == []

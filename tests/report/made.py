@@ -2,7 +2,6 @@
 
 import dataclasses
 import typing
-import unicodedata
 
 from hypothesis import strategies as st
 
@@ -17,7 +16,7 @@ from gradhook.report import (
     Finding,
 )
 
-__all__ = ["REPORTS", "block", "breadth", "report_of"]
+__all__ = ["REPORTS", "block", "report_of"]
 
 
 def block(name: str, verdict: Verdict = Verdict.PASS, ratio: float = 3e-9, **more) -> BlockReport:
@@ -27,11 +26,6 @@ def block(name: str, verdict: Verdict = Verdict.PASS, ratio: float = 3e-9, **mor
 def report_of(*blocks: BlockReport, verdict: Verdict = Verdict.PASS, **more) -> Report:
     passed = verdict not in (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.WARN)
     return Report(verdict, more.pop("passed", passed), {b.name: b for b in blocks}, **more)
-
-
-def breadth(line: str) -> int:
-    """Columns of a line on a terminal, where an East Asian wide character takes two."""
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in line)
 
 
 # Lone surrogates included, and names that are far too long.

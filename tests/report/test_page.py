@@ -29,6 +29,6 @@ def test_the_same_failure_again_is_one_line_and_verbose_is_longer():
 
 
 def test_a_run_that_was_cut_off_says_so():
-    torn = Run("e", "torn", RIGHT.reports, faults=["half a line"], foreign=False)
+    torn = Run("e", "torn", RIGHT.reports, torn=True)
     assert "\nnot all of this run could be read\n" in markdown([torn])
     assert "not all of this run" not in markdown([RIGHT])

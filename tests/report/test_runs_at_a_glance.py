@@ -1,14 +1,8 @@
-"""A run at a glance: in words, as a drawing, as a page."""
-
-import math
-import xml.etree.ElementTree as ET
-
-import pytest
+"""A run at a glance: in words, as a page."""
 
 from gradhook import Report, Verdict
 from gradhook.report import BlockReport, wording
 from gradhook.report.page import page
-from gradhook.report.plot import DRAWN_BLOCKS, plot
 from gradhook.report.runs import Run
 
 
@@ -54,65 +48,6 @@ def test_a_failure_is_held_against_the_last_one_that_was_told():
     assert firsts == [None, WRONG[0], None, WRONG[0], None]
 
 
-def drawing(reports):
-    return ET.fromstring(plot(reports))
-
-
-def points(svg):
-    return [
-        [tuple(map(float, pair.split(","))) for pair in line.get("points").split()]
-        for line in svg.iter("polyline")
-    ]
-
-
-def test_a_ratio_above_the_limit_is_drawn_above_its_line_and_a_right_one_below():
-    svg = drawing([report_of(Verdict.FAIL, 0), report_of(Verdict.PASS, 50)])
-    (line,) = points(svg)
-    limits = [float(path.get("d").split("H")[0].split()[1]) for path in list(svg.iter("path"))[1:]]
-    assert line[0][1] < min(limits) < max(limits) < line[1][1]
-    assert line[0][0] < line[1][0]
-    said = [text.text for text in svg.iter("text")]
-    assert {"wrong above", "right below", "step 0", "step 50", "W"} <= set(said)
-    colours = [dot.get("fill") for dot in svg.iter("circle")]
-    assert colours[0] != colours[1]
-
-
-def test_what_has_no_ratio_leaves_a_gap_and_zero_and_infinity_stay_inside():
-    reports = [
-        report_of(Verdict.PASS, 0, {"a": 0.0, "b": math.nan}),
-        report_of(Verdict.FAIL, 5, {"a": math.inf, "b": math.nan}),
-        report_of(Verdict.INCONCLUSIVE, 9, {"a": 0.5}),
-    ]
-    svg = drawing(reports)
-    (line,) = points(svg)
-    assert len(line) == 2
-    assert all(0 <= y <= 200 for _, y in line)
-
-
-def test_many_blocks_are_drawn_by_the_worst_and_hostile_names_are_text():
-    ratios = {f"<b>{i}": 10.0 ** (i - 20) for i in range(15)}
-    svg = drawing([report_of(Verdict.PASS, step, ratios) for step in (0, 1)])
-    assert len(points(svg)) == DRAWN_BLOCKS
-    assert "<b>14" in [text.text for text in svg.iter("text")]
-
-
-@pytest.mark.parametrize("reports", [RIGHT[:1], [], [RIGHT[0], RIGHT[0]]])
-def test_fewer_than_two_steps_are_no_drawing(reports):
-    assert plot(reports) == ""
-
-
-def test_checks_outside_a_loop_are_counted_from_zero():
-    svg = drawing([report_of(Verdict.PASS, None) for _ in range(3)])
-    assert "step 2" in [text.text for text in svg.iter("text")]
-
-
-def test_two_runs_of_one_file_stay_inside_the_picture():
-    svg = drawing([report_of(Verdict.PASS, step) for step in (0, 100, 0, 10, 0)])
-    (line,) = points(svg)
-    assert min(line)[0] == line[0][0] == line[-1][0] < line[3][0] < max(line)[0] == line[1][0]
-    assert {"step 0", "step 100"} <= {text.text for text in svg.iter("text")}
-
-
 def test_a_page_opens_with_the_verdict_of_all_and_the_run_that_failed():
     good, bad = Run("/a/b/good", "good", list(RIGHT)), Run("/a/b/bad", "bad", [*RIGHT, *WRONG])
     shown = page([good, bad])
@@ -120,10 +55,9 @@ def test_a_page_opens_with_the_verdict_of_all_and_the_run_that_failed():
         shown.index(words)
         for words in (
             "8 checks, 2 did not pass", ">bad: 5 checks", "gradcheck step 0: <span",
-            "as at step 0;", ">good: 3 checks, all passed",
+            "as at step 0 (", ">good: 3 checks, all passed",
         )
     ]  # fmt: skip
     assert order == sorted(order)
     assert shown.count("<section>") == 1  # the second failure is the first one's
-    assert shown.count("<svg") == 2
     assert shown.count("<style>") == 1

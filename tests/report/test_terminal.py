@@ -30,11 +30,6 @@ def test_colours_can_be_declined(environment, name, value):
     assert not _terminal.has_colour(Screen())
 
 
-def test_an_empty_variable_declines_nothing(environment):
-    environment.setenv("NO_COLOR", "")
-    assert _terminal.has_colour(Screen())
-
-
 @pytest.mark.parametrize(("columns", "used"), [(60, 60), (100, 100), (120, 120), (300, 120)])
 def test_the_width_is_that_of_the_terminal_up_to_120(environment, columns, used):
     environment.setattr("shutil.get_terminal_size", lambda _: os.terminal_size((columns, 24)))
