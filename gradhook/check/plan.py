@@ -150,7 +150,6 @@ class Plan:
                 self._options,
                 self._free,
                 outcome.coverage,
-                self._whole.total if self._whole else 0,
             )
 
     def first_gradients(self) -> CheckRecord:

@@ -35,7 +35,6 @@ __all__ = [
     "loss_with",
     "losses",
     "revisit",
-    "taken_rows",
     "vanishes",
     "vanishing",
     "with_rows",
@@ -228,10 +227,5 @@ def with_rows(mismatch: Mismatch, rows: Sequence[int] | Array) -> Batch | None:
     """The batch cut to some of its rows, or with rows repeated; ``None`` where it cannot be cut."""
     if mismatch.rows < 2 or mismatch.options.subset is not None:
         return None
-    return taken_rows(mismatch, rows)
-
-
-def taken_rows(mismatch: Mismatch, rows: Sequence[int] | Array) -> Batch:
-    """The batch with these of its rows, in whatever has rows."""
     batch, axis = mismatch.evaluator.batch, mismatch.options.sample_axis
     return cut(batch, np.asarray(rows), mismatch.rows, axis)

@@ -7,7 +7,7 @@ block, its elements or slices one by one, and fresh probes along which an explan
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -81,7 +81,6 @@ class Context:
     right: frozenset[str]  # as far as the wrong ones were resolved
     order: Sequence[str]  # all blocks in forward order
     free: Sequence[BoundSwitch] = ()  # switches that the user did not name but the functions have
-    batch_rows: int = 0  # rows of the whole batch, of which some were drawn; 0 where all were
     budget: Budget = field(init=False)  # what may be spent
     layers: Layers | None = field(default=None, init=False)  # once they were measured
 
@@ -116,18 +115,10 @@ class Mismatch:
 
     @property
     def elsewhere(self) -> list[Blocks]:
-        """The analytic gradients at other points, where they are kept."""
-        return [m.gradients for m in self._others() if set(self.blocks) <= set(m.gradients)]
-
-    def _others(self) -> Iterator[SettingResult]:
-        """What was measured at other points."""
+        """The analytic gradients at other points."""
         moves = self.measured.setting.moves
-        return (m for m in self.context.measured if m.setting.moves is not moves)
-
-    def seen_at_another_point(self, names: Sequence[str]) -> Mismatch | None:
-        """The same blocks where another setting shows all of them wrong; ``None`` if none does."""
-        other = next((m for m in self._others() if all(map(m.shows_wrong, names))), None)
-        return None if other is None else Mismatch(self.context, other, names)
+        others = [m.gradients for m in self.context.measured if m.setting.moves is not moves]
+        return [gradients for gradients in others if set(self.blocks) <= set(gradients)]
 
     def enter(self) -> None:
         """Go to the setting."""

@@ -96,7 +96,7 @@ class SyntheticMismatch:
             workspace=workspace,
             loss=lambda: loss(*self.evaluator.batch),
         )
-        self.context = types.SimpleNamespace(batch_rows=0, layers_of=lambda m: None)
+        self.context = types.SimpleNamespace(layers_of=lambda m: None)
         self.measured = types.SimpleNamespace(
             setting=Setting("here", {}, batch, tuple((switch, "on") for switch in switches)),
             prober=types.SimpleNamespace(noise=1e-15, loss=loss(*batch)),
@@ -145,9 +145,6 @@ class SyntheticMismatch:
         apart = self.blocks[name].gradient - self.numerical[name]
         apart = np.moveaxis(apart, axis, 0).reshape(apart.shape[axis], -1)
         return np.array([i for i in which if np.any(np.abs(apart[i]) > 1e-9)], dtype=int)
-
-    def seen_at_another_point(self, names):
-        """No other point."""
 
 
 @pytest.fixture(scope="session")

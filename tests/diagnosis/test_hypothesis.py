@@ -9,7 +9,7 @@ import gradhook.diagnosis
 from gradhook import CAUSE_KINDS
 from gradhook.diagnosis.hypotheses import HYPOTHESES
 from gradhook.diagnosis.hypothesis import NOT_MADE, Hypothesis, Refutation, Trial, name_cause
-from gradhook.diagnosis.sentences import SENTENCES, say
+from gradhook.diagnosis.sentences import REFUTED_BY, SENTENCES, say
 
 ROOM = Path(gradhook.diagnosis.__file__).parent
 
@@ -58,7 +58,7 @@ def test_what_was_not_put_to_the_test_or_was_ruled_out_cannot_be_named(refutatio
 def test_the_evidence_says_what_was_tried_and_what_came_out():
     cause = name_cause(Lost(), Refutation((HELD,)))
     assert cause.evidence == "zero to the bit; another point: zero there too"
-    assert cause.refuted_by == SENTENCES["disconnected"].refuted_by
+    assert cause.refuted_by == REFUTED_BY["disconnected"]
     assert cause.sentence.startswith("dW is zero, and the loss depends on the block")
 
 

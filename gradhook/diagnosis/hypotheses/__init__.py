@@ -13,7 +13,7 @@ from gradhook.diagnosis.hypotheses.factor import (
     SharedFactor,
 )
 from gradhook.diagnosis.hypotheses.layer_above import PathAround, Symmetric
-from gradhook.diagnosis.hypotheses.layout import Misplaced, MisplacedBesidePenalty
+from gradhook.diagnosis.hypotheses.layout import Misplaced
 from gradhook.diagnosis.hypotheses.masks import Dropout, SampleWeights
 from gradhook.diagnosis.hypotheses.penalty import PenaltyForm, PenaltySwitch
 from gradhook.diagnosis.hypotheses.repeated import EqualInputs, RepeatedRows
@@ -21,7 +21,7 @@ from gradhook.diagnosis.hypotheses.row_sums import BiasSum, OneRow
 from gradhook.diagnosis.hypotheses.unwritten import CutToIntegers, Disconnected, ZeroSlices
 from gradhook.diagnosis.hypothesis import Hypothesis
 
-__all__ = ["HYPOTHESES", "IN_A_PART"]
+__all__ = ["HYPOTHESES"]
 
 HYPOTHESES: tuple[type[Hypothesis], ...] = (
     Disconnected,
@@ -35,7 +35,6 @@ HYPOTHESES: tuple[type[Hypothesis], ...] = (
     ZeroSlices,
     Clipped,
     FactorBesidePenalty,
-    MisplacedBesidePenalty,
     Dropout,
     PenaltySwitch,
     SampleWeights,
@@ -47,6 +46,3 @@ HYPOTHESES: tuple[type[Hypothesis], ...] = (
     PathAround,
 )
 """What the search walks, in this order."""
-
-IN_A_PART: tuple[type[Hypothesis], ...] = (MeaningfulFactor, PenaltyForm, PlainFactor)
-"""Those that hold of a part of a block as well, once that was located."""

@@ -24,16 +24,9 @@ from gradhook.diagnosis.hypothesis import (
 )
 from gradhook.diagnosis.mismatch import FRESH, Mismatch
 from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, listed, say
-from gradhook.diagnosis.wrong_block import WrongBlock
 from gradhook.objective.parameters import norm
 
 __all__ = ["Clipped", "ScaledToNorm"]
-
-GRADIENT_ROUNDING = 1e-12
-"""Share of the numerical gradient below which a gradient is rounding."""
-
-FEW_UNCLIPPED = 4
-"""Elements up to which those that are not clipped say too little."""
 
 SAME_NORM = 1e-5
 """Relative difference of two norms that are one: many add 1e-6 to what they divide by."""
@@ -52,19 +45,13 @@ class Clipped(Hypothesis):
 
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
-        tops = {name: _largest(mismatch.blocks[name].gradient) for name in names}
-        cut: dict[float, list[str]] = {}
-        for name, top in tops.items():
-            if _is_cut(mismatch, mismatch.blocks[name], top):
-                cut.setdefault(top, []).append(name)
-        for top in cut:
-            # A limit found on several elements extends to blocks where one stands at it.
-            yield cls(mismatch, top, [name for name in names if tops[name] == top])
-        for name, top in tops.items():
-            enough = mismatch.gradients[name].size > FEW_UNCLIPPED
-            chosen = top > 0 and float(f"{top:.3g}") == top  # a number that someone chose
-            if top not in cut and enough and chosen:
-                yield cls(mismatch, top, [name])
+        tops = {name: _largest(mismatch.gradients[name]) for name in names}
+        for top in dict.fromkeys(tops.values()):
+            found = cls(mismatch, top, [name for name in names if tops[name] == top])
+            several = any(np.count_nonzero(mask) > 1 for mask in found.masks.values())
+            chosen = float(f"{top:.3g}") == top  # a number that someone chose
+            if top > 0 and (several or chosen):
+                yield found
 
     def predict(self) -> Mapping[str, Array]:
         return {n: g for n, g in self._gradients.items() if not np.all(self.masks[n])}
@@ -100,23 +87,6 @@ class Clipped(Hypothesis):
 
 def _largest(array: Array) -> float:
     return float(np.max(np.abs(array), initial=0.0))
-
-
-def _is_cut(mismatch: Mismatch, block: WrongBlock, top: float) -> bool:
-    """Whether elements stand at one size as clipped ones do."""
-    a = block.gradient
-    if a.size < 2 or not top > GRADIENT_ROUNDING * _largest(block.slopes):
-        return False
-    at_top = np.abs(a) == top
-    if np.count_nonzero(at_top) < 2:  # a number that one element has may come from anywhere
-        return False
-    if block.exact:
-        n = block.slopes.reshape(a.shape)
-        if not np.all((n * np.sign(a) > top - block.errors.reshape(a.shape))[at_top]):
-            return False
-    if np.all(at_top) or a.size <= FEW_UNCLIPPED:  # no others, or too few, to be found right
-        return any(np.max(np.abs(g[block.name])) == top for g in mismatch.elsewhere)
-    return True
 
 
 def _elsewhere(mismatch: Mismatch, names: Sequence[str], probes: int = FRESH) -> Changed | None:

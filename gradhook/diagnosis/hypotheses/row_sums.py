@@ -38,9 +38,6 @@ ROW_FAULTS = {
 }
 """How a gradient comes to be that of one row."""
 
-BIAS = 0.3
-"""A vector all of whose entries exceed this is a gain and no bias."""
-
 WRONG_SUMS = {
     "bias_oversum": "every element is the same, a sum over all axes",
     "conv_bias_nospatial": "it is not the sum over rows, height and width",
@@ -149,11 +146,13 @@ class BiasSum(Hypothesis):
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
         for name in names:
-            weight = _right_weight(mismatch, name)
+            place = mismatch.order.index(name)
+            weight = mismatch.order[max(0, place - 1)]
+            shapes = mismatch.blocks[name].shape, mismatch.gradients[weight].shape
             # What is zero may as well be disconnected, and a sum over the wrong axis spoils all.
-            if weight is None or not np.any(mismatch.blocks[name].gradient):
+            if weight not in mismatch.right or list(map(is_vector, shapes)) != [True, False]:
                 continue
-            if not mismatch.located(name).concentrated:
+            if np.any(mismatch.blocks[name].gradient) and not mismatch.located(name).concentrated:
                 yield cls(mismatch, name, weight)
 
     def refute(self, mismatch: Mismatch) -> Refutation:
@@ -212,28 +211,3 @@ def _sum_is_lost(mismatch: Mismatch, name: str, weight: str) -> Trial | None:
         if not same_gradient(here.gradients[which], total):
             return Trial(tried, f"{which} does not add up", refuted=True)
     return Trial(tried, "they add up, so that what is lost is lost within the rows")
-
-
-def _right_weight(mismatch: Mismatch, name: str) -> str | None:
-    """The weight of which a block may be the bias, if it is right and so is all above it."""
-    place = mismatch.order.index(name)
-    weight = mismatch.order[place - 1] if place else name
-    shape, beside = mismatch.blocks[name].shape, mismatch.gradients[weight].shape
-    if weight not in mismatch.right or not _is_bias(shape, beside):
-        return None
-    values = np.asarray(mismatch.evaluator.workspace.tree.blocks[name])
-    if np.min(values, initial=np.inf) > BIAS:
-        return None  # a gain
-    above = mismatch.order[place + 1 :]
-    if any(o in mismatch.blocks and not is_vector(mismatch.blocks[o].shape) for o in above):
-        return None  # what comes from above is wrong already
-    return weight
-
-
-def _is_bias(shape: tuple[int, ...], weight: tuple[int, ...]) -> bool:
-    """Whether a block may be the bias of a weight: one number for each of its outputs."""
-    if not is_vector(shape) or is_vector(weight):
-        return False
-    first, last = weight[0], weight[-1]
-    outputs = {first, last} if len(shape) < 2 else {first if shape[1] == 1 else last}
-    return max(shape, default=1) in outputs

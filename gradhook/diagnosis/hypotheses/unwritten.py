@@ -17,6 +17,7 @@ from gradhook.diagnosis.hypothesis import NOT_MADE, Hypothesis, Refutation, Tria
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, say
 from gradhook.diagnosis.wrong_block import SAME_GRADIENT, WrongBlock, is_vector
+from gradhook.evaluation.directions import mask_of
 from gradhook.verdict.evidence import Location
 
 __all__ = ["CutToIntegers", "Disconnected", "ZeroSlices"]
@@ -25,20 +26,14 @@ NAMED_SLICES = 5
 """Slices that are named one by one."""
 
 
-class _OneBlock(Hypothesis):
-    """A hypothesis about one block that a gradient call at another point can rule out."""
-
-    family = "D"
-
-    def __init__(self, block: WrongBlock, support: str) -> None:
-        self.blocks = (block.name,)
-        self.support = support
-
-
-class Disconnected(_OneBlock):
+class Disconnected(Hypothesis):
     """A gradient of zero although the loss depends on the block."""
 
-    kind = said = "disconnected"
+    family, kind, said = "D", "disconnected", "disconnected"
+
+    def __init__(self, block: WrongBlock) -> None:
+        self.blocks = (block.name,)
+        self.support = f"the numerical gradient has the norm {np.linalg.norm(block.slopes):.1e}"
 
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
@@ -52,8 +47,7 @@ class Disconnected(_OneBlock):
                 continue  # a penalty that is missing where nothing else acts
             integers = name in mismatch.evaluator.integer_gradients
             if not integers and not _may_cancel(mismatch, block):
-                norm = np.linalg.norm(block.slopes)
-                yield cls(block, f"the numerical gradient has the norm {norm:.1e}")
+                yield cls(block)
 
     def refute(self, mismatch: Mismatch) -> Refutation:
         changed = revisit(mismatch, self.blocks, moves=another_point(mismatch), probes=0)
@@ -83,10 +77,14 @@ def _may_cancel(mismatch: Mismatch, block: WrongBlock) -> bool:
     return bool(found.exact and cancels and np.all(np.abs(counts - np.rint(counts)) <= allowed))
 
 
-class CutToIntegers(_OneBlock):
+class CutToIntegers(Hypothesis):
     """A gradient that was written into an integer array."""
 
-    kind = said = "integer_buffer"
+    family, kind, said = "D", "integer_buffer", "integer_buffer"
+
+    def __init__(self, block: WrongBlock) -> None:
+        self.blocks = (block.name,)
+        self.support = f"all of its {block.gradient.size} elements are whole numbers"
 
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
@@ -97,7 +95,7 @@ class CutToIntegers(_OneBlock):
             # What is cut off is less than one.
             less = block.residual_norm < np.sqrt(a.size)
             if name in mismatch.evaluator.integer_gradients or (whole and less):
-                yield cls(block, f"all of its {a.size} elements are whole numbers")
+                yield cls(block)
 
     def refute(self, mismatch: Mismatch) -> Refutation:
         (name,) = self.blocks
@@ -120,10 +118,8 @@ class ZeroSlices(Hypothesis):
 
     family, said = "W", "zero_slices"
 
-    def __init__(
-        self, block: WrongBlock, axis: int, empty: Array, found: Refutation | None = None
-    ) -> None:
-        self.blocks, self._axis, self._empty, self._found = (block.name,), axis, empty, found
+    def __init__(self, block: WrongBlock, axis: int, empty: Array) -> None:
+        self.blocks, self._axis, self._empty = (block.name,), axis, empty
         self._block = block
         self.kind = "last_row_missing" if axis == 0 else "last_column_missing"
         first, last = int(np.min(empty)), int(np.max(empty))
@@ -143,21 +139,14 @@ class ZeroSlices(Hypothesis):
     @classmethod
     def located(cls, block: WrongBlock, location: Location) -> ZeroSlices | None:
         """The wrong slices that a search has found, where they are zero; else ``None``."""
-        axes = {
-            axis
-            for box in location.boxes
-            for axis, part in enumerate(box)
-            if part.stop - part.start < block.shape[axis]
-        }
-        if not location.complete or len(axes) != 1 or block.gradient.ndim < 2:
-            return None
-        (axis,) = axes
-        wrong = np.array([box[axis].start for box in location.boxes])
-        single = all(box[axis].stop - box[axis].start == 1 for box in location.boxes)
-        if not single or not np.all(np.isin(wrong, _empty_slices(block, axis))):
-            return None
-        found = Trial(f"a search through {block.name}", "all else is right")
-        return cls(block, axis, wrong, Refutation((found,)))
+        wrong = mask_of(block.shape, location.boxes)
+        for axis, length in enumerate(block.shape if location.complete else ()):
+            slices = np.moveaxis(wrong, axis, 0).reshape(length, -1)
+            some = np.flatnonzero(np.all(slices, axis=1))
+            whole = slices.shape[1] > 1 and np.count_nonzero(slices) == slices[some].size
+            if whole and np.all(np.isin(some, _empty_slices(block, axis))):
+                return cls(block, axis, some)
+        return None
 
     def predict(self) -> Mapping[str, Array]:
         return {self.blocks[0]: self._block.gradient}
@@ -168,8 +157,7 @@ class ZeroSlices(Hypothesis):
         return {self.blocks[0]: mask}
 
     def refute(self, mismatch: Mismatch) -> Refutation:
-        # A search has looked at all the rest already.
-        return self._found or confirm(mismatch, self)
+        return confirm(mismatch, self)
 
     def sentence(self) -> str:
         empty, a = self._empty, self._block.gradient

@@ -34,7 +34,6 @@ FAMILIES = (
     factor.PlainFactor,
     factor.FactorBesidePenalty,
     layout.Misplaced,
-    layout.MisplacedBesidePenalty,
     penalty.PenaltyForm,
     ZeroSlices,
     clipped.Clipped,
