@@ -32,7 +32,6 @@ __all__ = [
     "Variation",
     "another_point",
     "changed",
-    "loss_with",
     "losses",
     "revisit",
     "vanishes",
@@ -139,16 +138,6 @@ def losses(mismatch: Mismatch, changes: Sequence[Variation]) -> list[float] | No
             found.append(mismatch.evaluator.loss())
     finite = len(found) == len(changes) and all(map(math.isfinite, found))
     return found if finite else None
-
-
-def loss_with(mismatch: Mismatch, name: str, moved: Array) -> float:
-    """The loss here with a block moved, which is put back."""
-    evaluator = mismatch.evaluator
-    values = evaluator.workspace.values(name)
-    evaluator.workspace.overwrite({name: moved})
-    loss = evaluator.loss()
-    evaluator.workspace.overwrite({name: values})
-    return loss
 
 
 def vanishes(

@@ -18,7 +18,7 @@ from typing import Unpack
 import numpy as np
 
 from gradhook._types import Array, Blocks
-from gradhook.diagnosis.experiment import Variation, changed, loss_with, revisit, with_rows, without
+from gradhook.diagnosis.experiment import Variation, changed, revisit, with_rows, without
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.wrong_block import SAME_GRADIENT, is_vector, multiple_of, same_gradient
 from gradhook.evaluation.directions import Move
@@ -118,15 +118,25 @@ def _stopped(
             random = np.random.default_rng(mismatch.seed(21, name))
             length = MOVED_BY * scale_of(blocks[name])
             moved = blocks[name] + length * random.standard_normal(blocks[name].shape)
-            change = loss_with(mismatch, name, moved) - evaluator.loss()
+            change = _loss_with(mismatch, name, moved) - evaluator.loss()
             if abs(change) > allowed and fewer is not None:
                 batch, evaluator.batch = evaluator.batch, fewer
-                change -= loss_with(mismatch, name, moved) - evaluator.loss()
+                change -= _loss_with(mismatch, name, moved) - evaluator.loss()
                 evaluator.batch = batch
             if abs(change) <= allowed:
                 stopped.append(name)
         return stopped
     return None
+
+
+def _loss_with(mismatch: Mismatch, name: str, moved: Array) -> float:
+    """The loss here with a block moved, which is put back."""
+    evaluator = mismatch.evaluator
+    values = evaluator.workspace.values(name)
+    evaluator.workspace.overwrite({name: moved})
+    loss = evaluator.loss()
+    evaluator.workspace.overwrite({name: values})
+    return loss
 
 
 def _gradients(mismatch: Mismatch, **change: Unpack[Variation]) -> Blocks | None:

@@ -85,8 +85,6 @@ SENTENCES: Mapping[str, str] = {
     "zero_slices": "{part} wrong, and nothing else: {what} zero",
     "clipped": "{d} cut off at ±{top}: {many} of {size} elements stand at that size, and the "
     "others are right",
-    "scaled_to_norm": "{d} right but for the norm, {which}scaled to {limit}, as {how} does: scale "
-    "after the check, not in the function that it checks",
     "dropout": "{d} wrong with dropout on and right with it off: its backward pass lacks the mask, "
     "its scale, or draws another mask",
     "sample_weights": "{d} wrong unless {what} (item {position} of the batch) let every row count "
@@ -137,7 +135,6 @@ REFUTED_BY: Mapping[str, str] = {
     "constant_lacking": PENALTY_OFF,
     "zero_slices": "a wrong element elsewhere",
     "clipped": "a wrong element of another size",
-    "scaled_to_norm": "a larger norm at another point",
     "dropout": "a difference that stays with dropout off",
     "sample_weights": "a difference that stays then",
     "equal_inputs": "a difference that stays",

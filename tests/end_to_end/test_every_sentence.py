@@ -151,14 +151,6 @@ def two_weights(both=False):
     return asked(function, drawn({"w1": (6, 5), "w2": (5, 3)}))
 
 
-def scaled_to_norm(limit=0.1):
-    def scale(g, p):
-        size = np.sqrt(sum(np.sum(each * each) for each in g.values()))
-        return {name: limit / size * each for name, each in g.items()}
-
-    return spoiled(scale)
-
-
 def noise_on(*names):
     """Noise of their own on some blocks."""
     rng = np.random.default_rng(8)
@@ -199,7 +191,6 @@ REPORTS = {
     "switch_other": lambda: switched(np.cos),
     "zero_slices": lambda: spoiled(lambda g, p: {"W2": g["W2"] * (np.arange(8) < 7)}),
     "clipped": lambda: spoiled(lambda g, p: {"W2": np.clip(g["W2"], -0.05, 0.05)}),
-    "scaled_to_norm": scaled_to_norm,
     "dropout": dropout,
     "sample_weights": weights_of_rows,
     "equal_inputs": pooled,

@@ -5,7 +5,7 @@ what needs an experiment of its own, the likeliest first.  A new kind of bug is 
 four steps of ``Hypothesis``, and a line here.
 """
 
-from gradhook.diagnosis.hypotheses.clipped import Clipped, ScaledToNorm
+from gradhook.diagnosis.hypotheses.clipped import Clipped
 from gradhook.diagnosis.hypotheses.factor import (
     FactorBesidePenalty,
     MeaningfulFactor,
@@ -25,7 +25,6 @@ __all__ = ["HYPOTHESES"]
 
 HYPOTHESES: tuple[type[Hypothesis], ...] = (
     Disconnected,
-    ScaledToNorm,
     SharedFactor,
     MeaningfulFactor,
     CutToIntegers,

@@ -154,11 +154,10 @@ def test_only_plain_float_arrays_are_dressed_wherever_they_lie():
     assert type(given["a"][0]) is np.ndarray
 
 
-def test_pickles_are_plain_and_text_is_that_of_an_array():
+def test_pickles_are_plain_and_text_is_that_of_numbers():
     x = traced(X)
     assert type(pickle.loads(pickle.dumps(x))) is np.ndarray
     assert type(pickle.loads(pickle.dumps(x[0, 0]))) is np.float64
-    assert repr(x) == repr(X)
     assert str(x) == str(X)
     assert f"{x[0, 0]:.3f} {x[0, 0]}" == f"{X[0, 0]:.3f} {X[0, 0]}"
     assert bits(copy.deepcopy(x)) == bits(X)
