@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,7 +19,7 @@ from gradhook.diagnosis.hypothesis import Trial
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.wrong_block import is_vector
 
-__all__ = ["Bias", "acts_as_bias", "bias_of", "may_be_biases", "output_factor"]
+__all__ = ["acts_as_bias", "bias_of", "may_be_biases", "output_factor"]
 
 RANK_ONE = 1e-9
 """Relative distance from an outer product, but for rounding."""
@@ -68,28 +67,16 @@ def acts_as_bias(mismatch: Mismatch, bias: str, weight: str) -> Trial | None:
     return Trial("one row alone", out, refuted=not same)
 
 
-@dataclass(frozen=True, slots=True)
-class Bias:
-    """The weight whose bias a block is, or may be, with what was measured; empty for none."""
-
-    weight: str = ""
-    trial: Trial | None = None
-
-    @property
-    def refuted(self) -> bool:
-        """Whether it is the bias of no weight that it fits."""
-        return not self.weight or (self.trial is not None and self.trial.refuted)
-
-
-def bias_of(mismatch: Mismatch, name: str) -> Bias:
-    """The weight whose bias a block is, with what showed it.
+def bias_of(mismatch: Mismatch, name: str) -> tuple[str, Trial | None]:
+    """The weight whose bias a block is, or may be where nothing could be measured, and the trial.
 
     Where no row tells, because weights act at several positions or rows are coupled, both must
     stand at one place of the chain of layers, if there is one.
     """
     size, order = mismatch.gradients[name].size, list(mismatch.order)
     place = order.index(name)
-    unsure, refuted = "", Bias()
+    unsure = ""
+    refuted = "", Trial(f"{name} as a bias", "it is that of no weight", refuted=True)
     for weight in sorted(order, key=lambda other: abs(order.index(other) - place + 0.5)):
         shape = mismatch.gradients[weight].shape
         fits = size in (shape[:1] + shape[-1:]) and not is_vector(shape)
@@ -99,20 +86,19 @@ def bias_of(mismatch: Mismatch, name: str) -> Bias:
         trial = acts_as_bias(mismatch, name, weight)
         if trial is None:
             unsure = unsure or weight
-        elif trial.refuted:
-            refuted = Bias(weight, trial)
-        else:
-            return Bias(weight, trial)
-    if not unsure:
-        return refuted
-    layers = mismatch.context.layers_of(mismatch)
+        elif not trial.refuted:
+            return weight, trial
+    layers = mismatch.context.layers_of(mismatch) if unsure else None
     if not layers:
-        return Bias(unsure)
+        return (unsure, None) if unsure else refuted
     beside = unsure in layers.beside(name)
     out = f"the gradients of {name} and {unsure} vanish {'together' if beside else 'apart'}"
-    return Bias(unsure, Trial("each block set to zero in turn", out, refuted=not beside))
+    return unsure, Trial("each block set to zero in turn", out, refuted=not beside)
 
 
 def may_be_biases(mismatch: Mismatch, names: Sequence[str]) -> bool:
     """Whether nothing speaks against the first of some blocks being a bias."""
-    return is_vector(mismatch.gradients[names[0]].shape) and not bias_of(mismatch, names[0]).refuted
+    if not is_vector(mismatch.gradients[names[0]].shape):
+        return False
+    _, trial = bias_of(mismatch, names[0])
+    return trial is None or not trial.refuted

@@ -15,7 +15,6 @@ What was fitted on a few probes must hold along fresh ones.
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -96,7 +95,6 @@ class Hypothesis(ABC):
     where: str | None = None  # part of a block, or a place between blocks, if it is less than these
     support: str = ""  # the numbers that it was proposed for, in words
     confidence: Confidence = "exact"  # how far its evidence reaches
-    coefficient: float = math.nan  # the number that was fitted; ``nan`` where none was
     # Whether it is proposed for what nothing else fits, so that blocks for which something fitted
     # and could not be confirmed are none of its business.
     by_elimination: ClassVar[bool] = False

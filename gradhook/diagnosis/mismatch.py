@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from gradhook._types import Array, Batch, Blocks, Tolerance
+from gradhook._types import Array, Batch, Tolerance
 from gradhook.diagnosis.wrong_block import WrongBlock
 from gradhook.errors import BatchError
 from gradhook.evaluation.directions import (
@@ -51,9 +51,6 @@ SHARPER_PROBES = 5
 
 FEW_PARTS = 3
 """Wrong parts that are named wherever most of the gradient lives."""
-
-SHORT_BLOCK = 8
-"""Elements up to which a block is measured one by one."""
 
 SLICES = 4
 """Slices of a block that are probed one by one."""
@@ -112,13 +109,6 @@ class Mismatch:
         self._locations: dict[str, Location] = {}
         self.enter()
         self.blocks = {name: self._block(name) for name in wrong}
-
-    @property
-    def elsewhere(self) -> list[Blocks]:
-        """The analytic gradients at other points."""
-        moves = self.measured.setting.moves
-        others = [m.gradients for m in self.context.measured if m.setting.moves is not moves]
-        return [gradients for gradients in others if set(self.blocks) <= set(gradients)]
 
     def enter(self) -> None:
         """Go to the setting."""
@@ -218,18 +208,6 @@ class Mismatch:
             if probe.z > tolerance.resolved:
                 found.append(index)
         return np.array(found, dtype=np.intp)
-
-    def by_element(self, name: str) -> WrongBlock:
-        """A short block measured element by element; the block as it is where that costs much."""
-        block = self.blocks[name]
-        size = block.gradient.size
-        if block.exact or size > SHORT_BLOCK or self.budget.left < 4 * size:
-            return block
-        self.enter()  # the caller may stand elsewhere
-        wanted = self.options.tolerance.explained / 3
-        elements = [Coordinate(i) for i in range(size)]
-        probes = [self.probe(block, each, wanted, share=1 / size) for each in elements]
-        return WrongBlock.of(name, block.gradient, block.values, elements, probes, exact=True)
 
     def is_larger(self, name: str, among: Array) -> bool:
         """Whether the analytic gradient has an element further from 0 than the numerical one.

@@ -103,7 +103,7 @@ class SyntheticMismatch:
             judgements={b.name: self._judgement(b.name) for b in blocks},
         )
         self.rows = len(batch[0]) if batch else 0
-        self.elsewhere, self.free = [], ()
+        self.free = ()
         self.budget = types.SimpleNamespace(left=1000)
 
     def _judgement(self, name):

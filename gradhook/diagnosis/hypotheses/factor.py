@@ -138,13 +138,6 @@ class _Factor(FittedHypothesis):
                 kept.append(reading if trial is None else replace(reading, kind="scale"))
         return kept, list(dict.fromkeys(trials))
 
-    def is_a_bias(self, mismatch: Mismatch) -> Trial | None:
-        """Whether the first of the blocks is the bias of some weight."""
-        found = bias_of(mismatch, self.blocks[0])
-        if found.refuted:
-            return Trial(f"{self.blocks[0]} as a bias", "it is that of no weight", refuted=True)
-        return found.trial
-
     def goes_with_dropout(self, mismatch: Mismatch) -> Trial | None:
         """Whether the gradients are right with dropout off."""
         for switches in without(mismatch, "dropout"):
@@ -219,7 +212,7 @@ CIRCUMSTANCES: Mapping[str, Callable[[_Factor, Mismatch], Trial | None]] = {
     "mse_mean_outputs": lambda _, m: adds_up_over_outputs(m, sizes_seen(m).outputs),
     "mse_no_two": lambda _, m: is_a_square(m),
     ATTENTION: lambda factor, m: is_a_product(m, factor.blocks),
-    "bias_mean": _Factor.is_a_bias,
+    "bias_mean": lambda factor, m: bias_of(m, factor.blocks[0])[1],
     "dropout_scale_missing": _Factor.goes_with_dropout,
 }
 """What must have been there, by kind."""

@@ -89,7 +89,7 @@ class PathAround(Hypothesis):
     family, kind, said, confidence = "A", "skip_missing", "path_around", "family"
 
     def __init__(self, names: Sequence[str], above: str, factor: float = 0.0) -> None:
-        self.blocks, self.above, self.coefficient = tuple(names), above, factor
+        self.blocks, self.above = tuple(names), above
         self.kind, self._how = AROUND[factor]
         self.where = f"the join below {above}"
 

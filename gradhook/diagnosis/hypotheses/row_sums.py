@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from gradhook._types import Array, Blocks
+from gradhook._types import Blocks
 from gradhook.diagnosis.acts_as_bias import bias_of
 from gradhook.diagnosis.experiment import Changed, revisit, with_rows, without
 from gradhook.diagnosis.hypothesis import NOT_MADE, Hypothesis, Refutation, Trial
@@ -27,9 +27,6 @@ from gradhook.diagnosis.wrong_block import (
 )
 
 __all__ = ["BiasSum", "OneRow"]
-
-BY_ACCIDENT = 4
-"""Elements up to which one gradient is a multiple of another by accident."""
 
 ROW_FAULTS = {
     "bias_first_sample": "taken from the first row instead of summed",
@@ -60,25 +57,29 @@ class OneRow(Hypothesis):
 
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
-        whole = _on_rows(mismatch, range(mismatch.rows))
-        if whole is None:
+        seen = _on_rows(mismatch, range(mismatch.rows))
+        if seen is None:
             return
+        whole = seen.gradients
         order = list(mismatch.order)
         for row in (0, mismatch.rows - 1):
-            single = _on_rows(mismatch, [row])
-            if single is None:
+            seen = _on_rows(mismatch, [row])
+            if seen is None:
                 continue
+            single = seen.gradients
             same = [
                 n
                 for n in names
                 if mismatch.blocks[n].gradient.size > 1
-                and _is_that_of_one(whole.gradients[n], single.gradients[n], mismatch.rows)
+                # Elements that are all as large are proportional to anything like them.
+                and not is_uniform(np.abs(whole[n]))
+                and multiple_of(whole[n], single[n], SAME_GRADIENT) is not None
             ]
             biases = all(is_vector(mismatch.blocks[name].shape) for name in same)
             if biases:  # of a bias by itself the weight beside it must be right
                 same = [n for n in same if order[max(0, order.index(n) - 1)] in mismatch.right]
             if same:
-                yield cls(same, row, whole.gradients, biases=biases)
+                yield cls(same, row, whole, biases=biases)
                 names = [name for name in names if name not in same]
 
     def refute(self, mismatch: Mismatch) -> Refutation:
@@ -116,17 +117,6 @@ def _on_rows(mismatch: Mismatch, rows: Sequence[int]) -> Changed | None:
     return revisit(mismatch, [], switches=plain, batch=batch, probes=0)
 
 
-def _is_that_of_one(whole: Array, single: Array, rows: int) -> bool:
-    """Whether a gradient is that of one row: divided by the rows, or any multiple if it is long."""
-    # Elements that are all as large, by a cut or a sum, are proportional to anything like them.
-    if is_uniform(np.abs(whole)):
-        return False
-    factor = multiple_of(whole, single, SAME_GRADIENT)
-    if factor is None or np.count_nonzero(single) > BY_ACCIDENT:
-        return factor is not None
-    return any(abs(factor * n - 1) <= SAME_GRADIENT for n in range(1, rows + 1))
-
-
 class BiasSum(Hypothesis):
     """A bias that is wrong beside the weight that it belongs to."""
 
@@ -157,16 +147,16 @@ class BiasSum(Hypothesis):
 
     def refute(self, mismatch: Mismatch) -> Refutation:
         (name,) = self.blocks
-        found = bias_of(mismatch, name)
-        if found.refuted:
-            return Refutation.of(found.trial)
-        if found.weight in mismatch.right:
-            self.weight = found.weight
+        weight, trial = bias_of(mismatch, name)
+        if trial is not None and trial.refuted:
+            return Refutation((trial,))
+        if weight in mismatch.right:
+            self.weight = weight
         if self.kind == "bias_oversum":
             lost = _oversummed(mismatch, name)
         else:
             lost = _sum_is_lost(mismatch, name, self.weight)
-        return Refutation.of(*([found.trial] if found.trial else []), lost)
+        return Refutation.of(*([trial] if trial else []), lost)
 
     def sentence(self) -> str:
         how, weight = WRONG_SUMS[self.kind], listed([self.weight])

@@ -17,10 +17,13 @@ from gradhook.diagnosis.hypothesis import NOT_MADE, Hypothesis, Refutation, Tria
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, say
 from gradhook.diagnosis.wrong_block import SAME_GRADIENT, WrongBlock, is_vector
-from gradhook.evaluation.directions import mask_of
+from gradhook.evaluation.directions import Coordinate, mask_of
 from gradhook.verdict.evidence import Location
 
 __all__ = ["CutToIntegers", "Disconnected", "ZeroSlices"]
+
+SHORT_BLOCK = 8
+"""Elements up to which a block is measured one by one."""
 
 NAMED_SLICES = 5
 """Slices that are named one by one."""
@@ -37,10 +40,9 @@ class Disconnected(Hypothesis):
 
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
-        elsewhere = mismatch.elsewhere
         for name in names:
             block = mismatch.blocks[name]
-            if np.any(block.gradient) or any(np.any(g[name]) for g in elsewhere):
+            if np.any(block.gradient):
                 continue
             alone = Prediction(block, None, (block.values,))
             if fit([alone], mismatch.options.tolerance) is not None:
@@ -70,11 +72,14 @@ def _may_cancel(mismatch: Mismatch, block: WrongBlock) -> bool:
         return block.is_vector
     if block.name != mismatch.order[-1]:
         return False
-    found = mismatch.by_element(block.name)
-    counts = found.slopes * max(1, mismatch.rows)
-    allowed = 3 * found.errors * max(1, mismatch.rows) + 1e-6
-    cancels = abs(float(np.sum(found.slopes))) <= 3 * float(np.sum(found.errors)) + 1e-9
-    return bool(found.exact and cancels and np.all(np.abs(counts - np.rint(counts)) <= allowed))
+    if block.gradient.size > SHORT_BLOCK or mismatch.budget.left < 4 * SHORT_BLOCK:
+        return False
+    wanted, size = mismatch.options.tolerance.explained / 3, block.gradient.size
+    elements = [mismatch.probe(block, Coordinate(i), wanted, share=1 / size) for i in range(size)]
+    counts = max(1, mismatch.rows) * np.array([probe.slope.value for probe in elements])
+    allowed = 3 * max(1, mismatch.rows) * np.array([probe.slope.error for probe in elements]) + 1e-6
+    cancels = abs(np.sum(counts)) <= np.sum(allowed)
+    return bool(cancels and np.all(np.abs(counts - np.rint(counts)) <= allowed))
 
 
 class CutToIntegers(Hypothesis):
