@@ -19,7 +19,7 @@ from gradhook.diagnosis import Explanation
 from gradhook.diagnosis.experiment import revisit, vanishes
 from gradhook.diagnosis.hypotheses import HYPOTHESES
 from gradhook.diagnosis.hypotheses.unwritten import ZeroSlices
-from gradhook.diagnosis.hypothesis import Hypothesis, Refutation, Trial, name_cause
+from gradhook.diagnosis.hypothesis import Hypothesis, Refutation, name_cause
 from gradhook.diagnosis.mismatch import Context, Mismatch
 from gradhook.diagnosis.parts import WrongPart, find_part, joined, worst_element
 from gradhook.diagnosis.places import forward_order, place_of_fault
@@ -171,10 +171,8 @@ class _Explainer:
                 self.found.locations[name] = replace(location, setting=setting)
                 together = replace(location, boxes=joined(location.boxes))
                 self.found.where[name] = describe(together)
-                empty = ZeroSlices.located(mismatch.blocks[name], location)
-                if empty is not None:
-                    searched = Trial(f"a search through {name}", "all else is right")
-                    self.found.causes.append(name_cause(empty, Refutation((searched,))))
+                for empty in ZeroSlices.propose(mismatch, [name]):
+                    self.found.causes.append(name_cause(empty, empty.refute(mismatch)))
             elif location.complete:
                 spread_out += 1
                 part = find_part(mismatch, name)

@@ -19,13 +19,10 @@ from gradhook.errors import BatchError
 from gradhook.evaluation.directions import (
     Coordinate,
     Direction,
-    Part,
     RandomDirection,
-    cut,
     masked,
     random_direction,
     seeded,
-    whole,
 )
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.objective.batch import sample_count
@@ -51,9 +48,6 @@ SHARPER_PROBES = 5
 
 FEW_PARTS = 3
 """Wrong parts that are named wherever most of the gradient lives."""
-
-SLICES = 4
-"""Slices of a block that are probed one by one."""
 
 LOCATING = 300
 """Evaluations that the search inside one block may take, beside its natural splits."""
@@ -193,21 +187,6 @@ class Mismatch:
         """
         moved = [(block.name, direction, 1.0)]
         return self.measured.prober.along(moved, share=share, wanted=wanted * block.residual_norm)
-
-    def wrong_slices(self, name: str, axis: int, which: Array) -> Array:
-        """Those of a few slices of a block in which both derivatives differ."""
-        if len(which) == 0 or len(which) > SLICES or self.budget.left < 4 * len(which):
-            return which[:0]
-        block, tolerance = self.blocks[name], self.options.tolerance
-        random = random_direction(block.gradient.size, self.seed(13, name))
-        wanted = tolerance.explained / math.sqrt(len(which))
-        found = []
-        for index in map(int, which):
-            part = Part(random, block.shape, cut(whole(block.shape), axis, index, index + 1))
-            probe = self.probe(block, part, wanted, share=part.size / block.gradient.size)
-            if probe.z > tolerance.resolved:
-                found.append(index)
-        return np.array(found, dtype=np.intp)
 
     def is_larger(self, name: str, among: Array) -> bool:
         """Whether the analytic gradient has an element further from 0 than the numerical one.

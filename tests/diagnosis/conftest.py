@@ -140,12 +140,6 @@ class SyntheticMismatch:
         a, n = self.blocks[name].gradient, self.numerical[name]
         return bool(np.any((n * np.sign(a) < np.abs(a) - 1e-9)[among]))
 
-    def wrong_slices(self, name, axis, which):
-        """Those slices in which both gradients differ."""
-        apart = self.blocks[name].gradient - self.numerical[name]
-        apart = np.moveaxis(apart, axis, 0).reshape(apart.shape[axis], -1)
-        return np.array([i for i in which if np.any(np.abs(apart[i]) > 1e-9)], dtype=int)
-
 
 @pytest.fixture(scope="session")
 def synthetic(wrong_block):

@@ -18,7 +18,7 @@ from gradhook.diagnosis.hypotheses.masks import Dropout, SampleWeights
 from gradhook.diagnosis.hypotheses.penalty import PenaltyForm, PenaltySwitch
 from gradhook.diagnosis.hypotheses.repeated import EqualInputs, RepeatedRows
 from gradhook.diagnosis.hypotheses.row_sums import BiasSum, OneRow
-from gradhook.diagnosis.hypotheses.unwritten import CutToIntegers, Disconnected, ZeroSlices
+from gradhook.diagnosis.hypotheses.unwritten import CutToIntegers, Disconnected
 from gradhook.diagnosis.hypothesis import Hypothesis
 
 __all__ = ["HYPOTHESES"]
@@ -31,7 +31,6 @@ HYPOTHESES: tuple[type[Hypothesis], ...] = (
     Misplaced,
     PenaltyForm,
     PlainFactor,
-    ZeroSlices,
     Clipped,
     FactorBesidePenalty,
     Dropout,

@@ -6,19 +6,18 @@ use), so each zero slice is looked at before it is named.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from gradhook._types import Array
 from gradhook.diagnosis.experiment import another_point, revisit
 from gradhook.diagnosis.fit import SAME_FIT, Prediction, fit
-from gradhook.diagnosis.hypothesis import NOT_MADE, Hypothesis, Refutation, Trial, confirm
+from gradhook.diagnosis.hypothesis import NOT_MADE, Hypothesis, Refutation, Trial
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, say
 from gradhook.diagnosis.wrong_block import SAME_GRADIENT, WrongBlock, is_vector
 from gradhook.evaluation.directions import Coordinate, mask_of
-from gradhook.verdict.evidence import Location
 
 __all__ = ["CutToIntegers", "Disconnected", "ZeroSlices"]
 
@@ -109,54 +108,39 @@ class CutToIntegers(Hypothesis):
 
 
 class ZeroSlices(Hypothesis):
-    """A block that is wrong in some slices along an axis, where its gradient is zero."""
+    """A block that is wrong in some slices along an axis, as a search found, and zero there."""
 
     family, said = "W", "zero_slices"
 
     def __init__(self, block: WrongBlock, axis: int, empty: Array) -> None:
         self.blocks, self._axis, self._empty = (block.name,), axis, empty
-        self._block = block
+        self._dimensions = block.gradient.ndim
         self.kind = "last_row_missing" if axis == 0 else "last_column_missing"
         first, last = int(np.min(empty)), int(np.max(empty))
         named = f"{first}:{last + 1}" if last - first + 1 == len(empty) else "…"
         named = str(first) if len(empty) == 1 else named
-        index = ", ".join(named if i == axis else ":" for i in range(block.gradient.ndim))
+        index = ", ".join(named if i == axis else ":" for i in range(self._dimensions))
         self.where = f"{block.name}[{index}]"
 
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
-        for block in (mismatch.blocks[name] for name in names):
-            for axis, length in enumerate(block.shape if len(block.shape) > 1 else ()):
-                empty = mismatch.wrong_slices(block.name, axis, _empty_slices(block, axis))
-                if 0 < len(empty) <= length // 2:
-                    yield cls(block, axis, empty)
-
-    @classmethod
-    def located(cls, block: WrongBlock, location: Location) -> ZeroSlices | None:
-        """The wrong slices that a search has found, where they are zero; else ``None``."""
-        wrong = mask_of(block.shape, location.boxes)
-        for axis, length in enumerate(block.shape if location.complete else ()):
-            slices = np.moveaxis(wrong, axis, 0).reshape(length, -1)
-            some = np.flatnonzero(np.all(slices, axis=1))
-            whole = slices.shape[1] > 1 and np.count_nonzero(slices) == slices[some].size
-            if whole and np.all(np.isin(some, _empty_slices(block, axis))):
-                return cls(block, axis, some)
-        return None
-
-    def predict(self) -> Mapping[str, Array]:
-        return {self.blocks[0]: self._block.gradient}
-
-    def inside(self) -> Mapping[str, Array]:
-        mask = np.zeros(self._block.shape, dtype=bool)
-        np.moveaxis(mask, self._axis, 0)[self._empty] = True
-        return {self.blocks[0]: mask}
+        for name in names:
+            block, location = mismatch.blocks[name], mismatch.located(name)
+            wrong = mask_of(block.shape, location.boxes)
+            for axis, length in enumerate(block.shape if location.complete else ()):
+                slices = np.moveaxis(wrong, axis, 0).reshape(length, -1)
+                some = np.flatnonzero(np.all(slices, axis=1))
+                whole = slices.shape[1] > 1 and 0 < np.count_nonzero(slices) == slices[some].size
+                if whole and np.all(np.isin(some, _empty_slices(block, axis))):
+                    yield cls(block, axis, some)
+                    break
 
     def refute(self, mismatch: Mismatch) -> Refutation:
-        return confirm(mismatch, self)
+        return Refutation((Trial(f"a search through {self.blocks[0]}", "all else is right"),))
 
     def sentence(self) -> str:
-        empty, a = self._empty, self._block.gradient
-        what = ("row", "column")[self._axis] if a.ndim == 2 else "slice"
+        empty = self._empty
+        what = ("row", "column")[self._axis] if self._dimensions == 2 else "slice"
         some = ", ".join(str(int(i)) for i in empty[:NAMED_SLICES])
         some += ", …" if len(empty) > NAMED_SLICES else ""
         what = f"{what} {some} is" if len(empty) == 1 else f"{what}s {some} are"

@@ -10,7 +10,6 @@ from gradhook.diagnosis.hypotheses import (
     penalty,
     unwritten,
 )
-from gradhook.diagnosis.hypotheses.unwritten import ZeroSlices
 from gradhook.diagnosis.hypothesis import name_cause
 
 
@@ -35,7 +34,6 @@ FAMILIES = (
     factor.FactorBesidePenalty,
     layout.Misplaced,
     penalty.PenaltyForm,
-    ZeroSlices,
     clipped.Clipped,
 )
 
@@ -113,15 +111,6 @@ def test_a_penalty_that_no_other_point_could_show_is_not_named(synthetic, stays,
     monkeypatch.setattr(penalty, "revisit", lambda *args, **changed: None)
     monkeypatch.setattr(penalty, "another_point", lambda mismatch: {})
     assert not found.refute(mismatch).made
-
-
-def test_a_wrong_element_beside_a_zero_slice_rules_it_out(synthetic):
-    n = random((6, 5))
-    a = n.copy()
-    a[4], a[0, 0] = 0.0, 3.0
-    mismatch = synthetic(a, n)
-    (found,) = proposed(ZeroSlices, mismatch)
-    assert not found.refute(mismatch).survived
 
 
 def clip_of(synthetic, n, limit):
