@@ -17,7 +17,6 @@ from gradhook._types import Array, Batch, Tolerance
 from gradhook.diagnosis.wrong_block import WrongBlock
 from gradhook.errors import BatchError
 from gradhook.evaluation.directions import (
-    Coordinate,
     Direction,
     RandomDirection,
     masked,
@@ -54,9 +53,6 @@ LOCATING = 300
 
 EXPLAINING = 400
 """Loss evaluations that where and why may take in one check."""
-
-MEASURED_ELEMENTS = 3
-"""Elements that are measured of those of which something is said."""
 
 FRESH = 2
 """Probes that an explanation must meet which it was not fitted on."""
@@ -187,26 +183,6 @@ class Mismatch:
         """
         moved = [(block.name, direction, 1.0)]
         return self.measured.prober.along(moved, share=share, wanted=wanted * block.residual_norm)
-
-    def is_larger(self, name: str, among: Array) -> bool:
-        """Whether the analytic gradient has an element further from 0 than the numerical one.
-
-        A few are measured of those asked for; of none it is false.
-        """
-        block, tolerance = self.blocks[name], self.options.tolerance
-        random = np.random.default_rng(self.seed(22, name))
-        drawn = random.permutation(np.flatnonzero(among))[:MEASURED_ELEMENTS]
-        if self.budget.left < 4 * len(drawn):
-            return False
-        self.enter()
-        share = 1 / block.gradient.size
-        for i in map(int, drawn):
-            wanted = tolerance.explained * math.sqrt(share)
-            probe = self.probe(block, Coordinate(i), wanted, share=share)
-            size = probe.slope.value * math.copysign(1.0, probe.analytic)
-            if size + tolerance.resolved * probe.slope.error < abs(probe.analytic):
-                return True
-        return False
 
     def extended(self, name: str, count: int) -> WrongBlock:
         """A block with at least ``count`` numbers measured, where the budget allows it."""

@@ -135,11 +135,6 @@ class SyntheticMismatch:
         """The block, which has all the numbers that it needs."""
         return self.blocks[name]
 
-    def is_larger(self, name, among):
-        """Whether the analytic gradient is the larger one somewhere among these elements."""
-        a, n = self.blocks[name].gradient, self.numerical[name]
-        return bool(np.any((n * np.sign(a) < np.abs(a) - 1e-9)[among]))
-
 
 @pytest.fixture(scope="session")
 def synthetic(wrong_block):

@@ -129,17 +129,7 @@ def _same_number(one: Any, found: Any) -> bool:
 
 @contextlib.contextmanager
 def recording() -> Iterator[Recording]:
-    """Record what operations on traced arrays choose, in this thread, until the block ends.
-
-    Example:
-        >>> import numpy as np
-        >>> from gradhook.diagnosis.branches.recording import recording
-        >>> from gradhook.diagnosis.branches.traced_array import traced
-        >>> with recording() as seen:
-        ...     h = np.maximum(0, traced(np.array([-1.0, 2.0])))
-        >>> [choice.operation for choice in seen.choices], h.tolist()
-        (['maximum'], [0.0, 2.0])
-    """
+    """Record what operations on traced arrays choose, in this thread, until the block ends."""
     made = Recording()
     token = _active.set(made)
     try:

@@ -104,24 +104,8 @@ def test_a_multiple_of_the_weights_is_a_penalty_while_it_stays_one(
     assert not refuted.survived
 
 
-def test_a_penalty_that_no_other_point_could_show_is_not_named(synthetic, stays, monkeypatch):
-    data, w = random((6, 5)), random((6, 5), 1)
-    mismatch = synthetic(data, data + 0.1 * w, w)
-    (found,) = proposed(penalty.PenaltyForm, mismatch)
-    monkeypatch.setattr(penalty, "revisit", lambda *args, **changed: None)
-    monkeypatch.setattr(penalty, "another_point", lambda mismatch: {})
-    assert not found.refute(mismatch).made
-
-
 def clip_of(synthetic, n, limit):
     return synthetic({k: np.clip(g, -limit, limit) for k, g in n.items()}, n)
-
-
-def test_a_limit_found_on_several_elements_extends_to_a_block_with_one(synthetic):
-    n = {"W": random((8, 8)), "V": np.concatenate([[5.0], 0.1 * random(9)])}
-    mismatch = clip_of(synthetic, n, 0.7)
-    found = proposed(clipped.Clipped, mismatch)[0]
-    assert set(found.blocks) == {"W", "V"}
 
 
 @pytest.mark.parametrize(
