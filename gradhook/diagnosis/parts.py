@@ -94,12 +94,17 @@ class _Splits:
         if self.size <= ONE_BY_ONE:
             return self._by_element()
         found = self._mask()
-        if found is not None:
+        if found is not None and self.shape[0] == self.shape[-1]:
             return found
-        boxes: Sequence[Box] = [whole(self.shape)]
-        for axis in range(len(self.shape)):
-            boxes = joined([each for box in boxes for each in self._ranges(box, axis)])
-        if not 0 < sum(map(size_of, boxes)) < self.size:
+        try:
+            boxes = self._boxes()
+        except _BudgetSpentError:
+            return found
+        covered = sum(map(size_of, boxes))
+        # A triangle of what is not square may hold half of the rows.
+        if found is not None and not 0 < covered < int(np.count_nonzero(found.mask)):
+            return found
+        if not 0 < covered < self.size:
             return self._all_or_scattered()
         mask = mask_of(self.shape, boxes)
         if self.is_right(~mask) and self.is_right(~mask):
@@ -144,7 +149,7 @@ class _Splits:
         a, w = self.block.gradient, self.block.values
         candidates = {"zero_gradient": a == 0, "nonzero_gradient": a != 0}
         candidates |= {"negative": w < 0, "positive": w > 0}
-        if len(self.shape) == 2 and self.shape[0] == self.shape[1]:
+        if len(self.shape) == 2 and min(self.shape) > 1:
             lower, strictly = (np.tri(*self.shape, k, dtype=bool) for k in (0, -1))
             candidates |= {"above": ~lower, "on_and_above": ~strictly, "under": strictly}
             candidates |= {"on_and_under": lower, "diagonal": lower & ~strictly}
@@ -157,6 +162,13 @@ class _Splits:
                 words = say(f"where_{said}", block=self.shown, **counts)
                 # Elements without gradient may need none: all others are everything.
                 yield WrongPart(mask, words, everything=bool(np.array_equal(mask, a != 0)))
+
+    def _boxes(self) -> Sequence[Box]:
+        """Ranges along the axes; the whole block where none stands apart."""
+        boxes: Sequence[Box] = [whole(self.shape)]
+        for axis in range(len(self.shape)):
+            boxes = joined([each for box in boxes for each in self._ranges(box, axis)])
+        return boxes
 
     def _ranges(self, box: Box, axis: int) -> Iterator[Box]:
         """Ranges of an axis inside a box that are wrong: all of it where none stands apart."""
