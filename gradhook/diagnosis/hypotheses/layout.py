@@ -34,14 +34,15 @@ class Layout:
     predicted: Array  # the numerical gradient that it predicts
     how: str = ""  # where its numbers stand; empty where another block holds them
     other: str = ""  # the block that holds them
-    penalty: Array | None = None  # what one multiple of is added, by a penalty that is right
+    penalties: tuple[Array, ...] = ()  # of one a multiple may be added, by a penalty that is right
 
 
 def layouts(block: WrongBlock, gradients: Blocks) -> Iterator[Layout]:
     """Every layout that fits the block's shape; ``gradients`` are those of all blocks."""
     for kind, how, move in _moves(block.shape):
-        penalty = None if block.is_vector else block.values - move(block.values)
-        yield Layout(kind, move(block.gradient), how, penalty=penalty)
+        bases = () if block.is_vector else (block.values, np.sign(block.values))
+        penalties = tuple(basis - move(basis) for basis in bases)
+        yield Layout(kind, move(block.gradient), how, penalties=penalties)
     for name, gradient in gradients.items():
         if name != block.name and gradient.shape == block.shape:
             yield Layout("blocks_swapped", gradient, other=name)
@@ -116,10 +117,9 @@ def _layout_of(mismatch: Mismatch, block: WrongBlock) -> tuple[Layout | None, st
             continue
         if fit([Prediction(block, layout.predicted)], tolerance) is not None:
             return layout, ""
-        if layout.penalty is None:
-            continue
-        penalised = Prediction(block, layout.predicted, (layout.penalty,))
-        found = fit([penalised], tolerance)
-        if found is not None:
-            return replace(layout, predicted=penalised.at(found.coefficients)), OUT
+        for penalty in layout.penalties:
+            penalised = Prediction(block, layout.predicted, (penalty,))
+            found = fit([penalised], tolerance)
+            if found is not None:
+                return replace(layout, predicted=penalised.at(found.coefficients)), OUT
     return None, ""
