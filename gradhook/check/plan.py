@@ -143,7 +143,6 @@ class Plan:
                 self._options,
                 self._free,
                 outcome.coverage,
-                self._whole.total if self._whole else 0,
             )
 
     def _set_unread_apart(self, outcome: CheckRecord) -> None:

@@ -49,7 +49,6 @@ class Sizes:
     counted: tuple[int, ...] = ()  # rows that a mask lets count, for each mask of the batch
     widths: frozenset[int] = frozenset()  # lengths of the blocks' axes
     kept: float = 0.0  # probability that dropout keeps a unit, where it is on; else 0
-    whole: int = 0  # rows of the whole batch, of which some were drawn; 0 where all were
     regression: bool = False  # whether the batch holds a real number for every output
 
     def counts(self, what: str) -> Iterator[tuple[float, str]]:
@@ -59,8 +58,6 @@ class Sizes:
             yield 1.0, ""
         elif what == "rows" and n > 1:
             yield n, f"{n}"
-        elif what == "whole" and self.whole > n > 1:
-            yield self.whole, f"{self.whole}"
         elif what == "outputs" and self.regression and self.outputs > 1:
             yield self.outputs, f"{self.outputs}"
         elif what == "counted":
@@ -86,7 +83,6 @@ def sizes_seen(mismatch: Mismatch, batch: Batch | None = None) -> Sizes:
         counted=tuple(int(np.count_nonzero(mask)) for mask in counting if mask is not None),
         widths=frozenset(length for shape in shapes for length in shape),
         kept=_kept(mismatch),
-        whole=mismatch.context.batch_rows,
         regression=any(item.ndim > 1 and item.shape[-1] == outputs for item in reals),
     )
 
@@ -131,11 +127,10 @@ class Reading:
     shown: str  # the constant as a user would write it
     words: str  # what happened
     alone: bool = False  # whether it can befall one block; otherwise all are concerned
-    place: int = 0  # which of the numbers of that kind it is
 
     def expected(self, seen: Sizes) -> float:
         """The factor that it predicts with other sizes; ``nan`` where these have none."""
-        counted = [number for number, _ in seen.counts(self.counts)][self.place :]
+        counted = next(seen.counts(self.counts), None)
         return self.value(counted[0], seen.rows) if counted else math.nan
 
 
@@ -157,11 +152,6 @@ READINGS: tuple[Reading, ...] = (
             "divided by all {n} rows, where the loss divides by the {c} that the mask lets count"),
     Reading("counted", lambda c, n: n / c, "mask_denominator", "{n}/{c}",
             "divided by the {c} rows that the mask lets count, where the loss divides by all {n}"),
-    Reading("whole", lambda c, n: n / c, "scale", "{n}/{c}",
-            "divided by {c}, the rows of the whole batch, where {n} were drawn: pass samples=None"),
-    Reading("whole", lambda c, n: c / n, "scale", "{c}/{n}",
-            "the loss divides by {c}, the rows of the whole batch, where {n} were drawn: pass "
-            "samples=None"),
     Reading("nothing", lambda c, n: 0.5, "mse_no_two", "1/2",
             "the 2 of the derivative of a square is missing"),
     Reading("nothing", lambda c, n: 2.0, "factor_two", "2",
@@ -193,23 +183,20 @@ def meanings(
     allowed = max(3 * error, SNAP * abs(factor))
     found = []
     for row in among:
-        for place, (counted, written) in enumerate(seen.counts(row.counts)):
+        for counted, written in seen.counts(row.counts):
             if abs(factor - row.value(counted, seen.rows)) <= allowed:
                 fill = {"c": written, "n": seen.rows}
                 shown, words = row.shown.format(**fill), row.words.format(**fill)
-                found.append(replace(row, shown=shown, words=words, place=place))
+                found.append(replace(row, shown=shown, words=words))
     return found
 
 
 def nice(factor: float, error: float) -> str:
-    """A factor as the simplest fraction that it may be, if few may, else as a decimal number."""
-    allowed = max(3 * error, SNAP * abs(factor))
-    for denominator in range(1, LARGEST_DENOMINATOR + 1):
-        fraction = Fraction(round(factor * denominator), denominator)
-        if abs(factor - float(fraction)) <= allowed:
-            known = 3 * error * denominator**2 < BY_CHANCE
-            return str(fraction) if known else rounded(factor, error)
-    return rounded(factor, error)
+    """A factor as the fraction that it may be, if few may, else as a decimal number."""
+    fraction = Fraction(factor).limit_denominator(LARGEST_DENOMINATOR)
+    met = abs(factor - float(fraction)) <= max(3 * error, SNAP * abs(factor))
+    known = 3 * error * fraction.denominator**2 < BY_CHANCE
+    return str(fraction) if met and known else rounded(factor, error)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,10 +32,8 @@ __all__ = [
     "Variation",
     "another_point",
     "changed",
-    "loss_with",
     "losses",
     "revisit",
-    "taken_rows",
     "vanishes",
     "vanishing",
     "with_rows",
@@ -142,16 +140,6 @@ def losses(mismatch: Mismatch, changes: Sequence[Variation]) -> list[float] | No
     return found if finite else None
 
 
-def loss_with(mismatch: Mismatch, name: str, moved: Array) -> float:
-    """The loss here with a block moved, which is put back."""
-    evaluator = mismatch.evaluator
-    values = evaluator.workspace.values(name)
-    evaluator.workspace.overwrite({name: moved})
-    loss = evaluator.loss()
-    evaluator.workspace.overwrite({name: values})
-    return loss
-
-
 def vanishes(
     mismatch: Mismatch, seen: Changed | None, names: Sequence[str], *, additive: bool = False
 ) -> bool:
@@ -228,10 +216,5 @@ def with_rows(mismatch: Mismatch, rows: Sequence[int] | Array) -> Batch | None:
     """The batch cut to some of its rows, or with rows repeated; ``None`` where it cannot be cut."""
     if mismatch.rows < 2 or mismatch.options.subset is not None:
         return None
-    return taken_rows(mismatch, rows)
-
-
-def taken_rows(mismatch: Mismatch, rows: Sequence[int] | Array) -> Batch:
-    """The batch with these of its rows, in whatever has rows."""
     batch, axis = mismatch.evaluator.batch, mismatch.options.sample_axis
     return cut(batch, np.asarray(rows), mismatch.rows, axis)

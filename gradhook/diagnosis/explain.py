@@ -8,7 +8,6 @@ named and no cause: a wrong name costs more than none.
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,17 +17,15 @@ import numpy as np
 from gradhook._types import MISMATCH, Array, Verdict
 from gradhook.diagnosis import Explanation
 from gradhook.diagnosis.experiment import revisit, vanishes
-from gradhook.diagnosis.hypotheses import HYPOTHESES, IN_A_PART
+from gradhook.diagnosis.hypotheses import HYPOTHESES
 from gradhook.diagnosis.hypotheses.unwritten import ZeroSlices
 from gradhook.diagnosis.hypothesis import Hypothesis, Refutation, name_cause
-from gradhook.diagnosis.mismatch import Context, Mismatch, rows_of
+from gradhook.diagnosis.mismatch import Context, Mismatch
 from gradhook.diagnosis.parts import WrongPart, find_part, joined, worst_element
-from gradhook.diagnosis.places import forward_order, hints, place_of_fault
+from gradhook.diagnosis.places import forward_order, place_of_fault
 from gradhook.diagnosis.sentences import say
 from gradhook.evaluation.directions import size_of
 from gradhook.evaluation.evaluator import Evaluator
-from gradhook.objective.batch import cut
-from gradhook.objective.parameters import norm
 from gradhook.objective.switches import BoundSwitch
 from gradhook.options import Options
 from gradhook.probe.result import SettingResult
@@ -57,7 +54,6 @@ def explain(
     options: Options,
     free: Sequence[BoundSwitch],
     coverage: list[str],
-    batch_rows: int,
 ) -> Explanation:
     """Explain what is wrong; ``coverage`` gets a sentence where that breaks off."""
     found = Explanation()
@@ -72,10 +68,9 @@ def explain(
                 evaluator,
                 options,
                 measured,
-                _resolved_right(evaluator, options, measured, verdicts),
+                _resolved_right(measured, verdicts),
                 forward_order(evaluator.workspace.names, options.layers),
                 free,
-                batch_rows,
             )
             _Explainer(context, wrong, found).run()
     except Exception as error:  # an explanation that fails must not cost the verdict
@@ -84,24 +79,19 @@ def explain(
 
 
 def _resolved_right(
-    evaluator: Evaluator,
-    options: Options,
-    measured: Sequence[SettingResult],
-    verdicts: Mapping[str, Verdict],
+    measured: Sequence[SettingResult], verdicts: Mapping[str, Verdict]
 ) -> frozenset[str]:
     """Blocks that are right, those left out whose error could hide what the wrong ones show."""
     shown = 1.0
     resolution: dict[str, float] = {}
     for each in measured:
-        of_rows = _shares_of_rows(evaluator, options, each)
         for name, judgement in each.judgements.items():
             seen = judgement.comparison
             both = seen.norms.analytic + seen.norms.numerical
-            size = min(both, of_rows.get(name, math.inf))
             if each.shows_wrong(name):
-                shown = min(shown, seen.ratio * both / size if size > 0 else 1.0)
+                shown = min(shown, seen.ratio)
             elif each.evidence[name].probes:
-                error = seen.error_norm / size if size > 0 else math.inf
+                error = seen.error_norm / both if both > 0 else math.inf
                 resolution[name] = min(error, resolution.get(name, math.inf))
     return frozenset(
         name
@@ -109,25 +99,6 @@ def _resolved_right(
         if verdict is Verdict.KINK
         or (verdict is Verdict.PASS and resolution.get(name, 0.0) <= RESOLVED_SHARE * shown)
     )
-
-
-def _shares_of_rows(
-    evaluator: Evaluator, options: Options, measured: SettingResult
-) -> dict[str, float]:
-    """By block, twice the change of its gradient with half of the rows: no penalty has part in it.
-
-    Empty where the rows cannot be cut; without blocks that these rows leave as they are.
-    """
-    batch, axis = measured.setting.batch, options.sample_axis
-    rows = rows_of(batch, axis)
-    measured.setting.enter(evaluator)
-    with contextlib.suppress(Exception):
-        if rows > 1 and options.subset is None:
-            half = cut(batch, np.arange(rows // 2), rows, axis)
-            gradients = evaluator.loss_and_gradients(batch=half)[1]
-            changes = {n: norm(gradients[n] - g) for n, g in measured.gradients.items()}
-            return {name: 2 * change for name, change in changes.items() if change > 0}
-    return {}
 
 
 class _Explainer:
@@ -200,8 +171,7 @@ class _Explainer:
                 self.found.locations[name] = replace(location, setting=setting)
                 together = replace(location, boxes=joined(location.boxes))
                 self.found.where[name] = describe(together)
-                empty = ZeroSlices.located(mismatch.blocks[name], location)
-                if empty is not None:
+                for empty in ZeroSlices.propose(mismatch, [name]):
                     self.found.causes.append(name_cause(empty, empty.refute(mismatch)))
             elif location.complete:
                 spread_out += 1
@@ -210,16 +180,6 @@ class _Explainer:
                     self.parts[name] = part
                     self.found.where[name] = part.words
                     self._mark(mismatch, name, part.mask)
-                    self._explain_part(mismatch, name, part)
-
-    def _explain_part(self, mismatch: Mismatch, name: str, part: WrongPart) -> None:
-        """Ask for the cause of a part of a block as of a block of its own."""
-        if part.everything:
-            return
-        alone = Mismatch(self.context, mismatch.measured, [name])
-        alone.blocks[name] = replace(alone.blocks[name], part=part.mask, shown=part.gradient)
-        for each in diagnose(alone, among=IN_A_PART):
-            self.found.causes.append(replace(name_cause(*each), where=part.words))
 
     def _mark(self, mismatch: Mismatch, name: str, mask: Array) -> None:
         """Keep which elements of a block are wrong, and how far they are off."""
@@ -241,9 +201,6 @@ class _Explainer:
         if open_ and open_[0] in self.mismatches:
             layers = context.layers_of(self.mismatches[open_[0]])
             said.append(place_of_fault(layers, open_, context.right, shapes, context.order))
-        for name in unexplained:
-            if name in self.mismatches and (name in open_ or name in self.parts):
-                said += hints(self.mismatches[name], name)
         if found.causes:
             also = [
                 say("part_wrong", part=found.where[name])

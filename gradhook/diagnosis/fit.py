@@ -17,7 +17,7 @@ from gradhook._types import Array, Tolerance
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.wrong_block import WrongBlock
 
-__all__ = ["SAME_FIT", "Fitted", "Prediction", "alike", "fit", "fitted", "scaled", "with_penalty"]
+__all__ = ["SAME_FIT", "Fitted", "Prediction", "alike", "fit", "fitted", "scaled"]
 
 SAME_FIT = 1e-6
 """Relative difference below which two fitted coefficients are one."""
@@ -171,14 +171,5 @@ def alike(numbers: Mapping[str, Fitted]) -> list[list[str]]:
 
 
 def scaled(block: WrongBlock) -> Prediction:
-    """``n = c · a`` in the part that is wrong."""
-    a = block.gradient
-    base = None if block.part is None else block.outside(a)
-    return Prediction(block, base, (block.inside(a),))
-
-
-def with_penalty(prediction: Prediction, *, sign: bool) -> Prediction:
-    """The same scale of the data term, with a penalty, L2 or of the sign, added rightly to it."""
-    values = prediction.block.values
-    penalised = np.sign(values) if sign else values
-    return replace(prediction, terms=(*prediction.terms, penalised))
+    """``n = c · a``."""
+    return Prediction(block, None, (block.gradient,))

@@ -10,13 +10,11 @@ Every kind of mistake is a ``Hypothesis`` with four steps:
 A cause can be made of a hypothesis only together with a ``Refutation`` that was made and that it
 survived (``name_cause`` takes nothing else), so that what was not put to the test cannot be named.
 
-What was fitted on a few probes must hold along fresh ones.  Blocks of few elements have no fresh
-ones to offer, so they are looked at where another setting measured them.
+What was fitted on a few probes must hold along fresh ones.
 """
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +23,7 @@ from typing import ClassVar
 from gradhook._types import Array
 from gradhook.diagnosis.fit import Fitted
 from gradhook.diagnosis.mismatch import FRESH, Mismatch
-from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, SENTENCES, listed, say
+from gradhook.diagnosis.sentences import REFUTED_BY, listed, say
 from gradhook.report import Cause
 from gradhook.report.causes import Confidence
 
@@ -38,15 +36,6 @@ __all__ = [
     "confirm",
     "name_cause",
 ]
-
-TINY_BLOCK = 4
-"""Blocks of up to so many elements have too few of them to confirm a fit at one point."""
-
-SAME_COEFFICIENT = 1e-4
-"""Relative difference below which a coefficient is the same at two points."""
-
-ANYTHING = frozenset({"scale", "reg_ones_on_bias", "reg_coefficient", "term_missing"})
-"""Kinds that mean nothing by themselves, so that a tiny block must show them at two points."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +95,6 @@ class Hypothesis(ABC):
     where: str | None = None  # part of a block, or a place between blocks, if it is less than these
     support: str = ""  # the numbers that it was proposed for, in words
     confidence: Confidence = "exact"  # how far its evidence reaches
-    coefficient: float = math.nan  # the number that was fitted; ``nan`` where none was
     # Whether it is proposed for what nothing else fits, so that blocks for which something fitted
     # and could not be confirmed are none of its business.
     by_elimination: ClassVar[bool] = False
@@ -140,7 +128,6 @@ class FittedHypothesis(Hypothesis):
         self.blocks, self.numbers = tuple(numbers), numbers
         first = numbers[self.blocks[0]]
         self.coefficient, self.error = first.value, first.error
-        self.subject = mismatch.blocks[self.blocks[0]].shown or listed(self.blocks)
 
     def predict(self) -> Mapping[str, Array]:
         """What the fits predict."""
@@ -161,39 +148,11 @@ def confirm(mismatch: Mismatch, hypothesis: Hypothesis) -> Refutation:
     predicted = hypothesis.predict()
     if not predicted:
         return NOT_MADE
-    if all(mismatch.blocks[name].gradient.size <= TINY_BLOCK for name in predicted):
-        return _seen_again(mismatch, hypothesis)
     holds = mismatch.confirms(predicted, hypothesis.inside())
     if holds is None:
         return NOT_MADE
     out = "it holds" if holds else "it does not hold"
     return Refutation((Trial(f"{FRESH} new random directions", out, refuted=not holds),))
-
-
-def _seen_again(mismatch: Mismatch, hypothesis: Hypothesis) -> Refutation:
-    """Whether a fit on few elements, of which fresh directions say nothing new, holds elsewhere."""
-    there = mismatch.seen_at_another_point(hypothesis.blocks)
-    if there is None:
-        # Where no other point was measured a number must mean something.
-        if hypothesis.kind in ANYTHING:
-            return NOT_MADE
-        return Refutation((Trial("every element", "it holds"),))
-    for name in hypothesis.blocks:  # a short block's directions are too few to tell
-        there.blocks[name] = there.by_element(name)
-    same = any(
-        _is_same(each, hypothesis) for each in type(hypothesis).propose(there, hypothesis.blocks)
-    )
-    mismatch.enter()
-    return Refutation((Trial(AT_OTHER_WEIGHTS, "the same" if same else "not so", not same),))
-
-
-def _is_same(one: Hypothesis, other: Hypothesis) -> bool:
-    if one.kind != other.kind:
-        return False
-    # The multiple of a norm means nothing; a penalty's is tried at another point by itself.
-    if one.family in ("R", "M") or one.coefficient != one.coefficient:
-        return True
-    return abs(one.coefficient - other.coefficient) <= SAME_COEFFICIENT * abs(other.coefficient)
 
 
 def name_cause(hypothesis: Hypothesis, refutation: Refutation) -> Cause:
@@ -215,6 +174,6 @@ def name_cause(hypothesis: Hypothesis, refutation: Refutation) -> Cause:
         told.sentence(),
         where=told.where,
         evidence="; ".join(filter(None, [told.support, *trials.values()])),
-        refuted_by=SENTENCES[told.said].refuted_by,
+        refuted_by=REFUTED_BY[told.said],
         confidence=told.confidence,
     )

@@ -7,25 +7,21 @@ block, its elements or slices one by one, and fresh probes along which an explan
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from gradhook._types import Array, Batch, Blocks, Tolerance
+from gradhook._types import Array, Batch, Tolerance
 from gradhook.diagnosis.wrong_block import WrongBlock
 from gradhook.errors import BatchError
 from gradhook.evaluation.directions import (
-    Coordinate,
     Direction,
-    Part,
     RandomDirection,
-    cut,
     masked,
     random_direction,
     seeded,
-    whole,
 )
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.objective.batch import sample_count
@@ -52,20 +48,11 @@ SHARPER_PROBES = 5
 FEW_PARTS = 3
 """Wrong parts that are named wherever most of the gradient lives."""
 
-SHORT_BLOCK = 8
-"""Elements up to which a block is measured one by one."""
-
-SLICES = 4
-"""Slices of a block that are probed one by one."""
-
 LOCATING = 300
 """Evaluations that the search inside one block may take, beside its natural splits."""
 
 EXPLAINING = 400
 """Loss evaluations that where and why may take in one check."""
-
-MEASURED_ELEMENTS = 3
-"""Elements that are measured of those of which something is said."""
 
 FRESH = 2
 """Probes that an explanation must meet which it was not fitted on."""
@@ -81,7 +68,6 @@ class Context:
     right: frozenset[str]  # as far as the wrong ones were resolved
     order: Sequence[str]  # all blocks in forward order
     free: Sequence[BoundSwitch] = ()  # switches that the user did not name but the functions have
-    batch_rows: int = 0  # rows of the whole batch, of which some were drawn; 0 where all were
     budget: Budget = field(init=False)  # what may be spent
     layers: Layers | None = field(default=None, init=False)  # once they were measured
 
@@ -113,21 +99,6 @@ class Mismatch:
         self._locations: dict[str, Location] = {}
         self.enter()
         self.blocks = {name: self._block(name) for name in wrong}
-
-    @property
-    def elsewhere(self) -> list[Blocks]:
-        """The analytic gradients at other points, where they are kept."""
-        return [m.gradients for m in self._others() if set(self.blocks) <= set(m.gradients)]
-
-    def _others(self) -> Iterator[SettingResult]:
-        """What was measured at other points."""
-        moves = self.measured.setting.moves
-        return (m for m in self.context.measured if m.setting.moves is not moves)
-
-    def seen_at_another_point(self, names: Sequence[str]) -> Mismatch | None:
-        """The same blocks where another setting shows all of them wrong; ``None`` if none does."""
-        other = next((m for m in self._others() if all(map(m.shows_wrong, names))), None)
-        return None if other is None else Mismatch(self.context, other, names)
 
     def enter(self) -> None:
         """Go to the setting."""
@@ -212,53 +183,6 @@ class Mismatch:
         """
         moved = [(block.name, direction, 1.0)]
         return self.measured.prober.along(moved, share=share, wanted=wanted * block.residual_norm)
-
-    def wrong_slices(self, name: str, axis: int, which: Array) -> Array:
-        """Those of a few slices of a block in which both derivatives differ."""
-        if len(which) == 0 or len(which) > SLICES or self.budget.left < 4 * len(which):
-            return which[:0]
-        block, tolerance = self.blocks[name], self.options.tolerance
-        random = random_direction(block.gradient.size, self.seed(13, name))
-        wanted = tolerance.explained / math.sqrt(len(which))
-        found = []
-        for index in map(int, which):
-            part = Part(random, block.shape, cut(whole(block.shape), axis, index, index + 1))
-            probe = self.probe(block, part, wanted, share=part.size / block.gradient.size)
-            if probe.z > tolerance.resolved:
-                found.append(index)
-        return np.array(found, dtype=np.intp)
-
-    def by_element(self, name: str) -> WrongBlock:
-        """A short block measured element by element; the block as it is where that costs much."""
-        block = self.blocks[name]
-        size = block.gradient.size
-        if block.exact or size > SHORT_BLOCK or self.budget.left < 4 * size:
-            return block
-        self.enter()  # the caller may stand elsewhere
-        wanted = self.options.tolerance.explained / 3
-        elements = [Coordinate(i) for i in range(size)]
-        probes = [self.probe(block, each, wanted, share=1 / size) for each in elements]
-        return WrongBlock.of(name, block.gradient, block.values, elements, probes, exact=True)
-
-    def is_larger(self, name: str, among: Array) -> bool:
-        """Whether the analytic gradient has an element further from 0 than the numerical one.
-
-        A few are measured of those asked for; of none it is false.
-        """
-        block, tolerance = self.blocks[name], self.options.tolerance
-        random = np.random.default_rng(self.seed(22, name))
-        drawn = random.permutation(np.flatnonzero(among))[:MEASURED_ELEMENTS]
-        if self.budget.left < 4 * len(drawn):
-            return False
-        self.enter()
-        share = 1 / block.gradient.size
-        for i in map(int, drawn):
-            wanted = tolerance.explained * math.sqrt(share)
-            probe = self.probe(block, Coordinate(i), wanted, share=share)
-            size = probe.slope.value * math.copysign(1.0, probe.analytic)
-            if size + tolerance.resolved * probe.slope.error < abs(probe.analytic):
-                return True
-        return False
 
     def extended(self, name: str, count: int) -> WrongBlock:
         """A block with at least ``count`` numbers measured, where the budget allows it."""

@@ -11,13 +11,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from gradhook._types import Array, Box
 from gradhook.diagnosis.mismatch import Mismatch
-from gradhook.diagnosis.sentences import PLACES, say
+from gradhook.diagnosis.sentences import say
 from gradhook.evaluation.directions import (
     Coordinate,
     Direction,
@@ -30,7 +30,7 @@ from gradhook.evaluation.directions import (
     size_of,
     whole,
 )
-from gradhook.report.format import LONGEST_NAME, block_name, gradient_name
+from gradhook.report.format import LONGEST_NAME, block_name
 from gradhook.verdict.evidence import Location, Probe, describe
 
 __all__ = ["WrongPart", "find_part", "joined", "worst_element"]
@@ -60,7 +60,6 @@ class WrongPart:
 
     mask: Array  # true inside; the block's shape
     words: str  # the part in words
-    gradient: str = ""  # how its gradient is called
     everything: bool = False  # whether it is all of the block, or scattered over it
 
 
@@ -95,21 +94,21 @@ class _Splits:
         if self.size <= ONE_BY_ONE:
             return self._by_element()
         found = self._mask()
-        # A triangle may hold half of the rows; a mask that code made is what it is.
-        if found is not None and not self._is_triangle(found.mask):
+        if found is not None and self.shape[0] == self.shape[-1]:
             return found
         try:
             boxes = self._boxes()
         except _BudgetSpentError:
             return found
         covered = sum(map(size_of, boxes))
+        # A triangle of what is not square may hold half of the rows.
         if found is not None and not 0 < covered < int(np.count_nonzero(found.mask)):
             return found
         if not 0 < covered < self.size:
             return self._all_or_scattered()
         mask = mask_of(self.shape, boxes)
         if self.is_right(~mask) and self.is_right(~mask):
-            return WrongPart(mask, *self._named(boxes))
+            return WrongPart(mask, describe(Location(self.name, self.shape, joined(boxes))))
         return None
 
     def _need(self, evaluations: int) -> None:
@@ -129,12 +128,7 @@ class _Splits:
             if np.array_equal(part.mask, mask) and count > 1:
                 return part
         boxes = [tuple(slice(int(i), int(i) + 1) for i in at) for at in np.argwhere(mask)]
-        return WrongPart(mask, *self._named(boxes))
-
-    def _named(self, boxes: Sequence[Box]) -> tuple[str, str]:
-        """Boxes in words, of the block and of its gradient."""
-        here = Location(self.name, self.shape, joined(boxes))
-        return describe(here), describe(replace(here, name=gradient_name(self.name)))
+        return WrongPart(mask, describe(Location(self.name, self.shape, joined(boxes))))
 
     def _mask(self) -> WrongPart | None:
         """The smallest natural part outside of which everything is right."""
@@ -152,36 +146,22 @@ class _Splits:
     def _natural(self) -> Iterator[WrongPart]:
         """Parts that code treats by themselves."""
         seen: list[Array] = []
-        given = np.asarray(self.mismatch.evaluator.workspace.tree.blocks[self.name])
         a, w = self.block.gradient, self.block.values
-        candidates = [*self._triangles(), ("zero_gradient", a == 0), ("nonzero_gradient", a != 0)]
-        candidates += [("negative", w < 0), ("positive", w > 0)]
-        if given.shape == self.shape:
-            candidates += [("zero", given == 0), ("nonzero", given != 0)]
-        for said, mask in candidates:
+        candidates = {"zero_gradient": a == 0, "nonzero_gradient": a != 0}
+        candidates |= {"negative": w < 0, "positive": w > 0}
+        if len(self.shape) == 2 and min(self.shape) > 1:
+            lower, strictly = (np.tri(*self.shape, k, dtype=bool) for k in (0, -1))
+            candidates |= {"above": ~lower, "on_and_above": ~strictly, "under": strictly}
+            candidates |= {"on_and_under": lower, "diagonal": lower & ~strictly}
+            candidates["off_diagonal"] = ~lower | strictly
+        for said, mask in candidates.items():
             count = int(np.count_nonzero(mask))
             if 0 < count < self.size and not any(np.array_equal(mask, each) for each in seen):
                 seen.append(mask)
                 counts = {"count": f"{count:,}", "size": f"{self.size:,}"}
                 words = say(f"where_{said}", block=self.shown, **counts)
-                gradient = f"{gradient_name(self.name)} {PLACES[said]}"
                 # Elements without gradient may need none: all others are everything.
-                everything = bool(np.array_equal(mask, a != 0))
-                yield WrongPart(mask, words, gradient, everything)
-
-    def _is_triangle(self, mask: Array) -> bool:
-        return any(np.array_equal(mask, triangle) for _, triangle in self._triangles())
-
-    def _triangles(self) -> Iterator[tuple[str, Array]]:
-        if len(self.shape) != 2 or min(self.shape) < 2:
-            return
-        lower, strictly = (np.tri(*self.shape, k, dtype=bool) for k in (0, -1))
-        yield "above", ~lower
-        yield "on_and_above", ~strictly
-        yield "under", strictly
-        yield "on_and_under", lower
-        yield "diagonal", lower & ~strictly
-        yield "off_diagonal", ~(lower & ~strictly)
+                yield WrongPart(mask, words, everything=bool(np.array_equal(mask, a != 0)))
 
     def _boxes(self) -> Sequence[Box]:
         """Ranges along the axes; the whole block where none stands apart."""

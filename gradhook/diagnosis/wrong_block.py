@@ -33,8 +33,6 @@ class WrongBlock:
     slopes: Array  # ``⟨n, v⟩`` for each direction, or ``n`` element by element; shape (K,)
     errors: Array  # their error estimates; shape (K,)
     seen: Array  # ``⟨a, v⟩`` as the probes have it; shape (K,)
-    part: Array | None = None  # what is wrong, all else being right; ``None`` for all of it
-    shown: str = ""  # how the gradient of that part is called, where there is one
 
     @classmethod
     def of(
@@ -103,14 +101,6 @@ class WrongBlock:
     def is_vector(self) -> bool:
         """Whether at most one axis is longer than one, as a bias's is."""
         return is_vector(self.shape)
-
-    def inside(self, array: Array) -> Array:
-        """An array of the block's shape, zero outside of the part that is wrong."""
-        return array if self.part is None else np.where(self.part, array, 0.0)
-
-    def outside(self, array: Array) -> Array:
-        """The rest of such an array."""
-        return np.where(True if self.part is None else self.part, 0.0, array)
 
     def along(self, array: Array) -> Array:
         """``⟨T, v⟩`` of a known array ``T`` of the block's shape; shape (K,)."""

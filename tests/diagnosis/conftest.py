@@ -96,14 +96,14 @@ class SyntheticMismatch:
             workspace=workspace,
             loss=lambda: loss(*self.evaluator.batch),
         )
-        self.context = types.SimpleNamespace(batch_rows=0, layers_of=lambda m: None)
+        self.context = types.SimpleNamespace(layers_of=lambda m: None)
         self.measured = types.SimpleNamespace(
             setting=Setting("here", {}, batch, tuple((switch, "on") for switch in switches)),
             prober=types.SimpleNamespace(noise=1e-15, loss=loss(*batch)),
             judgements={b.name: self._judgement(b.name) for b in blocks},
         )
         self.rows = len(batch[0]) if batch else 0
-        self.elsewhere, self.free = [], ()
+        self.free = ()
         self.budget = types.SimpleNamespace(left=1000)
 
     def _judgement(self, name):
@@ -134,20 +134,6 @@ class SyntheticMismatch:
     def extended(self, name, count):
         """The block, which has all the numbers that it needs."""
         return self.blocks[name]
-
-    def is_larger(self, name, among):
-        """Whether the analytic gradient is the larger one somewhere among these elements."""
-        a, n = self.blocks[name].gradient, self.numerical[name]
-        return bool(np.any((n * np.sign(a) < np.abs(a) - 1e-9)[among]))
-
-    def wrong_slices(self, name, axis, which):
-        """Those slices in which both gradients differ."""
-        apart = self.blocks[name].gradient - self.numerical[name]
-        apart = np.moveaxis(apart, axis, 0).reshape(apart.shape[axis], -1)
-        return np.array([i for i in which if np.any(np.abs(apart[i]) > 1e-9)], dtype=int)
-
-    def seen_at_another_point(self, names):
-        """No other point."""
 
 
 @pytest.fixture(scope="session")

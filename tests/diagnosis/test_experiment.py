@@ -1,7 +1,5 @@
 """Something changed, both derivatives measured anew, and all put back."""
 
-import types
-
 import numpy as np
 import pytest
 
@@ -70,17 +68,6 @@ def test_it_comes_back_when_the_functions_raise_too(inside):
     assert inside(function, PARAMETERS, (X, y), ask, penalty="reg")
 
 
-def test_nothing_is_measured_beyond_the_budget(inside):
-    def ask(mismatch):  # the gradients, and two probes of four evaluations
-        seen = []
-        for left in (8, 9):
-            mismatch.budget = types.SimpleNamespace(left=left)
-            seen.append(revisit(mismatch, ["w"]) is not None)
-        return seen
-
-    assert inside(function, PARAMETERS, (X, y), ask, penalty="reg") == [False, True]
-
-
 def test_switches_of_a_role_are_turned_off_one_by_one(synthetic, switch):
     first, second, other = switch("penalty"), switch("penalty"), switch("dropout")
     mismatch = synthetic(X[0], X[1], switches=[first, other, switch("penalty", always_off=True)])
@@ -89,18 +76,6 @@ def test_switches_of_a_role_are_turned_off_one_by_one(synthetic, switch):
     assert turned[0][:2] == [(first, "off"), (other, "on")]
     assert turned[1][-1] == (second, "off")
     assert len(turned) == 2
-
-
-def test_a_batch_is_cut_along_the_axis_of_its_rows(synthetic):
-    mismatch = synthetic(X[0], X[1], batch=(X, {"y": y}, X.T, 3.0, "text"))
-    cut = with_rows(mismatch, [6, 0, 0])
-    np.testing.assert_array_equal(cut[0], X[[6, 0, 0]])
-    np.testing.assert_array_equal(cut[1]["y"], y[[6, 0, 0]])
-    assert cut[2] is mismatch.evaluator.batch[2]
-    assert cut[3:] == (3.0, "text")
-    mismatch.options.subset = lambda batch, rows: batch
-    assert with_rows(mismatch, [0]) is None
-    assert with_rows(synthetic(X[0], X[1]), [0]) is None
 
 
 def seen(analytic, slope, error=1e-9, **fields):

@@ -9,7 +9,7 @@ from gradhook.diagnosis.constants import rows_that_count, sizes_seen
 from gradhook.diagnosis.mismatch import rows_of
 
 
-def seen_in(*batch, shapes=((5, 4), (4, 3)), switches=(), whole=0):
+def seen_in(*batch, shapes=((5, 4), (4, 3)), switches=()):
     gradients = {f"W{k}": np.zeros(shape) for k, shape in enumerate(shapes)}
     return types.SimpleNamespace(
         evaluator=types.SimpleNamespace(batch=batch),
@@ -17,7 +17,6 @@ def seen_in(*batch, shapes=((5, 4), (4, 3)), switches=(), whole=0):
         gradients=gradients,
         order=list(gradients),
         rows=len(batch[0]),
-        context=types.SimpleNamespace(batch_rows=whole),
         measured=types.SimpleNamespace(setting=types.SimpleNamespace(switches=switches)),
     )
 
@@ -25,9 +24,9 @@ def seen_in(*batch, shapes=((5, 4), (4, 3)), switches=(), whole=0):
 X = np.ones((7, 5))
 
 
-def test_rows_outputs_widths_and_the_whole_batch_are_seen():
-    sizes = sizes_seen(seen_in(X, np.ones((7, 3)), whole=200))
-    assert (sizes.rows, sizes.outputs, sizes.whole) == (7, 3, 200)
+def test_rows_outputs_and_widths_are_seen():
+    sizes = sizes_seen(seen_in(X, np.ones((7, 3))))
+    assert (sizes.rows, sizes.outputs) == (7, 3)
     assert sizes.widths == {3, 4, 5}
     assert sizes.regression
 

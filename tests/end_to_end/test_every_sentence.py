@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from gradhook import L2, check_gradients
+from gradhook import check_gradients
 from gradhook.diagnosis.sentences import SENTENCES
 from tests.end_to_end.test_causes import backward, planted
 from tests.end_to_end.test_causes import switched as with_switch
@@ -51,12 +51,6 @@ def linear(mask_of, shape=(12, 12), how=0.0, values=None):
 
 def ones(W):
     return np.ones(W.shape, dtype=bool)
-
-
-def half_zero():
-    W = np.random.default_rng(6).normal(size=(12, 12))
-    W[np.random.default_rng(7).random(W.shape) < 0.4] = 0.0
-    return W
 
 
 def weights_of_rows():
@@ -157,35 +151,6 @@ def two_weights(both=False):
     return asked(function, drawn({"w1": (6, 5), "w2": (5, 3)}))
 
 
-def symmetric():
-    A = RNG.normal(size=(5, 5))
-
-    def function(p, X):
-        S = np.tril(p["K"]) + np.tril(p["K"], -1).T  # reads the lower triangle alone
-        G = np.cos(S)
-        return float(np.sum(np.sin(S))), {"K": G}
-
-    return asked(function, {"K": A + A.T}, (X,))
-
-
-def another_gradient():
-    def function(p, X, T):
-        ra, rb = X @ p["A"] - T, np.tanh(X @ p["B"]) - T
-        ga = X.T @ ra / len(X)
-        gb = X.T @ (rb * (1 - np.tanh(X @ p["B"]) ** 2)) / len(X)
-        return 0.5 * (np.sum(ra * ra) + np.sum(rb * rb)) / len(X), {"A": ga + gb, "B": gb}
-
-    return asked(function, drawn({"A": (6, 3), "B": (6, 3)}))
-
-
-def scaled_to_norm(limit=0.1):
-    def scale(g, p):
-        size = np.sqrt(sum(np.sum(each * each) for each in g.values()))
-        return {name: limit / size * each for name, each in g.items()}
-
-    return spoiled(scale)
-
-
 def noise_on(*names):
     """Noise of their own on some blocks."""
     rng = np.random.default_rng(8)
@@ -215,10 +180,6 @@ REPORTS = {
     "penalty_lacking": lambda: asked(planted(l2=1e-2, held=np.zeros_like)),
     "penalty_held": lambda: spoiled(lambda g, p: {"W1": g["W1"] + 1e-2 * p["W1"]}),
     "constant_lacking": lambda: spoiled(lambda g, p: {"b1": g["b1"] - 0.1}),
-    "penalty_passed": lambda: asked(
-        lambda p, X, T: (planted()(p, X, T)[0], planted(l2=1e-2)(p, X, T)[1]),
-        penalty=L2(2e-2, "W*"),
-    ),
     "penalty_constant": lambda: spoiled(lambda g, p: {"b1": g["b1"] + 0.1}),
     "penalty_square": lambda: asked(planted(l2=1e-2, held=np.square)),
     "penalty_l1": lambda: asked(planted(l2=1e-2, held=np.sign)),
@@ -227,11 +188,9 @@ REPORTS = {
     "switch_ones": lambda: switched(lambda w: w if w.ndim > 1 else np.ones_like(w), biased=True),
     "switch_coefficient": lambda: switched(lambda w: 0.5 * w),
     "switch_form": lambda: switched(np.square),
-    "switch_other_form": lambda: switched(np.cos),
-    "switch_several": lambda: switched(lambda w: w if w.shape != (8, 8) else 2 * w, biased=True),
+    "switch_other": lambda: switched(np.cos),
     "zero_slices": lambda: spoiled(lambda g, p: {"W2": g["W2"] * (np.arange(8) < 7)}),
     "clipped": lambda: spoiled(lambda g, p: {"W2": np.clip(g["W2"], -0.05, 0.05)}),
-    "scaled_to_norm": scaled_to_norm,
     "dropout": dropout,
     "sample_weights": weights_of_rows,
     "equal_inputs": pooled,
@@ -251,16 +210,12 @@ REPORTS = {
     "nothing_right": lambda: asked(planted(edit=lambda s, d: d**3 if s == "loss" else d)),
     "entering": lambda: asked(planted(edit=lambda s, d: d**3 if s == "act2" else d)),
     "below": two_weights,
-    "one_layer": lambda: noise_on("W2", "b2"),
-    "weights_only": lambda: noise_on("W1", "W2", "W3"),
     "one_bias": lambda: noise_on("b2"),
     "one_weight": lambda: noise_on("W2"),
     "remains": lambda: spoiled(lambda g, p: {"W2": 2 * g["W2"], "b1": g["b1"] ** 2}),
     "part_wrong": lambda: spoiled(
         lambda g, p: {"W2": 2 * g["W2"], "W1": g["W1"] * (1 - 0.5 * (np.arange(8) == 3))}
     ),
-    "read_as_symmetric": symmetric,
-    "another_gradient": another_gradient,
     "all_of": lambda: linear(ones, how=np.random.default_rng(9).uniform(0.2, 3, (12, 12))),
     "scattered": lambda: linear(lambda W: np.random.default_rng(4).random(W.shape) < 0.5, how=1.5),
     "where_zero_gradient": lambda: linear(lambda W: np.random.default_rng(4).random(W.shape) < 0.3),
@@ -274,8 +229,6 @@ REPORTS = {
     ),
     "where_negative": lambda: linear(lambda W: W < 0, how=-1.0),
     "where_positive": lambda: linear(lambda W: W > 0, how=-1.0),
-    "where_zero": lambda: linear(lambda W: W == 0, how=1.5, values=half_zero()),
-    "where_nonzero": lambda: linear(lambda W: W != 0, how=1.5, values=half_zero()),
     "where_above": lambda: linear(lambda W: np.triu(ones(W), 1), how=1.5),
     "where_on_and_above": lambda: linear(lambda W: np.triu(ones(W)), how=1.5),
     "where_under": lambda: linear(lambda W: np.tril(ones(W), -1), how=1.5),
@@ -304,7 +257,7 @@ def test_it_is_said(name):
     report = REPORTS[name]()
     assert report.verdict == "FAIL"
     assert not [line for line in report.coverage if "could not be explained" in line]
-    pattern = re.sub(r"\\{\w+\\}", ".*", re.escape(SENTENCES[name].text))
+    pattern = re.sub(r"\\{\w+\\}", ".*", re.escape(SENTENCES[name]))
     assert any(re.fullmatch(pattern, piece) for piece in said(report)), said(report)
 
 

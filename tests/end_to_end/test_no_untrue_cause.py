@@ -96,18 +96,6 @@ def test_rounding_in_another_order_of_the_rows_is_no_lost_sum(seed):
     assert "bias_wrong_axis" not in {cause.kind for cause in report.causes}
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_a_weight_whose_data_drown_in_its_penalty_is_not_right_beside_its_bias(seed):
-    parameters, batch = network(seed, size=0.3, sizes=(10, 6, 6), inputs=1e-8)
-
-    def not_transposed(p, X, y):
-        return mlp(p, X, y, decay=1.0, down=lambda W: W)
-
-    report = check_gradients(not_transposed, parameters, batch=batch, seed=seed)
-    assert not report.passed
-    assert "W1" not in report.boundary
-
-
 def test_a_row_on_which_nothing_depends_says_nothing_of_what_a_factor_counts():
     rng = np.random.default_rng(0)
     X, T = rng.normal(size=(2, 5)), rng.normal(size=(2, 3))

@@ -1,7 +1,7 @@
 """What NumPy chose during one evaluation of the loss: the operations, in call order, and where.
 
-Each operation that chooses is kept with its pattern of winners, eight truth values to the byte, and
-with the line of the user's code that asked for it.  Two recordings of the same code are compared
+Each operation that chooses is kept with its pattern of winners, and with the line of the user's
+code that asked for it.  Two recordings of the same code are compared
 operation by operation.
 """
 
@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from gradhook._types import Array
-from gradhook.diagnosis.branches.winners import OPERATIONS, pattern, tied
+from gradhook.diagnosis.branches.winners import OPERATIONS, chosen
 from gradhook.errors import PACKAGE
 
 __all__ = ["Choice", "Recording", "now_recording", "recording"]
@@ -30,7 +30,7 @@ __all__ = ["Choice", "Recording", "now_recording", "recording"]
 LARGEST_OPERATION = 10**7
 """Elements of an operation beyond which it is left out."""
 
-MOST_BYTES = 1 << 26
+MOST_BYTES = 1 << 28
 """Memory for the patterns of one recording; what comes later is left out."""
 
 _THIS = (lambda: None).__code__.co_filename
@@ -41,28 +41,21 @@ _OURS = (_THIS, os.path.join(os.path.dirname(_THIS), "traced_array.py"))
 class Choice:
     """One execution of an operation that chooses, with the line of the user's that asked for it.
 
-    The pattern has its truth values packed eight to the byte.  So have the ties, where operands are
-    equal to the bit; ``None`` where that tells of no kink.
+    The ties, where operands are equal to the bit, are ``None`` where that tells of no kink.
     """
 
     operation: str
     path: str
     line: int
-    shape: tuple[int, ...]
-    sides: tuple[Array, ...]
+    sides: list[Array]
     ties: Array | None = None
 
     def flips(self, other: Choice) -> Array | None:
         """Which elements take another branch in ``other``; ``None`` if they cannot be compared."""
-        if self.shape != other.shape or len(self.sides) != len(other.sides):
+        if [side.shape for side in self.sides] != [side.shape for side in other.sides]:
             return None
-        size = math.prod(self.shape)
-        flipped = np.zeros(size, dtype=bool)
-        for one, two in zip(self.sides, other.sides, strict=True):
-            if one.size == size and two.size == size:
-                flipped |= one != two
-            else:
-                flipped |= np.unpackbits(np.bitwise_xor(one, two), count=size).astype(bool)
+        pairs = zip(self.sides, other.sides, strict=True)
+        flipped: Array = np.logical_or.reduce([one != two for one, two in pairs])
         return flipped
 
 
@@ -87,13 +80,10 @@ class Recording:
                 self.left_out += 1
                 return
             with np.errstate(all="ignore"):
-                sides = pattern(operation, *arguments, **keywords)
+                sides, ties = chosen(operation, *arguments, **keywords)
             if sides and sides[0].size:
-                packed = tuple(map(_packed, sides))
-                self._bytes += sum(side.nbytes for side in packed)
-                ties = _packed(tied(operation, *arguments, **keywords))
-                choice = Choice(operation, *_asked_at(), sides[0].shape, packed, ties)
-                self.choices.append(choice)
+                self._bytes += sum(side.nbytes for side in sides)
+                self.choices.append(Choice(operation, *_asked_at(), sides, ties))
 
     def note_result(self, operation: str, arguments: Any, result: Any) -> None:
         """Note what makes a tie no evidence of a kink.
@@ -139,17 +129,7 @@ def _same_number(one: Any, found: Any) -> bool:
 
 @contextlib.contextmanager
 def recording() -> Iterator[Recording]:
-    """Record what operations on traced arrays choose, in this thread, until the block ends.
-
-    Example:
-        >>> import numpy as np
-        >>> from gradhook.diagnosis.branches.recording import recording
-        >>> from gradhook.diagnosis.branches.traced_array import traced
-        >>> with recording() as seen:
-        ...     h = np.maximum(0, traced(np.array([-1.0, 2.0])))
-        >>> [choice.operation for choice in seen.choices], h.tolist()
-        (['maximum'], [0.0, 2.0])
-    """
+    """Record what operations on traced arrays choose, in this thread, until the block ends."""
     made = Recording()
     token = _active.set(made)
     try:
@@ -172,13 +152,6 @@ def _extent(arguments: Any) -> int:
         return math.prod(np.broadcast_shapes(*shapes))
     except ValueError:  # they are not combined element by element
         return max(map(math.prod, shapes))
-
-
-def _packed(side: Array) -> Array:
-    flat = side.reshape(-1)
-    if flat.dtype == bool:
-        return np.packbits(flat)
-    return flat.astype(np.min_scalar_type(int(flat.max())))
 
 
 def _asked_at() -> tuple[str, int]:

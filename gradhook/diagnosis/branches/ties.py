@@ -68,8 +68,8 @@ def _ties(below: Recording, here: Recording, above: Recording) -> bool:
     """Whether operands that are equal at the point move apart on one side of it."""
     for low, middle, high in zip(below.choices, here.choices, above.choices, strict=False):
         for beside in (low, high):
-            if middle.ties is None or beside.ties is None or beside.shape != middle.shape:
+            if middle.ties is None or beside.ties is None:
                 continue
-            if np.any(middle.ties & ~beside.ties):
+            if middle.ties.shape == beside.ties.shape and np.any(middle.ties & ~beside.ties):
                 return True
     return False

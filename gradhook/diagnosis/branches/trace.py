@@ -17,7 +17,6 @@ import math
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -30,7 +29,7 @@ from gradhook.probe.result import SettingResult
 from gradhook.report.blocks import Branch
 from gradhook.verdict.evidence import Probe
 
-__all__ = ["Trace", "flips", "trace", "trace_branches"]
+__all__ = ["flips", "trace", "trace_branches"]
 
 MOST_BLOCKS = 3
 """Blocks that are traced, at two loss evaluations each."""
@@ -44,34 +43,28 @@ def trace_branches(
     ``coverage`` gets a sentence where operations were too large to be traced.  Returned are the
     branches that flip, for the blocks at which any does; of at most ``MOST_BLOCKS``.
     """
-    worst: dict[str, _Doubt] = {}
-    for doubt in sorted(_doubts(measured), key=lambda doubt: -doubt.size):
-        worst.setdefault(doubt.name, doubt)
+    doubts = sorted(_doubts(measured), key=lambda doubt: doubt[0], reverse=True)
+    worst: dict[str, tuple[SettingResult, int]] = {}
+    for _, name, setting, index in doubts:
+        worst.setdefault(name, (setting, index))
     found: dict[str, tuple[Branch, ...]] = {}
-    for doubt in list(worst.values())[:MOST_BLOCKS]:
+    for name, (setting, index) in list(worst.items())[:MOST_BLOCKS]:
         with evaluator.aside(), contextlib.suppress(Exception):  # an explanation that fails is none
-            found[doubt.name] = _traced(evaluator, doubt, coverage)
+            found[name] = _traced(evaluator, setting, name, index, coverage)
     return {name: branches for name, branches in found.items() if branches}
 
 
-@dataclass(frozen=True, slots=True)
-class _Doubt:
-    """A probe of a block that is worth tracing, and how large its doubt is."""
-
-    size: float
-    name: str
-    measured: SettingResult
-    index: int
-
-
-def _doubts(measured: Sequence[SettingResult]) -> Iterator[_Doubt]:
+def _doubts(
+    measured: Sequence[SettingResult],
+) -> Iterator[tuple[float, str, SettingResult, int]]:
+    """How doubtful each probe is that is worth tracing, with its block, setting and number."""
     for setting in measured:
         for name, judgement in setting.judgements.items():
             if not judgement.doubted:
                 continue
             for index, probe in enumerate(setting.evidence[name].probes):
                 if math.isfinite(probe.slope.value) and probe.slope.step > 0:
-                    yield _Doubt(_size(probe), name, setting, index)
+                    yield _size(probe), name, setting, index
 
 
 def _size(probe: Probe) -> float:
@@ -81,43 +74,37 @@ def _size(probe: Probe) -> float:
     return doubt / size if size else math.inf if doubt else 0.0
 
 
-def _traced(evaluator: Evaluator, doubt: _Doubt, coverage: list[str]) -> tuple[Branch, ...]:
-    measured, prober = doubt.measured, doubt.measured.prober
-    evidence = measured.evidence[doubt.name]
-    slope = evidence.probes[doubt.index].slope
-    direction = directions_of(prober, evidence)[doubt.index]
+def _traced(
+    evaluator: Evaluator, measured: SettingResult, name: str, index: int, coverage: list[str]
+) -> tuple[Branch, ...]:
+    prober, evidence = measured.prober, measured.evidence[name]
+    slope = evidence.probes[index].slope
+    direction = directions_of(prober, evidence)[index]
     measured.setting.enter(evaluator)
     loss = functools.partial(evaluator.loss, dress=traced)
-    with Line(evaluator.workspace, [(doubt.name, direction, 1.0)], loss) as line:
-        seen = trace(line, slope.step)
-    apart = abs((seen.high - seen.low) / (2 * slope.step) - slope.value)
+    with Line(evaluator.workspace, [(name, direction, 1.0)], loss) as line:
+        seen, branches, left_out = trace(line, slope.step)
     # Code that behaves otherwise when it is handed these arrays explains nothing; nan compares so.
-    if not apart <= slope.error + 2 * prober.noise / slope.step:
+    if not abs(seen - slope.value) <= slope.error + 2 * prober.noise / slope.step:
         return ()
-    if seen.left_out:
+    if left_out:
         coverage.append(
-            f"{seen.left_out} operation(s) on very large arrays were left out of the branch trace"
+            f"{left_out} operation(s) on very large arrays were left out of the branch trace"
         )
-    return seen.branches
+    return branches
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """What was seen on both sides of a step."""
+def trace(line: Callable[[float], float], step: float) -> tuple[float, tuple[Branch, ...], int]:
+    """Evaluate a line of traced arrays at ``±step`` and compare what was chosen.
 
-    low: float  # the loss below
-    high: float  # and above
-    branches: tuple[Branch, ...]  # those that flip in between
-    left_out: int  # how many operations were too large
-
-
-def trace(line: Callable[[float], float], step: float) -> Trace:
-    """Evaluate a line of traced arrays at ``±step`` and compare what was chosen."""
+    Returned are the slope, the branches that flip, and how many operations were too large.
+    """
     with recording() as before:
         low = line(-step)
     with recording() as after:
         high = line(step)
-    return Trace(low, high, flips(before, after), max(before.left_out, after.left_out))
+    left_out = max(before.left_out, after.left_out)
+    return (high - low) / (2 * step), flips(before, after), left_out
 
 
 def flips(before: Recording, after: Recording) -> tuple[Branch, ...]:

@@ -71,9 +71,6 @@ class Traced(np.ndarray[Any, Any]):
     def __reduce_ex__(self, protocol: Any) -> Any:
         return self.view(np.ndarray).__reduce_ex__(protocol)
 
-    def __repr__(self) -> str:
-        return repr(self.view(np.ndarray))
-
 
 def _method(name: str) -> Callable[..., Any]:
     plain = getattr(np.ndarray, name)

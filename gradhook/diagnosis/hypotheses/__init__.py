@@ -5,7 +5,7 @@ what needs an experiment of its own, the likeliest first.  A new kind of bug is 
 four steps of ``Hypothesis``, and a line here.
 """
 
-from gradhook.diagnosis.hypotheses.clipped import Clipped, ScaledToNorm
+from gradhook.diagnosis.hypotheses.clipped import Clipped
 from gradhook.diagnosis.hypotheses.factor import (
     FactorBesidePenalty,
     MeaningfulFactor,
@@ -13,29 +13,26 @@ from gradhook.diagnosis.hypotheses.factor import (
     SharedFactor,
 )
 from gradhook.diagnosis.hypotheses.layer_above import PathAround, Symmetric
-from gradhook.diagnosis.hypotheses.layout import Misplaced, MisplacedBesidePenalty
+from gradhook.diagnosis.hypotheses.layout import Misplaced
 from gradhook.diagnosis.hypotheses.masks import Dropout, SampleWeights
 from gradhook.diagnosis.hypotheses.penalty import PenaltyForm, PenaltySwitch
 from gradhook.diagnosis.hypotheses.repeated import EqualInputs, RepeatedRows
 from gradhook.diagnosis.hypotheses.row_sums import BiasSum, OneRow
-from gradhook.diagnosis.hypotheses.unwritten import CutToIntegers, Disconnected, ZeroSlices
+from gradhook.diagnosis.hypotheses.unwritten import CutToIntegers, Disconnected
 from gradhook.diagnosis.hypothesis import Hypothesis
 
-__all__ = ["HYPOTHESES", "IN_A_PART"]
+__all__ = ["HYPOTHESES"]
 
 HYPOTHESES: tuple[type[Hypothesis], ...] = (
     Disconnected,
-    ScaledToNorm,
     SharedFactor,
     MeaningfulFactor,
     CutToIntegers,
     Misplaced,
     PenaltyForm,
     PlainFactor,
-    ZeroSlices,
     Clipped,
     FactorBesidePenalty,
-    MisplacedBesidePenalty,
     Dropout,
     PenaltySwitch,
     SampleWeights,
@@ -47,6 +44,3 @@ HYPOTHESES: tuple[type[Hypothesis], ...] = (
     PathAround,
 )
 """What the search walks, in this order."""
-
-IN_A_PART: tuple[type[Hypothesis], ...] = (MeaningfulFactor, PenaltyForm, PlainFactor)
-"""Those that hold of a part of a block as well, once that was located."""

@@ -7,7 +7,6 @@ scale of attention a product of queries and keys.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -70,45 +69,34 @@ def is_a_square(mismatch: Mismatch) -> Trial | None:
 def is_a_product(mismatch: Mismatch, names: Sequence[str]) -> Trial | None:
     """Whether two weights of one shape act by their product, as queries and keys do.
 
-    Each unit of one is multiplied by a number and the same unit of the other divided by it, signs
-    included; biases that share the factor go with either.
+    Each unit of one is multiplied by a number and the same unit of the other divided by it.
     """
-    shapes = {name: mismatch.gradients[name].shape for name in names}
-    weights = [name for name in names if not is_vector(shapes[name])]
-    if len(weights) != 2 or len({shapes[name] for name in weights}) != 1:
-        return None
-    random = np.random.default_rng(mismatch.options.seed)
     values = {name: mismatch.evaluator.workspace.values(name) for name in names}
-    biases = [name for name in names if name not in weights]
-    shape = shapes[weights[0]]
-    trial = None
+    weights = [name for name in names if not is_vector(values[name].shape)]
+    if len(weights) != 2 or values[weights[0]].shape != values[weights[1]].shape:
+        return None
+    first, second = weights
+    random = np.random.default_rng(mismatch.options.seed)
     plain = next(without(mismatch, "penalty"), None)  # which is no part of the product
-    base = losses(mismatch, [{"switches": plain}])
-    for axis in dict.fromkeys((len(shape) - 1, 0)):
-        scale = random.choice([-1.0, 1.0], shape[axis]) * random.uniform(0.5, 2.0, shape[axis])
-        if any(shapes[name] and max(shapes[name]) != shape[axis] for name in biases):
+    # Biases that share the factor go with either weight: at zero they have no part.
+    zero = {name: np.zeros_like(values[name]) for name in names if name not in weights}
+    trial = None
+    for axis in dict.fromkeys((values[first].ndim - 1, 0)):
+        size = np.where(np.arange(values[first].ndim) == axis, values[first].shape, 1)
+        scale = random.choice([-1.0, 1.0], size) * random.uniform(0.5, 2.0, size)
+        moved = {first: values[first] * scale, second: values[second] / scale}
+        changes: list[Variation] = [
+            {"switches": plain, "values": {**zero, **more}} for more in ({}, moved)
+        ]
+        seen = losses(mismatch, changes)
+        if seen is None:
             continue
-        for some in itertools.product((True, False), repeat=len(biases)):
-            with_first = {weights[0], *itertools.compress(biases, some)}
-            moved = {
-                name: _scaled(value, scale if name in with_first else 1 / scale, axis)
-                for name, value in values.items()
-            }
-            after = losses(mismatch, [{"switches": plain, "values": moved}])
-            if base is None or after is None:
-                continue
-            same = abs(after[0] - base[0]) <= _allowed(mismatch, [*after, *base])
-            tried = f"units of {weights[0]} multiplied and those of {weights[1]} divided"
-            trial = Trial(tried, "the loss stays" if same else "the loss changes", not same)
-            if same:
-                return trial
+        same = abs(seen[1] - seen[0]) <= _allowed(mismatch, seen)
+        tried = f"units of {first} multiplied and those of {second} divided"
+        trial = Trial(tried, "the loss stays" if same else "the loss changes", not same)
+        if same:
+            return trial
     return trial
-
-
-def _scaled(value: Array, scale: Array, axis: int) -> Array:
-    if is_vector(value.shape):
-        return value * scale.reshape(value.shape)
-    return np.moveaxis(np.moveaxis(value, axis, -1) * scale, -1, axis)
 
 
 def _real_items(mismatch: Mismatch) -> Iterator[tuple[int, Array, float]]:

@@ -1,8 +1,7 @@
-"""Gradients cut to one size inside the function that is checked: element by element, or by a norm.
+"""Gradients cut to one size, element by element, inside the function that is checked.
 
 The limit is a number that someone chose, at this point and at others.  Elements at one limit are
-wrong and all others right.  Gradients that are scaled to one norm, clipped by it or normalised, are
-a multiple of the numerical gradient, and the multiple means nothing; the norm does.
+wrong and all others right.
 """
 
 from __future__ import annotations
@@ -11,32 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from gradhook._types import Array, Blocks
-from gradhook.diagnosis.experiment import Changed, another_point, revisit
-from gradhook.diagnosis.fit import Fitted, alike, fitted, scaled
-from gradhook.diagnosis.hypothesis import (
-    NOT_MADE,
-    FittedHypothesis,
-    Hypothesis,
-    Refutation,
-    Trial,
-    confirm,
-)
-from gradhook.diagnosis.mismatch import FRESH, Mismatch
+from gradhook._types import Array
+from gradhook.diagnosis.experiment import another_point, revisit
+from gradhook.diagnosis.hypothesis import NOT_MADE, Hypothesis, Refutation, Trial, confirm
+from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, listed, say
-from gradhook.diagnosis.wrong_block import WrongBlock
-from gradhook.objective.parameters import norm
 
-__all__ = ["Clipped", "ScaledToNorm"]
-
-GRADIENT_ROUNDING = 1e-12
-"""Share of the numerical gradient below which a gradient is rounding."""
-
-FEW_UNCLIPPED = 4
-"""Elements up to which those that are not clipped say too little."""
-
-SAME_NORM = 1e-5
-"""Relative difference of two norms that are one: many add 1e-6 to what they divide by."""
+__all__ = ["Clipped"]
 
 
 class Clipped(Hypothesis):
@@ -52,19 +32,13 @@ class Clipped(Hypothesis):
 
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
-        tops = {name: _largest(mismatch.blocks[name].gradient) for name in names}
-        cut: dict[float, list[str]] = {}
-        for name, top in tops.items():
-            if _is_cut(mismatch, mismatch.blocks[name], top):
-                cut.setdefault(top, []).append(name)
-        for top in cut:
-            # A limit found on several elements extends to blocks where one stands at it.
-            yield cls(mismatch, top, [name for name in names if tops[name] == top])
-        for name, top in tops.items():
-            enough = mismatch.gradients[name].size > FEW_UNCLIPPED
-            chosen = top > 0 and float(f"{top:.3g}") == top  # a number that someone chose
-            if top not in cut and enough and chosen:
-                yield cls(mismatch, top, [name])
+        tops = {name: _largest(mismatch.gradients[name]) for name in names}
+        for top in dict.fromkeys(tops.values()):
+            found = cls(mismatch, top, [name for name in names if tops[name] == top])
+            several = any(np.count_nonzero(mask) > 1 for mask in found.masks.values())
+            chosen = float(f"{top:.3g}") == top  # a number that someone chose
+            if top > 0 and (several or chosen):
+                yield found
 
     def predict(self) -> Mapping[str, Array]:
         return {n: g for n, g in self._gradients.items() if not np.all(self.masks[n])}
@@ -74,13 +48,12 @@ class Clipped(Hypothesis):
 
     def refute(self, mismatch: Mismatch) -> Refutation:
         done = confirm(mismatch, self)
-        if self.predict() and not done.survived:
+        if not done.survived:
             return done
-        if any(mismatch.is_larger(name, mask) for name, mask in self.masks.items()):
-            out = "the numerical gradient is smaller"
-            return done.then(Refutation((Trial("elements at the limit", out, refuted=True),)))
-        seen = _elsewhere(mismatch, self.blocks, probes=0)
-        if seen is None:
+        seen = revisit(mismatch, [], moves=another_point(mismatch), probes=0)
+        # Gradients that are the same everywhere, as a hinge's are, tell nothing.
+        here = self._gradients
+        if seen is None or all(np.array_equal(seen.gradients[n], here[n]) for n in self.blocks):
             return NOT_MADE
         tops = [_largest(seen.gradients[name]) for name in self.blocks]
         same, beyond = tops.count(self.top), sum(top > self.top for top in tops)
@@ -100,95 +73,3 @@ class Clipped(Hypothesis):
 
 def _largest(array: Array) -> float:
     return float(np.max(np.abs(array), initial=0.0))
-
-
-def _is_cut(mismatch: Mismatch, block: WrongBlock, top: float) -> bool:
-    """Whether elements stand at one size as clipped ones do."""
-    a = block.gradient
-    if a.size < 2 or not top > GRADIENT_ROUNDING * _largest(block.slopes):
-        return False
-    at_top = np.abs(a) == top
-    if np.count_nonzero(at_top) < 2:  # a number that one element has may come from anywhere
-        return False
-    if block.exact:
-        n = block.slopes.reshape(a.shape)
-        if not np.all((n * np.sign(a) > top - block.errors.reshape(a.shape))[at_top]):
-            return False
-    if np.all(at_top) or a.size <= FEW_UNCLIPPED:  # no others, or too few, to be found right
-        return any(np.max(np.abs(g[block.name])) == top for g in mismatch.elsewhere)
-    return True
-
-
-def _elsewhere(mismatch: Mismatch, names: Sequence[str], probes: int = FRESH) -> Changed | None:
-    """Another point; ``None`` also where gradients are the same everywhere, as a hinge's are."""
-    seen = revisit(mismatch, names, moves=another_point(mismatch), probes=probes)
-    here = mismatch.gradients
-    if seen is None or all(np.array_equal(seen.gradients[name], here[name]) for name in names):
-        return None
-    return seen
-
-
-class ScaledToNorm(FittedHypothesis):
-    """Blocks that are right but for their norm, all together or each of them."""
-
-    family, kind, said = "M", "clipped", "scaled_to_norm"
-
-    def __init__(self, mismatch: Mismatch, numbers: Mapping[str, Fitted], limit: float) -> None:
-        super().__init__(mismatch, numbers)
-        self.limit, self._gradients = limit, mismatch.gradients
-        self.together = not _is(_norm(self._gradients, self.blocks[:1]), limit)
-        self.support = f"norm {limit:g}, and a multiple of the numerical gradient"
-
-    @classmethod
-    def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
-        all_wrong = not mismatch.right and len(names) == len(mismatch.blocks)
-        whole = _chosen(_norm(mismatch.gradients, mismatch.gradients)) if all_wrong else None
-        limits = {name: _chosen(_norm(mismatch.gradients, [name])) for name in names}
-        if whole is None and not any(limits.values()):
-            return
-        numbers = {n: f for n, f in fitted(mismatch, scaled).items() if n in names and f.value > 0}
-        if whole is not None and len(numbers) == len(names) and len(alike(numbers)) == 1:
-            yield cls(mismatch, numbers, whole)
-        for limit in dict.fromkeys(limits.values()):
-            same = {n: number for n, number in numbers.items() if limits[n] == limit}
-            if limit is not None and same:
-                yield cls(mismatch, same, limit)
-
-    def refute_meaning(self, mismatch: Mismatch, done: Refutation) -> Refutation:
-        seen = _elsewhere(mismatch, self.blocks)
-        if seen is None:
-            return NOT_MADE
-        groups = [list(self._gradients)] if self.together else [[n] for n in self.blocks]
-        sizes = [_norm(seen.gradients, group) for group in groups]
-        at_limit = [_is(size, self.limit) for size in sizes]
-        right = all(size < self.limit for size in sizes) and seen.meets(mismatch, seen.gradients)
-        out = "the same norm" if any(at_limit) else "a smaller norm, and right"
-        beyond = any(s > self.limit and not at for s, at in zip(sizes, at_limit, strict=True))
-        refuted = beyond or not (any(at_limit) or right)
-        out = f"norms from {min(sizes):.3g} to {max(sizes):.3g}" if refuted else out
-        return done.then(Refutation((Trial(AT_OTHER_WEIGHTS, out, refuted),)))
-
-    def sentence(self) -> str:
-        down = all(number.value > 1 for number in self.numbers.values())
-        return say(
-            self.said,
-            d=listed(self.blocks),
-            which="all together " if self.together else "each " if len(self.blocks) > 1 else "",
-            limit=f"{self.limit:g}",
-            how="clipping by the norm" if down else "normalising",
-        )
-
-
-def _norm(gradients: Blocks, names: Sequence[str] | Blocks) -> float:
-    """The norm of some blocks taken together."""
-    return float(np.linalg.norm([norm(gradients[name]) for name in names]))
-
-
-def _chosen(size: float) -> float | None:
-    """The number of one or two digits that a norm is; ``None`` if it is none."""
-    number = float(f"{size:.2g}")
-    return number if number and _is(size, number) else None
-
-
-def _is(size: float, number: float) -> bool:
-    return abs(size - number) <= SAME_NORM * number

@@ -18,6 +18,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from gradhook._types import Array
 from gradhook.diagnosis.acts_as_bias import bias_of
 from gradhook.diagnosis.constants import (
     ATTENTION,
@@ -28,7 +29,7 @@ from gradhook.diagnosis.constants import (
     sizes_seen,
 )
 from gradhook.diagnosis.experiment import Changed, another_point, revisit, with_rows, without
-from gradhook.diagnosis.fit import Fitted, Prediction, alike, fit, fitted, scaled, with_penalty
+from gradhook.diagnosis.fit import Fitted, Prediction, alike, fit, fitted, scaled
 from gradhook.diagnosis.hypotheses.circumstances import (
     adds_up_over_outputs,
     is_a_product,
@@ -36,8 +37,7 @@ from gradhook.diagnosis.hypotheses.circumstances import (
 )
 from gradhook.diagnosis.hypothesis import FittedHypothesis, Hypothesis, Refutation, Trial
 from gradhook.diagnosis.mismatch import Mismatch
-from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, OUT, say, times, verb, with_error
-from gradhook.diagnosis.wrong_block import WrongBlock
+from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, OUT, listed, say, times, verb, with_error
 
 __all__ = ["FactorBesidePenalty", "MeaningfulFactor", "PlainFactor", "SharedFactor"]
 
@@ -47,8 +47,11 @@ Kept: TypeAlias = tuple[list[Reading], list[Trial]]
 MOST_EXTENDED, WITH_PENALTY = 6, 4
 """Blocks for which more probes are drawn, to take a penalty out, and how many these need."""
 
-COUNT_ROWS = frozenset({"rows", "counted", "whole", "mean"})
+COUNT_ROWS = frozenset({"rows", "counted", "mean"})
 """What readings count that is another number for other rows."""
+
+PENALTIES: tuple[Callable[[Array], Array], ...] = (np.array, np.sign)
+"""Of which a penalty that is added rightly is a multiple: L2, L1."""
 
 ONE = 1e-6
 """Relative difference from one below which a factor is none."""
@@ -135,13 +138,6 @@ class _Factor(FittedHypothesis):
                 kept.append(reading if trial is None else replace(reading, kind="scale"))
         return kept, list(dict.fromkeys(trials))
 
-    def is_a_bias(self, mismatch: Mismatch) -> Trial | None:
-        """Whether the first of the blocks is the bias of some weight."""
-        found = bias_of(mismatch, self.blocks[0])
-        if found.refuted:
-            return Trial(f"{self.blocks[0]} as a bias", "it is that of no weight", refuted=True)
-        return found.trial
-
     def goes_with_dropout(self, mismatch: Mismatch) -> Trial | None:
         """Whether the gradients are right with dropout off."""
         for switches in without(mismatch, "dropout"):
@@ -170,13 +166,12 @@ class _Factor(FittedHypothesis):
         """
         predicted = {}
         for name, number in self.numbers.items():
-            block, a = number.prediction.block, seen.gradients[name]
-            n = block.inside(a) / factor + block.outside(a)
+            n = seen.gradients[name] / factor
             terms, found = number.prediction.terms, number.found.coefficients
             if len(terms) > 1 and np.any(terms[1]):
-                values = seen.values.get(name, block.values)
+                block = number.prediction.block
                 is_sign = np.array_equal(terms[1], np.sign(block.values))
-                basis = np.sign(values) if is_sign else values
+                basis = PENALTIES[is_sign](seen.values.get(name, block.values))
                 n = n + found[1] * (1 - 1 / factor) / (1 - 1 / self.coefficient) * basis
             predicted[name] = n
         return seen.meets(mismatch, predicted)
@@ -185,7 +180,7 @@ class _Factor(FittedHypothesis):
         shown, words = self.reader.words(self.readings, self.coefficient, self.error)
         return say(
             self.said,
-            d=self.subject,
+            d=listed(self.blocks),
             is_=verb(self.blocks, "is", "are"),
             times=times(self.coefficient, self.error, shown),
             besides=self.besides,
@@ -204,8 +199,6 @@ class _Factor(FittedHypothesis):
 
     def is_of_no_account(self, mismatch: Mismatch) -> bool:
         """Whether it is one that any layer may pass down: it scales all blocks below alike."""
-        if mismatch.blocks[self.blocks[0]].part is not None:
-            return False  # a part of a block is scaled by nothing that lies above
         if self.kind != "scale" or self.readings or not mismatch.right:
             return False
         order = list(mismatch.order)
@@ -219,7 +212,7 @@ CIRCUMSTANCES: Mapping[str, Callable[[_Factor, Mismatch], Trial | None]] = {
     "mse_mean_outputs": lambda _, m: adds_up_over_outputs(m, sizes_seen(m).outputs),
     "mse_no_two": lambda _, m: is_a_square(m),
     ATTENTION: lambda factor, m: is_a_product(m, factor.blocks),
-    "bias_mean": _Factor.is_a_bias,
+    "bias_mean": lambda factor, m: bias_of(m, factor.blocks[0])[1],
     "dropout_scale_missing": _Factor.goes_with_dropout,
 }
 """What must have been there, by kind."""
@@ -244,49 +237,24 @@ class SharedFactor(_Factor):
         blocks = list(mismatch.blocks.values())
         if len(blocks) < 2 or fit([scaled(block) for block in blocks], tolerance) is not None:
             return
-        numbers = _some_penalised(mismatch, blocks)
-        for sign, all_penalised in itertools.product((False, True), repeat=2):
-            if numbers:
-                break
-            predictions = [with_penalty(scaled(block), sign=sign) for block in blocks]
-            if not all_penalised:
-                predictions = [_unpenalised(p) if p.block.is_vector else p for p in predictions]
+        for basis, all_penalised in itertools.product(PENALTIES, (False, True)):
+            predictions = [
+                Prediction(
+                    b, None, (b.gradient, basis(b.values) * (all_penalised or not b.is_vector))
+                )
+                for b in blocks
+            ]
             found = fit(predictions, tolerance)
             numbers = _factors({p.block.name: Fitted.of(p, found) for p in predictions})
-        yield from cls.named(mismatch, numbers, OUT)
+            if numbers:
+                yield from cls.named(mismatch, numbers, OUT)
+                return
 
 
 def _factors(numbers: Mapping[str, Fitted | None]) -> dict[str, Fitted]:
-    """The factors of ``a = factor · n``; none where the first may be one, the penalty alone."""
-    found = {name: n.inverted() for name, n in numbers.items() if n is not None}
-    first = next(iter(found.values()), None)
-    if first is None or abs(first.value - 1) < max(ONE, 3 * first.error):
-        return {}
-    return found
-
-
-def _unpenalised(prediction: Prediction) -> Prediction:
-    """The same with a penalty of zero, so that it shares the coefficients of others."""
-    return replace(prediction, terms=(prediction.terms[0], np.zeros(prediction.block.shape)))
-
-
-def _some_penalised(mismatch: Mismatch, blocks: Sequence[WrongBlock]) -> dict[str, Fitted]:
-    """One factor for all, alone in some blocks and beside a penalty in the others."""
-    tolerance = mismatch.options.tolerance
-    fits = {b.name: fit([scaled(b)], tolerance, spare=1) for b in blocks}
-    numbers = _factors({b.name: Fitted.of(scaled(b), fits[b.name]) for b in blocks})
-    if not numbers or len(numbers) == len(blocks):
-        return {}
-    first = next(iter(numbers.values()))
-    if not all(number.equals(first) for number in numbers.values()):
-        return {}
-    found = {}
-    for block in blocks:
-        number = numbers.get(block.name) or _beside_penalty(mismatch, block.name)
-        if number is None or not number.equals(first):
-            return {}
-        found[block.name] = number
-    return found
+    """The factors of ``a = factor · n``, without those that may be one: the penalty alone."""
+    found = {name: number.inverted() for name, number in numbers.items() if number is not None}
+    return {n: f for n, f in found.items() if abs(f.value - 1) >= max(ONE, 3 * f.error)}
 
 
 class MeaningfulFactor(_Factor):
@@ -314,16 +282,11 @@ class FactorBesidePenalty(_Factor):
 
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
-        several = [n for n in names[-MOST_EXTENDED:] if mismatch.blocks[n].gradient.size > 1]
-        numbers = {name: _beside_penalty(mismatch, name) for name in several}
-        yield from cls.named(mismatch, {n: f for n, f in numbers.items() if f is not None}, OUT)
-
-
-def _beside_penalty(mismatch: Mismatch, name: str) -> Fitted | None:
-    block = mismatch.extended(name, WITH_PENALTY)
-    for sign in (False, True):
-        prediction = with_penalty(scaled(block), sign=sign)
-        number = Fitted.of(prediction, fit([prediction], mismatch.options.tolerance))
-        if number is not None:
-            return _factors({name: number}).get(name)
-    return None
+        numbers: dict[str, Fitted | None] = {}
+        for name in [n for n in names if mismatch.blocks[n].gradient.size > 1][-MOST_EXTENDED:]:
+            block = mismatch.extended(name, WITH_PENALTY)
+            for basis in PENALTIES:
+                prediction = Prediction(block, None, (block.gradient, basis(block.values)))
+                found = fit([prediction], mismatch.options.tolerance)
+                numbers[name] = numbers.get(name) or Fitted.of(prediction, found)
+        yield from cls.named(mismatch, _factors(numbers), OUT)

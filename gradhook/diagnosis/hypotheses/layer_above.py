@@ -89,7 +89,7 @@ class PathAround(Hypothesis):
     family, kind, said, confidence = "A", "skip_missing", "path_around", "family"
 
     def __init__(self, names: Sequence[str], above: str, factor: float = 0.0) -> None:
-        self.blocks, self.above, self.coefficient = tuple(names), above, factor
+        self.blocks, self.above = tuple(names), above
         self.kind, self._how = AROUND[factor]
         self.where = f"the join below {above}"
 
@@ -113,15 +113,7 @@ class PathAround(Hypothesis):
         if factor is None:
             return Refutation((Trial(tried, "the gradient is neither lost nor doubled", True),))
         trial = Trial(tried, f"the gradient is {factor:g} times the numerical one")
-        # What is a multiple with the layer in place as well has nothing to do with a path around.
-        here = revisit(mismatch, self.blocks, switches=plain)
-        if here is None:
-            return NOT_MADE
-        in_place = f"{self.above} in place"
-        if _is_times(here, factor):
-            return Refutation((trial, Trial(in_place, "the same multiple", refuted=True)))
-        trials = trial, Trial(in_place, "no such multiple")
-        return Refutation(trials, PathAround(self.blocks, self.above, factor))
+        return Refutation((trial,), PathAround(self.blocks, self.above, factor))
 
     def sentence(self) -> str:
         return say(self.said, d=listed(self.blocks), above=self.above, how=self._how)

@@ -9,8 +9,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Self
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,7 +20,7 @@ from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import OUT, listed, say
 from gradhook.diagnosis.wrong_block import WrongBlock
 
-__all__ = ["Layout", "Misplaced", "MisplacedBesidePenalty", "layouts"]
+__all__ = ["Layout", "Misplaced", "layouts"]
 
 MUCH = 1e-2
 """Share of its own norm that another block's gradient must have to be found in its place."""
@@ -32,39 +31,41 @@ class Layout:
     """A gradient whose numbers are right and stand in the wrong place."""
 
     kind: str  # what ``Cause.kind`` says
+    predicted: Array  # the numerical gradient that it predicts
     how: str = ""  # where its numbers stand; empty where another block holds them
-    move: Callable[[Array], Array] | None = None  # ``n = move(a)``; ``None`` beside ``other``
     other: str = ""  # the block that holds them
-
-    def put_right(self, block: WrongBlock, gradients: Blocks) -> Array:
-        """The numerical gradient that it predicts."""
-        return gradients[self.other] if self.move is None else self.move(block.gradient)
+    penalties: tuple[Array, ...] = ()  # of one a multiple may be added, by a penalty that is right
 
 
 def layouts(block: WrongBlock, gradients: Blocks) -> Iterator[Layout]:
     """Every layout that fits the block's shape; ``gradients`` are those of all blocks."""
-    shape = block.shape
+    for kind, how, move in _moves(block.shape):
+        bases = () if block.is_vector else (block.values, np.sign(block.values))
+        penalties = tuple(basis - move(basis) for basis in bases)
+        yield Layout(kind, move(block.gradient), how, penalties=penalties)
+    for name, gradient in gradients.items():
+        if name != block.name and gradient.shape == block.shape:
+            yield Layout("blocks_swapped", gradient, other=name)
+
+
+def _moves(shape: tuple[int, ...]) -> Iterator[tuple[str, str, Callable[[Array], Array]]]:
+    """By kind and in words, what puts misplaced numbers right."""
     long = [axis for axis, length in enumerate(shape) if length > 1]
     for i, j in itertools.combinations(long, 2):
         if shape[i] == shape[j]:
             kind = "dW_transposed" if len(shape) == 2 else "conv_channel_swap"
             words = "transposed" if len(shape) == 2 else f"with axes {i} and {j} exchanged"
-            yield Layout(kind, words, functools.partial(np.swapaxes, axis1=i, axis2=j))
-    for axis in long:
-        for shift in (-1, 1):
-            move: Any = functools.partial(np.roll, shift=shift, axis=axis)
-            yield Layout("rolled_rows", f"off by one along axis {axis}", move)
-    flips: list[tuple[tuple[int, ...], str]] = [((axis,), f"axis {axis}") for axis in long]
+            yield kind, words, functools.partial(np.swapaxes, axis1=i, axis2=j)
+    for axis, shift in itertools.product(long, (-1, 1)):
+        move = functools.partial(np.roll, shift=shift, axis=axis)
+        yield "rolled_rows", f"off by one along axis {axis}", move
+    flips: dict[tuple[int, ...], str] = {(axis,): f"axis {axis}" for axis in long}
     if len(long) > 2:
-        flips.append((tuple(long[-2:]), f"axes {long[-2]}, {long[-1]}"))
+        flips[tuple(long[-2:])] = f"axes {long[-2]}, {long[-1]}"
     if len(long) > 1:
-        flips.append((tuple(long), "every axis"))
-    for axes, words in flips:
-        move = functools.partial(np.flip, axis=axes)
-        yield Layout("flipped", f"in reverse order along {words}", move)
-    for name, gradient in gradients.items():
-        if name != block.name and gradient.shape == shape:
-            yield Layout("blocks_swapped", other=name)
+        flips[tuple(long)] = "every axis"
+    for axes, words in flips.items():
+        yield "flipped", f"in reverse order along {words}", functools.partial(np.flip, axis=axes)
 
 
 class Misplaced(Hypothesis):
@@ -72,10 +73,9 @@ class Misplaced(Hypothesis):
 
     family = "W"
 
-    def __init__(
-        self, said: str, kind: str, predicted: Mapping[str, Array], support: str, **found: str
-    ) -> None:
-        self.said, self.kind, self.support = said, kind, support
+    def __init__(self, said: str, kind: str, predicted: Mapping[str, Array], **found: str) -> None:
+        self.said, self.kind = said, kind
+        self.support = "its numbers are right and stand in the wrong place"
         self.blocks = tuple(predicted)
         self._predicted, self._found = predicted, found
 
@@ -83,30 +83,20 @@ class Misplaced(Hypothesis):
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
         swaps: dict[str, str] = {}
         for block in (mismatch.blocks[name] for name in names):
-            layout = _layout_of(mismatch, block)
+            layout, besides = _layout_of(mismatch, block)
             if layout is None:
                 continue
-            if layout.move is None:
-                swaps[block.name] = layout.other
-            if layout.move is not None or layout.other not in mismatch.blocks:
-                yield cls.of(block, layout, layout.put_right(block, mismatch.gradients))
+            predicted = {block.name: layout.predicted}
+            if layout.how:
+                yield cls("laid_out", layout.kind, predicted, how=layout.how, besides=besides)
+            elif layout.other not in mismatch.blocks:
+                yield cls("returned_for_another", layout.kind, predicted, other=layout.other)
             elif swaps.get(layout.other) == block.name:
-                yield cls._swapped(mismatch, block.name, layout.other)
-
-    @classmethod
-    def of(cls, block: WrongBlock, layout: Layout, predicted: Array, besides: str = "") -> Self:
-        """One block whose numbers are right and stand in the wrong place."""
-        said = "laid_out" if layout.move is not None else "returned_for_another"
-        support = "its numbers are right and stand in the wrong place"
-        found = {"how": layout.how, "other": layout.other, "besides": besides}
-        return cls(said, layout.kind, {block.name: predicted}, support, **found)
-
-    @classmethod
-    def _swapped(cls, mismatch: Mismatch, first: str, second: str) -> Self:
-        both = sorted((first, second), key=list(mismatch.gradients).index)
-        kind = "bn_swapped" if mismatch.blocks[first].is_vector else "blocks_swapped"
-        predicted = {n: mismatch.gradients[o] for n, o in zip(both, both[::-1], strict=True)}
-        return cls("exchanged", kind, predicted, "equal along every direction once exchanged")
+                kind = "bn_swapped" if block.is_vector else layout.kind
+                other = {layout.other: mismatch.gradients[block.name]}
+                yield cls("exchanged", kind, other | predicted)
+            else:
+                swaps[block.name] = layout.other
 
     def predict(self) -> Mapping[str, Array]:
         return self._predicted
@@ -118,32 +108,18 @@ class Misplaced(Hypothesis):
         return say(self.said, d=listed(self.blocks), **self._found)
 
 
-def _layout_of(mismatch: Mismatch, block: WrongBlock) -> Layout | None:
-    """The first layout that holds on the probes."""
+def _layout_of(mismatch: Mismatch, block: WrongBlock) -> tuple[Layout | None, str]:
+    """The first layout that holds on the probes, and what stands besides."""
+    tolerance = mismatch.options.tolerance
     for layout in layouts(block, mismatch.gradients):
-        put_right = layout.put_right(block, mismatch.gradients)
         # Nothing at all is no layout of something.
-        if np.linalg.norm(put_right) < MUCH * np.linalg.norm(block.gradient):
+        if np.linalg.norm(layout.predicted) < MUCH * np.linalg.norm(block.gradient):
             continue
-        if fit([Prediction(block, put_right)], mismatch.options.tolerance) is not None:
-            return layout
-    return None
-
-
-class MisplacedBesidePenalty(Misplaced):
-    """A weight whose data term is laid out wrongly, with a penalty added rightly to it."""
-
-    @classmethod
-    def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
-        for block in (mismatch.blocks[name] for name in names):
-            if block.is_vector:
-                continue
-            penalties = (block.values, np.sign(block.values))
-            for layout, penalised in itertools.product(layouts(block, {}), penalties):
-                assert layout.move is not None
-                term = penalised - layout.move(penalised)
-                there = Prediction(block, layout.move(block.gradient), (term,))
-                found = fit([there], mismatch.options.tolerance)
-                if found is not None:
-                    yield cls.of(block, layout, there.at(found.coefficients), OUT)
-                    break
+        if fit([Prediction(block, layout.predicted)], tolerance) is not None:
+            return layout, ""
+        for penalty in layout.penalties:
+            penalised = Prediction(block, layout.predicted, (penalty,))
+            found = fit([penalised], tolerance)
+            if found is not None:
+                return replace(layout, predicted=penalised.at(found.coefficients)), OUT
+    return None, ""

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from gradhook._types import Array, Batch
-from gradhook.diagnosis.experiment import Turned, Variation, losses, taken_rows, vanishing, without
+from gradhook.diagnosis.experiment import Turned, Variation, losses, vanishing, with_rows, without
 from gradhook.diagnosis.hypothesis import Hypothesis, Refutation, Trial
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import listed, say
@@ -109,7 +109,9 @@ def weighs_rows(mismatch: Mismatch, column: Column) -> Trial | None:
     """
     rows, some = np.arange(mismatch.rows), np.arange(0, mismatch.rows - 1, 2)
     rows[some] += 1  # those of their neighbours
-    batch, exchanged = mismatch.evaluator.batch, taken_rows(mismatch, rows)
+    batch, exchanged = mismatch.evaluator.batch, with_rows(mismatch, rows)
+    if exchanged is None:
+        return None
     off = column.on.copy()
     off.reshape(-1)[some] = column.off
     pairs = itertools.product((off, column.on), (batch, exchanged))

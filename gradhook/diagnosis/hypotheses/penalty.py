@@ -29,7 +29,7 @@ from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, listed, own_name, say
 from gradhook.diagnosis.wrong_block import WrongBlock, is_uniform, multiple_of
 from gradhook.objective.penalties import L1, L2, split_penalty
 
-__all__ = ["PENALTY_FORMS", "PenaltyForm", "PenaltySwitch", "form", "told_by_switch"]
+__all__ = ["PENALTY_FORMS", "PenaltyForm", "PenaltySwitch", "told_by_switch"]
 
 SAME = 1e-6
 """Relative difference below which a penalty's gradient has a form."""
@@ -56,7 +56,7 @@ def form(key: str, block: WrongBlock) -> Prediction:
 
     The coefficient is that by which the loss's penalty exceeds the gradient's.
     """
-    return Prediction(block, block.gradient, (block.inside(PENALTY_FORMS[key](block.values)),))
+    return Prediction(block, block.gradient, (PENALTY_FORMS[key](block.values),))
 
 
 class PenaltyForm(FittedHypothesis):
@@ -72,13 +72,10 @@ class PenaltyForm(FittedHypothesis):
         size = with_error(abs(self.coefficient), self.error)
         self.support = f"coefficient {size} in every direction"
         self.given = self._given(mismatch)
-        self.held = self.given - self.coefficient
         if key == "constant" and self.coefficient > 0:
             self.family, self.said, self.kind = "M", "constant_lacking", "term_missing"
         elif key in SENTENCE:
             self.said, self.kind = SENTENCE[key]
-        elif self.given and abs(self.held) > 3 * self.error:
-            self.said, self.kind = "penalty_passed", "reg_coefficient"
         elif self.coefficient > 0:
             self.said, self.kind = "penalty_lacking", "reg_missing"
         else:
@@ -98,12 +95,11 @@ class PenaltyForm(FittedHypothesis):
                 yield cls(mismatch, key, {name: missing[name] for name in same})
 
     def _given(self, mismatch: Mismatch) -> float:
-        """The coefficient that ``penalty=`` has for all of these blocks; 0 where it has none."""
-        norm = {"weights": L2, "sign": L1}.get(self.key)
+        """The coefficient that ``penalty=`` has for the first of these blocks."""
+        norm = L1 if self.key == "sign" else L2
         added = split_penalty(mismatch.options.penalty)[1]
-        same = [each for each in added if norm and isinstance(each, norm)]
-        given = {sum(p.coefficient for p in same if p.weighs(name)) for name in self.blocks}
-        return given.pop() if len(given) == 1 else 0.0
+        same = [each for each in added if isinstance(each, norm)]
+        return sum(each.coefficient for each in same if each.weighs(self.blocks[0]))
 
     def refute_meaning(self, mismatch: Mismatch, done: Refutation) -> Refutation:
         if self.kind == "reg_on_bias" and not may_be_biases(mismatch, self.blocks):
@@ -118,10 +114,9 @@ class PenaltyForm(FittedHypothesis):
         seen = revisit(mismatch, self.blocks, moves=another_point(mismatch))
         if seen is None:
             return NOT_MADE
+        basis = PENALTY_FORMS[self.key]
         predicted = {
-            name: seen.gradients[name]
-            + self.coefficient
-            * mismatch.blocks[name].inside(PENALTY_FORMS[self.key](seen.values[name]))
+            name: seen.gradients[name] + self.coefficient * basis(seen.values[name])
             for name in self.blocks
         }
         same = seen.meets(mismatch, predicted)
@@ -135,16 +130,14 @@ class PenaltyForm(FittedHypothesis):
         patterns = "" if self.all_blocks else "".join(f", {name!r}" for name in self.blocks)
         return say(
             self.said,
-            d=self.subject,
+            d=listed(self.blocks),
             lack=verb(self.blocks, "lacks", "lack"),
             hold=verb(self.blocks, "holds", "hold"),
             size=size,
             basis=basis,
             w=w,
             norm=norm,
-            given=f"{self.given:.4g}",
-            held=f"{self.held:.4g}",
-            option=f"{-self.coefficient:.6g}{patterns}",
+            option=f"{self.given - self.coefficient:.6g}{patterns}",
         )
 
 
@@ -153,7 +146,7 @@ class Told:
     """What a switch told of one block's penalty: a kind, and a sentence with what fills it."""
 
     kind: str = "reg_coefficient"
-    said: str = "switch_several"
+    said: str = "switch_other"
     found: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -223,12 +216,15 @@ def _told(mismatch: Mismatch, name: str, analytic: Array, shown: str, up: float)
             return Told("reg_ones_on_bias", "switch_ones", found)
         kind = "reg_on_bias" if may_be_biases(mismatch, [name]) else "reg_coefficient"
         return Told(kind, "switch_not_in_loss")
-    basis, term = min(
-        ((w, shown), (np.sign(w), f"sign({shown})")),
-        key=lambda item: _left(wanted, block.along(item[0])),
+    forms = {shown: w, f"sign({shown})": np.sign(w)}
+    multiples = {
+        term: multiple_of(wanted, block.along(basis), math.inf) or 0.0
+        for term, basis in forms.items()
+    }
+    term = min(
+        forms, key=lambda t: np.linalg.norm(wanted - multiples[t] * block.along(forms[t])).item()
     )
-    along = block.along(basis)
-    true = float(along @ wanted / (along @ along)) if np.any(along) else 0.0
+    basis, true = forms[term], multiples[term]
     # Added to the data's gradient and taken off again, what is not there is rounding.
     held = float(np.linalg.norm(block.along(analytic)))
     if held <= SAME * float(np.linalg.norm(wanted)):
@@ -240,14 +236,13 @@ def _told(mismatch: Mismatch, name: str, analytic: Array, shown: str, up: float)
         size, needed = (f"{coefficient / up:.4g}" for coefficient in (factor, true))
         found = {"size": size, "basis": term, "wanted": needed, "share": share}
         return Told(kind, "switch_coefficient", found)
-    for other, kind, words in (
+    for other, form_kind, words in (
         (w * w, "reg_square", "W**2 where the derivative of the loss's penalty is that of W"),
         (np.sign(w), "reg_l1_form", "sign(W), and the loss the square of W"),
-        (w, "reg_coefficient", "W, and the loss its absolute value"),
     ):
         if multiple_of(analytic, other, SAME) is not None:
-            return Told(kind, "switch_form", {"form": words})
-    return Told("reg_coefficient", "switch_other_form")
+            return Told(form_kind, "switch_form", {"form": words})
+    return Told()
 
 
 def _coefficient(ratio: float, rows: int, size: float) -> tuple[str, str]:
@@ -264,10 +259,3 @@ def _coefficient(ratio: float, rows: int, size: float) -> tuple[str, str]:
         if abs(ratio - value) <= 1e-4 * abs(value):
             return kind, words
     return "reg_coefficient", f"{ratio:.6g} times the penalty's gradient"
-
-
-def _left(wanted: Array, along: Array) -> float:
-    size = float(along @ along)
-    if not size:
-        return float(np.linalg.norm(wanted))
-    return float(np.linalg.norm(wanted - along * (along @ wanted / size)))

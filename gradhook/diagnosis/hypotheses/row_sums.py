@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from gradhook._types import Array, Blocks
+from gradhook._types import Blocks
 from gradhook.diagnosis.acts_as_bias import bias_of
 from gradhook.diagnosis.experiment import Changed, revisit, with_rows, without
 from gradhook.diagnosis.hypothesis import NOT_MADE, Hypothesis, Refutation, Trial
@@ -28,18 +28,12 @@ from gradhook.diagnosis.wrong_block import (
 
 __all__ = ["BiasSum", "OneRow"]
 
-BY_ACCIDENT = 4
-"""Elements up to which one gradient is a multiple of another by accident."""
-
 ROW_FAULTS = {
     "bias_first_sample": "taken from the first row instead of summed",
     "early_return": "a return inside the loop over the rows",
     "loop_overwrite": "overwritten in the loop over the rows instead of added to",
 }
 """How a gradient comes to be that of one row."""
-
-BIAS = 0.3
-"""A vector all of whose entries exceed this is a gain and no bias."""
 
 WRONG_SUMS = {
     "bias_oversum": "every element is the same, a sum over all axes",
@@ -63,25 +57,29 @@ class OneRow(Hypothesis):
 
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
-        whole = _on_rows(mismatch, range(mismatch.rows))
-        if whole is None:
+        seen = _on_rows(mismatch, range(mismatch.rows))
+        if seen is None:
             return
+        whole = seen.gradients
         order = list(mismatch.order)
         for row in (0, mismatch.rows - 1):
-            single = _on_rows(mismatch, [row])
-            if single is None:
+            seen = _on_rows(mismatch, [row])
+            if seen is None:
                 continue
+            single = seen.gradients
             same = [
                 n
                 for n in names
                 if mismatch.blocks[n].gradient.size > 1
-                and _is_that_of_one(whole.gradients[n], single.gradients[n], mismatch.rows)
+                # Elements that are all as large are proportional to anything like them.
+                and not is_uniform(np.abs(whole[n]))
+                and multiple_of(whole[n], single[n], SAME_GRADIENT) is not None
             ]
             biases = all(is_vector(mismatch.blocks[name].shape) for name in same)
             if biases:  # of a bias by itself the weight beside it must be right
                 same = [n for n in same if order[max(0, order.index(n) - 1)] in mismatch.right]
             if same:
-                yield cls(same, row, whole.gradients, biases=biases)
+                yield cls(same, row, whole, biases=biases)
                 names = [name for name in names if name not in same]
 
     def refute(self, mismatch: Mismatch) -> Refutation:
@@ -119,17 +117,6 @@ def _on_rows(mismatch: Mismatch, rows: Sequence[int]) -> Changed | None:
     return revisit(mismatch, [], switches=plain, batch=batch, probes=0)
 
 
-def _is_that_of_one(whole: Array, single: Array, rows: int) -> bool:
-    """Whether a gradient is that of one row: divided by the rows, or any multiple if it is long."""
-    # Elements that are all as large, by a cut or a sum, are proportional to anything like them.
-    if is_uniform(np.abs(whole)):
-        return False
-    factor = multiple_of(whole, single, SAME_GRADIENT)
-    if factor is None or np.count_nonzero(single) > BY_ACCIDENT:
-        return factor is not None
-    return any(abs(factor * n - 1) <= SAME_GRADIENT for n in range(1, rows + 1))
-
-
 class BiasSum(Hypothesis):
     """A bias that is wrong beside the weight that it belongs to."""
 
@@ -149,25 +136,27 @@ class BiasSum(Hypothesis):
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
         for name in names:
-            weight = _right_weight(mismatch, name)
+            place = mismatch.order.index(name)
+            weight = mismatch.order[max(0, place - 1)]
+            shapes = mismatch.blocks[name].shape, mismatch.gradients[weight].shape
             # What is zero may as well be disconnected, and a sum over the wrong axis spoils all.
-            if weight is None or not np.any(mismatch.blocks[name].gradient):
+            if weight not in mismatch.right or list(map(is_vector, shapes)) != [True, False]:
                 continue
-            if not mismatch.located(name).concentrated:
+            if np.any(mismatch.blocks[name].gradient) and not mismatch.located(name).concentrated:
                 yield cls(mismatch, name, weight)
 
     def refute(self, mismatch: Mismatch) -> Refutation:
         (name,) = self.blocks
-        found = bias_of(mismatch, name)
-        if found.refuted:
-            return Refutation.of(found.trial)
-        if found.weight in mismatch.right:
-            self.weight = found.weight
+        weight, trial = bias_of(mismatch, name)
+        if trial is not None and trial.refuted:
+            return Refutation((trial,))
+        if weight in mismatch.right:
+            self.weight = weight
         if self.kind == "bias_oversum":
             lost = _oversummed(mismatch, name)
         else:
             lost = _sum_is_lost(mismatch, name, self.weight)
-        return Refutation.of(*([found.trial] if found.trial else []), lost)
+        return Refutation.of(*([trial] if trial else []), lost)
 
     def sentence(self) -> str:
         how, weight = WRONG_SUMS[self.kind], listed([self.weight])
@@ -212,28 +201,3 @@ def _sum_is_lost(mismatch: Mismatch, name: str, weight: str) -> Trial | None:
         if not same_gradient(here.gradients[which], total):
             return Trial(tried, f"{which} does not add up", refuted=True)
     return Trial(tried, "they add up, so that what is lost is lost within the rows")
-
-
-def _right_weight(mismatch: Mismatch, name: str) -> str | None:
-    """The weight of which a block may be the bias, if it is right and so is all above it."""
-    place = mismatch.order.index(name)
-    weight = mismatch.order[place - 1] if place else name
-    shape, beside = mismatch.blocks[name].shape, mismatch.gradients[weight].shape
-    if weight not in mismatch.right or not _is_bias(shape, beside):
-        return None
-    values = np.asarray(mismatch.evaluator.workspace.tree.blocks[name])
-    if np.min(values, initial=np.inf) > BIAS:
-        return None  # a gain
-    above = mismatch.order[place + 1 :]
-    if any(o in mismatch.blocks and not is_vector(mismatch.blocks[o].shape) for o in above):
-        return None  # what comes from above is wrong already
-    return weight
-
-
-def _is_bias(shape: tuple[int, ...], weight: tuple[int, ...]) -> bool:
-    """Whether a block may be the bias of a weight: one number for each of its outputs."""
-    if not is_vector(shape) or is_vector(weight):
-        return False
-    first, last = weight[0], weight[-1]
-    outputs = {first, last} if len(shape) < 2 else {first if shape[1] == 1 else last}
-    return max(shape, default=1) in outputs

@@ -23,10 +23,9 @@ FIRST = np.array([1.0, 0.0, 0.0])
 
 
 def branches(function, x, direction=1.0, step=H):
-    seen = trace(lambda t: function(traced(x + t * direction)), step)
-    assert seen is not None
-    assert np.isfinite([seen.low, seen.high]).all()
-    return [(branch.operation, branch.flips, branch.size) for branch in seen.branches]
+    slope, found, _ = trace(lambda t: function(traced(x + t * direction)), step)
+    assert np.isfinite(slope)
+    return [(branch.operation, branch.flips, branch.size) for branch in found]
 
 
 def total(values):

@@ -187,20 +187,3 @@ def test_a_buffer_that_equals_the_weights_here_is_no_penalty():
         return 0.5 * np.sum(r * r) / len(X), {"W": X.T @ r / len(X) + 0.1 * anchor}
 
     assert kinds(function, {"W": anchor.copy()}, (X, Y), points=("current",)) == []
-
-
-def test_of_one_unrolled_vector_the_range_and_its_penalty_are_named():
-    def function(x, X, Y):
-        W, V = x[:15].reshape(5, 3), x[15:].reshape(5, 3)
-        r = np.tanh(X @ W) + np.sin(X @ V) - Y
-        loss = 0.5 * np.sum(r * r) / len(X) + 0.05 * np.sum(x * x)
-        d = r / len(X)
-        dW, dV = X.T @ (d * (1 - np.tanh(X @ W) ** 2)), X.T @ (d * np.cos(X @ V))
-        return loss, np.concatenate([dW.ravel(), dV.ravel() + 0.1 * x[15:]])
-
-    report = check_gradients(function, RNG.normal(size=30), batch=(X, Y))
-    (block,) = report.blocks.values()
-    assert block.where == f"{block.name}[0:15]"
-    (cause,) = report.causes
-    assert (cause.kind, cause.where) == ("reg_missing", block.where)
-    assert "[0:15] lacks 0.1 * " in cause.sentence

@@ -10,7 +10,6 @@ from gradhook.diagnosis.hypotheses import (
     penalty,
     unwritten,
 )
-from gradhook.diagnosis.hypotheses.unwritten import ZeroSlices
 from gradhook.diagnosis.hypothesis import name_cause
 
 
@@ -34,11 +33,8 @@ FAMILIES = (
     factor.PlainFactor,
     factor.FactorBesidePenalty,
     layout.Misplaced,
-    layout.MisplacedBesidePenalty,
     penalty.PenaltyForm,
-    ZeroSlices,
     clipped.Clipped,
-    clipped.ScaledToNorm,
 )
 
 
@@ -56,16 +52,6 @@ def test_a_gradient_of_zero_is_disconnected_until_another_point_shows_otherwise(
     assert found.kind == "disconnected"
     stays(unwritten, gradients={"W": np.zeros((6, 5))})
     assert name_cause(found, found.refute(mismatch)).evidence.endswith("exactly zero there too")
-    stays(unwritten, gradients={"W": n})
-    assert not found.refute(mismatch).survived
-
-
-def test_whole_numbers_at_two_points_are_an_integer_buffer(synthetic, stays):
-    n = 10 * random((6, 5))
-    mismatch = synthetic(np.trunc(n), n)
-    (found,) = proposed(unwritten.CutToIntegers, mismatch)
-    stays(unwritten, gradients={"W": np.trunc(n) + 1})
-    assert found.refute(mismatch).survived
     stays(unwritten, gradients={"W": n})
     assert not found.refute(mismatch).survived
 
@@ -118,33 +104,8 @@ def test_a_multiple_of_the_weights_is_a_penalty_while_it_stays_one(
     assert not refuted.survived
 
 
-def test_a_penalty_that_no_other_point_could_show_is_not_named(synthetic, stays, monkeypatch):
-    data, w = random((6, 5)), random((6, 5), 1)
-    mismatch = synthetic(data, data + 0.1 * w, w)
-    (found,) = proposed(penalty.PenaltyForm, mismatch)
-    monkeypatch.setattr(penalty, "revisit", lambda *args, **changed: None)
-    monkeypatch.setattr(penalty, "another_point", lambda mismatch: {})
-    assert not found.refute(mismatch).made
-
-
-def test_a_wrong_element_beside_a_zero_slice_rules_it_out(synthetic):
-    n = random((6, 5))
-    a = n.copy()
-    a[4], a[0, 0] = 0.0, 3.0
-    mismatch = synthetic(a, n)
-    (found,) = proposed(ZeroSlices, mismatch)
-    assert not found.refute(mismatch).survived
-
-
 def clip_of(synthetic, n, limit):
     return synthetic({k: np.clip(g, -limit, limit) for k, g in n.items()}, n)
-
-
-def test_a_limit_found_on_several_elements_extends_to_a_block_with_one(synthetic):
-    n = {"W": random((8, 8)), "V": np.concatenate([[5.0], 0.1 * random(9)])}
-    mismatch = clip_of(synthetic, n, 0.7)
-    found = proposed(clipped.Clipped, mismatch)[0]
-    assert set(found.blocks) == {"W", "V"}
 
 
 @pytest.mark.parametrize(
@@ -169,60 +130,10 @@ def test_a_gradient_that_is_the_same_everywhere_is_not_taken_for_a_clipped_one(s
     assert not found.refute(mismatch).made
 
 
-def size(gradients):
-    return np.sqrt(sum(np.sum(g * g) for g in gradients.values()))
-
-
-def scaled(gradients, limit):
-    return {name: limit / size(gradients) * g for name, g in gradients.items()}
-
-
-N = {"W": random((8, 8)), "b": random(8, 1)}
-
-
-def test_blocks_that_have_a_round_norm_together_are_one_cause(synthetic, stays):
-    mismatch = synthetic(scaled(N, 5.0), N)
-    found = proposed(clipped.ScaledToNorm, mismatch)[0]
-    assert set(found.blocks) == {"W", "b"}
-    assert found.limit == 5.0
-    stays(clipped, gradients=scaled({"W": random((8, 8), 2), "b": random(8, 3)}, 5.0))
-    assert (
-        "all together scaled to 5, as clipping"
-        in name_cause(found, found.refute(mismatch)).sentence
-    )
-
-
-def test_blocks_that_have_a_round_norm_each_are_told_so(synthetic):
-    mismatch = synthetic({name: scaled({name: g}, 0.5)[name] for name, g in N.items()}, N)
-    (found,) = proposed(clipped.ScaledToNorm, mismatch)
-    assert "each scaled to 0.5" in found.sentence()
-
-
-def test_a_round_norm_is_not_enough(synthetic):
-    n = {"W": random((8, 8)), "b": random(8, 1)}
-    assert not proposed(clipped.ScaledToNorm, synthetic(scaled(N, 5.017), n))
-    other = {"W": random((8, 8), 4), "b": random(8, 5)}
-    assert not proposed(clipped.ScaledToNorm, synthetic(scaled(other, 5.0), n))
-
-
-@pytest.mark.parametrize(
-    ("there", "right_there", "survives"),
-    [(5.0, False, True), (2.3, True, True), (2.3, False, False), (7.1, True, False)],
-    ids=["the same norm", "smaller and right", "smaller and wrong", "larger"],
-)
-def test_a_norm_must_be_the_limit_at_another_point(synthetic, stays, there, right_there, survives):
-    mismatch = synthetic(scaled(N, 5.0), N)
-    found = proposed(clipped.ScaledToNorm, mismatch)[0]
-    elsewhere = scaled({"W": random((8, 8), 2), "b": random(8, 3)}, there)
-    stays(clipped, gradients=elsewhere, meets=right_there)
-    assert found.refute(mismatch).survived is survives
-
-
 def test_signs_in_place_of_a_gradient_are_neither_clipped_nor_whole_numbers(synthetic, stays):
     n = 0.1 * random((8, 8))
     mismatch = synthetic(np.sign(n), n)
-    mismatch.elsewhere = [{"W": np.sign(random((8, 8), 5))}]
-    for module, family in ((clipped, clipped.Clipped), (unwritten, unwritten.CutToIntegers)):
-        stays(module, gradients={"W": np.sign(random((8, 8), 5))})
-        for found in proposed(family, mismatch):
-            assert not found.refute(mismatch).survived
+    assert proposed(unwritten.CutToIntegers, mismatch) == []
+    stays(clipped, gradients={"W": np.sign(random((8, 8), 5))})
+    for found in proposed(clipped.Clipped, mismatch):
+        assert not found.refute(mismatch).survived

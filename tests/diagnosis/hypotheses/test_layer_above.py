@@ -52,10 +52,6 @@ def mismatch(synthetic, experiments):
             "V set to zero: nothing passes around it",
         ),
         (
-            *(PathAround, lambda V: 2 * (D @ V.T + S), lambda V: D @ V.T + S),
-            "V in place: the same multiple",
-        ),
-        (
             *(PathAround, lambda V: D @ V.T + 1.5 * S, lambda V: D @ V.T + S),
             "V set to zero: the gradient is neither lost nor doubled",
         ),

@@ -38,10 +38,9 @@ def test_rows_used_more_than_once_are_named_and_left_out_of_what_is_predicted(sy
     assert np.count_nonzero(found.inside()["W"]) == 8
     cause = named(RepeatedRows, mismatch)
     assert (cause.kind, cause.where) == ("emb_fancy_iadd", "W[rows used more than once]")
-    rows, fresh, once = cause.evidence.split("; ")
-    assert rows == "2 rows used more than once, one by one: all wrong"
+    fresh, once = cause.evidence.split("; ")
     assert "directions: " in fresh
-    assert once == "further uses pointed at row 3, in item 0 of the batch: the others are right"
+    assert once == "further uses pointed at row 5, in item 0 of the batch: the others are right"
 
 
 def test_whole_numbers_by_which_no_row_is_looked_up_are_no_index(synthetic, named, experiments):
@@ -58,11 +57,10 @@ def test_an_index_that_cannot_be_changed_proves_nothing(synthetic, named, experi
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ((1,), "2 rows used more than once, one by one: 1 wrong"),
         ((0, 1, 3), "directions: "),
         ((1, 3, 4), "directions: "),
     ],
-    ids=["one of them alone", "one used once too", "one never used too"],
+    ids=["one used once too", "one never used too"],
 )
 def test_other_wrong_rows_rule_it_out(synthetic, named, rows, said):
     (broken,) = named(RepeatedRows, synthetic(spoiled(*rows), N, batch=(INDEX,)))
