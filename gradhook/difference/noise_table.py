@@ -4,7 +4,7 @@ One difference table (ECnoise: J. J. Moré and S. M. Wild, "Estimating computati
 Sci. Comput. 33 (2011) 1292-1314) along one direction that moves every block by its own scale, never
 below half the grain of the values seen: a loss that survives a round trip through float32 knows no
 more than float32.  Where a coarse term is added to a fine one no value shows its grain, and points
-that lie close see the fine one alone: ``wide_level`` is for the mismatches that this makes.
+that lie close see the fine one alone: mismatches that this makes are looked into where they arise.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from gradhook.difference import grain, noise_level
 from gradhook.difference.base import EPS, Samples
 from gradhook.errors import NonFiniteLossError
 
-__all__ = ["COARSE", "Noise", "measure_noise", "wide_level"]
+__all__ = ["COARSE", "Noise", "measure_noise"]
 
 SPACING = 1e-8
 """Shortest distance of neighbouring points, in units of the blocks' scales."""
@@ -38,9 +38,6 @@ added to them; errors are then larger along some directions than the noise along
 CLOSER = 1e4
 """How much closer the points of a second table lie, which tells noise from kinks; its root where
 values have a coarse grain, and the root of that where they stand still."""
-
-DIVISORS, AGREE = (3.0, 4.7, 6.1), 3.0
-"""Parts of a long way that tables are spaced by, and the factor within which two agree."""
 
 SUSPICIOUS, ROUNDED, HALF_WAY = 100.0, 4.0, 2.0
 """Noise, in units of half the grain, beyond what rounding alone usually makes; the second where
@@ -141,18 +138,3 @@ def measure_noise(
     rounded = level / SUSPICIOUS < found.floor < SWALLOWING * size
     allowance = SWALLOWED if level > SWALLOWING * size and not rounded else 1.0
     return Noise(allowance * level, coarse, contrast, allowance)
-
-
-def wide_level(line: Callable[[float], float], far: float, at_zero: float, likely: float) -> float:
-    """The noise of stairs, between points that many of them part.
-
-    Steps of a whole number of stairs hide them; of several lengths, two that agree are enough.
-    """
-    levels = [likely]
-    for k in DIVISORS:
-        level = noise_level(line, spacing=far / k, at_zero=at_zero).level
-        agree = any(AGREE * min(level, other) >= max(level, other) for other in levels)
-        levels.append(level)
-        if agree:
-            break
-    return max(levels)

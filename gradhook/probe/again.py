@@ -19,7 +19,6 @@ from dataclasses import replace
 
 from gradhook.difference.base import Estimate, Samples
 from gradhook.difference.formulas import Pair, Sharp
-from gradhook.difference.noise_table import wide_level
 from gradhook.difference.search import DISAGREE, LOST
 from gradhook.errors import NonFiniteLossError
 from gradhook.evaluation.directions import seeded
@@ -46,9 +45,13 @@ WIDE = (1e-2, 1e-1)
 for numbers as coarse as float16's."""
 
 CLOSE = 0.1
-"""Share of a mismatch up to which the slope over a long step is the one measured."""
+"""Share of a mismatch, or of a slope, up to which that over a long step is the one measured."""
 
-NARROWEST, HALVINGS = 1e3, 5
+PART = 0.01
+"""Share of the noise that would have made a mismatch which a single jump must be: that of a sum is
+made of many."""
+
+SHORTEST_WAY, HALVINGS = 0.25, 5
 """How short a way is looked at for a jump, in units of a block's own rounding; and over how many of
 the last halvings it must stay, where on a smooth line a 32nd is left."""
 
@@ -139,16 +142,17 @@ def hidden_noise(
     for far in (wide * scale for wide in WIDE):
         with contextlib.suppress(NonFiniteLossError):
             across = (seen(far) - seen(-far)) / (2 * far)
-            if abs(across - near.value) <= CLOSE * abs(probe.residual):
+            if probe.z > DISAGREE and abs(across - near.value) <= CLOSE * abs(probe.residual):
                 continue  # the mismatch is there over a long step too
             slope = Sharp()(seen, at_zero, far, noise)
             apart = abs(slope.value - near.value)
             sharper = DISAGREE * slope.error < near.error
-            if not (sharper or apart > DISAGREE * (slope.error + near.error)):
-                continue
-            if _jump(seen, far, NARROWEST * rounding) > DISAGREE * noise:
-                level = max(apart, near.error) * near.step
-                return max(level, wide_level(seen, far, at_zero, noise))
+            if sharper or apart > DISAGREE * (slope.error + near.error):
+                jump = _jump(seen, far, SHORTEST_WAY * rounding)
+                if jump > max(DISAGREE * noise, PART * apart * near.step):
+                    return max(jump, apart * near.step)
+            if apart <= CLOSE * max(abs(slope.value), abs(near.value)):
+                break  # of stairs that are too high even for that way another slope would be seen
     return 0.0
 
 

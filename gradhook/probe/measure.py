@@ -43,6 +43,9 @@ TEXTBOOK_EPS = 1e-7
 MOST_PROBES = 12
 """Directions drawn at most where a verdict is doubtful."""
 
+NOISIER = 2
+"""How often blocks are measured anew, with noise that was not reckoned with before."""
+
 FAR_GOAL = 0.1
 """Error wanted of probes from long steps, as a share of the one at which a check can tell right
 from wrong."""
@@ -104,11 +107,11 @@ def measure(
     probe_all(names)
     if entered.setting.moves or confirm:
         noises = adaptive.hidden_noises(evidence, judgements)
-        if noises and not elements:
-            doubtful = [name for name in names if judgements[name].is_doubtful]
-            adaptive = replace(adaptive, prober=prober.noisier(max(noises.values())))
-            probe_all(doubtful)
-            noises = adaptive.hidden_noises(evidence, judgements)
+        for _ in range(0 if elements else NOISIER):
+            if noises:
+                adaptive = replace(adaptive, prober=prober.noisier(max(noises.values())))
+                probe_all([name for name in names if judgements[name].is_doubtful])
+                noises = adaptive.hidden_noises(evidence, judgements)
         judgements |= {name: doubt(judgements[name], noise) for name, noise in noises.items()}
     prober = adaptive.prober
     judgements |= judge_small(prober, evidence, judgements, tolerance=tolerance, earlier=earlier)
@@ -199,15 +202,17 @@ class _AdaptiveProbing:
         )
 
     def _hidden_noise(self, evidence: BlockEvidence) -> float:
-        with self._largest_mismatch(evidence) as (line, probe):
+        with self._most_doubtful(evidence) as (line, probe):
             prober, name = self.prober, evidence.name
             scale, rounding = prober.scales[name], prober.rounding(name)
             return hidden_noise(prober, line, probe, scale=scale, rounding=rounding)
 
     @contextlib.contextmanager
-    def _largest_mismatch(self, evidence: BlockEvidence) -> Iterator[tuple[Line, Probe]]:
+    def _most_doubtful(self, evidence: BlockEvidence) -> Iterator[tuple[Line, Probe]]:
         # Of the probes that stand out beyond their error: noise makes the others.
         size = [abs(p.residual) if p.z > DISAGREE else 0.0 for p in evidence.probes]
+        if not any(size):
+            size = [p.slope.error for p in evidence.probes]
         k = max(range(len(size)), key=size.__getitem__)
         direction = directions_of(self.prober, evidence)[k]
         with self.prober.line((evidence.name, direction, 1.0)) as line:
