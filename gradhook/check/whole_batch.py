@@ -182,7 +182,8 @@ def merged(rows: CheckRecord, every: CheckRecord, whole: WholeBatch) -> CheckRec
         every.notes.append(
             f"{', '.join(taken_back)}: right on the whole batch{of}, wrong on {count} rows of it: "
             "the objective uses something of the whole batch (a constant 1/n, precomputed sums, a "
-            "parameter per row); pass samples=None to check on every row from the start"
+            "parameter per row), or mistakes of rows add up to nothing there; pass samples=None to "
+            "check on every row from the start"
         )
     if found:
         every.notes.append(

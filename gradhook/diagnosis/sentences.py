@@ -76,10 +76,13 @@ SENTENCES: Mapping[str, str] = {
     "of an L1 term, the loss of an L2 term",
     "switch_missing": "{d} {lack} {size} * {basis}: the penalty is in the loss and not in the "
     "gradient",
+    "switch_lacking": "{d} {lack} the penalty's gradient: the penalty is in the loss and not in "
+    "the gradient",
     "switch_not_in_loss": "{d} {have} a penalty's gradient, and the loss no penalty on it",
     "switch_ones": "{d} {have} {size} added to every element, by a penalty that the loss does not "
     "have on it",
     "switch_coefficient": "{d} {have} {share}: {size} * {basis} where the loss has {wanted}",
+    "switch_share": "{d} {have} {share}",
     "switch_form": "{d} {have} a penalty's gradient that is a multiple of {form}",
     "switch_other": "{d} {have} a penalty's gradient that differs from that of the loss's penalty",
     "zero_slices": "{part} wrong, and nothing else: {what} zero",

@@ -111,11 +111,11 @@ class Held:
         if not pairs:
             raise ObjectiveError(self._nothing_found(out))
         self._take(pairs)
-        both = "makes both passes, each from gradients of zero"
+        ran = f"{name_of(self._user_run)} makes both passes, each from gradients of zero"
         known = [f"{p.weight.name} ({p.gradient.name.rpartition('.')[2]})" for p in pairs]
         rest = f"; left out: {_listed([f'{n} ({why})' for n, why in out.items()])}" if out else ""
         self.note = (
-            f"{name_of(self._user_run)} {'returns the gradients' if self._given else both}; "
+            f"{'gradients are returned, by name' if self._given else ran}; "
             f"weights and gradients found on {kind_of(self._whole)}: {_listed(known)}{rest}"
         )
 

@@ -99,7 +99,7 @@ def _number(value: Any, what: str, kinds: str) -> Any:
     with contextlib.suppress(Exception):
         array = np.asarray(value)
     if array is None or is_masked(value) or array.dtype.kind not in kinds:
-        of = "" if array is None else f" of dtype {array.dtype}"
+        of = "" if array is None or isinstance(value, np.generic) else f" of dtype {array.dtype}"
         raise LossTypeError(f"{must} {kind}{of}")
     if array.size != 1:
         raise LossTypeError(

@@ -34,6 +34,25 @@ def switched(held, **options):
     return asked(with_switch(held=held, **options), penalty="lam")
 
 
+def ridge(held):
+    """A straight line whose intercept the loss does not penalise; ``held`` is what the gradient has
+    of the weights, the intercept first."""
+    rng = np.random.default_rng(3)
+    X, y = rng.normal(size=(30, 6)), rng.normal(size=30)
+
+    def function(p, X, y, lam=0.1):
+        w = p["beta"]
+        r = X @ w - y
+        loss = 0.5 * np.mean(r * r) + 0.5 * lam * np.sum(w[1:] ** 2)
+        return loss, {"beta": X.T @ r / len(y) + lam * held(w)}
+
+    return asked(function, {"beta": rng.normal(size=6)}, (X, y), penalty="lam")
+
+
+def but_the_first(w):
+    return np.where(np.arange(w.size) > 0, w, 0.0)
+
+
 def linear(mask_of, shape=(12, 12), how=0.0, values=None):
     """One layer of squares whose gradient is wrong in a part."""
     rng = np.random.default_rng(5)
@@ -184,6 +203,8 @@ REPORTS = {
     "penalty_square": lambda: asked(planted(l2=1e-2, held=np.square)),
     "penalty_l1": lambda: asked(planted(l2=1e-2, held=np.sign)),
     "switch_missing": lambda: switched(np.zeros_like),
+    "switch_lacking": lambda: ridge(np.zeros_like),
+    "switch_share": lambda: ridge(lambda w: 0.5 * but_the_first(w)),
     "switch_not_in_loss": lambda: switched(lambda w: w, biased=True),
     "switch_ones": lambda: switched(lambda w: w if w.ndim > 1 else np.ones_like(w), biased=True),
     "switch_coefficient": lambda: switched(lambda w: 0.5 * w),
@@ -267,3 +288,12 @@ def test_every_wrong_block_shows_a_wrong_element_with_both_numbers(name):
         if block.verdict in ("FAIL", "WARN"):
             element = block.worst
             assert abs(element.analytic - element.numerical) > 3 * element.error
+
+
+def test_a_penalised_intercept_is_no_multiple_of_the_penalty():
+    report = ridge(lambda w: w)
+    assert report.verdict == "FAIL"
+    assert not any(
+        "times" in cause.sentence or "lacks" in cause.sentence for cause in report.causes
+    )
+    assert ridge(but_the_first).passed

@@ -544,7 +544,7 @@ def test_weights_are_the_attributes_that_the_returned_gradients_name(kind):
         "intercept_": "PASS",
     }
     assert (model.intercept_, type(model.intercept_)) == (0.5, float)
-    assert any("returns the gradients; weights and grad" in note for note in report.notes)
+    assert any("gradients are returned, by name; weights and grad" in note for note in report.notes)
     assert check_gradients(kind(2), batch=(X, Y)).failing == ("intercept_",)
 
 

@@ -26,6 +26,11 @@ MUCH = 1e-2
 """Share of its own norm that another block's gradient must have to be found in its place."""
 
 
+LEAST_SIZE = 16
+"""Elements of a block from which on a layout is looked for beside a penalty: what a transposition
+leaves of smaller ones, 1 number of 2 x 2 and 3 of 3 x 3, a penalty may fit by accident."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Layout:
     """A gradient whose numbers are right and stand in the wrong place."""
@@ -40,7 +45,8 @@ class Layout:
 def layouts(block: WrongBlock, gradients: Blocks) -> Iterator[Layout]:
     """Every layout that fits the block's shape; ``gradients`` are those of all blocks."""
     for kind, how, move in _moves(block.shape):
-        bases = () if block.is_vector else (block.values, np.sign(block.values))
+        few = block.is_vector or block.values.size < LEAST_SIZE
+        bases = () if few else (block.values, np.sign(block.values))
         penalties = tuple(basis - move(basis) for basis in bases)
         yield Layout(kind, move(block.gradient), how, penalties=penalties)
     for name, gradient in gradients.items():

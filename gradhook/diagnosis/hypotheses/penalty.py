@@ -225,17 +225,28 @@ def _told(mismatch: Mismatch, name: str, analytic: Array, shown: str, up: float)
         forms, key=lambda t: np.linalg.norm(wanted - multiples[t] * block.along(forms[t])).item()
     )
     basis, true = forms[term], multiples[term]
+    held = block.along(analytic)
+    size = float(np.linalg.norm(wanted))
+    within = max(noise / size, SAME)
+    has_form = float(np.linalg.norm(wanted - true * block.along(basis))) <= within * size
     # Added to the data's gradient and taken off again, what is not there is rounding.
-    held = float(np.linalg.norm(block.along(analytic)))
-    if held <= SAME * float(np.linalg.norm(wanted)):
+    if float(np.linalg.norm(held)) <= SAME * size:
+        if not has_form:
+            return Told("reg_missing", "switch_lacking")
         return Told("reg_missing", "switch_missing", {"size": f"{true / up:.4g}", "basis": term})
-    factor = multiple_of(analytic, basis, SAME)
+    factor = multiple_of(analytic, basis, SAME) if has_form else None
+    by = multiple_of(wanted, held, within)
+    norm = float(np.linalg.norm(w)) or 1.0
     if factor is not None:
-        norm = float(np.linalg.norm(w)) or 1.0
         kind, share = _coefficient(factor / true if true else 0.0, mismatch.rows, norm)
-        size, needed = (f"{coefficient / up:.4g}" for coefficient in (factor, true))
-        found = {"size": size, "basis": term, "wanted": needed, "share": share}
+        told, needed = (f"{coefficient / up:.4g}" for coefficient in (factor, true))
+        found = {"size": told, "basis": term, "wanted": needed, "share": share}
         return Told(kind, "switch_coefficient", found)
+    if by:
+        kind, share = _coefficient(1 / by, mismatch.rows, norm)
+        return Told(kind, "switch_share", {"share": share})
+    if not has_form:
+        return Told()
     for other, form_kind, words in (
         (w * w, "reg_square", "W**2 where the derivative of the loss's penalty is that of W"),
         (np.sign(w), "reg_l1_form", "sign(W), and the loss the square of W"),
