@@ -162,11 +162,13 @@ def _jump(line: Samples, far: float, least: float) -> float:
     The way is halved towards what leaves it most, down to the length ``least``.  On a smooth line,
     and at a kink, that is halved along; across the edge of a stair it stays.
     """
-    slope = (line(least) - line(0.0)) / least
+    slope = (line(least) - line(0.0)) / least if least else 0.0
     begin, end = 0.0, far
     found = []
     while end - begin > least:
         middle = (begin + end) / 2
+        if not begin < middle < end:  # no number lies between
+            break
         halves = [(begin, middle), (middle, end)]
         left = [abs(line(b) - line(a) - slope * (b - a)) for a, b in halves]
         begin, end = halves[left[1] > left[0]]

@@ -329,7 +329,7 @@ class Prober:
     def rounding(self, name: str) -> float:
         """By how much the entries of a block round, in the parameters' units."""
         eps = float(np.finfo(self._workspace.arrays[name].dtype).eps)
-        return eps * self.scales[name] / self.units.get(name, 1.0)
+        return max(eps, sys.float_info.epsilon) * self.scales[name] / self.units.get(name, 1.0)
 
     def _by_method(self, line: Callable[[float], float], scale: float) -> Estimate:
         assert self.method is not None

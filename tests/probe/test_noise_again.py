@@ -89,3 +89,10 @@ def test_a_wave_within_the_long_step_is_no_noise(often):
 def test_what_changes_by_and_by_is_no_noise(line):
     prober = SimpleNamespace(loss=0.0, noise=1e-16)
     assert hidden_noise(prober, line, probe(3.0), scale=1.0, rounding=EPS) == 0.0
+
+
+@pytest.mark.parametrize("rounding", [0.0, 1e-25])
+def test_the_way_to_a_jump_ends_where_no_number_lies_between(rounding):
+    prober = SimpleNamespace(loss=math.sqrt(2), noise=1e-16)
+    found = hidden_noise(prober, stairs, probe(0.0), scale=1.0, rounding=rounding)
+    assert 1e-5 < found < 1e-3
