@@ -107,7 +107,7 @@ def block_names(names: Iterable[str], room: int) -> dict[str, str]:
     taken: set[str] = set()
     for cut, group in alike.items():
         # Names that are cut to the same text leave out what they begin with alike instead.
-        begins = len(os.path.commonprefix(group))  # noqa: RUF071  # characters, no folders
+        begins = len(os.path.commonprefix(group))  # noqa: RUF071  # of characters is what is meant here, not of folders
         for name in group:
             text = cut if len(group) == 1 else block_name(f"…{name[begins:]}", room)
             number = 1

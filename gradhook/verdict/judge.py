@@ -163,7 +163,7 @@ def _further(
 def doubt(judgement: Judgement, noise: float) -> Judgement:
     """Take back a mismatch where noise was found that the check had not reckoned with."""
     note = (
-        f"over a longer step the slope is another one, and on the way the loss moves in stairs "
+        "over a longer step the slope is another one, and on the way the loss moves in stairs "
         f"(noise {noise:.0e}); is it rounded, or partly computed in coarse numbers?"
     )
     return _final(judgement, verdict=Verdict.INCONCLUSIVE, note=note)
