@@ -31,7 +31,7 @@ __all__ = [
 
 
 MOST_COMPARED = 1 << 15
-"""Elements of a large gradient that are compared with later calls, or up to twice as many."""
+"""Numbers of a large gradient that are compared with later calls, or up to twice as many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class SanityResult:
         gradients: The analytic gradients of the first call; empty where they are too large to be
             kept.
         norms: ``‖a‖`` of each block, not finite where its gradient is not.
-        sketches: What is compared with later calls: the gradients, of large ones a part.
+        sketches: What is compared with later calls: the gradients, of large ones sums.
         random: Whether two calls in a row gave different losses.
         generator_moved: Whether a call drew from a generator that can be reached.
         replayable: Whether the loss repeats once generators and state are put back.
@@ -155,13 +155,17 @@ def _sketched(
 
 
 def _sketches(gradients: Blocks) -> Blocks:
-    """The gradients themselves, but of large ones elements at equal distances alone."""
-    return {
-        name: gradient.reshape(-1)[:: gradient.size // MOST_COMPARED].copy()
-        if gradient.size >= 2 * MOST_COMPARED
-        else gradient
-        for name, gradient in gradients.items()
-    }
+    """The gradients themselves, but of large ones sums of neighbours with signs drawn at random."""
+    sketches = {}
+    for name, gradient in gradients.items():
+        sketches[name] = gradient
+        if gradient.size >= 2 * MOST_COMPARED:
+            each, flat = gradient.size // MOST_COMPARED, gradient.reshape(-1)
+            signs = np.random.default_rng(each).choice([-1, 1], each).astype(flat.dtype)
+            some = flat.size // each * each
+            sums = flat[:some].reshape(-1, each) @ signs
+            sketches[name] = np.concatenate([sums, flat[some:]])
+    return sketches
 
 
 def _changes(now: Blocks, before: Blocks, least: float) -> dict[str, float]:

@@ -35,6 +35,23 @@ def test_large_models_get_the_verdicts_of_small_ones(monkeypatch, factor):
     assert large.gradient_evaluations == small.gradient_evaluations + 1
 
 
+def test_one_stale_column_of_a_large_gradient_is_seen():
+    """Large gradients are compared by sums that leave no element out."""
+    x = np.random.default_rng(1).standard_normal((20, 500))
+    kept = []
+
+    def loss_and_gradients(parameters, x):
+        residual = x @ parameters["w"]
+        gradient = x.T @ residual / len(x)
+        kept.append(gradient[:, 7].copy())
+        gradient[:, 7] = kept[0]
+        return 0.5 * float(np.sum(residual**2)) / len(x), {"w": gradient}
+
+    weights = {"w": np.random.default_rng(0).standard_normal((500, 400))}
+    report = check_gradients(loss_and_gradients, weights, batch=(x,), samples=None)
+    assert [cause.kind for cause in report.causes] == ["stale_cache"]
+
+
 def test_a_check_holds_one_copy_of_the_model_and_one_set_of_gradients():
     """In bytes: the float64 copy, the gradients, one byte per element, 5 % and a megabyte."""
     weights = {"w": np.random.default_rng(0).standard_normal((2300, 2300))}
