@@ -71,6 +71,7 @@ def explain(
                 _resolved_right(measured, verdicts),
                 forward_order(evaluator.workspace.names, options.layers),
                 free,
+                wrong,
             )
             _Explainer(context, wrong, found).run()
     except Exception as error:  # an explanation that fails must not cost the verdict
@@ -130,6 +131,7 @@ class _Explainer:
         for cause in found.causes:
             if cause.where and len(cause.blocks) == 1 and cause.where.startswith(cause.blocks[0]):
                 found.where[cause.blocks[0]] = cause.where
+        unexplained = self._no_consequences(unexplained)
         several = [self.mismatches[name] for name in unexplained if name in self.mismatches]
         if len(several) > 1:  # before searches have spent what it takes
             self.context.layers_of(several[0])
@@ -196,7 +198,6 @@ class _Explainer:
         single = {name for name in unexplained if self._stands_apart(name)}
         explained = {name for cause in found.causes for name in cause.blocks}
         open_ = [name for name in unexplained if name not in single | explained]
-        open_ = self._no_consequences(open_)
         said: list[str] = []
         if open_ and open_[0] in self.mismatches:
             layers = context.layers_of(self.mismatches[open_[0]])

@@ -37,7 +37,7 @@ from gradhook.verdict.evidence import Location, Probe, is_apart
 if TYPE_CHECKING:
     from gradhook.diagnosis.layers import Layers
 
-__all__ = ["FRESH", "Context", "Mismatch", "Parts", "is_met", "rows_of"]
+__all__ = ["FRESH", "TWO_NUMBERS", "Context", "Mismatch", "Parts", "is_met", "rows_of"]
 
 Parts: TypeAlias = Sequence[tuple[str, RandomDirection, float]]
 """What a joint probe moves: block, direction and weight."""
@@ -51,8 +51,9 @@ FEW_PARTS = 3
 LOCATING = 300
 """Evaluations that the search inside one block may take, beside its natural splits."""
 
-EXPLAINING = 400
-"""Loss evaluations that where and why may take in one check."""
+EXPLAINING, TWO_NUMBERS = 400, 4
+"""Loss evaluations that where and why may take in one check, and what of them is kept for the two
+numbers of each wrong block, as long as half is left for all else."""
 
 FRESH = 2
 """Probes that an explanation must meet which it was not fitted on."""
@@ -68,11 +69,13 @@ class Context:
     right: frozenset[str]  # as far as the wrong ones were resolved
     order: Sequence[str]  # all blocks in forward order
     free: Sequence[BoundSwitch] = ()  # switches that the user did not name but the functions have
-    budget: Budget = field(init=False)  # what may be spent
+    wrong: Sequence[str] = ()  # blocks that are wrong in some setting
+    budget: Budget = field(init=False)  # what may be spent on where and why
     layers: Layers | None = field(default=None, init=False)  # once they were measured
 
     def __post_init__(self) -> None:
-        self.budget = Budget(lambda: self.evaluator.evaluations, EXPLAINING)
+        kept = min(TWO_NUMBERS * len(self.wrong), EXPLAINING // 2)
+        self.budget = Budget(lambda: self.evaluator.evaluations, EXPLAINING - kept)
 
     def layers_of(self, mismatch: Mismatch) -> Layers:
         """The layers, measured once in a check."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradhook._types import Array, Box
-from gradhook.diagnosis.mismatch import Mismatch
+from gradhook.diagnosis.mismatch import TWO_NUMBERS, Mismatch
 from gradhook.diagnosis.sentences import say
 from gradhook.evaluation.directions import (
     Coordinate,
@@ -30,6 +30,7 @@ from gradhook.evaluation.directions import (
     size_of,
     whole,
 )
+from gradhook.probe.budget import Budget
 from gradhook.report.format import LONGEST_NAME, block_name
 from gradhook.verdict.evidence import Location, Probe, describe
 
@@ -299,8 +300,9 @@ def worst_element(
     mismatch.enter()
     share = 1 / block.gradient.size
     wanted = tolerance.explained * math.sqrt(share)
+    budget = Budget(lambda: mismatch.evaluator.evaluations, TWO_NUMBERS)
     for index in list(dict.fromkeys(tried))[:TRIED]:
-        if mismatch.budget.left < 4:
+        if not budget.left and mismatch.budget.left < 4:
             break
         probe = mismatch.probe(block, Coordinate(index), wanted, share=share)
         if probe.z > tolerance.resolved:

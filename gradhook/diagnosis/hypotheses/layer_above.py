@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from gradhook._types import Array
-from gradhook.diagnosis.experiment import Changed, revisit, vanishing, without
+from gradhook.diagnosis.experiment import Changed, revisit, vanishes, vanishing, without
 from gradhook.diagnosis.hypothesis import NOT_MADE, Hypothesis, Refutation, Trial
 from gradhook.diagnosis.mismatch import Mismatch
-from gradhook.diagnosis.sentences import listed, say
+from gradhook.diagnosis.sentences import blocks_listed, listed, say
 from gradhook.diagnosis.wrong_block import is_vector
 
 __all__ = ["PathAround", "Symmetric"]
@@ -113,6 +113,13 @@ class PathAround(Hypothesis):
         if factor is None:
             return Refutation((Trial(tried, "the gradient is neither lost nor doubled", True),))
         trial = Trial(tried, f"the gradient is {factor:g} times the numerical one")
+        others = [name for name in mismatch.blocks if name not in self.blocks]
+        if others:  # what a wrong block passes down is no fault of the path
+            zeros = {name: np.zeros(mismatch.blocks[name].shape) for name in others}
+            tried = f"{blocks_listed(others)} set to zero"
+            seen = revisit(mismatch, self.blocks, values=zeros)
+            if vanishes(mismatch, seen, self.blocks):
+                return Refutation((trial, Trial(tried, "the difference vanishes", refuted=True)))
         return Refutation((trial,), PathAround(self.blocks, self.above, factor))
 
     def sentence(self) -> str:
