@@ -86,6 +86,8 @@ def _in_chain(
     through = (*layers.levels[place[above[0]]], *above)
     first = next((name for name in through if name in layers.gates), above[0])
     formulas = _formulas(layers, first, shapes)
+    if sum(not is_vector(shapes[name]) for name in layers.levels[place[last]]) > 1:
+        formulas += ", or, in a recurrence, what one step passes to the one before"
     return say("entering", wrong=listed, right=right, first=first, last=last, formulas=formulas)
 
 

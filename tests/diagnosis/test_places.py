@@ -56,6 +56,14 @@ def test_any_blocks_wrong_and_any_left_open_give_a_sentence(layers, bad, unsure,
     assert bool(sentence) is bool(wrong)
 
 
+def test_weights_that_stand_at_one_place_may_pass_the_fault_to_themselves():
+    levels = (("Wx", "Wh", "b1"), ("W2", "b2"))
+    shapes = {**SHAPES, "Wx": (5, 4), "Wh": (4, 4)}
+    assert said("Wx", "Wh", "b1", levels=levels, shapes=shapes).endswith(
+        "or a skip connection, or, in a recurrence, what one step passes to the one before)"
+    )
+
+
 def test_a_convolution_passes_down_what_no_transpose_says():
     sentence = said("W1", "b1", shapes={**SHAPES, "W2": (4, 4, 3, 3)})
     assert "its dropout, or what W2 passes down, or a skip connection)" in sentence
