@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from gradhook.report.format import LONGEST_NAME, block_name, gradient_name
+from gradhook.report.format import LONGEST_NAME, block_name, gradient_name, told_apart
 
 __all__ = [
     "AT_OTHER_WEIGHTS",
@@ -174,10 +174,11 @@ def own_name(names: Sequence[str], several: str) -> str:
 
 
 def rounded(value: float, error: float, most: int = 6) -> str:
-    """A number to the digits that its error leaves, and to no more than so many."""
+    """A number to the digits that its error leaves, and to as few as tell it from one."""
     if 0 < error < abs(value):
         value = float(round(value, -math.floor(math.log10(float(f"{error:.1g}")))))
-    return f"{value:.{most}g}"
+    written = f"{value:.{most}g}"
+    return told_apart(value, 1.0)[0] if written == "1" != f"{value:.17g}" else written
 
 
 def with_error(value: float, error: float) -> str:

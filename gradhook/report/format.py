@@ -51,10 +51,14 @@ def ratio(value: float, error: float) -> str:
 
 
 def told_apart(a: float, b: float) -> tuple[str, str]:
-    """Write two numbers with as many digits as it takes to see that they differ, at least three."""
+    """Write two numbers with as many digits as it takes to see by how much they differ.
+
+    At least three, and so many that what they differ by is right to a half.
+    """
+    apart = a - b
     for digits in range(3, 18):
         pair = f"{a:.{digits}g}", f"{b:.{digits}g}"
-        if pair[0] != pair[1]:
+        if pair[0] != pair[1] and abs(float(pair[0]) - float(pair[1]) - apart) <= abs(apart) / 2:
             return pair
     return f"{a:.6g}", f"{b:.6g}"
 

@@ -6,7 +6,7 @@ import types
 import pytest
 
 from gradhook.diagnosis.constants import Reader, Sizes
-from gradhook.diagnosis.sentences import REFUTED_BY, SENTENCES, times
+from gradhook.diagnosis.sentences import REFUTED_BY, SENTENCES, rounded, times
 
 SEEN = Sizes(rows=7, outputs=3, widths=frozenset({16}))
 WEIGHT, BIAS = (5, 3), (3,)
@@ -20,6 +20,11 @@ def read(names, factor, *, shapes=None, everything=False, seen=SEEN):
     family, kind = reader.kind(found)
     shown, words = reader.words(found, factor, 1e-9)
     return types.SimpleNamespace(kind=kind, family=family, shown=shown, words=words)
+
+
+def test_a_factor_near_one_is_told_from_one_unless_its_error_hides_that():
+    assert times(1.000003, 1e-10, rounded(1.000003, 1e-10)) == "1.000003 times"
+    assert rounded(1.0000003, 1e-3) == "1"
 
 
 @pytest.mark.parametrize(

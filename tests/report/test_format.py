@@ -1,9 +1,24 @@
-"""Names of blocks made to fit: what differs stays different."""
+"""Numbers and names of blocks made to fit: what differs stays different."""
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gradhook.report.format import block_names
+from gradhook.report.format import block_names, told_apart
+
+
+def test_two_numbers_are_written_to_the_digits_that_show_by_how_much_they_differ():
+    assert told_apart(-10.3171, -1.4739) == ("-10.3", "-1.47")
+    # At three digits they would differ by a thousand times as much.
+    assert told_apart(-0.2365003, -0.2364996) == ("-0.2365003", "-0.2364996")
+    assert told_apart(2.0, 2.0) == ("2", "2")
+    assert told_apart(1.0, float("nan")) == ("1", "nan")
+
+
+@given(st.floats(1e-3, 1e3), st.floats(1e-12, 10))
+def test_what_two_numbers_differ_by_can_be_read_off(value, share):
+    other = value * (1 + share)
+    shown = [float(each) for each in told_apart(value, other)]
+    assert abs(abs(shown[1] - shown[0]) - abs(other - value)) <= 0.51 * abs(other - value)
 
 
 def test_names_that_fit_or_differ_when_cut_stay_as_they_are():
