@@ -33,7 +33,7 @@ import numpy as np
 from gradhook import GradCheckCallback, Objective, Switch
 from gradhook.errors import OptionError
 
-from ._hooks import hook_methods
+from ._shared import hook_methods
 
 __all__ = ["attach"]
 

@@ -34,8 +34,7 @@ from typing import Any
 
 from gradhook import GradCheckCallback, Objective, Switch
 
-from ._hooks import hook_methods
-from ._losses import NOTE, left_out
+from ._shared import NOTE, hook_methods, left_out
 
 __all__ = ["attach"]
 

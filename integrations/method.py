@@ -23,7 +23,7 @@ from typing import Any
 from gradhook import GradCheckCallback, Objective
 from gradhook.errors import OptionError
 
-from ._hooks import hook_methods
+from ._shared import hook_methods
 
 __all__ = ["attach"]
 

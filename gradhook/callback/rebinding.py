@@ -38,13 +38,11 @@ class Rebinding:
 
     Attributes:
         brought: Whether a hook has brought the parameters since the last look.
-        warning: What is to be warned about now; empty for nothing.
         unsaid: The newest that was found and not warned about, with its step.
     """
 
     def __init__(self) -> None:
         self.brought = False
-        self.warning = ""
         self._in_a_row = 0
         self._told = False
         self._named: set[str] = set()
@@ -56,13 +54,14 @@ class Rebinding:
         self._before: tuple[int, dict[str, bytes]] = (0, {})  # step and digests
         self.unsaid = ""
 
-    def look(self, step: int, objective: Objective, options: Options, batch: Any) -> str:
-        """Say which blocks training has left behind; empty if none is seen to be."""
-        self.warning = ""
+    def look(
+        self, step: int, objective: Objective, options: Options, batch: Any
+    ) -> tuple[str, bool]:
+        """Say which blocks training has left behind, and whether it is time to warn."""
         earlier, self._batch = self._batch, batch
         brought, self.brought = self.brought, False
         if holds(objective.parameters):
-            return ""  # an object is read anew each time
+            return "", False  # an object is read anew each time
         since, before = self._before
         try:
             with read(objective, options, as_batch(batch)) as given:
@@ -78,26 +77,26 @@ class Rebinding:
         except RestoreError:
             raise
         except Exception:  # the batch of then may be gone
-            return ""
+            return "", False
         if before:
             self._in_a_row = self._in_a_row + 1 if whole and new else 0
         if not new:
-            return ""
+            return "", False
+        loud = whole and self._in_a_row > 1 and not self._told
+        self._told = self._told or loud
         if whole:
             said = (
                 f"no parameter has moved from step {since} to step {step}, under a gradient that "
                 f"should move them: {REMEDY}"
             )
-            if self._in_a_row > 1 and not self._told:
-                self._told, self.warning = True, said
         else:
             self._named.update(new)
             said = (
                 f"{', '.join(new)} stood still from step {since} to step {step} under a gradient "
                 f"that should move {'it' if len(new) == 1 else 'them'}: frozen, or rebound?"
             )
-        self.unsaid = "" if self.warning else f"step {step}: {said}"
-        return said
+        self.unsaid = "" if loud else f"step {step}: {said}"
+        return said, loud
 
 
 def _digest(leaf: Any) -> bytes:

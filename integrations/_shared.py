@@ -1,4 +1,12 @@
-"""Hooks: around the methods of a trainer that has none of its own, and scikit-learn's protocol."""
+"""What several adapters use: hooks around methods, scikit-learn's protocol, losses to check.
+
+A random cotangent makes a number of a vector so that its Jacobian can be checked.  With ``u``
+constant, the gradient of ``⟨u, y(x)⟩`` is ``Jᵀu``: right for almost every ``u`` only if the whole
+Jacobian is right.
+
+The cross-entropy of the from-scratch books adds 1e-7 to the probabilities.  Their gradient is that
+of ``-log(y)``, and right code is off by 1e-7 / y, which is much for a digit that is mistaken.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +14,37 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from gradhook import GradCheckCallback
 
-__all__ = ["FitHooks", "hook_methods"]
+__all__ = ["NOTE", "FitHooks", "cotangent", "hook_methods", "left_out"]
+
+NOTE = "cross-entropy checked as -log(y): the book's adds 1e-7 to y, and its gradient does not"
+
+
+def cotangent(shape: int | tuple[int, ...]) -> Any:
+    """Entries of either sign between 0.5 and 1.5, so that no output is scaled away.
+
+    Equal shapes give equal cotangents, because a check compares losses.
+    """
+    random = np.random.default_rng(0)
+    return random.choice([-1.0, 1.0], shape) * random.uniform(0.5, 1.5, shape)
+
+
+def left_out(layer: Any, loss: Any) -> float:
+    """``-log(y)`` less the book's cross-entropy, where a layer has computed just that, else 0.
+
+    The layer is the last one, with probabilities ``y`` and labels ``t``; it returned the loss.
+    """
+    y, t = getattr(layer, "y", None), getattr(layer, "t", None)
+    if t is None or np.ndim(y) != 2 or not isinstance(loss, float) or not np.all(np.isfinite(y)):
+        return 0.0
+    chosen = y[np.arange(len(y)), np.argmax(t, axis=1) if np.size(t) == np.size(y) else t]
+    books = -np.log(chosen + 1e-7).sum() / len(y)
+    if not np.isclose(loss, books, rtol=1e-12, atol=0) or not np.all(chosen > 0):
+        return 0.0
+    return float(-np.log(chosen).sum() / len(y) - books)
 
 
 def hook_methods(
@@ -22,24 +58,9 @@ def hook_methods(
 ) -> None:
     """Let a trainer's own methods call a callback's hooks; a disabled callback is not hooked.
 
-    Args:
-        trainer: The object whose methods are wrapped; its class stays as it is.
-        check: The callback.
-        step: Name of the method that makes one update; ``None`` for none.
-        train: Name of the method that makes them all; ``None`` for none.
-        steps_made: Number of finished updates; ``None`` lets the callback count.
-        batch: Makes the batch of the arguments of ``step``; ``None`` is what the callback has.
-
-    Example:
-        >>> from types import SimpleNamespace
-        >>> import numpy as np
-        >>> from gradhook import GradCheckCallback
-        >>> from gradhook.integrations._hooks import hook_methods
-        >>> trainer = SimpleNamespace(step=lambda: "stepped", train=lambda: None)
-        >>> check = GradCheckCallback(lambda x: (x @ x, 2 * x), np.ones(3), batch=(), enabled=True)
-        >>> hook_methods(trainer, check, step="step", train="train", steps_made=lambda: 1)
-        >>> trainer.step(), check.last_report.step
-        ('stepped', 0)
+    ``step`` names the method of that one object that makes an update, ``train`` the one that makes
+    them all.  ``steps_made`` counts finished updates, and ``batch`` makes the batch of the
+    arguments of ``step``; where they return ``None`` the callback counts, and takes what it has.
     """
     if not check.enabled:
         return
@@ -71,28 +92,14 @@ class FitHooks:
 
     Copies of an estimator carry its callbacks along: a clone shares them, a pickle takes them to
     another process.  Only the estimator attached to is checked, so for a clone these hooks do
-    nothing, and what is left of them in a pickle knows no estimator at all.
-
-    Args:
-        check: The callback.
-        estimator: The estimator attached to.
-        parameters: Names of the attributes that must be there before a check can be made.
-
-    Example:
-        >>> import pickle
-        >>> from gradhook.integrations._hooks import FitHooks
-        >>> pickle.loads(pickle.dumps(FitHooks())).on_fit_task_end(object(), None)
+    nothing, and what is left of them in a pickle knows no estimator at all.  ``parameters`` are
+    names of the attributes that must be there before a check can be made.
     """
 
     def __init__(
-        self,
-        check: GradCheckCallback | None = None,
-        estimator: Any = None,
-        parameters: Sequence[str] = (),
+        self, check: Any = None, estimator: Any = None, parameters: Sequence[str] = ()
     ) -> None:
-        self._check = check
-        self._estimator = estimator
-        self._parameters = parameters
+        self._check, self._estimator, self._parameters = check, estimator, parameters
 
     def __reduce__(self) -> tuple[Any, ...]:
         return FitHooks, ()
@@ -104,7 +111,7 @@ class FitHooks:
         self, estimator: Any, context: Any, *, X: Any = None, y: Any = None
     ) -> None:
         """Make the check at the start, as soon as there are parameters."""
-        if self._check is None or estimator is not self._estimator or X is None:
+        if estimator is not self._estimator or X is None:
             return
         if all(hasattr(estimator, name) for name in self._parameters):
             self._check.on_train_begin(batch=_batch(X, y))
@@ -113,14 +120,12 @@ class FitHooks:
         self, estimator: Any, context: Any, *, X: Any = None, y: Any = None
     ) -> None:
         """Count a task without subtasks as a step, and make a check if one is due."""
-        if self._check is None or estimator is not self._estimator:
-            return
-        if context.max_subtasks == 0:
+        if estimator is self._estimator and context.max_subtasks == 0:
             self._check.on_step_end(batch=_batch(X, y))
 
     def teardown(self, estimator: Any, context: Any) -> None:
         """Close the sinks; the protocol calls it after ``fit``, however it ends."""
-        if self._check is not None and estimator is self._estimator:
+        if estimator is self._estimator:
             self._check.on_train_end()
 
 
