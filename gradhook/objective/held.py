@@ -15,9 +15,8 @@ A ``run`` that returns ``(loss, gradients by name)`` names its weights so.
 
 from __future__ import annotations
 
-import contextlib
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -79,8 +78,7 @@ class Held:
         arguments, keywords = by_name(names, batch)
         call = functools.partial(self._run, *arguments, **keywords)
         before = {slot.path: slot.get() for slot in slots(self._root)}
-        for pair in find_pairs(self._root):
-            before[pair.weight.path] = pair.weight.get()
+        before |= {pair.weight.path: pair.weight.get() for pair in find_pairs(self._root)}
         self._loss_of(call())
         pairs = self._named_by_gradients() if self._given else find_pairs(self._root)
         out: dict[str, str] = {}
@@ -96,17 +94,22 @@ class Held:
                 out[pair.weight.name] = "part of the batch"
         rewind()
         self._take([pair for pair in pairs if pair.weight.name not in out])
-        pairs = self._pairs
-        with self._moved() as left:
-            self._zero()
-            marks = {p.weight.path: self._gradient(p)[0] for p in pairs}
-            self._loss_of(call())
-            for pair in pairs:
-                if not self._is_left(pair, left):
-                    out[pair.weight.name] = "written by the run"
-                elif not self._is_written(pair, marks[pair.weight.path]):
-                    out[pair.weight.name] = f"no run writes {pair.gradient.name}"
-            pairs = self._without_repetitions([p for p in pairs if p.weight.name not in out])
+        random = np.random.default_rng(0)
+        for weight in self.weights.values():
+            signs = random.choice([-1.0, 1.0], weight.shape)
+            weight += (MOVED * (rms(weight) or 1.0) * signs).astype(weight.dtype)
+        moved = {name: weight.copy() for name, weight in self.weights.items()}
+        self._install()
+        self._zero()
+        zeros = {pair.weight.name: self._gradient(pair)[0] for pair in self._pairs}
+        self._loss_of(call())
+        for pair in self._pairs:
+            name = pair.weight.name
+            if not self._is_left(pair, moved[name]):
+                out[name] = "written by the run"
+            elif not self._is_written(pair, zeros[name]):
+                out[name] = f"no run writes {pair.gradient.name}"
+        pairs = self._without_repetitions([p for p in self._pairs if p.weight.name not in out])
         rewind()
         if not pairs:
             raise ObjectiveError(self._nothing_found(out))
@@ -130,28 +133,23 @@ class Held:
             " if the run also updates the weights, use Objective.from_update"
         )
 
-    def loss_and_gradients(self, *batch: Any, **keywords: Any) -> tuple[Any, dict[str, Any]]:
-        """Run forward and backward, and read the gradients."""
-        __tracebackhide__ = True
-        self._install()
-        self._zero()
-        before = [self._here(pair.gradient).get(ABSENT) for pair in self._pairs]
-        loss = self._loss_of(self._run(*batch, **keywords))
-        found = {pair.weight.name: self._read(pair) for pair in self._pairs}
-        # What was None is None again, for code that adds to whatever else is there.
-        for pair, value in zip(self._pairs, before, strict=True):
-            if value is None or value is ABSENT:
-                self._here(pair.gradient).put(value)
-        return loss, found
-
     @property
     def function(self) -> Callable[..., Any]:
         """``loss_and_gradients`` with the name and the signature of the user's function."""
 
         @functools.wraps(self._run)
-        def loss_and_gradients(*batch: Any, **keywords: Any) -> Any:
+        def loss_and_gradients(*batch: Any, **keywords: Any) -> tuple[Any, dict[str, Any]]:
             __tracebackhide__ = True
-            return self.loss_and_gradients(*batch, **keywords)
+            self._install()
+            self._zero()
+            before = [self._here(pair.gradient).get(ABSENT) for pair in self._pairs]
+            loss = self._loss_of(self._run(*batch, **keywords))
+            found = {pair.weight.name: self._read(pair) for pair in self._pairs}
+            # What was None is None again, for code that adds to whatever else is there.
+            for pair, value in zip(self._pairs, before, strict=True):
+                if value is None or value is ABSENT:
+                    self._here(pair.gradient).put(value)
+            return loss, found
 
         loss_and_gradients.__name__ = name_of(self._user_run)
         return loss_and_gradients
@@ -178,15 +176,11 @@ class Held:
             name: w if _is_movable(w) else np.array(w, dtype=np.float64)
             for name, w in self._original.items()
         }
-        by_identity: dict[int, list[Slot]] = {}
+        self._places = {pair.weight.name: [pair.weight] for pair in pairs}
+        arrays = {id(w): name for name, w in self._original.items() if np.ndim(w)}
         for slot in slots(self._root):
-            by_identity.setdefault(id(slot.get()), []).append(slot)
-        self._places = {}
-        for pair in pairs:
-            weight = self._original[pair.weight.name]
-            others = by_identity.get(id(weight), []) if np.ndim(weight) else []
-            others = [slot for slot in others if slot.path != pair.weight.path]
-            self._places[pair.weight.name] = [pair.weight, *others]
+            if name := arrays.get(id(slot.get())):
+                self._places[name].append(slot)
 
     def _install(self) -> None:
         """Let every attribute hold what the check moves."""
@@ -199,33 +193,15 @@ class Held:
                 if here.get() is not value:
                     here.put(value)
 
-    @contextlib.contextmanager
-    def _moved(self) -> Iterator[dict[str, Array]]:
-        """Move candidates a little while a block runs, and give the values that they then have."""
-        saved = {name: weight.copy() for name, weight in self.weights.items()}
-        random = np.random.default_rng(0)
-        try:
-            for weight in self.weights.values():
-                signs = random.choice([-1.0, 1.0], weight.shape)
-                weight += (MOVED * (rms(weight) or 1.0) * signs).astype(weight.dtype)
-            self._install()
-            yield {name: weight.copy() for name, weight in self.weights.items()}
-        finally:
-            for name, values in saved.items():
-                self.weights[name][...] = values
-                for slot in self._places[name]:
-                    if slot.get() is not self._original[name]:
-                        slot.put(self._original[name])
-
     def _here(self, slot: Slot) -> Slot:
         """The same place, reached anew; no root leads to what ``run`` has returned."""
         return slot if slot.holder is self._given else slot.again(self._root)
 
-    def _is_left(self, pair: HeldPair, left: dict[str, Any]) -> bool:
+    def _is_left(self, pair: HeldPair, moved: Array) -> bool:
         """Whether a run has left a moved weight alone."""
         now, held = self._here(pair.weight).get(), self._original[pair.weight.name]
         same = now is held or not _is_movable(held)
-        return same and is_numbers(now) and _equal(now, left[pair.weight.name])
+        return same and is_numbers(now) and _equal(now, moved)
 
     def _is_written(self, pair: HeldPair, before: Any) -> bool:
         """Whether a run has written a gradient that was zero."""

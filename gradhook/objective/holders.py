@@ -32,6 +32,7 @@ __all__ = [
     "holds",
     "is_numbers",
     "is_tensor",
+    "items",
     "number_slot",
     "numbers_in",
     "slots",
@@ -144,7 +145,7 @@ def slots(root: Any) -> Iterator[Slot]:
     seen, count = {id(root)}, 0
     while queue and count < MOST_VALUES:
         name, holder, path = queue.popleft()
-        for key, attribute, value in _items(holder):
+        for key, attribute, value in items(holder):
             count += 1
             slot = Slot(_named(name, holder, key, value), holder, (*path, (attribute, key)))
             yield slot
@@ -233,7 +234,7 @@ def _named(name: str, holder: Any, key: Any, value: Any) -> str:
     return f"{name}.{key}" if name else str(key)
 
 
-def _items(holder: Any) -> Iterator[tuple[Any, bool, Any]]:
+def items(holder: Any) -> Iterator[tuple[Any, bool, Any]]:
     """Keys and values of a container, or attributes of an object."""
     if isinstance(holder, Mapping):
         yield from ((key, False, value) for key, value in holder.items())

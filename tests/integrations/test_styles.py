@@ -757,7 +757,7 @@ def test_a_gradient_that_is_gone_after_a_later_run_is_an_error():
     held.discover((X, Y), (), (), lambda: None)
     layer.backward = lambda dvalues: vars(layer).pop("dweights", None)
     with pytest.raises(GradientNameError, match="after the run dweights is None, where the grad"):
-        held.loss_and_gradients(X, Y)
+        held.function(X, Y)
 
 
 def test_an_exception_of_the_run_leaves_everything_as_it_was():
