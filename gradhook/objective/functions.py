@@ -9,11 +9,11 @@ goes to every function that names it, and a check may turn it as a switch.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from gradhook._types import nearest_name
 from gradhook.errors import ObjectiveError
@@ -46,9 +46,9 @@ def join(
 
     Both take the settings as keywords too, so that they may be switched.
     """
-    run = _Part.of("forward", forward, settings)
-    back = _Part.of("backward", backward, settings)
-    measure = None if cost is None else _Part.of("cost", cost, settings)
+    run = _Part("forward", forward, settings)
+    back = _Part("backward", backward, settings)
+    measure = None if cost is None else _Part("cost", cost, settings)
     parts = [run, back] if measure is None else [run, measure, back]
     for setting in settings:
         if not any(part.takes(setting) for part in parts):
@@ -57,58 +57,45 @@ def join(
                 f"none of the functions takes {setting!r}{nearest_name(setting, known)}"
             )
 
-    def evaluate(values: Any, batch: tuple[Any, ...], now: dict[str, Any]) -> dict[str, Any]:
+    def evaluate(gradients: bool, values: Any, /, *batch: Any, **keywords: Any) -> Any:
+        now = {**settings, **keywords}
         known = {"parameters": values, **dict(zip(("X", "Y"), batch, strict=False))}
         returned = run(known, now)
         output, *rest = returned if isinstance(returned, tuple) else (returned,)
         if rest:
             known["cache"] = rest[0] if len(rest) == 1 else tuple(rest)
         known["AL"] = output
-        known["loss"] = output if measure is None else measure(known, now)
-        return known
-
-    def loss(values: Any, /, *batch: Any, **keywords: Any) -> Any:
-        return evaluate(values, batch, {**settings, **keywords})["loss"]
-
-    def loss_and_gradients(values: Any, /, *batch: Any, **keywords: Any) -> tuple[Any, Any]:
-        now = {**settings, **keywords}
-        known = evaluate(values, batch, now)
-        return known["loss"], back(known, now)
+        loss = output if measure is None else measure(known, now)
+        return (loss, back(known, now)) if gradients else loss
 
     kind = inspect.Parameter
-    named = inspect.Signature(  # by which switches are found
+    vars(evaluate)["__signature__"] = inspect.Signature(  # by which switches are found
         [
+            kind("gradients", kind.POSITIONAL_ONLY),
             kind("parameters", kind.POSITIONAL_ONLY),
             kind("batch", kind.VAR_POSITIONAL),
             *(kind(n, kind.KEYWORD_ONLY, default=value) for n, value in settings.items()),
         ]
     )
-    for function in (loss, loss_and_gradients):
-        cast(Any, function).__signature__ = named
-    return loss, loss_and_gradients
+    return functools.partial(evaluate, False), functools.partial(evaluate, True)
 
 
-@dataclass(frozen=True, slots=True)
 class _Part:
     """Forward, cost or backward, with the role of each argument by its name."""
 
-    name: str
-    function: Callable[..., Any]
-    signature: inspect.Signature
-    roles: Mapping[str, str]
-
-    @classmethod
-    def of(cls, name: str, function: Callable[..., Any], settings: Mapping[str, Any]) -> _Part:
+    def __init__(
+        self, name: str, function: Callable[..., Any], settings: Mapping[str, Any]
+    ) -> None:
         if not callable(function):
             raise ObjectiveError(f"{name} must be a function, got {type(function).__name__}")
-        signature = inspect.signature(function)
-        roles = _roles(name, signature, settings)
-        if name == "forward" and "parameters" not in roles.values():
+        self.name, self.function = name, function
+        self.signature = inspect.signature(function)
+        self.roles = _roles(name, self.signature, settings)
+        if name == "forward" and "parameters" not in self.roles.values():
             raise ObjectiveError(
-                f"forward{signature} takes no parameters: its derivative with respect to them "
+                f"forward{self.signature} takes no parameters: its derivative with respect to them "
                 "needs forward(X, parameters)"
             )
-        return cls(name, function, signature, roles)
 
     def takes(self, setting: str) -> bool:
         named = setting in self.signature.parameters and setting not in self.roles

@@ -92,30 +92,26 @@ def read_returned(name: str, returned: Any, shapes: Sequence[Shape]) -> Returned
             rest = f", and {more} more, not read" if more else ""
             gradients = tuple(taken) if count > 1 else taken[0]
             return Returned(items[0], gradients, f"{name} returns {how}{rest}")
-    raise ObjectiveError(_refusal(name, returned, items, shapes))
+    many = f" of {len(returned)}" if isinstance(returned, (tuple, list)) else ""
+    said = f"{name} must return (loss, gradients); it returned {kind_of(returned)}{many}"
+    if returned is None:
+        said += ": has it a return statement?"
+    elif not items and _is_number(returned):
+        said += (
+            ": return the gradients too, pass the function that computes them as gradient=, "
+            "or as parameters the object that holds weights and gradients"
+        )
+    elif len(items) > len(shapes):
+        found = ", ".join(str(shape_of(item)) for item in items[1 : len(shapes) + 1])
+        said += (
+            "; after the loss the gradients should come, in the order of the parameters: "
+            f"their shapes are {found}, those of the parameters {', '.join(map(str, shapes))}"
+        )
+    raise ObjectiveError(said)
 
 
 def _is_number(value: Any) -> bool:
     return not is_container(value) and shape_of(value) in ((), (1,), (1, 1))
-
-
-def _refusal(name: str, returned: Any, items: Sequence[Any], shapes: Sequence[Shape]) -> str:
-    many = f" of {len(returned)}" if isinstance(returned, (tuple, list)) else ""
-    must = f"{name} must return (loss, gradients); it returned {kind_of(returned)}{many}"
-    if returned is None:
-        return f"{must}: has it a return statement?"
-    if not items and _is_number(returned):
-        return (
-            f"{must}: return the gradients too, pass the function that computes them as gradient=, "
-            "or as parameters the object that holds weights and gradients"
-        )
-    if len(items) > len(shapes):
-        found = ", ".join(str(shape_of(item)) for item in items[1 : len(shapes) + 1])
-        return (
-            f"{must}; after the loss the gradients should come, in the order of the parameters: "
-            f"their shapes are {found}, those of the parameters {', '.join(map(str, shapes))}"
-        )
-    return must
 
 
 def name_gradients(

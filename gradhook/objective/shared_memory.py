@@ -30,14 +30,12 @@ HARDEST = 10**6
 class Tie:
     """Parameters that share memory.
 
-    Args:
-        storage: The array that holds every element of the others.
-        positions: Where each array's elements lie in the flat storage, shaped like the array;
-            empty where every array is the whole storage.
+    ``positions`` tells where each array's elements lie in the flat storage, shaped like the array;
+    it is empty where every array is the whole storage.
     """
 
     names: tuple[str, ...]
-    storage: Any
+    storage: Any  # the array that holds every element of the others
     positions: Mapping[str, Array] = field(default_factory=dict)
 
     @property

@@ -85,20 +85,13 @@ class Switch:
 
 @dataclass(slots=True)
 class BoundSwitch:
-    """A switch tied to the functions or the model that it turns.
-
-    Args:
-        on: The values while on, one for each place; one for a keyword argument.
-        off_values: Candidates for the off-value, best first; more than one where the name leaves it
-            open.
-        places: Places on the model, each with what it held; none for a keyword argument.
-    """
+    """A switch tied to the functions or the model that it turns."""
 
     name: str
     role: Role
-    on: Sequence[Any]
-    off_values: tuple[Any, ...]
-    places: Sequence[tuple[Slot, Any]] = ()
+    on: Sequence[Any]  # the values while on, one for each place; one for a keyword argument
+    off_values: tuple[Any, ...]  # best first; more than one where the name leaves it open
+    places: Sequence[tuple[Slot, Any]] = ()  # on the model, each with what it held
     off: Any = field(init=False)
 
     def __post_init__(self) -> None:
@@ -210,16 +203,23 @@ def _bind(item: Switch | str, role: Role, available: Mapping[str, Any], model: A
     slots = [] if name in available else list(_find(model, name.split(".")))
     found = [slot.get() for slot in slots]
     places = [(s, _held(s, value)) for s, value in zip(slots, found, strict=True)]
-    if slots:
-        _refuse_unwritable(name, places, found)
-    elif name in available:
+    for slot, held in places:
+        try:
+            slot.put(slot.get())
+            slot.put(held)
+        except Exception as error:
+            raise OptionError(
+                f"the switch {name!r} cannot be turned: {slot.path[-1][1]!r} of "
+                f"{kind_of(slot.holder)} cannot be set ({type(error).__name__}: {error})"
+            ) from error
+    if name in available:
         found = [available[name] if on is None else on]
         if found[0] is NO_DEFAULT:
             raise OptionError(
                 f"the switch {name!r} has no default in the function's signature, so its value in "
                 f"training is unknown: pass Switch({name!r}, off=..., on=...)"
             )
-    else:
+    elif not places:
         where = "the model (pass Objective(..., model=...))" if model is None else kind_of(model)
         raise OptionError(
             f"the switch {name!r} is neither a keyword argument of every function, beside the "
@@ -236,18 +236,6 @@ def _held(slot: Slot, value: Any) -> Any:
     own = key in getattr(holder, "__dict__", {})
     described = inspect.isdatadescriptor(getattr(type(holder), str(key), None))
     return value if own or described or not is_attribute else ABSENT
-
-
-def _refuse_unwritable(name: str, places: list[tuple[Slot, Any]], found: list[Any]) -> None:
-    for (slot, held), value in zip(places, found, strict=True):
-        try:
-            slot.put(value)
-            slot.put(held)
-        except Exception as error:
-            raise OptionError(
-                f"the switch {name!r} cannot be turned: {slot.path[-1][1]!r} of "
-                f"{kind_of(slot.holder)} cannot be set ({type(error).__name__}: {error})"
-            ) from error
 
 
 def _off_values(name: str, role: Role, value: Any) -> tuple[Any, ...]:
