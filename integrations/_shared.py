@@ -55,16 +55,14 @@ def hook_methods(
     train: str | None = None,
     steps_made: Callable[[], int | None] = lambda: None,
     batch: Callable[..., Any] = lambda *_, **__: None,
-) -> None:
+) -> GradCheckCallback:
     """Let a trainer's own methods call a callback's hooks; a disabled callback is not hooked.
 
     ``step`` names the method of that one object that makes an update, ``train`` the one that makes
     them all.  ``steps_made`` counts finished updates, and ``batch`` makes the batch of the
     arguments of ``step``; where they return ``None`` the callback counts, and takes what it has.
     """
-    if not check.enabled:
-        return
-    if step is not None:
+    if step is not None and check.enabled:
         make_step = getattr(trainer, step)
 
         @functools.wraps(make_step)
@@ -76,7 +74,7 @@ def hook_methods(
             return returned
 
         setattr(trainer, step, checked_step)
-    if train is not None:
+    if train is not None and check.enabled:
         make_all = getattr(trainer, train)
 
         @functools.wraps(make_all)
@@ -85,6 +83,7 @@ def hook_methods(
                 return make_all(*args, **keywords)
 
         setattr(trainer, train, checked_train)
+    return check
 
 
 class FitHooks:

@@ -102,7 +102,6 @@ def attach(solver: Any, **callback_keywords: Any) -> GradCheckCallback:
         model=model,
     )
     check = GradCheckCallback(objective, **callback_keywords)
-    hook_methods(
+    return hook_methods(
         solver, check, step="_step", train="train", steps_made=lambda: len(solver.loss_history)
     )
-    return check

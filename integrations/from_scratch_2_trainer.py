@@ -93,5 +93,4 @@ def attach(trainer: Any, **callback_keywords: Any) -> GradCheckCallback:
 
     model.forward = noted
     hook_methods(optimizer, check, step="update", batch=lambda *_: seen[0])
-    hook_methods(trainer, check, train="fit")
-    return check
+    return hook_methods(trainer, check, train="fit")

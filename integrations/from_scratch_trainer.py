@@ -29,6 +29,7 @@ is off by 1e-7 / y, which is much for a digit that is mistaken.  Where ``network
 
 from __future__ import annotations
 
+import functools
 import inspect
 from typing import Any
 
@@ -93,11 +94,5 @@ def attach(trainer: Any, **callback_keywords: Any) -> GradCheckCallback:
         notes=(NOTE,) if hasattr(last, "y") and hasattr(last, "t") else (),
     )
     check = GradCheckCallback(objective, **callback_keywords)
-    hook_methods(
-        trainer,
-        check,
-        step="train_step",
-        train="train",
-        steps_made=lambda: int(trainer.current_iter),
-    )
-    return check
+    count = functools.partial(getattr, trainer, "current_iter")
+    return hook_methods(trainer, check, step="train_step", train="train", steps_made=count)

@@ -83,8 +83,7 @@ def attach(
             raise OptionError(f"the {type(owner).__name__} has no method {each!r}; it has {known}")
     find = _finder(getattr(owner, name), batch, objective, parameters)
     check = GradCheckCallback(objective, parameters, **callback_keywords)
-    hook_methods(owner, check, step=name, train=train, batch=find)
-    return check
+    return hook_methods(owner, check, step=name, train=train, batch=find)
 
 
 def _finder(

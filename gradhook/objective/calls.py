@@ -88,7 +88,6 @@ WRITTEN: dict[Form, str] = {"functional": "(parameters, *batch)", "in_place": "(
 def form_of(
     functions: Sequence[Callable[..., Any]],
     batch: Batch,
-    *,
     form: Form | None,
     otherwise: Form | None,
     keywords: Collection[str],

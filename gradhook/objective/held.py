@@ -52,22 +52,17 @@ class Held:
     """Weights and gradients on an object, and the function that fills the gradients.
 
     The function is ``run(*batch) -> loss``, or ``run(root, *batch)``.
-
-    Attributes:
-        weights: The weights by name, as a check moves them.
-        note: What was found and how, in one sentence.
     """
 
     def __init__(self, run: Callable[..., Any], root: Any) -> None:
         self._user_run = self._run = run
-        self._root = [root] if is_tensor(root) else root
-        self._whole = root
+        self._whole, self._root = root, [root] if is_tensor(root) else root
         self._pairs: list[HeldPair] = []
-        self._given: dict[str, Any] = {}
+        self._given: dict[str, Any] = {}  # gradients that the run has returned by name
         self._original: dict[str, Any] = {}
         self._places: dict[str, list[Slot]] = {}
-        self.weights: dict[str, Array] = {}
-        self.note = ""
+        self.weights: dict[str, Array] = {}  # as a check moves them
+        self.note = ""  # what was found and how
 
     def discover(
         self, batch: Batch, names: tuple[str, ...], data: Any, rewind: Callable[[], None]
@@ -105,10 +100,8 @@ class Held:
         self._loss_of(call())
         for pair in self._pairs:
             name = pair.weight.name
-            if not self._is_left(pair, moved[name]):
-                out[name] = "written by the run"
-            elif not self._is_written(pair, zeros[name]):
-                out[name] = f"no run writes {pair.gradient.name}"
+            if why := self._why_not(pair, moved[name], zeros[name]):
+                out[name] = why
         pairs = self._without_repetitions([p for p in self._pairs if p.weight.name not in out])
         rewind()
         if not pairs:
@@ -197,21 +190,16 @@ class Held:
         """The same place, reached anew; no root leads to what ``run`` has returned."""
         return slot if slot.holder is self._given else slot.again(self._root)
 
-    def _is_left(self, pair: HeldPair, moved: Array) -> bool:
-        """Whether a run has left a moved weight alone."""
+    def _why_not(self, pair: HeldPair, moved: Array, zero: Any) -> str:
+        """What a run did to a moved weight, or did not do to a gradient of zero, if it is none."""
         now, held = self._here(pair.weight).get(), self._original[pair.weight.name]
-        same = now is held or not _is_movable(held)
-        return same and is_numbers(now) and _equal(now, moved)
-
-    def _is_written(self, pair: HeldPair, before: Any) -> bool:
-        """Whether a run has written a gradient that was zero."""
-        held, gradient = self._gradient(pair)
-        if gradient is None:
-            return False
-        now, weight = np.asarray(gradient), self.weights[pair.weight.name]
-        return bool(np.any(now)) or (
-            held is not before and now.ndim > 0 and now.shape == weight.shape
-        )
+        left = now is held or not _is_movable(held)
+        if not (left and is_numbers(now) and _equal(now, moved)):
+            return "written by the run"
+        found, gradient = self._gradient(pair)
+        new = found is not zero and np.ndim(gradient) > 0 and np.shape(gradient) == np.shape(moved)
+        written = gradient is not None and (new or np.any(np.asarray(gradient)))
+        return "" if written else f"no run writes {pair.gradient.name}"
 
     def _gradient(self, pair: HeldPair) -> tuple[Any, Any]:
         """What hangs where the gradient should, and its numbers."""

@@ -57,17 +57,11 @@ Path: TypeAlias = tuple[tuple[bool, Any], ...]
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A place in which a value hangs.
+    """A place in which a value hangs."""
 
-    Args:
-        name: As the user would write it.
-        holder: The object, list or mapping.
-        path: How the place is reached from the root, its own step last.
-    """
-
-    name: str
-    holder: Any
-    path: Path
+    name: str  # as the user would write it
+    holder: Any  # the object, list or mapping
+    path: Path  # how the place is reached from the root, its own step last
 
     def get(self, otherwise: Any = None) -> Any:
         """What hangs there now; ``otherwise`` where nothing does."""
@@ -125,10 +119,8 @@ def is_tensor(value: Any) -> bool:
 
 def number_slot(tensor: Any, name: str = "", path: Path = ()) -> Slot | None:
     """Where a tensor keeps its numbers."""
-    for key in NUMBERS:
-        if is_numbers(getattr(tensor, key, None)):
-            return Slot(name, tensor, (*path, (True, key)))
-    return None
+    places = (Slot(name, tensor, (*path, (True, key))) for key in NUMBERS)
+    return next((slot for slot in places if is_numbers(slot.get())), None)
 
 
 def numbers_in(value: Any) -> Any:
@@ -161,9 +153,8 @@ def find_pairs(root: Any) -> list[HeldPair]:
     for slot in slots(root):
         spaces.setdefault(id(slot.holder), {})[slot.path[-1][1]] = slot
         value = slot.get()
-        if is_tensor(value) and getattr(value, "requires_grad", True) is not False:
-            weight = number_slot(value, slot.name, slot.path)
-            assert weight is not None
+        weight = number_slot(value, slot.name, slot.path) if is_tensor(value) else None
+        if weight is not None and getattr(value, "requires_grad", True) is not False:
             gradient = Slot(f"{slot.name}.grad", value, (*slot.path, (True, "grad")))
             found.setdefault(weight.path, HeldPair(weight, gradient))
     for space in spaces.values():

@@ -42,10 +42,6 @@ class Penalty:
         object.__setattr__(self, "coefficient", float(coefficient))
         object.__setattr__(self, "patterns", patterns or ("*",))
 
-    def __call__(self, blocks: Mapping[str, Array]) -> Any:
-        """Return the penalty of blocks given by name."""
-        raise NotImplementedError
-
     def weighs(self, name: str) -> bool:
         """Whether a block is among those that it weighs."""
         return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.patterns)
@@ -84,7 +80,7 @@ def sum_of(
     """Penalties as one function of the parameters, as the user holds them, and the batch."""
 
     def one(penalty: Any, parameters: Any, batch: Batch) -> Any:
-        if isinstance(penalty, Penalty):
+        if isinstance(penalty, (L1, L2)):
             return penalty(tree.like(parameters))
         positional, keywords = by_name(names, batch)
         return penalty(parameters, *positional, **keywords)

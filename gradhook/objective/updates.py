@@ -29,21 +29,13 @@ __all__ = ["Updater"]
 
 @dataclass(slots=True, eq=False)
 class Updater:
-    """Gradients read from what an update does, called as the update is.
-
-    Args:
-        source: The parameters as the user passed them: a container, or a function returning one.
-        live: The user's own container, which the update moves; ``None`` where it takes copies as
-            its first argument.
-
-    Attributes:
-        rounding: For each leaf, the norm of its gradient's rounding error at the last call.
-    """
+    """Gradients read from what an update does, called as the update is."""
 
     update: Callable[..., Any]
     learning_rate: float
-    source: Any
-    live: Any = None
+    source: Any  # the parameters as the user passed them: a container, or a function returning one
+    live: Any = None  # the container that the update moves; None where it is handed copies
+    # For each leaf, the norm of its gradient's rounding error at the last call.
     rounding: dict[str, float] = field(default_factory=dict)
     _changed: bool = False
 
@@ -58,16 +50,24 @@ class Updater:
             returned = self.update(*arguments, **keywords)
             after = self._after(tree, held, returned, before)
         finally:
-            self._put_back(tree, before, held)
+            for name, leaf in tree.leaves.items():
+                if isinstance(leaf, np.ndarray):
+                    leaf[...] = before[name]
+                place = tree.places[name]
+                if isinstance(place.container, (dict, list)):
+                    place.container[place.key] = leaf
+                for slot in held[name]:
+                    if slot.get() is not leaf:
+                        slot.put(leaf)
         self._changed = self._changed or any(np.any(before[n] != after[n]) for n in before)
         if not self._changed:
             raise ObjectiveError(
                 f"{name_of(self.update)} changed none of {', '.join(before)}: where it binds new "
                 "arrays, pass a function that finds them, such as parameters=lambda: {'W': net.W}"
             )
-        rate = self.learning_rate
         # An update of float64 copies may round to float32 all the same.
         eps = {n: max(float(np.finfo(a.dtype).eps) for a in (before[n], after[n])) for n in before}
+        rate = self.learning_rate
         self.rounding = {name: eps[name] * norm(array) / rate for name, array in before.items()}
         return tree.rebuild({name: (before[name] - after[name]) / rate for name in before})
 
@@ -103,19 +103,6 @@ class Updater:
         spaces = [getattr(function, "__self__", None), *(slot.get() for slot in own)]
         inside = (slots(space) for space in spaces if is_container(space) or holds(space))
         return [*own, *itertools.chain.from_iterable(inside)]
-
-    def _put_back(
-        self, tree: Tree, before: Mapping[str, Array], held: Mapping[str, list[Slot]]
-    ) -> None:
-        for name, leaf in tree.leaves.items():
-            if isinstance(leaf, np.ndarray):
-                leaf[...] = before[name]
-            place = tree.places[name]
-            if isinstance(place.container, (dict, list)):
-                place.container[place.key] = leaf
-            for slot in held[name]:
-                if slot.get() is not leaf:
-                    slot.put(leaf)
 
 
 def _like(value: Any, before: Array) -> bool:
