@@ -15,7 +15,6 @@ import contextlib
 import copy
 from collections.abc import Iterable
 from dataclasses import replace
-from types import TracebackType
 from typing import Any, Self, Unpack
 
 import numpy as np
@@ -266,12 +265,7 @@ class GradCheckCallback:
         """Return the callback."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         """Close the sinks, like ``on_train_end``."""
         if error is not None:
             self._waits_for_batch = False  # there is worse to tell
@@ -289,8 +283,7 @@ class GradCheckCallback:
         """Make a check on the hook's batch, else the constructor's, else the last seen."""
         __tracebackhide__ = True
         known = (b for b in (batch, self._batch, self._seen) if b is not None)
-        chosen = next(known, None)
-        if chosen is None:
+        if (chosen := next(known, None)) is None:
             self._waits_for_batch = True
             return None
         self._waits_for_batch = self._start_due = False

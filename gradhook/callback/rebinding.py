@@ -34,15 +34,10 @@ REMEDY = (
 
 
 class Rebinding:
-    """Compares the bytes of all blocks from check to check.
-
-    Attributes:
-        brought: Whether a hook has brought the parameters since the last look.
-        unsaid: The newest that was found and not warned about, with its step.
-    """
+    """Compares the bytes of all blocks from check to check."""
 
     def __init__(self) -> None:
-        self.brought = False
+        self.brought = False  # whether a hook has brought the parameters since the last look
         self._in_a_row = 0
         self._told = False
         self._named: set[str] = set()
@@ -52,7 +47,7 @@ class Rebinding:
         """Compare with no check of an earlier training, which may have begun at the same values."""
         self._batch: Any = None  # of the last look
         self._before: tuple[int, dict[str, bytes]] = (0, {})  # step and digests
-        self.unsaid = ""
+        self.unsaid = ""  # the newest that was found and not warned about, with its step
 
     def look(
         self, step: int, objective: Objective, options: Options, batch: Any
@@ -65,7 +60,10 @@ class Rebinding:
         since, before = self._before
         try:
             with read(objective, options, as_batch(batch)) as given:
-                now = {name: _digest(leaf) for name, leaf in given.tree.blocks.items()}
+                now = {
+                    name: hashlib.blake2b(np.ascontiguousarray(leaf).data, digest_size=16).digest()
+                    for name, leaf in given.tree.blocks.items()
+                }
                 self._before = step, now
                 comparable = step > since and not brought
                 still = [n for n in now if comparable and before.get(n) == now[n]]
@@ -97,7 +95,3 @@ class Rebinding:
             )
         self.unsaid = "" if loud else f"step {step}: {said}"
         return said, loud
-
-
-def _digest(leaf: Any) -> bytes:
-    return hashlib.blake2b(np.ascontiguousarray(leaf).data, digest_size=16).digest()

@@ -46,10 +46,9 @@ def join(
 
     Both take the settings as keywords too, so that they may be switched.
     """
-    run = _Part("forward", forward, settings)
-    back = _Part("backward", backward, settings)
+    run, back = _Part("forward", forward, settings), _Part("backward", backward, settings)
     measure = None if cost is None else _Part("cost", cost, settings)
-    parts = [run, back] if measure is None else [run, measure, back]
+    parts = [run, *([measure] if measure else []), back]
     for setting in settings:
         if not any(part.takes(setting) for part in parts):
             known = [name for part in parts for name in part.signature.parameters]

@@ -8,9 +8,8 @@ one that shares memory with the batch; a gradient that no run writes is none.
 
 At each evaluation the gradients are zeroed, so that code which adds to them and code which
 overwrites them are both right.  Weights are moved where they are; numbers, read-only arrays and
-float32 arrays that are to be finer for a while are put into every attribute that held them.
-
-A ``run`` that returns ``(loss, gradients by name)`` names its weights so.
+float32 arrays that are to be finer for a while are put into every attribute that held them.  A
+``run`` that returns ``(loss, gradients by name)`` names its weights so.
 """
 
 from __future__ import annotations
@@ -42,7 +41,6 @@ __all__ = ["Held"]
 
 MOVED = 1e-3
 """Distance, in scales of each array, by which candidates are moved before the second run."""
-
 
 NOTED = 8
 """Names that a sentence lists."""
@@ -239,17 +237,16 @@ class Held:
             called = [n for n in places if any(form.replace("{}", n) == key for form in RULES)]
             name = key if key in places else next(iter(called), None)
             if name is not None:
-                pairs.append(HeldPair(places[name], Slot(key, self._given, ((False, key),))))
+                pairs.append(HeldPair(places[name], Slot(key, self._given, (key,))))
         return pairs
 
     def _zero(self) -> None:
         self._given.clear()
         for pair in self._pairs:
             slot: Slot | None = self._here(pair.gradient)
-            held = self._gradient(pair)[0]
+            held, numbers = self._gradient(pair)
             if not is_numbers(held):
-                slot = number_slot(held)
-                held = numbers_in(held)
+                slot, held = number_slot(held), numbers
             if isinstance(held, np.ndarray) and held.flags.writeable:
                 held[...] = 0
             elif slot is not None and held is not None and not isinstance(slot.holder, tuple):

@@ -10,6 +10,7 @@ that are the user's own are entered; nothing is called.
 
 from __future__ import annotations
 
+import functools
 import numbers
 import sys
 from collections import deque
@@ -51,8 +52,8 @@ MOST_VALUES = 50_000
 """Values looked at."""
 
 
-Path: TypeAlias = tuple[tuple[bool, Any], ...]
-"""Steps from a root: whether each is to an attribute, and its name, or the index or key."""
+Path: TypeAlias = tuple[Any, ...]
+"""Steps from a root: an index or a key of a container, an attribute's name of anything else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,27 +66,22 @@ class Slot:
 
     def get(self, otherwise: Any = None) -> Any:
         """What hangs there now; ``otherwise`` where nothing does."""
-        return _at(self.holder, *self.path[-1], otherwise)
+        return _at(self.holder, self.path[-1], otherwise)
 
     def put(self, value: Any) -> None:
         """Hold something else there, or nothing at all if that is ``ABSENT``."""
-        is_attribute, key = self.path[-1]
-        if value is ABSENT:
-            if is_attribute:
-                vars(self.holder).pop(key, None)
-            elif isinstance(self.holder, dict):
-                self.holder.pop(key, None)
-        elif is_attribute:
-            setattr(self.holder, key, value)
+        holder, key = self.holder, self.path[-1]
+        if value is ABSENT:  # a list always holds something
+            named = holder if isinstance(holder, dict) else getattr(holder, "__dict__", {})
+            named.pop(key, None)
+        elif is_container(holder):
+            holder[key] = value
         else:
-            self.holder[key] = value
+            setattr(holder, key, value)
 
     def again(self, root: Any) -> Slot:
         """The same place, reached anew from the root: what leads there may have been replaced."""
-        holder = root
-        for step in self.path[:-1]:
-            holder = _at(holder, *step)
-        return Slot(self.name, holder, self.path)
+        return Slot(self.name, functools.reduce(_at, self.path[:-1], root), self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +115,7 @@ def is_tensor(value: Any) -> bool:
 
 def number_slot(tensor: Any, name: str = "", path: Path = ()) -> Slot | None:
     """Where a tensor keeps its numbers."""
-    places = (Slot(name, tensor, (*path, (True, key))) for key in NUMBERS)
+    places = (Slot(name, tensor, (*path, key)) for key in NUMBERS)
     return next((slot for slot in places if is_numbers(slot.get())), None)
 
 
@@ -137,9 +133,9 @@ def slots(root: Any) -> Iterator[Slot]:
     seen, count = {id(root)}, 0
     while queue and count < MOST_VALUES:
         name, holder, path = queue.popleft()
-        for key, attribute, value in items(holder):
+        for key, value in items(holder):
             count += 1
-            slot = Slot(_named(name, holder, key, value), holder, (*path, (attribute, key)))
+            slot = Slot(_named(name, holder, key, value), holder, (*path, key))
             yield slot
             if id(value) not in seen and not is_tensor(value) and _is_entered(value, within=True):
                 seen.add(id(value))
@@ -151,11 +147,11 @@ def find_pairs(root: Any) -> list[HeldPair]:
     found: dict[tuple[Any, ...], HeldPair] = {}
     spaces: dict[int, dict[Any, Slot]] = {}
     for slot in slots(root):
-        spaces.setdefault(id(slot.holder), {})[slot.path[-1][1]] = slot
+        spaces.setdefault(id(slot.holder), {})[slot.path[-1]] = slot
         value = slot.get()
         weight = number_slot(value, slot.name, slot.path) if is_tensor(value) else None
         if weight is not None and getattr(value, "requires_grad", True) is not False:
-            gradient = Slot(f"{slot.name}.grad", value, (*slot.path, (True, "grad")))
+            gradient = Slot(f"{slot.name}.grad", value, (*slot.path, "grad"))
             found.setdefault(weight.path, HeldPair(weight, gradient))
     for space in spaces.values():
         for pair in _pairs_among(space):
@@ -208,7 +204,7 @@ def _matched_by_key(weight: Slot, gradients: Slot, key: Any) -> Iterator[HeldPai
 
 def _child(slot: Slot, key: Any) -> Slot:
     holder = slot.get()
-    return Slot(_named(slot.name, holder, key, None), holder, (*slot.path, (False, key)))
+    return Slot(_named(slot.name, holder, key, None), holder, (*slot.path, key))
 
 
 def _named(name: str, holder: Any, key: Any, value: Any) -> str:
@@ -225,15 +221,15 @@ def _named(name: str, holder: Any, key: Any, value: Any) -> str:
     return f"{name}.{key}" if name else str(key)
 
 
-def items(holder: Any) -> Iterator[tuple[Any, bool, Any]]:
+def items(holder: Any) -> Iterator[tuple[Any, Any]]:
     """Keys and values of a container, or attributes of an object."""
     if isinstance(holder, Mapping):
-        yield from ((key, False, value) for key, value in holder.items())
+        yield from holder.items()
     elif isinstance(holder, (list, tuple)):
-        yield from ((index, False, value) for index, value in enumerate(holder))
+        yield from enumerate(holder)
     else:
         own = getattr(holder, "__dict__", {})
-        yield from ((n, True, v) for n, v in own.items() if not n.startswith("__"))
+        yield from ((name, value) for name, value in own.items() if not name.startswith("__"))
 
 
 def _is_entered(value: Any, *, within: bool = False) -> bool:
@@ -252,8 +248,8 @@ def _is_entered(value: Any, *, within: bool = False) -> bool:
     return known and (top == "__main__" or not foreign)
 
 
-def _at(holder: Any, attribute: bool, key: Any, otherwise: Any = None) -> Any:
+def _at(holder: Any, key: Any, otherwise: Any = None) -> Any:
     try:
-        return getattr(holder, key, otherwise) if attribute else holder[key]
+        return holder[key] if is_container(holder) else getattr(holder, key, otherwise)
     except (LookupError, TypeError, ValueError):  # of a variable that is bound to nothing yet
         return otherwise

@@ -209,7 +209,7 @@ def _bind(item: Switch | str, role: Role, available: Mapping[str, Any], model: A
             slot.put(held)
         except Exception as error:
             raise OptionError(
-                f"the switch {name!r} cannot be turned: {slot.path[-1][1]!r} of "
+                f"the switch {name!r} cannot be turned: {slot.path[-1]!r} of "
                 f"{kind_of(slot.holder)} cannot be set ({type(error).__name__}: {error})"
             ) from error
     if name in available:
@@ -232,10 +232,9 @@ def _bind(item: Switch | str, role: Role, available: Mapping[str, Any], model: A
 
 def _held(slot: Slot, value: Any) -> Any:
     """What a place holds by itself: ``ABSENT`` where its class alone has the value."""
-    (is_attribute, key), holder = slot.path[-1], slot.holder
-    own = key in getattr(holder, "__dict__", {})
-    described = inspect.isdatadescriptor(getattr(type(holder), str(key), None))
-    return value if own or described or not is_attribute else ABSENT
+    key, holder = slot.path[-1], slot.holder
+    own = is_container(holder) or key in getattr(holder, "__dict__", {})
+    return value if own or inspect.isdatadescriptor(getattr(type(holder), key, None)) else ABSENT
 
 
 def _off_values(name: str, role: Role, value: Any) -> tuple[Any, ...]:
@@ -258,11 +257,8 @@ def _off_values(name: str, role: Role, value: Any) -> tuple[Any, ...]:
 def _find(node: Any, path: list[str]) -> Iterator[Slot]:
     head, *rest = path
     index = isinstance(node, (list, tuple)) and head.lstrip("-").isdigit()
-    steps: list[tuple[bool, Any]] = [(not is_container(node), int(head) if index else head)]
-    if head == "*":
-        steps = [(attribute, key) for key, attribute, _ in items(node)]
-    for step in steps:
-        slot = Slot(head, node, (step,))
+    for key in [key for key, _ in items(node)] if head == "*" else [int(head) if index else head]:
+        slot = Slot(head, node, (key,))
         found = slot.get(ABSENT)
         if found is not ABSENT:
             yield from _find(found, rest) if rest else [slot]

@@ -72,11 +72,7 @@ class Updater:
         return tree.rebuild({name: (before[name] - after[name]) / rate for name in before})
 
     def _after(
-        self,
-        tree: Tree,
-        held: Mapping[str, list[Slot]],
-        returned: Any,
-        before: Mapping[str, Array],
+        self, tree: Tree, held: Mapping[str, list[Slot]], returned: Any, before: Mapping[str, Array]
     ) -> dict[str, Array]:
         """The weights after an update, wherever it has left them."""
         again = tree.root if self.live is None or not callable(self.source) else self.source()
@@ -98,8 +94,8 @@ class Updater:
         cells = getattr(plain, "__closure__", None) or ()
         variables = getattr(plain, "__globals__", {})
         named = getattr(getattr(plain, "__code__", None), "co_names", ())
-        own = [Slot("", cell, ((True, "cell_contents"),)) for cell in cells]
-        own += [Slot(name, variables, ((False, name),)) for name in named if name in variables]
+        own = [Slot("", cell, ("cell_contents",)) for cell in cells]
+        own += [Slot(name, variables, (name,)) for name in named if name in variables]
         spaces = [getattr(function, "__self__", None), *(slot.get() for slot in own)]
         inside = (slots(space) for space in spaces if is_container(space) or holds(space))
         return [*own, *itertools.chain.from_iterable(inside)]
