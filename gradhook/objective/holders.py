@@ -163,12 +163,9 @@ def _pairs_among(space: Mapping[Any, Slot]) -> Iterator[HeldPair]:
     """Pairs of names in one object or dictionary."""
     words = any(name in space for name in PARAMETERS)
     beside = None if words else next((space[n] for n in GRADIENTS if n in space), None)
-    for key, slot in space.items():
-        if not isinstance(key, str):
-            continue
-        for other in _names_of_gradient(key):
-            if other in space:
-                yield from _matched(slot, space[other])
+    for key, slot in ((key, slot) for key, slot in space.items() if isinstance(key, str)):
+        for other in filter(space.__contains__, _names_of_gradient(key)):
+            yield from _matched(slot, space[other])
         if beside is not None and isinstance(beside.get(), Mapping) and key not in GRADIENTS:
             yield from _matched_by_key(slot, beside, key)
 
@@ -242,10 +239,9 @@ def _is_entered(value: Any, *, within: bool = False) -> bool:
         return False
     module = type(value).__module__
     top = module.partition(".")[0]
-    foreign = top in sys.stdlib_module_names or top in ("builtins", "numpy", "scipy", "gradhook")
-    foreign = foreign and not module.startswith("gradhook.integrations")  # models of its examples
-    known = hasattr(value, "__dict__") or hasattr(type(value), "__slots__")
-    return known and (top == "__main__" or not foreign)
+    foreign = top in sys.stdlib_module_names or top in ("numpy", "scipy", "gradhook")
+    own = not foreign or module.startswith("gradhook.integrations")  # models of its examples
+    return own and (hasattr(value, "__dict__") or hasattr(type(value), "__slots__"))
 
 
 def _at(holder: Any, key: Any, otherwise: Any = None) -> Any:
