@@ -22,8 +22,8 @@ import numpy as np
 
 from gradhook._types import Array, Batch, kind_of
 from gradhook.errors import GradientNameError, LossTypeError, ObjectiveError
-from gradhook.objective.calls import by_name, name_of, signature_of, takes
-from gradhook.objective.gradients import RULES, shape_of
+from gradhook.objective.calls import Form, by_name, form_of, name_of, signature_of
+from gradhook.objective.gradients import RULES
 from gradhook.objective.holders import (
     ABSENT,
     HeldPair,
@@ -67,7 +67,10 @@ class Held:
     ) -> None:
         """Find the weights, neither batch nor ``data``, by two runs that ``rewind`` takes back."""
         __tracebackhide__ = True
-        self._bind(batch, names)
+        run = self._user_run
+        form: Form | None = None if signature_of(run) else "in_place"
+        if form_of([run], batch, form, "in_place", (), names) == "functional":
+            self._run = functools.partial(run, self._whole)
         arguments, keywords = by_name(names, batch)
         call = functools.partial(self._run, *arguments, **keywords)
         before = {slot.path: slot.get() for slot in slots(self._root)}
@@ -79,7 +82,7 @@ class Held:
         for pair in pairs:
             now, then = pair.weight.get(), before.get(pair.weight.path)
             number, same = pair.gradient.get(), before.get(pair.gradient.path)
-            if now is not then and (np.ndim(now) or then is None or not _equal(now, then)):
+            if now is not then and (np.ndim(now) or then is None or not np.array_equal(now, then)):
                 out[pair.weight.name] = "replaced by the run"
             elif same is not None and number is same and np.ndim(number) == 0 and number:
                 out[pair.weight.name] = f"no run writes {pair.gradient.name}"
@@ -103,25 +106,21 @@ class Held:
         pairs = self._without_repetitions([p for p in self._pairs if p.weight.name not in out])
         rewind()
         if not pairs:
-            raise ObjectiveError(self._nothing_found(out))
+            seen = {s.name: np.shape(s.get()) for s in slots(self._root) if is_numbers(s.get())}
+            shown = [f"{n} {at} ({out.get(n, 'no gradient')})" for n, at in seen.items() if at]
+            raise ObjectiveError(
+                f"no weight with a gradient was found on {kind_of(self._whole)} after a run.  "
+                f"Arrays seen: {_listed(shown) or 'none'}.  Write check_gradients(f, {{'W': ...}}, "
+                f"batch=...), where f(*batch) returns {name_of(run)}(*batch) and {{'W': its "
+                "gradient}; if the run also updates the weights, use Objective.from_update"
+            )
         self._take(pairs)
-        ran = f"{name_of(self._user_run)} makes both passes, each from gradients of zero"
+        ran = f"{name_of(run)} makes both passes, each from gradients of zero"
         known = [f"{p.weight.name} ({p.gradient.name.rpartition('.')[2]})" for p in pairs]
         rest = f"; left out: {_listed([f'{n} ({why})' for n, why in out.items()])}" if out else ""
         self.note = (
             f"{'gradients are returned, by name' if self._given else ran}; "
             f"weights and gradients found on {kind_of(self._whole)}: {_listed(known)}{rest}"
-        )
-
-    def _nothing_found(self, out: Mapping[str, str]) -> str:
-        """What was seen where no weight has a gradient, and what to write instead."""
-        seen = {s.name: np.shape(s.get()) for s in slots(self._root) if is_numbers(s.get())}
-        shown = [f"{n} {shape} ({out.get(n, 'no gradient')})" for n, shape in seen.items() if shape]
-        return (
-            f"no weight with a gradient was found on {kind_of(self._whole)} after a run.  Arrays "
-            f"seen: {_listed(shown) or 'none'}.  Write check_gradients(f, {{'W': ...}}, batch=...),"
-            f" where f(*batch) returns {name_of(self._user_run)}(*batch) and {{'W': its gradient}};"
-            " if the run also updates the weights, use Objective.from_update"
         )
 
     @property
@@ -144,19 +143,6 @@ class Held:
 
         loss_and_gradients.__name__ = name_of(self._user_run)
         return loss_and_gradients
-
-    def _bind(self, batch: Batch, names: tuple[str, ...]) -> None:
-        """See whether ``run`` takes the batch alone, or after the object."""
-        run, count = self._user_run, 0 if names else len(batch)
-        if names or takes(run, count):
-            self._run = run
-        elif takes(run, count + 1):
-            self._run = functools.partial(run, self._whole)
-        else:
-            raise ObjectiveError(
-                f"{name_of(run)}{signature_of(run)} is not called with a batch of {len(batch)} "
-                "item(s): pass as batch= what it takes"
-            )
 
     def _take(self, pairs: list[HeldPair]) -> None:
         """Look after these pairs, at the values that they have now."""
@@ -192,7 +178,7 @@ class Held:
         """What a run did to a moved weight, or did not do to a gradient of zero, if it is none."""
         now, held = self._here(pair.weight).get(), self._original[pair.weight.name]
         left = now is held or not _is_movable(held)
-        if not (left and is_numbers(now) and _equal(now, moved)):
+        if not (left and is_numbers(now) and np.array_equal(now, moved)):
             return "written by the run"
         found, gradient = self._gradient(pair)
         new = found is not zero and np.ndim(gradient) > 0 and np.shape(gradient) == np.shape(moved)
@@ -223,7 +209,7 @@ class Held:
         for pair in sorted(pairs, key=lambda pair: len(pair.weight.path)):
             weight, gradient = pair.weight.get(), self._gradient(pair)[1]
             if not np.ndim(weight) or not any(
-                weight is other and _equal(gradient, its) for other, its in kept.values()
+                weight is other and np.array_equal(gradient, its) for other, its in kept.values()
             ):
                 kept[pair.weight.path] = weight, gradient
         return [pair for pair in pairs if pair.weight.path in kept]
@@ -283,7 +269,3 @@ def _like(original: Any, array: Array) -> Any:
     if isinstance(original, np.generic):
         return type(original)(array)
     return array.copy() if hasattr(original, "__array__") else float(array)
-
-
-def _equal(first: Any, second: Any) -> bool:
-    return shape_of(first) == shape_of(second) and bool(np.array_equal(first, second))

@@ -227,11 +227,7 @@ def all_finite(values: Array) -> bool:
     """Whether no entry is NaN or infinite."""
     with np.errstate(all="ignore"):
         # A sum is finite only if every entry is; that it is not may be an overflow.
-        if math.isfinite(float(values.sum())):
-            return True
-    flat = values.ravel(order="K")
-    pieces = range(0, flat.size, PIECE)
-    return all(bool(np.isfinite(flat[i : i + PIECE]).all()) for i in pieces)
+        return math.isfinite(float(values.sum())) or bool(np.isfinite(values).all())
 
 
 def _leaves(

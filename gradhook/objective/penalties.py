@@ -88,7 +88,6 @@ def sum_of(
     return lambda parameters, batch: sum(one(p, parameters, batch) for p in penalties)
 
 
-@dataclass(frozen=True, slots=True, init=False, repr=False)
 class L2(Penalty):
     """``c/2 * sum(w**2)`` over the blocks whose names match, added to the loss only.
 
@@ -112,7 +111,6 @@ class L2(Penalty):
         return 0.5 * self.coefficient * sum(np.dot(w, w).item() for w in flat)
 
 
-@dataclass(frozen=True, slots=True, init=False, repr=False)
 class L1(Penalty):
     """``c * sum(|w|)`` over the blocks whose names match, added to the loss only.
 

@@ -88,7 +88,8 @@ def _share(first: Any, second: Any) -> bool:
 
 def _tie(names: tuple[str, ...], arrays: list[Any]) -> Tie:
     first = arrays[0]
-    if all(array is first or _view(array) == _view(first) for array in arrays):
+    # The interface tells what of its memory an array shows, and how.
+    if all(a is first or a.__array_interface__ == first.__array_interface__ for a in arrays):
         return Tie(names, first)
     called = " and ".join(map(repr, names))
     if any(array.dtype != first.dtype for array in arrays):
@@ -106,11 +107,6 @@ def _tie(names: tuple[str, ...], arrays: list[Any]) -> Tie:
     order = np.argsort(addresses[whole], axis=None)
     positions = {n: order[np.searchsorted(cells, a)] for n, a in zip(names, addresses, strict=True)}
     return Tie(names, arrays[whole], positions)
-
-
-def _view(array: Any) -> tuple[Any, ...]:
-    """What of its memory an array shows, and how."""
-    return array.__array_interface__["data"], array.shape, array.strides, array.dtype
 
 
 def _addresses(array: Array) -> Array:
