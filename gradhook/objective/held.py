@@ -90,20 +90,29 @@ class Held:
                 out[pair.weight.name] = "part of the batch"
         rewind()
         self._take([pair for pair in pairs if pair.weight.name not in out])
+        # Saved here, for what surrounds this copies no large arrays.
+        saved = {name: weight.copy() for name, weight in self.weights.items()}
         random = np.random.default_rng(0)
-        for weight in self.weights.values():
-            signs = random.choice([-1.0, 1.0], weight.shape)
-            weight += (MOVED * (rms(weight) or 1.0) * signs).astype(weight.dtype)
-        moved = {name: weight.copy() for name, weight in self.weights.items()}
-        self._install()
-        self._zero()
-        zeros = {pair.weight.name: self._gradient(pair)[0] for pair in self._pairs}
-        self._loss_of(call())
-        for pair in self._pairs:
-            name = pair.weight.name
-            if why := self._why_not(pair, moved[name], zeros[name]):
-                out[name] = why
-        pairs = self._without_repetitions([p for p in self._pairs if p.weight.name not in out])
+        try:
+            for weight in self.weights.values():
+                signs = random.choice([-1.0, 1.0], weight.shape)
+                weight += (MOVED * (rms(weight) or 1.0) * signs).astype(weight.dtype)
+            moved = {name: weight.copy() for name, weight in self.weights.items()}
+            self._install()
+            self._zero()
+            zeros = {pair.weight.name: self._gradient(pair)[0] for pair in self._pairs}
+            self._loss_of(call())
+            for pair in self._pairs:
+                name = pair.weight.name
+                if why := self._why_not(pair, moved[name], zeros[name]):
+                    out[name] = why
+            pairs = self._without_repetitions([p for p in self._pairs if p.weight.name not in out])
+        finally:
+            for name, values in saved.items():
+                self.weights[name][...] = values
+                for slot in self._places[name]:
+                    if slot.get() is not self._original[name]:
+                        slot.put(self._original[name])
         rewind()
         if not pairs:
             seen = {s.name: np.shape(s.get()) for s in slots(self._root) if is_numbers(s.get())}

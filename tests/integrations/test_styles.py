@@ -751,6 +751,22 @@ def test_a_run_that_takes_the_object_first_is_given_it():
     assert report.passed
 
 
+@pytest.mark.parametrize("kind", [np.asarray, float])
+def test_weights_too_large_for_the_guard_are_where_they_were_after_the_runs(kind):
+    layer = Dense(3, 2)
+    layer.scale, layer.dscale = kind(0.5), kind(0.0)
+    before = layer.weights, layer.weights.tobytes(), layer.scale
+    run = dense_run(layer, Eye())
+
+    def scaled(X, y):
+        layer.dscale = kind(run(X, y))
+        return layer.scale * float(layer.dscale)
+
+    Held(scaled, layer).discover((X, Y), (), (), lambda: None)
+    assert layer.weights is before[0]
+    assert (layer.weights.tobytes(), layer.scale) == before[1:]
+
+
 def test_a_gradient_that_is_gone_after_a_later_run_is_an_error():
     layer = Dense(3, 2)
     held = Held(dense_run(layer, Eye()), layer)
