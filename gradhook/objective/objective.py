@@ -31,9 +31,8 @@ from gradhook.objective.calls import (
     signature_of,
     takes,
 )
-from gradhook.objective.functions import join
+from gradhook.objective.functions import Updater, join
 from gradhook.objective.holders import PARAMETERS
-from gradhook.objective.updates import Updater
 
 __all__ = ["FromUpdate", "Objective"]
 
