@@ -33,7 +33,7 @@ import numpy as np
 from gradhook import GradCheckCallback, Objective, Switch
 from gradhook.errors import OptionError
 
-from ._hooks import hook_methods
+from ._shared import hook_methods
 
 __all__ = ["attach"]
 
@@ -102,7 +102,6 @@ def attach(solver: Any, **callback_keywords: Any) -> GradCheckCallback:
         model=model,
     )
     check = GradCheckCallback(objective, **callback_keywords)
-    hook_methods(
+    return hook_methods(
         solver, check, step="_step", train="train", steps_made=lambda: len(solver.loss_history)
     )
-    return check

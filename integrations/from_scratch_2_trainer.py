@@ -28,8 +28,7 @@ from typing import Any
 
 from gradhook import GradCheckCallback, Objective, Switch
 
-from ._hooks import hook_methods
-from ._losses import NOTE, left_out
+from ._shared import NOTE, hook_methods, left_out
 
 __all__ = ["attach"]
 
@@ -94,5 +93,4 @@ def attach(trainer: Any, **callback_keywords: Any) -> GradCheckCallback:
 
     model.forward = noted
     hook_methods(optimizer, check, step="update", batch=lambda *_: seen[0])
-    hook_methods(trainer, check, train="fit")
-    return check
+    return hook_methods(trainer, check, train="fit")

@@ -29,13 +29,13 @@ is off by 1e-7 / y, which is much for a digit that is mistaken.  Where ``network
 
 from __future__ import annotations
 
+import functools
 import inspect
 from typing import Any
 
 from gradhook import GradCheckCallback, Objective, Switch
 
-from ._hooks import hook_methods
-from ._losses import NOTE, left_out
+from ._shared import NOTE, hook_methods, left_out
 
 __all__ = ["attach"]
 
@@ -94,11 +94,5 @@ def attach(trainer: Any, **callback_keywords: Any) -> GradCheckCallback:
         notes=(NOTE,) if hasattr(last, "y") and hasattr(last, "t") else (),
     )
     check = GradCheckCallback(objective, **callback_keywords)
-    hook_methods(
-        trainer,
-        check,
-        step="train_step",
-        train="train",
-        steps_made=lambda: int(trainer.current_iter),
-    )
-    return check
+    count = functools.partial(getattr, trainer, "current_iter")
+    return hook_methods(trainer, check, step="train_step", train="train", steps_made=count)

@@ -23,7 +23,7 @@ from typing import Any
 from gradhook import GradCheckCallback, Objective
 from gradhook.errors import OptionError
 
-from ._hooks import hook_methods
+from ._shared import hook_methods
 
 __all__ = ["attach"]
 
@@ -83,8 +83,7 @@ def attach(
             raise OptionError(f"the {type(owner).__name__} has no method {each!r}; it has {known}")
     find = _finder(getattr(owner, name), batch, objective, parameters)
     check = GradCheckCallback(objective, parameters, **callback_keywords)
-    hook_methods(owner, check, step=name, train=train, batch=find)
-    return check
+    return hook_methods(owner, check, step=name, train=train, batch=find)
 
 
 def _finder(

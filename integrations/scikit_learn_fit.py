@@ -34,7 +34,7 @@ from typing import Any, Literal
 from gradhook import GradCheckCallback, Objective
 from gradhook.errors import OptionError
 
-from ._hooks import FitHooks
+from ._shared import FitHooks
 
 __all__ = ["attach"]
 

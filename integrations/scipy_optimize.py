@@ -30,7 +30,7 @@ import numpy as np
 from gradhook import GradCheckCallback, Objective, Verdict
 from gradhook.errors import OptionError
 
-from ._losses import cotangent
+from ._shared import cotangent
 
 __all__ = ["OptimizeCheck", "callback"]
 

@@ -38,7 +38,7 @@ import numpy as np
 from gradhook import GradCheckCallback, Objective, Switch
 from gradhook.errors import OptionError
 
-from ._losses import cotangent
+from ._shared import cotangent
 
 __all__ = ["attach"]
 

@@ -2,6 +2,11 @@
 
 It decides *when* (a schedule), gets its data from the loop, makes the check, and hands the report
 to the sinks; what is checked and how it is judged is none of its business.
+
+No check may end somebody's training.  The first one is preceded by a self-test, and raises what is
+wrong with the set-up.  From the second on everything was once found in order, and whatever keeps a
+check from being made, gradhook's own fault or an exception of the user's, is a report that decides
+nothing and says why.
 """
 
 from __future__ import annotations
@@ -10,23 +15,26 @@ import contextlib
 import copy
 from collections.abc import Iterable
 from dataclasses import replace
-from types import TracebackType
 from typing import Any, Self, Unpack
 
-from gradhook._types import Batch
+import numpy as np
+
+from gradhook._types import Batch, Verdict
 from gradhook.callback.clock import Clock, refuse_misuse
 from gradhook.callback.debug_flag import is_enabled
 from gradhook.callback.delivery import Delivery, OnFail
-from gradhook.callback.observe import observe
 from gradhook.callback.rebinding import Rebinding
 from gradhook.check.call_line import CallLine, Scope
+from gradhook.check.check import check, selftest
+from gradhook.check.generic_point import no_longer_read
 from gradhook.check.reading import read_once
-from gradhook.errors import OptionError, RestoreError, warn
+from gradhook.errors import InternalError, OptionError, RestoreError, UnreadParametersError, warn
 from gradhook.objective.answers import misplaced_batch
 from gradhook.objective.batch import as_batch
 from gradhook.objective.objective import Objective
+from gradhook.objective.parameters import Tree
 from gradhook.options import BatchKeywords, Options, shows_options
-from gradhook.report import Report
+from gradhook.report import BlockReport, Report
 from gradhook.schedules import as_schedule, logarithmic
 from gradhook.sinks import Sink, TensorBoard
 
@@ -93,11 +101,6 @@ class GradCheckCallback:
         [(1, 'PASS'), (2, 'PASS'), (4, 'PASS')]
     """
 
-    def __new__(cls, *args: Any, enabled: bool | None = None, **keywords: Any) -> GradCheckCallback:
-        """Choose the class whose steps are empty for a disabled callback."""
-        quiet = cls is GradCheckCallback and not is_enabled(enabled)
-        return super().__new__(_Disabled if quiet else cls)
-
     @shows_options()
     def __init__(
         self,
@@ -139,8 +142,8 @@ class GradCheckCallback:
         self._delivery = Delivery(sinks, on_fail)
         if logdir is not None and self._enabled:
             self._delivery.sinks.append(TensorBoard(logdir))
-
-    vars(__new__)["__signature__"] = vars(__init__)["__signature__"]
+        if type(self) is GradCheckCallback and not self._enabled:
+            self.__class__ = _Disabled
 
     def __copy__(self) -> Self:
         twin: Self = object.__new__(type(self))
@@ -218,7 +221,7 @@ class GradCheckCallback:
         """
         __tracebackhide__ = True
         if misplaced or (step.__class__ is not int and step is not None):
-            refuse_misuse("on_step_end", step, misplaced)
+            refuse_misuse("on_step_end", step, misplaced, enabled=self._enabled)
         if not self._enabled:
             return None
         try:
@@ -262,12 +265,7 @@ class GradCheckCallback:
         """Return the callback."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         """Close the sinks, like ``on_train_end``."""
         if error is not None:
             self._waits_for_batch = False  # there is worse to tell
@@ -285,41 +283,44 @@ class GradCheckCallback:
         """Make a check on the hook's batch, else the constructor's, else the last seen."""
         __tracebackhide__ = True
         known = (b for b in (batch, self._batch, self._seen) if b is not None)
-        chosen = next(known, None)
-        if chosen is None:
+        if (chosen := next(known, None)) is None:
             self._waits_for_batch = True
             return None
         self._waits_for_batch = self._start_due = False
         if self._clock.due is not None and number >= self._clock.due:
             self._clock.done(number)
         options = replace(self._options, seed=self._options.seed + self._made)
-        first = not self._made
-        objective = self._objective
+        first, unmade, present = not self._made, "", None
         with contextlib.ExitStack() as undoing:
             try:
-                objective = Objective.of(objective, self._parameters)
+                objective = Objective.of(self._objective, self._parameters)
                 # So that what is checked and what is looked at for movement are the same.
-                objective = undoing.enter_context(read_once(objective))
+                present = undoing.enter_context(read_once(objective))
+                line = self._line(present, chosen)
+                if first and (failures := selftest()):
+                    raise InternalError(f"gradhook's self-test failed: {'; '.join(failures)}")
+                report = check(present, options, as_batch(chosen), step=number, call=line(options))
             except RestoreError:
                 raise
-            except Exception:
-                if first:
+            except Exception as error:
+                if first and not isinstance(error, InternalError):
                     raise
-            line = self._line(objective, chosen)
-            report, unmade = observe(
-                objective, options, chosen, step=number, call=line(options), first=first
-            )
+                line = self._line(present or self._objective, chosen)
+                report = _undecided(error, present, options, number, line(options))
+                unmade = report.notes[0]
         self._made += 1
         self.history.append(report)
         self.last_report = report
         if first:
             self._delivery.begin(report, self._clock.due)
-        said = "" if unmade else self._rebinding.look(number, objective, self._options, chosen)
+        said, loud = "", False
+        if present is not None and not unmade:
+            said, loud = self._rebinding.look(number, present, self._options, chosen)
         self._delivery.write(report)
         if said:
             self.notes.append((number, said))
-            if self._rebinding.warning:
-                warn(self._rebinding.warning)
+        if loud:
+            warn(said)
         if line.redefined:
             self._delivery.warn_once(
                 f"{line.redefined} was defined anew after this callback was built, which checks "
@@ -351,3 +352,31 @@ class _Disabled(GradCheckCallback):
         if misplaced or (step.__class__ is not int and step is not None):
             refuse_misuse("on_step_end", step, misplaced, enabled=False)
         return None
+
+
+def _undecided(
+    error: Exception, objective: Objective | None, options: Options, step: int, call: str
+) -> Report:
+    """What a check that could not be made leaves: the blocks, if they can be read, and why."""
+    blocks: dict[str, Any] = {}
+    with contextlib.suppress(Exception):  # they may be the reason
+        blocks = Tree.of(objective.parameters).blocks if objective is not None else {}
+    why = f"not checked: {type(error).__name__}: {error}"
+    if isinstance(error, InternalError):
+        why = f"{error}; training goes on unchecked, please report it"
+    elif isinstance(error, UnreadParametersError):
+        why = f"{', '.join(blocks)}: {no_longer_read(list(blocks))}"
+    return Report(
+        Verdict.INCONCLUSIVE,
+        False,
+        {
+            name: BlockReport(name, leaf.shape, str(leaf.dtype), Verdict.INCONCLUSIVE, sentence=why)
+            for name, leaf in zip(blocks, map(np.asarray, blocks.values()), strict=True)
+        },
+        notes=(why,),
+        seed=options.seed,
+        effort=options.effort,
+        tolerance=options.tolerance,
+        step=step,
+        call=call,
+    )

@@ -23,19 +23,14 @@ __all__ = ["Clock", "refuse_misuse"]
 
 
 class Clock:
-    """Counts steps and knows the next one at which a check is due.
-
-    Attributes:
-        now: The number of finished updates, over all epochs.
-        due: The next step at which one is due, ``None`` if none will be.
-    """
+    """Counts steps and knows the next one at which a check is due."""
 
     __slots__ = ("_offset", "_schedule", "due", "now")
 
     def __init__(self, schedule: Schedule) -> None:
         self._schedule = schedule
-        self.now = self._offset = 0
-        self.due = schedule.next_after(0)
+        self.now = self._offset = 0  # finished updates, over all epochs
+        self.due = schedule.next_after(0)  # None if none will be
 
     def at(self, step: int | None) -> int:
         """The number of finished updates, over all epochs; ``None`` counts one further."""

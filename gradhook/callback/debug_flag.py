@@ -58,11 +58,9 @@ def is_enabled(enabled: bool | None) -> bool:
     if (asked := _debugging.get()) is not None:
         return asked
     value = os.environ.get(VARIABLE, "").strip().lower()
-    if value in YES:
-        return True
-    if value in NO or not value:
-        return False
-    raise OptionError(
-        f"the environment variable {VARIABLE} is {value!r}; it must be one of {', '.join(YES)} or "
-        f"{', '.join(NO)}"
-    )
+    if value and value not in (*YES, *NO):
+        raise OptionError(
+            f"the environment variable {VARIABLE} is {value!r}; it must be one of "
+            f"{', '.join(YES)} or {', '.join(NO)}"
+        )
+    return value in YES

@@ -7,7 +7,6 @@ happens where a check did not pass is the user's choice, and comes last: by then
 from __future__ import annotations
 
 import copy
-import functools
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -58,7 +57,7 @@ class Delivery:
 
     def write(self, report: Report) -> None:
         """Hand a report to every sink."""
-        self._guarded(*((sink, functools.partial(sink.write, report)) for sink in self.sinks))
+        self._let(self.sinks, lambda sink: sink.write(report))
 
     def begin(self, first: Report, due: int | None) -> None:
         """Say on the screen that a run is checked and when next, before the first report."""
@@ -69,7 +68,7 @@ class Delivery:
         if len(history) > self._told_of_end:
             self._told_of_end = len(history)
             self._say(f"gradhook: {outcome(history)}" + (f"\n{noted}" if noted else ""))
-        self._guarded(*((sink, sink.close) for sink in self.sinks))
+        self._let(self.sinks, lambda sink: sink.close())
         self._first_wrong = None  # another training is told of anew
 
     def warn_once(self, message: str, reason: str = "") -> None:
@@ -111,14 +110,14 @@ class Delivery:
     def _say(self, said: str) -> None:
         screen = self._screen() or (Terminal(sys.stderr) if sys.stderr is not None else None)
         if screen is not None:
-            self._guarded((screen, functools.partial(screen.say, said)))
+            self._let([screen], lambda _: screen.say(said))
 
-    def _guarded(self, *acts: tuple[Sink, Callable[[], Any]]) -> None:
+    def _let(self, sinks: Sequence[Sink], act: Callable[[Sink], object]) -> None:
         """Let sinks act, and drop those that fail, with a warning when all have acted."""
         failed: dict[int, str] = {}
-        for sink, act in acts:
+        for sink in sinks:
             try:
-                act()
+                act(sink)
             except Exception as error:
                 failed[id(sink)] = f"{type(sink).__name__} failed ({type(error).__name__}: {error})"
         self.sinks = [sink for sink in self.sinks if id(sink) not in failed]

@@ -34,17 +34,10 @@ REMEDY = (
 
 
 class Rebinding:
-    """Compares the bytes of all blocks from check to check.
-
-    Attributes:
-        brought: Whether a hook has brought the parameters since the last look.
-        warning: What is to be warned about now; empty for nothing.
-        unsaid: The newest that was found and not warned about, with its step.
-    """
+    """Compares the bytes of all blocks from check to check."""
 
     def __init__(self) -> None:
-        self.brought = False
-        self.warning = ""
+        self.brought = False  # whether a hook has brought the parameters since the last look
         self._in_a_row = 0
         self._told = False
         self._named: set[str] = set()
@@ -54,19 +47,23 @@ class Rebinding:
         """Compare with no check of an earlier training, which may have begun at the same values."""
         self._batch: Any = None  # of the last look
         self._before: tuple[int, dict[str, bytes]] = (0, {})  # step and digests
-        self.unsaid = ""
+        self.unsaid = ""  # the newest that was found and not warned about, with its step
 
-    def look(self, step: int, objective: Objective, options: Options, batch: Any) -> str:
-        """Say which blocks training has left behind; empty if none is seen to be."""
-        self.warning = ""
+    def look(
+        self, step: int, objective: Objective, options: Options, batch: Any
+    ) -> tuple[str, bool]:
+        """Say which blocks training has left behind, and whether it is time to warn."""
         earlier, self._batch = self._batch, batch
         brought, self.brought = self.brought, False
         if holds(objective.parameters):
-            return ""  # an object is read anew each time
+            return "", False  # an object is read anew each time
         since, before = self._before
         try:
             with read(objective, options, as_batch(batch)) as given:
-                now = {name: _digest(leaf) for name, leaf in given.tree.blocks.items()}
+                now = {
+                    name: hashlib.blake2b(np.ascontiguousarray(leaf).data, digest_size=16).digest()
+                    for name, leaf in given.tree.blocks.items()
+                }
                 self._before = step, now
                 comparable = step > since and not brought
                 still = [n for n in now if comparable and before.get(n) == now[n]]
@@ -78,27 +75,23 @@ class Rebinding:
         except RestoreError:
             raise
         except Exception:  # the batch of then may be gone
-            return ""
+            return "", False
         if before:
             self._in_a_row = self._in_a_row + 1 if whole and new else 0
         if not new:
-            return ""
+            return "", False
+        loud = whole and self._in_a_row > 1 and not self._told
+        self._told = self._told or loud
         if whole:
             said = (
                 f"no parameter has moved from step {since} to step {step}, under a gradient that "
                 f"should move them: {REMEDY}"
             )
-            if self._in_a_row > 1 and not self._told:
-                self._told, self.warning = True, said
         else:
             self._named.update(new)
             said = (
                 f"{', '.join(new)} stood still from step {since} to step {step} under a gradient "
                 f"that should move {'it' if len(new) == 1 else 'them'}: frozen, or rebound?"
             )
-        self.unsaid = "" if self.warning else f"step {step}: {said}"
-        return said
-
-
-def _digest(leaf: Any) -> bytes:
-    return hashlib.blake2b(np.ascontiguousarray(leaf).data, digest_size=16).digest()
+        self.unsaid = "" if loud else f"step {step}: {said}"
+        return said, loud

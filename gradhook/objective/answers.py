@@ -65,25 +65,25 @@ def misplaced_batch(called: str, count: int) -> str:
 
 def refuse_parameters(parameters: Any) -> None:
     """Refuse names, a generator, a class, or what is PyTorch's, before anything is called."""
-    kind = kind_of(parameters)
+    kind, said = kind_of(parameters), ""
     held = [parameters] if isinstance(parameters, str) else parameters
-    if isinstance(held, (list, tuple, set)) and held and all(isinstance(n, str) for n in held):
-        raise ParameterTypeError(
-            "the parameters are names, and arrays are needed: write {'W1': net.W1, ...}, or pass "
-            "the object that holds weights and gradients"
-        )
-    if isinstance(parameters, (Iterator, ValuesView)):
-        raise ParameterTypeError(
-            f"the parameters are {kind}, and every check reads them anew: write list(...) around "
-            "it, or pass a function that returns it as a list"
-        )
-    if inspect.isclass(parameters):
-        raise ParameterTypeError(
-            f"the parameters are the class {parameters.__name__}; pass an instance of it"
-        )
     leaves = each_leaf(parameters) if is_container(parameters) else ()
-    if _is_torch(parameters, "Module") or any(_is_torch(leaf, "Tensor") for leaf in leaves):
-        raise ParameterTypeError(f"the parameters are PyTorch's ({kind}): {ATTACH}")
+    if isinstance(held, (list, tuple, set)) and held and all(isinstance(n, str) for n in held):
+        said = (
+            "names, and arrays are needed: write {'W1': net.W1, ...}, or pass the object that "
+            "holds weights and gradients"
+        )
+    elif isinstance(parameters, (Iterator, ValuesView)):
+        said = (
+            f"{kind}, and every check reads them anew: write list(...) around it, or pass a "
+            "function that returns it as a list"
+        )
+    elif inspect.isclass(parameters):
+        said = f"the class {parameters.__name__}; pass an instance of it"
+    elif _is_torch(parameters, "Module") or any(_is_torch(leaf, "Tensor") for leaf in leaves):
+        said = f"PyTorch's ({kind}): {ATTACH}"
+    if said:
+        raise ParameterTypeError(f"the parameters are {said}")
 
 
 def _is_torch(thing: Any, name: str) -> bool:

@@ -40,21 +40,14 @@ ZERO_SHARE = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The rows drawn from a batch, and the batch cut to them.
+    """The rows drawn from a batch."""
 
-    Args:
-        rows: Their positions, ascending; ``None`` where every row is used.
-        other: The batch cut to as many rows of which some differ, or in another order, for a call
-            in between; ``None`` where there is no such.
-        unchanged: Positions in the batch of what passed unchanged.
-        count: How many samples are checked of ``total``; both ``None`` where the batch counts none.
-    """
-
-    batch: Batch
-    rows: tuple[int, ...] | None
+    batch: Batch  # cut to them
+    rows: tuple[int, ...] | None  # their positions, ascending; None where every row is used
+    # As many rows of which some differ, or in another order, for a call in between, if there are.
     other: Batch | None
-    unchanged: tuple[int, ...] = ()
-    count: int | None = None
+    unchanged: tuple[int, ...] = ()  # positions in the batch of what passed unchanged
+    count: int | None = None  # how many samples are checked of ``total``, if the batch counts any
     total: int | None = None
 
 
@@ -128,16 +121,16 @@ def columns_hint(batch: Batch, axis: int) -> str:
 
 def upcast(batch: Batch) -> Batch:
     """The batch with float16 and float32 arrays as float64, which tell more losses apart."""
+
+    def is_coarse(leaf: Any) -> bool:
+        return isinstance(leaf, np.ndarray) and leaf.dtype in (np.float16, np.float32)
+
     return tuple(
-        map_leaves(item, lambda leaf: leaf.astype(np.float64) if _is_coarse(leaf) else leaf)
-        if any(map(_is_coarse, each_leaf(item)))
+        map_leaves(item, lambda leaf: leaf.astype(np.float64) if is_coarse(leaf) else leaf)
+        if any(map(is_coarse, each_leaf(item)))
         else item
         for item in batch
     )
-
-
-def _is_coarse(item: Any) -> bool:
-    return isinstance(item, np.ndarray) and item.dtype in (np.float16, np.float32)
 
 
 def sample_count(batch: Batch, axis: int) -> int | None:
@@ -254,17 +247,13 @@ def _classes(rows: Array) -> Array | None:
         few = len(np.unique(rows[: 4 * FEW_CLASSES])) <= FEW_CLASSES
         if few and len(np.unique(rows)) <= min(FEW_CLASSES, count // 2):
             return np.asarray(rows[:, 0])
-    elif not (_is_binary(rows[:32]) and _is_binary(rows)):
+    elif not all(((some == 0) | (some == 1)).all() for some in (rows[:32], rows)):
         return None
     elif (rows.sum(axis=1) == 1).all():  # one-hot
         return np.asarray(rows.argmax(axis=1))
     # A weight or a mask, where so many rows are zero that all those drawn might be.
     zero = np.logical_not(rows.any(axis=1))
     return zero if ZERO_SHARE * count <= np.count_nonzero(zero) < count else None
-
-
-def _is_binary(rows: Array) -> bool:
-    return bool(((rows == 0) | (rows == 1)).all())
 
 
 def _mixed(labels: Array | None, count: int, random: np.random.Generator) -> Array:
@@ -276,7 +265,7 @@ def _mixed(labels: Array | None, count: int, random: np.random.Generator) -> Arr
     # the class.
     _, codes = np.unique(labels[order], return_inverse=True)
     by_class = np.argsort(codes, kind="stable")
-    starts = np.concatenate([[0], np.cumsum(np.bincount(codes))[:-1]])
+    sizes = np.bincount(codes)
     rank = np.empty(count, dtype=np.intp)
-    rank[by_class] = np.arange(count) - starts[codes[by_class]]
+    rank[by_class] = np.arange(count) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     return order[np.argsort(rank, kind="stable")]

@@ -29,28 +29,17 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """How an objective's functions are called.
+    """How an objective's functions are called."""
 
-    Args:
-        separate: The loss alone; ``None`` where only ``both`` exists.
-        gradients: The gradients alone, called right after the loss.
-        both: Loss and gradients at once; preferred for gradients.
-        takes_parameters: Whether the functions take the parameters as first argument.
-        names: By which the items of the batch are passed; empty where it is by position.
-        shapes: Of the parameters, in order, by which a flat tuple of gradients is read.
-        rounding: The norm of the error with which each gradient came from the last call, by name,
-            where that is more than rounding.
-        penalty: Added to the loss only, a function of the parameters and the batch.
-    """
-
-    separate: Callable[..., Any] | None
-    gradients: Callable[..., Any] | None
-    both: Callable[..., Any] | None
-    takes_parameters: bool
-    names: tuple[str, ...] = ()
-    shapes: tuple[tuple[int, ...], ...] = ()
+    separate: Callable[..., Any] | None  # the loss alone, if a function gives it
+    gradients: Callable[..., Any] | None  # called right after the loss
+    both: Callable[..., Any] | None  # loss and gradients at once; preferred for gradients
+    takes_parameters: bool  # as first argument
+    names: tuple[str, ...] = ()  # by which the batch is passed; empty where it is by position
+    shapes: tuple[tuple[int, ...], ...] = ()  # by which a flat tuple of gradients is read
+    # The norm of the error of each gradient of the last call, where it is more than rounding.
     rounding: Callable[[], dict[str, float]] | None = None
-    penalty: Callable[[Any, Batch], Any] | None = None
+    penalty: Callable[[Any, Batch], Any] | None = None  # added to the loss only
 
     def loss(self, parameters: Any, batch: Batch, keywords: dict[str, Any]) -> Any:
         """Return the loss as the user's code gives it."""
@@ -99,7 +88,6 @@ WRITTEN: dict[Form, str] = {"functional": "(parameters, *batch)", "in_place": "(
 def form_of(
     functions: Sequence[Callable[..., Any]],
     batch: Batch,
-    *,
     form: Form | None,
     otherwise: Form | None,
     keywords: Collection[str],
@@ -111,28 +99,27 @@ def form_of(
     takes them.  Where both forms fit, ``otherwise`` is taken, or the user asked.
     """
     count = 0 if names else len(batch)
-    possible: set[Form] = set(WRITTEN)
+    written = {form: WRITTEN[form]} if form else WRITTEN
+    possible = list(written)
     for function in functions:
+        fits = [f for f in written if takes(function, count + (f == "functional"), names, keywords)]
         if signature_of(function) is None:  # SciPy's convention, unless the user says otherwise
-            fits: set[Form] = {form or "functional"}
-        else:
-            fits = {
-                f for f in WRITTEN if takes(function, count + (f == "functional"), names, keywords)
-            }
-        if not fits or (form and form not in fits):
-            forms = WRITTEN[form] if form else " or ".join(WRITTEN.values())
+            fits = [form or "functional"]
+        if not fits:
+            named = batch[0] if len(batch) == 1 and isinstance(batch[0], Mapping) else {}
+            items = f"the items {', '.join(map(str, named))}" if named else f"{len(batch)} item(s)"
             raise ObjectiveError(
-                f"{_shown(function)} does not take {forms} for a batch {_items_of(batch)}: pass as "
-                "batch= what it takes besides the parameters"
+                f"{_shown(function)} does not take {' or '.join(written.values())} for a batch of "
+                f"{items}: pass as batch= what it takes besides the parameters"
             )
-        possible &= fits
+        possible = [f for f in possible if f in fits]
     if not possible:
         raise ObjectiveError(
             f"{' and '.join(map(_shown, functions))} do not agree: one takes the parameters and "
             "another does not; give them the same first argument"
         )
-    if form or len(possible) == 1:
-        return form or possible.pop()
+    if len(possible) == 1:
+        return possible[0]
     if otherwise:
         return otherwise
     raise ObjectiveError(
@@ -187,9 +174,8 @@ def takes(
 
 def takes_any_keyword(signature: inspect.Signature | None) -> bool:
     """Whether a function of that signature has ``**keywords``."""
-    return signature is not None and any(
-        p.kind is p.VAR_KEYWORD for p in signature.parameters.values()
-    )
+    arguments = () if signature is None else signature.parameters.values()
+    return any(p.kind is p.VAR_KEYWORD for p in arguments)
 
 
 def positional_names(function: Callable[..., Any]) -> list[str]:
@@ -208,11 +194,6 @@ def left_to_keywords(signature: inspect.Signature | None, positional: int) -> di
         for i, p in enumerate(arguments)
         if p.kind is p.KEYWORD_ONLY or (p.kind is p.POSITIONAL_OR_KEYWORD and i >= positional)
     }
-
-
-def _items_of(batch: Batch) -> str:
-    named = batch[0] if len(batch) == 1 and isinstance(batch[0], Mapping) else {}
-    return f"of the items {', '.join(map(str, named))}" if named else f"of {len(batch)} item(s)"
 
 
 def _shown(function: Callable[..., Any]) -> str:

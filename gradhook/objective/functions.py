@@ -1,25 +1,39 @@
-"""Separate forward, cost and backward functions, joined into one loss and its gradients.
+"""Functions that courses and books write otherwise, as a loss and its gradients.
 
-Courses write a network as three functions, and their loop hands the output and the caches from one
-to the next.  What an argument means is told from its name, because orders differ:
+*Forward, cost and backward* are three functions, and a loop hands the output and the caches from
+one to the next.  What an argument means is told from its name, because orders differ:
 ``backward(X, Y, cache, lambd)``, ``backward(AL, Y, caches)`` and ``backward(parameters, cache, X,
 Y)`` are all in use.  Whatever else a function takes (``lambd``, ``keep_prob``) is a *setting*: it
 goes to every function that names it, and a check may turn it as a switch.
+
+*An update* inside the backward pass is checked by what it did to the weights: the gradient is
+``(before - after) / learning_rate``.  Weights may be written where they are, bound anew in a
+dictionary, in attributes or in variables of the update function, or returned as new ones;
+everything is put back after each call.  The difference of two weights is rounded to ``eps·|W|``, so
+the gradient carries an error of ``eps·|W| / learning_rate``, which counts in every comparison.  An
+update that does more than a step along the gradient (momentum, weight decay, clipping) has another
+gradient by this rule.
 """
 
 from __future__ import annotations
 
+import functools
 import inspect
+import itertools
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import dataclass, field
+from typing import Any
 
-from gradhook._types import nearest_name
+import numpy as np
+
+from gradhook._types import Array, nearest_name
 from gradhook.errors import ObjectiveError
-from gradhook.objective.calls import takes_any_keyword
+from gradhook.objective.calls import name_of, plain_function, takes_any_keyword
+from gradhook.objective.holders import Slot, holds, slots
+from gradhook.objective.parameters import Tree, is_container, norm
 
-__all__ = ["join"]
+__all__ = ["Updater", "join"]
 
 ROLES = {
     "X": re.compile(r"x|a0|data|features|images?|inputs?"),
@@ -46,10 +60,9 @@ def join(
 
     Both take the settings as keywords too, so that they may be switched.
     """
-    run = _Part.of("forward", forward, settings)
-    back = _Part.of("backward", backward, settings)
-    measure = None if cost is None else _Part.of("cost", cost, settings)
-    parts = [run, back] if measure is None else [run, measure, back]
+    run, back = _Part("forward", forward, settings), _Part("backward", backward, settings)
+    measure = None if cost is None else _Part("cost", cost, settings)
+    parts = [run, *([measure] if measure else []), back]
     for setting in settings:
         if not any(part.takes(setting) for part in parts):
             known = [name for part in parts for name in part.signature.parameters]
@@ -57,58 +70,45 @@ def join(
                 f"none of the functions takes {setting!r}{nearest_name(setting, known)}"
             )
 
-    def evaluate(values: Any, batch: tuple[Any, ...], now: dict[str, Any]) -> dict[str, Any]:
+    def evaluate(gradients: bool, values: Any, /, *batch: Any, **keywords: Any) -> Any:
+        now = {**settings, **keywords}
         known = {"parameters": values, **dict(zip(("X", "Y"), batch, strict=False))}
         returned = run(known, now)
         output, *rest = returned if isinstance(returned, tuple) else (returned,)
         if rest:
             known["cache"] = rest[0] if len(rest) == 1 else tuple(rest)
         known["AL"] = output
-        known["loss"] = output if measure is None else measure(known, now)
-        return known
-
-    def loss(values: Any, /, *batch: Any, **keywords: Any) -> Any:
-        return evaluate(values, batch, {**settings, **keywords})["loss"]
-
-    def loss_and_gradients(values: Any, /, *batch: Any, **keywords: Any) -> tuple[Any, Any]:
-        now = {**settings, **keywords}
-        known = evaluate(values, batch, now)
-        return known["loss"], back(known, now)
+        loss = output if measure is None else measure(known, now)
+        return (loss, back(known, now)) if gradients else loss
 
     kind = inspect.Parameter
-    named = inspect.Signature(  # by which switches are found
+    vars(evaluate)["__signature__"] = inspect.Signature(  # by which switches are found
         [
+            kind("gradients", kind.POSITIONAL_ONLY),
             kind("parameters", kind.POSITIONAL_ONLY),
             kind("batch", kind.VAR_POSITIONAL),
             *(kind(n, kind.KEYWORD_ONLY, default=value) for n, value in settings.items()),
         ]
     )
-    for function in (loss, loss_and_gradients):
-        cast(Any, function).__signature__ = named
-    return loss, loss_and_gradients
+    return functools.partial(evaluate, False), functools.partial(evaluate, True)
 
 
-@dataclass(frozen=True, slots=True)
 class _Part:
     """Forward, cost or backward, with the role of each argument by its name."""
 
-    name: str
-    function: Callable[..., Any]
-    signature: inspect.Signature
-    roles: Mapping[str, str]
-
-    @classmethod
-    def of(cls, name: str, function: Callable[..., Any], settings: Mapping[str, Any]) -> _Part:
+    def __init__(
+        self, name: str, function: Callable[..., Any], settings: Mapping[str, Any]
+    ) -> None:
         if not callable(function):
             raise ObjectiveError(f"{name} must be a function, got {type(function).__name__}")
-        signature = inspect.signature(function)
-        roles = _roles(name, signature, settings)
-        if name == "forward" and "parameters" not in roles.values():
+        self.name, self.function = name, function
+        self.signature = inspect.signature(function)
+        self.roles = _roles(name, self.signature, settings)
+        if name == "forward" and "parameters" not in self.roles.values():
             raise ObjectiveError(
-                f"forward{signature} takes no parameters: its derivative with respect to them "
+                f"forward{self.signature} takes no parameters: its derivative with respect to them "
                 "needs forward(X, parameters)"
             )
-        return cls(name, function, signature, roles)
 
     def takes(self, setting: str) -> bool:
         named = setting in self.signature.parameters and setting not in self.roles
@@ -146,3 +146,81 @@ def _roles(name: str, signature: inspect.Signature, settings: Mapping[str, Any])
             f"value of anything else as a keyword, for example from_functions(..., lambd=0.5)"
         )
     return roles
+
+
+@dataclass(slots=True, eq=False)
+class Updater:
+    """Gradients read from what an update does, called as the update is."""
+
+    update: Callable[..., Any]
+    learning_rate: float
+    source: Any  # the parameters as the user passed them: a container, or a function returning one
+    live: Any = None  # the container that the update moves; None where it is handed copies
+    # For each leaf, the norm of its gradient's rounding error at the last call.
+    rounding: dict[str, float] = field(default_factory=dict)
+    _changed: bool = False
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        """Make an update, read it, and put everything back."""
+        __tracebackhide__ = True
+        tree = Tree.unchecked(arguments[0] if self.live is None else self.live)
+        before = {name: np.array(leaf) for name, leaf in tree.leaves.items()}
+        arrays = [(s, a) for s in self._places() if isinstance(a := s.get(), np.ndarray)]
+        held = {n: [s for s, array in arrays if array is leaf] for n, leaf in tree.leaves.items()}
+        try:
+            returned = self.update(*arguments, **keywords)
+            after = self._after(tree, held, returned, before)
+        finally:
+            for name, leaf in tree.leaves.items():
+                if isinstance(leaf, np.ndarray):
+                    leaf[...] = before[name]
+                place = tree.places[name]
+                if isinstance(place.container, (dict, list)):
+                    place.container[place.key] = leaf
+                for slot in held[name]:
+                    if slot.get() is not leaf:
+                        slot.put(leaf)
+        self._changed = self._changed or any(np.any(before[n] != after[n]) for n in before)
+        if not self._changed:
+            raise ObjectiveError(
+                f"{name_of(self.update)} changed none of {', '.join(before)}: where it binds new "
+                "arrays, pass a function that finds them, such as parameters=lambda: {'W': net.W}"
+            )
+        # An update of float64 copies may round to float32 all the same.
+        eps = {n: max(float(np.finfo(a.dtype).eps) for a in (before[n], after[n])) for n in before}
+        rate = self.learning_rate
+        self.rounding = {name: eps[name] * norm(array) / rate for name, array in before.items()}
+        return tree.rebuild({name: (before[name] - after[name]) / rate for name in before})
+
+    def _after(
+        self, tree: Tree, held: Mapping[str, list[Slot]], returned: Any, before: Mapping[str, Array]
+    ) -> dict[str, Array]:
+        """The weights after an update, wherever it has left them."""
+        again = tree.root if self.live is None or not callable(self.source) else self.source()
+        now = {**tree.leaves, **Tree.unchecked(again).leaves}
+        for name, leaf in tree.leaves.items():
+            bound = (slot.get() for slot in held[name] if now[name] is leaf)
+            other = (value for value in bound if value is not leaf and _like(value, before[name]))
+            now[name] = next(other, now[name])
+        if is_container(returned) or tree.is_single:
+            given = Tree.unchecked(returned).leaves
+            if all(_like(given.get(name), array) for name, array in before.items()):
+                now = given
+        return {name: np.array(now[name]) for name in before}
+
+    def _places(self) -> list[Slot]:
+        """The variables of the update, and all that hangs in them and in its object."""
+        function = plain_function(self.update)
+        plain = getattr(function, "__func__", function)
+        cells = getattr(plain, "__closure__", None) or ()
+        variables = getattr(plain, "__globals__", {})
+        named = getattr(getattr(plain, "__code__", None), "co_names", ())
+        own = [Slot("", cell, ("cell_contents",)) for cell in cells]
+        own += [Slot(name, variables, (name,)) for name in named if name in variables]
+        spaces = [getattr(function, "__self__", None), *(slot.get() for slot in own)]
+        inside = (slots(space) for space in spaces if is_container(space) or holds(space))
+        return [*own, *itertools.chain.from_iterable(inside)]
+
+
+def _like(value: Any, before: Array) -> bool:
+    return isinstance(value, np.ndarray) and value.shape == before.shape

@@ -1,18 +1,15 @@
 """Gradients out of what the user's code returns, matched to the parameters and made our own.
 
-Beside ``(loss, gradients)`` three forms are read, each by a rule that needs nothing but what was
-returned and the parameters' shapes:
-
-- ``(gradients, loss)``, where the first item is no number and the second is one;
-- ``(loss, g1, ..., gn, anything else)``, where n arrays fit the n parameters in their order;
-- ``(loss, gradients, anything else)``, where the second item is a container.
-
-Nothing is ever permuted to fit.
+Beside ``(loss, gradients)`` three forms are read, each by what was returned and the parameters'
+shapes alone: ``(gradients, loss)``, where the first item is no number and the second is one;
+``(loss, g1, ..., gn, anything else)``, where n arrays fit the n parameters in their order;
+``(loss, gradients, anything else)``, where the second item is a container.
 
 Names are matched as they stand, by one of the rules in ``RULES`` (``dW1`` for ``W1``), or by the
-user's own; gradients without names count in the order of the parameters.  Shapes must be equal,
-because broadcasting would hide a sum over the batch that is missing; axes of length one make no
-difference where an update could not broadcast to more than the parameter.
+user's own; gradients without names count in the order of the parameters, and are never permuted to
+fit.  Shapes must be equal, because broadcasting would hide a sum over the batch that is missing;
+axes of length one make no difference where an update could not broadcast to more than the
+parameter.
 
 Code may fill the same buffers at every call, so what it returns is copied at once.  An array that
 nobody else holds any more cannot change and is taken as it is: of a large model there is then one
@@ -92,30 +89,26 @@ def read_returned(name: str, returned: Any, shapes: Sequence[Shape]) -> Returned
             rest = f", and {more} more, not read" if more else ""
             gradients = tuple(taken) if count > 1 else taken[0]
             return Returned(items[0], gradients, f"{name} returns {how}{rest}")
-    raise ObjectiveError(_refusal(name, returned, items, shapes))
+    many = f" of {len(returned)}" if isinstance(returned, (tuple, list)) else ""
+    said = f"{name} must return (loss, gradients); it returned {kind_of(returned)}{many}"
+    if returned is None:
+        said += ": has it a return statement?"
+    elif not items and _is_number(returned):
+        said += (
+            ": return the gradients too, pass the function that computes them as gradient=, "
+            "or as parameters the object that holds weights and gradients"
+        )
+    elif len(items) > len(shapes):
+        found = ", ".join(str(shape_of(item)) for item in items[1 : len(shapes) + 1])
+        said += (
+            "; after the loss the gradients should come, in the order of the parameters: "
+            f"their shapes are {found}, those of the parameters {', '.join(map(str, shapes))}"
+        )
+    raise ObjectiveError(said)
 
 
 def _is_number(value: Any) -> bool:
     return not is_container(value) and shape_of(value) in ((), (1,), (1, 1))
-
-
-def _refusal(name: str, returned: Any, items: Sequence[Any], shapes: Sequence[Shape]) -> str:
-    many = f" of {len(returned)}" if isinstance(returned, (tuple, list)) else ""
-    must = f"{name} must return (loss, gradients); it returned {kind_of(returned)}{many}"
-    if returned is None:
-        return f"{must}: has it a return statement?"
-    if not items and _is_number(returned):
-        return (
-            f"{must}: return the gradients too, pass the function that computes them as gradient=, "
-            "or as parameters the object that holds weights and gradients"
-        )
-    if len(items) > len(shapes):
-        found = ", ".join(str(shape_of(item)) for item in items[1 : len(shapes) + 1])
-        return (
-            f"{must}; after the loss the gradients should come, in the order of the parameters: "
-            f"their shapes are {found}, those of the parameters {', '.join(map(str, shapes))}"
-        )
-    return must
 
 
 def name_gradients(
@@ -280,9 +273,7 @@ def _own(name: str, leaf: Any, shape: Shape, *, alone: bool) -> Array:
         raise GradientShapeError(
             f"the gradient of {name!r} has shape {array.shape}, the parameter has {shape}: {why}"
         )
-    if array.shape != shape:
-        return float64_copy(array).reshape(shape)
-    ready = type(leaf) is np.ndarray and leaf.dtype == np.float64 and leaf.dtype.isnative
+    ready = type(leaf) is np.ndarray and leaf.dtype == np.float64 and leaf.shape == shape
     if alone and ready and leaf.base is None and leaf.flags.owndata and leaf.flags.carray:
         return array
-    return float64_copy(array)
+    return float64_copy(array).reshape(shape)

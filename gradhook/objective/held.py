@@ -8,24 +8,22 @@ one that shares memory with the batch; a gradient that no run writes is none.
 
 At each evaluation the gradients are zeroed, so that code which adds to them and code which
 overwrites them are both right.  Weights are moved where they are; numbers, read-only arrays and
-float32 arrays that are to be finer for a while are put into every attribute that held them.
-
-A ``run`` that returns ``(loss, gradients by name)`` names its weights so.
+float32 arrays that are to be finer for a while are put into every attribute that held them.  A
+``run`` that returns ``(loss, gradients by name)`` names its weights so.
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from gradhook._types import Array, Batch, kind_of
 from gradhook.errors import GradientNameError, LossTypeError, ObjectiveError
-from gradhook.objective.calls import by_name, name_of, signature_of, takes
-from gradhook.objective.gradients import RULES, shape_of
+from gradhook.objective.calls import Form, by_name, form_of, name_of, signature_of
+from gradhook.objective.gradients import RULES
 from gradhook.objective.holders import (
     ABSENT,
     HeldPair,
@@ -44,7 +42,6 @@ __all__ = ["Held"]
 MOVED = 1e-3
 """Distance, in scales of each array, by which candidates are moved before the second run."""
 
-
 NOTED = 8
 """Names that a sentence lists."""
 
@@ -53,34 +50,31 @@ class Held:
     """Weights and gradients on an object, and the function that fills the gradients.
 
     The function is ``run(*batch) -> loss``, or ``run(root, *batch)``.
-
-    Attributes:
-        weights: The weights by name, as a check moves them.
-        note: What was found and how, in one sentence.
     """
 
     def __init__(self, run: Callable[..., Any], root: Any) -> None:
         self._user_run = self._run = run
-        self._root = [root] if is_tensor(root) else root
-        self._whole = root
+        self._whole, self._root = root, [root] if is_tensor(root) else root
         self._pairs: list[HeldPair] = []
-        self._given: dict[str, Any] = {}
+        self._given: dict[str, Any] = {}  # gradients that the run has returned by name
         self._original: dict[str, Any] = {}
         self._places: dict[str, list[Slot]] = {}
-        self.weights: dict[str, Array] = {}
-        self.note = ""
+        self.weights: dict[str, Array] = {}  # as a check moves them
+        self.note = ""  # what was found and how
 
     def discover(
         self, batch: Batch, names: tuple[str, ...], data: Any, rewind: Callable[[], None]
     ) -> None:
         """Find the weights, neither batch nor ``data``, by two runs that ``rewind`` takes back."""
         __tracebackhide__ = True
-        self._bind(batch, names)
+        run = self._user_run
+        form: Form | None = None if signature_of(run) else "in_place"
+        if form_of([run], batch, form, "in_place", (), names) == "functional":
+            self._run = functools.partial(run, self._whole)
         arguments, keywords = by_name(names, batch)
         call = functools.partial(self._run, *arguments, **keywords)
         before = {slot.path: slot.get() for slot in slots(self._root)}
-        for pair in find_pairs(self._root):
-            before[pair.weight.path] = pair.weight.get()
+        before |= {pair.weight.path: pair.weight.get() for pair in find_pairs(self._root)}
         self._loss_of(call())
         pairs = self._named_by_gradients() if self._given else find_pairs(self._root)
         out: dict[str, str] = {}
@@ -88,7 +82,7 @@ class Held:
         for pair in pairs:
             now, then = pair.weight.get(), before.get(pair.weight.path)
             number, same = pair.gradient.get(), before.get(pair.gradient.path)
-            if now is not then and (np.ndim(now) or then is None or not _equal(now, then)):
+            if now is not then and (np.ndim(now) or then is None or not np.array_equal(now, then)):
                 out[pair.weight.name] = "replaced by the run"
             elif same is not None and number is same and np.ndim(number) == 0 and number:
                 out[pair.weight.name] = f"no run writes {pair.gradient.name}"
@@ -96,22 +90,41 @@ class Held:
                 out[pair.weight.name] = "part of the batch"
         rewind()
         self._take([pair for pair in pairs if pair.weight.name not in out])
-        pairs = self._pairs
-        with self._moved() as left:
+        # Saved here, for what surrounds this copies no large arrays.
+        saved = {name: weight.copy() for name, weight in self.weights.items()}
+        random = np.random.default_rng(0)
+        try:
+            for weight in self.weights.values():
+                signs = random.choice([-1.0, 1.0], weight.shape)
+                weight += (MOVED * (rms(weight) or 1.0) * signs).astype(weight.dtype)
+            moved = {name: weight.copy() for name, weight in self.weights.items()}
+            self._install()
             self._zero()
-            marks = {p.weight.path: self._gradient(p)[0] for p in pairs}
+            zeros = {pair.weight.name: self._gradient(pair)[0] for pair in self._pairs}
             self._loss_of(call())
-            for pair in pairs:
-                if not self._is_left(pair, left):
-                    out[pair.weight.name] = "written by the run"
-                elif not self._is_written(pair, marks[pair.weight.path]):
-                    out[pair.weight.name] = f"no run writes {pair.gradient.name}"
-            pairs = self._without_repetitions([p for p in pairs if p.weight.name not in out])
+            for pair in self._pairs:
+                name = pair.weight.name
+                if why := self._why_not(pair, moved[name], zeros[name]):
+                    out[name] = why
+            pairs = self._without_repetitions([p for p in self._pairs if p.weight.name not in out])
+        finally:
+            for name, values in saved.items():
+                self.weights[name][...] = values
+                for slot in self._places[name]:
+                    if slot.get() is not self._original[name]:
+                        slot.put(self._original[name])
         rewind()
         if not pairs:
-            raise ObjectiveError(self._nothing_found(out))
+            seen = {s.name: np.shape(s.get()) for s in slots(self._root) if is_numbers(s.get())}
+            shown = [f"{n} {at} ({out.get(n, 'no gradient')})" for n, at in seen.items() if at]
+            raise ObjectiveError(
+                f"no weight with a gradient was found on {kind_of(self._whole)} after a run.  "
+                f"Arrays seen: {_listed(shown) or 'none'}.  Write check_gradients(f, {{'W': ...}}, "
+                f"batch=...), where f(*batch) returns {name_of(run)}(*batch) and {{'W': its "
+                "gradient}; if the run also updates the weights, use Objective.from_update"
+            )
         self._take(pairs)
-        ran = f"{name_of(self._user_run)} makes both passes, each from gradients of zero"
+        ran = f"{name_of(run)} makes both passes, each from gradients of zero"
         known = [f"{p.weight.name} ({p.gradient.name.rpartition('.')[2]})" for p in pairs]
         rest = f"; left out: {_listed([f'{n} ({why})' for n, why in out.items()])}" if out else ""
         self.note = (
@@ -119,55 +132,26 @@ class Held:
             f"weights and gradients found on {kind_of(self._whole)}: {_listed(known)}{rest}"
         )
 
-    def _nothing_found(self, out: Mapping[str, str]) -> str:
-        """What was seen where no weight has a gradient, and what to write instead."""
-        seen = {s.name: np.shape(s.get()) for s in slots(self._root) if is_numbers(s.get())}
-        shown = [f"{n} {shape} ({out.get(n, 'no gradient')})" for n, shape in seen.items() if shape]
-        return (
-            f"no weight with a gradient was found on {kind_of(self._whole)} after a run.  Arrays "
-            f"seen: {_listed(shown) or 'none'}.  Write check_gradients(f, {{'W': ...}}, batch=...),"
-            f" where f(*batch) returns {name_of(self._user_run)}(*batch) and {{'W': its gradient}};"
-            " if the run also updates the weights, use Objective.from_update"
-        )
-
-    def loss_and_gradients(self, *batch: Any, **keywords: Any) -> tuple[Any, dict[str, Any]]:
-        """Run forward and backward, and read the gradients."""
-        __tracebackhide__ = True
-        self._install()
-        self._zero()
-        before = [self._here(pair.gradient).get(ABSENT) for pair in self._pairs]
-        loss = self._loss_of(self._run(*batch, **keywords))
-        found = {pair.weight.name: self._read(pair) for pair in self._pairs}
-        # What was None is None again, for code that adds to whatever else is there.
-        for pair, value in zip(self._pairs, before, strict=True):
-            if value is None or value is ABSENT:
-                self._here(pair.gradient).put(value)
-        return loss, found
-
     @property
     def function(self) -> Callable[..., Any]:
         """``loss_and_gradients`` with the name and the signature of the user's function."""
 
         @functools.wraps(self._run)
-        def loss_and_gradients(*batch: Any, **keywords: Any) -> Any:
+        def loss_and_gradients(*batch: Any, **keywords: Any) -> tuple[Any, dict[str, Any]]:
             __tracebackhide__ = True
-            return self.loss_and_gradients(*batch, **keywords)
+            self._install()
+            self._zero()
+            before = [self._here(pair.gradient).get(ABSENT) for pair in self._pairs]
+            loss = self._loss_of(self._run(*batch, **keywords))
+            found = {pair.weight.name: self._read(pair) for pair in self._pairs}
+            # What was None is None again, for code that adds to whatever else is there.
+            for pair, value in zip(self._pairs, before, strict=True):
+                if value is None or value is ABSENT:
+                    self._here(pair.gradient).put(value)
+            return loss, found
 
         loss_and_gradients.__name__ = name_of(self._user_run)
         return loss_and_gradients
-
-    def _bind(self, batch: Batch, names: tuple[str, ...]) -> None:
-        """See whether ``run`` takes the batch alone, or after the object."""
-        run, count = self._user_run, 0 if names else len(batch)
-        if names or takes(run, count):
-            self._run = run
-        elif takes(run, count + 1):
-            self._run = functools.partial(run, self._whole)
-        else:
-            raise ObjectiveError(
-                f"{name_of(run)}{signature_of(run)} is not called with a batch of {len(batch)} "
-                "item(s): pass as batch= what it takes"
-            )
 
     def _take(self, pairs: list[HeldPair]) -> None:
         """Look after these pairs, at the values that they have now."""
@@ -178,15 +162,11 @@ class Held:
             name: w if _is_movable(w) else np.array(w, dtype=np.float64)
             for name, w in self._original.items()
         }
-        by_identity: dict[int, list[Slot]] = {}
+        self._places = {pair.weight.name: [pair.weight] for pair in pairs}
+        arrays = {id(w): name for name, w in self._original.items() if np.ndim(w)}
         for slot in slots(self._root):
-            by_identity.setdefault(id(slot.get()), []).append(slot)
-        self._places = {}
-        for pair in pairs:
-            weight = self._original[pair.weight.name]
-            others = by_identity.get(id(weight), []) if np.ndim(weight) else []
-            others = [slot for slot in others if slot.path != pair.weight.path]
-            self._places[pair.weight.name] = [pair.weight, *others]
+            if name := arrays.get(id(slot.get())):
+                self._places[name].append(slot)
 
     def _install(self) -> None:
         """Let every attribute hold what the check moves."""
@@ -199,43 +179,20 @@ class Held:
                 if here.get() is not value:
                     here.put(value)
 
-    @contextlib.contextmanager
-    def _moved(self) -> Iterator[dict[str, Array]]:
-        """Move candidates a little while a block runs, and give the values that they then have."""
-        saved = {name: weight.copy() for name, weight in self.weights.items()}
-        random = np.random.default_rng(0)
-        try:
-            for weight in self.weights.values():
-                signs = random.choice([-1.0, 1.0], weight.shape)
-                weight += (MOVED * (rms(weight) or 1.0) * signs).astype(weight.dtype)
-            self._install()
-            yield {name: weight.copy() for name, weight in self.weights.items()}
-        finally:
-            for name, values in saved.items():
-                self.weights[name][...] = values
-                for slot in self._places[name]:
-                    if slot.get() is not self._original[name]:
-                        slot.put(self._original[name])
-
     def _here(self, slot: Slot) -> Slot:
         """The same place, reached anew; no root leads to what ``run`` has returned."""
         return slot if slot.holder is self._given else slot.again(self._root)
 
-    def _is_left(self, pair: HeldPair, left: dict[str, Any]) -> bool:
-        """Whether a run has left a moved weight alone."""
+    def _why_not(self, pair: HeldPair, moved: Array, zero: Any) -> str:
+        """What a run did to a moved weight, or did not do to a gradient of zero, if it is none."""
         now, held = self._here(pair.weight).get(), self._original[pair.weight.name]
-        same = now is held or not _is_movable(held)
-        return same and is_numbers(now) and _equal(now, left[pair.weight.name])
-
-    def _is_written(self, pair: HeldPair, before: Any) -> bool:
-        """Whether a run has written a gradient that was zero."""
-        held, gradient = self._gradient(pair)
-        if gradient is None:
-            return False
-        now, weight = np.asarray(gradient), self.weights[pair.weight.name]
-        return bool(np.any(now)) or (
-            held is not before and now.ndim > 0 and now.shape == weight.shape
-        )
+        left = now is held or not _is_movable(held)
+        if not (left and is_numbers(now) and np.array_equal(now, moved)):
+            return "written by the run"
+        found, gradient = self._gradient(pair)
+        new = found is not zero and np.ndim(gradient) > 0 and np.shape(gradient) == np.shape(moved)
+        written = gradient is not None and (new or np.any(np.asarray(gradient)))
+        return "" if written else f"no run writes {pair.gradient.name}"
 
     def _gradient(self, pair: HeldPair) -> tuple[Any, Any]:
         """What hangs where the gradient should, and its numbers."""
@@ -261,7 +218,7 @@ class Held:
         for pair in sorted(pairs, key=lambda pair: len(pair.weight.path)):
             weight, gradient = pair.weight.get(), self._gradient(pair)[1]
             if not np.ndim(weight) or not any(
-                weight is other and _equal(gradient, its) for other, its in kept.values()
+                weight is other and np.array_equal(gradient, its) for other, its in kept.values()
             ):
                 kept[pair.weight.path] = weight, gradient
         return [pair for pair in pairs if pair.weight.path in kept]
@@ -275,17 +232,16 @@ class Held:
             called = [n for n in places if any(form.replace("{}", n) == key for form in RULES)]
             name = key if key in places else next(iter(called), None)
             if name is not None:
-                pairs.append(HeldPair(places[name], Slot(key, self._given, ((False, key),))))
+                pairs.append(HeldPair(places[name], Slot(key, self._given, (key,))))
         return pairs
 
     def _zero(self) -> None:
         self._given.clear()
         for pair in self._pairs:
             slot: Slot | None = self._here(pair.gradient)
-            held = self._gradient(pair)[0]
+            held, numbers = self._gradient(pair)
             if not is_numbers(held):
-                slot = number_slot(held)
-                held = numbers_in(held)
+                slot, held = number_slot(held), numbers
             if isinstance(held, np.ndarray) and held.flags.writeable:
                 held[...] = 0
             elif slot is not None and held is not None and not isinstance(slot.holder, tuple):
@@ -322,7 +278,3 @@ def _like(original: Any, array: Array) -> Any:
     if isinstance(original, np.generic):
         return type(original)(array)
     return array.copy() if hasattr(original, "__array__") else float(array)
-
-
-def _equal(first: Any, second: Any) -> bool:
-    return shape_of(first) == shape_of(second) and bool(np.array_equal(first, second))

@@ -10,6 +10,7 @@ that are the user's own are entered; nothing is called.
 
 from __future__ import annotations
 
+import functools
 import numbers
 import sys
 from collections import deque
@@ -32,6 +33,7 @@ __all__ = [
     "holds",
     "is_numbers",
     "is_tensor",
+    "items",
     "number_slot",
     "numbers_in",
     "slots",
@@ -50,47 +52,36 @@ MOST_VALUES = 50_000
 """Values looked at."""
 
 
-Path: TypeAlias = tuple[tuple[bool, Any], ...]
-"""Steps from a root: whether each is to an attribute, and its name, or the index or key."""
+Path: TypeAlias = tuple[Any, ...]
+"""Steps from a root: an index or a key of a container, an attribute's name of anything else."""
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A place in which a value hangs.
+    """A place in which a value hangs."""
 
-    Args:
-        name: As the user would write it.
-        holder: The object, list or mapping.
-        path: How the place is reached from the root, its own step last.
-    """
-
-    name: str
-    holder: Any
-    path: Path
+    name: str  # as the user would write it
+    holder: Any  # the object, list or mapping
+    path: Path  # how the place is reached from the root, its own step last
 
     def get(self, otherwise: Any = None) -> Any:
         """What hangs there now; ``otherwise`` where nothing does."""
-        return _at(self.holder, *self.path[-1], otherwise)
+        return _at(self.holder, self.path[-1], otherwise)
 
     def put(self, value: Any) -> None:
         """Hold something else there, or nothing at all if that is ``ABSENT``."""
-        is_attribute, key = self.path[-1]
-        if value is ABSENT:
-            if is_attribute:
-                vars(self.holder).pop(key, None)
-            elif isinstance(self.holder, dict):
-                self.holder.pop(key, None)
-        elif is_attribute:
-            setattr(self.holder, key, value)
+        holder, key = self.holder, self.path[-1]
+        if value is ABSENT:  # a list always holds something
+            named = holder if isinstance(holder, dict) else getattr(holder, "__dict__", {})
+            named.pop(key, None)
+        elif is_container(holder):
+            holder[key] = value
         else:
-            self.holder[key] = value
+            setattr(holder, key, value)
 
     def again(self, root: Any) -> Slot:
         """The same place, reached anew from the root: what leads there may have been replaced."""
-        holder = root
-        for step in self.path[:-1]:
-            holder = _at(holder, *step)
-        return Slot(self.name, holder, self.path)
+        return Slot(self.name, functools.reduce(_at, self.path[:-1], root), self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +115,8 @@ def is_tensor(value: Any) -> bool:
 
 def number_slot(tensor: Any, name: str = "", path: Path = ()) -> Slot | None:
     """Where a tensor keeps its numbers."""
-    for key in NUMBERS:
-        if is_numbers(getattr(tensor, key, None)):
-            return Slot(name, tensor, (*path, (True, key)))
-    return None
+    places = (Slot(name, tensor, (*path, key)) for key in NUMBERS)
+    return next((slot for slot in places if is_numbers(slot.get())), None)
 
 
 def numbers_in(value: Any) -> Any:
@@ -144,9 +133,9 @@ def slots(root: Any) -> Iterator[Slot]:
     seen, count = {id(root)}, 0
     while queue and count < MOST_VALUES:
         name, holder, path = queue.popleft()
-        for key, attribute, value in _items(holder):
+        for key, value in items(holder):
             count += 1
-            slot = Slot(_named(name, holder, key, value), holder, (*path, (attribute, key)))
+            slot = Slot(_named(name, holder, key, value), holder, (*path, key))
             yield slot
             if id(value) not in seen and not is_tensor(value) and _is_entered(value, within=True):
                 seen.add(id(value))
@@ -158,12 +147,11 @@ def find_pairs(root: Any) -> list[HeldPair]:
     found: dict[tuple[Any, ...], HeldPair] = {}
     spaces: dict[int, dict[Any, Slot]] = {}
     for slot in slots(root):
-        spaces.setdefault(id(slot.holder), {})[slot.path[-1][1]] = slot
+        spaces.setdefault(id(slot.holder), {})[slot.path[-1]] = slot
         value = slot.get()
-        if is_tensor(value) and getattr(value, "requires_grad", True) is not False:
-            weight = number_slot(value, slot.name, slot.path)
-            assert weight is not None
-            gradient = Slot(f"{slot.name}.grad", value, (*slot.path, (True, "grad")))
+        weight = number_slot(value, slot.name, slot.path) if is_tensor(value) else None
+        if weight is not None and getattr(value, "requires_grad", True) is not False:
+            gradient = Slot(f"{slot.name}.grad", value, (*slot.path, "grad"))
             found.setdefault(weight.path, HeldPair(weight, gradient))
     for space in spaces.values():
         for pair in _pairs_among(space):
@@ -175,12 +163,9 @@ def _pairs_among(space: Mapping[Any, Slot]) -> Iterator[HeldPair]:
     """Pairs of names in one object or dictionary."""
     words = any(name in space for name in PARAMETERS)
     beside = None if words else next((space[n] for n in GRADIENTS if n in space), None)
-    for key, slot in space.items():
-        if not isinstance(key, str):
-            continue
-        for other in _names_of_gradient(key):
-            if other in space:
-                yield from _matched(slot, space[other])
+    for key, slot in ((key, slot) for key, slot in space.items() if isinstance(key, str)):
+        for other in filter(space.__contains__, _names_of_gradient(key)):
+            yield from _matched(slot, space[other])
         if beside is not None and isinstance(beside.get(), Mapping) and key not in GRADIENTS:
             yield from _matched_by_key(slot, beside, key)
 
@@ -216,7 +201,7 @@ def _matched_by_key(weight: Slot, gradients: Slot, key: Any) -> Iterator[HeldPai
 
 def _child(slot: Slot, key: Any) -> Slot:
     holder = slot.get()
-    return Slot(_named(slot.name, holder, key, None), holder, (*slot.path, (False, key)))
+    return Slot(_named(slot.name, holder, key, None), holder, (*slot.path, key))
 
 
 def _named(name: str, holder: Any, key: Any, value: Any) -> str:
@@ -233,15 +218,15 @@ def _named(name: str, holder: Any, key: Any, value: Any) -> str:
     return f"{name}.{key}" if name else str(key)
 
 
-def _items(holder: Any) -> Iterator[tuple[Any, bool, Any]]:
+def items(holder: Any) -> Iterator[tuple[Any, Any]]:
     """Keys and values of a container, or attributes of an object."""
     if isinstance(holder, Mapping):
-        yield from ((key, False, value) for key, value in holder.items())
+        yield from holder.items()
     elif isinstance(holder, (list, tuple)):
-        yield from ((index, False, value) for index, value in enumerate(holder))
+        yield from enumerate(holder)
     else:
         own = getattr(holder, "__dict__", {})
-        yield from ((n, True, v) for n, v in own.items() if not n.startswith("__"))
+        yield from ((name, value) for name, value in own.items() if not name.startswith("__"))
 
 
 def _is_entered(value: Any, *, within: bool = False) -> bool:
@@ -254,14 +239,13 @@ def _is_entered(value: Any, *, within: bool = False) -> bool:
         return False
     module = type(value).__module__
     top = module.partition(".")[0]
-    foreign = top in sys.stdlib_module_names or top in ("builtins", "numpy", "scipy", "gradhook")
-    foreign = foreign and not module.startswith("gradhook.integrations")  # models of its examples
-    known = hasattr(value, "__dict__") or hasattr(type(value), "__slots__")
-    return known and (top == "__main__" or not foreign)
+    foreign = top in sys.stdlib_module_names or top in ("numpy", "scipy", "gradhook")
+    own = not foreign or module.startswith("gradhook.integrations")  # models of its examples
+    return own and (hasattr(value, "__dict__") or hasattr(type(value), "__slots__"))
 
 
-def _at(holder: Any, attribute: bool, key: Any, otherwise: Any = None) -> Any:
+def _at(holder: Any, key: Any, otherwise: Any = None) -> Any:
     try:
-        return getattr(holder, key, otherwise) if attribute else holder[key]
+        return holder[key] if is_container(holder) else getattr(holder, key, otherwise)
     except (LookupError, TypeError, ValueError):  # of a variable that is bound to nothing yet
         return otherwise

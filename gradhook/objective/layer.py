@@ -30,13 +30,9 @@ Style: TypeAlias = Literal["held", "mapping", "names", "order"]
 class Layer:
     """A layer of the user's, evaluated with a random cotangent.
 
-    Arguments are those of ``layer_check``, and the seed of the cotangents.
-
-    Attributes:
-        objective: The layer as an objective.
-        cotangent: Number of the cotangent in use.  1 has other magnitudes than 0, a thousand times
-            as large, and every sign the other way round.
-        seen: For each cotangent used, the gradients returned, by fingerprint of the point.
+    Arguments are those of ``layer_check``, and the seed of the cotangents.  ``objective`` is the
+    layer as an objective.  Cotangent 1 has other magnitudes than 0, a thousand times as large, and
+    every sign the other way round.
     """
 
     def __init__(
@@ -77,10 +73,10 @@ class Layer:
             self._inputs |= self._moving
         blocks = {**self._moving, **self._parameters}
         self._tree, self._own = Tree.of(blocks), Tree.unchecked(self._parameters)
-        self._rule = gradient_name
-        self._seed = seed
+        self._rule, self._seed = gradient_name, seed
         self._cotangents: dict[Any, Array] = {}
-        self.cotangent = 0
+        self.cotangent = 0  # number of the one in use
+        # For each cotangent used, the gradients returned, by fingerprint of the point.
         self.seen: dict[int, dict[Any, dict[str, Array]]] = {0: {}, 1: {}}
         functions: dict[str, Any] = {"loss": self._loss, "loss_and_gradients": self._both}
         if in_place:
@@ -134,8 +130,8 @@ class Layer:
             signs = random.choice([-1.0, 1.0], y.shape)
             sizes = random.uniform(0.5, 1.5, (2, *y.shape))[self.cotangent]
             # Numbers of float32, so that layers of either precision see the same.
-            values = (signs * sizes * (1, -1000)[self.cotangent]).astype(np.float32)
-            self._cotangents[key] = values.astype(np.float64)
+            values = signs * sizes * (1, -1000)[self.cotangent]
+            self._cotangents[key] = values.astype(np.float32).astype(np.float64)
         return self._cotangents[key].astype(y.dtype if y.dtype.kind == "f" else np.float64)
 
     def _clear(self) -> None:
@@ -169,18 +165,19 @@ class Layer:
             kept = {**held, **kept} if isinstance(held, Mapping) else held
         if isinstance(returned, Mapping):
             return name_gradients(kept, self._tree, self._rule)[0]
-        names = list(self._parameters)
-        for inputs in (self._inputs, self._moving):
-            whole = len(items) == len(inputs) + len(names)
+        names, sizes = list(self._parameters), (len(self._inputs), len(self._moving))
+        for count in sizes:
+            whole = len(items) == count + len(names)
             if names and not kept and whole and items[-1] is not None:
-                kept = dict(zip(names, items[len(inputs) :], strict=True))
-                items = items[: len(inputs)]
+                kept, items = dict(zip(names, items[count:], strict=True)), items[:count]
         if names:
             kept, _ = name_gradients(kept or self._held(), self._own, self._rule)
-        for inputs in (self._inputs, self._moving):
-            if len(items) == len(inputs) or (not inputs and len(items) == 1 and items[0] is None):
-                found = dict(zip(inputs, items, strict=False))
-                return {**{n: found[n] for n in self._moving}, **kept}
+        if not self._moving and len(items) == 1 and items[0] is None:
+            items = []
+        if len(items) in sizes:
+            inputs = self._inputs if len(items) == sizes[0] else self._moving
+            found = dict(zip(inputs, items, strict=True))
+            return {**{n: found[n] for n in self._moving}, **kept}
         raise ObjectiveError(
             f"backward returned {len(items)} gradient(s) of the input(s), and there are "
             f"{len(self._inputs)}: return them in the order of {', '.join(self._inputs)}, then "

@@ -31,9 +31,8 @@ from gradhook.objective.calls import (
     signature_of,
     takes,
 )
-from gradhook.objective.functions import join
+from gradhook.objective.functions import Updater, join
 from gradhook.objective.holders import PARAMETERS
-from gradhook.objective.updates import Updater
 
 __all__ = ["FromUpdate", "Objective"]
 
@@ -268,29 +267,18 @@ class Objective:
         self, batch: Batch, keywords: Collection[str] = (), *, names: tuple[str, ...] = ()
     ) -> Calls:
         """Decide the form for a batch, its ``names`` and switches' ``keywords``; what is called."""
-        form = form_of(
-            self.functions,
-            batch,
-            form=self.form,
-            otherwise="functional" if isinstance(self, _Function) else None,
-            keywords=keywords,
-            names=names,
-        )
-        return Calls(
-            self.loss,
-            self.gradients,
-            self.loss_and_gradients,
-            takes_parameters=form == "functional",
-            names=names,
-        )
+        otherwise: Form | None = "functional" if isinstance(self, _Function) else None
+        form = form_of(self.functions, batch, self.form, otherwise, keywords, names)
+        functions = self.loss, self.gradients, self.loss_and_gradients
+        return Calls(*functions, takes_parameters=form == "functional", names=names)
 
     def arguments(self, batch: Any) -> tuple[Batch, tuple[str, ...]]:
         """What the functions take besides the parameters, and by which names, if all take them."""
         if not isinstance(batch, Mapping):
             return batch, ()
         names = tuple(map(str, batch))
-        known = all(signature_of(function) for function in self.functions)
-        if known and all(takes(f, 0, names) or takes(f, 1, names) for f in self.functions):
+        fits = (takes(f, 0, names) or takes(f, 1, names) for f in self.functions)
+        if all(map(signature_of, self.functions)) and all(fits):
             return tuple(batch.values()), names
         return (batch,), ()
 

@@ -63,21 +63,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """The blocks of a container of parameters, and the container's shape.
+    """The blocks of a container of parameters, and the container's shape."""
 
-    Args:
-        leaves: The arrays in the container by name, in the user's order.
-        root: The container itself.
-        single: What the only block is called where the root is one array.
-        parts: Names and shapes of that array's consecutive slices, which then are the leaves.
-    """
-
-    leaves: dict[str, Any]
+    leaves: dict[str, Any]  # the arrays in the container by name, in the user's order
     places: dict[str, Place]
-    root: Any
+    root: Any  # the container itself
     ties: tuple[Tie, ...] = ()
-    single: str = SINGLE
-    parts: Parts | None = None
+    single: str = SINGLE  # what the only block is called where the root is one array
+    parts: Parts | None = None  # that array's consecutive slices, which then are the leaves
 
     @classmethod
     def of(cls, parameters: Any, *, single: str = SINGLE, parts: Parts | None = None) -> Tree:
@@ -85,7 +78,8 @@ class Tree:
         root = parameters() if callable(parameters) else parameters
         tree = cls.unchecked(root, single)
         if parts is not None:
-            refuse_unsuitable(single, _one_vector(root, parts))
+            _refuse_unlike(root, parts)
+            refuse_unsuitable(single, root)
             leaves = _parts_of(np.asarray(root), parts)
             return cls(leaves, dict.fromkeys(leaves, Place(None, None)), root, (), single, parts)
         if not tree.leaves:
@@ -125,11 +119,11 @@ class Tree:
     @property
     def blocks(self) -> dict[str, Any]:
         """The leaves by name, those that share memory as one block at the place of the first."""
-        blocks = {}
-        for name, leaf in self.leaves.items():
-            tie = self._tie_of(name)
-            blocks[tie.block if tie else name] = tie.storage if tie else leaf
-        return blocks
+        ties = self._tied
+        return {
+            tie.block if (tie := ties.get(name)) else name: tie.storage if tie else leaf
+            for name, leaf in self.leaves.items()
+        }
 
     @property
     def is_single(self) -> bool:
@@ -145,20 +139,20 @@ class Tree:
             for tie in self.ties
         ]
 
-    def _tie_of(self, name: str) -> Tie | None:
-        return next((tie for tie in self.ties if name in tie.names), None)
+    @property
+    def _tied(self) -> dict[str, Tie]:
+        return {name: tie for tie in self.ties for name in tie.names}
 
     def block_of(self, name: str) -> str:
         """The block that a leaf belongs to; a name that is no leaf is returned as it is."""
-        tie = self._tie_of(name)
-        return tie.block if tie else name
+        return next((tie.block for tie in self.ties if name in tie.names), name)
 
     def spread(self, blocks: Mapping[str, Any]) -> dict[str, Any]:
         """The leaves by name, taken from blocks with other values."""
-        ties = {name: self._tie_of(name) for name in self.leaves}
+        ties = self._tied
         return {
-            name: tie.part(name, blocks[tie.block]) if tie else blocks[name]
-            for name, tie in ties.items()
+            name: tie.part(name, blocks[tie.block]) if (tie := ties.get(name)) else blocks[name]
+            for name in self.leaves
         }
 
     def rebuild(self, blocks: Mapping[str, Any]) -> Any:
@@ -195,7 +189,7 @@ def each_leaf(node: Any) -> Iterator[Any]:
 
 
 def map_leaves(container: Any, function: Callable[[Any], Any]) -> Any:
-    """Return a container of the same shape around what a function makes of each leaf."""
+    """A container of the same shape around what a function makes of each leaf."""
     return _rebuild(container, None, lambda _, leaf: function(leaf))
 
 
@@ -233,11 +227,7 @@ def all_finite(values: Array) -> bool:
     """Whether no entry is NaN or infinite."""
     with np.errstate(all="ignore"):
         # A sum is finite only if every entry is; that it is not may be an overflow.
-        if math.isfinite(float(values.sum())):
-            return True
-    flat = values.ravel(order="K")
-    pieces = range(0, flat.size, PIECE)
-    return all(bool(np.isfinite(flat[i : i + PIECE]).all()) for i in pieces)
+        return math.isfinite(float(values.sum())) or bool(np.isfinite(values).all())
 
 
 def _leaves(
@@ -262,35 +252,32 @@ def _children(node: Any, prefix: str | None) -> Iterator[tuple[Any, str, Any]]:
         yield from ((i, f"{head}[{i}]", child) for i, child in enumerate(node))
 
 
-def _one_vector(root: Any, parts: Parts) -> Any:
-    """The root, if the parts can be those of it."""
+def _refuse_unlike(root: Any, parts: Parts) -> None:
+    """Refuse parts that are not those of the root."""
     if is_container(root):
         raise ParameterError(
             f"parts= names the slices of one unrolled vector, and the parameters are "
             f"{kind_of(root)} of {len(root)}: leave parts= out, or pass the vector"
         )
-    sizes = [math.prod(_shape(part)) for part in parts.values()]
+    sizes = [math.prod(shape) for shape in _shapes(parts)]
     if sum(sizes) != np.size(root):
         raise ParameterError(
             f"parts= names {' + '.join(map(str, sizes))} = {sum(sizes)} numbers "
             f"({', '.join(parts)}), and the vector holds {np.size(root)}: name every slice, in "
             "order, with its shape"
         )
-    return root
 
 
 def _parts_of(vector: Array, parts: Parts) -> dict[str, Any]:
     """Views of consecutive slices."""
-    flat, start, views = vector.reshape(-1), 0, {}
-    for name, part in parts.items():
-        shape = _shape(part)
-        views[name] = flat[start : start + math.prod(shape)].reshape(shape)
-        start += math.prod(shape)
-    return views
+    shapes = _shapes(parts)
+    ends = np.cumsum([math.prod(shape) for shape in shapes])
+    slices = np.split(vector.reshape(-1), ends[:-1])
+    return {n: v.reshape(shape) for n, v, shape in zip(parts, slices, shapes, strict=True)}
 
 
-def _shape(part: int | tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(part) if isinstance(part, (tuple, list)) else (part,)
+def _shapes(parts: Parts) -> list[tuple[int, ...]]:
+    return [tuple(p) if isinstance(p, (tuple, list)) else (p,) for p in parts.values()]
 
 
 def _rebuild(node: Any, prefix: str | None, leaf: Callable[[str, Any], Any]) -> Any:
@@ -299,6 +286,6 @@ def _rebuild(node: Any, prefix: str | None, leaf: Callable[[str, Any], Any]) -> 
     held = {key: _rebuild(child, name, leaf) for key, name, child in _children(node, prefix)}
     if isinstance(node, Mapping):
         return held
-    if isinstance(node, list):
-        return list(held.values())
-    return type(node)(*held.values()) if hasattr(node, "_fields") else tuple(held.values())
+    if hasattr(node, "_fields"):
+        return type(node)(*held.values())
+    return list(held.values()) if isinstance(node, list) else tuple(held.values())

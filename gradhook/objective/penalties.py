@@ -42,10 +42,6 @@ class Penalty:
         object.__setattr__(self, "coefficient", float(coefficient))
         object.__setattr__(self, "patterns", patterns or ("*",))
 
-    def __call__(self, blocks: Mapping[str, Array]) -> Any:
-        """Return the penalty of blocks given by name."""
-        raise NotImplementedError
-
     def weighs(self, name: str) -> bool:
         """Whether a block is among those that it weighs."""
         return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.patterns)
@@ -84,7 +80,7 @@ def sum_of(
     """Penalties as one function of the parameters, as the user holds them, and the batch."""
 
     def one(penalty: Any, parameters: Any, batch: Batch) -> Any:
-        if isinstance(penalty, Penalty):
+        if isinstance(penalty, (L1, L2)):
             return penalty(tree.like(parameters))
         positional, keywords = by_name(names, batch)
         return penalty(parameters, *positional, **keywords)
@@ -92,7 +88,6 @@ def sum_of(
     return lambda parameters, batch: sum(one(p, parameters, batch) for p in penalties)
 
 
-@dataclass(frozen=True, slots=True, init=False, repr=False)
 class L2(Penalty):
     """``c/2 * sum(w**2)`` over the blocks whose names match, added to the loss only.
 
@@ -116,7 +111,6 @@ class L2(Penalty):
         return 0.5 * self.coefficient * sum(np.dot(w, w).item() for w in flat)
 
 
-@dataclass(frozen=True, slots=True, init=False, repr=False)
 class L1(Penalty):
     """``c * sum(|w|)`` over the blocks whose names match, added to the loss only.
 

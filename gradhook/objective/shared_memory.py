@@ -30,14 +30,12 @@ HARDEST = 10**6
 class Tie:
     """Parameters that share memory.
 
-    Args:
-        storage: The array that holds every element of the others.
-        positions: Where each array's elements lie in the flat storage, shaped like the array;
-            empty where every array is the whole storage.
+    ``positions`` tells where each array's elements lie in the flat storage, shaped like the array;
+    it is empty where every array is the whole storage.
     """
 
     names: tuple[str, ...]
-    storage: Any
+    storage: Any  # the array that holds every element of the others
     positions: Mapping[str, Array] = field(default_factory=dict)
 
     @property
@@ -90,7 +88,8 @@ def _share(first: Any, second: Any) -> bool:
 
 def _tie(names: tuple[str, ...], arrays: list[Any]) -> Tie:
     first = arrays[0]
-    if all(array is first or _view(array) == _view(first) for array in arrays):
+    # The interface tells what of its memory an array shows, and how.
+    if all(a is first or a.__array_interface__ == first.__array_interface__ for a in arrays):
         return Tie(names, first)
     called = " and ".join(map(repr, names))
     if any(array.dtype != first.dtype for array in arrays):
@@ -108,11 +107,6 @@ def _tie(names: tuple[str, ...], arrays: list[Any]) -> Tie:
     order = np.argsort(addresses[whole], axis=None)
     positions = {n: order[np.searchsorted(cells, a)] for n, a in zip(names, addresses, strict=True)}
     return Tie(names, arrays[whole], positions)
-
-
-def _view(array: Any) -> tuple[Any, ...]:
-    """What of its memory an array shows, and how."""
-    return array.__array_interface__["data"], array.shape, array.strides, array.dtype
 
 
 def _addresses(array: Array) -> Array:

@@ -26,6 +26,8 @@ import numpy as np
 from gradhook._types import kind_of, nearest_name
 from gradhook.errors import OptionError
 from gradhook.objective.calls import left_to_keywords, signature_of, takes_any_keyword
+from gradhook.objective.holders import ABSENT, Slot, items
+from gradhook.objective.parameters import is_container
 
 __all__ = [
     "BoundSwitch",
@@ -83,20 +85,13 @@ class Switch:
 
 @dataclass(slots=True)
 class BoundSwitch:
-    """A switch tied to the functions or the model that it turns.
-
-    Args:
-        on: The values while on, one for each place; one for a keyword argument.
-        off_values: Candidates for the off-value, best first; more than one where the name leaves it
-            open.
-        targets: Places on the model, empty for a keyword argument.
-    """
+    """A switch tied to the functions or the model that it turns."""
 
     name: str
     role: Role
-    on: Sequence[Any]
-    off_values: tuple[Any, ...]
-    targets: Sequence[_Target] = ()
+    on: Sequence[Any]  # the values while on, one for each place; one for a keyword argument
+    off_values: tuple[Any, ...]  # best first; more than one where the name leaves it open
+    places: Sequence[tuple[Slot, Any]] = ()  # on the model, each with what it held
     off: Any = field(init=False)
 
     def __post_init__(self) -> None:
@@ -118,51 +113,16 @@ class BoundSwitch:
     def turn(self, to: SwitchState) -> dict[str, Any]:
         """Turn off, on, or on times a number; keyword arguments for the functions, if any."""
         values = [self.off if to == "off" else on if to == "on" else on * to for on in self.on]
-        if not self.targets:
+        if not self.places:
             return {self.name: values[0]}
-        for target, value in zip(self.targets, values, strict=True):
-            target.write(value)
+        for (slot, _), value in zip(self.places, values, strict=True):
+            slot.put(value)
         return {}
 
     def restore(self) -> None:
         """Write back what was found on the model."""
-        for target in self.targets:
-            target.restore()
-
-
-@dataclass(frozen=True, slots=True)
-class _Target:
-    """A place on the model: what holds the value, under which key, and the value found.
-
-    ``inherited`` is what the holder has from its class alone.
-    """
-
-    holder: Any
-    key: Any
-    original: Any
-    inherited: bool
-
-    def write(self, value: Any) -> None:
-        if isinstance(self.holder, (Mapping, list, tuple)):
-            self.holder[self.key] = value  # type: ignore[index]  # what holds no item raises
-        else:
-            setattr(self.holder, self.key, value)
-
-    def restore(self) -> None:
-        if self.inherited:
-            vars(self.holder).pop(self.key, None)
-        else:
-            self.write(self.original)
-
-    def refuse_unwritable(self, name: str) -> None:
-        try:
-            self.write(self.original)
-            self.restore()
-        except Exception as error:
-            raise OptionError(
-                f"the switch {name!r} cannot be turned: {self.key!r} of "
-                f"{kind_of(self.holder)} cannot be set ({type(error).__name__}: {error})"
-            ) from error
+        for slot, held in self.places:
+            slot.put(held)
 
 
 def as_switches(given: Any, role: Role) -> list[Switch | str]:
@@ -238,30 +198,43 @@ def _is_among(name: str, patterns: tuple[str, ...]) -> bool:
 
 
 def _bind(item: Switch | str, role: Role, available: Mapping[str, Any], model: Any) -> BoundSwitch:
-    given = item if isinstance(item, Switch) else None
-    name = given.name if given else str(item)
-    on = given.on if given else None
-    targets = [] if name in available else list(_find(model, name.split(".")))
-    if targets:
-        for target in targets:
-            target.refuse_unwritable(name)
-        found = [target.original for target in targets]
-    elif name in available:
+    given = item if isinstance(item, Switch) else Switch(item, NO_DEFAULT)
+    name, on = given.name, given.on
+    slots = [] if name in available else list(_find(model, name.split(".")))
+    found = [slot.get() for slot in slots]
+    places = [(s, _held(s, value)) for s, value in zip(slots, found, strict=True)]
+    for slot, held in places:
+        try:
+            slot.put(slot.get())
+            slot.put(held)
+        except Exception as error:
+            raise OptionError(
+                f"the switch {name!r} cannot be turned: {slot.path[-1]!r} of "
+                f"{kind_of(slot.holder)} cannot be set ({type(error).__name__}: {error})"
+            ) from error
+    if name in available:
         found = [available[name] if on is None else on]
         if found[0] is NO_DEFAULT:
             raise OptionError(
                 f"the switch {name!r} has no default in the function's signature, so its value in "
                 f"training is unknown: pass Switch({name!r}, off=..., on=...)"
             )
-    else:
+    elif not places:
         where = "the model (pass Objective(..., model=...))" if model is None else kind_of(model)
         raise OptionError(
             f"the switch {name!r} is neither a keyword argument of every function, beside the "
             f"batch, nor a path on {where}; keyword arguments are: "
             f"{', '.join(available) or 'none'}{nearest_name(name, list(available))}"
         )
-    off = (given.off,) if given else _off_values(name, role, found[0])
-    return BoundSwitch(name, role, found if on is None else [on] * len(found), off, targets)
+    off = _off_values(name, role, found[0]) if given.off is NO_DEFAULT else (given.off,)
+    return BoundSwitch(name, role, found if on is None else [on] * len(found), off, places)
+
+
+def _held(slot: Slot, value: Any) -> Any:
+    """What a place holds by itself: ``ABSENT`` where its class alone has the value."""
+    key, holder = slot.path[-1], slot.holder
+    own = is_container(holder) or key in getattr(holder, "__dict__", {})
+    return value if own or inspect.isdatadescriptor(getattr(type(holder), key, None)) else ABSENT
 
 
 def _off_values(name: str, role: Role, value: Any) -> tuple[Any, ...]:
@@ -281,27 +254,11 @@ def _off_values(name: str, role: Role, value: Any) -> tuple[Any, ...]:
     )
 
 
-def _find(node: Any, path: list[str]) -> Iterator[_Target]:
+def _find(node: Any, path: list[str]) -> Iterator[Slot]:
     head, *rest = path
-    listed = isinstance(node, (list, tuple))
-    held = listed or isinstance(node, Mapping)
-    named: Any = int(head) if listed and head.lstrip("-").isdigit() else head
-    for key in _children(node) if head == "*" else [named]:
-        try:
-            child = node[key] if held else getattr(node, key)
-        except (KeyError, IndexError, AttributeError, TypeError):
-            continue
-        if rest:
-            yield from _find(child, rest)
-        else:
-            own = getattr(node, "__dict__", {})
-            slot = inspect.isdatadescriptor(getattr(type(node), str(key), None))
-            yield _Target(node, key, child, inherited=not (held or slot or key in own))
-
-
-def _children(node: Any) -> list[Any]:
-    if isinstance(node, Mapping):
-        return list(node)
-    if isinstance(node, (list, tuple)):
-        return list(range(len(node)))
-    return list(getattr(node, "__dict__", {}))
+    index = isinstance(node, (list, tuple)) and head.lstrip("-").isdigit()
+    for key in [key for key, _ in items(node)] if head == "*" else [int(head) if index else head]:
+        slot = Slot(head, node, (key,))
+        found = slot.get(ABSENT)
+        if found is not ABSENT:
+            yield from _find(found, rest) if rest else [slot]

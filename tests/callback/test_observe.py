@@ -114,7 +114,7 @@ def test_interrupts_and_what_cannot_be_put_back_leave_a_hook(error, monkeypatch)
 
     loop = Loop()
     loop.steps(1, 1)
-    monkeypatch.setattr("gradhook.callback.observe.check", broken)
+    monkeypatch.setattr("gradhook.callback.callback.check", broken)
     with pytest.raises(type(error)):
         loop.steps(2, 2)
 

@@ -168,7 +168,7 @@ def recorded() -> Iterator[list[Point]]:
         if not explaining and options.get("batch") is None:
             switches: dict[str, Any] = {}
             for switch, state in self.switches:
-                if not switch.targets:
+                if not switch.places:
                     switches |= switch.turn(state)
             parameters = {name: a.copy() for name, a in self.workspace.arrays.items()}
             points.append(Point(parameters, self.batch, switches))

@@ -345,7 +345,7 @@ def test_an_embedding_without_repeated_index_is_said_to_hide_accumulation():
 def test_a_callback_whose_tester_fails_refuses_to_report(monkeypatch):
     parameters, X, y = network()
     monkeypatch.setattr(
-        gradhook.callback.observe, "selftest", lambda: ["a right gradient was judged FAIL"]
+        gradhook.callback.callback, "selftest", lambda: ["a right gradient was judged FAIL"]
     )
     check = GradCheckCallback(loss_and_gradients, parameters, batch=(X, y), enabled=True)
     with pytest.warns(gradhook.GradCheckWarning, match="self-test failed"):

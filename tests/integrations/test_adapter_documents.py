@@ -15,7 +15,6 @@ PLAIN = [
     *("cs231n_solver", "from_scratch_trainer", "from_scratch_2_trainer", "method"),
     *("scikit_learn_fit", "scipy_optimize"),
 ]
-HELPERS = ["_hooks", "_losses"]
 ADAPTERS = {
     name: [] if name in PLAIN else [pytest.mark.framework]
     for name in [*PLAIN, "jax_value_and_grad", "pytorch_module", "thinc_model"]
@@ -59,11 +58,7 @@ def assert_programs_pass_and_find_their_bugs(programs, right, folder):
 
 
 @pytest.mark.parametrize(
-    "name",
-    [
-        *HELPERS,
-        *(pytest.param(name, marks=marks) for name, marks in ADAPTERS.items()),
-    ],
+    "name", [pytest.param(name, marks=marks) for name, marks in ADAPTERS.items()]
 )
 def test_the_example_in_a_docstring_runs(name):
     module = importlib.import_module(f"gradhook.integrations.{name}")

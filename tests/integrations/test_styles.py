@@ -741,7 +741,7 @@ def named(function):
 
 def test_a_run_is_told_which_batch_it_takes():
     layer = Dense(3, 2)
-    with pytest.raises(ObjectiveError, match=r"run\(X, y\) is not called with a batch of 0"):
+    with pytest.raises(ObjectiveError, match=r"run\(X, y\) does not take .* for a batch of 0"):
         check_gradients(dense_run(layer, Eye()), layer)
 
 
@@ -751,13 +751,29 @@ def test_a_run_that_takes_the_object_first_is_given_it():
     assert report.passed
 
 
+@pytest.mark.parametrize("kind", [np.asarray, float])
+def test_weights_too_large_for_the_guard_are_where_they_were_after_the_runs(kind):
+    layer = Dense(3, 2)
+    layer.scale, layer.dscale = kind(0.5), kind(0.0)
+    before = layer.weights, layer.weights.tobytes(), layer.scale
+    run = dense_run(layer, Eye())
+
+    def scaled(X, y):
+        layer.dscale = kind(run(X, y))
+        return layer.scale * float(layer.dscale)
+
+    Held(scaled, layer).discover((X, Y), (), (), lambda: None)
+    assert layer.weights is before[0]
+    assert (layer.weights.tobytes(), layer.scale) == before[1:]
+
+
 def test_a_gradient_that_is_gone_after_a_later_run_is_an_error():
     layer = Dense(3, 2)
     held = Held(dense_run(layer, Eye()), layer)
     held.discover((X, Y), (), (), lambda: None)
     layer.backward = lambda dvalues: vars(layer).pop("dweights", None)
     with pytest.raises(GradientNameError, match="after the run dweights is None, where the grad"):
-        held.loss_and_gradients(X, Y)
+        held.function(X, Y)
 
 
 def test_an_exception_of_the_run_leaves_everything_as_it_was():

@@ -122,7 +122,10 @@ ATTEMPTS = {
     ),
     "a batch too short, beside an object": (
         lambda: check_gradients(lambda X, y, rate: 1.0, Net(), batch=X),
-        "<lambda>(X, y, rate) is not called with a batch of 1 item(s): pass as batch= what it",
+        (
+            "<lambda>(X, y, rate) does not take (parameters, *batch) or (*batch) for a batch of 1 "
+            "item(s): pass as batch= what it takes"
+        ),
     ),
     "gradients under other names": (
         lambda: check_gradients(named(lambda g: {"kernel": g}), WEIGHTS, batch=(X, Y)),

@@ -190,16 +190,16 @@ class TestPaths:
         model = network()
         model.locked = None
         switch = bound(Switch(path, off=0.0), model=model)
-        assert [target.original for target in switch.targets] == found
+        assert list(switch.on) == found
         assert switch.turn("off") == {}
         again = bound(Switch(path, off=0.0), model=model)
-        assert [target.original for target in again.targets] == [0.0] * len(found)
+        assert list(again.on) == [0.0] * len(found)
         switch.turn(10.0)
         again = bound(Switch(path, off=0.0), model=model)
-        assert [target.original for target in again.targets] == [10 * value for value in found]
+        assert list(again.on) == [10 * value for value in found]
         switch.restore()
         again = bound(Switch(path, off=0.0), model=model)
-        assert [target.original for target in again.targets] == found
+        assert list(again.on) == found
 
     def test_a_value_that_the_class_holds_is_left_to_the_class(self):
         model = Layer(0.5)

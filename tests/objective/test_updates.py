@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gradhook import Objective, check_gradients
-from gradhook.objective.updates import Updater
+from gradhook.objective.functions import Updater
 
 
 @pytest.mark.parametrize("where", ["closure", "dictionary", "returned"])

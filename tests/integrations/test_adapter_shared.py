@@ -1,12 +1,14 @@
-"""What the adapters are made of: a cotangent, hooks around methods, hooks of a protocol."""
+"""What the adapters share: a cotangent, the books' loss, hooks around methods and of a protocol."""
 
+import pickle
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from gradhook.integrations._hooks import FitHooks, hook_methods
-from gradhook.integrations._losses import cotangent
+from gradhook.integrations._shared import FitHooks, cotangent, hook_methods, left_out
+
+Y = np.array([[0.25, 0.75], [0.5, 0.5]])
 
 
 @pytest.mark.parametrize("shape", [5, (), (7, 3)])
@@ -71,3 +73,21 @@ def test_a_fit_is_checked_from_when_there_are_parameters_at_tasks_without_subtas
     hooks.teardown(estimator, inner)
     steps = [("step", None, (1,)), ("step", None, None)]
     assert check.calls == [("begin", (1, 2)), *steps, "end"]
+    assert pickle.loads(pickle.dumps(hooks)).on_fit_task_end(object(), leaf) is None
+
+
+def books(y, t):
+    return float(-np.log(y[np.arange(len(y)), t] + 1e-7).mean())
+
+
+@pytest.mark.parametrize("t", [np.array([1, 0]), np.array([[0, 1], [1, 0]])])
+def test_what_the_book_leaves_out_is_added_back(t):
+    layer, labels = SimpleNamespace(y=Y, t=t), np.array([1, 0])
+    exact = float(-np.log(Y[np.arange(2), labels]).mean())
+    assert books(Y, labels) + left_out(layer, books(Y, labels)) == pytest.approx(exact, abs=1e-15)
+
+
+@pytest.mark.parametrize("layer", [None, SimpleNamespace(y=None, t=None), SimpleNamespace(y=Y)])
+def test_other_layers_and_losses_are_left_alone(layer):
+    assert left_out(layer, 1.0) == 0.0
+    assert left_out(SimpleNamespace(y=Y, t=np.array([1, 0])), 0.5) == 0.0
