@@ -11,7 +11,7 @@ Example:
 """
 
 from gradhook.sinks.base import Memory, Sink
-from gradhook.sinks.json_lines import JsonLines
+from gradhook.sinks.files import JsonLines
 from gradhook.sinks.logging import Logging
 from gradhook.sinks.metrics import Metrics
 from gradhook.sinks.progress import Progress

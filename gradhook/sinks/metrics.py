@@ -13,7 +13,6 @@ from typing import Any, Protocol
 from gradhook.errors import OptionError
 from gradhook.report import Report
 from gradhook.sinks.tensorboard.scalars import scalars
-from gradhook.sinks.tensorboard.tags import BlockTags
 
 __all__ = ["Log", "Metrics"]
 
@@ -50,15 +49,13 @@ class Metrics:
     def __init__(self, log: Log) -> None:
         _check_log(log)
         self._log = log
-        self._tags = BlockTags()
         self._next_step = 0
 
     def write(self, report: Report) -> None:
         """Log one report, at its step or, where it has none, at the one after the last."""
         step = self._next_step if report.step is None else int(report.step)
         self._next_step = step + 1
-        values = scalars(report, self._tags.of(report.blocks))
-        known = {tag: value for tag, value in values.items() if not math.isnan(value)}
+        known = {tag: value for tag, value in scalars(report).items() if not math.isnan(value)}
         if known:
             self._log(known, step=step)
 
