@@ -113,8 +113,7 @@ class Guard:
             if self._learning:
                 self._note_changes(self._generators + self._rest)
             elif self._alert:
-                self._note_changes(self._generators)
-                self._note_changes(r for r in self._rest if not _is_large(r))
+                self._note_changes(self._generators + [r for r in self._rest if not _is_large(r)])
             for record in self._volatile.values():
                 record.restore()
         # Nothing has run before the first evaluation.

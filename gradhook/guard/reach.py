@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import gc
 import io
 import os
 import pathlib
@@ -77,6 +78,12 @@ ENTERED = ("gradhook.integrations", "gradhook.testing", "multiprocessing.sharedc
 
 MEMORY = (ctypes._SimpleCData, ctypes._Pointer, ctypes.Array, ctypes.Structure, ctypes.Union)
 """Numbers as C holds them."""
+
+HOLDING = (
+    *(list, tuple, set, frozenset, deque, types.CellType, functools.partial, property),
+    *(staticmethod, classmethod, types.MethodType),
+)
+"""Built-in classes that lead to whatever Python's garbage collector sees them hold."""
 
 Edge = tuple[Any, str]
 """An object and the name under which it was found."""
@@ -255,11 +262,6 @@ def neighbours(thing: Any, label: str, homes: dict[int, Home]) -> Iterator[Edge]
         return
     if isinstance(thing, GENERATORS):
         yield seeds_of(thing), label
-    elif isinstance(thing, types.CellType):
-        try:
-            yield thing.cell_contents, label
-        except ValueError:  # bound to nothing yet
-            return
     elif isinstance(thing, dict):
         yield from ((key, label) for key in dict.keys(thing) if type(key) not in ATOMS)
         yield from (
@@ -267,8 +269,8 @@ def neighbours(thing: Any, label: str, homes: dict[int, Home]) -> Iterator[Edge]
             for key, value in dict.items(thing)
             if type(value) not in ATOMS
         )
-    elif isinstance(thing, (list, tuple, set, frozenset, deque)):
-        yield from ((item, label) for item in thing if type(item) not in ATOMS)
+    elif isinstance(thing, HOLDING):
+        yield from ((held, label) for held in gc.get_referents(thing) if type(held) not in ATOMS)
     elif isinstance(thing, np.ndarray):
         yield from ((item, label) for item in (thing.flat if thing.dtype.hasobject else ()))
     elif isinstance(thing, types.MappingProxyType):
@@ -277,12 +279,6 @@ def neighbours(thing: Any, label: str, homes: dict[int, Home]) -> Iterator[Edge]
         yield from _of_function(thing, homes)
     elif isinstance(thing, weakref.ReferenceType):
         yield thing(), label
-    elif isinstance(thing, functools.partial):
-        yield from ((part, label) for part in (thing.func, thing.args, thing.keywords))
-    elif isinstance(thing, property):
-        yield from ((part, label) for part in (thing.fget, thing.fset))
-    elif isinstance(thing, (staticmethod, classmethod, types.MethodType)):
-        yield thing.__func__, label
     yield from _of_instance(thing, label)
 
 
@@ -293,7 +289,7 @@ def _of_instance(thing: Any, label: str) -> Iterator[Edge]:
     if (attributes := _attributes(thing)) is not None:
         yield attributes, label
     if (slots := save_slots(thing)) is not None:
-        yield from ((value, name) for (_, name), value in slots.state.items())
+        yield from ((value, member.__name__) for member, value in slots.state.items())
     for kind in type(thing).__mro__:
         if _is_users(sys.modules.get(kind.__module__)):
             yield kind, label
