@@ -14,8 +14,8 @@ written back after it.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Literal, NamedTuple, Self, TypeAlias, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Literal, Self, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -37,6 +37,10 @@ Rewind: TypeAlias = Literal["all", "generators", "nothing"]
 
 Kind: TypeAlias = Literal["loss", "gradients"]
 """Kinds of calls."""
+
+Before: TypeAlias = tuple[dict[str, tuple[object, ...]], Blocks]
+"""How the parameters stood before a call: fingerprints where it is watched, and copies where writes
+are known and will be undone."""
 
 T = TypeVar("T")
 
@@ -260,16 +264,6 @@ class Evaluator:
         return as_loss(self.calls.penalty(parameters, batch), "penalty")
 
 
-class Before(NamedTuple):
-    """How the parameters stood before a call.
-
-    Fingerprints where this call is watched, copies where writes are known and will be undone.
-    """
-
-    marks: dict[str, object] | None
-    copies: Blocks | None
-
-
 class Writes:
     """Watches calls for writes to their arguments.
 
@@ -292,25 +286,26 @@ class Writes:
 
     def before(self, kind: Kind) -> Before:
         """See how things stand before a call."""
-        marks: dict[str, object] | None = None
+        arrays, marks = self._workspace.arrays, {}
         if kind in self._unwatched and not self._workspace.displaced:
             self._unwatched.discard(kind)
-            marks = {name: fingerprint(a) for name, a in self._workspace.arrays.items()}
-        return Before(marks, self._workspace.copies() if self.parameters else None)
+            marks = {name: fingerprint(array) for name, array in arrays.items()}
+        copies = {n: a.copy() for n, a in arrays.items()} if self.parameters else {}
+        return marks, copies
 
     def after(self, before: Before, container: Any, batch: Batch) -> None:
         """See what the call wrote to of the parameters that it was handed and the rows; undo it."""
-        if before.marks is not None:
-            self._see(before.marks, container, batch)
-        if before.copies is not None:
-            self._workspace.overwrite(before.copies)
+        marks, copies = before
+        if marks:
+            self._see(marks, container, batch)
+        self._workspace.overwrite(copies)
 
     def note(self, names: Iterable[str]) -> None:
         """Take up blocks that were written to."""
         known = {*self.parameters, *names}
         self.parameters = [name for name in self._workspace.names if name in known]
 
-    def _see(self, marks: dict[str, object], container: Any, batch: Batch) -> None:
+    def _see(self, marks: Mapping[str, object], container: Any, batch: Batch) -> None:
         workspace = self._workspace
         wrote = {n for n, a in workspace.arrays.items() if fingerprint(a) != marks[n]}
         with contextlib.suppress(Exception):  # the container may be past reading
