@@ -1,4 +1,4 @@
-"""The table of blocks: which get a line, in which order, and all details of each."""
+"""The table of blocks: which get a line, in which order, and the numbers in it."""
 
 from __future__ import annotations
 
@@ -6,31 +6,18 @@ import math
 from collections.abc import Iterable
 
 from gradhook._types import Verdict
-from gradhook.report import BlockReport, Cause, Finding, Report
-from gradhook.report.blocks import branch_sentences
-from gradhook.report.format import (
-    block_name,
-    block_names,
-    count,
-    number,
-    printable,
-    ratio,
-    told_apart,
-)
+from gradhook.report import BlockReport, Report
+from gradhook.report.format import block_name, number, ratio, told_apart
 
 __all__ = [
     "HEADLINE_BLOCKS",
     "SHORT_NAME",
-    "cause_details",
     "cells",
-    "details",
     "element_name",
-    "facts",
     "few",
     "fold_sentence",
     "folded",
     "numbers",
-    "ratio_cell",
     "ratio_meaning",
     "rows",
     "worst_first",
@@ -57,7 +44,11 @@ def cells(report: Report) -> dict[str, list[str]]:
     blocks = rows(report)
     found = {
         "shape": [str(block.shape) for block in blocks],
-        "ratio": [ratio_cell(block) for block in blocks],
+        # What nothing exercised has no ratio.
+        "ratio": [
+            ratio(math.nan if block.verdict is Verdict.UNTESTED else block.ratio, block.ratio_error)
+            for block in blocks
+        ],
     }
     if any(not math.isnan(block.textbook_ratio) for block in blocks):
         found["textbook"] = [number(block.textbook_ratio) for block in blocks]
@@ -86,43 +77,6 @@ def worst_first(report: Report) -> list[BlockReport]:
     return sorted(report.blocks.values(), key=rank, reverse=True)
 
 
-def ratio_cell(block: BlockReport) -> str:
-    """Return a block's ratio with its error; a dash where nothing was there to have a ratio."""
-    if block.verdict is Verdict.UNTESTED:
-        return number(math.nan)
-    return ratio(block.ratio, block.ratio_error)
-
-
-def details(block: BlockReport) -> list[str]:
-    """Return what is said below a block's line: why, where, and what each setting found."""
-    said = [block.sentence, *(f"branches: {b}" for b in branch_sentences(block.branches))]
-    if block.where:
-        said.append(f"where: {block.where}")
-    if block.verdict is not Verdict.UNTESTED:
-        said += [f"worst element {line}" for line in numbers([block])]
-    said += [_finding(finding, block) for finding in block.findings]
-    return [printable(line) for line in said if line]
-
-
-def facts(report: Report) -> list[str]:
-    """Return how the check was made: effort and cost, then the settings."""
-    cost = [
-        f"{report.effort} effort",
-        f"{report.evaluations} loss and {report.gradient_evaluations} gradient evaluations",
-    ]
-    if not math.isnan(report.seconds):
-        cost.append(f"{report.seconds:.3g} s")
-    if report.rows is not None:
-        cost.append(count(len(report.rows), "row"))
-    cost.append(f"seed {report.seed}")
-    if not math.isnan(report.loss):
-        cost.append(f"loss {report.loss:.6g}")
-    said = [", ".join(cost)]
-    if report.settings:
-        said.append(f"measured at: {printable('; '.join(report.settings))}")
-    return said
-
-
 AWAY = {
     "generic point": "displaced weights",
     "a step off the current point": "a step away",
@@ -137,17 +91,6 @@ def ratio_meaning(report: Report) -> str:
     limit = report.tolerance.warn if warn else report.tolerance.fail
     said = "ratio = |yours - numerical| / (|yours| + |numerical|)"
     return f"{said}, {'slightly ' * warn}wrong above {number(limit)}"
-
-
-def _finding(finding: Finding, block: BlockReport) -> str:
-    said = [f"{finding.setting}: {finding.verdict}"]
-    if not math.isnan(finding.ratio) and finding.verdict is not Verdict.UNTESTED:
-        said.append(f"ratio {ratio(finding.ratio, finding.ratio_error)}")
-    if finding.kinks:
-        said.append(f"{finding.kinks} of {count(finding.probes, 'probe')} met a kink")
-    decided = {f.note for f in block.findings if f.setting == block.setting}
-    news = "" if finding.note in decided | {block.sentence} else finding.note
-    return ", ".join(said) + (f"; {news}" if news else "")
 
 
 def numbers(blocks: Iterable[BlockReport]) -> list[str]:
@@ -168,18 +111,6 @@ def element_name(block: BlockReport) -> str:
     """Return the worst element as one would index it: ``"W2[3, 1]"``."""
     index = block.worst.index if block.worst is not None else ()
     return block_name(block.name, 40) + f"[{', '.join(map(str, index))}]" * bool(index)
-
-
-def cause_details(cause: Cause, blocks: Iterable[str]) -> list[str]:
-    """Return where the cause acts among all blocks, the evidence, and what would refute it."""
-    shown = block_names([*blocks, *cause.blocks], SHORT_NAME)
-    parts = {
-        "blocks": few([shown[name] for name in cause.blocks], 3 * HEADLINE_BLOCKS),
-        "where": cause.where,
-        "evidence": cause.evidence,
-        "would be refuted by": cause.refuted_by,
-    }
-    return [printable(f"{label}: {said}") for label, said in parts.items() if said]
 
 
 def few(names: list[str], most: int) -> str:

@@ -173,7 +173,7 @@ def grouped(
     return lines if more < 2 else [*lines[:TOLD], f"… and {more} more such: report.details()"]
 
 
-def same_story(first: Report, second: Report) -> bool:
+def same_story(first: Report | None, second: Report) -> bool:
     """Return whether two checks found the same: verdicts, causes and wrong parts."""
 
     def found(report: Report) -> tuple[object, ...]:
@@ -181,7 +181,7 @@ def same_story(first: Report, second: Report) -> bool:
         blocks = {name: (b.verdict, b.where) for name, b in report.blocks.items()}
         return report.verdict, causes, blocks
 
-    return found(first) == found(second)
+    return first is not None and found(first) == found(second)
 
 
 def explained(report: Report) -> list[str]:

@@ -254,7 +254,7 @@ def with_first(reports: Sequence[Report]) -> list[tuple[Report, Report | None]]:
     told: Report | None = None
     pairs: list[tuple[Report, Report | None]] = []
     for report in reports:
-        same = not report.passed and told is not None and same_story(told, report)
+        same = not report.passed and same_story(told, report)
         pairs.append((report, told if same else None))
         if not report.passed and not same:
             told = report

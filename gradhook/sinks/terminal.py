@@ -15,7 +15,7 @@ from gradhook.errors import OptionError
 from gradhook.report import Report
 from gradhook.report.format import has_colour, width
 from gradhook.report.story import same_story
-from gradhook.report.text import repeated, summary, text
+from gradhook.report.text import in_short, text
 
 __all__ = ["Terminal"]
 
@@ -51,11 +51,9 @@ class Terminal:
         """Print one report."""
         stream = sys.stdout if self._stream is None else self._stream
         colour = has_colour(stream) if self._colour is None else self._colour
-        if report.passed:
-            said = summary(report, colour=colour)
-        elif self._told is not None and same_story(self._told, report):
-            said = repeated(report, self._told, width(stream), colour=colour)
-        else:
+        first = self._told if same_story(self._told, report) else None
+        said = in_short(report, first, width(stream), colour=colour)
+        if not said:
             self._told = report
             said = text(report, width(stream), colour=colour) + "\n"
         self.say(said)

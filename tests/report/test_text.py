@@ -219,11 +219,11 @@ def test_the_same_failure_later_is_one_line():
     first = dataclasses.replace(failing(), step=0)
     later = dataclasses.replace(failing(), step=10, seconds=3.0, evaluations=70, rows=(2, 3))
     assert story.same_story(first, later)
-    assert _render.repeated(later, first) == (
+    assert _render.in_short(later, first) == (
         "gradcheck step 10: FAIL, as at step 0 (the gradient lacks 1e-3·W)"
     )
     long = dataclasses.replace(first.causes[0], sentence="why " * 90)
-    line = _render.repeated(dataclasses.replace(later, causes=(long,)), first, 100)
+    line = _render.in_short(dataclasses.replace(later, causes=(long,)), first, 100)
     assert len(line) <= 100
     assert "…" in line
     for other in (
@@ -508,12 +508,9 @@ def test_html_loads_and_runs_nothing():
 def test_html_says_all_that_the_text_says():
     report = failing()
     said = " ".join(" ".join(Page(report._repr_html_()).said).split())
-    for shown in rows.rows(report):
-        assert all(detail in said for detail in [shown.name, *rows.details(shown)])
-    for cause in report.causes:
-        assert story.cause_title(cause) in said
-        assert all(detail in said for detail in rows.cause_details(cause, report.blocks))
-    sentences = [_phrases.headline(report), *rows.facts(report), rows.ratio_meaning(report)]
+    assert " ".join(report.details().split()) in said
+    paragraphs = [sentence for paragraph in story.story(report) for sentence in paragraph]
+    sentences = [_phrases.headline(report), *paragraphs, rows.ratio_meaning(report)]
     for sentence in [*sentences, *report.notes, *report.coverage, report.call]:
         assert sentence in said
 
