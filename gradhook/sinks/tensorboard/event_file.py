@@ -135,8 +135,8 @@ class Summary:
     def __init__(self) -> None:
         self._summary = _tensorboard().Summary()
 
-    def scalar(self, tag: str, value: float, *, title: str = "", description: str = "") -> None:
-        """Add a number; title and description (Markdown) are shown with the curve, once given."""
+    def scalar(self, tag: str, value: float, title: str = "", description: str = "") -> None:
+        """Add a number; title and description (Markdown) are shown with the curve."""
         metadata = _metadata("scalars", "SCALAR", title, description) if title else None
         self._summary.value.add(tag=tag, simple_value=value, metadata=metadata)
 
@@ -144,9 +144,7 @@ class Summary:
         """Add a text."""
         self._tensor(tag, markdown.encode(), _metadata("text", "TENSOR"))
 
-    def log_histogram(
-        self, tag: str, relative_errors: Array, *, title: str = "", description: str = ""
-    ) -> None:
+    def log_histogram(self, tag: str, relative_errors: Array, title: str, description: str) -> None:
         """Add a histogram of the decimal logarithms of relative errors, NaN left out."""
         errors = np.asarray(relative_errors, dtype=np.float64).ravel()
         errors = np.clip(errors[~np.isnan(errors)], 10.0**FLOOR, 10.0**CEILING)
@@ -154,8 +152,8 @@ class Summary:
         table = np.stack([edges[:-1], edges[1:], counts], axis=1)
         self._tensor(tag, table, _metadata("histograms", "TENSOR", title, description))
 
-    def image(self, tag: str, png: bytes, *, title: str = "", description: str = "") -> None:
-        """Add a picture; title and description (Markdown) are shown with it, once given."""
+    def image(self, tag: str, png: bytes, title: str, description: str) -> None:
+        """Add a picture; title and description (Markdown) are shown with it."""
         width, height = struct.unpack(">II", png[16:24])
         picture = _tensorboard().Summary.Image(
             height=height, width=width, colorspace=3, encoded_image_string=png

@@ -138,8 +138,6 @@ class TensorBoard:
         self._writer = writer
         self._events = EventFile(logdir, run_name=run_name) if writer is None else None
         self._limits: dict[str, str] = {}
-        self._lines: JsonLines | None = None
-        self._known: set[str] = set()
         # The tags of all blocks so far, and whether each was ever found wrong.
         self._wrong: dict[str, bool] = {}
         self._next_step = 0
@@ -169,8 +167,7 @@ class TensorBoard:
         tags = block_tags(report.blocks)
         self._events._add(self._summary(report, tags), step)
         folder = str(self._events.folder)
-        self._lines = self._lines or JsonLines(os.path.join(folder, LINES))
-        self._lines.write(report)
+        JsonLines(os.path.join(folder, LINES)).write(report)
         if tags:
             self._draw_limits(os.path.dirname(folder), tags.values(), report.tolerance, step)
 
@@ -178,30 +175,26 @@ class TensorBoard:
         """Do nothing: no file is held open, and a writer is its owner's to close."""
 
     def _summary(self, report: Report, tags: dict[str, str]) -> Summary:
-        """Return all that is shown of a report; titles and layout only where they are new."""
-        summary = Summary()
+        """Return all that is shown of a report; the layout only where it is new."""
+        summary, before = Summary(), dict(self._wrong)
         for tag, value in scalars(report).items():
-            summary.scalar(tag, value, **self._once(tag, *_said_of(tag, report.tolerance)))
+            summary.scalar(tag, value, *_said_of(tag, report.tolerance))
         summary.text(TEXT, markdown(report))
         for name, block in report.blocks.items():
-            title = tags[name]
+            title, wrong = tags[name], block.verdict in MISMATCH
+            self._wrong[title] = wrong or before.get(title, False)
             if block.relative_errors is not None:
                 tag = f"{ELEMENTS_GROUP}/{title}"
-                said = self._once(tag, f"{title}: relative errors", LOGARITHMS)
-                summary.log_histogram(tag, block.relative_errors, **said)
-            if block.verdict in MISMATCH:
+                head = f"{title}: relative errors"
+                summary.log_histogram(tag, block.relative_errors, head, LOGARITHMS)
+            if wrong:
                 errors = _errors(block)
                 if errors is not None and errors.ndim == 2 and errors.size:
                     tag = f"{WHERE}/{title}"
                     worst = block.worst.index if block.worst else None
                     rows, columns = errors.shape
                     head = f"{title}, {rows} rows, {columns} columns: where it is wrong"
-                    said = self._once(tag, head, COLOUR_KEY)
-                    summary.image(tag, png(errors, worst), **said)
-        before = dict(self._wrong)
-        for name, tag in tags.items():
-            wrong = report.blocks[name].verdict in MISMATCH
-            self._wrong[tag] = wrong or before.get(tag, False)
+                    summary.image(tag, png(errors, worst), head, COLOUR_KEY)
         if self._wrong != before:
             summary.custom_charts(self._wrong)
         return summary
@@ -226,18 +219,10 @@ class TensorBoard:
                 self._limits[run] = new_file(os.path.join(folder, run))
             summary = Summary()
             for tag in (f"{MAIN}/{tag}" for tag in tags):
-                title, description = _said_of(tag, tolerance)
-                summary.scalar(tag, value, title=title, description=description)
+                summary.scalar(tag, value, *_said_of(tag, tolerance))
             # Two points make a line, in a run of one check too.
             for each in (step, step + 1) if new else (step,):
                 append(self._limits[run], summary.record(each))
-
-    def _once(self, tag: str, title: str, description: str) -> dict[str, str]:
-        """Return what is shown with a tag; nothing after the first time."""
-        if tag in self._known:
-            return {}
-        self._known.add(tag)
-        return {"title": title, "description": description}
 
 
 def _said_of(tag: str, tolerance: Tolerance) -> tuple[str, str]:
