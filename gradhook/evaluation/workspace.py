@@ -32,7 +32,7 @@ from gradhook.evaluation.directions import (
     RandomDirection,
     codes_inside,
 )
-from gradhook.guard.arrays import SavedArray
+from gradhook.guard.objects import SavedArray
 from gradhook.objective.parameters import Tree, float64_copy
 
 __all__ = ["Workspace", "base_chunks", "base_inside", "displace", "flat_chunk"]

@@ -23,9 +23,8 @@ import numpy as np
 
 from gradhook._types import Array
 from gradhook.errors import RestoreError
-from gradhook.guard.arrays import SavedArray, extent
 from gradhook.guard.generators import global_streams
-from gradhook.guard.objects import Saved
+from gradhook.guard.objects import Saved, SavedArray, extent
 from gradhook.guard.reach import BUDGET, Reach, is_plain, reach
 
 __all__ = ["Changes", "Guard", "put_back"]

@@ -1,10 +1,15 @@
-"""One thing that can change, as it was; and Python objects, saved shallowly.
+"""One thing that can change, as it was: Python objects, saved shallowly, and the bytes of arrays.
 
 A ``Saved`` tells whether its thing has changed and puts it back, in the manner of its ``Kind``.  Of
 a container it knows which objects are held, and in what order.  An object that is reachable twice
 is saved once, so that sharing survives; what the held objects hold themselves is saved by their own
 records.  Identity is compared, never equality, and the methods used are those of the built-in
 classes: no code of the user's runs here.
+
+The bytes of an array are copied and written back, or remembered by a fingerprint: Python's hash of
+each chunk, which a change alters but for one chance in 2⁶⁴.  Comparing comes before writing, so
+that what nobody changed costs one reading and no writing, and goes in chunks: no comparison makes a
+temporary array as large as what it compares.
 """
 
 from __future__ import annotations
@@ -15,19 +20,31 @@ import contextlib
 import copy
 import operator
 import types
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import numpy as np
+
+from gradhook._types import Array
+
 __all__ = [
+    "WATCHED",
     "Kind",
     "Saved",
+    "SavedArray",
+    "extent",
+    "fingerprint",
+    "same_bytes",
     "save_cell",
     "save_class",
     "save_container",
     "save_globals",
     "save_slots",
 ]
+
+COMPARED_BYTES = 1 << 19
+"""Bytes compared at a time: half a megabyte, which stays in a second-level cache."""
 
 MISSING: Any = object()
 """Stands for a key that is not there."""
@@ -234,3 +251,97 @@ GLOBALS = _bindings(
     dict.__setitem__,
     dict.__delitem__,
 )
+
+
+class SavedArray(Saved):
+    """A writable array and a copy of its bytes, which are written back in place."""
+
+    __slots__ = ()
+
+    def __init__(self, array: Array) -> None:
+        super().__init__(array, COPIED)
+
+    def changed(self) -> bool:
+        """Whether shape, dtype or bytes differ, or the array may no longer be written."""
+        return not (self.thing.flags.writeable and same_bytes(self.thing, self.state))
+
+
+def _write_back(array: Array, copy: Array) -> None:
+    if not array.flags.writeable:
+        array.flags.writeable = True
+    if array.dtype != copy.dtype:
+        # Set where it is, as its user has done.
+        array.dtype = copy.dtype  # type: ignore[misc]  # the stubs know no setter
+    if array.shape != copy.shape:
+        array.resize(copy.shape, refcheck=False)
+    array.view(np.ndarray)[...] = copy
+
+
+COPIED = Kind(
+    lambda _, copy: f"an array of shape {copy.shape} and dtype {copy.dtype}",
+    # Of the same layout: sums over another order of the same numbers may round differently.
+    lambda array: np.array(array, copy=True, order="K", subok=False),
+    _write_back,
+)
+
+
+def same_bytes(first: Array, second: Array) -> bool:
+    """Whether two arrays have equal shape, dtype and bytes (NaN included, 0.0 and -0.0 apart).
+
+    Of objects the identities are compared.
+    """
+    if first.shape != second.shape or first.dtype != second.dtype:
+        return False
+    if first.dtype.hasobject:
+        return all(a is b for a, b in zip(first.flat, second.flat, strict=True))
+    return all(bool((a == b).all()) for a, b in _chunks(first, second))
+
+
+def fingerprint(array: Array) -> tuple[object, ...]:
+    """What tells an array from another of other shape, dtype or bytes."""
+    return array.shape, array.dtype, *(hash(chunk.tobytes()) for (chunk,) in _chunks(array))
+
+
+WATCHED = Kind(
+    lambda array, _: (
+        f"an array of shape {array.shape} and dtype {array.dtype} ({array.nbytes / 2**20:.0f} MiB, "
+        "too large to be copied unasked: pass it as state=)"
+    ),
+    fingerprint,
+    lambda array, mark: None,
+)
+"""Arrays that are not copied: a change is noticed and cannot be undone."""
+
+
+def extent(array: Array) -> tuple[object, ...]:
+    """What two arrays that are the same view of the same memory have in common."""
+    return array.__array_interface__["data"][0], array.shape, array.strides, array.dtype
+
+
+def _chunks(*arrays: Array) -> Iterator[tuple[Array, ...]]:
+    """Equal parts of arrays of one shape, in C order, as 64-bit words where they divide so."""
+    if not arrays[0].nbytes:
+        return
+    plain = [array.view(np.ndarray) for array in arrays]
+    for order in ("c_contiguous", "f_contiguous"):
+        if all(getattr(array.flags, order) for array in plain):
+            turned = [array if order[0] == "c" else array.T for array in plain]
+            flat = [array.reshape(-1).view(np.uint8) for array in turned]
+            for start in range(0, flat[0].size, COMPARED_BYTES):
+                yield tuple(_words(array[start : start + COMPARED_BYTES]) for array in flat)
+            return
+    flags: Any = [["readonly", "contig"]] * len(plain)
+    parts = np.nditer(
+        plain,
+        flags=["external_loop", "buffered"],
+        op_flags=flags,
+        order="C",
+        buffersize=max(1, COMPARED_BYTES // plain[0].itemsize),
+    )
+    for part in parts:
+        together = part if isinstance(part, tuple) else (part,)
+        yield tuple(_words(array.view(np.uint8)) for array in together)
+
+
+def _words(part: Array) -> Array:
+    return part.view(np.uint64) if part.size % 8 == 0 else part

@@ -38,10 +38,12 @@ from typing import Any
 
 import numpy as np
 
-from gradhook.guard.arrays import WATCHED, SavedArray, extent
 from gradhook.guard.generators import GENERATORS, save_generator, seeds_of
 from gradhook.guard.objects import (
+    WATCHED,
     Saved,
+    SavedArray,
+    extent,
     save_cell,
     save_class,
     save_container,

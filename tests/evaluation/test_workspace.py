@@ -12,7 +12,7 @@ from gradhook.evaluation.directions import CHUNK, Coordinate, random_direction
 from gradhook.evaluation.line import Line
 from gradhook.evaluation.points import generic
 from gradhook.evaluation.workspace import Workspace
-from gradhook.guard.arrays import SavedArray
+from gradhook.guard.objects import SavedArray
 from gradhook.objective.parameters import Tree
 
 FLOATS = st.sampled_from(["f2", "f4", "f8", "g"])
