@@ -23,7 +23,7 @@ from gradhook.objective.parameters import rms
 
 __all__ = ["upcast_in_place"]
 
-DISTANCE = 0.1
+UPCAST_DISTANCE = 0.1
 """Distance by which a block is moved, in units of its scale or of a usual, larger one."""
 
 MAY_DIFFER = 1e-2
@@ -56,7 +56,7 @@ def upcast_in_place(evaluator: Evaluator) -> None:
 def _move(name: str, array: Array) -> Move:
     scale = rms(array)
     longer = max(1.0, typical_scale(array.shape) / scale) if scale else 1.0
-    return nearby({name: array}, distance=DISTANCE * longer, fixed=(), seed=0)[name]
+    return nearby({name: array}, distance=UPCAST_DISTANCE * longer, fixed=(), seed=0)[name]
 
 
 def _losses(evaluator: Evaluator, moves: Mapping[str, Move]) -> dict[str, float] | None:
