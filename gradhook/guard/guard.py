@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -69,16 +70,12 @@ class Guard:
         self._saved = [*global_streams(), *found.saved, *found.watched]
         self._generators = [record for record in self._saved if record.kind.is_generator]
         moving = list(moving)
-        self._rest = [
-            record
-            for record in found.saved
-            if not (record.kind.is_generator or _shares(record, moving))
-        ]
+        rest = (record for record in found.saved if not record.kind.is_generator)
+        # What is compared before evaluations, and before how many more.
+        self._compared = self._generators + [r for r in rest if not _shares(r, moving)]
+        self._left = math.inf
         self._arrays = {extent(r.thing): r for r in found.saved if isinstance(r, SavedArray)}
         self._volatile: dict[int, Saved] = {}
-        self._learning = True
-        self._alert = 0
-        self._called = False
         self.hidden = found.hidden[:NAMED_FIRST]
         self.notes = _notes(found)
 
@@ -92,32 +89,27 @@ class Guard:
 
     def learn_volatile(self) -> None:
         """Note what has changed: from now on ``rewind`` looks after that, and nothing else."""
-        self._note_changes(self._generators + self._rest)
-        self._learning = False
+        self._note_changes()
+        self._compared = [record for record in self._compared if not _is_large(record)]
+        self._left = 0
 
     def watch(self) -> None:
         """Compare generators and small things around the next two evaluations as well."""
-        self._alert = 2
+        self._left = max(self._left, 2)
 
     def rewind_generators(self) -> None:
         """Put generators back to where they were when saved."""
-        self._note_changes(self._generators if self._learning or self._alert else ())
+        self._note_changes()
         for record in self._volatile.values():
             if record.kind.is_generator:
                 record.restore()
 
     def rewind(self) -> None:
         """Put back generators and whatever else evaluations are known to change."""
-        if self._called:
-            if self._learning:
-                self._note_changes(self._generators + self._rest)
-            elif self._alert:
-                self._note_changes(self._generators + [r for r in self._rest if not _is_large(r)])
-            for record in self._volatile.values():
-                record.restore()
-        # Nothing has run before the first evaluation.
-        self._called = True
-        self._alert = max(0, self._alert - 1)
+        self._note_changes()
+        self._left = max(0, self._left - 1)
+        for record in self._volatile.values():
+            record.restore()
 
     def restore(self) -> None:
         """Put everything back and verify it; may be called again.
@@ -128,8 +120,8 @@ class Guard:
         """
         _restore(self._saved)
 
-    def _note_changes(self, records: Iterable[Saved]) -> None:
-        for record in records:
+    def _note_changes(self) -> None:
+        for record in self._compared if self._left else ():
             if id(record) not in self._volatile and record.changed():
                 self._volatile[id(record)] = record
 
