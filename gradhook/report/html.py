@@ -11,7 +11,7 @@ import html as _html
 from collections.abc import Iterable
 
 from gradhook._types import Verdict
-from gradhook.report import Report, rows, story
+from gradhook.report import Report, story
 from gradhook.report import wording as say
 from gradhook.report.format import block_names, printable
 from gradhook.report.text import details
@@ -98,10 +98,10 @@ def escaped(text: str) -> str:
 
 
 def _table(report: Report) -> str:
-    shown = rows.rows(report)
+    shown = story.rows(report)
     if not shown:
         return ""
-    names, cells = block_names(report.blocks, HTML_NAME), rows.cells(report)
+    names, cells = block_names(report.blocks, HTML_NAME), story.cells(report)
     wheres = [say.where_cell(report, block) for block in shown]
     head = ["verdict", "block", *cells, *["where"] * any(wheres)]
     titles = "".join(f'<th scope="col">{name}</th>' for name in head)
@@ -111,8 +111,8 @@ def _table(report: Report) -> str:
         row += "".join(_tag("td", escaped(cell), "number") for cell in numbers)
         row += _tag("td", escaped(where), "where") * any(wheres)
         lines.append(_tag("tr", row, "block"))
-    if hidden := rows.folded(report):
-        fold = f'<td colspan="{len(head)}">{escaped(rows.fold_sentence(hidden))}</td>'
+    if hidden := story.folded(report):
+        fold = f'<td colspan="{len(head)}">{escaped(story.fold_sentence(hidden))}</td>'
         lines.append(_tag("tr", fold, "block"))
     return _tag("div", _tag("table", "".join(lines)), "scroll")
 

@@ -13,7 +13,7 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 
 from gradhook._types import Verdict
-from gradhook.report import BlockReport, Cause, Finding, Report, rows, story
+from gradhook.report import BlockReport, Cause, Finding, Report, story
 from gradhook.report import wording as say
 from gradhook.report.blocks import branch_sentences
 from gradhook.report.format import block_names, count, printable, ratio, shorten
@@ -47,7 +47,7 @@ def text(report: Report, width: int = 80, *, colour: bool = False) -> str:
         told += [*_wrap([first], width), *_wrap(rest, width, "  ", "    ")]
     where = {name: say.where_cell(report, block) for name, block in report.blocks.items()}
     beside = {name: [said] for name, said in where.items() if said}
-    titled = not report.passed or "textbook" in rows.cells(report)
+    titled = not report.passed or "textbook" in story.cells(report)
     middle = _table(report, beside, width, colour=colour, titled=titled)
     below = _wrap([*say.asides(report), *say.fine_print(report)], width) + _again(report, width)
     parts = [_header(report, width, colour), told, middle, below]
@@ -59,7 +59,7 @@ def text(report: Report, width: int = 80, *, colour: bool = False) -> str:
 def details(report: Report, width: int = 80, *, colour: bool = False) -> str:
     """Return all there is to tell, with what each setting found and what would refute a cause."""
     width = max(width, NARROWEST)
-    beside = {block.name: _block(block) for block in rows.rows(report)}
+    beside = {block.name: _block(block) for block in story.rows(report)}
     unseen = _wrap(map(printable, report.coverage), width, "  - ", "    ")
     sections = [
         _header(report, width, colour),
@@ -67,7 +67,7 @@ def details(report: Report, width: int = 80, *, colour: bool = False) -> str:
         *(_cause(cause, report, width) for cause in report.causes),
         _wrap([printable(report.boundary)], width),
         _table(report, beside, width, colour=colour, titled=True),
-        _wrap([rows.ratio_meaning(report), *_facts(report)], width),
+        _wrap([story.ratio_meaning(report), *_facts(report)], width),
         ["not exercised here:", *unseen] if unseen else [],
         _wrap(story.next_step(report), width),
         _again(report, width),
@@ -111,9 +111,9 @@ def _header(report: Report, width: int, colour: bool) -> list[str]:
 
 def _cause(cause: Cause, report: Report, width: int) -> list[str]:
     """Return a cause, where it acts among all blocks, its evidence, and what would refute it."""
-    shown = block_names([*report.blocks, *cause.blocks], rows.SHORT_NAME)
+    shown = block_names([*report.blocks, *cause.blocks], story.SHORT_NAME)
     below = {
-        "blocks": rows.few([shown[name] for name in cause.blocks], 3 * rows.HEADLINE_BLOCKS),
+        "blocks": story.few([shown[name] for name in cause.blocks], 3 * story.HEADLINE_BLOCKS),
         "where": cause.where,
         "evidence": cause.evidence,
         "would be refuted by": cause.refuted_by,
@@ -129,7 +129,7 @@ def _block(block: BlockReport) -> list[str]:
     if block.where:
         said.append(f"where: {block.where}")
     if block.verdict is not Verdict.UNTESTED:
-        said += [f"worst element {line}" for line in rows.numbers([block])]
+        said += [f"worst element {line}" for line in story.numbers([block])]
     said += [_finding(finding, block) for finding in block.findings]
     return [printable(line) for line in said if line]
 
@@ -186,7 +186,7 @@ def _table(
 
     What is said ``beside`` a block stands in its line where one sentence fits there, else below.
     """
-    blocks, numbers = rows.rows(report), rows.cells(report)
+    blocks, numbers = story.rows(report), story.cells(report)
     if not blocks:
         return []
     numbers["shape"] = [shorten(cell, SHAPE_WIDTH) for cell in numbers["shape"]]
@@ -205,8 +205,8 @@ def _table(
             plain, said = plain + GAP + said[0], []
         lines.append(_paint(block.verdict, colour) + plain.rstrip()[len(block.verdict) :])
         lines += _wrap(said, width, below, below + "  ")
-    hidden = rows.folded(report)
-    return lines + ([rows.fold_sentence(hidden)] if hidden else [])
+    hidden = story.folded(report)
+    return lines + ([story.fold_sentence(hidden)] if hidden else [])
 
 
 def _wrap(texts: Iterable[str], width: int, first: str = "", rest: str = "  ") -> list[str]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gradhook import check_gradients
 from gradhook._types import Tolerance, Verdict
-from gradhook.report import BlockReport, Branch, Cause, Element, Finding, Report, rows, story
+from gradhook.report import BlockReport, Branch, Cause, Element, Finding, Report, story
 from gradhook.report import html as _render_html
 from gradhook.report import text as _render
 from gradhook.report import wording as _phrases
@@ -510,7 +510,7 @@ def test_html_says_all_that_the_text_says():
     said = " ".join(" ".join(Page(report._repr_html_()).said).split())
     assert " ".join(report.details().split()) in said
     paragraphs = [sentence for paragraph in story.story(report) for sentence in paragraph]
-    sentences = [_phrases.headline(report), *paragraphs, rows.ratio_meaning(report)]
+    sentences = [_phrases.headline(report), *paragraphs, story.ratio_meaning(report)]
     for sentence in [*sentences, *report.notes, *report.coverage, report.call]:
         assert sentence in said
 
@@ -559,5 +559,5 @@ def test_a_check_that_probed_jointly_says_how_far_it_saw(error, headline):
 def test_numbers_that_no_user_sees_at_the_weights_as_they_are_say_where_they_were(setting, away):
     worst = Element((1,), 0.25, 0.5, 1e-9, setting=setting)
     wrong = BlockReport("W", (3,), "float64", Verdict.FAIL, 0.5, worst=worst)
-    (line,) = rows.numbers([wrong])
+    (line,) = story.numbers([wrong])
     assert line == f"W[1]: yours 0.25, numerical 0.5 ± 1e-09{away}"

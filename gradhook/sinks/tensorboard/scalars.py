@@ -65,10 +65,6 @@ def log10_ratio(ratio: float) -> float:
     """Return the decimal logarithm of a ratio, at least ``FLOOR``.
 
     NaN where the ratio is NaN, infinite or negative.
-
-    Example:
-        >>> log10_ratio(1e-8), log10_ratio(0.0), log10_ratio(math.nan)
-        (-8.0, -17.0, nan)
     """
     if not 0 <= ratio < math.inf:
         return math.nan
