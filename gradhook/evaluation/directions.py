@@ -109,8 +109,10 @@ class Stream:
 
     def _runs(self, first: int, last: int | None = None) -> Iterator[tuple[slice, bool]]:
         """Where in the pool the run of each chunk lies, and whether its bytes are turned."""
-        places = _places(self.seed, -(-self.size // CHUNK))[first:last].tolist()
-        for chunk, place in enumerate(places, start=first):
+        # A random word per chunk, from the same generator after the bytes of the pool.
+        chunks = -(-self.size // CHUNK)
+        places = _drawn(self.seed, 8 * chunks, POOL // 8).view("<u8")[first:last]
+        for chunk, place in enumerate(places.tolist(), start=first):
             start = place % (POOL - CHUNK)
             yield slice(start, start + min(CHUNK, self.size - chunk * CHUNK)), bool(place >> 63)
 
@@ -331,10 +333,3 @@ def _drawn(seed: int, stop: int, first: int = 0) -> Array:
     # Little-endian everywhere, so that a seed means the same on every machine.
     words = source.random_raw(-(-stop // 8))
     return words.astype("<u8", copy=False).view(np.uint8)[:stop]
-
-
-def _places(seed: int, chunks: int) -> Array:
-    """A random word per chunk, from the same generator after the bytes of the pool."""
-    source = np.random.PCG64DXSM(seed)
-    source.advance(POOL // 8)
-    return source.random_raw(chunks)

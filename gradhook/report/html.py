@@ -8,7 +8,6 @@ contrast of 4.5 or more (WCAG 2.1, 1.4.3).  Every text of the report is escaped.
 from __future__ import annotations
 
 import html as _html
-from collections.abc import Iterable
 
 from gradhook._types import Verdict
 from gradhook.report import Report, story
@@ -71,9 +70,8 @@ def html(report: Report, *, styled: bool = True) -> str:
     earned = escaped(f"{say.resolution(report)} {say.headline(report)}")
     parts = [_tag("p", f"{escaped(say.opening(report))}: {verdict}{earned}", "head")]
     for first, *rest in story.story(report):
-        parts.append(
-            _tag("div", _tag("p", escaped(first)) + (_list(rest) if rest else ""), "cause")
-        )
+        below = _tag("ul", "".join(_tag("li", escaped(said)) for said in rest)) if rest else ""
+        parts.append(_tag("div", _tag("p", escaped(first)) + below, "cause"))
     parts += [
         _table(report),
         *(_tag("p", escaped(said)) for said in say.asides(report)),
@@ -115,10 +113,6 @@ def _table(report: Report) -> str:
         fold = f'<td colspan="{len(head)}">{escaped(story.fold_sentence(hidden))}</td>'
         lines.append(_tag("tr", fold, "block"))
     return _tag("div", _tag("table", "".join(lines)), "scroll")
-
-
-def _list(items: Iterable[str]) -> str:
-    return _tag("ul", "".join(_tag("li", escaped(item)) for item in items))
 
 
 def _tag(name: str, inside: str, css: str = "") -> str:
