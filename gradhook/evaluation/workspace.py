@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from gradhook._types import Array, Blocks, Box
+from gradhook._types import Array, Blocks
 from gradhook.errors import RestoreError
 from gradhook.evaluation.containers import Holders, refuse_unwritable
 from gradhook.evaluation.directions import (
@@ -35,7 +35,7 @@ from gradhook.evaluation.directions import (
 from gradhook.guard.objects import SavedArray
 from gradhook.objective.parameters import Tree, float64_copy
 
-__all__ = ["Workspace", "base_chunks", "base_inside", "displace", "flat_chunk"]
+__all__ = ["Workspace", "base_chunks", "displace", "flat_chunk"]
 
 
 class Workspace:
@@ -150,18 +150,23 @@ class Workspace:
         A direction that is zero somewhere leaves the block there as it is.
         """
         self._mend(name)
-        target = self.arrays[name]
+        target, source, move = self.arrays[name], self._sources[name], self.moves.get(name)
         (self._displaced.add if direction and step else self._displaced.discard)(name)
         if isinstance(direction, Coordinate):
             index = direction.index
             target.flat[index] = self.entry(name, index) + step
             return
         if isinstance(direction, Part):
-            base = base_inside(self._sources[name], self.moves.get(name), direction.box)
+            base = source[direction.box].astype(_working(source))
+            if move is not None:
+                stream = move.stream(source.size)
+                numbers = move.table[codes_inside(stream, source.shape, direction.box)]
+                base = base * numbers if move.how == "multiply" else base + numbers
+                base *= move.factor
             target[direction.box] = base + step * direction.values()
             return
         along = direction if step else None  # Adding 0 would take the sign off a negative zero.
-        displace(target, self._sources[name], self.moves.get(name), along, step)
+        displace(target, source, move, along, step)
 
     def entry(self, name: str, index: int) -> float:
         """One entry of a block at the present point, in the working dtype."""
@@ -288,17 +293,6 @@ def base_chunks(
             if move.factor != 1.0:
                 base *= move.factor
         yield start, base
-
-
-def base_inside(source: Array, move: Move | None, box: Box) -> Array:
-    """The moved source inside a box; the box's shape."""
-    values = source[box].astype(_working(source))
-    if move is None:
-        return values
-    table = move.table[codes_inside(move.stream(source.size), source.shape, box)]
-    moved = values * table if move.how == "multiply" else values + table
-    moved *= move.factor
-    return moved
 
 
 def flat_chunk(array: Array, start: int, stop: int) -> Array:
