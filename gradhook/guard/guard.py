@@ -67,14 +67,16 @@ class Guard:
     ) -> None:
         found = reach(roots, named=named, without=without, budget=budget)
         found.hidden = list(dict.fromkeys([*found.hidden, *hidden]))
-        self._saved = [*global_streams(), *found.saved, *found.watched]
-        self._generators = [record for record in self._saved if record.kind.is_generator]
-        moving = list(moving)
-        rest = (record for record in found.saved if not record.kind.is_generator)
+        kept = [*global_streams(), *found.saved]
+        self._saved = kept + found.watched
+        self._generators = [record for record in kept if record.kind.is_generator]
+        arrays = [record for record in kept if isinstance(record, SavedArray)]
+        self._arrays = {extent(record.thing): record for record in arrays}
+        # Going by the first and last byte of each.
+        moved = {id(r) for a in moving for r in arrays if np.may_share_memory(r.thing, a)}
         # What is compared before evaluations, and before how many more.
-        self._compared = self._generators + [r for r in rest if not _shares(r, moving)]
+        self._compared = [record for record in kept if id(record) not in moved]
         self._left = math.inf
-        self._arrays = {extent(r.thing): r for r in found.saved if isinstance(r, SavedArray)}
         self._volatile: dict[int, Saved] = {}
         self.hidden = found.hidden[:NAMED_FIRST]
         self.notes = _notes(found)
@@ -90,7 +92,8 @@ class Guard:
     def learn_volatile(self) -> None:
         """Note what has changed: from now on ``rewind`` looks after that, and nothing else."""
         self._note_changes()
-        self._compared = [record for record in self._compared if not _is_large(record)]
+        small = (r for r in self._compared if getattr(r.state, "nbytes", 0) <= SMALL_ARRAY)
+        self._compared = list(small)
         self._left = 0
 
     def watch(self) -> None:
@@ -203,17 +206,6 @@ def put_back(*restores: Callable[[], None]) -> None:
             f"the check could not put everything back ({type(first).__name__}: {first}): go on "
             "from a checkpoint"
         ) from first
-
-
-def _shares(record: Saved, moving: list[Array]) -> bool:
-    """Whether an array's memory lies within that of others, going by their first and last byte."""
-    return isinstance(record, SavedArray) and any(
-        np.may_share_memory(record.thing, array) for array in moving
-    )
-
-
-def _is_large(record: Saved) -> bool:
-    return isinstance(record, SavedArray) and record.state.nbytes > SMALL_ARRAY
 
 
 def _differs(record: Saved) -> bool:

@@ -30,7 +30,7 @@ import math
 import os
 import re
 from collections.abc import Collection
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -44,7 +44,7 @@ from gradhook.sinks.tensorboard.event_file import EventFile, Summary, new_file
 from gradhook.sinks.tensorboard.heat_map import png
 from gradhook.sinks.tensorboard.scalars import MAIN, RATIO, WRONG, block_tags, scalars
 
-__all__ = ["ScalarWriter", "TensorBoard", "markdown"]
+__all__ = ["TensorBoard", "markdown"]
 
 TEXT = "gradcheck_report/text"
 """Tag of the report as text; in a group of its own because a block may have any name."""
@@ -81,13 +81,6 @@ ACTIVE = re.compile(r"[&<>|\\`*]|(?<![^\W_])_|\](?=[(\[:])")
 """Characters that mean something to Markdown or HTML within a line."""
 
 
-class ScalarWriter(Protocol):
-    """What the user's own writer must do; ``add_text`` and ``flush`` are used where it has them."""
-
-    def add_scalar(self, tag: str, value: float, step: int, /) -> Any:
-        """Record one number."""
-
-
 class TensorBoard:
     """Write each report for TensorBoard, on its own or through a writer of yours.
 
@@ -122,7 +115,7 @@ class TensorBoard:
         self,
         logdir: str | os.PathLike[str] | None = None,
         *,
-        writer: ScalarWriter | None = None,
+        writer: Any = None,
         run_name: str | None = None,
     ) -> None:
         if (logdir is None) == (writer is None):
@@ -156,7 +149,7 @@ class TensorBoard:
         step = self._next_step if report.step is None else int(report.step)
         self._next_step = step + 1
         if self._events is None:
-            writer: Any = self._writer
+            writer = self._writer
             for tag, value in scalars(report).items():
                 writer.add_scalar(tag, value, step)
             if callable(getattr(writer, "add_text", None)):
