@@ -103,19 +103,6 @@ class Home:
     held: bool = False
 
 
-@dataclass(slots=True)
-class Reach:
-    """What a walk found: records of what can change, and in words what cannot be saved.
-
-    ``watched`` are arrays too large to copy; ``cut`` says that more was in reach than is entered.
-    """
-
-    saved: list[Saved] = field(default_factory=list)
-    hidden: list[str] = field(default_factory=list)
-    watched: list[Saved] = field(default_factory=list)
-    cut: bool = False
-
-
 def reach(
     roots: Iterable[Any],
     *,
@@ -124,14 +111,13 @@ def reach(
     budget: float = BUDGET,
 ) -> Reach:
     """Find and save everything mutable that the roots lead to; arguments as of a ``Guard``."""
-    walk = _Walk(without)
-    walk.enter(named)
-    chosen = len(walk.arrays)
-    walk.enter(roots)
-    found = walk.found
-    found.saved += [save_globals(home.variables, home.names) for home in walk.homes.values()]
-    found.saved += map(SavedArray, walk.arrays[:chosen])
-    for array in sorted(walk.arrays[chosen:], key=lambda array: array.nbytes):
+    found = Reach(without)
+    found.enter(named)
+    chosen = len(found.arrays)
+    found.enter(roots)
+    found.saved += [save_globals(home.variables, home.names) for home in found.homes.values()]
+    found.saved += map(SavedArray, found.arrays[:chosen])
+    for array in sorted(found.arrays[chosen:], key=lambda array: array.nbytes):
         budget -= array.nbytes
         if budget >= 0:
             found.saved.append(SavedArray(array))
@@ -140,8 +126,15 @@ def reach(
     return found
 
 
-class _Walk:
-    """Walks breadth first, entering each object once, and none of those ``without`` it."""
+class Reach:
+    """What a walk found: breadth first, each object entered once, and none of those ``without`` it.
+
+    Attributes:
+        saved: Records of what can change.
+        hidden: What cannot be saved, in words.
+        watched: Arrays too large to copy.
+        cut: Whether more was in reach than is entered.
+    """
 
     def __init__(self, without: Iterable[Any]) -> None:
         # The list keeps every object alive, so that no id is used twice during the walk.  The
@@ -151,12 +144,15 @@ class _Walk:
         self._extents: set[Any] = set()
         self.arrays: list[Any] = []
         self.homes: dict[int, Home] = {}
-        self.found = Reach()
+        self.saved: list[Saved] = []
+        self.hidden: list[str] = []
+        self.watched: list[Saved] = []
+        self.cut = False
 
     def enter(self, roots: Iterable[Any]) -> None:
         """Walk from some roots, and on from what the code met names in the modules met."""
         edges: list[Edge] = [(root, "") for root in roots]
-        while edges and not self.found.cut:
+        while edges and not self.cut:
             self._follow(edges)
             names = {name: None for home in self.homes.values() for name in home.names}
             edges = []
@@ -173,7 +169,7 @@ class _Walk:
             if not self._is_new(thing):
                 continue
             if len(self._seen) > MOST_OBJECTS:
-                self.found.cut = True
+                self.cut = True
                 return
             self._seen.add(id(thing))
             self._alive.append(thing)
@@ -210,15 +206,15 @@ class _Walk:
         else:
             record = save_container(thing)
             if (slots := save_slots(thing)) is not None:
-                self.found.saved.append(slots)
+                self.saved.append(slots)
             elif record is None and hides_state(thing):
                 self._hide(thing, label)
         if record is not None:
-            self.found.saved.append(record)
+            self.saved.append(record)
 
     def _hide(self, thing: Any, label: str) -> None:
         called = f" {label!r}" if label else ""
-        self.found.hidden.append(f"{type(thing).__name__}{called}")
+        self.hidden.append(f"{type(thing).__name__}{called}")
 
 
 def is_machinery(thing: Any) -> bool:
