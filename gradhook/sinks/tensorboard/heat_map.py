@@ -75,7 +75,7 @@ def _encode(sheet: Array) -> bytes:
     # Each line begins with its filter, 0 for none.
     lines = np.pad(sheet.reshape(height, 3 * width), ((0, 0), (1, 0)))
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    pixels = zlib.compress(lines.tobytes(), 9)
+    pixels = zlib.compress(lines.tobytes())
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
         for kind, data in ((b"IHDR", header), (b"IDAT", pixels), (b"IEND", b""))
