@@ -18,8 +18,7 @@ from collections.abc import Sequence
 from gradhook.check.check import selftest
 from gradhook.report import text as _render
 from gradhook.report.format import has_colour, printable, width
-from gradhook.report.page import markdown, page
-from gradhook.report.runs import STDIN, Run, UnreadableError, read_runs
+from gradhook.report.runs import STDIN, Run, UnreadableError, markdown, page, read_runs
 from gradhook.report.wording import outcome, with_first
 
 __all__ = ["main"]
@@ -164,12 +163,9 @@ def _text(runs: list[Run], columns: int, *, colour: bool, full: bool, verbose: b
         torn = "; not all of it could be read" * run.torn
         lines.append(f"{run.name}: {outcome(run.reports)}{torn}")
         for report, first in with_first(run.reports):
-            if report.passed and not (full or verbose):
-                lines.append(_render.summary(report, colour=colour))
-            elif first is not None and not (full or verbose):
-                lines.append(_render.repeated(report, first, columns, colour=colour))
-            else:
-                lines += ["", render(report, columns, colour=colour), ""]
+            short = _render.in_short(report, first, columns, colour=colour)
+            in_full = full or verbose or not short
+            lines += ["", render(report, columns, colour=colour), ""] if in_full else [short]
     return "\n".join(lines)
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import enum
 import math
 import operator
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeAlias
 
@@ -160,15 +159,6 @@ class Tolerance:
             if getattr(self, field.name) != field.default
         )
         return f"Tolerance({', '.join(changed)})"
-
-    def to_dict(self) -> dict[str, float]:
-        """Return the constants by name."""
-        return {field.name: float(getattr(self, field.name)) for field in fields(self)}
-
-    @classmethod
-    def from_dict(cls, record: Mapping[str, float]) -> Tolerance:
-        """Rebuild from ``to_dict``."""
-        return cls(**record)
 
 
 def nearest_name(name: str, known: list[str]) -> str:

@@ -15,7 +15,8 @@ union(at(10), every(500))
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, SupportsIndex, TypeAlias, runtime_checkable
 
@@ -93,7 +94,8 @@ def every(n: int) -> Schedule:
         >>> every(100).next_after(0), every(100).next_after(199)
         (100, 200)
     """
-    return _Every(_whole(n, least=1, what="every(n)", remedy="schedules.every(100)"))
+    n = _whole(n, least=1, what="every(n)", remedy="schedules.every(100)")
+    return _Steps(range(n, sys.maxsize, n), f"every({n})")
 
 
 def at(*steps: int | Iterable[int]) -> Schedule:
@@ -114,7 +116,10 @@ def at(*steps: int | Iterable[int]) -> Schedule:
     due = {_whole(step, least=1, what="at(*steps)", remedy=remedy) for step in given}
     if not due:
         raise OptionError(f"at(*steps) got no step; write {remedy}, or schedules.never() for none")
-    return _At(tuple(sorted(due)))
+    shown = [str(step) for step in sorted(due)]
+    if len(shown) > 10:  # A report prints this.
+        shown[3:-1] = ["..."]
+    return _Steps(tuple(sorted(due)), f"at({', '.join(shown)})")
 
 
 def logarithmic(start: int = 100, factor: int = 10) -> Schedule:
@@ -133,10 +138,12 @@ def logarithmic(start: int = 100, factor: int = 10) -> Schedule:
         [100, 1000, 10000]
     """
     remedy = "schedules.logarithmic(start=100, factor=10)"
-    return _Logarithmic(
-        _whole(start, least=1, what="logarithmic(start)", remedy=remedy),
-        _whole(factor, least=2, what="logarithmic(factor)", remedy=remedy),
-    )
+    start = _whole(start, least=1, what="logarithmic(start)", remedy=remedy)
+    factor = _whole(factor, least=2, what="logarithmic(factor)", remedy=remedy)
+    steps = [start]
+    while steps[-1] < sys.maxsize:
+        steps.append(steps[-1] * factor)
+    return _Steps(tuple(steps), f"logarithmic({start}, {factor})")
 
 
 def never() -> Schedule:
@@ -168,44 +175,18 @@ def union(*schedules: ScheduleLike) -> Schedule:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class _Every:
-    n: int
+class _Steps:
+    """Steps in rising order, and the code that makes them."""
 
-    def next_after(self, step: int) -> int:
-        return (max(step, 0) // self.n + 1) * self.n
-
-    def __repr__(self) -> str:
-        return f"every({self.n})"
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class _At:
-    steps: tuple[int, ...]
+    steps: Sequence[int]
+    code: str
 
     def next_after(self, step: int) -> int | None:
         position = bisect.bisect_right(self.steps, step)
         return self.steps[position] if position < len(self.steps) else None
 
     def __repr__(self) -> str:
-        shown = [str(step) for step in self.steps]
-        if len(shown) > 10:  # A report prints this.
-            shown[3:-1] = ["..."]
-        return f"at({', '.join(shown)})"
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class _Logarithmic:
-    start: int
-    factor: int
-
-    def next_after(self, step: int) -> int:
-        due = self.start
-        while due <= step:
-            due *= self.factor
-        return due
-
-    def __repr__(self) -> str:
-        return f"logarithmic({self.start}, {self.factor})"
+        return self.code
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -16,7 +16,7 @@ from gradhook._types import Verdict, nearest_name
 from gradhook.errors import GradientMismatchError, OptionError, warn
 from gradhook.report import Report
 from gradhook.report.story import same_story
-from gradhook.report.text import repeated, summary
+from gradhook.report.text import in_short, summary
 from gradhook.report.wording import begun, outcome, title
 from gradhook.sinks import Sink, Terminal
 
@@ -99,10 +99,9 @@ class Delivery:
         """What a warning says: what stands on the screen, or was said before, in short."""
         if self._screen() is not None:
             return f"{title(report)} (the report stands above)"
-        if self._first_wrong is not None and same_story(self._first_wrong, report):
-            return repeated(report, self._first_wrong, 120)
-        self._first_wrong = report
-        return summary(report)
+        first = self._first_wrong if same_story(self._first_wrong, report) else None
+        self._first_wrong = report if first is None else first
+        return in_short(report, first, 120) or summary(report)
 
     def _screen(self) -> Terminal | None:
         return next((sink for sink in self.sinks if isinstance(sink, Terminal)), None)

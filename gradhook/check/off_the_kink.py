@@ -21,7 +21,7 @@ from gradhook._types import MISMATCH, Array, Verdict
 from gradhook.diagnosis.branches.ties import look_for_ties
 from gradhook.evaluation.directions import Coordinate, Direction
 from gradhook.evaluation.evaluator import Evaluator
-from gradhook.evaluation.points import mirrored, nearby, shrunk
+from gradhook.evaluation.points import nearby, shrunk
 from gradhook.options import Options
 from gradhook.probe.again import bends
 from gradhook.probe.block_evidence import directions_of
@@ -73,7 +73,7 @@ def measure_off_the_tie(
     # What was said of each at the point a step away that decided.
     nearby_of: dict[str, Judgement] = {}
     retried: list[SettingResult] = []
-    for side in (moves, mirrored(moves)):
+    for side in (moves, shrunk(moves, -1.0)):
         left = [n for n in names if n not in judged or judged[n].finding.verdict not in MISMATCH]
         setting = replace(current.setting, name="a step off the current point", moves=side)
         entered = enter(evaluator, setting, seed=options.seed + 202) if left else None

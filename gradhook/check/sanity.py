@@ -89,8 +89,8 @@ def call_with_gradients(
         norms={name: norm(gradient) for name, gradient in gradients.items()},
         sketches=_sketches(gradients),
         disagreement=0.0 if _same(loss, facts.loss, tolerance) else facts.loss - loss,
-        writes_parameters=tuple(evaluator.writes.parameters),
-        writes_batch=evaluator.writes.batch,
+        writes_parameters=tuple(evaluator.written),
+        writes_batch=evaluator.batch_written,
     )
 
 

@@ -61,7 +61,7 @@ class WholeBatch:
     def every_row(self) -> Batch:
         """The whole batch, as the functions get it: a copy where they write to it."""
         batch = upcast(self.batch)
-        if not self.evaluator.writes.batch:
+        if not self.evaluator.batch_written:
             return batch
         return tuple(map_leaves(item, copy.copy) for item in batch)
 

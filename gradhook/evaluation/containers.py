@@ -16,7 +16,7 @@ import numpy as np
 from gradhook._types import kind_of
 from gradhook.errors import NestedCheckError, ParameterError
 from gradhook.guard.objects import Saved, save_container
-from gradhook.objective.parameters import Place, Tree, each_container
+from gradhook.objective.parameters import Tree, each_container
 
 __all__ = ["Holders", "refuse_unwritable", "sole_mover"]
 
@@ -70,15 +70,10 @@ class Holders:
 
     def _bind(self) -> None:
         for name, place in self._places.items():
-            if self._at(place) is not self._leaves[name]:
-                place.container[place.key] = self._leaves[name]
-
-    @staticmethod
-    def _at(place: Place) -> Any:
-        try:
-            return place.container[place.key]
-        except LookupError:
-            return None
+            with contextlib.suppress(LookupError):
+                if place.container[place.key] is self._leaves[name]:
+                    continue
+            place.container[place.key] = self._leaves[name]
 
 
 @contextlib.contextmanager

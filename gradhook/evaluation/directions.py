@@ -99,26 +99,20 @@ class Stream:
     def numbers(self, table: Array, first: int = 0) -> Iterator[Array]:
         """What each byte from a chunk on stands for, ``CHUNK`` at a time; not to be kept."""
         if self.drawn or self.size < LONG:
-            yield from _looked_up(self._chunks(first), table)
+            starts = range(first * CHUNK, self.size, CHUNK)
+            chunks = (self.read(start, min(start + CHUNK, self.size)) for start in starts)
+            yield from _looked_up(chunks, table)
             return
         plain_or_turned = _pools(self.seed, table.tobytes())
         for at, turned in self._runs(first):
             yield plain_or_turned[turned][at]
 
-    def _chunks(self, first: int) -> Iterator[Array]:
-        """The bytes from a chunk on, as a generator gives them."""
-        if self.size <= SHORT_STREAM:
-            yield from () if first else (_short(self.seed, self.size),)
-            return
-        source = np.random.PCG64DXSM(self.seed)
-        source.advance(first * CHUNK // 8)
-        for start in range(first * CHUNK, self.size, CHUNK):
-            yield _bytes(source, min(CHUNK, self.size - start))
-
     def _runs(self, first: int, last: int | None = None) -> Iterator[tuple[slice, bool]]:
         """Where in the pool the run of each chunk lies, and whether its bytes are turned."""
-        places = _places(self.seed, -(-self.size // CHUNK))[first:last].tolist()
-        for chunk, place in enumerate(places, start=first):
+        # A random word per chunk, from the same generator after the bytes of the pool.
+        chunks = -(-self.size // CHUNK)
+        places = _drawn(self.seed, 8 * chunks, POOL // 8).view("<u8")[first:last]
+        for chunk, place in enumerate(places.tolist(), start=first):
             start = place % (POOL - CHUNK)
             yield slice(start, start + min(CHUNK, self.size - chunk * CHUNK)), bool(place >> 63)
 
@@ -336,17 +330,6 @@ def _drawn(seed: int, stop: int, first: int = 0) -> Array:
     """The bytes of a generator from its word ``first`` on; ``stop`` counts from there."""
     source = np.random.PCG64DXSM(seed)
     source.advance(first)
-    return _bytes(source, stop)
-
-
-def _bytes(source: np.random.PCG64DXSM, count: int) -> Array:
     # Little-endian everywhere, so that a seed means the same on every machine.
-    words = source.random_raw(-(-count // 8))
-    return words.astype("<u8", copy=False).view(np.uint8)[:count]
-
-
-def _places(seed: int, chunks: int) -> Array:
-    """A random word per chunk, from the same generator after the bytes of the pool."""
-    source = np.random.PCG64DXSM(seed)
-    source.advance(POOL // 8)
-    return source.random_raw(chunks)
+    words = source.random_raw(-(-stop // 8))
+    return words.astype("<u8", copy=False).view(np.uint8)[:stop]

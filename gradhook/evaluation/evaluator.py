@@ -15,28 +15,32 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Literal, NamedTuple, Self, TypeAlias, TypeVar
+from typing import Any, Literal, Self, TypeAlias, TypeVar
 
 import numpy as np
 
 from gradhook._types import Batch, Blocks
 from gradhook.errors import GradhookError
 from gradhook.evaluation.workspace import Workspace
-from gradhook.guard.arrays import fingerprint
 from gradhook.guard.guard import Guard
+from gradhook.guard.objects import fingerprint
 from gradhook.guard.signals import Gate
 from gradhook.objective.calls import Calls
 from gradhook.objective.gradients import GradientName, name_gradients, own_gradients
 from gradhook.objective.switches import BoundSwitch, SwitchState
 from gradhook.objective.validation import as_complex, as_loss
 
-__all__ = ["Evaluator", "Rewind", "Writes"]
+__all__ = ["Evaluator", "Rewind"]
 
 Rewind: TypeAlias = Literal["all", "generators", "nothing"]
 """What is put back before a call: the state that calls change, generators alone, or nothing."""
 
 Kind: TypeAlias = Literal["loss", "gradients"]
 """Kinds of calls."""
+
+Before: TypeAlias = tuple[dict[str, object], Blocks]
+"""How the parameters stood before a call: fingerprints where it is watched, and copies where writes
+are known and will be undone."""
 
 T = TypeVar("T")
 
@@ -55,7 +59,9 @@ class Evaluator:
         rounding: The norm of the error of each block's gradient, where it is more than rounding.
         name_rule: By which rule gradients were matched to parameters, in words.
         switches: Every switch, and how it is turned for the next call.
-        writes: What calls were seen to write to.
+        written: Blocks that a call was seen to write to, in the user's order; from then on what a
+            call writes to any is undone.
+        batch_written: Whether a call was seen to write to the batch.
         user_error: The last exception that the user's own code raised.
         raised: The last exception or interrupt that left a call, whoever raised it.
         raised_at: The blocks that stood a step away then.
@@ -83,7 +89,8 @@ class Evaluator:
         self.rounding: dict[str, float] = {}
         self.name_rule = ""
         self.switches: list[tuple[BoundSwitch, SwitchState]] = []
-        self.writes = Writes(workspace, guard)
+        self.written: list[str] = []
+        self.batch_written = False
         self.integer_gradients: set[str] = set()
         self.dtypes: set[np.dtype[Any]] = set()
         self.returned: Any = None
@@ -94,8 +101,9 @@ class Evaluator:
         self._gradient_name = gradient_name
         self._advance = advance
         self._gate = gate or Gate()
-        # The point, the rows and the switches of the last call.
+        # The point, the rows and the switches of the last call, and what is not watched there yet.
         self._before: tuple[Any, ...] = (workspace.moves, batch, [])
+        self._unwatched: set[Kind] = {"loss", "gradients"}
 
     @classmethod
     def resumed(cls, state: dict[str, Any]) -> Self:
@@ -173,7 +181,7 @@ class Evaluator:
                 parameters, rows, keywords, self.guard.rewind_generators
             )
             value, gradients = returned.loss, returned.gradients
-            self.writes.note(self.workspace.reshape())
+            self._note_written(self.workspace.reshape())
             tree = self.workspace.tree
             given, rule = name_gradients(gradients, tree, self._gradient_name)
             self.name_rule = "; ".join(filter(None, (returned.sentence, rule)))
@@ -228,7 +236,7 @@ class Evaluator:
             raise
         finally:
             self._gate.open = False
-            self.writes.after(before, container, self.batch)
+            self._undo_writes(before, container)
         self._advance()
         return result
 
@@ -238,7 +246,7 @@ class Evaluator:
         point, rows, turned = self._before
         if moves is not point or self.batch is not rows or states != turned:
             self._before = (moves, self.batch, states)
-            self.writes.watch()
+            self._unwatched = {"loss", "gradients"}
             self.guard.watch()
         if rewind == "all":
             self.guard.rewind()
@@ -248,7 +256,8 @@ class Evaluator:
         keywords: dict[str, Any] = {}
         for switch, to in self.switches:
             keywords.update(switch.turn(to))
-        return keywords, self.writes.before(kind)
+        arrays = self.workspace.arrays.items() if self.written else ()
+        return keywords, (self._marks(kind), {name: array.copy() for name, array in arrays})
 
     def _note_dtypes(self, *returned: Any) -> None:
         dtypes = (getattr(each, "dtype", None) for each in returned)
@@ -259,65 +268,29 @@ class Evaluator:
             return 0.0
         return as_loss(self.calls.penalty(parameters, batch), "penalty")
 
+    def _marks(self, kind: Kind) -> dict[str, object]:
+        """Fingerprints of the blocks, where this is the first call of its kind at a new point."""
+        if kind not in self._unwatched or self.workspace.displaced:
+            return {}
+        self._unwatched.discard(kind)
+        return {name: fingerprint(array) for name, array in self.workspace.arrays.items()}
 
-class Before(NamedTuple):
-    """How the parameters stood before a call.
+    def _undo_writes(self, before: Before, container: Any) -> None:
+        """See what a call wrote to of the parameters that it was handed and the rows; undo it."""
+        marks, copies = before
+        if marks:
+            workspace = self.workspace
+            wrote = {n for n, a in workspace.arrays.items() if fingerprint(a) != marks[n]}
+            with contextlib.suppress(Exception):  # the container may be past reading
+                wrote |= workspace.replaced(container)
+            for name in wrote:
+                workspace.write(name)
+            self._note_written(wrote)
+            for item in self.batch:
+                record = self.guard.record_of(item) if isinstance(item, np.ndarray) else None
+                self.batch_written |= record is not None and record.changed()
+        self.workspace.overwrite(copies)
 
-    Fingerprints where this call is watched, copies where writes are known and will be undone.
-    """
-
-    marks: dict[str, object] | None
-    copies: Blocks | None
-
-
-class Writes:
-    """Watches calls for writes to their arguments.
-
-    Attributes:
-        parameters: Blocks that a call was seen to write to, in the user's order; from then on what
-            a call writes to any is undone.
-        batch: Whether a call was seen to write to the batch.
-    """
-
-    def __init__(self, workspace: Workspace, guard: Guard) -> None:
-        self.parameters: list[str] = []
-        self.batch = False
-        self._workspace = workspace
-        self._guard = guard
-        self.watch()
-
-    def watch(self) -> None:
-        """Watch the next call of each kind."""
-        self._unwatched: set[Kind] = {"loss", "gradients"}
-
-    def before(self, kind: Kind) -> Before:
-        """See how things stand before a call."""
-        marks: dict[str, object] | None = None
-        if kind in self._unwatched and not self._workspace.displaced:
-            self._unwatched.discard(kind)
-            marks = {name: fingerprint(a) for name, a in self._workspace.arrays.items()}
-        return Before(marks, self._workspace.copies() if self.parameters else None)
-
-    def after(self, before: Before, container: Any, batch: Batch) -> None:
-        """See what the call wrote to of the parameters that it was handed and the rows; undo it."""
-        if before.marks is not None:
-            self._see(before.marks, container, batch)
-        if before.copies is not None:
-            self._workspace.overwrite(before.copies)
-
-    def note(self, names: Iterable[str]) -> None:
-        """Take up blocks that were written to."""
-        known = {*self.parameters, *names}
-        self.parameters = [name for name in self._workspace.names if name in known]
-
-    def _see(self, marks: dict[str, object], container: Any, batch: Batch) -> None:
-        workspace = self._workspace
-        wrote = {n for n, a in workspace.arrays.items() if fingerprint(a) != marks[n]}
-        with contextlib.suppress(Exception):  # the container may be past reading
-            wrote |= workspace.replaced(container)
-        for name in wrote:
-            workspace.write(name)
-        self.note(wrote)
-        for item in batch:
-            record = self._guard.record_of(item) if isinstance(item, np.ndarray) else None
-            self.batch = self.batch or (record is not None and record.changed())
+    def _note_written(self, names: Iterable[str]) -> None:
+        known = {*self.written, *names}
+        self.written = [name for name in self.workspace.names if name in known]

@@ -50,7 +50,7 @@ class Line:
 
     def __exit__(self, *error: object) -> None:
         for name, direction, _ in self._parts:
-            self._workspace.leave(name, direction)
+            self._workspace.write(name, direction)
 
     def __call__(self, t: Any) -> Any:
         """Return the loss at ``t``."""

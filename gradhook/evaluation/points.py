@@ -18,9 +18,9 @@ import numpy as np
 
 from gradhook._types import Array
 from gradhook.evaluation.directions import TABLE, Move, seeded
-from gradhook.objective.parameters import PIECE, rms
+from gradhook.objective.parameters import rms
 
-__all__ = ["generic", "mirrored", "nearby", "scale_of", "shrunk", "typical_scale"]
+__all__ = ["generic", "nearby", "scale_of", "shrunk", "typical_scale"]
 
 ZERO_BLOCK_SCALE = 0.3
 """Standard deviation drawn for a zero block with fewer than two axes (a bias)."""
@@ -80,13 +80,8 @@ def nearby(
     return moves
 
 
-def mirrored(moves: Mapping[str, Move]) -> dict[str, Move]:
-    """The opposite of displacements that are added."""
-    return {name: replace(move, table=-move.table) for name, move in moves.items()}
-
-
 def shrunk(moves: Mapping[str, Move], factor: float) -> dict[str, Move]:
-    """The same displacements, ``factor`` times as long."""
+    """The same displacements, ``factor`` times as long; the other way where that is negative."""
     return {
         name: replace(
             move,
@@ -94,13 +89,6 @@ def shrunk(moves: Mapping[str, Move], factor: float) -> dict[str, Move]:
         )
         for name, move in moves.items()
     }
-
-
-def is_constant(array: Array) -> bool:
-    """Whether every entry equals the first; looks no further than the first that does not."""
-    flat, first = array.ravel(order="K"), array.flat[0]
-    pieces = range(0, flat.size, PIECE)
-    return all(bool((flat[i : i + PIECE] == first).all()) for i in pieces)
 
 
 def _generic_move(array: Array, seed: int, spread: float) -> Move:
@@ -112,7 +100,7 @@ def _generic_move(array: Array, seed: int, spread: float) -> Move:
         deviation = typical if array.ndim >= 2 and scale < typical / 3 else spread * scale
         drawn = np.abs(_NORMAL) if not (array < 0).any() else _NORMAL
         return Move(drawn * deviation, "add", seed)
-    constant = is_constant(array)
+    constant = bool((array == array.flat[0]).all())
     table = 1 + 2 * (CONSTANT if constant else spread) * (_UNIT - 0.5)
     if array.ndim >= 2 and scale < typical / 3:
         table = table * (typical / scale)

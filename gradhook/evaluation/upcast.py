@@ -10,7 +10,7 @@ neither, as a bias before a normalisation, is no evidence; one at least must be.
 
 from __future__ import annotations
 
-import math
+import contextlib
 from collections.abc import Mapping
 
 import numpy as np
@@ -18,14 +18,13 @@ import numpy as np
 from gradhook._types import Array
 from gradhook.evaluation.directions import Move
 from gradhook.evaluation.evaluator import Evaluator
-from gradhook.evaluation.points import nearby, shrunk, typical_scale
+from gradhook.evaluation.points import nearby, typical_scale
 from gradhook.objective.parameters import rms
 
 __all__ = ["upcast_in_place"]
 
-DISTANCES = (0.3, 0.03)
-"""Distances by which a block is moved, in units of its scale or of a usual one, if that is larger;
-the second where the first leaves the loss's domain."""
+UPCAST_DISTANCE = 0.1
+"""Distance by which a block is moved, in units of its scale or of a usual, larger one."""
 
 MAY_DIFFER = 1e-2
 """Share of the loss's change by which both may differ ..."""
@@ -42,66 +41,43 @@ def upcast_in_place(evaluator: Evaluator) -> None:
     workspace = evaluator.workspace
     if workspace.is_float64:
         return
-    coarse = [n for n, a in workspace.arrays.items() if a.dtype.itemsize < 8 and a.size]
-    moves = _moves(workspace.arrays, coarse)
+    coarse = {n: a for n, a in workspace.arrays.items() if a.dtype.itemsize < 8 and a.size}
+    moves = {name: _move(name, array) for name, array in coarse.items()}
     before = _losses(evaluator, moves)
     if before is None or not workspace.upcast():
-        workspace.move({})
         return
     after = _losses(evaluator, moves)
     read = set() if after is None else {_is_read(name, before, after) for name in coarse}
     # It must take finer values than float32 has, too.
-    if after is None or True not in read or False in read or _is_float32(after[""][0]):
+    if after is None or read - {None} != {True} or after[""] == float(np.float32(after[""])):
         workspace.downcast()
 
 
-def _is_float32(number: float) -> bool:
-    return number == float(np.float32(number))
+def _move(name: str, array: Array) -> Move:
+    scale = rms(array)
+    longer = max(1.0, typical_scale(array.shape) / scale) if scale else 1.0
+    return nearby({name: array}, distance=UPCAST_DISTANCE * longer, fixed=(), seed=0)[name]
 
 
-def _moves(arrays: Mapping[str, Array], names: list[str]) -> dict[str, list[Move]]:
-    """Per block, displacements of falling length."""
-    moves: dict[str, list[Move]] = {}
-    for name in names:
-        scale = rms(arrays[name])
-        longer = max(1.0, typical_scale(arrays[name].shape) / scale) if scale else 1.0
-        first = nearby({name: arrays[name]}, distance=longer, fixed=(), seed=0)
-        moves[name] = [shrunk(first, distance)[name] for distance in DISTANCES]
-    return moves
-
-
-def _losses(evaluator: Evaluator, moves: Mapping[str, list[Move]]) -> dict[str, list[float]] | None:
+def _losses(evaluator: Evaluator, moves: Mapping[str, Move]) -> dict[str, float] | None:
     """The loss where the user stands, under ``""``, and with each block moved alone.
 
     ``None`` where it cannot be had: outside the domain, or for a dtype that the code does not
     expect.
     """
-    losses = {}
-    try:
-        losses[""] = [evaluator.loss()]
-        for name, several in moves.items():
-            losses[name] = []
-            for move in several:
-                evaluator.workspace.move({name: move})
-                losses[name].append(evaluator.loss())
-                if math.isfinite(losses[name][-1]):
-                    break
-    except Exception:
-        evaluator.user_error = None
-        return None
-    finally:
-        evaluator.workspace.move({})
-    return losses
+    with evaluator.aside(), contextlib.suppress(Exception):
+        losses = {"": evaluator.loss()}
+        for name, move in moves.items():
+            evaluator.workspace.move({name: move})
+            losses[name] = evaluator.loss()
+        return losses
+    return None
 
 
-def _is_read(
-    name: str, before: dict[str, list[float]], after: dict[str, list[float]]
-) -> bool | None:
+def _is_read(name: str, before: dict[str, float], after: dict[str, float]) -> bool | None:
     """Whether the loss moves with the new array as with the old one; ``None`` if with neither."""
-    if len(before[name]) != len(after[name]):
-        return False
-    coarse, fine = (losses[name][-1] - losses[""][0] for losses in (before, after))
-    rounding = COARSE_ROUNDING * max(abs(after[""][0]), abs(after[name][-1]))
+    coarse, fine = (losses[name] - losses[""] for losses in (before, after))
+    rounding = COARSE_ROUNDING * max(abs(after[""]), abs(after[name]))
     if abs(coarse) <= rounding and abs(fine) <= rounding:
         return None
     return rounding < abs(fine) and abs(fine - coarse) <= MAY_DIFFER * abs(fine) + rounding

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from gradhook._types import Array, Blocks, Box
+from gradhook._types import Array, Blocks
 from gradhook.errors import RestoreError
 from gradhook.evaluation.containers import Holders, refuse_unwritable
 from gradhook.evaluation.directions import (
@@ -32,14 +32,18 @@ from gradhook.evaluation.directions import (
     RandomDirection,
     codes_inside,
 )
-from gradhook.guard.arrays import SavedArray
+from gradhook.guard.objects import SavedArray
 from gradhook.objective.parameters import Tree, float64_copy
 
-__all__ = ["Workspace", "base_chunks", "base_inside", "displace", "flat_chunk"]
+__all__ = ["Workspace", "base_chunks", "displace", "flat_chunk"]
 
 
 class Workspace:
-    """The arrays that the objective reads, the user's own or copies; all that writes to them."""
+    """The arrays that the objective reads, the user's own or copies; all that writes to them.
+
+    Attributes:
+        arrays: The arrays that the objective reads, by block, as they stand.
+    """
 
     def __init__(self, tree: Tree, *, in_place: bool) -> None:
         self.tree = tree
@@ -49,34 +53,26 @@ class Workspace:
             self._live: Blocks = dict(tree.blocks)
             self._saved = {name: SavedArray(array) for name, array in self._live.items()}
             self._sources: Blocks = {name: record.state for name, record in self._saved.items()}
-            self._arrays: Blocks = dict(self._live)
+            self.arrays: Blocks = dict(self._live)
         else:
             self._live = {}
             self._sources = {name: np.asarray(leaf) for name, leaf in tree.blocks.items()}
-            self._arrays = {name: float64_copy(leaf) for name, leaf in tree.blocks.items()}
+            self.arrays = {name: float64_copy(leaf) for name, leaf in tree.blocks.items()}
         self._holders = Holders(tree) if in_place else None
         self._displaced: set[str] = set()
-        # Copies that a line has left where it was last, to be written back when they are read.
-        self._left: set[str] = set()
         # Block, place and move of the chunk that ``entry`` read last, and its numbers.
         self._chunk: tuple[str, int, Move, Array] | None = None
         self.moves: Mapping[str, Move] = {}
 
     @property
-    def arrays(self) -> Blocks:
-        """The arrays that the objective reads, by block, as they stand."""
-        self._settle()
-        return self._arrays
-
-    @property
     def names(self) -> list[str]:
         """Block names in the user's order."""
-        return list(self._arrays)
+        return list(self.arrays)
 
     @property
     def is_float64(self) -> bool:
         """Whether every working array is float64 (or finer)."""
-        return all(a.dtype.itemsize >= 8 for a in self._arrays.values())
+        return all(a.dtype.itemsize >= 8 for a in self.arrays.values())
 
     @property
     def displaced(self) -> tuple[str, ...]:
@@ -89,14 +85,13 @@ class Workspace:
 
     def install(self) -> None:
         """Make good what the user's code replaced: arrays in containers, shapes of arrays."""
-        self._settle()
         self.reshape()
         if self._holders is not None:
             self._holders.install()
 
     def reshape(self) -> list[str]:
         """Make good the shapes of arrays alone; returns the names of those that differed."""
-        bent = [n for n, array in self._arrays.items() if array.shape != self._sources[n].shape]
+        bent = [n for n, array in self.arrays.items() if array.shape != self._sources[n].shape]
         for name in self.names:
             self._mend(name)
         return bent
@@ -105,7 +100,7 @@ class Workspace:
         """Blocks in whose place a container handed out holds another array now, or none."""
         if self._holders is not None:
             return {self.tree.block_of(name) for name in self._holders.replaced()}
-        now, arrays = self.tree.like(container), self.tree.spread(self._arrays)
+        now, arrays = self.tree.like(container), self.tree.spread(self.arrays)
         if self.tree.parts is not None:  # its blocks were copied together, so bytes are compared
             return {n for n, a in arrays.items() if not np.array_equal(a, now[n], equal_nan=True)}
         parts = {name for tie in self.tree.ties if tie.positions for name in tie.names}
@@ -126,13 +121,13 @@ class Workspace:
         ):
             return False
         for name in coarse:
-            self._arrays[name] = float64_copy(self._sources[name])
+            self.arrays[name] = float64_copy(self._sources[name])
         self._hold()
         return True
 
     def downcast(self) -> None:
         """Undo ``upcast``."""
-        self._arrays.update(self._live)
+        self.arrays.update(self._live)
         if self._holders is not None:
             self._holders.restore()
 
@@ -146,40 +141,32 @@ class Workspace:
     def renew(self) -> None:
         """Let copies be other arrays from now on, as in a loop that rebinds its own."""
         for name in () if self.in_place else self.names:
-            self._arrays[name] = np.empty_like(self._arrays[name])
+            self.arrays[name] = np.empty_like(self.arrays[name])
             self.write(name)
 
     def write(self, name: str, direction: Direction | None = None, step: float = 0.0) -> None:
-        """Write ``x + step * v`` to one block, from saved bytes; ``x`` without a direction."""
+        """Write ``x + step * v`` to one block, from saved bytes; ``x`` without direction or step.
+
+        A direction that is zero somewhere leaves the block there as it is.
+        """
         self._mend(name)
-        if isinstance(direction, (Coordinate, Part)):
-            self._settle()
-        self._left.discard(name)
-        target = self._arrays[name]
+        target, source, move = self.arrays[name], self._sources[name], self.moves.get(name)
         (self._displaced.add if direction and step else self._displaced.discard)(name)
         if isinstance(direction, Coordinate):
             index = direction.index
             target.flat[index] = self.entry(name, index) + step
             return
         if isinstance(direction, Part):
-            base = base_inside(self._sources[name], self.moves.get(name), direction.box)
+            base = source[direction.box].astype(_working(source))
+            if move is not None:
+                stream = move.stream(source.size)
+                numbers = move.table[codes_inside(stream, source.shape, direction.box)]
+                base = base * numbers if move.how == "multiply" else base + numbers
+                base *= move.factor
             target[direction.box] = base + step * direction.values()
             return
-        displace(target, self._sources[name], self.moves.get(name), direction, step)
-
-    def leave(self, name: str, direction: Direction) -> None:
-        """Go back to the present point, where a line along ``direction`` ends.
-
-        A copy that moved as a whole is written back when it is next read: the next line may write
-        it anew.
-        """
-        if isinstance(direction, (Coordinate, Part)):
-            self.write(name, direction)
-        elif self.in_place:
-            self.write(name)
-        else:
-            self._displaced.discard(name)
-            self._left.add(name)
+        along = direction if step else None  # Adding 0 would take the sign off a negative zero.
+        displace(target, source, move, along, step)
 
     def entry(self, name: str, index: int) -> float:
         """One entry of a block at the present point, in the working dtype."""
@@ -195,20 +182,16 @@ class Workspace:
 
     def values(self, name: str) -> Array:
         """A copy of one block at the present point; the block's shape."""
-        return np.concatenate([b.copy() for _, b in self.base(name)] or [np.empty(0)]).reshape(
-            self._arrays[name].shape
-        )
-
-    def copies(self) -> Blocks:
-        """Copies of the working arrays as they stand, for ``overwrite``."""
-        return {name: array.copy() for name, array in self.arrays.items()}
+        source = self._sources[name]
+        values = np.empty(source.shape, _working(source))
+        displace(values, source, self.moves.get(name), None, 0.0)
+        return values
 
     def overwrite(self, saved: Blocks) -> None:
-        """Write back what ``copies`` gave."""
+        """Write back copies of the working arrays."""
         for name, array in saved.items():
             self._mend(name)
-            self._arrays[name][...] = array
-            self._left.discard(name)
+            self.arrays[name][...] = array
 
     def restore(self) -> None:
         """Put the user's arrays and containers back to the bit; does nothing for copies.
@@ -242,23 +225,19 @@ class Workspace:
         """The block at the present point, in chunks of float64 (or finer) to be overwritten."""
         return base_chunks(self._sources[name], self.moves.get(name))
 
-    def _settle(self) -> None:
-        for name in list(self._left):
-            self.write(name)
-
     def _hold(self) -> None:
         """In place: let the containers hold the working arrays."""
         if self._holders is not None:
             held = {}
             for name, leaf in self.tree.leaves.items():
                 block = self.tree.block_of(name)
-                array = self._arrays[block]
+                array = self.arrays[block]
                 held[name] = leaf if array is self._live[block] else array
             self._holders.hold(held)
 
     def _mend(self, name: str) -> None:
         """Make good what the user's code has resized or made read-only, at the present point."""
-        array, source = self._arrays[name], self._sources[name]
+        array, source = self.arrays[name], self._sources[name]
         if array.shape == source.shape and array.flags.writeable:
             return
         if array is self._live.get(name):
@@ -266,9 +245,9 @@ class Workspace:
         elif array.shape == source.shape:
             array.flags.writeable = True
         else:
-            self._arrays[name] = float64_copy(source)
+            self.arrays[name] = float64_copy(source)
             self._hold()
-        displace(self._arrays[name], source, self.moves.get(name), None, 0.0)
+        displace(self.arrays[name], source, self.moves.get(name), None, 0.0)
 
 
 def displace(
@@ -314,17 +293,6 @@ def base_chunks(
             if move.factor != 1.0:
                 base *= move.factor
         yield start, base
-
-
-def base_inside(source: Array, move: Move | None, box: Box) -> Array:
-    """The moved source inside a box; the box's shape."""
-    values = source[box].astype(_working(source))
-    if move is None:
-        return values
-    table = move.table[codes_inside(move.stream(source.size), source.shape, box)]
-    moved = values * table if move.how == "multiply" else values + table
-    moved *= move.factor
-    return moved
 
 
 def flat_chunk(array: Array, start: int, stop: int) -> Array:

@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gradhook.guard.arrays import same_bytes
-from gradhook.guard.objects import Kind, Saved
+from gradhook.guard.objects import Kind, Saved, same_bytes
 
 __all__ = ["GENERATORS", "global_streams", "save_generator", "seeds_of"]
 

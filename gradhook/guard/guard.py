@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -23,9 +24,8 @@ import numpy as np
 
 from gradhook._types import Array
 from gradhook.errors import RestoreError
-from gradhook.guard.arrays import SavedArray, extent
 from gradhook.guard.generators import global_streams
-from gradhook.guard.objects import Saved
+from gradhook.guard.objects import Saved, SavedArray, extent
 from gradhook.guard.reach import BUDGET, Reach, is_plain, reach
 
 __all__ = ["Changes", "Guard", "put_back"]
@@ -67,19 +67,17 @@ class Guard:
     ) -> None:
         found = reach(roots, named=named, without=without, budget=budget)
         found.hidden = list(dict.fromkeys([*found.hidden, *hidden]))
-        self._saved = [*global_streams(), *found.saved, *found.watched]
-        self._generators = [record for record in self._saved if record.kind.is_generator]
-        moving = list(moving)
-        self._rest = [
-            record
-            for record in found.saved
-            if not (record.kind.is_generator or _shares(record, moving))
-        ]
-        self._arrays = {extent(r.thing): r for r in found.saved if isinstance(r, SavedArray)}
+        kept = [*global_streams(), *found.saved]
+        self._saved = kept + found.watched
+        self._generators = [record for record in kept if record.kind.is_generator]
+        arrays = [record for record in kept if isinstance(record, SavedArray)]
+        self._arrays = {extent(record.thing): record for record in arrays}
+        # Going by the first and last byte of each.
+        moved = {id(r) for a in moving for r in arrays if np.may_share_memory(r.thing, a)}
+        # What is compared before evaluations, and before how many more.
+        self._compared = [record for record in kept if id(record) not in moved]
+        self._left = math.inf
         self._volatile: dict[int, Saved] = {}
-        self._learning = True
-        self._alert = 0
-        self._called = False
         self.hidden = found.hidden[:NAMED_FIRST]
         self.notes = _notes(found)
 
@@ -93,33 +91,28 @@ class Guard:
 
     def learn_volatile(self) -> None:
         """Note what has changed: from now on ``rewind`` looks after that, and nothing else."""
-        self._note_changes(self._generators + self._rest)
-        self._learning = False
+        self._note_changes()
+        small = (r for r in self._compared if getattr(r.state, "nbytes", 0) <= SMALL_ARRAY)
+        self._compared = list(small)
+        self._left = 0
 
     def watch(self) -> None:
         """Compare generators and small things around the next two evaluations as well."""
-        self._alert = 2
+        self._left = max(self._left, 2)
 
     def rewind_generators(self) -> None:
         """Put generators back to where they were when saved."""
-        self._note_changes(self._generators if self._learning or self._alert else ())
+        self._note_changes()
         for record in self._volatile.values():
             if record.kind.is_generator:
                 record.restore()
 
     def rewind(self) -> None:
         """Put back generators and whatever else evaluations are known to change."""
-        if self._called:
-            if self._learning:
-                self._note_changes(self._generators + self._rest)
-            elif self._alert:
-                self._note_changes(self._generators)
-                self._note_changes(r for r in self._rest if not _is_large(r))
-            for record in self._volatile.values():
-                record.restore()
-        # Nothing has run before the first evaluation.
-        self._called = True
-        self._alert = max(0, self._alert - 1)
+        self._note_changes()
+        self._left = max(0, self._left - 1)
+        for record in self._volatile.values():
+            record.restore()
 
     def restore(self) -> None:
         """Put everything back and verify it; may be called again.
@@ -130,8 +123,8 @@ class Guard:
         """
         _restore(self._saved)
 
-    def _note_changes(self, records: Iterable[Saved]) -> None:
-        for record in records:
+    def _note_changes(self) -> None:
+        for record in self._compared if self._left else ():
             if id(record) not in self._volatile and record.changed():
                 self._volatile[id(record)] = record
 
@@ -213,17 +206,6 @@ def put_back(*restores: Callable[[], None]) -> None:
             f"the check could not put everything back ({type(first).__name__}: {first}): go on "
             "from a checkpoint"
         ) from first
-
-
-def _shares(record: Saved, moving: list[Array]) -> bool:
-    """Whether an array's memory lies within that of others, going by their first and last byte."""
-    return isinstance(record, SavedArray) and any(
-        np.may_share_memory(record.thing, array) for array in moving
-    )
-
-
-def _is_large(record: Saved) -> bool:
-    return isinstance(record, SavedArray) and record.state.nbytes > SMALL_ARRAY
 
 
 def _differs(record: Saved) -> bool:

@@ -1,31 +1,50 @@
-"""One thing that can change, as it was; and Python objects, saved shallowly.
+"""One thing that can change, as it was: Python objects, saved shallowly, and the bytes of arrays.
 
 A ``Saved`` tells whether its thing has changed and puts it back, in the manner of its ``Kind``.  Of
 a container it knows which objects are held, and in what order.  An object that is reachable twice
 is saved once, so that sharing survives; what the held objects hold themselves is saved by their own
 records.  Identity is compared, never equality, and the methods used are those of the built-in
 classes: no code of the user's runs here.
+
+The bytes of an array are copied and written back, or remembered by a fingerprint: Python's hash of
+each chunk, which a change alters but for one chance in 2⁶⁴.  Comparing comes before writing, so
+that what nobody changed costs one reading and no writing, and goes in chunks: no comparison makes a
+temporary array as large as what it compares.
 """
 
 from __future__ import annotations
 
 import array
 import collections
+import contextlib
+import copy
 import operator
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from gradhook._types import Array
 
 __all__ = [
+    "WATCHED",
     "Kind",
     "Saved",
+    "SavedArray",
+    "extent",
+    "fingerprint",
+    "same_bytes",
     "save_cell",
     "save_class",
     "save_container",
     "save_globals",
     "save_slots",
 ]
+
+COMPARED_BYTES = 1 << 19
+"""Bytes compared at a time: half a megabyte, which stays in a second-level cache."""
 
 MISSING: Any = object()
 """Stands for a key that is not there."""
@@ -111,19 +130,19 @@ def _with_keys(owner: dict[Any, Any], state: list[Any]) -> str:
     return f"a {type(owner).__name__} with {shown}{', …' if len(keys) > 3 else ''}"
 
 
+def _fill(owner: Any, items: Any) -> None:
+    kind = list if isinstance(owner, list) else type(owner)
+    kind.__setitem__(owner, slice(None), items)
+
+
 def _fill_deque(owner: Any, items: list[Any]) -> None:
     collections.deque.clear(owner)
     collections.deque.extend(owner, items)
 
 
 def _fill_set(owner: set[Any], members: list[Any]) -> None:
-    """Remove and add what differs, which disturbs the order least."""
-    kept = set(map(id, members))
-    for item in list(owner):
-        if id(item) not in kept:
-            set.discard(owner, item)
-    for item in members:
-        set.add(owner, item)
+    set.clear(owner)
+    set.update(owner, members)
 
 
 def _same_members(now: list[Any], before: list[Any]) -> bool:
@@ -131,80 +150,73 @@ def _same_members(now: list[Any], before: list[Any]) -> bool:
     return set(map(id, now)) == set(map(id, before))
 
 
+def _same_buffers(now: Any, before: Any) -> bool:
+    return bytes(now) == bytes(before)
+
+
 def _of_items(owner: Any, items: Any) -> str:
     return f"a {type(owner).__name__} of {len(items)} items"
 
 
-BUFFER = Kind(
-    _of_items,
-    lambda owner: owner[:],
-    lambda owner, state: owner.__setitem__(slice(None), state),
-    lambda now, before: bytes(now) == bytes(before),
-)
-
 CONTAINERS: tuple[tuple[Any, Kind], ...] = (
     (dict, Kind(_with_keys, _keys_and_values, _fill_dict, _same_objects)),
-    (
-        list,
-        Kind(
-            _of_items,
-            list,
-            lambda owner, items: list.__setitem__(owner, slice(None), items),
-            _same_objects,
-        ),
-    ),
+    (list, Kind(_of_items, list, _fill, _same_objects)),
     (set, Kind(_of_items, list, _fill_set, _same_members)),
     (collections.deque, Kind(_of_items, list, _fill_deque, _same_objects)),
-    ((bytearray, array.array), BUFFER),
+    ((bytearray, array.array), Kind(_of_items, copy.copy, _fill, _same_buffers)),
 )
 """How each kind of container is saved."""
 
 
 def save_slots(thing: Any) -> Saved | None:
     """Save the slots of an object; ``None`` if its class, written in Python, has none."""
-    members = {
-        (kind, name): member
+    members = [
+        member
         for kind in type(thing).__mro__
         if "__slots__" in vars(kind)
-        for name, member in vars(kind).items()
+        for member in vars(kind).values()
         if isinstance(member, types.MemberDescriptorType)
-    }
-    return Saved((thing, members), SLOTS) if members else None
-
-
-def save_class(kind: type) -> Saved:
-    """Save the attributes of a class, methods included."""
-    return Saved((kind, None), CLASS)
-
-
-def save_globals(home: dict[str, Any], names: Iterable[str]) -> Saved:
-    """Save what some names are bound to in a module."""
-    return Saved((home, tuple(names)), GLOBALS)
+    ]
+    what = f"the slots of a {type(thing).__name__}"
+    return Saved((thing, members, what), MEMBERS) if members else None
 
 
 def save_cell(cell: types.CellType, name: str) -> Saved:
     """Save what a variable of an enclosing function is bound to."""
-    return Saved((cell, name), CELLS)
+    contents = vars(types.CellType)["cell_contents"]
+    return Saved((cell, [contents], f"the variable {name} of an enclosing function"), MEMBERS)
 
 
-def _names(
-    describe: Callable[[Any, Any], str],
-    read: Callable[[Any], dict[Any, Any]],
+def save_class(kind: type) -> Saved:
+    """Save the attributes of a class, methods included."""
+    return Saved((kind, (), f"the class {kind.__name__}"), CLASS)
+
+
+def save_globals(home: dict[str, Any], names: Iterable[str]) -> Saved:
+    """Save what some names are bound to in a module."""
+    return Saved((home, tuple(names), f"global variables of {home.get('__name__')}"), GLOBALS)
+
+
+Binder: TypeAlias = tuple[Any, Sequence[Any], str]
+"""Something that binds names, those of its names that count, and what it is."""
+
+
+def _bindings(
+    read: Callable[[Binder], dict[Any, Any]],
     put: Callable[[Any, Any, Any], object],
     drop: Callable[[Any, Any], object],
 ) -> Kind:
-    """What names are bound to, in anything that binds them; ``read`` gives those bound."""
+    """What names are bound to; ``read`` gives those bound, ``put`` binds one, ``drop`` none."""
 
-    def write(thing: Any, state: dict[Any, Any]) -> None:
+    def write(thing: Binder, state: dict[Any, Any]) -> None:
         now = read(thing)
-        for name in now:
-            if name not in state:
-                drop(thing, name)
+        for name in now.keys() - state.keys():
+            drop(thing[0], name)
         for name, value in state.items():
             if now.get(name, MISSING) is not value:
-                put(thing, name, value)
+                put(thing[0], name, value)
 
-    return Kind(lambda thing, _: describe(*thing), read, write, _same_bindings)
+    return Kind(lambda thing, _: thing[2], read, write, _same_bindings)
 
 
 def _same_bindings(now: dict[Any, Any], before: dict[Any, Any]) -> bool:
@@ -213,49 +225,123 @@ def _same_bindings(now: dict[Any, Any], before: dict[Any, Any]) -> bool:
     )
 
 
-def _in_slots(thing: tuple[Any, dict[Any, Any]]) -> dict[Any, Any]:
-    owner, members = thing
+def _bound_members(thing: Binder) -> dict[Any, Any]:
     bound = {}
-    for name, member in members.items():
-        try:
-            bound[name] = member.__get__(owner)
-        except AttributeError:  # bound to nothing
-            continue
+    for member in thing[1]:
+        with contextlib.suppress(AttributeError, ValueError):  # bound to nothing
+            bound[member] = member.__get__(thing[0])
     return bound
 
 
-def _in_cell(thing: tuple[types.CellType, str]) -> dict[str, Any]:
-    try:
-        return {"cell_contents": thing[0].cell_contents}
-    except ValueError:  # bound to nothing yet
-        return {}
-
-
 # Descriptors reach past a frozen dataclass's own __setattr__.
-SLOTS = _names(
-    lambda owner, _: f"the slots of a {type(owner).__name__}",
-    _in_slots,
-    lambda thing, name, value: thing[1][name].__set__(thing[0], value),
-    lambda thing, name: thing[1][name].__delete__(thing[0]),
+MEMBERS = _bindings(
+    _bound_members,
+    lambda owner, member, value: member.__set__(owner, value),
+    lambda owner, member: member.__delete__(owner),
 )
 
-CLASS = _names(
-    lambda kind, _: f"the class {kind.__name__}",
+CLASS = _bindings(
     lambda thing: {n: v for n, v in vars(thing[0]).items() if not n.startswith("__")},
-    lambda thing, name, value: type.__setattr__(thing[0], name, value),
-    lambda thing, name: type.__delattr__(thing[0], name),
+    type.__setattr__,
+    type.__delattr__,
 )
 
-GLOBALS = _names(
-    lambda home, _: f"global variables of {home.get('__name__')}",
+GLOBALS = _bindings(
     lambda thing: {name: thing[0][name] for name in thing[1] if name in thing[0]},
-    lambda thing, name, value: thing[0].__setitem__(name, value),
-    lambda thing, name: thing[0].__delitem__(name),
+    dict.__setitem__,
+    dict.__delitem__,
 )
 
-CELLS = _names(
-    lambda _, name: f"the variable {name} of an enclosing function",
-    _in_cell,
-    lambda thing, attribute, value: setattr(thing[0], attribute, value),
-    lambda thing, attribute: delattr(thing[0], attribute),
+
+class SavedArray(Saved):
+    """A writable array and a copy of its bytes, which are written back in place."""
+
+    __slots__ = ()
+
+    def __init__(self, array: Array) -> None:
+        super().__init__(array, COPIED)
+
+    def changed(self) -> bool:
+        """Whether shape, dtype or bytes differ, or the array may no longer be written."""
+        return not (self.thing.flags.writeable and same_bytes(self.thing, self.state))
+
+
+def _write_back(array: Array, copy: Array) -> None:
+    if not array.flags.writeable:
+        array.flags.writeable = True
+    if array.dtype != copy.dtype:
+        # Set where it is, as its user has done.
+        array.dtype = copy.dtype  # type: ignore[misc]  # the stubs know no setter
+    if array.shape != copy.shape:
+        array.resize(copy.shape, refcheck=False)
+    array.view(np.ndarray)[...] = copy
+
+
+COPIED = Kind(
+    lambda _, copy: f"an array of shape {copy.shape} and dtype {copy.dtype}",
+    # Of the same layout: sums over another order of the same numbers may round differently.
+    lambda array: np.array(array, copy=True, order="K", subok=False),
+    _write_back,
 )
+
+
+def same_bytes(first: Array, second: Array) -> bool:
+    """Whether two arrays have equal shape, dtype and bytes (NaN included, 0.0 and -0.0 apart).
+
+    Of objects the identities are compared.
+    """
+    if first.shape != second.shape or first.dtype != second.dtype:
+        return False
+    if first.dtype.hasobject:
+        return all(a is b for a, b in zip(first.flat, second.flat, strict=True))
+    return all(bool((a == b).all()) for a, b in _chunks(first, second))
+
+
+def fingerprint(array: Array) -> tuple[object, ...]:
+    """What tells an array from another of other shape, dtype or bytes."""
+    return array.shape, array.dtype, *(hash(chunk.tobytes()) for (chunk,) in _chunks(array))
+
+
+WATCHED = Kind(
+    lambda array, _: (
+        f"an array of shape {array.shape} and dtype {array.dtype} ({array.nbytes / 2**20:.0f} MiB, "
+        "too large to be copied unasked: pass it as state=)"
+    ),
+    fingerprint,
+    lambda array, mark: None,
+)
+"""Arrays that are not copied: a change is noticed and cannot be undone."""
+
+
+def extent(array: Array) -> tuple[object, ...]:
+    """What two arrays that are the same view of the same memory have in common."""
+    return array.__array_interface__["data"][0], array.shape, array.strides, array.dtype
+
+
+def _chunks(*arrays: Array) -> Iterator[tuple[Array, ...]]:
+    """Equal parts of arrays of one shape, in C order, as 64-bit words where they divide so."""
+    if not arrays[0].nbytes:
+        return
+    plain = [array.view(np.ndarray) for array in arrays]
+    for order in ("c_contiguous", "f_contiguous"):
+        if all(getattr(array.flags, order) for array in plain):
+            turned = [array if order[0] == "c" else array.T for array in plain]
+            flat = [array.reshape(-1).view(np.uint8) for array in turned]
+            for start in range(0, flat[0].size, COMPARED_BYTES):
+                yield tuple(_words(array[start : start + COMPARED_BYTES]) for array in flat)
+            return
+    flags: Any = [["readonly", "contig"]] * len(plain)
+    parts = np.nditer(
+        plain,
+        flags=["external_loop", "buffered"],
+        op_flags=flags,
+        order="C",
+        buffersize=max(1, COMPARED_BYTES // plain[0].itemsize),
+    )
+    for part in parts:
+        together = part if isinstance(part, tuple) else (part,)
+        yield tuple(_words(array.view(np.uint8)) for array in together)
+
+
+def _words(part: Array) -> Array:
+    return part.view(np.uint64) if part.size % 8 == 0 else part

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import gc
 import io
 import os
 import pathlib
@@ -37,10 +38,12 @@ from typing import Any
 
 import numpy as np
 
-from gradhook.guard.arrays import WATCHED, SavedArray, extent
 from gradhook.guard.generators import GENERATORS, save_generator, seeds_of
 from gradhook.guard.objects import (
+    WATCHED,
     Saved,
+    SavedArray,
+    extent,
     save_cell,
     save_class,
     save_container,
@@ -78,6 +81,12 @@ ENTERED = ("gradhook.integrations", "gradhook.testing", "multiprocessing.sharedc
 MEMORY = (ctypes._SimpleCData, ctypes._Pointer, ctypes.Array, ctypes.Structure, ctypes.Union)
 """Numbers as C holds them."""
 
+HOLDING = (
+    *(list, tuple, set, frozenset, deque, types.CellType, functools.partial, property),
+    *(staticmethod, classmethod, types.MethodType),
+)
+"""Built-in classes that lead to whatever Python's garbage collector sees them hold."""
+
 Edge = tuple[Any, str]
 """An object and the name under which it was found."""
 
@@ -94,19 +103,6 @@ class Home:
     held: bool = False
 
 
-@dataclass(slots=True)
-class Reach:
-    """What a walk found: records of what can change, and in words what cannot be saved.
-
-    ``watched`` are arrays too large to copy; ``cut`` says that more was in reach than is entered.
-    """
-
-    saved: list[Saved] = field(default_factory=list)
-    hidden: list[str] = field(default_factory=list)
-    watched: list[Saved] = field(default_factory=list)
-    cut: bool = False
-
-
 def reach(
     roots: Iterable[Any],
     *,
@@ -115,14 +111,13 @@ def reach(
     budget: float = BUDGET,
 ) -> Reach:
     """Find and save everything mutable that the roots lead to; arguments as of a ``Guard``."""
-    walk = _Walk(without)
-    walk.enter(named)
-    chosen = len(walk.arrays)
-    walk.enter(roots)
-    found = walk.found
-    found.saved += [save_globals(home.variables, home.names) for home in walk.homes.values()]
-    found.saved += map(SavedArray, walk.arrays[:chosen])
-    for array in sorted(walk.arrays[chosen:], key=lambda array: array.nbytes):
+    found = Reach(without)
+    found.enter(named)
+    chosen = len(found.arrays)
+    found.enter(roots)
+    found.saved += [save_globals(home.variables, home.names) for home in found.homes.values()]
+    found.saved += map(SavedArray, found.arrays[:chosen])
+    for array in sorted(found.arrays[chosen:], key=lambda array: array.nbytes):
         budget -= array.nbytes
         if budget >= 0:
             found.saved.append(SavedArray(array))
@@ -131,8 +126,15 @@ def reach(
     return found
 
 
-class _Walk:
-    """Walks breadth first, entering each object once, and none of those ``without`` it."""
+class Reach:
+    """What a walk found: breadth first, each object entered once, and none of those ``without`` it.
+
+    Attributes:
+        saved: Records of what can change.
+        hidden: What cannot be saved, in words.
+        watched: Arrays too large to copy.
+        cut: Whether more was in reach than is entered.
+    """
 
     def __init__(self, without: Iterable[Any]) -> None:
         # The list keeps every object alive, so that no id is used twice during the walk.  The
@@ -142,12 +144,15 @@ class _Walk:
         self._extents: set[Any] = set()
         self.arrays: list[Any] = []
         self.homes: dict[int, Home] = {}
-        self.found = Reach()
+        self.saved: list[Saved] = []
+        self.hidden: list[str] = []
+        self.watched: list[Saved] = []
+        self.cut = False
 
     def enter(self, roots: Iterable[Any]) -> None:
         """Walk from some roots, and on from what the code met names in the modules met."""
         edges: list[Edge] = [(root, "") for root in roots]
-        while edges and not self.found.cut:
+        while edges and not self.cut:
             self._follow(edges)
             names = {name: None for home in self.homes.values() for name in home.names}
             edges = []
@@ -164,7 +169,7 @@ class _Walk:
             if not self._is_new(thing):
                 continue
             if len(self._seen) > MOST_OBJECTS:
-                self.found.cut = True
+                self.cut = True
                 return
             self._seen.add(id(thing))
             self._alive.append(thing)
@@ -201,15 +206,15 @@ class _Walk:
         else:
             record = save_container(thing)
             if (slots := save_slots(thing)) is not None:
-                self.found.saved.append(slots)
+                self.saved.append(slots)
             elif record is None and hides_state(thing):
                 self._hide(thing, label)
         if record is not None:
-            self.found.saved.append(record)
+            self.saved.append(record)
 
     def _hide(self, thing: Any, label: str) -> None:
         called = f" {label!r}" if label else ""
-        self.found.hidden.append(f"{type(thing).__name__}{called}")
+        self.hidden.append(f"{type(thing).__name__}{called}")
 
 
 def is_machinery(thing: Any) -> bool:
@@ -255,11 +260,6 @@ def neighbours(thing: Any, label: str, homes: dict[int, Home]) -> Iterator[Edge]
         return
     if isinstance(thing, GENERATORS):
         yield seeds_of(thing), label
-    elif isinstance(thing, types.CellType):
-        try:
-            yield thing.cell_contents, label
-        except ValueError:  # bound to nothing yet
-            return
     elif isinstance(thing, dict):
         yield from ((key, label) for key in dict.keys(thing) if type(key) not in ATOMS)
         yield from (
@@ -267,8 +267,8 @@ def neighbours(thing: Any, label: str, homes: dict[int, Home]) -> Iterator[Edge]
             for key, value in dict.items(thing)
             if type(value) not in ATOMS
         )
-    elif isinstance(thing, (list, tuple, set, frozenset, deque)):
-        yield from ((item, label) for item in thing if type(item) not in ATOMS)
+    elif isinstance(thing, HOLDING):
+        yield from ((held, label) for held in gc.get_referents(thing) if type(held) not in ATOMS)
     elif isinstance(thing, np.ndarray):
         yield from ((item, label) for item in (thing.flat if thing.dtype.hasobject else ()))
     elif isinstance(thing, types.MappingProxyType):
@@ -277,12 +277,6 @@ def neighbours(thing: Any, label: str, homes: dict[int, Home]) -> Iterator[Edge]
         yield from _of_function(thing, homes)
     elif isinstance(thing, weakref.ReferenceType):
         yield thing(), label
-    elif isinstance(thing, functools.partial):
-        yield from ((part, label) for part in (thing.func, thing.args, thing.keywords))
-    elif isinstance(thing, property):
-        yield from ((part, label) for part in (thing.fget, thing.fset))
-    elif isinstance(thing, (staticmethod, classmethod, types.MethodType)):
-        yield thing.__func__, label
     yield from _of_instance(thing, label)
 
 
@@ -293,7 +287,7 @@ def _of_instance(thing: Any, label: str) -> Iterator[Edge]:
     if (attributes := _attributes(thing)) is not None:
         yield attributes, label
     if (slots := save_slots(thing)) is not None:
-        yield from ((value, name) for (_, name), value in slots.state.items())
+        yield from ((value, member.__name__) for member, value in slots.state.items())
     for kind in type(thing).__mro__:
         if _is_users(sys.modules.get(kind.__module__)):
             yield kind, label

@@ -33,42 +33,30 @@ class Gate:
 
     Attributes:
         open: Whether the user's code is running.
+        originals: The user's handlers, by number.
     """
 
-    __slots__ = ("_kept", "_originals", "open")
+    __slots__ = ("_kept", "open", "originals")
 
     def __init__(self) -> None:
         self.open = False
         self._kept: list[tuple[int, Any]] = []
-        self._originals: dict[int, Any] = {}
+        self.originals: dict[int, Any] = {}
 
     def deliver(self) -> None:
         """Hand over what was kept; a handler may raise."""
         while self._kept:
             number, frame = self._kept.pop(0)
-            self._originals[number](number, frame)
+            self.originals[number](number, frame)
 
-    def set(self) -> None:
-        """Stand in for the handlers."""
-        for number in (getattr(signal, name) for name in HELD if hasattr(signal, name)):
-            original = signal.getsignal(number)
-            if callable(original):
-                self._originals[number] = original
-                signal.signal(number, self._receive)
-
-    def remove(self) -> None:
-        """Set the handlers again, save those that somebody else has replaced meanwhile."""
-        for number, original in self._originals.items():
-            if signal.getsignal(number) == self._receive:
-                signal.signal(number, original)
-
-    def _receive(self, number: int, frame: Any) -> None:
+    def receive(self, number: int, frame: Any) -> None:
+        """Stand in for a handler."""
         if not self.open:
             self._kept.append((number, frame))
             return
         # Should the handler raise, everything is put back with the gate closed.
         self.open = False
-        self._originals[number](number, frame)
+        self.originals[number](number, frame)
         self.open = True
 
 
@@ -81,12 +69,19 @@ def held_signals() -> Iterator[Gate]:
         return
     try:
         with contextlib.suppress(ValueError):  # no handlers in a subinterpreter
-            gate.set()
+            for number in (getattr(signal, name) for name in HELD if hasattr(signal, name)):
+                original = signal.getsignal(number)
+                if callable(original):
+                    gate.originals[number] = original
+                    signal.signal(number, gate.receive)
         yield gate
     finally:
         gate.open = False
         try:
-            gate.remove()
+            # Save those handlers that somebody else has replaced meanwhile.
+            for number, original in gate.originals.items():
+                if signal.getsignal(number) == gate.receive:
+                    signal.signal(number, original)
         finally:
             # Whoever kept this handler for later gets what it stands for.
             gate.open = True

@@ -7,8 +7,7 @@ file, describes the JSON.
 
 from gradhook.report.blocks import BlockReport, Branch, Element, Finding
 from gradhook.report.causes import CAUSE_FAMILIES, CAUSE_KINDS, Cause
-from gradhook.report.json import ReportFormatError
-from gradhook.report.records import Report
+from gradhook.report.records import Report, ReportFormatError
 
 __all__ = [
     "CAUSE_FAMILIES",

@@ -8,10 +8,9 @@ contrast of 4.5 or more (WCAG 2.1, 1.4.3).  Every text of the report is escaped.
 from __future__ import annotations
 
 import html as _html
-from collections.abc import Iterable
 
 from gradhook._types import Verdict
-from gradhook.report import Report, rows, story
+from gradhook.report import Report, story
 from gradhook.report import wording as say
 from gradhook.report.format import block_names, printable
 from gradhook.report.text import details
@@ -71,9 +70,8 @@ def html(report: Report, *, styled: bool = True) -> str:
     earned = escaped(f"{say.resolution(report)} {say.headline(report)}")
     parts = [_tag("p", f"{escaped(say.opening(report))}: {verdict}{earned}", "head")]
     for first, *rest in story.story(report):
-        parts.append(
-            _tag("div", _tag("p", escaped(first)) + (_list(rest) if rest else ""), "cause")
-        )
+        below = _tag("ul", "".join(_tag("li", escaped(said)) for said in rest)) if rest else ""
+        parts.append(_tag("div", _tag("p", escaped(first)) + below, "cause"))
     parts += [
         _table(report),
         *(_tag("p", escaped(said)) for said in say.asides(report)),
@@ -98,10 +96,10 @@ def escaped(text: str) -> str:
 
 
 def _table(report: Report) -> str:
-    shown = rows.rows(report)
+    shown = story.rows(report)
     if not shown:
         return ""
-    names, cells = block_names(report.blocks, HTML_NAME), rows.cells(report)
+    names, cells = block_names(report.blocks, HTML_NAME), story.cells(report)
     wheres = [say.where_cell(report, block) for block in shown]
     head = ["verdict", "block", *cells, *["where"] * any(wheres)]
     titles = "".join(f'<th scope="col">{name}</th>' for name in head)
@@ -111,14 +109,10 @@ def _table(report: Report) -> str:
         row += "".join(_tag("td", escaped(cell), "number") for cell in numbers)
         row += _tag("td", escaped(where), "where") * any(wheres)
         lines.append(_tag("tr", row, "block"))
-    if hidden := rows.folded(report):
-        fold = f'<td colspan="{len(head)}">{escaped(rows.fold_sentence(hidden))}</td>'
+    if hidden := story.folded(report):
+        fold = f'<td colspan="{len(head)}">{escaped(story.fold_sentence(hidden))}</td>'
         lines.append(_tag("tr", fold, "block"))
     return _tag("div", _tag("table", "".join(lines)), "scroll")
-
-
-def _list(items: Iterable[str]) -> str:
-    return _tag("ul", "".join(_tag("li", escaped(item)) for item in items))
 
 
 def _tag(name: str, inside: str, css: str = "") -> str:

@@ -8,15 +8,17 @@ and the call that repeats it.  Nothing here judges or rounds; what is said stand
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 
 from gradhook._types import Verdict
-from gradhook.report import Cause, Report, rows, story
+from gradhook.report import BlockReport, Cause, Finding, Report, story
 from gradhook.report import wording as say
-from gradhook.report.format import block_names, printable, shorten
+from gradhook.report.blocks import branch_sentences
+from gradhook.report.format import block_names, count, printable, ratio, shorten
 
-__all__ = ["details", "repeated", "summary", "text"]
+__all__ = ["details", "in_short", "summary", "text"]
 
 NARROWEST = 72
 """Columns that the table needs when each of its cells is as long as it may be."""
@@ -45,7 +47,7 @@ def text(report: Report, width: int = 80, *, colour: bool = False) -> str:
         told += [*_wrap([first], width), *_wrap(rest, width, "  ", "    ")]
     where = {name: say.where_cell(report, block) for name, block in report.blocks.items()}
     beside = {name: [said] for name, said in where.items() if said}
-    titled = not report.passed or "textbook" in rows.cells(report)
+    titled = not report.passed or "textbook" in story.cells(report)
     middle = _table(report, beside, width, colour=colour, titled=titled)
     below = _wrap([*say.asides(report), *say.fine_print(report)], width) + _again(report, width)
     parts = [_header(report, width, colour), told, middle, below]
@@ -57,7 +59,7 @@ def text(report: Report, width: int = 80, *, colour: bool = False) -> str:
 def details(report: Report, width: int = 80, *, colour: bool = False) -> str:
     """Return all there is to tell, with what each setting found and what would refute a cause."""
     width = max(width, NARROWEST)
-    beside = {block.name: rows.details(block) for block in rows.rows(report)}
+    beside = {block.name: _block(block) for block in story.rows(report)}
     unseen = _wrap(map(printable, report.coverage), width, "  - ", "    ")
     sections = [
         _header(report, width, colour),
@@ -65,7 +67,7 @@ def details(report: Report, width: int = 80, *, colour: bool = False) -> str:
         *(_cause(cause, report, width) for cause in report.causes),
         _wrap([printable(report.boundary)], width),
         _table(report, beside, width, colour=colour, titled=True),
-        _wrap([rows.ratio_meaning(report), *rows.facts(report)], width),
+        _wrap([story.ratio_meaning(report), *_facts(report)], width),
         ["not exercised here:", *unseen] if unseen else [],
         _wrap(story.next_step(report), width),
         _again(report, width),
@@ -81,8 +83,15 @@ def summary(report: Report, *, colour: bool = False) -> str:
     return ": ".join([say.opening(report), f"{verdict}, {earned}", *map(printable, why)])
 
 
-def repeated(report: Report, first: Report, width: int = 80, *, colour: bool = False) -> str:
-    """Return one line for a check that found what an earlier one, ``first``, has found."""
+def in_short(report: Report, first: Report | None, width: int = 80, *, colour: bool = False) -> str:
+    """Return one line for a check that passed, or found what an earlier one, ``first``, has found.
+
+    Empty for any other, which is told in full.
+    """
+    if report.passed:
+        return summary(report, colour=colour)
+    if first is None:
+        return ""
     before = "before" if first.step is None else f"at step {first.step}"
     why = printable((story.explained(report) or [say.headline(report)])[0])
     opening = f"{say.opening(report)}: "
@@ -101,8 +110,58 @@ def _header(report: Report, width: int, colour: bool) -> list[str]:
 
 
 def _cause(cause: Cause, report: Report, width: int) -> list[str]:
-    below = [*rows.cause_details(cause, report.blocks), f"next: {cause.remedy}"]
-    return _wrap([story.cause_title(cause)], width) + _wrap(below, width, "  ", "    ")
+    """Return a cause, where it acts among all blocks, its evidence, and what would refute it."""
+    shown = block_names([*report.blocks, *cause.blocks], story.SHORT_NAME)
+    below = {
+        "blocks": story.few([shown[name] for name in cause.blocks], 3 * story.HEADLINE_BLOCKS),
+        "where": cause.where,
+        "evidence": cause.evidence,
+        "would be refuted by": cause.refuted_by,
+        "next": cause.remedy,
+    }
+    said = [printable(f"{label}: {words}") for label, words in below.items() if words]
+    return _wrap([story.cause_title(cause)], width) + _wrap(said, width, "  ", "    ")
+
+
+def _block(block: BlockReport) -> list[str]:
+    """Return what is said below a block's line: why, where, and what each setting found."""
+    said = [block.sentence, *(f"branches: {b}" for b in branch_sentences(block.branches))]
+    if block.where:
+        said.append(f"where: {block.where}")
+    if block.verdict is not Verdict.UNTESTED:
+        said += [f"worst element {line}" for line in story.numbers([block])]
+    said += [_finding(finding, block) for finding in block.findings]
+    return [printable(line) for line in said if line]
+
+
+def _finding(finding: Finding, block: BlockReport) -> str:
+    said = [f"{finding.setting}: {finding.verdict}"]
+    if not math.isnan(finding.ratio) and finding.verdict is not Verdict.UNTESTED:
+        said.append(f"ratio {ratio(finding.ratio, finding.ratio_error)}")
+    if finding.kinks:
+        said.append(f"{finding.kinks} of {count(finding.probes, 'probe')} met a kink")
+    decided = {f.note for f in block.findings if f.setting == block.setting}
+    news = "" if finding.note in decided | {block.sentence} else finding.note
+    return ", ".join(said) + (f"; {news}" if news else "")
+
+
+def _facts(report: Report) -> list[str]:
+    """Return how the check was made: effort and cost, then the settings."""
+    cost = [
+        f"{report.effort} effort",
+        f"{report.evaluations} loss and {report.gradient_evaluations} gradient evaluations",
+    ]
+    if not math.isnan(report.seconds):
+        cost.append(f"{report.seconds:.3g} s")
+    if report.rows is not None:
+        cost.append(count(len(report.rows), "row"))
+    cost.append(f"seed {report.seed}")
+    if not math.isnan(report.loss):
+        cost.append(f"loss {report.loss:.6g}")
+    said = [", ".join(cost)]
+    if report.settings:
+        said.append(f"measured at: {printable('; '.join(report.settings))}")
+    return said
 
 
 def _again(report: Report, width: int) -> list[str]:
@@ -127,7 +186,7 @@ def _table(
 
     What is said ``beside`` a block stands in its line where one sentence fits there, else below.
     """
-    blocks, numbers = rows.rows(report), rows.cells(report)
+    blocks, numbers = story.rows(report), story.cells(report)
     if not blocks:
         return []
     numbers["shape"] = [shorten(cell, SHAPE_WIDTH) for cell in numbers["shape"]]
@@ -146,8 +205,8 @@ def _table(
             plain, said = plain + GAP + said[0], []
         lines.append(_paint(block.verdict, colour) + plain.rstrip()[len(block.verdict) :])
         lines += _wrap(said, width, below, below + "  ")
-    hidden = rows.folded(report)
-    return lines + ([rows.fold_sentence(hidden)] if hidden else [])
+    hidden = story.folded(report)
+    return lines + ([story.fold_sentence(hidden)] if hidden else [])
 
 
 def _wrap(texts: Iterable[str], width: int, first: str = "", rest: str = "  ") -> list[str]:

@@ -1,6 +1,6 @@
 """What a rendered report says first and last, in pieces that text, HTML and Markdown print.
 
-The middle stands in ``gradhook.report.story`` and ``gradhook.report.rows``.  Below it is a run at a
+The middle stands in ``gradhook.report.story``.  Below it is a run at a
 glance: what its checks say together.
 """
 
@@ -13,22 +13,20 @@ from gradhook._types import MISMATCH, Verdict
 from gradhook.report import BlockReport, Report
 from gradhook.report.blocks import branch_sentences
 from gradhook.report.format import block_name, block_names, count, number, printable
-from gradhook.report.rows import (
-    HEADLINE_BLOCKS,
-    SHORT_NAME,
-    few,
-    ratio_meaning,
-    rows,
-    worst_first,
-)
 from gradhook.report.story import (
+    HEADLINE_BLOCKS,
     OF_A_BLOCK,
+    SHORT_NAME,
     doubts,
+    few,
     grouped,
     open_blocks,
+    ratio_meaning,
+    rows,
     same_story,
     why,
     why_untested,
+    worst_first,
 )
 
 __all__ = [
@@ -254,7 +252,7 @@ def with_first(reports: Sequence[Report]) -> list[tuple[Report, Report | None]]:
     told: Report | None = None
     pairs: list[tuple[Report, Report | None]] = []
     for report in reports:
-        same = not report.passed and told is not None and same_story(told, report)
+        same = not report.passed and same_story(told, report)
         pairs.append((report, told if same else None))
         if not report.passed and not same:
             told = report

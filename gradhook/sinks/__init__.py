@@ -11,12 +11,11 @@ Example:
 """
 
 from gradhook.sinks.base import Memory, Sink
-from gradhook.sinks.json_lines import JsonLines
-from gradhook.sinks.logging import Logging
+from gradhook.sinks.files import JsonLines
 from gradhook.sinks.metrics import Metrics
 from gradhook.sinks.progress import Progress
 from gradhook.sinks.tensorboard import EventFile, TensorBoard
-from gradhook.sinks.terminal import Terminal
+from gradhook.sinks.terminal import Logging, Terminal
 
 __all__ = [
     "EventFile",

@@ -1,10 +1,12 @@
-"""Files that a killed process, a fork or a second process cannot spoil.
+"""Files that a killed process, a fork or a second process cannot spoil, and reports in one.
 
 Nothing is held open between two writes.  Each write opens the file, appends everything with one
 ``write`` to a descriptor in append mode, and closes it: what was written is with the operating
 system when ``append`` returns (it survives SIGKILL, though not a power cut), and two processes that
 write to one file do not interleave.  A file that was deleted meanwhile is noticed at the next
 write, not written to in vain.
+
+``JsonLines`` writes a report as one line, as ``Report.to_json`` gives it.
 
 New files and folders are created exclusively, so that no run overwrites another, and with the
 permissions that the user's umask gives.
@@ -17,8 +19,64 @@ import os
 import time
 
 from gradhook.errors import OptionError
+from gradhook.report import Report
 
-__all__ = ["append", "as_path", "claim", "run_stamp"]
+__all__ = ["JsonLines", "append", "as_path", "claim", "run_stamp"]
+
+
+class JsonLines:
+    """Append each report to a file as one line of JSON.
+
+    Args:
+        path: The file; made with its parent folders at the first report, and added to where it
+            exists.  Where ``path`` is an existing folder, or ends with a separator, a fresh file
+            ``gradcheck 11-29 20.46.07.jsonl`` is made inside.  A relative path counts from the
+            working directory at construction.
+
+    Raises:
+        OptionError: ``path`` is no path, or is empty.
+
+    Example:
+        >>> import json, pathlib, tempfile
+        >>> from gradhook import Report, Verdict
+        >>> from gradhook.sinks import JsonLines
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder, "runs", "checks.jsonl")
+        ...     sink = JsonLines(path)
+        ...     sink.write(Report(Verdict.PASS, True, {}, step=100))
+        ...     sink.write(Report(Verdict.FAIL, False, {}, step=1000))
+        ...     [json.loads(line)["verdict"] for line in path.read_text().splitlines()]
+        ['PASS', 'FAIL']
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = as_path(path, "path")
+        separators = tuple(filter(None, (os.sep, os.altsep)))
+        self._is_folder = os.fsdecode(path).endswith(separators)
+        self._file: str | None = None
+
+    @property
+    def file(self) -> str | None:
+        """Path of the file written to, ``None`` before the first report."""
+        return self._file
+
+    def write(self, report: Report) -> None:
+        """Append one line.
+
+        Raises:
+            OSError: The file cannot be made or written.
+        """
+        line = report.to_json().encode() + b"\n"
+        if self._file is None:
+            if self._is_folder or os.path.isdir(self._path):
+                self._file = claim(self._path, run_stamp(), ".jsonl")
+            else:
+                os.makedirs(os.path.dirname(self._path), exist_ok=True)
+                self._file = self._path
+        append(self._file, line, create=True)
+
+    def close(self) -> None:
+        """Do nothing: no file is held open between two reports."""
 
 
 def as_path(value: object, option: str) -> str:

@@ -8,21 +8,14 @@ from __future__ import annotations
 
 import inspect
 import math
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 from gradhook.errors import OptionError
 from gradhook.report import Report
 from gradhook.sinks.tensorboard.scalars import scalars
-from gradhook.sinks.tensorboard.tags import BlockTags
 
-__all__ = ["Log", "Metrics"]
-
-
-class Log(Protocol):
-    """A tracker's function: ``wandb.log``, ``trackio.log``, ``mlflow.log_metrics``."""
-
-    def __call__(self, values: dict[str, float], /, *, step: int) -> Any:
-        """Record numbers by name."""
+__all__ = ["Metrics"]
 
 
 class Metrics:
@@ -47,37 +40,26 @@ class Metrics:
         100 {'gradcheck/0 wrong blocks': 0.0, 'gradcheck/ratio': -8.0}
     """
 
-    def __init__(self, log: Log) -> None:
-        _check_log(log)
+    def __init__(self, log: Callable[..., Any]) -> None:
+        try:
+            inspect.signature(log).bind({}, step=100)
+        except ValueError:  # Not every built-in says how it is called.
+            pass
+        except TypeError as error:
+            raise OptionError(
+                f"log must be a function called as log(mapping, step=100), such as wandb.log: "
+                f"{error}; wrap it: Metrics(lambda values, step: ...)"
+            ) from None
         self._log = log
-        self._tags = BlockTags()
         self._next_step = 0
 
     def write(self, report: Report) -> None:
         """Log one report, at its step or, where it has none, at the one after the last."""
         step = self._next_step if report.step is None else int(report.step)
         self._next_step = step + 1
-        values = scalars(report, self._tags.of(report.blocks))
-        known = {tag: value for tag, value in values.items() if not math.isnan(value)}
+        known = {tag: value for tag, value in scalars(report).items() if not math.isnan(value)}
         if known:
             self._log(known, step=step)
 
     def close(self) -> None:
         """Do nothing: the tracker is its owner's to finish."""
-
-
-def _check_log(log: object) -> None:
-    asked = "log must be a function called as log(mapping, step=100), such as wandb.log"
-    if not callable(log):
-        raise OptionError(f"{asked}; {type(log).__name__} cannot be called")
-    try:
-        signature = inspect.signature(log)
-    except (TypeError, ValueError):  # Not every built-in says how it is called.
-        return
-    try:
-        signature.bind({}, step=100)
-    except TypeError as error:
-        raise OptionError(
-            f"{asked}, and {signature} does not fit ({error}); wrap it: "
-            "Metrics(lambda values, step: ...)"
-        ) from None

@@ -1,6 +1,6 @@
-"""Reports on the screen: a line for a check that passed, the report for one that did not.
+"""Reports on the screen and in the log: a line for a check that passed, else the report.
 
-A check that finds what an earlier one of its run has found is a line as well.
+On the screen a check that finds what an earlier one of its run has found is a line as well.
 
 Colours and the width follow the terminal; where the output goes to a file it is plain and 80
 columns wide.  A progress bar of the training that stands on the screen is not torn.
@@ -8,16 +8,18 @@ columns wide.  A progress bar of the training that stands on the screen is not t
 
 from __future__ import annotations
 
+import logging
 import sys
-from typing import IO
+from typing import IO, Any
 
+from gradhook._types import Verdict
 from gradhook.errors import OptionError
 from gradhook.report import Report
 from gradhook.report.format import has_colour, width
 from gradhook.report.story import same_story
-from gradhook.report.text import repeated, summary, text
+from gradhook.report.text import in_short, summary, text
 
-__all__ = ["Terminal"]
+__all__ = ["Logging", "Terminal"]
 
 
 class Terminal:
@@ -51,11 +53,9 @@ class Terminal:
         """Print one report."""
         stream = sys.stdout if self._stream is None else self._stream
         colour = has_colour(stream) if self._colour is None else self._colour
-        if report.passed:
-            said = summary(report, colour=colour)
-        elif self._told is not None and same_story(self._told, report):
-            said = repeated(report, self._told, width(stream), colour=colour)
-        else:
+        first = self._told if same_story(self._told, report) else None
+        said = in_short(report, first, width(stream), colour=colour)
+        if not said:
             self._told = report
             said = text(report, width(stream), colour=colour) + "\n"
         self.say(said)
@@ -73,3 +73,52 @@ class Terminal:
     def close(self) -> None:
         """End a run: what comes next is told in full.  The stream is its owner's."""
         self._told = None
+
+
+class Logging:
+    """Log each report; handlers and levels are the application's own and are never touched.
+
+    A check that passed is logged at ``INFO``, one that warns or could not tell at ``WARNING``, one
+    that failed at ``ERROR``.  Without any configuration Python shows the last two on the standard
+    error stream.
+
+    Args:
+        logger: A logger or logger adapter, or the name of a logger.
+
+    Raises:
+        OptionError: ``logger`` is neither.
+
+    Example:
+        >>> import logging, sys
+        >>> from gradhook import Report, Verdict
+        >>> from gradhook.sinks import Logging
+        >>> logger = logging.getLogger("my_training")
+        >>> logger.setLevel(logging.INFO)
+        >>> handler = logging.StreamHandler(sys.stdout)
+        >>> logger.addHandler(handler)
+        >>> Logging(logger).write(
+        ...     Report(Verdict.PASS, True, {}, ratio=3e-9, step=100, evaluations=58)
+        ... )
+        gradcheck step 100: PASS, no block was measured
+        >>> logger.removeHandler(handler)
+    """
+
+    def __init__(
+        self, logger: str | logging.Logger | logging.LoggerAdapter[Any] = "gradhook"
+    ) -> None:
+        if isinstance(logger, str):
+            logger = logging.getLogger(logger)
+        if not isinstance(logger, (logging.Logger, logging.LoggerAdapter)):
+            raise OptionError(f"logger must be a logging.Logger or the name of one, got {logger!r}")
+        self._logger = logger
+
+    def write(self, report: Report) -> None:
+        """Log one report, as a single record."""
+        bad = logging.ERROR if report.verdict is Verdict.FAIL else logging.WARNING
+        level = logging.INFO if report.passed else bad
+        if self._logger.isEnabledFor(level):
+            # The text is an argument, not the format: names in it may contain a percent sign.
+            self._logger.log(level, "%s", summary(report) if report.passed else str(report))
+
+    def close(self) -> None:
+        """Do nothing: the logger is the application's."""

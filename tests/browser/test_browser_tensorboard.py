@@ -120,8 +120,9 @@ def test_the_text_begins_with_the_cause(visit, runs):
     _, history = runs
     assert history[-1].failing == ("W1",)
     (cause,) = history[-1].causes
-    lines = visit("text", "gradcheck_report/text", cause.sentence).splitlines()
-    begin = lines.index(cause.sentence)
+    sentence = f"cause: {cause.sentence}"
+    lines = visit("text", "gradcheck_report/text", sentence).splitlines()
+    begin = lines.index(sentence)
     assert lines[begin + 1].startswith("gradcheck step 50: FAIL")
 
 

@@ -32,7 +32,8 @@ def function(p, X, y, *, reg=0.1):
 def test_what_is_changed_is_measured_and_then_everything_is_as_it_was(inside):
     def ask(mismatch):
         workspace = mismatch.evaluator.workspace
-        before = workspace.copies(), mismatch.evaluator.batch, list(mismatch.evaluator.switches)
+        arrays = {name: array.copy() for name, array in workspace.arrays.items()}
+        before = arrays, mismatch.evaluator.batch, list(mismatch.evaluator.switches)
         (off,) = without(mismatch, "penalty")
         settings = [
             {},

@@ -28,7 +28,7 @@ def test_a_gradient_that_is_not_finite_has_ratio_one_in_numbers_and_curves(spoil
     assert report.blocks["a"].ratio == 1.0
     assert report.blocks["b"].ratio < 1e-6
     assert "NaN or infinite at a[1], where" in report.blocks["a"].sentence
-    drawn = scalars(report, {"a": "a", "b": "b"})
+    drawn = scalars(report)
     assert drawn["gradcheck/ratio"] == 0.0
     assert drawn["gradcheck/a"] == 0.0
     assert drawn["gradcheck/0 wrong blocks"] == 1
@@ -45,7 +45,7 @@ def test_untested_blocks_have_no_ratio():
     assert report.ratio == report.blocks["a"].ratio
     assert "the block has no elements" in report.blocks["z"].sentence
     assert any(said.startswith("z untested: the block has no elements") for said in report.coverage)
-    drawn = scalars(report, {name: name for name in report.blocks})
+    drawn = scalars(report)
     assert math.isnan(drawn["gradcheck/b"])
     assert math.isnan(drawn["gradcheck/z"])
 

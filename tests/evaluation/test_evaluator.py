@@ -80,7 +80,7 @@ def test_what_a_call_does_to_its_parameters_is_noticed_and_undone(in_place, what
 
     evaluator = evaluator_of(both, parameters, in_place=in_place)
     getattr(evaluator, kind)()
-    assert evaluator.writes.parameters == ([] if what == "locks" else ["w"])
+    assert evaluator.written == ([] if what == "locks" else ["w"])
     assert evaluator.loss() == 6.0
     assert evaluator.loss_and_gradients()[0] == 6.0
     evaluator.workspace.restore()
@@ -99,10 +99,10 @@ def test_writes_that_begin_at_another_point_are_noticed_there():
     evaluator = evaluator_of(both, {"w": np.ones(1)})
     evaluator.loss()
     evaluator.loss_and_gradients()
-    assert evaluator.writes.parameters == []
+    assert evaluator.written == []
     evaluator.workspace.move(generic(evaluator.workspace.arrays, fixed=(), seed=1))
     first = evaluator.loss()
-    assert evaluator.writes.parameters == ["w"]
+    assert evaluator.written == ["w"]
     assert evaluator.loss() == first
     assert evaluator.loss_and_gradients()[0] == first
 
@@ -116,7 +116,7 @@ def test_writes_to_the_batch_are_noticed_and_undone():
 
     evaluator = evaluator_of(both, {"w": np.ones(1)}, X)
     assert evaluator.loss() == evaluator.loss() == -1
-    assert evaluator.writes.batch
+    assert evaluator.batch_written
     evaluator.guard.restore()
     assert X.tolist() == [0, 1, 2]
 

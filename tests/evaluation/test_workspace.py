@@ -9,9 +9,10 @@ from hypothesis.extra import numpy as hnp
 from gradhook.errors import NestedCheckError, ParameterError, RestoreError
 from gradhook.evaluation.containers import refuse_unwritable, sole_mover
 from gradhook.evaluation.directions import CHUNK, Coordinate, random_direction
+from gradhook.evaluation.line import Line
 from gradhook.evaluation.points import generic
 from gradhook.evaluation.workspace import Workspace
-from gradhook.guard.arrays import SavedArray
+from gradhook.guard.objects import SavedArray
 from gradhook.objective.parameters import Tree
 
 FLOATS = st.sampled_from(["f2", "f4", "f8", "g"])
@@ -71,31 +72,20 @@ def test_a_displaced_point_is_made_again_from_its_seed(size, layout):
     assert workspace.entry("W", index) == first.flat[index]
 
 
-def copies_left_by_a_line():
-    """A workspace of copies, moved to a point, where a line along all of W has ended."""
-    parameters = {"W": np.arange(1.0, 7).reshape(2, 3), "b": np.array([1.0, -1.0])}
-    workspace = workspace_of(parameters, in_place=False)
+@pytest.mark.parametrize("in_place", [True, False])
+@pytest.mark.parametrize("direction", [random_direction(6, 2), Coordinate(4)])
+def test_where_a_line_has_ended_a_block_stands_at_the_present_point(in_place, direction):
+    parameters = {"W": np.arange(-2.0, 4).reshape(2, 3), "b": np.array([1.0, -1.0])}
+    workspace = workspace_of(parameters, in_place=in_place)
     workspace.move(moves_of(workspace))
-    before = workspace.arrays["W"].copy()
-    direction = random_direction(6, 2)
-    workspace.write("W", direction, 0.5)
-    workspace.leave("W", direction)
-    return workspace, before
-
-
-@pytest.mark.parametrize(
-    "read",
-    [
-        lambda workspace: workspace.arrays["W"],
-        lambda workspace: workspace.container()["W"],
-        lambda workspace: workspace.copies()["W"],
-        lambda workspace: workspace.values("W"),
-    ],
-)
-def test_a_copy_that_a_line_has_left_is_read_at_the_present_point(read):
-    workspace, before = copies_left_by_a_line()
-    assert read(workspace).tobytes() == before.tobytes()
+    before = workspace.arrays["W"].tobytes()
+    with Line(workspace, [("W", direction, 1.0)], lambda: 0.0) as line:
+        line(0.5)
+        assert workspace.displaced == ("W",)
     assert workspace.displaced == ()
+    for now in (workspace.arrays, workspace.container()):
+        assert now["W"].tobytes() == before
+    assert workspace.values("W").tobytes() == before
 
 
 def test_coarse_arrays_give_way_to_float64_ones_for_a_while():

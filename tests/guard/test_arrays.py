@@ -6,14 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from gradhook.guard.arrays import (
+from gradhook.guard.objects import (
     COMPARED_BYTES,
     WATCHED,
+    Saved,
     SavedArray,
     fingerprint,
     same_bytes,
 )
-from gradhook.guard.objects import Saved
 
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=5)
 DTYPES = st.sampled_from(["f8", "f4", "f2", "g", "i8", "i4", "u1", "?", "c16", "S3", "M8[s]"])

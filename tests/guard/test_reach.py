@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 
 from gradhook import GradCheckCallback
-from gradhook.guard.arrays import SavedArray
+from gradhook.guard.objects import SavedArray
 from gradhook.guard.reach import MOST_OBJECTS, is_plain, reach
 
 COUNTER = 0

@@ -1,4 +1,4 @@
-"""The records of a report: frozen, equal to what ``gradhook.report.json`` reads back."""
+"""The records of a report: frozen, equal to what is read back from JSON."""
 
 import copy
 import dataclasses

@@ -2,8 +2,7 @@
 
 from gradhook import Report, Verdict
 from gradhook.report import BlockReport, wording
-from gradhook.report.page import page
-from gradhook.report.runs import Run
+from gradhook.report.runs import Run, page
 
 
 def report_of(verdict, step, ratios=None):

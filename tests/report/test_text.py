@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gradhook import check_gradients
 from gradhook._types import Tolerance, Verdict
-from gradhook.report import BlockReport, Branch, Cause, Element, Finding, Report, rows, story
+from gradhook.report import BlockReport, Branch, Cause, Element, Finding, Report, story
 from gradhook.report import html as _render_html
 from gradhook.report import text as _render
 from gradhook.report import wording as _phrases
@@ -219,11 +219,11 @@ def test_the_same_failure_later_is_one_line():
     first = dataclasses.replace(failing(), step=0)
     later = dataclasses.replace(failing(), step=10, seconds=3.0, evaluations=70, rows=(2, 3))
     assert story.same_story(first, later)
-    assert _render.repeated(later, first) == (
+    assert _render.in_short(later, first) == (
         "gradcheck step 10: FAIL, as at step 0 (the gradient lacks 1e-3·W)"
     )
     long = dataclasses.replace(first.causes[0], sentence="why " * 90)
-    line = _render.repeated(dataclasses.replace(later, causes=(long,)), first, 100)
+    line = _render.in_short(dataclasses.replace(later, causes=(long,)), first, 100)
     assert len(line) <= 100
     assert "…" in line
     for other in (
@@ -508,12 +508,9 @@ def test_html_loads_and_runs_nothing():
 def test_html_says_all_that_the_text_says():
     report = failing()
     said = " ".join(" ".join(Page(report._repr_html_()).said).split())
-    for shown in rows.rows(report):
-        assert all(detail in said for detail in [shown.name, *rows.details(shown)])
-    for cause in report.causes:
-        assert story.cause_title(cause) in said
-        assert all(detail in said for detail in rows.cause_details(cause, report.blocks))
-    sentences = [_phrases.headline(report), *rows.facts(report), rows.ratio_meaning(report)]
+    assert " ".join(report.details().split()) in said
+    paragraphs = [sentence for paragraph in story.story(report) for sentence in paragraph]
+    sentences = [_phrases.headline(report), *paragraphs, story.ratio_meaning(report)]
     for sentence in [*sentences, *report.notes, *report.coverage, report.call]:
         assert sentence in said
 
@@ -562,5 +559,5 @@ def test_a_check_that_probed_jointly_says_how_far_it_saw(error, headline):
 def test_numbers_that_no_user_sees_at_the_weights_as_they_are_say_where_they_were(setting, away):
     worst = Element((1,), 0.25, 0.5, 1e-9, setting=setting)
     wrong = BlockReport("W", (3,), "float64", Verdict.FAIL, 0.5, worst=worst)
-    (line,) = rows.numbers([wrong])
+    (line,) = story.numbers([wrong])
     assert line == f"W[1]: yours 0.25, numerical 0.5 ± 1e-09{away}"

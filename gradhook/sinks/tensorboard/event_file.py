@@ -25,6 +25,7 @@ import struct
 import time
 import types
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -32,8 +33,7 @@ import numpy as np
 from gradhook._types import Array
 from gradhook.errors import OptionError
 from gradhook.sinks.files import append, as_path, claim, run_stamp
-from gradhook.sinks.tensorboard.scalars import FLOOR, MAIN
-from gradhook.sinks.tensorboard.tags import OVERALL, Heading
+from gradhook.sinks.tensorboard.scalars import FLOOR, MAIN, OVERALL
 
 __all__ = ["EventFile", "Summary", "new_file"]
 
@@ -42,6 +42,13 @@ BINS = 36
 
 CEILING = 1.0
 """Logarithm of the upper edge; a relative error is at most 2."""
+
+
+CHARTS_TOGETHER = 12
+"""Charts that one heading holds without being hard to read."""
+
+CHARTS = "gradient check, log10 of the ratio; blocks that were wrong first; ▲ not judged"
+"""The heading of the custom charts."""
 
 
 class EventFile:
@@ -128,8 +135,8 @@ class Summary:
     def __init__(self) -> None:
         self._summary = _tensorboard().Summary()
 
-    def scalar(self, tag: str, value: float, *, title: str = "", description: str = "") -> None:
-        """Add a number; title and description (Markdown) are shown with the curve, once given."""
+    def scalar(self, tag: str, value: float, title: str = "", description: str = "") -> None:
+        """Add a number; title and description (Markdown) are shown with the curve."""
         metadata = _metadata("scalars", "SCALAR", title, description) if title else None
         self._summary.value.add(tag=tag, simple_value=value, metadata=metadata)
 
@@ -137,9 +144,7 @@ class Summary:
         """Add a text."""
         self._tensor(tag, markdown.encode(), _metadata("text", "TENSOR"))
 
-    def log_histogram(
-        self, tag: str, relative_errors: Array, *, title: str = "", description: str = ""
-    ) -> None:
+    def log_histogram(self, tag: str, relative_errors: Array, title: str, description: str) -> None:
         """Add a histogram of the decimal logarithms of relative errors, NaN left out."""
         errors = np.asarray(relative_errors, dtype=np.float64).ravel()
         errors = np.clip(errors[~np.isnan(errors)], 10.0**FLOOR, 10.0**CEILING)
@@ -147,8 +152,8 @@ class Summary:
         table = np.stack([edges[:-1], edges[1:], counts], axis=1)
         self._tensor(tag, table, _metadata("histograms", "TENSOR", title, description))
 
-    def image(self, tag: str, png: bytes, *, title: str = "", description: str = "") -> None:
-        """Add a picture; title and description (Markdown) are shown with it, once given."""
+    def image(self, tag: str, png: bytes, title: str, description: str) -> None:
+        """Add a picture; title and description (Markdown) are shown with it."""
         width, height = struct.unpack(">II", png[16:24])
         picture = _tensorboard().Summary.Image(
             height=height, width=width, colorspace=3, encoded_image_string=png
@@ -156,12 +161,22 @@ class Summary:
         metadata = _metadata("images", "BLOB_SEQUENCE", title, description)
         self._summary.value.add(tag=tag, image=picture, metadata=metadata)
 
-    def custom_charts(self, headings: list[Heading]) -> None:
-        """Lay out the custom charts: per tag, the curves and limits of all runs."""
+    def custom_charts(self, blocks: Mapping[str, bool]) -> None:
+        """Lay out the custom charts: per block, the curves and limits of all runs.
+
+        ``blocks`` says by tag whether a block was ever wrong.  A few share one heading, wrong ones
+        first.  Of many, the others stand
+        under a second heading, which opens with a click.  The charts are lines and no margin
+        charts: five runs' bands on top of each other hide the grid and look like an alarm.
+        """
+        first, others = ([tag for tag in blocks if blocks[tag] is bad] for bad in (True, False))
+        headings = [(CHARTS, [OVERALL, *first, *others])]
+        if len(blocks) > CHARTS_TOGETHER:
+            headings = [(CHARTS, [OVERALL, *first]), ("every block", list(blocks))]
         layout = _tensorboard().Layout()
-        for heading in headings:
-            category = layout.category.add(title=heading.title, closed=heading.closed)
-            for tag in heading.tags:
+        for title, shown in headings:
+            category = layout.category.add(title=title, closed=title != CHARTS)
+            for tag in shown:
                 chart = category.chart.add(title="all blocks" if tag == OVERALL else tag)
                 chart.multiline.tag.append(f"^{re.escape(f'{MAIN}/{tag}')}$")
         metadata = _metadata("custom_scalars", "TENSOR")

@@ -7,16 +7,21 @@ A curve is read at a glance: above the upper limit is wrong, below the lower one
 would be misread is NaN, which TensorBoard draws as a triangle: a block that was not judged must not
 look like the best point, nor one that passed although its ratio lies above the limit, by coarse
 arithmetic or at a kink, like the worst.
+
+A block's tag is its name, wherever that can be seen and is no other curve's.  Tags are never used
+as file names.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from gradhook._types import MISMATCH, Verdict
 from gradhook.report import BlockReport, Report
+from gradhook.report.format import block_names
 
-__all__ = ["FLOOR", "MAIN", "RATIO", "WRONG", "log10_ratio", "scalars"]
+__all__ = ["FLOOR", "MAIN", "OVERALL", "RATIO", "WRONG", "block_tags", "log10_ratio", "scalars"]
 
 MAIN = "gradcheck"
 """Group of all curves."""
@@ -24,8 +29,14 @@ MAIN = "gradcheck"
 WRONG = f"{MAIN}/0 wrong blocks"
 """Tag of the number of wrong blocks; its 0 sorts it first, and is the number to hope for."""
 
-RATIO = f"{MAIN}/ratio"
-"""Tag of the ratio over all blocks."""
+OVERALL = "ratio"
+"""The ratio over all blocks, as a block would be called."""
+
+RATIO = f"{MAIN}/{OVERALL}"
+"""Its tag."""
+
+LONGEST_TAG = 100
+"""Characters of a name that are shown."""
 
 FLOOR = -17.0
 """Logarithm at which ratios of 1e-17 and less are drawn, 0 among them."""
@@ -34,26 +45,34 @@ JUDGING = (Verdict.PASS, *MISMATCH)
 """Verdicts that a ratio stands for: it is no kink's, and the check could tell."""
 
 
+def block_tags(names: Iterable[str]) -> dict[str, str]:
+    """Return the tag of each block, without the group; no two alike.
+
+    Example:
+        >>> list(block_tags(["layer1/W", "ratio", "ratio_"]).values())
+        ['layer1/W', 'ratio__', 'ratio_']
+    """
+    tags = block_names(names, LONGEST_TAG)
+    for name, tag in tags.items():
+        if f"{MAIN}/{tag}" in (RATIO, WRONG):
+            while tag in tags.values():
+                tag += "_"
+            tags[name] = tag
+    return tags
+
+
 def log10_ratio(ratio: float) -> float:
     """Return the decimal logarithm of a ratio, at least ``FLOOR``.
 
     NaN where the ratio is NaN, infinite or negative.
-
-    Example:
-        >>> log10_ratio(1e-8), log10_ratio(0.0), log10_ratio(math.nan)
-        (-8.0, -17.0, nan)
     """
     if not 0 <= ratio < math.inf:
         return math.nan
     return max(math.log10(ratio), FLOOR) if ratio else FLOOR
 
 
-def scalars(report: Report, tags: dict[str, str]) -> dict[str, float]:
+def scalars(report: Report) -> dict[str, float]:
     """Return the numbers of a report by tag.
-
-    Args:
-        report: The report.
-        tags: Tags of its blocks by their names, from ``BlockTags``.
 
     Returns: ``gradcheck/0 wrong blocks``, NaN where none is wrong but the check could not tell;
         ``gradcheck/ratio`` and ``gradcheck/<block>``, logarithms.
@@ -67,8 +86,8 @@ def scalars(report: Report, tags: dict[str, str]) -> dict[str, float]:
         WRONG: float(wrong) if wrong or report.passed else math.nan,
         RATIO: _drawn(ratio, report.verdict, report),
     }
-    for name, block in report.blocks.items():
-        values[f"{MAIN}/{tags[name]}"] = _block(block, report)
+    for name, tag in block_tags(report.blocks).items():
+        values[f"{MAIN}/{tag}"] = _block(report.blocks[name], report)
     return values
 
 

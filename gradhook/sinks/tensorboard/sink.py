@@ -13,27 +13,38 @@
 A run is a folder of its own, ``gradcheck 11-29 20.46.07``, made at the first report.  Each report
 is written out at once, as one record, and stays if the process is killed right after.  Beside the
 events lie the reports themselves, as JSON lines, for ``python -m gradhook report``.
+
+A chart's axis fits what it shows: alone, the rounding errors of a perfect gradient fill the chart
+and look like a rise.  Between two limits that stand still they lie flat, and on the right side.
+The limits' runs belong to the folder and not to a run in it, so that five runs are seven lines and
+not fifteen; every process adds a file to them.
+
+The report as text stands in a fenced block, where Markdown knows nothing but the fence's end.  The
+sentence above it quotes names and code of the user's: its inline marks are replaced by HTML
+entities, and it begins with a mark of ours, so that it is no heading, list or block.
 """
 
 from __future__ import annotations
 
+import math
 import os
-from typing import Any, Protocol
+import re
+from collections.abc import Collection
+from typing import Any
 
 import numpy as np
 
 from gradhook._types import MISMATCH, Array, Tolerance
 from gradhook.errors import OptionError
 from gradhook.report import BlockReport, Report
-from gradhook.sinks.json_lines import JsonLines
-from gradhook.sinks.tensorboard.event_file import EventFile, Summary
+from gradhook.report.format import fenced, shorten
+from gradhook.report.story import story
+from gradhook.sinks.files import JsonLines, append
+from gradhook.sinks.tensorboard.event_file import EventFile, Summary, new_file
 from gradhook.sinks.tensorboard.heat_map import png
-from gradhook.sinks.tensorboard.limits import Limits, rule
-from gradhook.sinks.tensorboard.markdown import markdown
-from gradhook.sinks.tensorboard.scalars import MAIN, RATIO, WRONG, scalars
-from gradhook.sinks.tensorboard.tags import BlockTags, Heading, headings
+from gradhook.sinks.tensorboard.scalars import MAIN, RATIO, WRONG, block_tags, scalars
 
-__all__ = ["ScalarWriter", "TensorBoard"]
+__all__ = ["TensorBoard", "markdown"]
 
 TEXT = "gradcheck_report/text"
 """Tag of the report as text; in a group of its own because a block may have any name."""
@@ -61,11 +72,13 @@ COLOUR_KEY = (
 """What is shown with a picture."""
 
 
-class ScalarWriter(Protocol):
-    """What the user's own writer must do; ``add_text`` and ``flush`` are used where it has them."""
+LONGEST_SENTENCE = 2000
+"""Characters of the sentence above the text that are shown."""
 
-    def add_scalar(self, tag: str, value: float, step: int, /) -> Any:
-        """Record one number."""
+# In order: entities, tags, escapes, code, emphasis (an underscore after a letter or digit opens
+# none, and what is not opened is not closed), the bracket between two parts of a link.
+ACTIVE = re.compile(r"[&<>|\\`*]|(?<![^\W_])_|\](?=[(\[:])")
+"""Characters that mean something to Markdown or HTML within a line."""
 
 
 class TensorBoard:
@@ -102,7 +115,7 @@ class TensorBoard:
         self,
         logdir: str | os.PathLike[str] | None = None,
         *,
-        writer: ScalarWriter | None = None,
+        writer: Any = None,
         run_name: str | None = None,
     ) -> None:
         if (logdir is None) == (writer is None):
@@ -117,12 +130,9 @@ class TensorBoard:
             raise OptionError("run_name names a folder in logdir; a writer has its own")
         self._writer = writer
         self._events = EventFile(logdir, run_name=run_name) if writer is None else None
-        self._limits: Limits | None = None
-        self._lines: JsonLines | None = None
-        self._tags = BlockTags()
-        self._known: set[str] = set()
-        self._wrong: set[str] = set()
-        self._headings: list[Heading] = []
+        self._limits: dict[str, str] = {}
+        # The tags of all blocks so far, and whether each was ever found wrong.
+        self._wrong: dict[str, bool] = {}
         self._next_step = 0
 
     @property
@@ -138,69 +148,89 @@ class TensorBoard:
         """
         step = self._next_step if report.step is None else int(report.step)
         self._next_step = step + 1
-        tags = self._tags.of(report.blocks)
         if self._events is None:
-            writer: Any = self._writer
-            for tag, value in scalars(report, tags).items():
+            writer = self._writer
+            for tag, value in scalars(report).items():
                 writer.add_scalar(tag, value, step)
             if callable(getattr(writer, "add_text", None)):
                 writer.add_text(TEXT, markdown(report), step)
             if callable(getattr(writer, "flush", None)):
                 writer.flush()
             return
+        tags = block_tags(report.blocks)
         self._events._add(self._summary(report, tags), step)
-        if self._lines is None or self._limits is None:
-            folder = str(self._events.folder)
-            self._lines = JsonLines(os.path.join(folder, LINES))
-            self._limits = Limits(os.path.dirname(folder))
-        self._lines.write(report)
-        self._limits.write(tags.values(), report.tolerance, step)
+        folder = str(self._events.folder)
+        JsonLines(os.path.join(folder, LINES)).write(report)
+        if tags:
+            self._draw_limits(os.path.dirname(folder), tags.values(), report.tolerance, step)
 
     def close(self) -> None:
         """Do nothing: no file is held open, and a writer is its owner's to close."""
 
     def _summary(self, report: Report, tags: dict[str, str]) -> Summary:
-        """Return all that is shown of a report; titles and layout only where they are new."""
-        summary = Summary()
-        for tag, value in scalars(report, tags).items():
-            summary.scalar(tag, value, **self._once(tag, *_said_of(tag, report.tolerance)))
+        """Return all that is shown of a report; the layout only where it is new."""
+        summary, before = Summary(), dict(self._wrong)
+        for tag, value in scalars(report).items():
+            summary.scalar(tag, value, *_said_of(tag, report.tolerance))
         summary.text(TEXT, markdown(report))
         for name, block in report.blocks.items():
-            title = tags[name]
+            title, wrong = tags[name], block.verdict in MISMATCH
+            self._wrong[title] = wrong or before.get(title, False)
             if block.relative_errors is not None:
                 tag = f"{ELEMENTS_GROUP}/{title}"
-                said = self._once(tag, f"{title}: relative errors", LOGARITHMS)
-                summary.log_histogram(tag, block.relative_errors, **said)
-            if block.verdict in MISMATCH:
-                self._wrong.add(title)
+                head = f"{title}: relative errors"
+                summary.log_histogram(tag, block.relative_errors, head, LOGARITHMS)
+            if wrong:
                 errors = _errors(block)
                 if errors is not None and errors.ndim == 2 and errors.size:
                     tag = f"{WHERE}/{title}"
                     worst = block.worst.index if block.worst else None
                     rows, columns = errors.shape
                     head = f"{title}, {rows} rows, {columns} columns: where it is wrong"
-                    said = self._once(tag, head, COLOUR_KEY)
-                    summary.image(tag, png(errors, worst), **said)
-        layout = headings(self._tags.all, self._wrong)
-        if layout != self._headings:
-            self._headings = layout
-            summary.custom_charts(layout)
+                    summary.image(tag, png(errors, worst), head, COLOUR_KEY)
+        if self._wrong != before:
+            summary.custom_charts(self._wrong)
         return summary
 
-    def _once(self, tag: str, title: str, description: str) -> dict[str, str]:
-        """Return what is shown with a tag; nothing after the first time."""
-        if tag in self._known:
-            return {}
-        self._known.add(tag)
-        return {"title": title, "description": description}
+    def _draw_limits(
+        self, folder: str, tags: Collection[str], tolerance: Tolerance, step: int
+    ) -> None:
+        """Draw the lines "wrong above" and "right below" on to a step, in the cards of blocks.
+
+        Limits other than the usual ones are runs of their own, named by their logarithm too.
+        """
+        usual = Tolerance()
+        for name, limit, other in (
+            ("wrong above", tolerance.fail, usual.fail),
+            ("right below", tolerance.warn, usual.warn),
+        ):
+            value = math.log10(limit)
+            run = name if limit == other else f"{name} {value:.3g}"
+            # Whoever tidies up the folder may take away what those still going share.
+            new = not os.path.exists(self._limits.get(run, ""))
+            if new:
+                self._limits[run] = new_file(os.path.join(folder, run))
+            summary = Summary()
+            for tag in (f"{MAIN}/{tag}" for tag in tags):
+                summary.scalar(tag, value, *_said_of(tag, tolerance))
+            # Two points make a line, in a run of one check too.
+            for each in (step, step + 1) if new else (step,):
+                append(self._limits[run], summary.record(each))
 
 
 def _said_of(tag: str, tolerance: Tolerance) -> tuple[str, str]:
     """Return title and description of a curve."""
     if tag == WRONG:
         return "wrong blocks: 0 is good", GOOD
-    title, description = rule(tag.removeprefix(f"{MAIN}/"), tolerance)
-    return title.replace("ratio", "all blocks", 1) if tag == RATIO else title, description
+    fail, warn = (
+        f"{math.log10(limit):.3g}".replace("-", "−") for limit in (tolerance.fail, tolerance.warn)
+    )
+    limits = f"wrong above {fail}, right below {warn}"
+    name = "all blocks" if tag == RATIO else tag.removeprefix(f"{MAIN}/")
+    return f"{name}: {limits}", (
+        f"log10 of the ratio; {limits}. The ratio is ‖a − n‖ / (‖a‖ + ‖n‖), *a* the analytic and "
+        "*n* the numerical gradient. A triangle, or no point: not judged here."
+    )
 
 
 def _errors(block: BlockReport) -> Array | None:
@@ -211,3 +241,11 @@ def _errors(block: BlockReport) -> Array | None:
     for part, error in block.wrong_parts:
         errors[part] = error
     return errors
+
+
+def markdown(report: Report) -> str:
+    """Return the report as a page; what is wrong stands above it, in one sentence."""
+    # On one line, so that no white space takes the marks' meaning.
+    said = [shorten(" ".join(first.split()), LONGEST_SENTENCE) for first, *_ in story(report)[:1]]
+    shown = [ACTIVE.sub(lambda match: f"&#{ord(match[0])};", sentence) for sentence in said]
+    return "\n\n".join([*(f"**{each}**" for each in shown), fenced(str(report), "~") + "\n"])
