@@ -134,6 +134,12 @@ class Element(Record):
         scale = max(abs(self.analytic), abs(self.numerical))
         return abs(self.analytic - self.numerical) / scale if scale else 0.0
 
+    @property
+    def ratio(self) -> float:
+        """``|a - n| / (|a| + |n|)``; 0 where both are 0."""
+        size = abs(self.analytic) + abs(self.numerical)
+        return abs(self.analytic - self.numerical) / size if size else 0.0
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Finding(Record):

@@ -8,14 +8,16 @@ contrast of 4.5 or more (WCAG 2.1, 1.4.3).  Every text of the report is escaped.
 from __future__ import annotations
 
 import html as _html
+import math
+from collections.abc import Sequence
 
 from gradhook._types import Verdict
 from gradhook.report import Report, story
 from gradhook.report import wording as say
-from gradhook.report.format import block_names, printable
+from gradhook.report.format import block_names, number, printable
 from gradhook.report.text import details
 
-__all__ = ["STYLE", "escaped", "html", "pill"]
+__all__ = ["STYLE", "escaped", "html", "pill", "plot"]
 
 HTML_NAME, PRE_WIDTH = 60, 100
 """Columns that a name may take, and those of the details."""
@@ -83,6 +85,54 @@ def html(report: Report, *, styled: bool = True) -> str:
     parts.append(_tag("details", folded, "small"))
     style = f"<style>{STYLE}</style>" if styled else ""
     return f'<div class="gradhook-report">{style}{"".join(parts)}</div>'
+
+
+WIDTH, HEIGHT, LEFT, LOWEST = 600, 180, 50, -12.0
+"""Pixels of a plot and of its margin, and the logarithm of the smallest ratio in it."""
+
+
+def plot(reports: Sequence[Report]) -> str:
+    """Return the ratios of all blocks over the steps of a run, drawn; nothing for fewer than two.
+
+    A dot per block and check, in the colour of its verdict, and a line for each limit.  What was
+    not judged has no dot.
+    """
+    steps = [k if report.step is None else report.step for k, report in enumerate(reports)]
+    first, last = min(steps, default=0), max(steps, default=0)
+    if first == last:
+        return ""
+
+    def down(ratio: float) -> float:
+        level = math.log10(min(1.0, max(ratio, 10**LOWEST)))
+        return 10 + (HEIGHT - 40) * level / LOWEST
+
+    limits = reports[-1].tolerance
+    marks = [(f"1e{level}", 10.0**level, 0, 4) for level in (0, -8, -12)]
+    marks += [("wrong above", limits.fail, LEFT, -2), ("right below", limits.warn, LEFT, -2)]
+    drawn = [
+        f'<path d="M{LEFT} {down(at):.1f}H{WIDTH}" stroke="currentColor" stroke-opacity=".3"/>'
+        f'<text x="{x}" y="{down(at):.1f}" dy="{dy}">{said}</text>'
+        for said, at, x, dy in marks
+    ]
+    drawn += [
+        f'<text x="{x}" y="{HEIGHT - 4}" text-anchor="{anchor}">step {step}</text>'
+        for x, anchor, step in ((LEFT, "start", first), (WIDTH, "end", last))
+    ]
+    for step, report in zip(steps, reports, strict=True):
+        x = LEFT + 8 + (WIDTH - LEFT - 16) * (step - first) / (last - first)
+        for block in reversed(story.worst_first(report)):  # what is wrong lies on top
+            ratio, at = story.telling_ratio(block, report.tolerance)
+            if block.verdict not in (Verdict.UNTESTED, Verdict.INCONCLUSIVE) and ratio >= 0:
+                title = f"{block.name}: {block.verdict}, ratio {number(ratio)}{at}"
+                drawn.append(
+                    f'<circle cx="{x:.1f}" cy="{down(ratio):.1f}" r="3.5" '
+                    f'fill="{PILLS[block.verdict]}"><title>{escaped(title)}</title></circle>'
+                )
+    return (
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="100%" style="max-width:{WIDTH}px" role="img" '
+        'aria-label="ratio of each block over the steps" font-size="11" fill="currentColor">'
+        f"{''.join(drawn)}</svg>"
+    )
 
 
 def pill(verdict: Verdict) -> str:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from gradhook.report import wording as say
 from gradhook.report.format import count, fenced, printable
-from gradhook.report.html import STYLE, escaped, html, pill
+from gradhook.report.html import STYLE, escaped, html, pill, plot
 from gradhook.report.records import Report
 from gradhook.report.text import details, in_short, summary, text
 
@@ -143,6 +143,7 @@ def page(runs: Sequence[Run]) -> str:
         parts.append(f'<h2 title="{escaped(run.name)}">{escaped(run.title + said)}</h2>')
         if run.torn:
             parts.append("<p>Not all of this run could be read.</p>")
+        parts.append(plot(run.reports))
         for report, first in sorted(say.with_first(run.reports), key=lambda pair: pair[0].passed):
             fragment = html(report, styled=False)
             if line := escaped(in_short(report, first)):
@@ -150,7 +151,7 @@ def page(runs: Sequence[Run]) -> str:
             else:
                 parts.append(f"<section>{fragment}</section>")
     title = escaped(f"{verdict}: gradient checks of {', '.join(run.title for run in runs)}")
-    return PAGE.format(title=title, style=STYLE, body="\n".join(parts))
+    return PAGE.format(title=title, style=STYLE, body="\n".join(filter(None, parts)))
 
 
 def markdown(runs: Sequence[Run], *, verbose: bool = False) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 
-from gradhook._types import MISMATCH, Verdict
+from gradhook._types import MISMATCH, Tolerance, Verdict
 from gradhook.report import BlockReport, Cause, Report
 from gradhook.report.blocks import branch_sentences
 from gradhook.report.format import (
@@ -42,6 +42,7 @@ __all__ = [
     "rows",
     "same_story",
     "story",
+    "telling_ratio",
     "why",
     "why_untested",
     "worst_first",
@@ -103,7 +104,10 @@ def story(report: Report) -> list[list[str]]:
     else:
         placed = [b for b in open_ if (b.where or b.worst) and not b.sentence]
         told += [_place(block) for block in placed[:TOLD]]
-    told += [[line] for line in grouped(report, open_, why)]
+    lines = grouped(report, open_, why)
+    told += [[line] for line in lines]
+    if lines and not report.boundary:
+        told[-len(lines)] += numbers([b for b in open_ if b.worst and b.sentence][:1])
     if not report.passed:
         told += [[line] for line in doubts(report)]
     if told:
@@ -270,6 +274,17 @@ def worst_first(report: Report) -> list[BlockReport]:
         return block.verdict.severity, -math.inf if math.isnan(block.ratio) else block.ratio
 
     return sorted(report.blocks.values(), key=rank, reverse=True)
+
+
+def telling_ratio(block: BlockReport, tolerance: Tolerance) -> tuple[float, str]:
+    """Return the ratio that a block's verdict goes by, and ``" at W[7, 3]"`` where it is a part's.
+
+    A part that is wrong decides also where the ratio of the whole block is within the limits.
+    """
+    limit = tolerance.fail if block.verdict is Verdict.FAIL else tolerance.warn
+    if block.verdict in MISMATCH and block.worst is not None and block.ratio <= limit:
+        return max(block.ratio, block.worst.ratio), f" at {element_name(block)}"
+    return block.ratio, ""
 
 
 def ratio_meaning(report: Report) -> str:

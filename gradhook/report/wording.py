@@ -24,6 +24,7 @@ from gradhook.report.story import (
     ratio_meaning,
     rows,
     same_story,
+    telling_ratio,
     why,
     why_untested,
     worst_first,
@@ -122,10 +123,12 @@ def _largest_ratio(report: Report, shown: dict[str, str]) -> list[str]:
         return []
     # Of a check that failed, the worst among the blocks that are wrong.
     worst, alike = known[0], [block for block in known if block.verdict is known[0].verdict]
-    said = f"ratio {number(worst.ratio)}"
+    ratio, at = telling_ratio(worst, report.tolerance)
+    said = f"ratio {number(ratio)}"
     if len(report.blocks if report.passed else alike) > 1:
         which = "largest" if report.passed else "worst"
-        said = f"{which} {said} in {shown[worst.name]}"
+        said, at = f"{which} {said}", at or f" in {shown[worst.name]}"
+    said += at
     if not math.isnan(report.textbook_ratio):
         said += f" (textbook {number(report.textbook_ratio)})"
     return [said]

@@ -20,6 +20,7 @@ from collections.abc import Iterable
 from gradhook._types import MISMATCH, Verdict
 from gradhook.report import BlockReport, Report
 from gradhook.report.format import block_names
+from gradhook.report.story import telling_ratio
 
 __all__ = ["FLOOR", "MAIN", "OVERALL", "RATIO", "WRONG", "block_tags", "log10_ratio", "scalars"]
 
@@ -75,15 +76,18 @@ def scalars(report: Report) -> dict[str, float]:
     """Return the numbers of a report by tag.
 
     Returns: ``gradcheck/0 wrong blocks``, NaN where none is wrong but the check could not tell;
-        ``gradcheck/ratio`` and ``gradcheck/<block>``, logarithms.
+        ``gradcheck/ratio`` and ``gradcheck/<block>``, logarithms.  Where a block or a part of it
+        is wrong by more than the whole shows, the ratio is that of the part.
     """
     # A check that could not tell has no ratio.  One that passed with some blocks untested has the
     # others': else the curve would be empty for every network with a bias before its BatchNorm.
     untold = {Verdict.INCONCLUSIVE} if report.passed else {Verdict.INCONCLUSIVE, Verdict.UNTESTED}
     ratio = math.nan if report.verdict in untold else report.ratio
-    wrong = sum(block.verdict in MISMATCH for block in report.blocks.values())
+    wrong = [block for block in report.blocks.values() if block.verdict in MISMATCH]
+    telling = [telling_ratio(block, report.tolerance)[0] for block in wrong]
+    ratio = max([ratio, *(each for each in telling if each > ratio)])
     values = {
-        WRONG: float(wrong) if wrong or report.passed else math.nan,
+        WRONG: float(len(wrong)) if wrong or report.passed else math.nan,
         RATIO: _drawn(ratio, report.verdict, report),
     }
     for name, tag in block_tags(report.blocks).items():
@@ -95,7 +99,8 @@ def _block(block: BlockReport, report: Report) -> float:
     """Return the largest logarithm over the settings that judged a block, NaN where none did."""
     if block.verdict in (Verdict.UNTESTED, Verdict.INCONCLUSIVE):
         return math.nan
-    found = [(block.verdict, block.ratio), *((f.verdict, f.ratio) for f in block.findings)]
+    own = telling_ratio(block, report.tolerance)[0]
+    found = [(block.verdict, own), *((f.verdict, f.ratio) for f in block.findings)]
     ratios = [ratio for verdict, ratio in found if verdict in JUDGING and not math.isnan(ratio)]
     return _drawn(max(ratios, default=math.nan), block.verdict, report)
 
