@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from gradhook.difference.base import Estimate, Samples
 from gradhook.difference.formulas import Pair, Sharp
 from gradhook.difference.search import DISAGREE, LOST
 from gradhook.errors import NonFiniteLossError
-from gradhook.evaluation.directions import seeded
+from gradhook.evaluation.directions import Direction, seeded
 from gradhook.evaluation.line import Line
 from gradhook.objective.parameters import norm
 from gradhook.probe.block_evidence import concluded, directions_of
@@ -123,36 +123,33 @@ def bends(prober: Prober, evidence: BlockEvidence) -> bool:
 
 
 def hidden_noise(
-    prober: Prober, line: Callable[[float], float], probe: Probe, *, scale: float, rounding: float
+    prober: Prober, parts: Sequence[tuple[str, Direction, float]], probe: Probe
 ) -> float:
-    """The noise that a probe was made among without knowing; 0 if nothing says so.
+    """The noise that a probe along a line was made among without knowing; 0 if nothing says so.
 
     A loss that is rounded, or computes a part of itself in coarse numbers, moves in stairs: it is
     constant, or as fine as float64, between points that lie close.  A long step has another slope
     then, or sees further than a short one, and on the way the line jumps.
-
-    Args:
-        prober: At the point of the probe, with the noise that was reckoned with.
-        line: The loss along the probe's direction.
-        probe: The probe.
-        scale: What ``t`` is by which the block moves by its own scale.
-        rounding: What ``t`` is by which it moves by its own rounding.
     """
-    seen, at_zero, noise, near = Samples(line), prober.loss, prober.noise, probe.slope
-    for far in (wide * scale for wide in WIDE):
-        with contextlib.suppress(NonFiniteLossError):
-            across = (seen(far) - seen(-far)) / (2 * far)
-            if probe.z > DISAGREE and abs(across - near.value) <= CLOSE * abs(probe.residual):
-                continue  # the mismatch is there over a long step too
-            slope = Sharp()(seen, at_zero, far, noise)
-            apart = abs(slope.value - near.value)
-            sharper = DISAGREE * slope.error < near.error
-            if sharper or apart > DISAGREE * (slope.error + near.error):
-                jump = _jump(seen, far, SHORTEST_WAY * rounding)
-                if jump > max(DISAGREE * noise, PART * apart * near.step):
-                    return max(jump, apart * near.step)
-            if apart <= CLOSE * max(abs(slope.value), abs(near.value)):
-                break  # of stairs that are too high even for that way another slope would be seen
+    scale = min(prober.scales[name] / weight for name, _, weight in parts)
+    rounding = max(prober.rounding(name) / weight for name, _, weight in parts)
+    at_zero, noise, near = prober.loss, prober.noise, probe.slope
+    with prober.line(*parts) as line:
+        seen = Samples(line)
+        for far in (wide * scale for wide in WIDE):
+            with contextlib.suppress(NonFiniteLossError):
+                across = (seen(far) - seen(-far)) / (2 * far)
+                if probe.z > DISAGREE and abs(across - near.value) <= CLOSE * abs(probe.residual):
+                    continue  # the mismatch is there over a long step too
+                slope = Sharp()(seen, at_zero, far, noise)
+                apart = abs(slope.value - near.value)
+                sharper = DISAGREE * slope.error < near.error
+                if sharper or apart > DISAGREE * (slope.error + near.error):
+                    jump = _jump(seen, far, SHORTEST_WAY * rounding)
+                    if jump > max(DISAGREE * noise, PART * apart * near.step):
+                        return max(jump, apart * near.step)
+                if apart <= CLOSE * max(abs(slope.value), abs(near.value)):
+                    break  # of stairs too high even for that way another slope would be seen
     return 0.0
 
 

@@ -18,7 +18,7 @@ from gradhook.options import Options
 from gradhook.probe.again import hidden_noise
 from gradhook.probe.block_evidence import direction_of
 from gradhook.probe.budget import Budget
-from gradhook.probe.measure import measure
+from gradhook.probe.measure import judge_measured, measure
 from gradhook.probe.prober import Prober
 from gradhook.probe.result import EarlierResults, SettingResult
 from gradhook.probe.setting import EnteredSetting
@@ -26,7 +26,7 @@ from gradhook.probe.steps import JOINT
 from gradhook.report import Finding
 from gradhook.verdict.compare import compare
 from gradhook.verdict.evidence import BlockEvidence, Probe
-from gradhook.verdict.judge import Judgement, judge
+from gradhook.verdict.judge import Judgement
 
 __all__ = ["is_noise", "measure_quickly", "probe_jointly"]
 
@@ -37,16 +37,11 @@ QUICK = 24
 def probe_jointly(
     prober: Prober, budget: Budget, names: Collection[str] | None = None
 ) -> tuple[BlockEvidence, dict[str, float]]:
-    """Probe along one direction over all blocks, each at its own scale.
+    """Probe along one direction over all blocks, or those named, each at its own scale.
 
-    Args:
-        prober: At the point.
-        budget: Evaluations that may be made; at least a pair is.
-        names: The blocks, if not all of them.
-
-    Returns:
-        The one probe, in units of loss per unit of all scales, as evidence of one block that is
-        ``s_b·a_b`` of all of them, and the analytic share ``⟨a_b, v_b⟩·s_b`` of each.
+    Takes at least a pair of evaluations, whatever the budget.  Returns the one probe, in units of
+    loss per unit of all scales, as evidence of one block that is ``s_b·a_b`` of all of them, and
+    the analytic share ``⟨a_b, v_b⟩·s_b`` of each.
     """
     gradients, parts = prober.gradients, _parts(prober, names)
     scales = {name: scale for name, _, scale in parts}
@@ -69,10 +64,7 @@ def probe_jointly(
 
 def is_noise(prober: Prober, probe: Probe, names: Collection[str] | None = None) -> bool:
     """Whether a joint mismatch is noise that was not reckoned with: a longer step takes it back."""
-    parts = _parts(prober, names)
-    rounding = max(prober.rounding(name) / scale for name, _, scale in parts)
-    with prober.line(*parts) as line:
-        return hidden_noise(prober, line, probe, scale=1.0, rounding=rounding) > 0
+    return hidden_noise(prober, _parts(prober, names), probe) > 0
 
 
 def _parts(prober: Prober, names: Collection[str] | None) -> list[tuple[str, Direction, float]]:
@@ -86,40 +78,22 @@ def _parts(prober: Prober, names: Collection[str] | None) -> list[tuple[str, Dir
 def measure_quickly(
     entered: EnteredSetting, options: Options, *, elsewhere: float
 ) -> SettingResult:
-    """Judge all blocks by one joint probe, at whose point loss and gradients are known.
+    """Judge all blocks by one joint probe; one by one where it shows a mismatch, or too little.
 
-    Args:
-        entered: The setting.
-        options: The check's options.
-        elsewhere: The loss at another point.
+    ``elsewhere`` is the loss at another point.
     """
-    evaluator = entered.evaluator
+    evaluator, setting, tolerance = entered.evaluator, entered.setting, options.tolerance
     most = QUICK - evaluator.evaluations - 2  # a pair must be left
     prober = Prober(entered, method=options.method, elsewhere=elsewhere, most=most)
-    budget = Budget(lambda: evaluator.evaluations, QUICK - evaluator.evaluations)
-    jointly = _judged_jointly(prober, entered, options, budget)
-    return jointly or measure(entered, options, earlier=EarlierResults(prober))
-
-
-def _judged_jointly(
-    prober: Prober, entered: EnteredSetting, options: Options, budget: Budget
-) -> SettingResult | None:
-    """Judge all blocks by one joint probe; ``None`` where it shows a mismatch, or too little."""
+    one_by_one = EarlierResults(prober)
     if not all(map(math.isfinite, prober.norms.values())):
-        return None
+        return measure(entered, options, earlier=one_by_one)
+    budget = Budget(lambda: evaluator.evaluations, QUICK - evaluator.evaluations)
     joint, shares = probe_jointly(prober, budget)
     slope = joint.probes[0].slope
-    if not math.isfinite(slope.value):
-        return None
-    together = judge(
-        joint,
-        entered.setting.name,
-        options.tolerance,
-        ordinary=prober.ordinary,
-        arithmetic=prober.arithmetic(),
-    )
+    together = judge_measured(prober, joint, setting.name, tolerance)
     if together.finding.verdict is not Verdict.PASS:
-        return None
+        return measure(entered, options, earlier=one_by_one)
     judgements, evidence = {}, {}
     for name, gradient in entered.gradients.items():
         seen = abs(shares.get(name, 0.0)) > slope.error
@@ -127,14 +101,13 @@ def _judged_jointly(
         evidence[name] = BlockEvidence(name, gradient.size, norm, prober.scales[name])
         note = "right jointly with the other blocks"
         finding = Finding(
-            entered.setting.name,
+            setting.name,
             Verdict.PASS if seen else Verdict.UNTESTED,
             analytic_norm=norm,
             probes=1,
             kinks=int(slope.kink),
             note=note if seen else "its share of the joint slope is below the probe's error",
         )
-        judgements[name] = Judgement(finding, compare(evidence[name], options.tolerance))
-    return SettingResult(
-        entered.setting, prober, entered.gradients, evidence, judgements, joint=together.comparison
-    )
+        judgements[name] = Judgement(finding, compare(evidence[name], tolerance))
+    whole = together.comparison
+    return SettingResult(setting, prober, entered.gradients, evidence, judgements, joint=whole)

@@ -14,15 +14,13 @@ whatever that costs.
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from gradhook._types import MISMATCH, Array, Tolerance
 from gradhook.difference.search import DISAGREE
 from gradhook.evaluation.evaluator import Evaluator
-from gradhook.evaluation.line import Line
 from gradhook.options import Options
 from gradhook.probe.again import hidden_noise, measure_again, with_analytic_error
 from gradhook.probe.block_evidence import add_probes, concluded, directions_of, gather
@@ -35,7 +33,7 @@ from gradhook.probe.small_mismatch import judge_small
 from gradhook.verdict.evidence import DIRECTIONS, BlockEvidence, Probe
 from gradhook.verdict.judge import Further, Judgement, doubt, judge
 
-__all__ = ["enter", "measure"]
+__all__ = ["enter", "judge_measured", "measure"]
 
 TEXTBOOK_EPS = 1e-7
 """The epsilon of the plain textbook check."""
@@ -72,48 +70,29 @@ def measure(
         confirm: Whether mismatches at the current point are probed as thoroughly as elsewhere.
     """
     earlier = earlier or EarlierResults()
-    evaluator, tolerance = entered.evaluator, options.tolerance
-    exhaustive = options.effort == "exhaustive"
+    exhaustive, moved = options.effort == "exhaustive", bool(entered.setting.moves)
     like, elsewhere = earlier.like, earlier.elsewhere
     prober = Prober(entered, method=options.method, like=like, elsewhere=elsewhere)
-    probes = FEWER_DIRECTIONS if like else DIRECTIONS
-    if names is not None and not confirm:
-        probes = 1
-    names = list(evaluator.workspace.names if names is None else names)
-    thorough = confirm or like is None or bool(entered.setting.moves)
-    adaptive = _AdaptiveProbing(entered, prober, tolerance, earlier, thorough)
-    elements: dict[str, list[Probe]] = {}
+    count = FEWER_DIRECTIONS if like else DIRECTIONS
+    probing = _AdaptiveProbing(
+        entered,
+        prober,
+        options.tolerance,
+        earlier,
+        probes=1 if names is not None and not confirm else count,
+        budget=UNLIMITED if exhaustive or options.method else budget,
+        thorough=confirm or like is None or moved,
+    )
+    names = list(entered.evaluator.workspace.names if names is None else names)
     plain: dict[str, Array] = {}
     if exhaustive:
-        eps = None if entered.setting.moves else TEXTBOOK_EPS
-        elements, plain = measure_elements(prober, names, eps=eps, workers=options.workers)
-    limited = not exhaustive and options.method is None
-
-    evidence: dict[str, BlockEvidence] = {}
-    judgements: dict[str, Judgement] = {}
-
-    def probe_all(names: Sequence[str]) -> None:
-        for index, name in enumerate(names):
-            share = budget.share(len(names) - index) if limited else UNLIMITED
-            known = elements.get(name)
-            measured = gather(adaptive.prober, name, probes=probes, budget=share, elements=known)
-            evidence[name], judgements[name] = adaptive.judged(measured)
-        if entered.setting.moves:  # ties look like noise; mismatches at them are measured again
-            mismatch = [n for n, j in judgements.items() if j.finding.verdict in MISMATCH]
-            if any(evidence[name].probes for name in mismatch):
-                evidence.update(with_analytic_error(adaptive.prober, evidence))
-                judgements.update({name: adaptive.judge(evidence[name]) for name in mismatch})
-
-    probe_all(names)
-    if entered.setting.moves or confirm:
-        noises = adaptive.hidden_noises(evidence, judgements)
-        for _ in range(0 if elements else NOISIER):
-            if noises:
-                adaptive = replace(adaptive, prober=prober.noisier(max(noises.values())))
-                probe_all([name for name in names if judgements[name].is_doubtful])
-                noises = adaptive.hidden_noises(evidence, judgements)
-        judgements |= {name: doubt(judgements[name], noise) for name, noise in noises.items()}
-    prober = adaptive.prober
+        eps = None if moved else TEXTBOOK_EPS
+        probing.elements, plain = measure_elements(prober, names, eps=eps, workers=options.workers)
+    probing.probe(names)
+    if moved or confirm:
+        probing.probe_with_hidden_noise(names)
+    prober, evidence, judgements = probing.prober, probing.evidence, probing.judgements
+    tolerance = options.tolerance
     judgements |= judge_small(prober, evidence, judgements, tolerance=tolerance, earlier=earlier)
     result = SettingResult(entered.setting, prober, entered.gradients, evidence, judgements, plain)
     return result if exhaustive else result.lightened()
@@ -131,9 +110,19 @@ def enter(evaluator: Evaluator, setting: Setting, *, seed: int) -> EnteredSettin
     return EnteredSetting(evaluator, setting, seed, loss, gradients)
 
 
-@dataclass(frozen=True, slots=True)
+def judge_measured(
+    prober: Prober, evidence: BlockEvidence, setting: str, tolerance: Tolerance
+) -> Judgement:
+    """Judge a block by what was measured of it, or all together in units of their scales."""
+    block = evidence.name if evidence.name in prober.scales else None
+    ordinary = prober.ordinary / (prober.scales[block] if block is not None else 1.0)
+    arithmetic = prober.arithmetic(block)
+    return judge(evidence, setting, tolerance, ordinary=ordinary, arithmetic=arithmetic)
+
+
+@dataclass(slots=True, eq=False)
 class _AdaptiveProbing:
-    """Judges blocks in one setting until no further probe could change a verdict.
+    """Probes and judges blocks in one setting until no further probe could change a verdict.
 
     A mismatch is probed further where it is looked at thoroughly: not where the user stands, until
     it is known to be there alone.
@@ -143,14 +132,45 @@ class _AdaptiveProbing:
     prober: Prober
     tolerance: Tolerance
     earlier: EarlierResults
-    thorough: bool = True
+    probes: int
+    budget: Budget
+    thorough: bool
+    elements: dict[str, list[Probe]] = field(default_factory=dict)
+    evidence: dict[str, BlockEvidence] = field(default_factory=dict)
+    judgements: dict[str, Judgement] = field(default_factory=dict)
 
-    def judged(self, evidence: BlockEvidence) -> tuple[BlockEvidence, Judgement]:
+    def probe(self, names: Sequence[str]) -> None:
+        """Probe and judge blocks one after the other, each with its share of the budget."""
+        for index, name in enumerate(names):
+            share, known = self.budget.share(len(names) - index), self.elements.get(name)
+            measured = gather(self.prober, name, probes=self.probes, budget=share, elements=known)
+            self.evidence[name], self.judgements[name] = self._judged(measured)
+        if self.entered.setting.moves:  # ties look like noise; mismatches at them come again
+            mismatch = [n for n, j in self.judgements.items() if j.finding.verdict in MISMATCH]
+            if any(self.evidence[name].probes for name in mismatch):
+                self.evidence.update(with_analytic_error(self.prober, self.evidence))
+                self.judgements.update({n: self._judge(self.evidence[n]) for n in mismatch})
+
+    def probe_with_hidden_noise(self, names: Sequence[str]) -> None:
+        """Probe doubtful blocks anew with noise not reckoned with; take back what it explains."""
+        for _ in range(0 if self.elements else NOISIER):
+            noises = self._hidden_noises()
+            if not noises:
+                return
+            self.prober = self.prober.noisier(max(noises.values()))
+            self.probe([name for name in names if self.judgements[name].is_doubtful])
+        for name, noise in self._hidden_noises().items():
+            self.judgements[name] = doubt(self.judgements[name], noise)
+
+    def _judge(self, evidence: BlockEvidence) -> Judgement:
+        return judge_measured(self.prober, evidence, self.entered.setting.name, self.tolerance)
+
+    def _judged(self, evidence: BlockEvidence) -> tuple[BlockEvidence, Judgement]:
         """Judge a block, and probe it further while that may change the verdict."""
-        judgement = self.judge(evidence)
+        judgement = self._judge(evidence)
         if Further.AGAIN in judgement.further:
             evidence = measure_again(self.prober, evidence, judgement.comparison.standing_out)
-            judgement = self.judge(evidence)
+            judgement = self._judge(evidence)
         known = evidence.name in self.earlier.known_wrong
         if known or not (self.thorough or evidence.name in self.earlier.dense):
             return evidence, judgement
@@ -161,11 +181,11 @@ class _AdaptiveProbing:
                 evidence = measure_again(self.prober, evidence, (worst,))
             count = min(DIRECTIONS, MOST_PROBES - len(evidence.probes))
             evidence = add_probes(self.prober, evidence, count, sharp=alone)
-            judgement = self.judge(evidence)
+            judgement = self._judge(evidence)
         limited = Further.AFAR in judgement.further and math.isfinite(self.prober.noise)
         if limited and self.earlier.like is None:
             evidence = self._from_afar(evidence)
-            judgement = self.judge(evidence)
+            judgement = self._judge(evidence)
         return evidence, judgement
 
     def _from_afar(self, evidence: BlockEvidence) -> BlockEvidence:
@@ -179,41 +199,17 @@ class _AdaptiveProbing:
             return evidence
         return concluded(self.prober, replace(evidence, probes=tuple(probes)))
 
-    def hidden_noises(
-        self, evidence: Mapping[str, BlockEvidence], judgements: Mapping[str, Judgement]
-    ) -> dict[str, float]:
+    def _hidden_noises(self) -> dict[str, float]:
         """The noise that has made mismatches, per block, which the check had not reckoned with."""
-        found = {
-            name: self._hidden_noise(evidence[name])
-            for name, judgement in judgements.items()
-            if judgement.is_doubtful and evidence[name].probes and name not in self.earlier.failed
-        }
+        found = {}
+        for name, judgement in self.judgements.items():
+            evidence = self.evidence[name]
+            if judgement.is_doubtful and evidence.probes and name not in self.earlier.failed:
+                # Of the probes that stand out beyond their error: noise makes the others.
+                size = [abs(p.residual) if p.z > DISAGREE else 0.0 for p in evidence.probes]
+                if not any(size):
+                    size = [p.slope.error for p in evidence.probes]
+                k = max(range(len(size)), key=size.__getitem__)
+                parts = [(name, directions_of(self.prober, evidence)[k], 1.0)]
+                found[name] = hidden_noise(self.prober, parts, evidence.probes[k])
         return {name: level for name, level in found.items() if level}
-
-    def judge(self, evidence: BlockEvidence) -> Judgement:
-        """Judge a block by what was measured of it."""
-        prober, name = self.prober, evidence.name
-        return judge(
-            evidence,
-            self.entered.setting.name,
-            self.tolerance,
-            ordinary=prober.ordinary / prober.scales[name],
-            arithmetic=prober.arithmetic(name),
-        )
-
-    def _hidden_noise(self, evidence: BlockEvidence) -> float:
-        with self._most_doubtful(evidence) as (line, probe):
-            prober, name = self.prober, evidence.name
-            scale, rounding = prober.scales[name], prober.rounding(name)
-            return hidden_noise(prober, line, probe, scale=scale, rounding=rounding)
-
-    @contextlib.contextmanager
-    def _most_doubtful(self, evidence: BlockEvidence) -> Iterator[tuple[Line, Probe]]:
-        # Of the probes that stand out beyond their error: noise makes the others.
-        size = [abs(p.residual) if p.z > DISAGREE else 0.0 for p in evidence.probes]
-        if not any(size):
-            size = [p.slope.error for p in evidence.probes]
-        k = max(range(len(size)), key=size.__getitem__)
-        direction = directions_of(self.prober, evidence)[k]
-        with self.prober.line((evidence.name, direction, 1.0)) as line:
-            yield line, evidence.probes[k]

@@ -13,7 +13,7 @@ import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
@@ -25,7 +25,6 @@ from gradhook.difference.noise_table import COARSE, Noise, measure_noise
 from gradhook.difference.search import GROW, SearchOptions, search
 from gradhook.errors import NonFiniteLossError
 from gradhook.evaluation.directions import Coordinate, Direction, random_direction, seeded
-from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.line import Line
 from gradhook.evaluation.points import scale_of
 from gradhook.objective.parameters import norm
@@ -82,16 +81,16 @@ class Prober:
         most: float = math.inf,
     ) -> None:
         self.evaluator = entered.evaluator
-        self._workspace = entered.evaluator.workspace
         self.gradients = entered.gradients
         self.seed = entered.seed
         self.method = method
-        self._moves = moves = self._workspace.moves
+        workspace = entered.evaluator.workspace
+        self._moves = moves = workspace.moves
         self.units: Mapping[str, float]
         self.units = like.units if like else {name: move.unit for name, move in moves.items()}
         self.scales = {
             name: scale_of(array) * self.units.get(name, 1.0)
-            for name, array in self._workspace.arrays.items()
+            for name, array in workspace.arrays.items()
         }
         self.norms = {name: norm(g) for name, g in entered.gradients.items()}
         self.loss = loss = entered.loss
@@ -123,7 +122,7 @@ class Prober:
         if like is not None:
             # A loss that is rounded as a whole has a noise in proportion to its size.
             before = like.noise * (min(1.0, growth) if like.steps.coarse else 1.0)
-            typical = growth * like.steps.knowledge.typical
+            typical = growth * like.steps.typical
         noise = self._measured_noise(elsewhere, before, most)
         self.steps = Steps(noise, loss=loss, scales=self.scales, typical=typical)
 
@@ -153,25 +152,9 @@ class Prober:
         """A random direction over all blocks, each at its own scale, as the parts of a line."""
         return [
             (name, random_direction(array.size, seeded(seed, *labels, index)), self.scales[name])
-            for index, (name, array) in enumerate(self._workspace.arrays.items())
+            for index, (name, array) in enumerate(self.evaluator.workspace.arrays.items())
             if array.size
         ]
-
-    @classmethod
-    def resumed(cls, evaluator: Evaluator, state: dict[str, Any]) -> Self:
-        """A prober with another's ``state``, for slopes alone: it has no analytic gradients."""
-        prober = cls.__new__(cls)
-        prober.__dict__.update(state)
-        prober.evaluator, prober._workspace = evaluator, evaluator.workspace
-        arrays = evaluator.workspace.arrays.items()
-        prober.gradients = {n: np.broadcast_to(0.0, array.shape) for n, array in arrays}
-        return prober
-
-    @property
-    def state(self) -> dict[str, Any]:
-        """Everything but the evaluator, its arrays and the gradients."""
-        without = ("evaluator", "_workspace", "_moves", "gradients")
-        return {name: value for name, value in vars(self).items() if name not in without}
 
     @property
     def ordinary(self) -> float:
@@ -195,7 +178,7 @@ class Prober:
 
         The dtype of a parameter, a gradient or the loss, else noise above that of float64.
         """
-        arrays = self._workspace.arrays
+        arrays = self.evaluator.workspace.arrays
         seen = [array.dtype for n, array in arrays.items() if name in (None, n)]
         dtypes = [dtype for dtype in (*seen, *self.evaluator.dtypes) if dtype.itemsize < 8]
         if dtypes:
@@ -206,26 +189,23 @@ class Prober:
 
     def line(self, *parts: tuple[str, Direction, float]) -> Line:
         """The loss along directions of some blocks, as a context manager."""
-        return Line(self._workspace, parts, self.evaluator.loss, self.evaluator.complex_loss)
+        evaluator = self.evaluator
+        return Line(evaluator.workspace, parts, evaluator.loss, evaluator.complex_loss)
 
     def from_afar(self, name: str, direction: Direction, goal: float) -> Probe:
         """A probe from long steps, where noise limits what short ones see.
 
-        Args:
-            name: The block.
-            direction: Its direction.
-            goal: Error at which no further evaluation is made, in units of loss per unit of ``t``.
+        The ``goal`` is the error at which no further evaluation is made, in units of loss per unit
+        of ``t``.
         """
-        scale = self.scales[name]
+        allowance = self.steps.allowance
+
+        def afar(line: Callable[[float], float]) -> Estimate:
+            level, enough = self.noise / allowance, goal * self.scales[name]
+            return long_steps(line, self.loss, noise=level, allowance=allowance, goal=enough)
+
         with self.line((name, direction, 1.0)) as line:
-            found = long_steps(
-                lambda t: line(t * scale),
-                self.loss,
-                noise=self.noise / self.steps.allowance,
-                allowance=self.steps.allowance,
-                goal=goal * scale,
-            )
-        slope = Estimate(found.value / scale, found.error / scale, found.step * scale)
+            slope = self._in_units(line, name, afar)
         return Probe(direction.dot(self.gradients[name]), slope)
 
     def along(
@@ -261,10 +241,7 @@ class Prober:
                 min(pair if fine else sharp, longest), good=good, grow=0.0 if fine else GROW
             )
             slope = search(line, self.loss, formula, options, noise=self.noise)
-            analytic = math.fsum(weight * v.dot(self.gradients[n]) for n, v, weight in parts)
-            rounded = any(self._rounds(n, weight * slope.step) for n, _, weight in parts)
-            if rounded and math.isfinite(slope.value):
-                analytic = line.slope_taken(self.gradients, slope.step)
+            analytic = self._analytic(line, parts, slope)
         rounding = self.evaluator.rounding
         error = math.hypot(*(weight * rounding.get(name, 0.0) for name, _, weight in parts))
         return Probe(analytic, replace(slope, error=slope.error + error))
@@ -275,9 +252,10 @@ class Prober:
         """Probe one block within a budget, as long as nothing stands out."""
         if not self.steps.has_moved(name) and name not in self._moved:
             budget = UNLIMITED  # all other probes of the block will begin where this one ends
-        with self.line((name, direction, 1.0)) as line:
+        parts = [(name, direction, 1.0)]
+        with self.line(*parts) as line:
             if self.method is not None:
-                slope = self._by_method(line, self.scales[name])
+                slope = self._by_method(line, name)
             elif sharp or not self.steps.pair_suffices(name):
                 slope = self.sharp(line, name, budget)
                 self.steps.pass_on(name, slope)
@@ -293,11 +271,8 @@ class Prober:
                     grow=0.0,
                 )
                 slope = search(line, self.loss, formula, options, noise=self.noise)
-            analytic = direction.dot(self.gradients[name])
-            complex_step = isinstance(self.method, ComplexStep)  # moves nothing that is real
-            rounds = not complex_step and self._rounds(name, slope.step)
-            if rounds and math.isfinite(slope.value):
-                analytic = line.slope_taken({name: self.gradients[name]}, slope.step)
+            real = not isinstance(self.method, ComplexStep)  # which moves nothing that is real
+            analytic = self._analytic(line, parts, slope, real=real)
         self.steps.learn(name, slope)
         return Probe(analytic, slope)
 
@@ -321,22 +296,41 @@ class Prober:
         )
         return search(line, self.loss, Sharp(), options, noise=self.noise)
 
-    def _rounds(self, name: str, step: float) -> bool:
-        """Whether a block's own rounding bends a step: stored in float32, or far from zero."""
-        coarse = self._workspace.arrays[name].dtype.itemsize < 8
-        return coarse or step < STRAIGHT * self.rounding(name)
+    def _analytic(
+        self,
+        line: Line,
+        parts: Sequence[tuple[str, Direction, float]],
+        slope: Estimate,
+        *,
+        real: bool = True,
+    ) -> float:
+        """``⟨a, v⟩``, for the steps really taken where a block's own rounding bends them.
+
+        That is where it is stored in float32, or far from zero.
+        """
+        for name, _, weight in parts if real and math.isfinite(slope.value) else ():
+            coarse = self.evaluator.workspace.arrays[name].dtype.itemsize < 8
+            if coarse or weight * slope.step < STRAIGHT * self.rounding(name):
+                return line.slope_taken(self.gradients, slope.step)
+        return math.fsum(weight * v.dot(self.gradients[name]) for name, v, weight in parts)
 
     def rounding(self, name: str) -> float:
         """By how much the entries of a block round, in the parameters' units."""
-        eps = float(np.finfo(self._workspace.arrays[name].dtype).eps)
+        eps = float(np.finfo(self.evaluator.workspace.arrays[name].dtype).eps)
         return max(eps, sys.float_info.epsilon) * self.scales[name] / self.units.get(name, 1.0)
 
-    def _by_method(self, line: Callable[[float], float], scale: float) -> Estimate:
-        assert self.method is not None
+    def _by_method(self, line: Line, name: str) -> Estimate:
+        method, noise = self.method, self.noise
+        assert method is not None
         try:
-            # Methods assume that a displacement of one is natural, so they see the line in units of
-            # the scale.
-            estimate = self.method(lambda t: line(t * scale), noise=self.noise)
+            return self._in_units(line, name, lambda line: method(line, noise=noise))
         except NonFiniteLossError:
             return Estimate(math.nan, math.inf, math.nan)
-        return Estimate(estimate.value / scale, estimate.error / scale, estimate.step * scale)
+
+    def _in_units(
+        self, line: Line, name: str, method: Callable[[Callable[[float], float]], Estimate]
+    ) -> Estimate:
+        """What a method says of a line in units of the block's scale, as methods assume them."""
+        scale = self.scales[name]
+        found = method(lambda t: line(t * scale))
+        return Estimate(found.value / scale, found.error / scale, found.step * scale)

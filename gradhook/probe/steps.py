@@ -16,14 +16,14 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from gradhook.difference.base import Estimate
 from gradhook.difference.noise_table import COARSE, Noise
 from gradhook.difference.search import LOST
 
-__all__ = ["ENOUGH", "FAIR", "JOINT", "LONGEST_STEP", "ROUGH", "SHARP", "Knowledge", "Steps"]
+__all__ = ["ENOUGH", "FAIR", "JOINT", "LONGEST_STEP", "ROUGH", "SHARP", "Steps"]
 
 JOINT = "\0"
 """Stands for all blocks among names of blocks; of these one may be empty."""
@@ -55,32 +55,6 @@ class _Learned:
     slope: float
 
 
-@dataclass(frozen=True, slots=True)
-class Knowledge:
-    """What probing has taught so far, of steps and sizes.
-
-    Args:
-        learned: What the first probe of each block taught.
-        relative_step: Step of the last sharp probe, by its block's scale: the next block's first,
-            and of a block that kinks drove to shorter ones; half way to these, in powers of ten.
-        typical: The largest slope seen, times its block's scale: what an ordinary block does.
-    """
-
-    learned: dict[str, _Learned]
-    relative_step: float
-    typical: float
-
-    @classmethod
-    def joined(cls, several: Sequence[Knowledge]) -> Knowledge:
-        """The steps of the first and the largest slopes of all."""
-        first = several[0]
-        learned = {
-            name: replace(known, slope=max(e.learned.get(name, known).slope for e in several))
-            for name, known in first.learned.items()
-        }
-        return cls(learned, first.relative_step, max(each.typical for each in several))
-
-
 class Steps:
     """Chooses steps, and learns from what they give.
 
@@ -95,6 +69,7 @@ class Steps:
         noise: Absolute noise in one evaluation, in units of loss.
         allowance: What that has been multiplied by for directions other than the one measured.
         coarse: Whether that is more than float64's rounding.
+        typical: The largest slope seen, times its block's scale: what an ordinary block does.
     """
 
     def __init__(
@@ -108,15 +83,25 @@ class Steps:
         self.scales = {JOINT: 1.0, **scales}
         # The cube root of noise over contrast: best for a smooth loss that varies by as much.
         guessed = float(min(LONGEST_STEP / 4, max(FIRST_STEP, self._relative_noise ** (1 / 3))))
-        self.knowledge = Knowledge({}, guessed, typical)
+        self._learned: dict[str, _Learned] = {}
+        # Step of the last sharp probe, by its block's scale: the next block's first, and of a block
+        # that kinks drove to shorter ones; half way to these, in powers of ten.
+        self._relative_step = guessed
+        self.typical = typical
+
+    def copied(self) -> Steps:
+        """The same, to learn by itself from here on."""
+        steps = copy.copy(self)
+        steps._learned = dict(self._learned)
+        return steps
 
     def carried_on(self, *, growth: float, scales: Mapping[str, float]) -> Steps:
         """Steps elsewhere, where the loss is ``growth`` times as large and scales are others."""
-        steps = copy.copy(self)
+        steps = self.copied()
         # Rounding grows in proportion to the loss.
         steps.noise = self.noise * max(1.0, growth)
         steps.scales = {JOINT: 1.0, **scales}
-        steps.knowledge = replace(self.knowledge, typical=0.0)
+        steps.typical = 0.0
         return steps
 
     def noisier(self, noise: float, loss: float) -> Steps:
@@ -125,16 +110,6 @@ class Steps:
         found = Noise(noise, coarse, self._contrast)
         scales = {name: scale for name, scale in self.scales.items() if name != JOINT}
         return Steps(found, loss=loss, scales=scales)
-
-    @property
-    def knowledge(self) -> Knowledge:
-        """What has been learned so far; may be set back."""
-        return Knowledge(dict(self._learned), self._relative_step, self._typical)
-
-    @knowledge.setter
-    def knowledge(self, known: Knowledge) -> None:
-        self._learned = dict(known.learned)
-        self._relative_step, self._typical = known.relative_step, known.typical
 
     def knows(self, name: str) -> bool:
         """Whether the block has been probed."""
@@ -182,7 +157,7 @@ class Steps:
             size = max(abs(slope.value), seen)
             negligible = (
                 abs(slope.value) <= 3 * slope.error
-                and slope.error <= NEGLIGIBLE * self._typical / scale
+                and slope.error <= NEGLIGIBLE * self.typical / scale
             )
             return slope.error <= relative * size or negligible
 
@@ -193,7 +168,7 @@ class Steps:
         if not math.isfinite(slope.value):
             return
         known, scale, size = self._learned.get(name), self.scales[name], abs(slope.value)
-        self._typical = max(self._typical, scale * size)
+        self.typical = max(self.typical, scale * size)
         if known is not None:
             self._learned[name] = replace(known, slope=max(known.slope, size))
         elif self._driven(slope, scale):
