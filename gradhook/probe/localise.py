@@ -57,9 +57,6 @@ ROUNDS = 4
 SAMPLE, SPREAD_SLICES = 8, 3
 """Random slices measured where both halves are wrong, and how many wrong ones mean "spread"."""
 
-SURELY_APART = 6
-"""Slices that are all right, of such a sample, after which the fault is followed."""
-
 SMALL_AXIS, ALL_WRONG = 16, 4
 """An axis up to this length is followed unless so many slices, drawn first, are all wrong."""
 
@@ -110,14 +107,8 @@ def locate(
 ) -> Location:
     """Find the wrong parts of a block whose mismatch stands out.
 
-    Args:
-        prober: At the point, with the switches, of the evidence.
-        evidence: The block's probes, at least one of which stands out.
-        gradient: The analytic gradient; the block's shape.
-        tolerance: Its ``resolved`` is the multiple of its own error that a residual must exceed to
-            stand out, ``rounding`` that of the analytic slope, relative to the gradient's norm.
-        budget: What may be spent.
-        seed: Seed of fresh directions and of samples.
+    Of the tolerance ``resolved`` is the multiple of its own error that a residual must exceed to
+    stand out, and ``rounding`` that of the analytic slope, relative to the gradient's norm.
     """
     if evidence.exact:
         return locate_by_element(evidence, gradient, tolerance=tolerance)
@@ -131,16 +122,7 @@ def locate(
 
 @dataclass(slots=True, eq=False)
 class Search:
-    """The search of one block.
-
-    Args:
-        prober: At the point, with the switches.
-        name: The block.
-        gradient: Its analytic gradient.
-        tolerance: As for ``locate``.
-        budget: What may be spent.
-        seed: Seed of fresh directions and of samples.
-    """
+    """The search of one block; ``seed`` is that of fresh directions and of samples."""
 
     prober: Prober
     name: str
@@ -259,30 +241,28 @@ class Search:
         return piece
 
     def _concluded(self, found: Sequence[Piece], complete: bool) -> Location:
-        shape = self.gradient.shape
+        shape, size = self.gradient.shape, self.gradient.size
         elements: dict[tuple[int, ...], Probe] = {}
-        squares = np.zeros(2)  # of the residual and of the numerical gradient
         larger = [piece for piece in found if size_of(piece.box) > 1]
         for piece in found:
-            if size_of(piece.box) > 1 or self.budget.left < 2:
-                continue
-            where = tuple(each.start for each in piece.box)
-            index = int(np.ravel_multi_index(where, shape))
-            wanted = abs(piece.seen.residual) / MARGIN**2
-            share = 1 / self.gradient.size
-            probe = self.probe(Coordinate(index), share=share, wanted=wanted)
-            elements[where] = probe
-            squares += np.square([probe.residual, probe.slope.value])
+            if size_of(piece.box) == 1 and self.budget.left >= 2:
+                where = tuple(each.start for each in piece.box)
+                element = Coordinate(int(np.ravel_multi_index(where, shape)))
+                wanted = abs(piece.seen.residual) / MARGIN**2
+                elements[where] = self.probe(element, share=1 / size, wanted=wanted)
+        probes = list(elements.values())
         if larger:
             boxes = [piece.box for piece in larger]
-            drawn = random_direction(self.gradient.size, seeded(self.seed, 8))
-            fresh = masked(drawn, mask_of(shape, boxes))
-            share = sum(size_of(box) for box in boxes) / self.gradient.size
+            fresh = masked(random_direction(size, seeded(self.seed, 8)), mask_of(shape, boxes))
+            share = sum(map(size_of, boxes)) / size
             wanted = abs(larger[0].seen.residual) / MARGIN
-            probe = self.probe(fresh, share=share, wanted=wanted)
-            squares += np.square([probe.residual, probe.slope.value])
+            probes.append(self.probe(fresh, share=share, wanted=wanted))
         inside = np.concatenate([self.gradient[piece.box].ravel() for piece in found])
-        norms = Norms(math.sqrt(squares[0]), float(np.linalg.norm(inside)), math.sqrt(squares[1]))
+        norms = Norms(
+            math.hypot(*(probe.residual for probe in probes)),
+            float(np.linalg.norm(inside)),
+            math.hypot(*(probe.slope.value for probe in probes)),
+        )
         wrong = tuple(piece.box for piece in found)
         return Location(self.name, shape, wrong, norms, elements=elements, complete=complete)
 
@@ -321,25 +301,19 @@ class Search:
     def is_spread(self, direction: RandomDirection, piece: Piece, axis: int) -> bool:
         """Whether most slices along an axis are wrong, going by a sample."""
         first, count = piece.box[axis].start, piece.length(axis)
+        wanted = abs(piece.seen.residual) / (TELLING_SLICE * math.sqrt(count))
         small = count <= SMALL_AXIS
         enough = min(ALL_WRONG, count) if small else SPREAD_SLICES
-        wanted = abs(piece.seen.residual) / (TELLING_SLICE * math.sqrt(count))
-        wrong = 0
-        order = self._random.permutation(count)[: enough if small else SAMPLE]
-        for tried, i in enumerate(order, start=1):
-            box = cut(piece.box, axis, first + int(i), first + int(i) + 1)
-            if self.stands_out(self._inside(direction, box, wanted)):
-                wrong += 1
-            elif small or (wrong == 0 and tried >= SURELY_APART):
-                return False
-            if wrong >= enough:
-                return True
-        return False
+        order = self._random.permutation(count)[: enough if small else SAMPLE].tolist()
+        boxes = (cut(piece.box, axis, first + i, first + i + 1) for i in order)
+        drawn = (self.stands_out(self._inside(direction, box, wanted)) for box in boxes)
+        return sum(drawn) >= enough
 
     def is_everywhere(self, direction: RandomDirection, piece: Piece) -> bool:
         """Whether three random elements of a part are all wrong."""
-        wanted = abs(piece.seen.residual) / (TELLING_SLICE * math.sqrt(size_of(piece.box)))
-        for _ in range(min(SPREAD_SLICES, size_of(piece.box))):
+        size = size_of(piece.box)
+        wanted = abs(piece.seen.residual) / (TELLING_SLICE * math.sqrt(size))
+        for _ in range(min(SPREAD_SLICES, size)):
             drawn = [int(self._random.integers(s.start, s.stop)) for s in piece.box]
             element = tuple(slice(i, i + 1) for i in drawn)
             if not self.stands_out(self._inside(direction, element, wanted)):

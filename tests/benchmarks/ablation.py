@@ -96,7 +96,7 @@ RULES = (
     wish("more directions near a bound", Further.DIRECTIONS),
     wish("long steps", Further.AFAR),
     wish("small mismatches where they sit", Further.PART),
-    Rule("rules of small mismatches", "probe.small_mismatch._rules", says({})),
+    Rule("rules of small mismatches", "probe.small_mismatch._rule", says("")),
     Rule("rounding of the analytic side", ROUNDING, same(2), ALWAYS),
     Rule("smaller weights where a loss is tiny", TINY, same(2), new(2)),
     Rule("a second generic point", SECOND, says(None)),
