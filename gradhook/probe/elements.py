@@ -34,7 +34,7 @@ from gradhook.evaluation.evaluator import Evaluator
 from gradhook.probe.prober import Prober
 from gradhook.verdict.evidence import Probe
 
-__all__ = ["Chunk", "Element", "measure_chunk", "measure_elements"]
+__all__ = ["Measured", "Task", "measure_elements", "run_task"]
 
 CHUNK_ELEMENTS, MOST_CHUNKS = 16, 64
 """Elements in a chunk: some hundred evaluations, so that sending it costs little beside them; and
@@ -42,7 +42,7 @@ chunks from which on they are longer, because everything travels with each."""
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
+class Task:
     """Elements of one block from ``start`` to ``stop``, in C order, each also with step ``eps``."""
 
     name: str
@@ -52,7 +52,7 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
-class Element:
+class Measured:
     """What was measured of an element: a probe, and where asked for the plain difference."""
 
     probe: Probe
@@ -87,15 +87,15 @@ def measure_elements(
     sizes = {name: prober.gradients[name].size for name in finite if prober.gradients[name].size}
     found = {name: [_measured(prober, name, 0, eps)] for name in sizes}
     length = max(CHUNK_ELEMENTS, -(-sum(sizes.values()) // MOST_CHUNKS))
-    chunks = [
-        Chunk(name, start, min(start + length, size), eps)
+    tasks = [
+        Task(name, start, min(start + length, size), eps)
         for name, size in sizes.items()
         for start in range(1, size, length)
     ]
-    alone = workers == 1 or not chunks
-    elsewhere = [None] * len(chunks) if alone else _elsewhere(workers, prober, chunks)
-    for chunk, measured in zip(chunks, elsewhere, strict=True):
-        found[chunk.name] += measure_chunk(prober, chunk) if measured is None else measured
+    alone = workers == 1 or not tasks
+    elsewhere = [None] * len(tasks) if alone else _elsewhere(workers, prober, tasks)
+    for task, measured in zip(tasks, elsewhere, strict=True):
+        found[task.name] += run_task(prober, task) if measured is None else measured
     for name, elements in found.items():
         for element in elements:
             prober.steps.learn(name, element.probe.slope)
@@ -109,37 +109,37 @@ def measure_elements(
     return probes, plain
 
 
-def measure_chunk(prober: Prober, chunk: Chunk) -> list[Element]:
+def run_task(prober: Prober, task: Task) -> list[Measured]:
     """Measure a chunk with what the prober knows now, and leave that as it is."""
     known = prober.steps
     prober.steps = known.copied()
     try:
-        indices = range(chunk.start, chunk.stop)
-        return [_measured(prober, chunk.name, index, chunk.eps) for index in indices]
+        indices = range(task.start, task.stop)
+        return [_measured(prober, task.name, index, task.eps) for index in indices]
     finally:
         prober.steps = known
 
 
-def _measured(prober: Prober, name: str, index: int, eps: float | None) -> Element:
+def _measured(prober: Prober, name: str, index: int, eps: float | None) -> Measured:
     before, direction, textbook = prober.evaluator.evaluations, Coordinate(index), math.nan
     probe = prober.probe(name, direction, sharp=True)
     if eps is not None:
         with prober.line((name, direction, 1.0)) as line:
             textbook = float((line(eps) - line(-eps)) / (2 * eps))
-    return Element(probe, textbook, prober.evaluator.evaluations - before)
+    return Measured(probe, textbook, prober.evaluator.evaluations - before)
 
 
 def _elsewhere(
-    workers: Any, prober: Prober, chunks: Sequence[Chunk]
-) -> Iterator[list[Element] | None]:
+    workers: Any, prober: Prober, tasks: Sequence[Task]
+) -> Iterator[list[Measured] | None]:
     """What workers measure of each chunk, in order; ``None`` to do one here."""
     refused = False
-    answers = _mapped(workers, _packed(prober), chunks)
-    for chunk, found in itertools.zip_longest(chunks, answers, fillvalue=()):
-        if not chunk or (found is not None and len(found) != chunk.stop - chunk.start):
+    answers = _mapped(workers, _packed(prober), tasks)
+    for task, found in itertools.zip_longest(tasks, answers, fillvalue=()):
+        if not task or (found is not None and len(found) != task.stop - task.start):
             raise OptionError(
-                f"workers= gave fewer or more results than it was given tasks, {len(chunks)} "
-                "chunks: return what the function returns for each, in their order, as map does"
+                f"workers= gave fewer or more results than it was given tasks, {len(tasks)} "
+                "tasks: return what the function returns for each, in their order, as map does"
             )
         refused = refused or found is None
         prober.evaluator.credit(sum(element.evaluations for element in found or ()))
@@ -172,21 +172,21 @@ def _packed(prober: Prober) -> Array:
     return np.frombuffer(job, dtype=np.uint8)
 
 
-def _mapped(workers: Any, job: Array, chunks: Sequence[Chunk]) -> Iterable[list[Element] | None]:
+def _mapped(workers: Any, job: Array, tasks: Sequence[Task]) -> Iterable[list[Measured] | None]:
     if isinstance(workers, int):
         count = os.cpu_count() or 1 if workers == -1 else workers
         joblib = _need("joblib", f"workers={workers}")
         pool = joblib.Parallel(n_jobs=count, return_as="generator", max_nbytes=1 << 16)
-        done: Iterable[list[Element] | None] = pool(
-            joblib.delayed(_run)(job, chunk) for chunk in chunks
+        done: Iterable[list[Measured] | None] = pool(
+            joblib.delayed(_run)(job, task) for task in tasks
         )
         return done
     if hasattr(workers, "scatter"):  # a client of dask.distributed
         shared = workers.scatter(job, broadcast=True)
-        futures = workers.map(_run, [shared] * len(chunks), chunks, pure=False)
+        futures = workers.map(_run, [shared] * len(tasks), tasks, pure=False)
         return (future.result() for future in futures)
     mapping: Callable[..., Iterable[Any]] = workers if callable(workers) else workers.map
-    results = mapping(functools.partial(_run, job), chunks)
+    results = mapping(functools.partial(_run, job), tasks)
     return (each.result() if hasattr(each, "result") else each for each in results)
 
 
@@ -199,7 +199,7 @@ def _need(package: str, what: str) -> Any:
         ) from error
 
 
-def _run(job: Array, chunk: Chunk) -> list[Element] | None:
+def _run(job: Array, task: Task) -> list[Measured] | None:
     """Measure a chunk in this process; ``None`` where the loss is another one here."""
     before = np.random.get_state(legacy=False), random.getstate()
     try:
@@ -211,7 +211,7 @@ def _run(job: Array, chunk: Chunk) -> list[Element] | None:
         if not prober.evaluator.loss() == expected == prober.evaluator.loss():
             return None
         prober.evaluator.guard.learn_volatile()
-        return measure_chunk(prober, chunk)
+        return run_task(prober, task)
     finally:
         np.random.set_state(before[0])
         random.setstate(before[1])

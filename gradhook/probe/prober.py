@@ -21,7 +21,7 @@ from gradhook.difference import ComplexStep, Method
 from gradhook.difference.base import Estimate
 from gradhook.difference.formulas import Formula, Pair, Sharp
 from gradhook.difference.long_steps import long_steps
-from gradhook.difference.noise_table import COARSE, Noise, measure_noise
+from gradhook.difference.noise import COARSE, Noise, measure_noise
 from gradhook.difference.search import GROW, SearchOptions, search
 from gradhook.errors import NonFiniteLossError
 from gradhook.evaluation.directions import Coordinate, Direction, random_direction, seeded
@@ -99,12 +99,9 @@ class Prober:
         self.carried_on = False
         self._least_ordinary = 0.0
         self.kinked: set[str] = set()
-        # Blocks that moved the loss at another point.
-        self._moved: set[str] = set()
         growth = math.nan
         if like is not None:
             self.kinked |= like.kinked
-            self._moved = {name for name in self.scales if like.steps.has_moved(name)}
             growth = abs(loss) / max(abs(like.loss), sys.float_info.min)
             # A loss that passes through zero is as steep there as elsewhere; one that is smaller
             # altogether is measured anew.  All that the analytic gradients decide is whose noise
@@ -250,7 +247,7 @@ class Prober:
         self, name: str, direction: Direction, *, sharp: bool, budget: Budget = UNLIMITED
     ) -> Probe:
         """Probe one block within a budget, as long as nothing stands out."""
-        if not self.steps.has_moved(name) and name not in self._moved:
+        if not self.steps.has_moved(name):
             budget = UNLIMITED  # all other probes of the block will begin where this one ends
         parts = [(name, direction, 1.0)]
         with self.line(*parts) as line:

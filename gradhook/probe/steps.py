@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from gradhook.difference.base import Estimate
-from gradhook.difference.noise_table import COARSE, Noise
+from gradhook.difference.noise import COARSE, Noise
 from gradhook.difference.search import LOST
 
 __all__ = ["ENOUGH", "FAIR", "JOINT", "LONGEST_STEP", "ROUGH", "SHARP", "Steps"]
@@ -44,6 +44,12 @@ SHORTEST_STEP = 1e-9
 NEGLIGIBLE = 1e-5
 """Error, as a share of an ordinary block's slope, at which a slope that is zero within it needs no
 further round."""
+
+
+SHARP, FAIR, ENOUGH, ROUGH = (1e-7, 3.0), (1e-6, 3.0), (1e-5, 10.0), (1e-4, 30.0)
+"""Relative errors at which an estimate needs no further round, each with the multiple of the best
+one that the noise allows, which serves where that is more: of a sharp estimate, of a pair, of one
+that noise limits, and of one that is judged by and no more, where evaluations have run out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +150,7 @@ class Steps:
             2 * self.noise / self.pair_step(name) <= self._at_best(FAIR) * known.slope
         )
 
-    def good(self, name: str, goal: Goal) -> Callable[[Estimate], bool]:
+    def good(self, name: str, goal: tuple[float, float]) -> Callable[[Estimate], bool]:
         """Whether an estimate of a slope needs no further round.
 
         Its error is held against the slope, or against the largest seen in the block where that is
@@ -194,36 +200,10 @@ class Steps:
         bends = abs(slope.gap) > LOST * 2 * self.noise / slope.step
         return slope.kink or (slope.step < 2 * SHORTEST_STEP * scale and not bends)
 
-    def _at_best(self, goal: Goal) -> float:
+    def _at_best(self, goal: tuple[float, float]) -> float:
         """The relative error wanted, or the goal's multiple of the best that the noise allows.
 
         ``h**2 + noise/h`` of a loss that varies by its contrast over one unit is least near
         ``(noise/contrast)**(2/3)``.
         """
-        return float(max(goal.relative, goal.margin * self._relative_noise ** (2 / 3)))
-
-
-@dataclass(frozen=True, slots=True)
-class Goal:
-    """The error at which an estimate needs no further round.
-
-    Args:
-        relative: Relative error.
-        margin: Multiple of the best relative error that the noise allows, where that is more.
-    """
-
-    relative: float
-    margin: float
-
-
-SHARP = Goal(1e-7, 3.0)
-"""Of a sharp estimate."""
-
-FAIR = Goal(1e-6, 3.0)
-"""Of a pair."""
-
-ENOUGH = Goal(1e-5, 10.0)
-"""Of an estimate that noise limits: it is left as it is."""
-
-ROUGH = Goal(1e-4, 30.0)
-"""Of an estimate that is judged by, and no more, where evaluations have run out."""
+        return float(max(goal[0], goal[1] * self._relative_noise ** (2 / 3)))

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gradhook._types import Tolerance
@@ -57,18 +58,21 @@ def compare(evidence: BlockEvidence, tolerance: Tolerance) -> Comparison:
     """Compare both derivatives of one block."""
     positions = _usable(evidence, tolerance)
     probes = [evidence.probes[k] for k in positions]
-    count = max(1, len(probes))
-    per_probe = 1.0 if evidence.exact else 1.0 / count
+    exact, count = evidence.exact, max(1, len(probes))
+
+    def norm(values: Iterable[float]) -> float:
+        return math.hypot(*values) * (1.0 if exact else math.sqrt(1.0 / count))
+
     rounding = tolerance.rounding * evidence.analytic_norm + evidence.analytic_error
-    residual = math.sqrt(per_probe) * math.hypot(*(p.residual for p in probes))
+    residual = norm(p.residual for p in probes)
     errors = [error + rounding for error in _errors(evidence, probes, tolerance)]
-    error = math.sqrt(per_probe) * math.hypot(*errors)
-    measured = math.sqrt(per_probe) * math.hypot(*(p.slope.value for p in probes))
-    numerical = measured if evidence.exact else _numerical_norm(evidence, probes, measured)
-    analytic = evidence.analytic_norm
-    along = math.sqrt(per_probe) * math.hypot(*(p.analytic for p in probes))
-    if not evidence.exact and residual > SMALL_RESIDUAL * min(analytic, along):
-        analytic, numerical = along, measured
+    error = norm(errors) if probes else math.inf
+    analytic, along = evidence.analytic_norm, norm(p.analytic for p in probes)
+    numerical = measured = norm(p.slope.value for p in probes)
+    if not exact and residual > SMALL_RESIDUAL * min(analytic, along):
+        analytic = along
+    elif not exact:
+        numerical = _numerical_norm(evidence, probes, measured)
     norms = Norms(residual, analytic, numerical)
     ratio = norms.ratio if probes else math.nan
     standing_out = tuple(
@@ -77,25 +81,13 @@ def compare(evidence: BlockEvidence, tolerance: Tolerance) -> Comparison:
         if abs(p.residual) > tolerance.resolved * e
     )
     # A wrong gradient shows along nearly every direction, an underestimated error along one.
-    resolved = len(standing_out) >= (
-        1 if evidence.exact else math.ceil(tolerance.standing_out * count)
-    )
-    relative_spread = 0.0 if evidence.exact else math.sqrt(0.5 / count)
-    low, high = (1.0, 1.0) if evidence.exact else _interval(count, tolerance.coverage)
-    if not probes:
-        error = math.inf
-    return Comparison(
-        norms,
-        error,
-        math.hypot(
-            ratio_of(error, analytic, numerical),
-            ratio * relative_spread if resolved else 0.0,
-        ),
-        (ratio * low, ratio * high),
-        resolved,
-        standing_out,
-        len(probes),
-    )
+    enough = 1 if exact else math.ceil(tolerance.standing_out * count)
+    resolved = len(standing_out) >= enough
+    spread = ratio * math.sqrt(0.5 / count) if resolved and not exact else 0.0
+    low, high = (1.0, 1.0) if exact else _interval(count, tolerance.coverage)
+    ratio_error = math.hypot(ratio_of(error, analytic, numerical), spread)
+    interval = (ratio * low, ratio * high)
+    return Comparison(norms, error, ratio_error, interval, resolved, standing_out, len(probes))
 
 
 def compare_all(parts: list[Comparison]) -> tuple[float, float]:

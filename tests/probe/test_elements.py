@@ -7,7 +7,7 @@ import numpy as np
 
 from gradhook.difference.base import Estimate
 from gradhook.probe import elements
-from gradhook.probe.elements import Chunk, Element, measure_chunk, measure_elements
+from gradhook.probe.elements import Measured, Task, measure_elements, run_task
 from gradhook.verdict.evidence import Probe
 
 
@@ -56,7 +56,7 @@ class Prober:
 
 def test_a_chunk_says_what_it_measured_and_what_that_cost_and_teaches_nothing():
     prober = Prober()
-    found = measure_chunk(prober, Chunk("W", 3, 5, eps=1e-7))
+    found = run_task(prober, Task("W", 3, 5, eps=1e-7))
     assert prober.seen == [("W", 3), ("W", 4)]
     assert [element.evaluations for element in found] == [4, 4]
     np.testing.assert_allclose([element.textbook for element in found], [30.0, 40.0])
@@ -78,13 +78,13 @@ def test_tasks_are_given_away_and_those_that_come_back_undone_are_done_here(monk
 
     def elsewhere(workers, prober, chunks):
         given.extend(chunks)
-        for chunk in chunks:
-            element = Element(Probe(0.0, Estimate(50.0, 0.0, 1e-5)), np.nan, 4)
-            yield None if chunk.start == 17 else [element] * (chunk.stop - chunk.start)
+        for task in chunks:
+            element = Measured(Probe(0.0, Estimate(50.0, 0.0, 1e-5)), np.nan, 4)
+            yield None if task.start == 17 else [element] * (task.stop - task.start)
 
     monkeypatch.setattr(elements, "_elsewhere", elsewhere)
     measure_elements(prober, ["W", "b"], workers=2)
-    chunks = [(chunk.name, chunk.start, chunk.stop) for chunk in given]
+    chunks = [(task.name, task.start, task.stop) for task in given]
     assert chunks == [("W", 1, 17), ("W", 17, 33), ("W", 33, 35), ("b", 1, 2)]
     assert prober.seen == [("W", 0), ("b", 0), *(("W", k) for k in range(17, 33))]
     assert prober.steps.largest == 50.0

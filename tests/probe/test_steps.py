@@ -5,7 +5,7 @@ import math
 import pytest
 
 from gradhook.difference.base import Estimate
-from gradhook.difference.noise_table import Noise
+from gradhook.difference.noise import Noise
 from gradhook.probe.steps import JOINT, SHARP, Steps
 
 SCALES = {"W": 2.0, "b": 0.5}
