@@ -103,11 +103,15 @@ class Samples:
         self._values: dict[float, float] = {} if at_zero is None else {0.0: at_zero}
         self._known = len(self._values)
 
-    def __call__(self, t: float) -> float:
-        """Return ``line(t)``; raise ``NonFiniteLossError`` where it is NaN or infinite."""
+    def value(self, t: float) -> float:
+        """Return ``line(t)``, whatever it is."""
         if t not in self._values:
             self._values[t] = float(self._line(t))
-        value = self._values[t]
+        return self._values[t]
+
+    def __call__(self, t: float) -> float:
+        """Return ``line(t)``; raise ``NonFiniteLossError`` where it is NaN or infinite."""
+        value = self.value(t)
         if not math.isfinite(value):
             refuse_non_finite(t, value)
         return value

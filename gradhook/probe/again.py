@@ -65,11 +65,6 @@ def measure_again(prober: Prober, evidence: BlockEvidence, which: Sequence[int])
     For blocks probed element by element, where no further direction can tell a wrong gradient from
     several kinks inside one step, for blocks that fail among kinks, and for single probes that
     stand out.
-
-    Args:
-        prober: At the point of the evidence.
-        evidence: The block's probes.
-        which: Positions of those to measure again.
     """
     name, measured = evidence.name, list(evidence.probes)
     directions = directions_of(prober, evidence)
@@ -177,12 +172,7 @@ def _jump(line: Samples, far: float, least: float) -> float:
 def with_analytic_error(
     prober: Prober, evidence: dict[str, BlockEvidence]
 ) -> dict[str, BlockEvidence]:
-    """The evidence with the rounding of the analytic gradients; as it is where they raise nearby.
-
-    Args:
-        prober: At the point.
-        evidence: What was measured there.
-    """
+    """The evidence with the rounding of the analytic gradients; none where they raise nearby."""
     changes = _changes(prober)
     return {
         name: replace(e, analytic_error=max(e.analytic_error, changes[name]))

@@ -30,16 +30,9 @@ def gather(
     budget: Budget = UNLIMITED,
     elements: Sequence[Probe] | None = None,
 ) -> BlockEvidence:
-    """Probe a block along a few directions.
+    """Probe a block along so many directions, or take probes of its ``elements`` that were made.
 
-    Where nothing stands out, one direction less does once the budget is spent.
-
-    Args:
-        prober: At the point.
-        name: The block.
-        probes: How many directions.
-        budget: What they may cost as long as nothing stands out.
-        elements: Probes of all its elements, where they were measured already, instead.
+    As long as nothing stands out the budget counts, and one direction less does once it is spent.
     """
     gradient = prober.gradients[name]
     whole = math.isfinite(prober.norms[name])
@@ -94,19 +87,17 @@ def add_probes(
     prober: Prober, evidence: BlockEvidence, probes: int, *, sharp: bool = False
 ) -> BlockEvidence:
     """Probe a block along further directions, sharply or in pairs where these suffice."""
-    measured = list(evidence.probes)
-    for k in range(len(measured), len(measured) + probes):
-        direction = direction_of(prober, evidence.name, k)
-        measured.append(prober.probe(evidence.name, direction, sharp=sharp))
-    return concluded(prober, replace(evidence, probes=tuple(measured)))
+    name, made = evidence.name, len(evidence.probes)
+    directions = (direction_of(prober, name, k) for k in range(made, made + probes))
+    fresh = [prober.probe(name, direction, sharp=sharp) for direction in directions]
+    return concluded(prober, replace(evidence, probes=(*evidence.probes, *fresh)))
 
 
 def directions_of(prober: Prober, evidence: BlockEvidence) -> list[Direction]:
     """The directions along which a block's probes were measured, in order."""
-    count = len(evidence.probes)
-    if evidence.exact:
-        return [Coordinate(i) for i in range(count)]
-    return [direction_of(prober, evidence.name, k) for k in range(count)]
+    name, exact = evidence.name, evidence.exact
+    indices = range(len(evidence.probes))
+    return [Coordinate(k) if exact else direction_of(prober, name, k) for k in indices]
 
 
 def direction_of(prober: Prober, name: str, k: int) -> Direction:

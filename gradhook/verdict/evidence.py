@@ -95,17 +95,11 @@ def ratio_of(residual: float, analytic: float, numerical: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Norms:
-    """How large two gradients are and how far they are apart.
+    """How large two gradients are and how far they are apart."""
 
-    Args:
-        residual: ``‖a - n‖``.
-        analytic: ``‖a‖``.
-        numerical: ``‖n‖``.
-    """
-
-    residual: float = math.nan
-    analytic: float = math.nan
-    numerical: float = math.nan
+    residual: float = math.nan  # ‖a - n‖
+    analytic: float = math.nan  # ‖a‖
+    numerical: float = math.nan  # ‖n‖
 
     @property
     def ratio(self) -> float:
