@@ -100,14 +100,14 @@ class Samples:
 
     def __init__(self, line: Line, *, at_zero: float | None = None) -> None:
         self._line = line
-        self._values: dict[float, float] = {} if at_zero is None else {0.0: at_zero}
-        self._known = len(self._values)
+        self.values: dict[float, float] = {} if at_zero is None else {0.0: at_zero}
+        self._known = len(self.values)
 
     def value(self, t: float) -> float:
         """Return ``line(t)``, whatever it is."""
-        if t not in self._values:
-            self._values[t] = float(self._line(t))
-        return self._values[t]
+        if t not in self.values:
+            self.values[t] = float(self._line(t))
+        return self.values[t]
 
     def __call__(self, t: float) -> float:
         """Return ``line(t)``; raise ``NonFiniteLossError`` where it is NaN or infinite."""
@@ -119,7 +119,7 @@ class Samples:
     @property
     def evaluations(self) -> int:
         """How often the line was called."""
-        return len(self._values) - self._known
+        return len(self.values) - self._known
 
 
 def refuse_non_finite(t: complex, value: complex) -> None:

@@ -91,7 +91,8 @@ class _FiniteDifference:
         options = SearchOptions(first, LONGEST_CHOSEN, enough=enough, grow=1 / SHRINK)
         found = search(samples.value, at_zero, formula, options, noise=noise)
         if math.isnan(found.value):
-            formula(samples, at_zero, found.step, noise)  # which says where it is not finite
+            for t in reversed(samples.values):
+                samples(t)  # is refused at the last that is not finite
         return replace(found, evaluations=samples.evaluations)
 
 

@@ -85,13 +85,9 @@ class Sharp:
 
 @dataclass(frozen=True, slots=True)
 class OneSided:
-    """Three evaluations on one side of 0.
+    """Three evaluations on one side of 0."""
 
-    Args:
-        side: 1 to look at ``t > 0``, -1 at ``t < 0``.
-    """
-
-    side: int
+    side: int  # 1 to look at t > 0, -1 at t < 0
     order: ClassVar[int] = 1
     points: ClassVar[int] = 3
     rounds: ClassVar[int] = 4

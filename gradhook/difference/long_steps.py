@@ -156,23 +156,14 @@ def long_steps(
 
 @dataclass(frozen=True, slots=True)
 class _Fit:
-    """What one reach, ``H``, says.
-
-    Args:
-        reach: ``H``.
-        misfit: What the richest model leaves of the part that fits worse, in units of the noise.
-        slope: The slope of the model with the smallest error.
-        error: That error, kinks at 0 and shorter reaches apart.
-        kink: ``J`` and its error, of the model where that is smallest, in units of slope.
-        least: The error that noise alone leaves at this reach; more at every shorter one.
-    """
+    """What one reach, ``H``, says."""
 
     reach: float
-    misfit: float
-    slope: float = math.nan
-    error: float = math.inf
-    kink: tuple[float, float] = (0.0, math.inf)
-    least: float = 0.0
+    misfit: float  # that of the richest model, of the part that fits worse, in units of the noise
+    slope: float = math.nan  # that of the model with the smallest error
+    error: float = math.inf  # kinks at 0 and shorter reaches apart
+    kink: tuple[float, float] = (0.0, math.inf)  # J and its error, of the model where it is least
+    least: float = 0.0  # the error that noise alone leaves here; more at every shorter reach
 
     def stays(self, longer: _Fit) -> bool:
         """Whether the misfit is as large as at a reach eight times as long."""
@@ -216,19 +207,12 @@ def _surest(
 
 @dataclass(frozen=True, slots=True)
 class _Weights:
-    """Least squares for one coefficient, at a reach of one.
+    """Least squares for one coefficient, that of ``t`` or ``|t|``, at a reach of one."""
 
-    Args:
-        row: Weights of the values in the coefficient, that of ``t`` or ``|t|``.
-        residuals: The matrix that leaves the residuals.
-        spread: Standard deviation of the coefficient for values of standard deviation one.
-        freedom: Degrees of freedom of the residuals.
-    """
-
-    row: Array
-    residuals: Array
-    spread: float
-    freedom: int
+    row: Array  # weights of the values in it
+    residuals: Array  # the matrix that leaves the residuals
+    spread: float  # standard deviation of the coefficient for values of standard deviation one
+    freedom: int  # degrees of freedom of the residuals
 
     @classmethod
     def of(cls, *columns: Array) -> _Weights:

@@ -207,19 +207,13 @@ def _read_table(values: Array) -> tuple[float, Reason]:
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """How noisy one evaluation is.
+    """How noisy one evaluation is."""
 
-    Args:
-        level: Absolute noise, in units of loss.
-        coarse: Whether it is that of a loss computed in float32 or coarser, whatever it is given.
-        contrast: What the loss varies by over one unit, in units of loss; 0 if unknown.
-        allowance: What the noise of the line was multiplied by for other directions: more than 1
-            where sums swallow what is added to them.
-    """
-
-    level: float
-    coarse: bool
-    contrast: float = 0.0
+    level: float  # in units of loss
+    coarse: bool  # whether as of a loss computed in float32 or coarser, whatever it is given
+    contrast: float = 0.0  # what the loss varies by over one unit, in units of loss; 0 if unknown
+    # What the noise of the line was multiplied by for other directions: more than 1 where sums
+    # swallow what is added to them.
     allowance: float = 1.0
 
 

@@ -63,16 +63,10 @@ class Measured:
 def measure_elements(
     prober: Prober, names: Sequence[str], *, eps: float | None = None, workers: Any = 1
 ) -> tuple[dict[str, list[Probe]], dict[str, Array]]:
-    """Measure the slope of every element of some blocks.
+    """Measure the slope of every element of some blocks, and plain differences with step ``eps``.
 
-    Args:
-        prober: At the setting's point, with its switches turned.
-        names: Blocks.
-        eps: Step of the plain textbook difference beside it; ``None`` for none.
-        workers: A count, a map-like callable, or an object with one; 1 is this process.
-
-    Returns:
-        The probes of all elements by block, and plain differences, none without ``eps``.
+    Workers are a count, a map-like callable, or an object with one; 1 is this process.  Returns
+    the probes of all elements by block, and the plain differences, none without ``eps``.
 
     Raises:
         OptionError: The objective works in place, a package is missing, or workers lose results.

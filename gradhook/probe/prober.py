@@ -54,21 +54,13 @@ class Prober:
     """Measures at the workspace's present point, with its present switches.
 
     Args:
-        entered: The setting that the evaluator is in, with loss and gradients at its point.
+        entered: The setting that the evaluator is in.
         method: A difference method that the user chose, instead of gradhook's probes.
         like: The prober of an earlier setting, whose noise and curvatures serve as first guesses,
             so that no block needs a sharp probe again, unless the loss is of another size; ``None``
             measures the noise.
         elsewhere: The loss at another point, a first guess of what it varies by.
         most: Evaluations that measuring the noise should keep to.
-
-    Attributes:
-        seed: Seed of the directions.
-        kinked: Blocks of which kinks spoiled a probe, here or in the earlier setting.
-        units: What share of a block's size is its scale, where that is not all of it.
-        scales: The blocks' scales, in the parameters' units.
-        norms: The norms of the analytic gradients.
-        steps: Chooses steps, and learns from what they give.
     """
 
     def __init__(
@@ -86,6 +78,7 @@ class Prober:
         self.method = method
         workspace = entered.evaluator.workspace
         self._moves = moves = workspace.moves
+        # What share of a block's size is its scale, where that is not all of it.
         self.units: Mapping[str, float]
         self.units = like.units if like else {name: move.unit for name, move in moves.items()}
         self.scales = {
@@ -98,7 +91,7 @@ class Prober:
         self._main = like is None
         self.carried_on = False
         self._least_ordinary = 0.0
-        self.kinked: set[str] = set()
+        self.kinked: set[str] = set()  # blocks of which kinks spoiled a probe, here or there
         growth = math.nan
         if like is not None:
             self.kinked |= like.kinked

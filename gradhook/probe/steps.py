@@ -67,15 +67,9 @@ class Steps:
     Args:
         noise: What the noise was measured to be.
         loss: The loss at the point.
-        scales: The blocks' scales.
-        typical: A first guess of what an ordinary block does: its slope times its scale.
-
-    Attributes:
-        scales: The blocks' scales, and 1 for ``JOINT``, along which each moves by its own.
-        noise: Absolute noise in one evaluation, in units of loss.
-        allowance: What that has been multiplied by for directions other than the one measured.
-        coarse: Whether that is more than float64's rounding.
-        typical: The largest slope seen, times its block's scale: what an ordinary block does.
+        scales: The blocks' scales; that of ``JOINT``, along which each moves by its own, is 1.
+        typical: What an ordinary block does, its slope times its scale: a first guess, later the
+            largest seen.
     """
 
     def __init__(

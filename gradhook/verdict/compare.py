@@ -28,25 +28,15 @@ Of a larger one, mostly a multiple of the gradient, all three norms fluctuate to
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How far two gradients of a block are apart.
+    """How far two gradients of a block are apart."""
 
-    Args:
-        norms: Of both; along the probes where the residual is not small.
-        error_norm: What ``‖a - n‖`` would be from errors of measurement alone.
-        ratio_error: Error estimate of the ratio.
-        interval: Lower and upper end of the ratio's interval.
-        resolved: Whether a mismatch stands out of its own error, along enough directions.
-        standing_out: Positions of the probes that do, among all of the evidence.
-        probes: How many probes could be used.
-    """
-
-    norms: Norms
-    error_norm: float
+    norms: Norms  # of both; along the probes where the residual is not small
+    error_norm: float  # what ‖a - n‖ would be from errors of measurement alone
     ratio_error: float
-    interval: tuple[float, float]
-    resolved: bool
-    standing_out: tuple[int, ...]
-    probes: int
+    interval: tuple[float, float]  # of the ratio
+    resolved: bool  # whether a mismatch stands out of its own error, along enough directions
+    standing_out: tuple[int, ...]  # positions of the probes that do, among all of the evidence
+    probes: int  # how many could be used
 
     @property
     def ratio(self) -> float:

@@ -64,21 +64,13 @@ class Further(enum.Flag):
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """One block in one setting, judged.
+    """One block in one setting, judged."""
 
-    Args:
-        finding: The record for the report.
-        comparison: The numbers behind it.
-        further: What further measurement could change it.
-        where: The part of the block that is wrong, where that was found, in words.
-        location: The same as a search found it.
-    """
-
-    finding: Finding
-    comparison: Comparison
+    finding: Finding  # for the report
+    comparison: Comparison  # the numbers behind it
     further: Further = Further.NOTHING
-    where: str | None = None
-    location: Location | None = None
+    where: str | None = None  # the part that is wrong, where that was found, in words
+    location: Location | None = None  # the same as a search found it
 
     @property
     def dense(self) -> bool:
