@@ -15,8 +15,7 @@ from gradhook._types import Verdict
 from gradhook.difference.formulas import Pair
 from gradhook.evaluation.directions import Direction
 from gradhook.options import Options
-from gradhook.probe.again import hidden_noise
-from gradhook.probe.block_evidence import direction_of
+from gradhook.probe.block_evidence import direction_of, hidden_noise
 from gradhook.probe.budget import Budget
 from gradhook.probe.measure import judge_measured, measure
 from gradhook.probe.prober import Prober

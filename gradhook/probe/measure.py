@@ -22,8 +22,15 @@ from gradhook._types import MISMATCH, Array, Tolerance
 from gradhook.difference.search import DISAGREE
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.options import Options
-from gradhook.probe.again import hidden_noise, measure_again, with_analytic_error
-from gradhook.probe.block_evidence import add_probes, concluded, directions_of, gather
+from gradhook.probe.block_evidence import (
+    add_probes,
+    concluded,
+    directions_of,
+    gather,
+    hidden_noise,
+    measure_again,
+    with_analytic_error,
+)
 from gradhook.probe.budget import FEWER_DIRECTIONS, UNLIMITED, Budget
 from gradhook.probe.elements import measure_elements
 from gradhook.probe.prober import Prober

@@ -120,49 +120,41 @@ def _search_worth(
     """
     if evidence.exact:
         return SEARCH  # every element is known, and none is asked again
+    name, count, shape = evidence.name, evidence.size, prober.gradients[evidence.name].shape
+
+    def seen(directions: Sequence[Direction], share: float) -> tuple[float, float]:
+        """The mismatch in a share of the elements and its error, root mean squares."""
+        wanted = math.sqrt(share) * size / TELLING_SUBSET
+        probes = [prober.along([(name, v, 1.0)], share=share, wanted=wanted) for v in directions]
+        residual = math.hypot(*(probe.residual for probe in probes))
+        error = math.hypot(*(probe.slope.error for probe in probes))
+        return residual / math.sqrt(len(probes)), error / math.sqrt(len(probes))
+
     unsure = False
-    shape = prober.gradients[evidence.name].shape
-    for axis, length in enumerate(shape):
-        if length < 2:
-            continue
-        low, high = sorted(_halves(prober, evidence.name, shape, axis, size, seed))
+    for axis, length in ((axis, length) for axis, length in enumerate(shape) if length > 1):
+        drawn = [seeded(seed, 20 + axis, k) for k in range(ACROSS_HALVES)]
+        halves = []
+        for first, last in ((0, length // 2), (length // 2, length)):
+            box = cut(whole(shape), axis, first, last)
+            parts = [Part(random_direction(count, each), shape, box) for each in drawn]
+            halves.append(seen(parts, (last - first) / length))
+        low, high = sorted(halves)
         if low[0] <= max(tolerance.resolved * low[1], EMPTIER * high[0]):
             if tolerance.resolved * low[1] < high[0] / 2:
                 return SEARCH
             unsure = True
-    if SUBSET_SHARE * evidence.size < 1:
+    if SUBSET_SHARE * count < 1:
         return SHORT_SEARCH
     random = np.random.default_rng(seed)
-    expected = math.sqrt(SUBSET_SHARE) * size
     for k in range(SUBSETS):
-        kept = random.random(evidence.size) < SUBSET_SHARE
-        direction = masked(random_direction(evidence.size, seeded(seed, k)), kept)
-        parts = [(evidence.name, direction, 1.0)]
-        probe = prober.along(parts, share=SUBSET_SHARE, wanted=expected / TELLING_SUBSET)
-        allowed = tolerance.resolved * probe.slope.error
-        if abs(probe.residual) <= allowed:
+        kept = random.random(count) < SUBSET_SHARE
+        subset = masked(random_direction(count, seeded(seed, k)), kept)
+        residual, error = seen([subset], SUBSET_SHARE)
+        allowed = tolerance.resolved * error
+        if residual <= allowed:
+            expected = math.sqrt(SUBSET_SHARE) * size
             return SEARCH if allowed < expected / 2 else SHORT_SEARCH
     return SHORT_SEARCH if unsure else 0
-
-
-def _halves(
-    prober: Prober, name: str, shape: tuple[int, ...], axis: int, size: float, seed: int
-) -> list[tuple[float, float]]:
-    """The mismatch in each half of an axis and its error, root mean squares over directions."""
-    middle, count = shape[axis] // 2, math.prod(shape)
-    found = []
-    for first, last in ((0, middle), (middle, shape[axis])):
-        box, share = cut(whole(shape), axis, first, last), (last - first) / shape[axis]
-        wanted = math.sqrt(share) * size / TELLING_SUBSET
-        directions = [
-            Part(random_direction(count, seeded(seed, 20 + axis, k)), shape, box)
-            for k in range(ACROSS_HALVES)
-        ]
-        probes = [prober.along([(name, v, 1.0)], share=share, wanted=wanted) for v in directions]
-        residual = math.hypot(*(probe.residual for probe in probes))
-        error = math.hypot(*(probe.slope.error for probe in probes))
-        found.append((residual / math.sqrt(ACROSS_HALVES), error / math.sqrt(ACROSS_HALVES)))
-    return found
 
 
 def _by_rule(judgement: Judgement, rule: str, tolerance: Tolerance, *, shared: bool) -> Judgement:

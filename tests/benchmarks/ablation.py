@@ -84,15 +84,15 @@ def cause(kind: type) -> Rule:
 
 ALWAYS = says(True)
 ROUNDING, TINY = (
-    "probe.again.with_analytic_error",
+    "probe.block_evidence.with_analytic_error",
     "check.generic_point.at_ordinary_loss",
 )
 SECOND, UNITS = "check.further_settings.measure_untested_again", "check.generic_point._in_own_units"
 BATCH, TRACE = "check.whole_batch.WholeBatch.untested", "diagnosis.branches.trace.trace_branches"
 
 RULES = (
-    Rule("noise along a mismatch", "probe.again.hidden_noise", says(0.0)),
-    Rule("probes measured again", "probe.again.measure_again", same(2), ALWAYS),
+    Rule("noise along a mismatch", "probe.block_evidence.hidden_noise", says(0.0)),
+    Rule("probes measured again", "probe.block_evidence.measure_again", same(2), ALWAYS),
     wish("more directions near a bound", Further.DIRECTIONS),
     wish("long steps", Further.AFAR),
     wish("small mismatches where they sit", Further.PART),

@@ -10,7 +10,7 @@ import pytest
 from gradhook.difference.base import EPS, Estimate
 from gradhook.evaluation.workspace import Workspace
 from gradhook.objective.parameters import Tree
-from gradhook.probe.again import hidden_noise
+from gradhook.probe.block_evidence import hidden_noise
 from gradhook.probe.prober import Prober
 from gradhook.probe.setting import EnteredSetting, Setting
 from gradhook.verdict.evidence import Probe
