@@ -87,7 +87,8 @@ def long_steps(
     """Estimate ``line'(0)`` by odd least squares, with an error that kinks do not fool.
 
     Worth its evaluations where noise limits what ``Central`` sees: on smooth lines its error is
-    several times smaller.
+    several times smaller.  The error is infinite and the value ``nan`` where no reach tells: the
+    line is kinked, not finite, or noisier than was said.
 
     Args:
         line: The loss along one direction, as a function of ``t``, in which a displacement of one
@@ -97,23 +98,6 @@ def long_steps(
         allowance: How many times that it may be along this line; as much of it is believed as
             reaches up to eight times as long left unfitted.
         goal: Error at which no further evaluation is made, in units of loss per unit of ``t``.
-
-    Returns:
-        The estimate, its ``step`` the reach.  Its error is infinite and its value ``nan`` where no
-        reach tells: the line is kinked, not finite, or noisier than was said.
-
-    Example:
-        >>> import math
-        >>> import numpy as np
-        >>> from gradhook.difference import Central
-        >>> from gradhook.difference.long_steps import long_steps
-        >>> def coarse(t):
-        ...     return float(np.float32(math.sin(1 + t)))
-        >>> estimate = long_steps(coarse, coarse(0.0), noise=3e-8)
-        >>> abs(estimate.value - math.cos(1)) <= estimate.error
-        True
-        >>> estimate.error < Central()(coarse, noise=3e-8).error / 5
-        True
     """
     best = Estimate(math.nan, math.inf, LONGEST_REACH)
     kink, reached = (0.0, math.inf), math.inf

@@ -227,14 +227,10 @@ def measure_noise(
 ) -> Noise:
     """The noise of one evaluation along a line; how it is looked for is told at the top.
 
-    Args:
-        line: The loss along a direction in which one unit moves every block by its scale.
-        at_zero: ``line(0)``.
-        elsewhere: The loss at some other point, about one unit away; ``nan`` if none is known.
-        known: What may be the noise, going by another point where kinks were told from it, so that
-            a table will do here, whose points lie as far apart as stairs of that height ask for;
-            ``None`` if nothing is known.
-        most: Evaluations beyond which no further table is made.
+    ``elsewhere`` is the loss at some other point, about one unit away, and ``known`` what may be
+    the noise, going by another point where kinks were told from it: a table will do then, whose
+    points lie as far apart as stairs of that height ask for.  Beyond ``most`` evaluations no
+    further table is made.
 
     Raises:
         NonFiniteLossError: The line was NaN or infinite at a point visited.

@@ -216,13 +216,12 @@ def bends(prober: Prober, evidence: BlockEvidence) -> bool:
     They do on a smooth line that no step was short enough for; at a kink they stay apart.
     """
     for probe, direction in zip(evidence.probes, directions_of(prober, evidence), strict=True):
-        if not probe.slope.kink:
-            continue
-        with prober.line((evidence.name, direction, 1.0)) as line:
-            nearer = Pair()(line, prober.loss, probe.slope.step / SHORTER, prober.noise)
-        smooth = abs(probe.slope.gap) / SHORTER
-        if not abs(abs(nearer.gap) - smooth) <= nearer.round_off + smooth / 2:
-            return False
+        if probe.slope.kink:
+            with prober.line((evidence.name, direction, 1.0)) as line:
+                nearer = Pair()(line, prober.loss, probe.slope.step / SHORTER, prober.noise)
+            smooth = abs(probe.slope.gap) / SHORTER
+            if not abs(abs(nearer.gap) - smooth) <= nearer.round_off + smooth / 2:
+                return False
     return True
 
 

@@ -249,14 +249,14 @@ class Search:
                 where = tuple(each.start for each in piece.box)
                 element = Coordinate(int(np.ravel_multi_index(where, shape)))
                 wanted = abs(piece.seen.residual) / MARGIN**2
-                elements[where] = self.probe(element, share=1 / size, wanted=wanted)
+                elements[where] = self._probe(element, 1 / size, wanted)
         probes = list(elements.values())
         if larger:
             boxes = [piece.box for piece in larger]
             fresh = masked(random_direction(size, seeded(self.seed, 8)), mask_of(shape, boxes))
             share = sum(map(size_of, boxes)) / size
             wanted = abs(larger[0].seen.residual) / MARGIN
-            probes.append(self.probe(fresh, share=share, wanted=wanted))
+            probes.append(self._probe(fresh, share, wanted))
         inside = np.concatenate([self.gradient[piece.box].ravel() for piece in found])
         norms = Norms(
             math.hypot(*(probe.residual for probe in probes)),
@@ -276,10 +276,9 @@ class Search:
 
     def along(self, direction: Direction, *, share: float = 1.0, wanted: float = 0.0) -> Seen:
         """Measure along a direction that moves a share of the elements."""
-        return self.seen(self.probe(direction, share=share, wanted=wanted))
+        return self.seen(self._probe(direction, share, wanted))
 
-    def probe(self, direction: Direction, *, share: float, wanted: float) -> Probe:
-        """Both derivatives along such a direction, to an error ``wanted``."""
+    def _probe(self, direction: Direction, share: float, wanted: float) -> Probe:
         return self.prober.along([(self.name, direction, 1.0)], share=share, wanted=wanted)
 
     def halves(self, direction: RandomDirection, piece: Piece, axis: int) -> list[Piece]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -118,18 +119,14 @@ class Prober:
 
     def _measured_noise(self, elsewhere: float, known: float | None, most: float) -> Noise:
         """The noise along one direction that moves every block by its own scale."""
-        at_zero = self.loss
+        measured = functools.partial(measure_noise, at_zero=self.loss, known=known, most=most)
         with self.line(*self.all_blocks(self.seed, 4)) as line:
             with contextlib.suppress(NonFiniteLossError):
-                return measure_noise(
-                    line, at_zero=at_zero, elsewhere=elsewhere, known=known, most=most
-                )
+                return measured(line, elsewhere=elsewhere)
             # Where the domain ends close by, a shorter way may stay inside it.
             with contextlib.suppress(NonFiniteLossError):
-                return measure_noise(
-                    lambda t: line(t * NEARBY), at_zero=at_zero, known=known, most=most
-                )
-        return Noise(sys.float_info.epsilon * abs(at_zero), coarse=False)
+                return measured(lambda t: line(t * NEARBY))
+        return Noise(sys.float_info.epsilon * abs(self.loss), coarse=False)
 
     def noisier(self, noise: float) -> Self:
         """A prober at the same point that knows of the loss nothing but its noise."""
@@ -188,14 +185,10 @@ class Prober:
         The ``goal`` is the error at which no further evaluation is made, in units of loss per unit
         of ``t``.
         """
-        allowance = self.steps.allowance
-
-        def afar(line: Callable[[float], float]) -> Estimate:
-            level, enough = self.noise / allowance, goal * self.scales[name]
-            return long_steps(line, self.loss, noise=level, allowance=allowance, goal=enough)
-
+        allowance, goal = self.steps.allowance, goal * self.scales[name]
+        afar = functools.partial(long_steps, at_zero=self.loss, allowance=allowance, goal=goal)
         with self.line((name, direction, 1.0)) as line:
-            slope = self._in_units(line, name, afar)
+            slope = self._by_method(line, name, afar, self.noise / allowance)
         return Probe(direction.dot(self.gradients[name]), slope)
 
     def along(
@@ -205,14 +198,10 @@ class Prober:
         share: float = 1.0,
         wanted: float = 0.0,
     ) -> Probe:
-        """Probe along any direction, with a step that grows as fewer elements move.
+        """Probe along directions of some blocks, each with a weight, to the error ``wanted``.
 
-        Takes two evaluations where these can be expected to reach the error wanted, else four.
-
-        Args:
-            parts: Block, direction and weight, for each block that moves.
-            share: Share of the elements of these blocks that the directions move.
-            wanted: Error at which no further round is needed.
+        The step grows as fewer elements move, of which the directions move a ``share``.  Takes two
+        evaluations where these can be expected to reach the error wanted, else four.
         """
         grown = math.sqrt(share * len(parts))
         pair, sharp = (
@@ -245,7 +234,7 @@ class Prober:
         parts = [(name, direction, 1.0)]
         with self.line(*parts) as line:
             if self.method is not None:
-                slope = self._by_method(line, name)
+                slope = self._by_method(line, name, self.method, self.noise)
             elif sharp or not self.steps.pair_suffices(name):
                 slope = self.sharp(line, name, budget)
                 self.steps.pass_on(name, slope)
@@ -309,18 +298,13 @@ class Prober:
         eps = float(np.finfo(self.evaluator.workspace.arrays[name].dtype).eps)
         return max(eps, sys.float_info.epsilon) * self.scales[name] / self.units.get(name, 1.0)
 
-    def _by_method(self, line: Line, name: str) -> Estimate:
-        method, noise = self.method, self.noise
-        assert method is not None
+    def _by_method(
+        self, line: Line, name: str, method: Callable[..., Estimate], noise: float
+    ) -> Estimate:
+        """What a method says of a line, which it sees in units of the block's scale."""
+        scale = self.scales[name]
         try:
-            return self._in_units(line, name, lambda line: method(line, noise=noise))
+            found = method(lambda t: line(t * scale), noise=noise)
         except NonFiniteLossError:
             return Estimate(math.nan, math.inf, math.nan)
-
-    def _in_units(
-        self, line: Line, name: str, method: Callable[[Callable[[float], float]], Estimate]
-    ) -> Estimate:
-        """What a method says of a line in units of the block's scale, as methods assume them."""
-        scale = self.scales[name]
-        found = method(lambda t: line(t * scale))
         return Estimate(found.value / scale, found.error / scale, found.step * scale)

@@ -16,7 +16,7 @@ from gradhook.probe.setting import Setting
 from gradhook.report import Finding
 from gradhook.verdict.compare import Comparison
 from gradhook.verdict.evidence import BlockEvidence
-from gradhook.verdict.judge import Judgement
+from gradhook.verdict.judge import Further, Judgement
 
 __all__ = ["EarlierResults", "SettingResult"]
 
@@ -68,12 +68,11 @@ class SettingResult:
 
     def shows_unmoved(self, name: str) -> bool:
         """Whether a block is wrong here because the loss did not move with it by a bit."""
-        judgement, evidence = self.judgements.get(name), self.evidence.get(name)
+        judgement = self.judgements.get(name)
         return (
             judgement is not None
-            and evidence is not None
             and judgement.finding.verdict in MISMATCH
-            and (evidence.unmoved or not evidence.probes)
+            and (self.evidence[name].unmoved or not self.evidence[name].probes)
         )
 
     def undecided(self, name: str, why: str) -> SettingResult:
@@ -131,6 +130,8 @@ class EarlierResults:
             dense={
                 name: j.finding.ratio
                 for name, j in reversed(judged)
-                if j.dense and j.finding.verdict is Verdict.PASS
+                if Further.PART in j.further
+                and j.location is None
+                and j.finding.verdict is Verdict.PASS
             },
         )

@@ -73,11 +73,6 @@ class Judgement:
     location: Location | None = None  # the same as a search found it
 
     @property
-    def dense(self) -> bool:
-        """Whether a small mismatch lies all over the block."""
-        return Further.PART in self.further and self.location is None
-
-    @property
     def suspect(self) -> bool:
         """Whether a kink may have made the verdict: a mismatch, or a probe that crossed one."""
         return Further.NEARBY in self.further
