@@ -328,22 +328,17 @@ def locate_by_element(
     evidence: BlockEvidence, gradient: Array, *, tolerance: Tolerance
 ) -> Location:
     """What is wrong of a block that was measured element by element."""
-    shape = gradient.shape
+    shape, probes = gradient.shape, evidence.probes
     floor = tolerance.rounding * evidence.analytic_norm
-    wrong = np.array(
-        [abs(p.residual) > tolerance.resolved * (p.slope.error + floor) for p in evidence.probes]
-    ).reshape(shape)
+    numbers = [(p.residual, p.slope.value, p.slope.error + floor) for p in probes]
+    residual, numerical, error = np.array(numbers).T.reshape(3, *shape)
+    wrong = np.abs(residual) > tolerance.resolved * error
     boxes = _boxes_of(wrong)
     if not boxes:
         return Location(evidence.name, shape)
-    residual = np.array([p.residual for p in evidence.probes]).reshape(shape)
-    numerical = np.array([p.slope.value for p in evidence.probes]).reshape(shape)
-    inside = mask_of(shape, boxes)
-    elements = {
-        tuple(int(i) for i in where): evidence.probes[int(np.ravel_multi_index(where, shape))]
-        for where in np.argwhere(wrong)
-        if all(size_of(box) == 1 for box in boxes)
-    }
+    inside, single = mask_of(shape, boxes), all(size_of(box) == 1 for box in boxes)
+    places = zip(*(axis.tolist() for axis in np.nonzero(wrong)), strict=True) if single else ()
+    elements = {where: probes[int(np.ravel_multi_index(where, shape))] for where in places}
     norms = [float(np.linalg.norm(each[inside])) for each in (residual, gradient, numerical)]
     return Location(evidence.name, shape, boxes, Norms(*norms), elements=elements)
 

@@ -53,7 +53,7 @@ FITTED, CONFIRMED = 3, 2
 """Probes that a rule is fitted on, and fresh ones that it must explain."""
 
 RULED_ALONE = 3
-"""Blocks up to which each is held against a rule by itself, and not all together."""
+"""Blocks that are held against a rule each by itself, where none holds for all."""
 
 
 def judge_small(
@@ -104,10 +104,12 @@ def judge_small(
             spread.append(name)
     shared = len(spread) >= max(SHARED_BLOCKS, len(evidence) / 2)
     sizes = {name: small[name].comparison.norms.residual for name in spread}
-    each = [[name] for name in spread] if len(spread) <= RULED_ALONE else [spread]
-    for names in each:
-        rule = _rule(prober, [evidence[name] for name in names], sizes, tolerance, seed)
-        judged |= {n: _by_rule(small[n], rule, tolerance, shared=shared) for n in names}
+    blocks = [evidence[name] for name in spread]
+    rule = _rule(prober, blocks, sizes, tolerance, seed) if blocks else ""
+    for block in blocks:
+        alone = not rule and 1 < len(blocks) <= RULED_ALONE
+        own = _rule(prober, [block], sizes, tolerance, seed + 1) if alone else rule
+        judged[block.name] = _by_rule(small[block.name], own, tolerance, shared=shared)
     return judged
 
 

@@ -30,14 +30,7 @@ __all__ = [
     "passes",
 ]
 
-PRECEDENCE = (
-    Verdict.FAIL,
-    Verdict.WARN,
-    Verdict.PASS,
-    Verdict.KINK,
-    Verdict.INCONCLUSIVE,
-    Verdict.UNTESTED,
-)
+PRECEDENCE = ("FAIL", "WARN", "PASS", "KINK", "INCONCLUSIVE", "UNTESTED")
 """Over the settings of one block: what judged outranks what could not."""
 
 
