@@ -32,7 +32,7 @@ from gradhook.evaluation.directions import Coordinate, Direction, random_directi
 from gradhook.evaluation.line import Line
 from gradhook.objective.parameters import norm
 from gradhook.probe.budget import UNLIMITED, Budget
-from gradhook.probe.prober import Prober
+from gradhook.probe.prober import LineParts, Prober
 from gradhook.probe.steps import LONGEST_STEP
 from gradhook.report.format import count
 from gradhook.verdict.evidence import BlockEvidence, Location, Probe, describe
@@ -225,9 +225,7 @@ def bends(prober: Prober, evidence: BlockEvidence) -> bool:
     return True
 
 
-def hidden_noise(
-    prober: Prober, parts: Sequence[tuple[str, Direction, float]], probe: Probe
-) -> float:
+def hidden_noise(prober: Prober, parts: LineParts, probe: Probe) -> float:
     """The noise that a probe along a line was made among without knowing; 0 if nothing says so.
 
     A loss that is rounded, or computes a part of itself in coarse numbers, moves in stairs: it is

@@ -13,12 +13,11 @@ from collections.abc import Collection
 
 from gradhook._types import Verdict
 from gradhook.difference.formulas import Pair
-from gradhook.evaluation.directions import Direction
 from gradhook.options import Options
 from gradhook.probe.block_evidence import direction_of, hidden_noise
 from gradhook.probe.budget import Budget
 from gradhook.probe.measure import judge_measured, measure
-from gradhook.probe.prober import Prober
+from gradhook.probe.prober import LineParts, Prober
 from gradhook.probe.result import EarlierResults, SettingResult
 from gradhook.probe.setting import EnteredSetting
 from gradhook.probe.steps import JOINT
@@ -66,7 +65,7 @@ def is_noise(prober: Prober, probe: Probe, names: Collection[str] | None = None)
     return hidden_noise(prober, _parts(prober, names), probe) > 0
 
 
-def _parts(prober: Prober, names: Collection[str] | None) -> list[tuple[str, Direction, float]]:
+def _parts(prober: Prober, names: Collection[str] | None) -> LineParts:
     return [
         (name, direction_of(prober, name, 0), scale)
         for name, scale in prober.scales.items()

@@ -14,7 +14,7 @@ import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Self
+from typing import Self, TypeAlias
 
 import numpy as np
 
@@ -34,7 +34,10 @@ from gradhook.probe.setting import EnteredSetting
 from gradhook.probe.steps import ENOUGH, FAIR, LONGEST_STEP, ROUGH, SHARP, Steps
 from gradhook.verdict.evidence import Probe
 
-__all__ = ["Prober"]
+__all__ = ["LineParts", "Prober"]
+
+LineParts: TypeAlias = Sequence[tuple[str, Direction, float]]
+"""What a line moves: block, direction and weight."""
 
 SMALLER = 0.1
 """Size and steepness of the loss, relative to the main setting's, below which its noise is measured
@@ -135,7 +138,7 @@ class Prober:
         prober.steps = self.steps.noisier(noise, self.loss)
         return prober
 
-    def all_blocks(self, seed: int, *labels: int) -> list[tuple[str, Direction, float]]:
+    def all_blocks(self, seed: int, *labels: int) -> LineParts:
         """A random direction over all blocks, each at its own scale, as the parts of a line."""
         return [
             (name, random_direction(array.size, seeded(seed, *labels, index)), self.scales[name])
@@ -191,13 +194,7 @@ class Prober:
             slope = self._by_method(line, name, afar, self.noise / allowance)
         return Probe(direction.dot(self.gradients[name]), slope)
 
-    def along(
-        self,
-        parts: Sequence[tuple[str, Direction, float]],
-        *,
-        share: float = 1.0,
-        wanted: float = 0.0,
-    ) -> Probe:
+    def along(self, parts: LineParts, *, share: float = 1.0, wanted: float = 0.0) -> Probe:
         """Probe along directions of some blocks, each with a weight, to the error ``wanted``.
 
         The step grows as fewer elements move, of which the directions move a ``share``.  Takes two
@@ -276,12 +273,7 @@ class Prober:
         return search(line, self.loss, Sharp(), options, noise=self.noise)
 
     def _analytic(
-        self,
-        line: Line,
-        parts: Sequence[tuple[str, Direction, float]],
-        slope: Estimate,
-        *,
-        real: bool = True,
+        self, line: Line, parts: LineParts, slope: Estimate, *, real: bool = True
     ) -> float:
         """``⟨a, v⟩``, for the steps really taken where a block's own rounding bends them.
 

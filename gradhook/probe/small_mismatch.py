@@ -31,7 +31,7 @@ from gradhook.evaluation.directions import (
 from gradhook.probe.block_evidence import directions_of
 from gradhook.probe.budget import SEARCH, SHORT_SEARCH, Budget
 from gradhook.probe.localise import locate
-from gradhook.probe.prober import Prober
+from gradhook.probe.prober import LineParts, Prober
 from gradhook.probe.result import EarlierResults
 from gradhook.verdict.evidence import BlockEvidence, Location, Probe, describe, is_apart
 from gradhook.verdict.judge import Further, Judgement
@@ -193,7 +193,7 @@ def _rule(
 
     The mismatch is spread over the blocks, and its ``sizes`` are the norms of their residuals.
     """
-    drawn: list[list[tuple[str, Direction, float]]]
+    drawn: list[LineParts]
     if len(blocks) == 1 and blocks[0].exact:
         probes: Sequence[Probe] = blocks[0].probes
         drawn = [[(blocks[0].name, v, 1.0)] for v in directions_of(prober, blocks[0])]
