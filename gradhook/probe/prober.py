@@ -90,11 +90,14 @@ class Prober:
             for name, array in workspace.arrays.items()
         }
         self.norms = {name: norm(g) for name, g in entered.gradients.items()}
+        # ``max over blocks c of s_c·‖a_c‖``, from the finite analytic gradients; where the loss all
+        # but vanishes, no less than at the main setting.
+        slopes = (self.scales[n] * size for n, size in self.norms.items() if math.isfinite(size))
+        self.ordinary = max(slopes, default=0.0)
         self.loss = loss = entered.loss
         self.steps: Steps
         self._main = like is None
         self.carried_on = False
-        self._least_ordinary = 0.0
         self.kinked: set[str] = set()  # blocks of which kinks spoiled a probe, here or there
         growth = math.nan
         if like is not None:
@@ -107,7 +110,7 @@ class Prober:
             # A loss of zero is not exact: it is made of terms of the size that it has elsewhere.
             # At the same point it is another loss, as one without its penalty.
             vanishing = growth < VANISHING and moves is not like._moves
-            self._least_ordinary = like.ordinary if vanishing else 0.0
+            self.ordinary = max(self.ordinary, like.ordinary) if vanishing else self.ordinary
             self.carried_on = vanishing or max(growth, steepness) >= SMALLER
             if self.carried_on:
                 self.steps = like.steps.carried_on(growth=growth, scales=self.scales)
@@ -145,18 +148,6 @@ class Prober:
             for index, (name, array) in enumerate(self.evaluator.workspace.arrays.items())
             if array.size
         ]
-
-    @property
-    def ordinary(self) -> float:
-        """``max over blocks c of s_c·‖a_c‖``, from the finite analytic gradients.
-
-        Where the loss all but vanishes, no less than at the main setting.
-        """
-        largest = max(
-            (self.scales[n] * size for n, size in self.norms.items() if math.isfinite(size)),
-            default=0.0,
-        )
-        return max(largest, self._least_ordinary)
 
     @property
     def noise(self) -> float:
@@ -253,12 +244,7 @@ class Prober:
         return Probe(analytic, slope)
 
     def sharp(
-        self,
-        line: Callable[[float], float],
-        name: str,
-        budget: Budget,
-        *,
-        least: int = FEWEST_ROUNDS,
+        self, line: Line, name: str, budget: Budget, *, least: int = FEWEST_ROUNDS
     ) -> Estimate:
         """A sharp slope along a line that moves a block, or ``JOINT`` all of them."""
         goal = SHARP if budget.left >= 4 else ENOUGH if self._main else ROUGH

@@ -81,13 +81,13 @@ class Steps:
         self._contrast = noise.contrast or abs(loss) or 1.0
         self._relative_noise: float = min(1.0, noise.level / self._contrast)
         self.scales = {JOINT: 1.0, **scales}
-        # The cube root of noise over contrast: best for a smooth loss that varies by as much.
-        guessed = float(min(LONGEST_STEP / 4, max(FIRST_STEP, self._relative_noise ** (1 / 3))))
+        self.typical = typical
         self._learned: dict[str, _Learned] = {}
         # Step of the last sharp probe, by its block's scale: the next block's first, and of a block
-        # that kinks drove to shorter ones; half way to these, in powers of ten.
-        self._relative_step = guessed
-        self.typical = typical
+        # that kinks drove to shorter ones; half way to these, in powers of ten.  At first the cube
+        # root of noise over contrast: best for a smooth loss that varies by as much.
+        best = self._relative_noise ** (1 / 3)
+        self._relative_step = float(min(LONGEST_STEP / 4, max(FIRST_STEP, best)))
 
     def copied(self) -> Steps:
         """The same, to learn by itself from here on."""
@@ -107,9 +107,7 @@ class Steps:
     def noisier(self, noise: float, loss: float) -> Steps:
         """Steps that begin anew at a loss which is noisier than it seemed."""
         coarse = noise > COARSE * max(abs(loss), self._contrast)
-        found = Noise(noise, coarse, self._contrast)
-        scales = {name: scale for name, scale in self.scales.items() if name != JOINT}
-        return Steps(found, loss=loss, scales=scales)
+        return Steps(Noise(noise, coarse, self._contrast), loss=loss, scales=self.scales)
 
     def knows(self, name: str) -> bool:
         """Whether the block has been probed."""
