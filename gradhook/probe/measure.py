@@ -10,21 +10,29 @@ anew with it, and what it explains even then is taken back.
 What comes of it is kept with its prober, because later settings, a search inside a block and
 diagnosis all go on from there.  A check that passes keeps to its budget; mismatches are looked into
 whatever that costs.
+
+Quick effort asks for one direction over all blocks at once, along which every block moves by its
+own scale, so that none drowns because its gradient is small in other units.  A block whose share of
+the analytic slope is below the probe's error could be wrong unseen and is UNTESTED; the others pass
+*jointly*, and their own ratio is unknown.  Where the joint probe disagrees, blocks are probed one
+by one.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
-from gradhook._types import MISMATCH, Array, Tolerance
+from gradhook._types import MISMATCH, Array, Tolerance, Verdict
+from gradhook.difference.formulas import Pair
 from gradhook.difference.search import DISAGREE
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.options import Options
 from gradhook.probe.block_evidence import (
     add_probes,
     concluded,
+    direction_of,
     directions_of,
     gather,
     hidden_noise,
@@ -33,14 +41,20 @@ from gradhook.probe.block_evidence import (
 )
 from gradhook.probe.budget import FEWER_DIRECTIONS, UNLIMITED, Budget
 from gradhook.probe.elements import measure_elements
-from gradhook.probe.prober import Prober
+from gradhook.probe.prober import LineParts, Prober
 from gradhook.probe.result import EarlierResults, SettingResult
 from gradhook.probe.setting import EnteredSetting, Setting, outside_domain
 from gradhook.probe.small_mismatch import judge_small
+from gradhook.probe.steps import JOINT
+from gradhook.report import Finding
+from gradhook.verdict.compare import compare
 from gradhook.verdict.evidence import DIRECTIONS, BlockEvidence, Probe
 from gradhook.verdict.judge import Further, Judgement, doubt, judge
 
-__all__ = ["enter", "judge_measured", "measure"]
+__all__ = ["enter", "is_noise", "measure", "measure_quickly", "probe_jointly"]
+
+QUICK = 24
+"""Evaluations that a passing check of quick effort may make."""
 
 TEXTBOOK_EPS = 1e-7
 """The epsilon of the plain textbook check."""
@@ -105,6 +119,85 @@ def measure(
     return result if exhaustive else result.lightened()
 
 
+def measure_quickly(
+    entered: EnteredSetting, options: Options, *, elsewhere: float
+) -> SettingResult:
+    """Judge all blocks by one joint probe; one by one where it shows a mismatch, or too little.
+
+    ``elsewhere`` is the loss at another point.
+    """
+    evaluator, setting, tolerance = entered.evaluator, entered.setting, options.tolerance
+    most = QUICK - evaluator.evaluations - 2  # a pair must be left
+    prober = Prober(entered, method=options.method, elsewhere=elsewhere, most=most)
+    one_by_one = EarlierResults(prober)
+    if not all(map(math.isfinite, prober.norms.values())):
+        return measure(entered, options, earlier=one_by_one)
+    budget = Budget(lambda: evaluator.evaluations, QUICK - evaluator.evaluations)
+    joint, shares = probe_jointly(prober, budget)
+    slope = joint.probes[0].slope
+    together = _judge(prober, joint, setting.name, tolerance)
+    if together.finding.verdict is not Verdict.PASS:
+        return measure(entered, options, earlier=one_by_one)
+    judgements, evidence = {}, {}
+    for name, gradient in entered.gradients.items():
+        seen = abs(shares.get(name, 0.0)) > slope.error
+        norm = prober.norms[name]
+        evidence[name] = BlockEvidence(name, gradient.size, norm, prober.scales[name])
+        note = "right jointly with the other blocks"
+        finding = Finding(
+            setting.name,
+            Verdict.PASS if seen else Verdict.UNTESTED,
+            analytic_norm=norm,
+            probes=1,
+            kinks=int(slope.kink),
+            note=note if seen else "its share of the joint slope is below the probe's error",
+        )
+        judgements[name] = Judgement(finding, compare(evidence[name], tolerance))
+    whole = together.comparison
+    return SettingResult(setting, prober, entered.gradients, evidence, judgements, joint=whole)
+
+
+def probe_jointly(
+    prober: Prober, budget: Budget, names: Collection[str] | None = None
+) -> tuple[BlockEvidence, dict[str, float]]:
+    """Probe along one direction over all blocks, or those named, each at its own scale.
+
+    Takes at least a pair of evaluations, whatever the budget.  Returns the one probe, in units of
+    loss per unit of all scales, as evidence of one block that is ``s_b·a_b`` of all of them, and
+    the analytic share ``⟨a_b, v_b⟩·s_b`` of each.
+    """
+    gradients, parts = prober.gradients, _parts(prober, names)
+    scales = {name: scale for name, _, scale in parts}
+    shares = {n: s * v.dot(gradients[n]) for n, v, s in parts}
+    with prober.line(*parts) as line:
+        if budget.left < 4:  # the noise was dear to measure
+            step = prober.steps.step(JOINT, sharp=True)
+            slope = Pair()(line, prober.loss, step, prober.noise)
+        else:
+            slope = prober.sharp(line, JOINT, budget, least=1)
+    probe = Probe(math.fsum(shares.values()), slope)
+    # Along a joint direction the norms are those of the blocks in units of their scales.
+    size = math.hypot(*(scale * prober.norms[name] for name, scale in scales.items()))
+    count = sum(gradients[name].size for name in scales)
+    rounding = prober.evaluator.rounding
+    error = math.hypot(*(scale * rounding.get(name, 0.0) for name, scale in scales.items()))
+    evidence = BlockEvidence("all blocks", count, size, 1.0, (probe,), analytic_error=error)
+    return evidence, shares
+
+
+def is_noise(prober: Prober, probe: Probe, names: Collection[str] | None = None) -> bool:
+    """Whether a joint mismatch is noise that was not reckoned with: a longer step takes it back."""
+    return hidden_noise(prober, _parts(prober, names), probe) > 0
+
+
+def _parts(prober: Prober, names: Collection[str] | None) -> LineParts:
+    return [
+        (name, direction_of(prober, name, 0), scale)
+        for name, scale in prober.scales.items()
+        if prober.gradients[name].size and (names is None or name in names)
+    ]
+
+
 def enter(evaluator: Evaluator, setting: Setting, *, seed: int) -> EnteredSetting | None:
     """Enter a setting and call the functions there; ``None`` outside the domain."""
     setting.enter(evaluator)
@@ -117,7 +210,7 @@ def enter(evaluator: Evaluator, setting: Setting, *, seed: int) -> EnteredSettin
     return EnteredSetting(evaluator, setting, seed, loss, gradients)
 
 
-def judge_measured(
+def _judge(
     prober: Prober, evidence: BlockEvidence, setting: str, tolerance: Tolerance
 ) -> Judgement:
     """Judge a block by what was measured of it, or all together in units of their scales."""
@@ -170,7 +263,7 @@ class _AdaptiveProbing:
             self.judgements[name] = doubt(self.judgements[name], noise)
 
     def _judge(self, evidence: BlockEvidence) -> Judgement:
-        return judge_measured(self.prober, evidence, self.entered.setting.name, self.tolerance)
+        return _judge(self.prober, evidence, self.entered.setting.name, self.tolerance)
 
     def _judged(self, evidence: BlockEvidence) -> tuple[BlockEvidence, Judgement]:
         """Judge a block, and probe it further while that may change the verdict."""

@@ -103,7 +103,7 @@ RULES = (
     Rule("locations in their own units", UNITS, same(3), new(3)),
     Rule("ties", "diagnosis.branches.ties.look_for_ties", says(None), ALWAYS),
     Rule("untested blocks on the whole batch", BATCH, says(None)),
-    Rule("joint noise on the whole batch", "probe.joint.is_noise", says(False)),
+    Rule("joint noise on the whole batch", "probe.measure.is_noise", says(False)),
     Rule("natural splits of a wrong block", "diagnosis.parts.find_part", says(None)),
     Rule("branches named", TRACE, says({})),
     *map(cause, HYPOTHESES),
