@@ -117,6 +117,9 @@ def run_task(prober: Prober, task: Task) -> list[Measured]:
 def _measured(prober: Prober, name: str, index: int, eps: float | None) -> Measured:
     before, direction, textbook = prober.evaluator.evaluations, Coordinate(index), math.nan
     probe = prober.probe(name, direction, sharp=True)
+    if prober.evaluator.workspace.arrays[name].dtype.itemsize >= 8:
+        # Of one element alone the gradient is known, whatever step was really taken.
+        probe = Probe(direction.dot(prober.gradients[name]), probe.slope)
     if eps is not None:
         with prober.line((name, direction, 1.0)) as line:
             textbook = float((line(eps) - line(-eps)) / (2 * eps))

@@ -34,9 +34,6 @@ PRECEDENCE = ("FAIL", "WARN", "PASS", "KINK", "INCONCLUSIVE", "UNTESTED")
 """Over the settings of one block: what judged outranks what could not."""
 
 
-NOTHING_SEEN = "gradient is zero here within the error: nothing exercises this block"
-
-
 class Further(enum.Flag):
     """What further measurement could change a verdict.
 
@@ -256,13 +253,19 @@ def _verdict(
             Verdict.INCONCLUSIVE,
             "the loss was NaN or infinite, or raised, a small step away in either direction",
         )
+    still = evidence.analytic_norm == 0.0 and evidence.unmoved
+    nothing = (
+        "gradient is zero here and the loss does not react to this block"
+        if still
+        else "gradient is zero here within the error: nothing exercises this block"
+    )
     largest_error = max(p.slope.error for p in evidence.probes)
     fine = ordinary == 0.0 or largest_error <= tolerance.untested_share * ordinary
     if fine and all(
         max(abs(p.analytic), abs(p.slope.value)) <= tolerance.untested * p.slope.error
         for p in evidence.probes
     ):
-        return Verdict.UNTESTED, NOTHING_SEEN
+        return Verdict.UNTESTED, nothing
     if evidence.analytic_error > tolerance.rounded_away * evidence.analytic_norm and (
         seen.norms.numerical <= evidence.analytic_error
     ):
@@ -273,7 +276,7 @@ def _verdict(
         )
     # What cancels to zero in a gradient, as before a normalisation, leaves rounding behind.
     if evidence.unmoved and evidence.analytic_norm <= 1e3 * tolerance.rounding * ordinary:
-        return Verdict.UNTESTED, NOTHING_SEEN
+        return Verdict.UNTESTED, nothing
     if seen.resolved and evidence.unmoved:
         return Verdict.FAIL, (
             "the loss does not change by a bit when this block moves, yet its gradient is not "

@@ -31,7 +31,7 @@ class Prober:
         self.gradients = {"W": np.zeros((5, 7)), "b": np.zeros(2), "gone": np.zeros(0)}
         self.norms = dict.fromkeys(self.gradients, 0.0)
         self.steps, self.seen = Steps(), []
-        workspace = SimpleNamespace(in_place=False)
+        workspace = SimpleNamespace(arrays=self.gradients, in_place=False)
         self.evaluator = SimpleNamespace(workspace=workspace, evaluations=0)
 
     def probe(self, name, direction, *, sharp):
