@@ -90,14 +90,9 @@ def long_steps(
     several times smaller.  The error is infinite and the value ``nan`` where no reach tells: the
     line is kinked, not finite, or noisier than was said.
 
-    Args:
-        line: The loss along one direction, as a function of ``t``, in which a displacement of one
-            is natural; it need not be finite.
-        at_zero: ``line(0)``.
-        noise: Absolute noise (root mean square) in one evaluation of ``line``, in units of loss.
-        allowance: How many times that it may be along this line; as much of it is believed as
-            reaches up to eight times as long left unfitted.
-        goal: Error at which no further evaluation is made, in units of loss per unit of ``t``.
+    A displacement of one is natural on the line, whose value at 0 is known.  The noise along it may
+    be ``allowance`` times what is given; as much of that is believed as reaches up to eight times
+    as long left unfitted.  The ``goal`` is the error at which no further evaluation is made.
     """
     best = Estimate(math.nan, math.inf, LONGEST_REACH)
     kink, reached = (0.0, math.inf), math.inf

@@ -81,14 +81,10 @@ def measure(
 ) -> SettingResult:
     """Probe and judge every block, or those named, in one setting.
 
-    Args:
-        entered: The setting, with loss and gradients there.
-        options: The check's options.
-        budget: What it may cost as long as nothing stands out.
-        earlier: What earlier settings found; of the main one at most the loss at another point.
-        names: Blocks to probe, along one direction each unless they are confirmed; by default all,
-            along 3 at the main setting and 2 at further ones.
-        confirm: Whether mismatches at the current point are probed as thoroughly as elsewhere.
+    All are probed along 3 directions at the main setting and 2 at further ones, those named along
+    one each, unless they are to be confirmed: then mismatches at the current point are probed as
+    thoroughly as elsewhere.  The budget counts as long as nothing stands out, and ``earlier`` is
+    what earlier settings found: of the main one at most the loss at another point.
     """
     earlier = earlier or EarlierResults()
     exhaustive, moved = options.effort == "exhaustive", bool(entered.setting.moves)

@@ -55,16 +55,12 @@ STRAIGHT = 1e7
 
 
 class Prober:
-    """Measures at the workspace's present point, with its present switches.
+    """Measures in the setting that the evaluator is in, with the user's method if there is one.
 
-    Args:
-        entered: The setting that the evaluator is in.
-        method: A difference method that the user chose, instead of gradhook's probes.
-        like: The prober of an earlier setting, whose noise and curvatures serve as first guesses,
-            so that no block needs a sharp probe again, unless the loss is of another size; ``None``
-            measures the noise.
-        elsewhere: The loss at another point, a first guess of what it varies by.
-        most: Evaluations that measuring the noise should keep to.
+    The noise and curvatures of the prober of an earlier setting (``like``) serve as first guesses,
+    so that no block needs a sharp probe again, unless the loss is of another size.  Else the noise
+    is measured, in at most so many evaluations if that can be, and the loss ``elsewhere`` is a
+    first guess of what it varies by.
     """
 
     def __init__(
@@ -99,7 +95,7 @@ class Prober:
         self._main = like is None
         self.carried_on = False
         self.kinked: set[str] = set()  # blocks of which kinks spoiled a probe, here or there
-        growth = math.nan
+        known, typical = None, 0.0
         if like is not None:
             self.kinked |= like.kinked
             growth = abs(loss) / max(abs(like.loss), sys.float_info.min)
@@ -115,12 +111,10 @@ class Prober:
             if self.carried_on:
                 self.steps = like.steps.carried_on(growth=growth, scales=self.scales)
                 return
-        before, typical = None, 0.0
-        if like is not None:
             # A loss that is rounded as a whole has a noise in proportion to its size.
-            before = like.noise * (min(1.0, growth) if like.steps.coarse else 1.0)
+            known = like.noise * (min(1.0, growth) if like.steps.coarse else 1.0)
             typical = growth * like.steps.typical
-        noise = self._measured_noise(elsewhere, before, most)
+        noise = self._measured_noise(elsewhere, known, most)
         self.steps = Steps(noise, loss=loss, scales=self.scales, typical=typical)
 
     def _measured_noise(self, elsewhere: float, known: float | None, most: float) -> Noise:

@@ -74,7 +74,11 @@ def compare(evidence: BlockEvidence, tolerance: Tolerance) -> Comparison:
     enough = 1 if exact else math.ceil(tolerance.standing_out * count)
     resolved = len(standing_out) >= enough
     spread = ratio * math.sqrt(0.5 / count) if resolved and not exact else 0.0
-    low, high = (1.0, 1.0) if exact else _interval(count, tolerance.coverage)
+    # Factors on a root mean square of ``count`` normal values that enclose the truth.
+    tail = (1 - tolerance.coverage) / 2
+    low, high = (
+        1.0 if exact else math.sqrt(count / chi_squared(count, p)) for p in (1 - tail, tail)
+    )
     ratio_error = math.hypot(ratio_of(error, analytic, numerical), spread)
     interval = (ratio * low, ratio * high)
     return Comparison(norms, error, ratio_error, interval, resolved, standing_out, len(probes))
@@ -131,13 +135,6 @@ def _numerical_norm(evidence: BlockEvidence, probes: list[Probe], measured: floa
     pairs = [(p.slope.value / unit, p.analytic / unit) for p in probes]
     shift = sum((n - a) * (n + a) for n, a in pairs) / max(1, len(pairs))
     return unit * math.sqrt(1 + shift) if abs(shift) < 1 / 2 else measured
-
-
-def _interval(count: int, coverage: float) -> tuple[float, float]:
-    """Factors on a root mean square of ``count`` normal values that enclose the truth."""
-    tail = (1 - coverage) / 2
-    low, high = (math.sqrt(count / chi_squared(count, p)) for p in (1 - tail, tail))
-    return low, high
 
 
 @functools.lru_cache(maxsize=256)

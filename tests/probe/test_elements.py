@@ -39,7 +39,8 @@ class Prober:
         self.evaluator.evaluations += 4
         self.seen.append((name, direction.index))
         self.steps.count += 1
-        return Probe(0.0, Estimate(float(self.steps.count), 0.0, 1e-5))
+        taken = 1.0  # by the step that was taken, which the dtype bends
+        return Probe(taken, Estimate(float(self.steps.count), 0.0, 1e-5))
 
     def line(self, part):
         _, direction, _ = part
@@ -59,6 +60,7 @@ def test_a_chunk_says_what_it_measured_and_what_that_cost_and_teaches_nothing():
     found = run_task(prober, Task("W", 3, 5, eps=1e-7))
     assert prober.seen == [("W", 3), ("W", 4)]
     assert [element.evaluations for element in found] == [4, 4]
+    assert [element.probe.analytic for element in found] == [0.0, 0.0]  # the gradient itself
     np.testing.assert_allclose([element.textbook for element in found], [30.0, 40.0])
     assert prober.steps.count == 0
 
