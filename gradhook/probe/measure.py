@@ -177,8 +177,7 @@ def probe_jointly(
     count = sum(gradients[name].size for name in scales)
     rounding = prober.evaluator.rounding
     error = math.hypot(*(scale * rounding.get(name, 0.0) for name, scale in scales.items()))
-    evidence = BlockEvidence("all blocks", count, size, 1.0, (probe,), analytic_error=error)
-    return evidence, shares
+    return BlockEvidence(JOINT, count, size, 1.0, (probe,), analytic_error=error), shares
 
 
 def is_noise(prober: Prober, probe: Probe, names: Collection[str] | None = None) -> bool:
@@ -210,9 +209,8 @@ def _judge(
     prober: Prober, evidence: BlockEvidence, setting: str, tolerance: Tolerance
 ) -> Judgement:
     """Judge a block by what was measured of it, or all together in units of their scales."""
-    block = evidence.name if evidence.name in prober.scales else None
-    ordinary = prober.ordinary / (prober.scales[block] if block is not None else 1.0)
-    arithmetic = prober.arithmetic(block)
+    ordinary = prober.ordinary / evidence.scale
+    arithmetic = prober.arithmetic(None if evidence.name == JOINT else evidence.name)
     return judge(evidence, setting, tolerance, ordinary=ordinary, arithmetic=arithmetic)
 
 
