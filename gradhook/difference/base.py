@@ -91,12 +91,7 @@ class Method(Protocol):
 
 
 class Samples:
-    """A line that evaluates each ``t`` once, refuses values that are not finite, and counts.
-
-    Args:
-        line: The line.
-        at_zero: ``line(0)`` where it is known already.
-    """
+    """A line that evaluates each ``t`` once, refuses values that are not finite, and counts."""
 
     def __init__(self, line: Line, *, at_zero: float | None = None) -> None:
         self._line = line

@@ -154,21 +154,17 @@ def _fit(odd: Array, even: Array, reach: float, noise: float) -> _Fit:
         return _Fit(reach, math.inf)
     deviation = noise / math.sqrt(2)  # of the mean of two values
     bent, kinked, smooth = _weights()
-    misfits = [weights.misfit(odd) for weights in bent]
-    errors = [
-        DEVIATIONS * max(misfit, deviation) * weights.spread / reach
-        for weights, misfit in zip(bent, misfits, strict=True)
-    ]
+    errors = [DEVIATIONS * max(w.misfit(odd), deviation) * w.spread / reach for w in bent]
     # No model is richer than the richest: its own error stands for the change.
     slope, error = _surest(bent, odd, reach, errors, errors[-1])
     # The value at 0 has the noise of one value, √2 times that of a pair's mean.
     centred = np.concatenate([[0.0], even]) * _CENTRED
     rest = smooth.misfit(centred)
-    spreads = [max(rest, deviation) * weights.spread / reach for weights in kinked]
+    spreads = [max(rest, deviation) * w.spread / reach for w in kinked]
     kink = _surest(kinked, centred, reach, spreads)
     # The fit rounds as its values do, by half a unit in the last place of the largest.
     rounding = 0.5 * EPS * float(max(np.abs(odd).max(), np.abs(even).max()))
-    worse = max(misfits[-1], rest)
+    worse = max(bent[-1].misfit(odd), rest)
     left = worse / (noise + rounding) if worse else 0.0
     least = DEVIATIONS * deviation * bent[0].spread / reach
     return _Fit(reach, left, slope, error, kink, least)

@@ -85,8 +85,7 @@ def gather(
     As long as nothing stands out the budget counts, and one direction less does once it is spent.
     """
     gradient = prober.gradients[name]
-    whole = math.isfinite(prober.norms[name])
-    spoiled = "" if whole else _where(name, ~np.isfinite(gradient))
+    spoiled = "" if math.isfinite(prober.norms[name]) else _where(name, ~np.isfinite(gradient))
     evidence = BlockEvidence(
         name,
         gradient.size,

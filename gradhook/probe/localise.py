@@ -220,9 +220,7 @@ class Search:
             # Two probes must save more than two halvings.
             if WORTH_TWO * (1 + 4 * length * seen.error / abs(seen.residual)) > length:
                 break
-            rising = Part(direction, self.gradient.shape, piece.box, axis)
-            share = rising.size / self.gradient.size
-            moment = self.along(rising, share=share, wanted=seen.error)
+            moment = self._inside(direction, piece.box, seen.error, rising=axis)
             if not math.isfinite(moment.residual):
                 break
             at = moment.residual / seen.residual
@@ -319,8 +317,10 @@ class Search:
                 return False
         return True
 
-    def _inside(self, direction: RandomDirection, box: Box, wanted: float) -> Seen:
-        part = Part(direction, self.gradient.shape, box)
+    def _inside(
+        self, direction: RandomDirection, box: Box, wanted: float, rising: int | None = None
+    ) -> Seen:
+        part = Part(direction, self.gradient.shape, box, rising)
         return self.along(part, share=part.size / self.gradient.size, wanted=wanted)
 
 

@@ -64,12 +64,8 @@ class _Learned:
 class Steps:
     """Chooses steps, and learns from what they give.
 
-    Args:
-        noise: What the noise was measured to be.
-        loss: The loss at the point.
-        scales: The blocks' scales; that of ``JOINT``, along which each moves by its own, is 1.
-        typical: What an ordinary block does, its slope times its scale: a first guess, later the
-            largest seen.
+    The scale of ``JOINT``, along which each block moves by its own, is 1.  What an ordinary block
+    does, its slope times its scale, is ``typical``: a first guess, later the largest seen.
     """
 
     def __init__(

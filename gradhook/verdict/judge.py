@@ -35,21 +35,15 @@ PRECEDENCE = ("FAIL", "WARN", "PASS", "KINK", "INCONCLUSIVE", "UNTESTED")
 
 
 class Further(enum.Flag):
-    """What further measurement could change a verdict.
-
-    ``DIRECTIONS`` more of them: the ratio's interval holds a threshold, or one probe stands out
-    beside others that do not.  ``AGAIN`` the probes that stand out, with another step: kinks may
-    have spoiled them.  ``PART`` the part of the block that a small mismatch sits in.  ``NEARBY`` a
-    point close by: a kink may have made the verdict.  ``AFAR`` longer steps: short ones do not see
-    as far as ``fail``.
-    """
+    """What further measurement could change a verdict."""
 
     NOTHING = 0
+    # More of them: the ratio's interval holds a threshold, or one probe stands out beside others.
     DIRECTIONS = enum.auto()
-    AGAIN = enum.auto()
-    PART = enum.auto()
-    NEARBY = enum.auto()
-    AFAR = enum.auto()
+    AGAIN = enum.auto()  # those that stand out, with another step: kinks may have spoiled them
+    PART = enum.auto()  # the part of the block that a small mismatch sits in
+    NEARBY = enum.auto()  # a point close by: a kink may have made the verdict
+    AFAR = enum.auto()  # longer steps: short ones do not see as far as ``fail``
 
 
 @dataclass(frozen=True, slots=True)
