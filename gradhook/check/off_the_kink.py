@@ -23,8 +23,7 @@ from gradhook.evaluation.directions import Coordinate, Direction
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.points import nearby, shrunk
 from gradhook.options import Options
-from gradhook.probe.again import bends
-from gradhook.probe.block_evidence import directions_of
+from gradhook.probe.block_evidence import bends, directions_of
 from gradhook.probe.budget import SHORT_SEARCH, Budget
 from gradhook.probe.localise import locate
 from gradhook.probe.measure import enter, measure

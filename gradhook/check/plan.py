@@ -39,8 +39,7 @@ from gradhook.objective.batch import Rows, upcast
 from gradhook.objective.switches import BoundSwitch
 from gradhook.options import POINTS, Options
 from gradhook.probe.budget import Budget
-from gradhook.probe.joint import measure_quickly
-from gradhook.probe.measure import measure
+from gradhook.probe.measure import measure, measure_quickly
 from gradhook.probe.result import EarlierResults
 from gradhook.probe.setting import EnteredSetting, Setting, Switchboard
 

@@ -24,10 +24,9 @@ from gradhook.evaluation.evaluator import Evaluator
 from gradhook.objective.batch import draw, upcast
 from gradhook.objective.parameters import map_leaves
 from gradhook.options import Options
-from gradhook.probe.again import joint_analytic_error
+from gradhook.probe.block_evidence import joint_analytic_error
 from gradhook.probe.budget import Budget
-from gradhook.probe.joint import is_noise, probe_jointly
-from gradhook.probe.measure import enter, measure
+from gradhook.probe.measure import enter, is_noise, measure, probe_jointly
 from gradhook.probe.prober import Prober
 from gradhook.probe.result import EarlierResults, SettingResult
 from gradhook.probe.setting import EnteredSetting, outside_domain

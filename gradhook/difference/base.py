@@ -91,23 +91,22 @@ class Method(Protocol):
 
 
 class Samples:
-    """A line that evaluates each ``t`` once, refuses values that are not finite, and counts.
-
-    Args:
-        line: The line.
-        at_zero: ``line(0)`` where it is known already.
-    """
+    """A line that evaluates each ``t`` once, refuses values that are not finite, and counts."""
 
     def __init__(self, line: Line, *, at_zero: float | None = None) -> None:
         self._line = line
-        self._values: dict[float, float] = {} if at_zero is None else {0.0: at_zero}
-        self._known = len(self._values)
+        self.values: dict[float, float] = {} if at_zero is None else {0.0: at_zero}
+        self._known = len(self.values)
+
+    def value(self, t: float) -> float:
+        """Return ``line(t)``, whatever it is."""
+        if t not in self.values:
+            self.values[t] = float(self._line(t))
+        return self.values[t]
 
     def __call__(self, t: float) -> float:
         """Return ``line(t)``; raise ``NonFiniteLossError`` where it is NaN or infinite."""
-        if t not in self._values:
-            self._values[t] = float(self._line(t))
-        value = self._values[t]
+        value = self.value(t)
         if not math.isfinite(value):
             refuse_non_finite(t, value)
         return value
@@ -115,7 +114,7 @@ class Samples:
     @property
     def evaluations(self) -> int:
         """How often the line was called."""
-        return len(self._values) - self._known
+        return len(self.values) - self._known
 
 
 def refuse_non_finite(t: complex, value: complex) -> None:

@@ -40,7 +40,6 @@ from typing import ClassVar
 from gradhook.difference.base import EPS, Estimate, Line, Samples, check_noise, check_step, floored
 from gradhook.difference.formulas import Formula, OneSided, Sharp
 from gradhook.difference.search import LONGEST_CHOSEN, SHRINK, SearchOptions, search
-from gradhook.errors import NonFiniteLossError
 
 __all__ = ["Backward", "Central", "Forward"]
 
@@ -75,15 +74,6 @@ class _FiniteDifference:
         if self.step is not None:
             found = formula(samples, at_zero, self.step, noise)
             return replace(found, evaluations=samples.evaluations)
-        outside: list[NonFiniteLossError] = []
-
-        def inside(t: float) -> float:
-            try:
-                return samples(t)
-            except NonFiniteLossError as error:
-                outside.append(error)
-                return math.nan
-
         level = floored(noise, at_zero)
 
         def enough(slope: Estimate) -> bool:
@@ -99,9 +89,10 @@ class _FiniteDifference:
         first = _balance(share if EPS / 2 <= share <= 1e-3 else EPS / 2, formula.order)
         # From the shortest first step to the longest in three.
         options = SearchOptions(first, LONGEST_CHOSEN, enough=enough, grow=1 / SHRINK)
-        found = search(inside, at_zero, formula, options, noise=noise)
+        found = search(samples.value, at_zero, formula, options, noise=noise)
         if math.isnan(found.value):
-            raise outside[-1]
+            for t in reversed(samples.values):
+                samples(t)  # is refused at the last that is not finite
         return replace(found, evaluations=samples.evaluations)
 
 

@@ -15,47 +15,21 @@ evaluations, and the step is so small that kinks are rare.
 
 *OneSided*, three evaluations at ``h, 2h, 3h`` on one side: the truncation is O(h) only.
 
-How ``h`` is chosen is told in ``search``.
+Each is called with the line, ``phi(0)``, the step size and the noise of one evaluation, where the
+rounding of the values read counts if that is more.  Its ``order`` is the power of ``h`` by which
+the truncation of a smooth line falls, ``points`` the evaluations that one step takes, the value at
+0 apart, and ``rounds`` the steps that a search may try; how ``h`` is chosen is told there.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import ClassVar, Protocol
+from typing import ClassVar, TypeAlias
 
 from gradhook.difference.base import Estimate, Line, floored
 
 __all__ = ["Formula", "OneSided", "Pair", "Sharp"]
-
-
-class Formula(Protocol):
-    """Reads a slope off a line at one step.
-
-    Attributes:
-        order: Power of ``h`` by which the truncation of a smooth line falls.
-        points: Evaluations that one step takes, the value at 0 apart.
-        rounds: Steps that a search may try.
-    """
-
-    order: ClassVar[int]
-    points: ClassVar[int]
-    rounds: ClassVar[int]
-
-    def __call__(self, line: Line, at_zero: float, h: float, noise: float) -> Estimate:
-        """The slope at one step, with its truncation and round-off apart.
-
-        Args:
-            line: ``phi``.
-            at_zero: ``phi(0)``.
-            h: The step size.
-            noise: Absolute noise of one evaluation; the rounding of the values read counts where
-                that is more.
-
-        Returns:
-            The estimate; ``nan`` value and infinite error where a value was not finite.
-        """
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +41,7 @@ class Pair:
     rounds: ClassVar[int] = 5
 
     def __call__(self, line: Line, at_zero: float, h: float, noise: float) -> Estimate:
-        """The central slope at one step; arguments and result as in ``Formula``."""
+        """The central slope at one step; ``nan`` where a value was not finite."""
         plus, minus = line(h), line(-h)
         if not (math.isfinite(plus) and math.isfinite(minus)):
             return _unknown(h)
@@ -97,7 +71,7 @@ class Sharp:
     rounds: ClassVar[int] = 4
 
     def __call__(self, line: Line, at_zero: float, h: float, noise: float) -> Estimate:
-        """The central slope at one step; arguments and result as in ``Formula``."""
+        """The central slope at one step; ``nan`` where a value was not finite."""
         near, far = Pair()(line, at_zero, h, noise), Pair()(line, at_zero, 2 * h, noise)
         if math.isnan(far.value) or math.isnan(near.value):
             return _unknown(h)
@@ -111,19 +85,15 @@ class Sharp:
 
 @dataclass(frozen=True, slots=True)
 class OneSided:
-    """Three evaluations on one side of 0.
+    """Three evaluations on one side of 0."""
 
-    Args:
-        side: 1 to look at ``t > 0``, -1 at ``t < 0``.
-    """
-
-    side: int
+    side: int  # 1 to look at t > 0, -1 at t < 0
     order: ClassVar[int] = 1
     points: ClassVar[int] = 3
     rounds: ClassVar[int] = 4
 
     def __call__(self, line: Line, at_zero: float, h: float, noise: float) -> Estimate:
-        """The one-sided slope at one step; arguments and result as in ``Formula``."""
+        """The one-sided slope at one step; ``nan`` where a value was not finite."""
         values = [line(self.side * multiple * h) for multiple in (1, 2, 3)]
         if not all(map(math.isfinite, values)):
             return _unknown(h)
@@ -142,6 +112,10 @@ class OneSided:
             truncation=truncation,
             round_off=round_off,
         )
+
+
+Formula: TypeAlias = Pair | Sharp | OneSided
+"""Reads a slope off a line at one step."""
 
 
 def _unknown(h: float) -> Estimate:

@@ -87,35 +87,15 @@ def long_steps(
     """Estimate ``line'(0)`` by odd least squares, with an error that kinks do not fool.
 
     Worth its evaluations where noise limits what ``Central`` sees: on smooth lines its error is
-    several times smaller.
+    several times smaller.  The error is infinite and the value ``nan`` where no reach tells: the
+    line is kinked, not finite, or noisier than was said.
 
-    Args:
-        line: The loss along one direction, as a function of ``t``, in which a displacement of one
-            is natural; it need not be finite.
-        at_zero: ``line(0)``.
-        noise: Absolute noise (root mean square) in one evaluation of ``line``, in units of loss.
-        allowance: How many times that it may be along this line; as much of it is believed as
-            reaches up to eight times as long left unfitted.
-        goal: Error at which no further evaluation is made, in units of loss per unit of ``t``.
-
-    Returns:
-        The estimate, its ``step`` the reach.  Its error is infinite and its value ``nan`` where no
-        reach tells: the line is kinked, not finite, or noisier than was said.
-
-    Example:
-        >>> import math
-        >>> import numpy as np
-        >>> from gradhook.difference import Central
-        >>> from gradhook.difference.long_steps import long_steps
-        >>> def coarse(t):
-        ...     return float(np.float32(math.sin(1 + t)))
-        >>> estimate = long_steps(coarse, coarse(0.0), noise=3e-8)
-        >>> abs(estimate.value - math.cos(1)) <= estimate.error
-        True
-        >>> estimate.error < Central()(coarse, noise=3e-8).error / 5
-        True
+    A displacement of one is natural on the line, whose value at 0 is known.  The noise along it may
+    be ``allowance`` times what is given; as much of that is believed as reaches up to eight times
+    as long left unfitted.  The ``goal`` is the error at which no further evaluation is made.
     """
-    best, kink = Estimate(math.nan, math.inf, LONGEST_REACH), _Kink()
+    best = Estimate(math.nan, math.inf, LONGEST_REACH)
+    kink, reached = (0.0, math.inf), math.inf
     odd: list[float] = []
     even: list[float] = []
     levels: list[float] = []
@@ -136,9 +116,9 @@ def long_steps(
         fits.append(_fit(*parts, reach, max(levels[-PAIRS:])))
         if len(fits) > EIGHTH and fits[-1].stays(fits[-1 - EIGHTH]):
             return Estimate(math.nan, math.inf, LONGEST_REACH, evaluations=2 * len(odd))
-        if len(fits) > HALF and fits[-1].smooth and fits[-1 - HALF].smooth:
-            fit, half = fits[-1 - HALF], fits[-1]
-            kink = min(kink, fit.kink, key=lambda found: found.error)
+        fit, half = fits[-1 - HALF :][0], fits[-1]
+        if len(fits) > HALF and fit.misfit <= FITS and half.misfit <= FITS:
+            kink = min(kink, fit.kink, key=operator.itemgetter(1))
             # What longer reaches did not fit may be noise that a single stair hides.
             longer = fits[-1 - HALF - EIGHTH :]
             unfitted = max(each.misfit for each in longer if each.misfit < math.inf)
@@ -146,49 +126,23 @@ def long_steps(
             error = fit.error + unseen + abs(fit.slope - half.slope)
             if error < best.error:
                 best = Estimate(fit.slope, error, fit.reach)
-        reached = best.error + kink.most
-        if reached <= goal or reached <= fits[-1].least:
+        # How far a kink may have taken the slope off counts in full.
+        reached = best.error + (abs(kink[0]) + KINK_DEVIATIONS * kink[1])
+        if reached <= max(goal, half.least):
             break
-    return replace(best, error=best.error + kink.most, evaluations=2 * len(odd))
-
-
-@dataclass(frozen=True, slots=True)
-class _Kink:
-    """``J`` and how far it may be off, both in units of slope."""
-
-    size: float = 0.0
-    error: float = math.inf
-
-    @property
-    def most(self) -> float:
-        """How far a kink may have taken the slope off."""
-        return abs(self.size) + KINK_DEVIATIONS * self.error
+    return replace(best, error=reached, evaluations=2 * len(odd))
 
 
 @dataclass(frozen=True, slots=True)
 class _Fit:
-    """What one reach says.
-
-    Args:
-        reach: ``H``.
-        misfit: What the richest model leaves of the part that fits worse, in units of the noise.
-        slope: The slope of the model with the smallest error.
-        error: That error, kinks at 0 and shorter reaches apart.
-        kink: ``J`` of the model with the smallest error.
-        least: The error that noise alone leaves at this reach; more at every shorter one.
-    """
+    """What one reach, ``H``, says."""
 
     reach: float
-    misfit: float
-    slope: float = math.nan
-    error: float = math.inf
-    kink: _Kink = _Kink()
-    least: float = 0.0
-
-    @property
-    def smooth(self) -> bool:
-        """Whether both parts fit their richest model to within the noise."""
-        return self.misfit <= FITS
+    misfit: float  # that of the richest model, of the part that fits worse, in units of the noise
+    slope: float = math.nan  # that of the model with the smallest error
+    error: float = math.inf  # kinks at 0 and shorter reaches apart
+    kink: tuple[float, float] = (0.0, math.inf)  # J and its error, of the model where it is least
+    least: float = 0.0  # the error that noise alone leaves here; more at every shorter reach
 
     def stays(self, longer: _Fit) -> bool:
         """Whether the misfit is as large as at a reach eight times as long."""
@@ -199,60 +153,55 @@ def _fit(odd: Array, even: Array, reach: float, noise: float) -> _Fit:
     if not (np.isfinite(odd).all() and np.isfinite(even).all()):
         return _Fit(reach, math.inf)
     deviation = noise / math.sqrt(2)  # of the mean of two values
-    slopes, errors, misfit = [], [], math.nan
-    for weights in _odd_weights():
-        misfit = weights.misfit(odd)
-        slopes.append(weights.slope(odd) / reach)
-        errors.append(DEVIATIONS * max(misfit, deviation) * weights.spread / reach)
+    bent, kinked, smooth = _weights()
+    errors = [DEVIATIONS * max(w.misfit(odd), deviation) * w.spread / reach for w in bent]
     # No model is richer than the richest: its own error stands for the change.
-    changes = [*(abs(b - a) for a, b in itertools.pairwise(slopes)), errors[-1]]
-    totals = [noisy + change for noisy, change in zip(errors, changes, strict=True)]
-    chosen = totals.index(min(totals))
+    slope, error = _surest(bent, odd, reach, errors, errors[-1])
     # The value at 0 has the noise of one value, √2 times that of a pair's mean.
     centred = np.concatenate([[0.0], even]) * _CENTRED
-    kinked, smooth = _even_weights()
     rest = smooth.misfit(centred)
-    sizes = [weights.slope(centred) / reach for weights in kinked]
-    spreads = [max(rest, deviation) * weights.spread / reach for weights in kinked]
-    changes = [abs(b - a) for a, b in itertools.pairwise(sizes)]
-    kinks = map(_Kink, sizes, map(operator.add, spreads, changes))
-    kink = min(kinks, key=lambda found: found.error)
+    spreads = [max(rest, deviation) * w.spread / reach for w in kinked]
+    kink = _surest(kinked, centred, reach, spreads)
     # The fit rounds as its values do, by half a unit in the last place of the largest.
     rounding = 0.5 * EPS * float(max(np.abs(odd).max(), np.abs(even).max()))
-    left = max(misfit, rest) / (noise + rounding) if max(misfit, rest) else 0.0
-    least = DEVIATIONS * deviation * _odd_weights()[0].spread / reach
-    return _Fit(reach, left, slopes[chosen], totals[chosen], kink, least)
+    worse = max(bent[-1].misfit(odd), rest)
+    left = worse / (noise + rounding) if worse else 0.0
+    least = DEVIATIONS * deviation * bent[0].spread / reach
+    return _Fit(reach, left, slope, error, kink, least)
+
+
+def _surest(
+    models: list[_Weights], values: Array, reach: float, errors: list[float], *last: float
+) -> tuple[float, float]:
+    """The coefficient with the smallest error, the change to the next richer model included."""
+    found = [weights.coefficient(values) / reach for weights in models]
+    changes = [*(abs(b - a) for a, b in itertools.pairwise(found)), *last]
+    totals = [*map(operator.add, errors, changes)]
+    return found[totals.index(min(totals))], min(totals)
 
 
 @dataclass(frozen=True, slots=True)
 class _Weights:
-    """Least squares for one coefficient, at a reach of one.
+    """Least squares for one coefficient, that of ``t`` or ``|t|``, at a reach of one."""
 
-    Args:
-        of_slope: Weights of the values in the coefficient of ``t`` or ``|t|``.
-        residuals: The matrix that leaves the residuals.
-        spread: Standard deviation of the coefficient for values of standard deviation one.
-        freedom: Degrees of freedom of the residuals.
-    """
-
-    of_slope: Array
-    residuals: Array
-    spread: float
-    freedom: int
+    row: Array  # weights of the values in it
+    residuals: Array  # the matrix that leaves the residuals
+    spread: float  # standard deviation of the coefficient for values of standard deviation one
+    freedom: int  # degrees of freedom of the residuals
 
     @classmethod
-    def of(cls, columns: list[Array], which: int) -> _Weights:
-        """The weights of the coefficient of one column of a model."""
+    def of(cls, *columns: Array) -> _Weights:
+        """The weights of the coefficient of a model's first column."""
         matrix = np.stack(columns, axis=1)
         # From an orthonormal basis the residuals of what the model holds are those of rounding.
         basis, triangle = np.linalg.qr(matrix)
         rows, count = matrix.shape
-        row = np.linalg.solve(triangle, basis.T)[which]
+        row = np.linalg.solve(triangle, basis.T)[0]
         return cls(row, np.eye(rows) - basis @ basis.T, float(np.linalg.norm(row)), rows - count)
 
-    def slope(self, values: Array) -> float:
-        """The coefficient."""
-        return float(self.of_slope @ values)
+    def coefficient(self, values: Array) -> float:
+        """What the fit gives."""
+        return float(self.row @ values)
 
     def misfit(self, values: Array) -> float:
         """Standard deviation of the values from the model, as the residuals tell."""
@@ -264,18 +213,12 @@ _CENTRED = np.array([math.sqrt(0.5), *[1.0] * PAIRS])
 
 
 @functools.cache
-def _odd_weights() -> list[_Weights]:
-    """Of models with one to three odd powers."""
-    t = NEXT_DISTANCE ** np.arange(PAIRS)
-    powers = [t ** (2 * k + 1) for k in range(POWERS)]
-    return [_Weights.of(powers[:count], 0) for count in range(1, POWERS + 1)]
-
-
-@functools.cache
-def _even_weights() -> tuple[list[_Weights], _Weights]:
-    """Of ``|t|`` beside one to three even powers, and of the richest model without it."""
-    t = np.array([0.0, *NEXT_DISTANCE ** np.arange(PAIRS)])
-    constant, size = _CENTRED, t * _CENTRED
-    powers = [t ** (2 * k + 2) * _CENTRED for k in range(POWERS)]
-    kinked = [_Weights.of([size, constant, *powers[:count]], 0) for count in range(1, POWERS + 1)]
-    return kinked, _Weights.of([constant, *powers], 0)
+def _weights() -> tuple[list[_Weights], list[_Weights], _Weights]:
+    """Of one to three odd powers, of ``|t|`` beside one to three even ones, of these without it."""
+    t, counts = NEXT_DISTANCE ** np.arange(PAIRS), range(1, POWERS + 1)
+    odd = [t ** (2 * k + 1) for k in range(POWERS)]
+    t = np.array([0.0, *t])
+    even = [_CENTRED, *(t ** (2 * k + 2) * _CENTRED for k in range(POWERS))]
+    bent = [_Weights.of(*odd[:count]) for count in counts]
+    kinked = [_Weights.of(t * _CENTRED, *even[: count + 1]) for count in counts]
+    return bent, kinked, _Weights.of(*even)

@@ -76,23 +76,15 @@ def never(_: Estimate) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class SearchOptions:
-    """Where a search begins, how far it may go, and when it is done.
-
-    Args:
-        step: First step.
-        longest: Largest step allowed; ``None`` is the first one.
-        good: Whether an estimate needs no further round.
-        enough: Whether an estimate that noise limits is not worth a longer step.
-        rounds: Largest number of steps tried; ``None`` is the formula's own.
-        grow: By how much a first step at which noise dominates may be lengthened at once; 0 where
-            the first step is known for the best.
-    """
+    """Where a search begins, how far it may go, and when it is done."""
 
     step: float
-    longest: float | None = None
-    good: Callable[[Estimate], bool] = never
-    enough: Callable[[Estimate], bool] = never
-    rounds: int | None = None
+    longest: float | None = None  # the first step if None
+    good: Callable[[Estimate], bool] = never  # needs no further round
+    enough: Callable[[Estimate], bool] = never  # limited by noise, not worth a longer step
+    rounds: int | None = None  # most steps tried; None is the formula's own
+    # By how much a first step at which noise dominates may be lengthened at once; 0 where it is
+    # known for the best.
     grow: float = GROW
 
 
@@ -101,16 +93,8 @@ def search(
 ) -> Estimate:
     """Look for the step at which truncation and noise balance; the best estimate on the way.
 
-    Args:
-        line: ``phi``; not finite outside its domain.
-        at_zero: ``phi(0)``.
-        formula: What a step says of the slope.
-        options: Where to begin, and when to stop.
-        noise: Absolute noise of one evaluation.
-
-    Returns:
-        The estimate with the smallest error; ``nan`` value and infinite error where no step gave
-        finite values.
+    The line need not be finite everywhere, ``at_zero`` is its value at 0, and ``noise`` that of one
+    evaluation.  Value ``nan`` and an infinite error say that no step gave finite values.
     """
     longest = options.step if options.longest is None else options.longest
     rounds = formula.rounds if options.rounds is None else options.rounds

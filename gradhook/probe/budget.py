@@ -29,12 +29,7 @@ FEWER_DIRECTIONS = 2
 
 
 class Budget:
-    """Loss evaluations that may still be made.
-
-    Args:
-        spent: Returns how many have been made so far.
-        most: How many more may be made.
-    """
+    """Loss evaluations that may still be made: so many beyond those that ``spent()`` counts now."""
 
     def __init__(self, spent: Callable[[], int], most: float = math.inf) -> None:
         self._spent = spent

@@ -1,9 +1,8 @@
 """Every element of every block, in chunks that may be measured anywhere.
 
-The first element of each block teaches the step for its block.  From then on what is known stays
-frozen, and each chunk of elements starts from it: what a chunk measures depends on nothing that was
-measured in another, so that chunks give the same numbers to the bit in any order, in this process
-or in others.
+The first element of each block teaches the step for its block.  Each chunk of the others starts
+from that: what it measures depends on nothing that was measured in another, so that chunks give the
+same numbers to the bit in any order, in this process or in others.
 
 ``workers=`` is SciPy's: a number of processes, or anything that maps a function over tasks.  The
 objective, the rows, the parameters and the state of every generator travel once, as bytes; a worker
@@ -14,15 +13,14 @@ product summed by another number of threads), its chunks are measured here inste
 
 from __future__ import annotations
 
+import copy
 import functools
-import hashlib
 import importlib
 import itertools
 import math
 import os
 import pickle
 import random
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,29 +32,18 @@ from gradhook.errors import OptionError, warn
 from gradhook.evaluation.directions import Coordinate
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.probe.prober import Prober
-from gradhook.probe.steps import Knowledge
 from gradhook.verdict.evidence import Probe
 
-__all__ = ["Measurements", "Task", "measure_elements", "run_task"]
+__all__ = ["Measured", "Task", "measure_elements", "run_task"]
 
-CHUNK_ELEMENTS = 16
-"""Elements in a chunk: some hundred evaluations, so that sending it costs little beside them, and
-few enough that the last worker to finish is not waited for long."""
-
-MOST_BUNDLES = 64
-"""Bundles that a map-like callable gets: each carries everything, and there may be many workers."""
+CHUNK_ELEMENTS, MOST_CHUNKS = 16, 64
+"""Elements in a chunk: some hundred evaluations, so that sending it costs little beside them; and
+chunks from which on they are longer, because everything travels with each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A chunk of elements of one block.
-
-    Args:
-        name: The block.
-        start: First element, in C order.
-        stop: One past the last.
-        eps: Step of the plain textbook difference; ``None`` for none.
-    """
+    """Elements of one block from ``start`` to ``stop``, in C order, each also with step ``eps``."""
 
     name: str
     start: int
@@ -65,39 +52,21 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Measurements:
-    """What was measured of a chunk.
+class Measured:
+    """What was measured of an element: a probe, and where asked for the plain difference."""
 
-    Args:
-        probes: One per element; without its analytic half where it was measured elsewhere.
-        textbook: Plain differences, as many or none.
-        evaluations: Loss evaluations made.
-        known: What the prober knew at the end.
-    """
-
-    probes: tuple[Probe, ...]
-    textbook: tuple[float, ...]
+    probe: Probe
+    textbook: float
     evaluations: int
-    known: Knowledge
-
-
-_here = threading.local()
-"""The prober that a thread built last, and the digest of what it was built from."""
 
 
 def measure_elements(
     prober: Prober, names: Sequence[str], *, eps: float | None = None, workers: Any = 1
 ) -> tuple[dict[str, list[Probe]], dict[str, Array]]:
-    """Measure the slope of every element of some blocks.
+    """Measure the slope of every element of some blocks, and plain differences with step ``eps``.
 
-    Args:
-        prober: At the setting's point, with its switches turned.
-        names: Blocks.
-        eps: Step of the plain textbook difference beside it; ``None`` for none.
-        workers: A count, a map-like callable, or an object with one; 1 is this process.
-
-    Returns:
-        The probes of all elements by block, and plain differences, none without ``eps``.
+    Workers are a count, a map-like callable, or an object with one; 1 is this process.  Returns
+    the probes of all elements by block, and the plain differences, none without ``eps``.
 
     Raises:
         OptionError: The objective works in place, a package is missing, or workers lose results.
@@ -110,76 +79,68 @@ def measure_elements(
         )
     finite = [name for name in names if math.isfinite(prober.norms[name])]
     sizes = {name: prober.gradients[name].size for name in finite if prober.gradients[name].size}
-    found = {name: [run_task(prober, Task(name, 0, 1, eps))] for name in sizes}
-    known = prober.steps.knowledge
+    found = {name: [_measured(prober, name, 0, eps)] for name in sizes}
+    length = max(CHUNK_ELEMENTS, -(-sum(sizes.values()) // MOST_CHUNKS))
     tasks = [
-        Task(name, start, min(start + CHUNK_ELEMENTS, size), eps)
+        Task(name, start, min(start + length, size), eps)
         for name, size in sizes.items()
-        for start in range(1, size, CHUNK_ELEMENTS)
+        for start in range(1, size, length)
     ]
     alone = workers == 1 or not tasks
     elsewhere = [None] * len(tasks) if alone else _elsewhere(workers, prober, tasks)
     for task, measured in zip(tasks, elsewhere, strict=True):
-        if measured is None:
-            prober.steps.knowledge = known
-            measured = run_task(prober, task)
-        found[task.name].append(measured)
-    taught = [measured.known for parts in found.values() for measured in parts]
-    prober.steps.knowledge = Knowledge.joined([known, *taught])
-    elements = {name: _compared(prober, name, parts) for name, parts in found.items()}
+        found[task.name] += run_task(prober, task) if measured is None else measured
+    for name, elements in found.items():
+        for element in elements:
+            prober.steps.learn(name, element.probe.slope)
+    probes = {name: [element.probe for element in elements] for name, elements in found.items()}
     if eps is None:
-        return elements, {}
+        return probes, {}
     # A gradient that is not finite has no ratio either.
     plain = {name: np.full(prober.gradients[name].shape, np.nan) for name in names}
-    for name, parts in found.items():
-        plain[name].put(range(sizes[name]), [value for part in parts for value in part.textbook])
-    return elements, plain
+    for name, elements in found.items():
+        plain[name].put(range(sizes[name]), [element.textbook for element in elements])
+    return probes, plain
 
 
-def _compared(prober: Prober, name: str, parts: Sequence[Measurements]) -> list[Probe]:
-    """The probes of a block with their analytic half, wherever they were measured."""
-    probes = [probe for part in parts for probe in part.probes]
-    if prober.evaluator.workspace.arrays[name].dtype.itemsize < 8:
-        return probes  # held against the steps really taken
-    analytic = prober.gradients[name].reshape(-1).tolist()
-    return [Probe(value, probe.slope) for value, probe in zip(analytic, probes, strict=True)]
+def run_task(prober: Prober, task: Task) -> list[Measured]:
+    """Measure a chunk with what the prober knows now, and leave that as it is."""
+    known = prober.steps
+    prober.steps = known.copied()
+    try:
+        indices = range(task.start, task.stop)
+        return [_measured(prober, task.name, index, task.eps) for index in indices]
+    finally:
+        prober.steps = known
 
 
-def run_task(prober: Prober, task: Task) -> Measurements:
-    """Measure one chunk with what the prober knows now."""
-    before, eps = prober.evaluator.evaluations, task.eps
-    directions = [Coordinate(index) for index in range(task.start, task.stop)]
-    probes = tuple(prober.probe(task.name, v, sharp=True) for v in directions)
-    textbook = []
+def _measured(prober: Prober, name: str, index: int, eps: float | None) -> Measured:
+    before, direction, textbook = prober.evaluator.evaluations, Coordinate(index), math.nan
+    probe = prober.probe(name, direction, sharp=True)
+    if prober.evaluator.workspace.arrays[name].dtype.itemsize >= 8:
+        # Of one element alone the gradient is known, whatever step was really taken.
+        probe = Probe(direction.dot(prober.gradients[name]), probe.slope)
     if eps is not None:
-        for v in directions:
-            with prober.line((task.name, v, 1.0)) as line:
-                textbook.append(float((line(eps) - line(-eps)) / (2 * eps)))
-    made = prober.evaluator.evaluations - before
-    return Measurements(probes, tuple(textbook), made, prober.steps.knowledge)
+        with prober.line((name, direction, 1.0)) as line:
+            textbook = float((line(eps) - line(-eps)) / (2 * eps))
+    return Measured(probe, textbook, prober.evaluator.evaluations - before)
 
 
 def _elsewhere(
     workers: Any, prober: Prober, tasks: Sequence[Task]
-) -> Iterator[Measurements | None]:
-    """What workers measure of each task, in order; ``None`` to do one here."""
-    # At most so many bundles, of nearly equal length.
-    length = -(-len(tasks) // MOST_BUNDLES)
-    bundles = [list(tasks[i : i + length]) for i in range(0, len(tasks), length)]
+) -> Iterator[list[Measured] | None]:
+    """What workers measure of each chunk, in order; ``None`` to do one here."""
     refused = False
-    answers = _mapped(workers, _packed(prober), bundles)
-    for bundle, found in itertools.zip_longest(bundles, answers, fillvalue=()):
-        if not bundle or (found is not None and len(found) != len(bundle)):
+    answers = _mapped(workers, _packed(prober), tasks)
+    for task, found in itertools.zip_longest(tasks, answers, fillvalue=()):
+        if not task or (found is not None and len(found) != task.stop - task.start):
             raise OptionError(
-                f"workers= gave fewer or more results than it was given tasks, {len(bundles)} "
-                "bundles: return what the function returns for each, in their order, as map does"
+                f"workers= gave fewer or more results than it was given tasks, {len(tasks)} "
+                "tasks: return what the function returns for each, in their order, as map does"
             )
-        if found is None:
-            refused = True
-            yield from [None] * len(bundle)
-            continue
-        prober.evaluator.credit(sum(each.evaluations for each in found))
-        yield from found
+        refused = refused or found is None
+        prober.evaluator.credit(sum(element.evaluations for element in found or ()))
+        yield None if found is None else list(found)
     if refused:
         warn(
             "workers find another loss than this process, so their share was measured here: "
@@ -190,44 +151,39 @@ def _elsewhere(
 
 def _packed(prober: Prober) -> Array:
     """Everything that a worker needs; bytes as an array, which pools share rather than copy."""
-    evaluator = prober.evaluator
+    evaluator, travelling = prober.evaluator, copy.copy(prober)
+    del travelling.evaluator
     expected = evaluator.loss()
     evaluator.credit(-1)  # a worker's question, none of the check's own
     evaluator.guard.rewind()
-    job = {
-        "evaluator": evaluator.state,
-        "streams": (np.random.get_state(legacy=False), random.getstate()),
-        "prober": prober.state,
-        "loss": expected,
-    }
+    streams = np.random.get_state(legacy=False), random.getstate()
     pickler = _need("cloudpickle", "workers=")
     try:
-        return np.frombuffer(pickler.dumps(job), dtype=np.uint8)
+        job = pickler.dumps((streams, evaluator.state, travelling, expected))
     except Exception as error:  # whatever the user's objects do when they are asked
         raise OptionError(
             f"workers= sends the objective to other processes, and it cannot be pickled "
             f"({type(error).__name__}: {error}): let it hold no locks, files or devices, or leave "
             "workers at 1"
         ) from error
+    return np.frombuffer(job, dtype=np.uint8)
 
 
-def _mapped(
-    workers: Any, job: Array, bundles: list[list[Task]]
-) -> Iterable[list[Measurements] | None]:
+def _mapped(workers: Any, job: Array, tasks: Sequence[Task]) -> Iterable[list[Measured] | None]:
     if isinstance(workers, int):
         count = os.cpu_count() or 1 if workers == -1 else workers
         joblib = _need("joblib", f"workers={workers}")
         pool = joblib.Parallel(n_jobs=count, return_as="generator", max_nbytes=1 << 16)
-        done: Iterable[list[Measurements] | None] = pool(
-            joblib.delayed(_run)(job, bundle) for bundle in bundles
+        done: Iterable[list[Measured] | None] = pool(
+            joblib.delayed(_run)(job, task) for task in tasks
         )
         return done
     if hasattr(workers, "scatter"):  # a client of dask.distributed
         shared = workers.scatter(job, broadcast=True)
-        futures = workers.map(_run, [shared] * len(bundles), bundles, pure=False)
+        futures = workers.map(_run, [shared] * len(tasks), tasks, pure=False)
         return (future.result() for future in futures)
     mapping: Callable[..., Iterable[Any]] = workers if callable(workers) else workers.map
-    results = mapping(functools.partial(_run, job), bundles)
+    results = mapping(functools.partial(_run, job), tasks)
     return (each.result() if hasattr(each, "result") else each for each in results)
 
 
@@ -240,40 +196,19 @@ def _need(package: str, what: str) -> Any:
         ) from error
 
 
-def _run(job: Array, tasks: list[Task]) -> list[Measurements] | None:
-    """Measure a bundle in this process; ``None`` where the loss is another one here."""
-    streams = np.random.get_state(legacy=False), random.getstate()
+def _run(job: Array, task: Task) -> list[Measured] | None:
+    """Measure a chunk in this process; ``None`` where the loss is another one here."""
+    before = np.random.get_state(legacy=False), random.getstate()
     try:
-        prober = _prober_of(job)
-        if prober is None:
+        # From the process that asks, and from nowhere else.
+        streams, state, prober, expected = pickle.loads(job.tobytes())
+        np.random.set_state(streams[0])
+        random.setstate(streams[1])
+        prober.evaluator = Evaluator.resumed(state)
+        if not prober.evaluator.loss() == expected == prober.evaluator.loss():
             return None
-        found = []
-        known = prober.steps.knowledge
-        for task in tasks:
-            prober.steps.knowledge = known
-            found.append(run_task(prober, task))
-        prober.steps.knowledge = known
-        return found
+        prober.evaluator.guard.learn_volatile()
+        return run_task(prober, task)
     finally:
-        np.random.set_state(streams[0])
-        random.setstate(streams[1])
-
-
-def _prober_of(job: Array) -> Prober | None:
-    """The prober of a job, built once in each thread; ``None`` where the loss is another one."""
-    mark = hashlib.sha256(job.data).digest()
-    prober: Prober | None
-    if getattr(_here, "mark", None) != mark:
-        parts = pickle.loads(job.tobytes())  # from the process that asks, and from nowhere else
-        streams = parts["streams"]
-        np.random.set_state(streams[0])
-        random.setstate(streams[1])
-        evaluator = Evaluator.resumed(parts["evaluator"])
-        same = evaluator.loss() == parts["loss"] == evaluator.loss()
-        evaluator.guard.learn_volatile()
-        prober = Prober.resumed(evaluator, parts["prober"]) if same else None
-        _here.mark, _here.built = mark, (prober, streams)
-    prober, streams = _here.built
-    np.random.set_state(streams[0])
-    random.setstate(streams[1])
-    return prober
+        np.random.set_state(before[0])
+        random.setstate(before[1])

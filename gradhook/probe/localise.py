@@ -57,9 +57,6 @@ ROUNDS = 4
 SAMPLE, SPREAD_SLICES = 8, 3
 """Random slices measured where both halves are wrong, and how many wrong ones mean "spread"."""
 
-SURELY_APART = 6
-"""Slices that are all right, of such a sample, after which the fault is followed."""
-
 SMALL_AXIS, ALL_WRONG = 16, 4
 """An axis up to this length is followed unless so many slices, drawn first, are all wrong."""
 
@@ -110,14 +107,8 @@ def locate(
 ) -> Location:
     """Find the wrong parts of a block whose mismatch stands out.
 
-    Args:
-        prober: At the point, with the switches, of the evidence.
-        evidence: The block's probes, at least one of which stands out.
-        gradient: The analytic gradient; the block's shape.
-        tolerance: Its ``resolved`` is the multiple of its own error that a residual must exceed to
-            stand out, ``rounding`` that of the analytic slope, relative to the gradient's norm.
-        budget: What may be spent.
-        seed: Seed of fresh directions and of samples.
+    Of the tolerance ``resolved`` is the multiple of its own error that a residual must exceed to
+    stand out, and ``rounding`` that of the analytic slope, relative to the gradient's norm.
     """
     if evidence.exact:
         return locate_by_element(evidence, gradient, tolerance=tolerance)
@@ -131,16 +122,7 @@ def locate(
 
 @dataclass(slots=True, eq=False)
 class Search:
-    """The search of one block.
-
-    Args:
-        prober: At the point, with the switches.
-        name: The block.
-        gradient: Its analytic gradient.
-        tolerance: As for ``locate``.
-        budget: What may be spent.
-        seed: Seed of fresh directions and of samples.
-    """
+    """The search of one block; ``seed`` is that of fresh directions and of samples."""
 
     prober: Prober
     name: str
@@ -238,9 +220,7 @@ class Search:
             # Two probes must save more than two halvings.
             if WORTH_TWO * (1 + 4 * length * seen.error / abs(seen.residual)) > length:
                 break
-            rising = Part(direction, self.gradient.shape, piece.box, axis)
-            share = rising.size / self.gradient.size
-            moment = self.along(rising, share=share, wanted=seen.error)
+            moment = self._inside(direction, piece.box, seen.error, rising=axis)
             if not math.isfinite(moment.residual):
                 break
             at = moment.residual / seen.residual
@@ -259,30 +239,28 @@ class Search:
         return piece
 
     def _concluded(self, found: Sequence[Piece], complete: bool) -> Location:
-        shape = self.gradient.shape
+        shape, size = self.gradient.shape, self.gradient.size
         elements: dict[tuple[int, ...], Probe] = {}
-        squares = np.zeros(2)  # of the residual and of the numerical gradient
         larger = [piece for piece in found if size_of(piece.box) > 1]
         for piece in found:
-            if size_of(piece.box) > 1 or self.budget.left < 2:
-                continue
-            where = tuple(each.start for each in piece.box)
-            index = int(np.ravel_multi_index(where, shape))
-            wanted = abs(piece.seen.residual) / MARGIN**2
-            share = 1 / self.gradient.size
-            probe = self.probe(Coordinate(index), share=share, wanted=wanted)
-            elements[where] = probe
-            squares += np.square([probe.residual, probe.slope.value])
+            if size_of(piece.box) == 1 and self.budget.left >= 2:
+                where = tuple(each.start for each in piece.box)
+                element = Coordinate(int(np.ravel_multi_index(where, shape)))
+                wanted = abs(piece.seen.residual) / MARGIN**2
+                elements[where] = self._probe(element, 1 / size, wanted)
+        probes = list(elements.values())
         if larger:
             boxes = [piece.box for piece in larger]
-            drawn = random_direction(self.gradient.size, seeded(self.seed, 8))
-            fresh = masked(drawn, mask_of(shape, boxes))
-            share = sum(size_of(box) for box in boxes) / self.gradient.size
+            fresh = masked(random_direction(size, seeded(self.seed, 8)), mask_of(shape, boxes))
+            share = sum(map(size_of, boxes)) / size
             wanted = abs(larger[0].seen.residual) / MARGIN
-            probe = self.probe(fresh, share=share, wanted=wanted)
-            squares += np.square([probe.residual, probe.slope.value])
+            probes.append(self._probe(fresh, share, wanted))
         inside = np.concatenate([self.gradient[piece.box].ravel() for piece in found])
-        norms = Norms(math.sqrt(squares[0]), float(np.linalg.norm(inside)), math.sqrt(squares[1]))
+        norms = Norms(
+            math.hypot(*(probe.residual for probe in probes)),
+            float(np.linalg.norm(inside)),
+            math.hypot(*(probe.slope.value for probe in probes)),
+        )
         wrong = tuple(piece.box for piece in found)
         return Location(self.name, shape, wrong, norms, elements=elements, complete=complete)
 
@@ -296,10 +274,9 @@ class Search:
 
     def along(self, direction: Direction, *, share: float = 1.0, wanted: float = 0.0) -> Seen:
         """Measure along a direction that moves a share of the elements."""
-        return self.seen(self.probe(direction, share=share, wanted=wanted))
+        return self.seen(self._probe(direction, share, wanted))
 
-    def probe(self, direction: Direction, *, share: float, wanted: float) -> Probe:
-        """Both derivatives along such a direction, to an error ``wanted``."""
+    def _probe(self, direction: Direction, share: float, wanted: float) -> Probe:
         return self.prober.along([(self.name, direction, 1.0)], share=share, wanted=wanted)
 
     def halves(self, direction: RandomDirection, piece: Piece, axis: int) -> list[Piece]:
@@ -321,33 +298,29 @@ class Search:
     def is_spread(self, direction: RandomDirection, piece: Piece, axis: int) -> bool:
         """Whether most slices along an axis are wrong, going by a sample."""
         first, count = piece.box[axis].start, piece.length(axis)
+        wanted = abs(piece.seen.residual) / (TELLING_SLICE * math.sqrt(count))
         small = count <= SMALL_AXIS
         enough = min(ALL_WRONG, count) if small else SPREAD_SLICES
-        wanted = abs(piece.seen.residual) / (TELLING_SLICE * math.sqrt(count))
-        wrong = 0
-        order = self._random.permutation(count)[: enough if small else SAMPLE]
-        for tried, i in enumerate(order, start=1):
-            box = cut(piece.box, axis, first + int(i), first + int(i) + 1)
-            if self.stands_out(self._inside(direction, box, wanted)):
-                wrong += 1
-            elif small or (wrong == 0 and tried >= SURELY_APART):
-                return False
-            if wrong >= enough:
-                return True
-        return False
+        order = self._random.permutation(count)[: enough if small else SAMPLE].tolist()
+        boxes = (cut(piece.box, axis, first + i, first + i + 1) for i in order)
+        drawn = (self.stands_out(self._inside(direction, box, wanted)) for box in boxes)
+        return sum(drawn) >= enough
 
     def is_everywhere(self, direction: RandomDirection, piece: Piece) -> bool:
         """Whether three random elements of a part are all wrong."""
-        wanted = abs(piece.seen.residual) / (TELLING_SLICE * math.sqrt(size_of(piece.box)))
-        for _ in range(min(SPREAD_SLICES, size_of(piece.box))):
+        size = size_of(piece.box)
+        wanted = abs(piece.seen.residual) / (TELLING_SLICE * math.sqrt(size))
+        for _ in range(min(SPREAD_SLICES, size)):
             drawn = [int(self._random.integers(s.start, s.stop)) for s in piece.box]
             element = tuple(slice(i, i + 1) for i in drawn)
             if not self.stands_out(self._inside(direction, element, wanted)):
                 return False
         return True
 
-    def _inside(self, direction: RandomDirection, box: Box, wanted: float) -> Seen:
-        part = Part(direction, self.gradient.shape, box)
+    def _inside(
+        self, direction: RandomDirection, box: Box, wanted: float, rising: int | None = None
+    ) -> Seen:
+        part = Part(direction, self.gradient.shape, box, rising)
         return self.along(part, share=part.size / self.gradient.size, wanted=wanted)
 
 
@@ -355,22 +328,17 @@ def locate_by_element(
     evidence: BlockEvidence, gradient: Array, *, tolerance: Tolerance
 ) -> Location:
     """What is wrong of a block that was measured element by element."""
-    shape = gradient.shape
+    shape, probes = gradient.shape, evidence.probes
     floor = tolerance.rounding * evidence.analytic_norm
-    wrong = np.array(
-        [abs(p.residual) > tolerance.resolved * (p.slope.error + floor) for p in evidence.probes]
-    ).reshape(shape)
+    numbers = [(p.residual, p.slope.value, p.slope.error + floor) for p in probes]
+    residual, numerical, error = np.array(numbers).T.reshape(3, *shape)
+    wrong = np.abs(residual) > tolerance.resolved * error
     boxes = _boxes_of(wrong)
     if not boxes:
         return Location(evidence.name, shape)
-    residual = np.array([p.residual for p in evidence.probes]).reshape(shape)
-    numerical = np.array([p.slope.value for p in evidence.probes]).reshape(shape)
-    inside = mask_of(shape, boxes)
-    elements = {
-        tuple(int(i) for i in where): evidence.probes[int(np.ravel_multi_index(where, shape))]
-        for where in np.argwhere(wrong)
-        if all(size_of(box) == 1 for box in boxes)
-    }
+    inside, single = mask_of(shape, boxes), all(size_of(box) == 1 for box in boxes)
+    places = zip(*(axis.tolist() for axis in np.nonzero(wrong)), strict=True) if single else ()
+    elements = {where: probes[int(np.ravel_multi_index(where, shape))] for where in places}
     norms = [float(np.linalg.norm(each[inside])) for each in (residual, gradient, numerical)]
     return Location(evidence.name, shape, boxes, Norms(*norms), elements=elements)
 

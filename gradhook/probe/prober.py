@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Self
+from typing import Self, TypeAlias
 
 import numpy as np
 
@@ -21,11 +22,10 @@ from gradhook.difference import ComplexStep, Method
 from gradhook.difference.base import Estimate
 from gradhook.difference.formulas import Formula, Pair, Sharp
 from gradhook.difference.long_steps import long_steps
-from gradhook.difference.noise_table import COARSE, Noise, measure_noise
+from gradhook.difference.noise import COARSE, Noise, measure_noise
 from gradhook.difference.search import GROW, SearchOptions, search
 from gradhook.errors import NonFiniteLossError
 from gradhook.evaluation.directions import Coordinate, Direction, random_direction, seeded
-from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.line import Line
 from gradhook.evaluation.points import scale_of
 from gradhook.objective.parameters import norm
@@ -34,7 +34,10 @@ from gradhook.probe.setting import EnteredSetting
 from gradhook.probe.steps import ENOUGH, FAIR, LONGEST_STEP, ROUGH, SHARP, Steps
 from gradhook.verdict.evidence import Probe
 
-__all__ = ["Prober"]
+__all__ = ["LineParts", "Prober"]
+
+LineParts: TypeAlias = Sequence[tuple[str, Direction, float]]
+"""What a line moves: block, direction and weight."""
 
 SMALLER = 0.1
 """Size and steepness of the loss, relative to the main setting's, below which its noise is measured
@@ -52,24 +55,12 @@ STRAIGHT = 1e7
 
 
 class Prober:
-    """Measures at the workspace's present point, with its present switches.
+    """Measures in the setting that the evaluator is in, with the user's method if there is one.
 
-    Args:
-        entered: The setting that the evaluator is in, with loss and gradients at its point.
-        method: A difference method that the user chose, instead of gradhook's probes.
-        like: The prober of an earlier setting, whose noise and curvatures serve as first guesses,
-            so that no block needs a sharp probe again, unless the loss is of another size; ``None``
-            measures the noise.
-        elsewhere: The loss at another point, a first guess of what it varies by.
-        most: Evaluations that measuring the noise should keep to.
-
-    Attributes:
-        seed: Seed of the directions.
-        kinked: Blocks of which kinks spoiled a probe, here or in the earlier setting.
-        units: What share of a block's size is its scale, where that is not all of it.
-        scales: The blocks' scales, in the parameters' units.
-        norms: The norms of the analytic gradients.
-        steps: Chooses steps, and learns from what they give.
+    The noise and curvatures of the prober of an earlier setting (``like``) serve as first guesses,
+    so that no block needs a sharp probe again, unless the loss is of another size.  Else the noise
+    is measured, in at most so many evaluations if that can be, and the loss ``elsewhere`` is a
+    first guess of what it varies by.
     """
 
     def __init__(
@@ -82,30 +73,31 @@ class Prober:
         most: float = math.inf,
     ) -> None:
         self.evaluator = entered.evaluator
-        self._workspace = entered.evaluator.workspace
         self.gradients = entered.gradients
         self.seed = entered.seed
         self.method = method
-        self._moves = moves = self._workspace.moves
+        workspace = entered.evaluator.workspace
+        self._moves = moves = workspace.moves
+        # What share of a block's size is its scale, where that is not all of it.
         self.units: Mapping[str, float]
         self.units = like.units if like else {name: move.unit for name, move in moves.items()}
         self.scales = {
             name: scale_of(array) * self.units.get(name, 1.0)
-            for name, array in self._workspace.arrays.items()
+            for name, array in workspace.arrays.items()
         }
         self.norms = {name: norm(g) for name, g in entered.gradients.items()}
+        # ``max over blocks c of s_c·‖a_c‖``, from the finite analytic gradients; where the loss all
+        # but vanishes, no less than at the main setting.
+        slopes = (self.scales[n] * size for n, size in self.norms.items() if math.isfinite(size))
+        self.ordinary = max(slopes, default=0.0)
         self.loss = loss = entered.loss
         self.steps: Steps
         self._main = like is None
         self.carried_on = False
-        self._least_ordinary = 0.0
-        self.kinked: set[str] = set()
-        # Blocks that moved the loss at another point.
-        self._moved: set[str] = set()
-        growth = math.nan
+        self.kinked: set[str] = set()  # blocks of which kinks spoiled a probe, here or there
+        known, typical = None, 0.0
         if like is not None:
             self.kinked |= like.kinked
-            self._moved = {name for name in self.scales if like.steps.has_moved(name)}
             growth = abs(loss) / max(abs(like.loss), sys.float_info.min)
             # A loss that passes through zero is as steep there as elsewhere; one that is smaller
             # altogether is measured anew.  All that the analytic gradients decide is whose noise
@@ -114,33 +106,27 @@ class Prober:
             # A loss of zero is not exact: it is made of terms of the size that it has elsewhere.
             # At the same point it is another loss, as one without its penalty.
             vanishing = growth < VANISHING and moves is not like._moves
-            self._least_ordinary = like.ordinary if vanishing else 0.0
+            self.ordinary = max(self.ordinary, like.ordinary) if vanishing else self.ordinary
             self.carried_on = vanishing or max(growth, steepness) >= SMALLER
             if self.carried_on:
                 self.steps = like.steps.carried_on(growth=growth, scales=self.scales)
                 return
-        before, typical = None, 0.0
-        if like is not None:
             # A loss that is rounded as a whole has a noise in proportion to its size.
-            before = like.noise * (min(1.0, growth) if like.steps.coarse else 1.0)
-            typical = growth * like.steps.knowledge.typical
-        noise = self._measured_noise(elsewhere, before, most)
+            known = like.noise * (min(1.0, growth) if like.steps.coarse else 1.0)
+            typical = growth * like.steps.typical
+        noise = self._measured_noise(elsewhere, known, most)
         self.steps = Steps(noise, loss=loss, scales=self.scales, typical=typical)
 
     def _measured_noise(self, elsewhere: float, known: float | None, most: float) -> Noise:
         """The noise along one direction that moves every block by its own scale."""
-        at_zero = self.loss
+        measured = functools.partial(measure_noise, at_zero=self.loss, known=known, most=most)
         with self.line(*self.all_blocks(self.seed, 4)) as line:
             with contextlib.suppress(NonFiniteLossError):
-                return measure_noise(
-                    line, at_zero=at_zero, elsewhere=elsewhere, known=known, most=most
-                )
+                return measured(line, elsewhere=elsewhere)
             # Where the domain ends close by, a shorter way may stay inside it.
             with contextlib.suppress(NonFiniteLossError):
-                return measure_noise(
-                    lambda t: line(t * NEARBY), at_zero=at_zero, known=known, most=most
-                )
-        return Noise(sys.float_info.epsilon * abs(at_zero), coarse=False)
+                return measured(lambda t: line(t * NEARBY))
+        return Noise(sys.float_info.epsilon * abs(self.loss), coarse=False)
 
     def noisier(self, noise: float) -> Self:
         """A prober at the same point that knows of the loss nothing but its noise."""
@@ -149,41 +135,13 @@ class Prober:
         prober.steps = self.steps.noisier(noise, self.loss)
         return prober
 
-    def all_blocks(self, seed: int, *labels: int) -> list[tuple[str, Direction, float]]:
+    def all_blocks(self, seed: int, *labels: int) -> LineParts:
         """A random direction over all blocks, each at its own scale, as the parts of a line."""
         return [
             (name, random_direction(array.size, seeded(seed, *labels, index)), self.scales[name])
-            for index, (name, array) in enumerate(self._workspace.arrays.items())
+            for index, (name, array) in enumerate(self.evaluator.workspace.arrays.items())
             if array.size
         ]
-
-    @classmethod
-    def resumed(cls, evaluator: Evaluator, state: dict[str, Any]) -> Self:
-        """A prober with another's ``state``, for slopes alone: it has no analytic gradients."""
-        prober = cls.__new__(cls)
-        prober.__dict__.update(state)
-        prober.evaluator, prober._workspace = evaluator, evaluator.workspace
-        arrays = evaluator.workspace.arrays.items()
-        prober.gradients = {n: np.broadcast_to(0.0, array.shape) for n, array in arrays}
-        return prober
-
-    @property
-    def state(self) -> dict[str, Any]:
-        """Everything but the evaluator, its arrays and the gradients."""
-        without = ("evaluator", "_workspace", "_moves", "gradients")
-        return {name: value for name, value in vars(self).items() if name not in without}
-
-    @property
-    def ordinary(self) -> float:
-        """``max over blocks c of s_c·‖a_c‖``, from the finite analytic gradients.
-
-        Where the loss all but vanishes, no less than at the main setting.
-        """
-        largest = max(
-            (self.scales[n] * size for n, size in self.norms.items() if math.isfinite(size)),
-            default=0.0,
-        )
-        return max(largest, self._least_ordinary)
 
     @property
     def noise(self) -> float:
@@ -195,7 +153,7 @@ class Prober:
 
         The dtype of a parameter, a gradient or the loss, else noise above that of float64.
         """
-        arrays = self._workspace.arrays
+        arrays = self.evaluator.workspace.arrays
         seen = [array.dtype for n, array in arrays.items() if name in (None, n)]
         dtypes = [dtype for dtype in (*seen, *self.evaluator.dtypes) if dtype.itemsize < 8]
         if dtypes:
@@ -206,43 +164,26 @@ class Prober:
 
     def line(self, *parts: tuple[str, Direction, float]) -> Line:
         """The loss along directions of some blocks, as a context manager."""
-        return Line(self._workspace, parts, self.evaluator.loss, self.evaluator.complex_loss)
+        evaluator = self.evaluator
+        return Line(evaluator.workspace, parts, evaluator.loss, evaluator.complex_loss)
 
     def from_afar(self, name: str, direction: Direction, goal: float) -> Probe:
         """A probe from long steps, where noise limits what short ones see.
 
-        Args:
-            name: The block.
-            direction: Its direction.
-            goal: Error at which no further evaluation is made, in units of loss per unit of ``t``.
+        The ``goal`` is the error at which no further evaluation is made, in units of loss per unit
+        of ``t``.
         """
-        scale = self.scales[name]
+        allowance, goal = self.steps.allowance, goal * self.scales[name]
+        afar = functools.partial(long_steps, at_zero=self.loss, allowance=allowance, goal=goal)
         with self.line((name, direction, 1.0)) as line:
-            found = long_steps(
-                lambda t: line(t * scale),
-                self.loss,
-                noise=self.noise / self.steps.allowance,
-                allowance=self.steps.allowance,
-                goal=goal * scale,
-            )
-        slope = Estimate(found.value / scale, found.error / scale, found.step * scale)
+            slope = self._by_method(line, name, afar, self.noise / allowance)
         return Probe(direction.dot(self.gradients[name]), slope)
 
-    def along(
-        self,
-        parts: Sequence[tuple[str, Direction, float]],
-        *,
-        share: float = 1.0,
-        wanted: float = 0.0,
-    ) -> Probe:
-        """Probe along any direction, with a step that grows as fewer elements move.
+    def along(self, parts: LineParts, *, share: float = 1.0, wanted: float = 0.0) -> Probe:
+        """Probe along directions of some blocks, each with a weight, to the error ``wanted``.
 
-        Takes two evaluations where these can be expected to reach the error wanted, else four.
-
-        Args:
-            parts: Block, direction and weight, for each block that moves.
-            share: Share of the elements of these blocks that the directions move.
-            wanted: Error at which no further round is needed.
+        The step grows as fewer elements move, of which the directions move a ``share``.  Takes two
+        evaluations where these can be expected to reach the error wanted, else four.
         """
         grown = math.sqrt(share * len(parts))
         pair, sharp = (
@@ -261,10 +202,7 @@ class Prober:
                 min(pair if fine else sharp, longest), good=good, grow=0.0 if fine else GROW
             )
             slope = search(line, self.loss, formula, options, noise=self.noise)
-            analytic = math.fsum(weight * v.dot(self.gradients[n]) for n, v, weight in parts)
-            rounded = any(self._rounds(n, weight * slope.step) for n, _, weight in parts)
-            if rounded and math.isfinite(slope.value):
-                analytic = line.slope_taken(self.gradients, slope.step)
+            analytic = self._analytic(line, parts, slope)
         rounding = self.evaluator.rounding
         error = math.hypot(*(weight * rounding.get(name, 0.0) for name, _, weight in parts))
         return Probe(analytic, replace(slope, error=slope.error + error))
@@ -273,11 +211,12 @@ class Prober:
         self, name: str, direction: Direction, *, sharp: bool, budget: Budget = UNLIMITED
     ) -> Probe:
         """Probe one block within a budget, as long as nothing stands out."""
-        if not self.steps.has_moved(name) and name not in self._moved:
+        if not self.steps.has_moved(name):
             budget = UNLIMITED  # all other probes of the block will begin where this one ends
-        with self.line((name, direction, 1.0)) as line:
+        parts = [(name, direction, 1.0)]
+        with self.line(*parts) as line:
             if self.method is not None:
-                slope = self._by_method(line, self.scales[name])
+                slope = self._by_method(line, name, self.method, self.noise)
             elif sharp or not self.steps.pair_suffices(name):
                 slope = self.sharp(line, name, budget)
                 self.steps.pass_on(name, slope)
@@ -293,21 +232,13 @@ class Prober:
                     grow=0.0,
                 )
                 slope = search(line, self.loss, formula, options, noise=self.noise)
-            analytic = direction.dot(self.gradients[name])
-            complex_step = isinstance(self.method, ComplexStep)  # moves nothing that is real
-            rounds = not complex_step and self._rounds(name, slope.step)
-            if rounds and math.isfinite(slope.value):
-                analytic = line.slope_taken({name: self.gradients[name]}, slope.step)
+            real = not isinstance(self.method, ComplexStep)  # which moves nothing that is real
+            analytic = self._analytic(line, parts, slope, real=real)
         self.steps.learn(name, slope)
         return Probe(analytic, slope)
 
     def sharp(
-        self,
-        line: Callable[[float], float],
-        name: str,
-        budget: Budget,
-        *,
-        least: int = FEWEST_ROUNDS,
+        self, line: Line, name: str, budget: Budget, *, least: int = FEWEST_ROUNDS
     ) -> Estimate:
         """A sharp slope along a line that moves a block, or ``JOINT`` all of them."""
         goal = SHARP if budget.left >= 4 else ENOUGH if self._main else ROUGH
@@ -321,22 +252,31 @@ class Prober:
         )
         return search(line, self.loss, Sharp(), options, noise=self.noise)
 
-    def _rounds(self, name: str, step: float) -> bool:
-        """Whether a block's own rounding bends a step: stored in float32, or far from zero."""
-        coarse = self._workspace.arrays[name].dtype.itemsize < 8
-        return coarse or step < STRAIGHT * self.rounding(name)
+    def _analytic(
+        self, line: Line, parts: LineParts, slope: Estimate, *, real: bool = True
+    ) -> float:
+        """``⟨a, v⟩``, for the steps really taken where a block's own rounding bends them.
+
+        That is where it is stored in float32, or far from zero.
+        """
+        for name, _, weight in parts if real and math.isfinite(slope.value) else ():
+            coarse = self.evaluator.workspace.arrays[name].dtype.itemsize < 8
+            if coarse or weight * slope.step < STRAIGHT * self.rounding(name):
+                return line.slope_taken(self.gradients, slope.step)
+        return math.fsum(weight * v.dot(self.gradients[name]) for name, v, weight in parts)
 
     def rounding(self, name: str) -> float:
         """By how much the entries of a block round, in the parameters' units."""
-        eps = float(np.finfo(self._workspace.arrays[name].dtype).eps)
+        eps = float(np.finfo(self.evaluator.workspace.arrays[name].dtype).eps)
         return max(eps, sys.float_info.epsilon) * self.scales[name] / self.units.get(name, 1.0)
 
-    def _by_method(self, line: Callable[[float], float], scale: float) -> Estimate:
-        assert self.method is not None
+    def _by_method(
+        self, line: Line, name: str, method: Callable[..., Estimate], noise: float
+    ) -> Estimate:
+        """What a method says of a line, which it sees in units of the block's scale."""
+        scale = self.scales[name]
         try:
-            # Methods assume that a displacement of one is natural, so they see the line in units of
-            # the scale.
-            estimate = self.method(lambda t: line(t * scale), noise=self.noise)
+            found = method(lambda t: line(t * scale), noise=noise)
         except NonFiniteLossError:
             return Estimate(math.nan, math.inf, math.nan)
-        return Estimate(estimate.value / scale, estimate.error / scale, estimate.step * scale)
+        return Estimate(found.value / scale, found.error / scale, found.step * scale)

@@ -16,36 +16,23 @@ from gradhook.probe.setting import Setting
 from gradhook.report import Finding
 from gradhook.verdict.compare import Comparison
 from gradhook.verdict.evidence import BlockEvidence
-from gradhook.verdict.judge import Judgement
+from gradhook.verdict.judge import Further, Judgement
 
 __all__ = ["EarlierResults", "SettingResult"]
 
 
 @dataclass(frozen=True, slots=True)
 class SettingResult:
-    """What one setting said.
-
-    Args:
-        setting: The setting.
-        prober: The prober that measured it, for later probes and as a first guess elsewhere.
-        gradients: The analytic gradients there; empty where nothing was wrong and they are too
-            large to be kept.
-        evidence: Per block.
-        judgements: Per block.
-        textbook: The plain textbook derivative per block, where asked for.
-        joint: The comparison along one direction over all blocks, where that is all that was
-            measured of those without probes of their own.
-        retried: Some of the blocks a step away on either side, where that is what judged them.
-    """
+    """What one setting said."""
 
     setting: Setting
-    prober: Prober
-    gradients: Blocks
+    prober: Prober  # for later probes, and as a first guess elsewhere
+    gradients: Blocks  # none where nothing was wrong and they are too large to be kept
     evidence: dict[str, BlockEvidence]
     judgements: dict[str, Judgement]
-    textbook: dict[str, Array] = field(default_factory=dict)
-    joint: Comparison | None = None
-    retried: tuple[SettingResult, ...] = ()
+    textbook: dict[str, Array] = field(default_factory=dict)  # plain differences, if asked for
+    joint: Comparison | None = None  # along one direction, of blocks without probes of their own
+    retried: tuple[SettingResult, ...] = ()  # blocks a step away on either side, where that judged
 
     @property
     def findings(self) -> dict[str, Finding]:
@@ -81,12 +68,11 @@ class SettingResult:
 
     def shows_unmoved(self, name: str) -> bool:
         """Whether a block is wrong here because the loss did not move with it by a bit."""
-        judgement, evidence = self.judgements.get(name), self.evidence.get(name)
+        judgement = self.judgements.get(name)
         return (
             judgement is not None
-            and evidence is not None
             and judgement.finding.verdict in MISMATCH
-            and (evidence.unmoved or not evidence.probes)
+            and (self.evidence[name].unmoved or not self.evidence[name].probes)
         )
 
     def undecided(self, name: str, why: str) -> SettingResult:
@@ -119,22 +105,13 @@ class SettingResult:
 
 @dataclass(frozen=True, slots=True)
 class EarlierResults:
-    """What earlier settings of a check have found, so that no block is looked into twice.
+    """What earlier settings of a check have found, so that no block is looked into twice."""
 
-    Args:
-        like: The prober of the main setting, whose noise and steps serve as first guesses; ``None``
-            before it.
-        elsewhere: The loss at another point, a first guess of what it varies by.
-        failed: Blocks that fail.
-        located: Blocks of which a search found the wrong part.
-        dense: Ratios of small mismatches that lie all over their blocks.
-    """
-
-    like: Prober | None = None
-    elsewhere: float = math.nan
+    like: Prober | None = None  # of the main setting: its noise and steps serve as first guesses
+    elsewhere: float = math.nan  # the loss at another point, a first guess of what it varies by
     failed: frozenset[str] = frozenset()
-    located: frozenset[str] = frozenset()
-    dense: Mapping[str, float] = field(default_factory=dict)
+    located: frozenset[str] = frozenset()  # blocks of which a search found the wrong part
+    dense: Mapping[str, float] = field(default_factory=dict)  # ratios of small mismatches all over
 
     @property
     def known_wrong(self) -> frozenset[str]:
@@ -153,6 +130,8 @@ class EarlierResults:
             dense={
                 name: j.finding.ratio
                 for name, j in reversed(judged)
-                if j.dense and j.finding.verdict is Verdict.PASS
+                if Further.PART in j.further
+                and j.location is None
+                and j.finding.verdict is Verdict.PASS
             },
         )

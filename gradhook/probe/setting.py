@@ -23,19 +23,12 @@ __all__ = ["EnteredSetting", "Setting", "Switchboard", "outside_domain"]
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A point with its rows and switches.
+    """A point with its rows and switches."""
 
-    Args:
-        name: What the report calls it.
-        moves: Displacements from the current point; empty for the current point.
-        batch: The rows.
-        switches: Every switch and how it is turned.
-    """
-
-    name: str
-    moves: Mapping[str, Move]
+    name: str  # as the report calls it
+    moves: Mapping[str, Move]  # from the current point; empty for the current point
     batch: Batch
-    switches: tuple[tuple[BoundSwitch, SwitchState], ...] = ()
+    switches: tuple[tuple[BoundSwitch, SwitchState], ...] = ()  # every one, and how it is turned
 
     def enter(self, evaluator: Evaluator) -> None:
         """Let the evaluator call the objective in this setting."""
@@ -46,19 +39,11 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class EnteredSetting:
-    """A setting that the evaluator is in, with what the functions gave there.
-
-    Args:
-        evaluator: Calls the objective.
-        setting: The setting.
-        seed: Seed of the directions.
-        loss: The loss there.
-        gradients: The analytic gradients there.
-    """
+    """A setting that the evaluator is in, with what the functions gave there."""
 
     evaluator: Evaluator
     setting: Setting
-    seed: int
+    seed: int  # of the directions
     loss: float
     gradients: Blocks
 
@@ -74,9 +59,7 @@ def outside_domain(loss: float, gradients: Blocks | None = None) -> bool:
 class Switchboard:
     """Every switch of a check, and what states they take together.
 
-    Args:
-        dropouts: Switches of dropout, off unless a setting says otherwise.
-        penalties: Switches of penalties, on unless a setting says otherwise.
+    Dropout is off and penalties are on unless a setting says otherwise.
     """
 
     dropouts: tuple[BoundSwitch, ...]
@@ -85,11 +68,10 @@ class Switchboard:
     @classmethod
     def of(cls, switches: Iterable[BoundSwitch]) -> Switchboard:
         """Sort switches by their role."""
-        given = tuple(switches)
-        return cls(
-            tuple(s for s in given if s.role == "dropout"),
-            tuple(s for s in given if s.role == "penalty"),
-        )
+        roles: dict[str, list[BoundSwitch]] = {"dropout": [], "penalty": []}
+        for switch in switches:
+            roles[switch.role].append(switch)
+        return cls(*map(tuple, roles.values()))
 
     def states(
         self, *, dropout: SwitchState = "off", penalty: Mapping[str, SwitchState] | None = None

@@ -31,7 +31,7 @@ from gradhook.evaluation.directions import (
 from gradhook.probe.block_evidence import directions_of
 from gradhook.probe.budget import SEARCH, SHORT_SEARCH, Budget
 from gradhook.probe.localise import locate
-from gradhook.probe.prober import Prober
+from gradhook.probe.prober import LineParts, Prober
 from gradhook.probe.result import EarlierResults
 from gradhook.verdict.evidence import BlockEvidence, Location, Probe, describe, is_apart
 from gradhook.verdict.judge import Further, Judgement
@@ -49,6 +49,12 @@ mismatch below which the lower one has none."""
 SHARED_BLOCKS = 2
 """Blocks, and half of all, that a mismatch which enters at the loss shows in at least."""
 
+FITTED, CONFIRMED = 3, 2
+"""Probes that a rule is fitted on, and fresh ones that it must explain."""
+
+RULED_ALONE = 3
+"""Blocks that are held against a rule each by itself, where none holds for all."""
+
 
 def judge_small(
     prober: Prober,
@@ -58,18 +64,7 @@ def judge_small(
     tolerance: Tolerance,
     earlier: EarlierResults,
 ) -> dict[str, Judgement]:
-    """Judge resolved mismatches that are too small to be a FAIL by themselves.
-
-    Args:
-        prober: At the point of the evidence.
-        evidence: The blocks' probes.
-        judgements: What they say, going by the size of the mismatch alone.
-        tolerance: The constants of judging.
-        earlier: What earlier settings found.
-
-    Returns:
-        The judgements by shape.
-    """
+    """Judge resolved mismatches, too small to be a FAIL by their size alone, by their shape."""
     seed = prober.seed + 11
     # Of those whose part is worth a search: all at the main setting, few further on.
     least = tolerance.warn if earlier.like else 0.0
@@ -95,25 +90,26 @@ def judge_small(
         alike = judgement.finding.ratio <= tolerance.unlike * usual
         drawn = seeded(seed, 10, index)
         worth = 0 if alike else _search_worth(prober, block, size, tolerance, drawn)
-        if not worth:
-            spread.append(name)
-            continue
-        budget = Budget(lambda: prober.evaluator.evaluations, worth)
-        gradient = prober.gradients[name]
-        found = locate(prober, block, gradient, tolerance=tolerance, budget=budget, seed=seed)
-        if is_apart(found, block, tolerance.few) and found.norms.ratio > tolerance.warn:
+        found = None
+        if worth:
+            budget = Budget(lambda: prober.evaluator.evaluations, worth)
+            gradient = prober.gradients[name]
+            found = locate(prober, block, gradient, tolerance=tolerance, budget=budget, seed=seed)
+        if found and is_apart(found, block, tolerance.few) and found.norms.ratio > tolerance.warn:
             verdict = Verdict.FAIL if found.norms.ratio > tolerance.fail else Verdict.WARN
             note = f"{describe(found)} wrong: ratio {found.norms.ratio:.1e} there"
             note += ", and nothing else stands out" if found.complete else ""
             judged[name] = _revised(judgement, verdict, note, found)
         else:
             spread.append(name)
-    blocks = [evidence[name] for name in spread]
-    sizes = {name: small[name].comparison.norms.residual for name in spread}
-    rules = _rules(prober, blocks, sizes, tolerance=tolerance, seed=seed)
     shared = len(spread) >= max(SHARED_BLOCKS, len(evidence) / 2)
-    for name in spread:
-        judged[name] = _by_rule(small[name], rules.get(name, ""), tolerance, shared=shared)
+    sizes = {name: small[name].comparison.norms.residual for name in spread}
+    blocks = [evidence[name] for name in spread]
+    rule = _rule(prober, blocks, sizes, tolerance, seed) if blocks else ""
+    for block in blocks:
+        alone = not rule and 1 < len(blocks) <= RULED_ALONE
+        own = _rule(prober, [block], sizes, tolerance, seed + 1) if alone else rule
+        judged[block.name] = _by_rule(small[block.name], own, tolerance, shared=shared)
     return judged
 
 
@@ -126,50 +122,41 @@ def _search_worth(
     """
     if evidence.exact:
         return SEARCH  # every element is known, and none is asked again
+    name, count, shape = evidence.name, evidence.size, prober.gradients[evidence.name].shape
+
+    def seen(directions: Sequence[Direction], share: float) -> tuple[float, float]:
+        """The mismatch in a share of the elements and its error, root mean squares."""
+        wanted = math.sqrt(share) * size / TELLING_SUBSET
+        probes = [prober.along([(name, v, 1.0)], share=share, wanted=wanted) for v in directions]
+        residual = math.hypot(*(probe.residual for probe in probes))
+        error = math.hypot(*(probe.slope.error for probe in probes))
+        return residual / math.sqrt(len(probes)), error / math.sqrt(len(probes))
+
     unsure = False
-    shape = prober.gradients[evidence.name].shape
-    for axis, length in enumerate(shape):
-        if length < 2:
-            continue
-        low, high = sorted(_halves(prober, evidence.name, shape, axis, size, seed))
+    for axis, length in ((axis, length) for axis, length in enumerate(shape) if length > 1):
+        drawn = [seeded(seed, 20 + axis, k) for k in range(ACROSS_HALVES)]
+        halves = []
+        for first, last in ((0, length // 2), (length // 2, length)):
+            box = cut(whole(shape), axis, first, last)
+            parts = [Part(random_direction(count, each), shape, box) for each in drawn]
+            halves.append(seen(parts, (last - first) / length))
+        low, high = sorted(halves)
         if low[0] <= max(tolerance.resolved * low[1], EMPTIER * high[0]):
             if tolerance.resolved * low[1] < high[0] / 2:
                 return SEARCH
             unsure = True
-    if SUBSET_SHARE * evidence.size < 1:
+    if SUBSET_SHARE * count < 1:
         return SHORT_SEARCH
     random = np.random.default_rng(seed)
-    expected = math.sqrt(SUBSET_SHARE) * size
     for k in range(SUBSETS):
-        kept = random.random(evidence.size) < SUBSET_SHARE
-        direction = masked(random_direction(evidence.size, seeded(seed, k)), kept)
-        parts = [(evidence.name, direction, 1.0)]
-        probe = prober.along(parts, share=SUBSET_SHARE, wanted=expected / TELLING_SUBSET)
-        allowed = tolerance.resolved * probe.slope.error
-        if abs(probe.residual) <= allowed:
+        kept = random.random(count) < SUBSET_SHARE
+        subset = masked(random_direction(count, seeded(seed, k)), kept)
+        residual, error = seen([subset], SUBSET_SHARE)
+        allowed = tolerance.resolved * error
+        if residual <= allowed:
+            expected = math.sqrt(SUBSET_SHARE) * size
             return SEARCH if allowed < expected / 2 else SHORT_SEARCH
     return SHORT_SEARCH if unsure else 0
-
-
-def _halves(
-    prober: Prober, name: str, shape: tuple[int, ...], axis: int, size: float, seed: int
-) -> list[tuple[float, float]]:
-    """The mismatch in each half of an axis and its error, root mean squares over directions."""
-    middle = shape[axis] // 2
-    found = []
-    for first, last in ((0, middle), (middle, shape[axis])):
-        box = cut(whole(shape), axis, first, last)
-        share = (last - first) / shape[axis]
-        probes = []
-        for k in range(ACROSS_HALVES):
-            whole_block = random_direction(math.prod(shape), seeded(seed, 20 + axis, k))
-            part = Part(whole_block, shape, box)
-            wanted = math.sqrt(share) * size / TELLING_SUBSET
-            probes.append(prober.along([(name, part, 1.0)], share=share, wanted=wanted))
-        residual = math.hypot(*(probe.residual for probe in probes))
-        error = math.hypot(*(probe.slope.error for probe in probes))
-        found.append((residual / math.sqrt(ACROSS_HALVES), error / math.sqrt(ACROSS_HALVES)))
-    return found
 
 
 def _by_rule(judgement: Judgement, rule: str, tolerance: Tolerance, *, shared: bool) -> Judgement:
@@ -195,34 +182,6 @@ def _revised(
     return replace(judgement, finding=finding, where=where, location=location)
 
 
-FITTED, CONFIRMED = 3, 2
-"""Probes that a rule is fitted on, and fresh ones that it must explain."""
-
-RULED_ALONE = 3
-"""Blocks that are held against a rule each by itself, where none holds for all."""
-
-
-def _rules(
-    prober: Prober,
-    blocks: Sequence[BlockEvidence],
-    sizes: Mapping[str, float],
-    *,
-    tolerance: Tolerance,
-    seed: int,
-) -> dict[str, str]:
-    """The rule that each block's residual follows, as a sentence; blocks without one are left out.
-
-    The mismatch is spread over these blocks, and its ``sizes`` are the norms of their residuals.
-    """
-    shared = _rule(prober, blocks, sizes, tolerance, seed) if blocks else ""
-    if shared:
-        return dict.fromkeys(sizes, shared)
-    if not 1 < len(blocks) <= RULED_ALONE:
-        return {}
-    alone = {b.name: _rule(prober, [b], sizes, tolerance, seed + 1) for b in blocks}
-    return {name: found for name, found in alone.items() if found}
-
-
 def _rule(
     prober: Prober,
     blocks: Sequence[BlockEvidence],
@@ -230,14 +189,25 @@ def _rule(
     tolerance: Tolerance,
     seed: int,
 ) -> str:
-    """The rule that the residual of all these blocks follows; empty if none does."""
+    """The rule that the residual of all these blocks follows, as a sentence; empty if none does.
+
+    The mismatch is spread over the blocks, and its ``sizes`` are the norms of their residuals.
+    """
+    drawn: list[LineParts]
     if len(blocks) == 1 and blocks[0].exact:
         probes: Sequence[Probe] = blocks[0].probes
         drawn = [[(blocks[0].name, v, 1.0)] for v in directions_of(prober, blocks[0])]
     else:
         # Sharp enough to tell a rule from an accident: a few probes agree with many to 10 %.
         wanted = tolerance.explained * math.sqrt(len(blocks)) / 3
-        drawn = [_drawn(blocks, sizes, seeded(seed, 9, k)) for k in range(FITTED + CONFIRMED)]
+        seeds = [seeded(seed, 9, k) for k in range(FITTED + CONFIRMED)]
+        drawn = [
+            [
+                (b.name, random_direction(b.size, seeded(each, index)), 1 / sizes[b.name])
+                for index, b in enumerate(blocks)
+            ]
+            for each in seeds
+        ]
         probes = [prober.along(parts, wanted=wanted) for parts in drawn]
     if len(probes) < FITTED:
         return ""
@@ -252,27 +222,19 @@ def _rule(
     return ""
 
 
-def _drawn(
-    blocks: Sequence[BlockEvidence], sizes: Mapping[str, float], seed: int
-) -> list[tuple[str, Direction, float]]:
-    """A direction over all blocks, each at a weight by which its residual counts one."""
-    return [
-        (b.name, random_direction(b.size, seeded(seed, index)), 1 / sizes[b.name])
-        for index, b in enumerate(blocks)
-    ]
-
-
 def _fit(probes: Sequence[Probe], known: Sequence[float], tolerance: Tolerance) -> float | None:
-    """The ``c`` of ``residual = c * known``, if it holds on probes that it was not fitted on."""
-    fitted = slice(0, -CONFIRMED) if len(probes) >= FITTED + CONFIRMED else slice(None)
-    fresh = slice(len(probes) - CONFIRMED, None) if fitted.stop else slice(None)
-    size = math.fsum(k * k for k in known[fitted])
+    """The ``c`` of ``residual = c * known``, if it holds on probes that it was not fitted on.
+
+    Where these are too few it must hold on all of them.
+    """
+    pairs = list(zip(probes, known, strict=True))
+    few = len(pairs) < FITTED + CONFIRMED
+    fitted, fresh = (pairs, pairs) if few else (pairs[:-CONFIRMED], pairs[-CONFIRMED:])
+    size = math.fsum(k * k for _, k in fitted)
     if not size:
         return None
-    pairs = zip(probes[fitted], known[fitted], strict=True)
-    factor = math.fsum(p.residual * k for p, k in pairs) / size
+    factor = math.fsum(p.residual * k for p, k in fitted) / size
     typical = math.hypot(*(p.residual for p in probes)) / math.sqrt(len(probes))
-    for probe, k in zip(probes[fresh], known[fresh], strict=True):
-        if abs(probe.residual - factor * k) + probe.slope.error > tolerance.explained * typical:
-            return None
-    return factor
+    allowed = tolerance.explained * typical
+    holds = all(abs(p.residual - factor * k) + p.slope.error <= allowed for p, k in fresh)
+    return factor if holds else None

@@ -16,14 +16,14 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from gradhook.difference.base import Estimate
-from gradhook.difference.noise_table import COARSE, Noise
+from gradhook.difference.noise import COARSE, Noise
 from gradhook.difference.search import LOST
 
-__all__ = ["ENOUGH", "FAIR", "JOINT", "LONGEST_STEP", "ROUGH", "SHARP", "Knowledge", "Steps"]
+__all__ = ["ENOUGH", "FAIR", "JOINT", "LONGEST_STEP", "ROUGH", "SHARP", "Steps"]
 
 JOINT = "\0"
 """Stands for all blocks among names of blocks; of these one may be empty."""
@@ -46,6 +46,12 @@ NEGLIGIBLE = 1e-5
 further round."""
 
 
+SHARP, FAIR, ENOUGH, ROUGH = (1e-7, 3.0), (1e-6, 3.0), (1e-5, 10.0), (1e-4, 30.0)
+"""Relative errors at which an estimate needs no further round, each with the multiple of the best
+one that the noise allows, which serves where that is more: of a sharp estimate, of a pair, of one
+that noise limits, and of one that is judged by and no more, where evaluations have run out."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Learned:
     """What the first probe of a block taught: its step, ``|phi''|`` and the largest slope seen."""
@@ -55,46 +61,11 @@ class _Learned:
     slope: float
 
 
-@dataclass(frozen=True, slots=True)
-class Knowledge:
-    """What probing has taught so far, of steps and sizes.
-
-    Args:
-        learned: What the first probe of each block taught.
-        relative_step: Step of the last sharp probe, by its block's scale: the next block's first,
-            and of a block that kinks drove to shorter ones; half way to these, in powers of ten.
-        typical: The largest slope seen, times its block's scale: what an ordinary block does.
-    """
-
-    learned: dict[str, _Learned]
-    relative_step: float
-    typical: float
-
-    @classmethod
-    def joined(cls, several: Sequence[Knowledge]) -> Knowledge:
-        """The steps of the first and the largest slopes of all."""
-        first = several[0]
-        learned = {
-            name: replace(known, slope=max(e.learned.get(name, known).slope for e in several))
-            for name, known in first.learned.items()
-        }
-        return cls(learned, first.relative_step, max(each.typical for each in several))
-
-
 class Steps:
     """Chooses steps, and learns from what they give.
 
-    Args:
-        noise: What the noise was measured to be.
-        loss: The loss at the point.
-        scales: The blocks' scales.
-        typical: A first guess of what an ordinary block does: its slope times its scale.
-
-    Attributes:
-        scales: The blocks' scales, and 1 for ``JOINT``, along which each moves by its own.
-        noise: Absolute noise in one evaluation, in units of loss.
-        allowance: What that has been multiplied by for directions other than the one measured.
-        coarse: Whether that is more than float64's rounding.
+    The scale of ``JOINT``, along which each block moves by its own, is 1.  What an ordinary block
+    does, its slope times its scale, is ``typical``: a first guess, later the largest seen.
     """
 
     def __init__(
@@ -106,35 +77,33 @@ class Steps:
         self._contrast = noise.contrast or abs(loss) or 1.0
         self._relative_noise: float = min(1.0, noise.level / self._contrast)
         self.scales = {JOINT: 1.0, **scales}
-        # The cube root of noise over contrast: best for a smooth loss that varies by as much.
-        guessed = float(min(LONGEST_STEP / 4, max(FIRST_STEP, self._relative_noise ** (1 / 3))))
-        self.knowledge = Knowledge({}, guessed, typical)
+        self.typical = typical
+        self._learned: dict[str, _Learned] = {}
+        # Step of the last sharp probe, by its block's scale: the next block's first, and of a block
+        # that kinks drove to shorter ones; half way to these, in powers of ten.  At first the cube
+        # root of noise over contrast: best for a smooth loss that varies by as much.
+        best = self._relative_noise ** (1 / 3)
+        self._relative_step = float(min(LONGEST_STEP / 4, max(FIRST_STEP, best)))
+
+    def copied(self) -> Steps:
+        """The same, to learn by itself from here on."""
+        steps = copy.copy(self)
+        steps._learned = dict(self._learned)
+        return steps
 
     def carried_on(self, *, growth: float, scales: Mapping[str, float]) -> Steps:
         """Steps elsewhere, where the loss is ``growth`` times as large and scales are others."""
-        steps = copy.copy(self)
+        steps = self.copied()
         # Rounding grows in proportion to the loss.
         steps.noise = self.noise * max(1.0, growth)
         steps.scales = {JOINT: 1.0, **scales}
-        steps.knowledge = replace(self.knowledge, typical=0.0)
+        steps.typical = 0.0
         return steps
 
     def noisier(self, noise: float, loss: float) -> Steps:
         """Steps that begin anew at a loss which is noisier than it seemed."""
         coarse = noise > COARSE * max(abs(loss), self._contrast)
-        found = Noise(noise, coarse, self._contrast)
-        scales = {name: scale for name, scale in self.scales.items() if name != JOINT}
-        return Steps(found, loss=loss, scales=scales)
-
-    @property
-    def knowledge(self) -> Knowledge:
-        """What has been learned so far; may be set back."""
-        return Knowledge(dict(self._learned), self._relative_step, self._typical)
-
-    @knowledge.setter
-    def knowledge(self, known: Knowledge) -> None:
-        self._learned = dict(known.learned)
-        self._relative_step, self._typical = known.relative_step, known.typical
+        return Steps(Noise(noise, coarse, self._contrast), loss=loss, scales=self.scales)
 
     def knows(self, name: str) -> bool:
         """Whether the block has been probed."""
@@ -169,7 +138,7 @@ class Steps:
             2 * self.noise / self.pair_step(name) <= self._at_best(FAIR) * known.slope
         )
 
-    def good(self, name: str, goal: Goal) -> Callable[[Estimate], bool]:
+    def good(self, name: str, goal: tuple[float, float]) -> Callable[[Estimate], bool]:
         """Whether an estimate of a slope needs no further round.
 
         Its error is held against the slope, or against the largest seen in the block where that is
@@ -182,7 +151,7 @@ class Steps:
             size = max(abs(slope.value), seen)
             negligible = (
                 abs(slope.value) <= 3 * slope.error
-                and slope.error <= NEGLIGIBLE * self._typical / scale
+                and slope.error <= NEGLIGIBLE * self.typical / scale
             )
             return slope.error <= relative * size or negligible
 
@@ -193,7 +162,7 @@ class Steps:
         if not math.isfinite(slope.value):
             return
         known, scale, size = self._learned.get(name), self.scales[name], abs(slope.value)
-        self._typical = max(self._typical, scale * size)
+        self.typical = max(self.typical, scale * size)
         if known is not None:
             self._learned[name] = replace(known, slope=max(known.slope, size))
         elif self._driven(slope, scale):
@@ -219,36 +188,10 @@ class Steps:
         bends = abs(slope.gap) > LOST * 2 * self.noise / slope.step
         return slope.kink or (slope.step < 2 * SHORTEST_STEP * scale and not bends)
 
-    def _at_best(self, goal: Goal) -> float:
+    def _at_best(self, goal: tuple[float, float]) -> float:
         """The relative error wanted, or the goal's multiple of the best that the noise allows.
 
         ``h**2 + noise/h`` of a loss that varies by its contrast over one unit is least near
         ``(noise/contrast)**(2/3)``.
         """
-        return float(max(goal.relative, goal.margin * self._relative_noise ** (2 / 3)))
-
-
-@dataclass(frozen=True, slots=True)
-class Goal:
-    """The error at which an estimate needs no further round.
-
-    Args:
-        relative: Relative error.
-        margin: Multiple of the best relative error that the noise allows, where that is more.
-    """
-
-    relative: float
-    margin: float
-
-
-SHARP = Goal(1e-7, 3.0)
-"""Of a sharp estimate."""
-
-FAIR = Goal(1e-6, 3.0)
-"""Of a pair."""
-
-ENOUGH = Goal(1e-5, 10.0)
-"""Of an estimate that noise limits: it is left as it is."""
-
-ROUGH = Goal(1e-4, 30.0)
-"""Of an estimate that is judged by, and no more, where evaluations have run out."""
+        return float(max(goal[0], goal[1] * self._relative_noise ** (2 / 3)))

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gradhook._types import Tolerance
@@ -27,25 +28,15 @@ Of a larger one, mostly a multiple of the gradient, all three norms fluctuate to
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How far two gradients of a block are apart.
+    """How far two gradients of a block are apart."""
 
-    Args:
-        norms: Of both; along the probes where the residual is not small.
-        error_norm: What ``‖a - n‖`` would be from errors of measurement alone.
-        ratio_error: Error estimate of the ratio.
-        interval: Lower and upper end of the ratio's interval.
-        resolved: Whether a mismatch stands out of its own error, along enough directions.
-        standing_out: Positions of the probes that do, among all of the evidence.
-        probes: How many probes could be used.
-    """
-
-    norms: Norms
-    error_norm: float
+    norms: Norms  # of both; along the probes where the residual is not small
+    error_norm: float  # what ‖a - n‖ would be from errors of measurement alone
     ratio_error: float
-    interval: tuple[float, float]
-    resolved: bool
-    standing_out: tuple[int, ...]
-    probes: int
+    interval: tuple[float, float]  # of the ratio
+    resolved: bool  # whether a mismatch stands out of its own error, along enough directions
+    standing_out: tuple[int, ...]  # positions of the probes that do, among all of the evidence
+    probes: int  # how many could be used
 
     @property
     def ratio(self) -> float:
@@ -57,18 +48,21 @@ def compare(evidence: BlockEvidence, tolerance: Tolerance) -> Comparison:
     """Compare both derivatives of one block."""
     positions = _usable(evidence, tolerance)
     probes = [evidence.probes[k] for k in positions]
-    count = max(1, len(probes))
-    per_probe = 1.0 if evidence.exact else 1.0 / count
+    exact, count = evidence.exact, max(1, len(probes))
+
+    def norm(values: Iterable[float]) -> float:
+        return math.hypot(*values) * (1.0 if exact else math.sqrt(1.0 / count))
+
     rounding = tolerance.rounding * evidence.analytic_norm + evidence.analytic_error
-    residual = math.sqrt(per_probe) * math.hypot(*(p.residual for p in probes))
+    residual = norm(p.residual for p in probes)
     errors = [error + rounding for error in _errors(evidence, probes, tolerance)]
-    error = math.sqrt(per_probe) * math.hypot(*errors)
-    measured = math.sqrt(per_probe) * math.hypot(*(p.slope.value for p in probes))
-    numerical = measured if evidence.exact else _numerical_norm(evidence, probes, measured)
-    analytic = evidence.analytic_norm
-    along = math.sqrt(per_probe) * math.hypot(*(p.analytic for p in probes))
-    if not evidence.exact and residual > SMALL_RESIDUAL * min(analytic, along):
-        analytic, numerical = along, measured
+    error = norm(errors) if probes else math.inf
+    analytic, along = evidence.analytic_norm, norm(p.analytic for p in probes)
+    numerical = measured = norm(p.slope.value for p in probes)
+    if not exact and residual > SMALL_RESIDUAL * min(analytic, along):
+        analytic = along
+    elif not exact:
+        numerical = _numerical_norm(evidence, probes, measured)
     norms = Norms(residual, analytic, numerical)
     ratio = norms.ratio if probes else math.nan
     standing_out = tuple(
@@ -77,25 +71,17 @@ def compare(evidence: BlockEvidence, tolerance: Tolerance) -> Comparison:
         if abs(p.residual) > tolerance.resolved * e
     )
     # A wrong gradient shows along nearly every direction, an underestimated error along one.
-    resolved = len(standing_out) >= (
-        1 if evidence.exact else math.ceil(tolerance.standing_out * count)
+    enough = 1 if exact else math.ceil(tolerance.standing_out * count)
+    resolved = len(standing_out) >= enough
+    spread = ratio * math.sqrt(0.5 / count) if resolved and not exact else 0.0
+    # Factors on a root mean square of ``count`` normal values that enclose the truth.
+    tail = (1 - tolerance.coverage) / 2
+    low, high = (
+        1.0 if exact else math.sqrt(count / chi_squared(count, p)) for p in (1 - tail, tail)
     )
-    relative_spread = 0.0 if evidence.exact else math.sqrt(0.5 / count)
-    low, high = (1.0, 1.0) if evidence.exact else _interval(count, tolerance.coverage)
-    if not probes:
-        error = math.inf
-    return Comparison(
-        norms,
-        error,
-        math.hypot(
-            ratio_of(error, analytic, numerical),
-            ratio * relative_spread if resolved else 0.0,
-        ),
-        (ratio * low, ratio * high),
-        resolved,
-        standing_out,
-        len(probes),
-    )
+    ratio_error = math.hypot(ratio_of(error, analytic, numerical), spread)
+    interval = (ratio * low, ratio * high)
+    return Comparison(norms, error, ratio_error, interval, resolved, standing_out, len(probes))
 
 
 def compare_all(parts: list[Comparison]) -> tuple[float, float]:
@@ -149,13 +135,6 @@ def _numerical_norm(evidence: BlockEvidence, probes: list[Probe], measured: floa
     pairs = [(p.slope.value / unit, p.analytic / unit) for p in probes]
     shift = sum((n - a) * (n + a) for n, a in pairs) / max(1, len(pairs))
     return unit * math.sqrt(1 + shift) if abs(shift) < 1 / 2 else measured
-
-
-def _interval(count: int, coverage: float) -> tuple[float, float]:
-    """Factors on a root mean square of ``count`` normal values that enclose the truth."""
-    tail = (1 - coverage) / 2
-    low, high = (math.sqrt(count / chi_squared(count, p)) for p in (1 - tail, tail))
-    return low, high
 
 
 @functools.lru_cache(maxsize=256)

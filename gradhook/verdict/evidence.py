@@ -52,34 +52,20 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class BlockEvidence:
-    """All probes of one block in one setting.
-
-    Args:
-        name: The block.
-        size: Its number of elements.
-        analytic_norm: ``‖a‖``, exact.
-        scale: The block's scale ``s``, in the parameter's units.
-        probes: What was measured, in order.
-        exact: Whether the probes are the block's elements, one by one, and complete.
-        spoiled: Where the analytic gradient is NaN or infinite, in words; empty if nowhere.
-        unmoved: Whether the loss did not change by a bit in any probe.
-        elements: Numerical derivative of every element (exhaustive effort), the block's shape.
-        kinked: Whether kinks are known to spoil probes of the block, here or from the main setting.
-        analytic_error: How far the analytic gradient itself is off by rounding, a norm; 0 where
-            that was not measured.
-    """
+    """All probes of one block in one setting."""
 
     name: str
-    size: int
-    analytic_norm: float
-    scale: float
+    size: int  # number of elements
+    analytic_norm: float  # ‖a‖, exact
+    scale: float  # s, in the parameter's units
     probes: tuple[Probe, ...] = ()
-    exact: bool = False
-    spoiled: str = ""
-    unmoved: bool = False
+    exact: bool = False  # whether the probes are the block's elements, one by one, and complete
+    spoiled: str = ""  # where the analytic gradient is NaN or infinite, in words
+    unmoved: bool = False  # whether the loss did not change by a bit in any probe
+    # The numerical derivative of every element (exhaustive effort), the block's shape.
     elements: Array | None = field(default=None, compare=False, repr=False)
-    kinked: bool = False
-    analytic_error: float = 0.0
+    kinked: bool = False  # whether kinks are known to spoil its probes, from the main setting too
+    analytic_error: float = 0.0  # of the analytic gradient by its own rounding, a norm
 
     @property
     def meets_kinks(self) -> bool:
@@ -95,17 +81,11 @@ def ratio_of(residual: float, analytic: float, numerical: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Norms:
-    """How large two gradients are and how far they are apart.
+    """How large two gradients are and how far they are apart."""
 
-    Args:
-        residual: ``‖a - n‖``.
-        analytic: ``‖a‖``.
-        numerical: ``‖n‖``.
-    """
-
-    residual: float = math.nan
-    analytic: float = math.nan
-    numerical: float = math.nan
+    residual: float = math.nan  # ‖a - n‖
+    analytic: float = math.nan  # ‖a‖
+    numerical: float = math.nan  # ‖n‖
 
     @property
     def ratio(self) -> float:
@@ -115,25 +95,16 @@ class Norms:
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where in a block both derivatives differ.
-
-    Args:
-        name: The block.
-        shape: Its shape.
-        boxes: The parts that are wrong; empty where the fault is spread over the block.
-        norms: Over these parts; ``nan`` where it is spread.
-        elements: Single elements among the parts, by position, with what was measured.
-        complete: Whether everything outside of them was found right.
-        setting: Name of the setting in which it was searched; empty where nobody asks.
-    """
+    """Where in a block both derivatives differ."""
 
     name: str
     shape: tuple[int, ...]
-    boxes: tuple[Box, ...] = ()
-    norms: Norms = Norms()
+    boxes: tuple[Box, ...] = ()  # the wrong parts; none where the fault is spread over the block
+    norms: Norms = Norms()  # over these parts; nan where it is spread
+    # Single elements among the parts, by position, with what was measured.
     elements: Mapping[tuple[int, ...], Probe] = field(default_factory=dict)
-    complete: bool = True
-    setting: str = ""
+    complete: bool = True  # whether everything outside of the parts was found right
+    setting: str = ""  # in which it was searched; empty where nobody asks
 
     @property
     def concentrated(self) -> bool:

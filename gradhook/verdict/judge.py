@@ -30,57 +30,31 @@ __all__ = [
     "passes",
 ]
 
-PRECEDENCE = (
-    Verdict.FAIL,
-    Verdict.WARN,
-    Verdict.PASS,
-    Verdict.KINK,
-    Verdict.INCONCLUSIVE,
-    Verdict.UNTESTED,
-)
+PRECEDENCE = ("FAIL", "WARN", "PASS", "KINK", "INCONCLUSIVE", "UNTESTED")
 """Over the settings of one block: what judged outranks what could not."""
 
 
 class Further(enum.Flag):
-    """What further measurement could change a verdict.
-
-    ``DIRECTIONS`` more of them: the ratio's interval holds a threshold, or one probe stands out
-    beside others that do not.  ``AGAIN`` the probes that stand out, with another step: kinks may
-    have spoiled them.  ``PART`` the part of the block that a small mismatch sits in.  ``NEARBY`` a
-    point close by: a kink may have made the verdict.  ``AFAR`` longer steps: short ones do not see
-    as far as ``fail``.
-    """
+    """What further measurement could change a verdict."""
 
     NOTHING = 0
+    # More of them: the ratio's interval holds a threshold, or one probe stands out beside others.
     DIRECTIONS = enum.auto()
-    AGAIN = enum.auto()
-    PART = enum.auto()
-    NEARBY = enum.auto()
-    AFAR = enum.auto()
+    AGAIN = enum.auto()  # those that stand out, with another step: kinks may have spoiled them
+    PART = enum.auto()  # the part of the block that a small mismatch sits in
+    NEARBY = enum.auto()  # a point close by: a kink may have made the verdict
+    AFAR = enum.auto()  # longer steps: short ones do not see as far as ``fail``
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """One block in one setting, judged.
+    """One block in one setting, judged."""
 
-    Args:
-        finding: The record for the report.
-        comparison: The numbers behind it.
-        further: What further measurement could change it.
-        where: The part of the block that is wrong, where that was found, in words.
-        location: The same as a search found it.
-    """
-
-    finding: Finding
-    comparison: Comparison
+    finding: Finding  # for the report
+    comparison: Comparison  # the numbers behind it
     further: Further = Further.NOTHING
-    where: str | None = None
-    location: Location | None = None
-
-    @property
-    def dense(self) -> bool:
-        """Whether a small mismatch lies all over the block."""
-        return Further.PART in self.further and self.location is None
+    where: str | None = None  # the part that is wrong, where that was found, in words
+    location: Location | None = None  # the same as a search found it
 
     @property
     def suspect(self) -> bool:
@@ -204,36 +178,26 @@ def judge_kink(
     if verdict is Verdict.UNTESTED and not seen:
         note = nearby.finding.note
         return _final(here, verdict=verdict, note=note, ratio=math.nan, ratio_error=math.nan)
-    if verdict is Verdict.PASS and kink is False:
+    if verdict is Verdict.PASS and kink is None:
         note = (
-            "a part of it differs here, where the loss is smooth, and the block as a whole no more "
-            f"than a step away: ratio {nearby.finding.ratio:.1e} there"
+            f"differs at this very point alone: {ratios}; one-sided slopes agree, and the code "
+            "cannot be traced: either ties cancel here, which is no mistake, or the gradient "
+            "treats this point as a special case, which is one"
         )
-        return _at_a_tie(here, nearby, Verdict.INCONCLUSIVE, note)
+        return _final(here, verdict=Verdict.WARN, note=note)
+    said = Verdict.KINK if verdict is Verdict.PASS and kink and seen else Verdict.INCONCLUSIVE
     if verdict is not Verdict.PASS:
         note = (
             f"differs here (ratio {here.finding.ratio:.1e}) and a step away nothing could be told: "
             f"{nearby.finding.note}"
         )
-        return _at_a_tie(here, nearby, Verdict.INCONCLUSIVE, note)
-    if kink and not seen:
-        note = f"differs here by no more than a step away could be seen: {ratios}"
-        return _at_a_tie(here, nearby, Verdict.INCONCLUSIVE, note)
-    if kink:
+    elif said is Verdict.KINK:
         note = f"at a tie the loss has no derivative: {ratios}"
-        return _at_a_tie(here, nearby, Verdict.KINK, note)
-    note = (
-        f"differs at this very point alone: {ratios}; one-sided slopes agree, and the code "
-        "cannot be traced: either ties cancel here, which is no mistake, or the gradient "
-        "treats this point as a special case, which is one"
-    )
-    return _final(here, verdict=Verdict.WARN, note=note)
-
-
-def _at_a_tie(here: Judgement, nearby: Judgement, verdict: Verdict, note: str) -> Judgement:
+    else:
+        note = f"differs here by no more than a step away could be seen: {ratios}"
     # The ratio at a tie measures nothing; the one a step away does.
     ratio, error = nearby.finding.ratio, nearby.finding.ratio_error
-    judged = _final(here, verdict=verdict, note=note, ratio=ratio, ratio_error=error)
+    judged = _final(here, verdict=said, note=note, ratio=ratio, ratio_error=error)
     return replace(judged, comparison=nearby.comparison)
 
 
@@ -283,13 +247,19 @@ def _verdict(
             Verdict.INCONCLUSIVE,
             "the loss was NaN or infinite, or raised, a small step away in either direction",
         )
+    still = evidence.analytic_norm == 0.0 and evidence.unmoved
+    nothing = (
+        "gradient is zero here and the loss does not react to this block"
+        if still
+        else "gradient is zero here within the error: nothing exercises this block"
+    )
     largest_error = max(p.slope.error for p in evidence.probes)
     fine = ordinary == 0.0 or largest_error <= tolerance.untested_share * ordinary
     if fine and all(
         max(abs(p.analytic), abs(p.slope.value)) <= tolerance.untested * p.slope.error
         for p in evidence.probes
     ):
-        return Verdict.UNTESTED, _untested_note(evidence)
+        return Verdict.UNTESTED, nothing
     if evidence.analytic_error > tolerance.rounded_away * evidence.analytic_norm and (
         seen.norms.numerical <= evidence.analytic_error
     ):
@@ -300,9 +270,16 @@ def _verdict(
         )
     # What cancels to zero in a gradient, as before a normalisation, leaves rounding behind.
     if evidence.unmoved and evidence.analytic_norm <= 1e3 * tolerance.rounding * ordinary:
-        return Verdict.UNTESTED, _untested_note(evidence)
+        return Verdict.UNTESTED, nothing
+    if seen.resolved and evidence.unmoved:
+        return Verdict.FAIL, (
+            "the loss does not change by a bit when this block moves, yet its gradient is not "
+            "zero: the loss does not read the block, reads a copy of it, or is flat here"
+        )
+    if seen.resolved and seen.ratio > tolerance.warn:
+        return (Verdict.FAIL if seen.ratio > tolerance.fail else Verdict.WARN), ""
     if seen.resolved:
-        return _resolved(evidence, seen, tolerance)
+        return Verdict.PASS, f"agrees to {seen.ratio:.0e}; a fixed difference of this size is there"
     if seen.ratio_error < tolerance.fail:
         return Verdict.PASS, ""
     resolution = max(seen.ratio, seen.ratio_error)
@@ -321,25 +298,3 @@ def _verdict(
     )
     numbers = f"ratio {seen.ratio:.0e} ± {seen.ratio_error:.0e}"
     return Verdict.INCONCLUSIVE, f"too coarse to tell: {numbers} ({why})"
-
-
-def _resolved(
-    evidence: BlockEvidence, seen: Comparison, tolerance: Tolerance
-) -> tuple[Verdict, str]:
-    if evidence.unmoved:
-        return Verdict.FAIL, (
-            "the loss does not change by a bit when this block moves, yet its gradient is not "
-            "zero: the loss does not "
-            "read the block, reads a copy of it, or is flat here"
-        )
-    if seen.ratio > tolerance.fail:
-        return Verdict.FAIL, ""
-    if seen.ratio > tolerance.warn:
-        return Verdict.WARN, ""
-    return Verdict.PASS, f"agrees to {seen.ratio:.0e}; a fixed difference of this size is there"
-
-
-def _untested_note(evidence: BlockEvidence) -> str:
-    if evidence.analytic_norm == 0.0 and evidence.unmoved:
-        return "gradient is zero here and the loss does not react to this block"
-    return "gradient is zero here within the error: nothing exercises this block"

@@ -84,26 +84,26 @@ def cause(kind: type) -> Rule:
 
 ALWAYS = says(True)
 ROUNDING, TINY = (
-    "probe.again.with_analytic_error",
+    "probe.block_evidence.with_analytic_error",
     "check.generic_point.at_ordinary_loss",
 )
 SECOND, UNITS = "check.further_settings.measure_untested_again", "check.generic_point._in_own_units"
 BATCH, TRACE = "check.whole_batch.WholeBatch.untested", "diagnosis.branches.trace.trace_branches"
 
 RULES = (
-    Rule("noise along a mismatch", "probe.again.hidden_noise", says(0.0)),
-    Rule("probes measured again", "probe.again.measure_again", same(2), ALWAYS),
+    Rule("noise along a mismatch", "probe.block_evidence.hidden_noise", says(0.0)),
+    Rule("probes measured again", "probe.block_evidence.measure_again", same(2), ALWAYS),
     wish("more directions near a bound", Further.DIRECTIONS),
     wish("long steps", Further.AFAR),
     wish("small mismatches where they sit", Further.PART),
-    Rule("rules of small mismatches", "probe.small_mismatch._rules", says({})),
+    Rule("rules of small mismatches", "probe.small_mismatch._rule", says("")),
     Rule("rounding of the analytic side", ROUNDING, same(2), ALWAYS),
     Rule("smaller weights where a loss is tiny", TINY, same(2), new(2)),
     Rule("a second generic point", SECOND, says(None)),
     Rule("locations in their own units", UNITS, same(3), new(3)),
     Rule("ties", "diagnosis.branches.ties.look_for_ties", says(None), ALWAYS),
     Rule("untested blocks on the whole batch", BATCH, says(None)),
-    Rule("joint noise on the whole batch", "probe.joint.is_noise", says(False)),
+    Rule("joint noise on the whole batch", "probe.measure.is_noise", says(False)),
     Rule("natural splits of a wrong block", "diagnosis.parts.find_part", says(None)),
     Rule("branches named", TRACE, says({})),
     *map(cause, HYPOTHESES),

@@ -19,7 +19,7 @@ import numpy as np
 import gradhook
 from gradhook.difference.formulas import Sharp
 from gradhook.difference.long_steps import long_steps
-from gradhook.difference.noise_table import measure_noise
+from gradhook.difference.noise import measure_noise
 from gradhook.difference.search import SearchOptions, search
 
 HERE = Path(__file__).resolve().parent

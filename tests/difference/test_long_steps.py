@@ -10,7 +10,7 @@ import pytest
 
 from gradhook.difference import long_steps
 from gradhook.difference.formulas import Sharp
-from gradhook.difference.noise_table import measure_noise
+from gradhook.difference.noise import measure_noise
 from gradhook.difference.search import SearchOptions, search
 
 ACTIVATIONS = {

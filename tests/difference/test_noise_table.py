@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from gradhook.difference.noise_table import SWALLOWED, measure_noise
+from gradhook.difference.noise import SWALLOWED, measure_noise
 from gradhook.errors import NonFiniteLossError
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gradhook.difference.formulas import Pair, Sharp
-from gradhook.difference.noise_table import measure_noise
+from gradhook.difference.noise import measure_noise
 from gradhook.difference.search import SearchOptions, search
 
 

@@ -176,7 +176,7 @@ def fault_of(module: str, source: str) -> str | None:
         ("gradhook._types", "import gradhook.report"),
         ("gradhook._types", "from . import report"),
         ("gradhook.difference.finite", "from ..objective.parameters import Tree"),
-        ("gradhook.difference.noise_table", "from gradhook.report import Report"),
+        ("gradhook.difference.noise", "from gradhook.report import Report"),
         ("gradhook.report", "from gradhook.verdict import judge"),
         ("gradhook.verdict.judge", "from gradhook.report.text import text"),
         ("gradhook.verdict.judge", "from gradhook.evaluation.line import Line"),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gradhook import check_gradients
-from gradhook.probe import joint
+from gradhook.probe import measure
 
 
 def powers(p, wrong=1.0):
@@ -48,13 +48,13 @@ def test_a_block_without_a_share_in_the_slope_is_untested():
 
 def test_shares_are_of_each_block_at_its_own_scale(monkeypatch):
     seen = []
-    original = joint.probe_jointly
+    original = measure.probe_jointly
 
     def spy(prober, budget):
         seen.append(original(prober, budget))
         return seen[-1]
 
-    monkeypatch.setattr(joint, "probe_jointly", spy)
+    monkeypatch.setattr(measure, "probe_jointly", spy)
     check_gradients(powers, PARAMETERS, effort="quick", progress=False)
     ((evidence, shares),) = seen
     (probe,) = evidence.probes

@@ -1,5 +1,6 @@
 """The noise of a loss at a point, and noise that only a long step shows."""
 
+import contextlib
 import math
 from types import SimpleNamespace
 
@@ -9,7 +10,7 @@ import pytest
 from gradhook.difference.base import EPS, Estimate
 from gradhook.evaluation.workspace import Workspace
 from gradhook.objective.parameters import Tree
-from gradhook.probe.again import hidden_noise
+from gradhook.probe.block_evidence import hidden_noise
 from gradhook.probe.prober import Prober
 from gradhook.probe.setting import EnteredSetting, Setting
 from gradhook.verdict.evidence import Probe
@@ -51,24 +52,32 @@ def probe(numerical):
     return Probe(2.0, Estimate(numerical, 1e-9, 1e-7))
 
 
+def noise_along(line, made, *, at_zero=2**0.5, rounding=EPS):
+    """The hidden noise of a probe made along a line of a block of scale 1."""
+    prober = SimpleNamespace(
+        loss=at_zero,
+        noise=1e-16,
+        scales={"W": 1.0},
+        rounding=lambda name: rounding,
+        line=lambda *parts: contextlib.nullcontext(line),
+    )
+    return hidden_noise(prober, [("W", None, 1.0)], made)
+
+
 @pytest.mark.parametrize("fine", [0.0, 0.7])
 def test_stairs_that_a_short_step_does_not_see_have_made_the_mismatch(fine):
-    prober = SimpleNamespace(loss=math.sqrt(2), noise=1e-16)
-    found = hidden_noise(
-        prober, lambda t: stairs(t) + fine * t, probe(fine), scale=1.0, rounding=EPS
-    )
+    found = noise_along(lambda t: stairs(t) + fine * t, probe(fine))
     assert 1e-5 < found < 1e-3
 
 
 def test_a_mismatch_that_a_long_step_shows_too_costs_two_evaluations_for_each():
-    prober = SimpleNamespace(loss=math.sqrt(2), noise=1e-16)
     seen = []
 
     def line(t):
         seen.append(t)
         return 3 * t + math.sqrt(2)
 
-    assert hidden_noise(prober, line, probe(3.0), scale=1.0, rounding=EPS) == 0.0
+    assert noise_along(line, probe(3.0)) == 0.0
     assert len(seen) == 4  # two for each long step
 
 
@@ -77,8 +86,7 @@ def test_a_wave_within_the_long_step_is_no_noise(often):
     def line(t):
         return math.sqrt(2) + 2 * t + 0.5 * math.sin(often * t) / often
 
-    prober = SimpleNamespace(loss=math.sqrt(2), noise=1e-16)
-    assert hidden_noise(prober, line, probe(2.5), scale=1.0, rounding=EPS) == 0.0
+    assert noise_along(line, probe(2.5)) == 0.0
 
 
 @pytest.mark.parametrize(
@@ -87,12 +95,10 @@ def test_a_wave_within_the_long_step_is_no_noise(often):
     ids=["kink", "bump"],
 )
 def test_what_changes_by_and_by_is_no_noise(line):
-    prober = SimpleNamespace(loss=0.0, noise=1e-16)
-    assert hidden_noise(prober, line, probe(3.0), scale=1.0, rounding=EPS) == 0.0
+    assert noise_along(line, probe(3.0), at_zero=0.0) == 0.0
 
 
 @pytest.mark.parametrize("rounding", [0.0, 1e-25])
 def test_the_way_to_a_jump_ends_where_no_number_lies_between(rounding):
-    prober = SimpleNamespace(loss=math.sqrt(2), noise=1e-16)
-    found = hidden_noise(prober, stairs, probe(0.0), scale=1.0, rounding=rounding)
+    found = noise_along(stairs, probe(0.0), rounding=rounding)
     assert 1e-5 < found < 1e-3

@@ -5,8 +5,8 @@ import math
 import pytest
 
 from gradhook.difference.base import Estimate
-from gradhook.difference.noise_table import Noise
-from gradhook.probe.steps import JOINT, SHARP, Knowledge, Steps
+from gradhook.difference.noise import Noise
+from gradhook.probe.steps import JOINT, SHARP, Steps
 
 SCALES = {"W": 2.0, "b": 0.5}
 
@@ -54,8 +54,8 @@ def test_the_noise_grows_with_the_loss_and_what_was_learned_stays():
     larger, smaller = (steps.carried_on(growth=by, scales=SCALES) for by in (5.0, 0.1))
     assert (larger.noise, smaller.noise) == (5e-14, 1e-14)
     assert larger.knows("W")
-    assert larger.knowledge.typical == 0.0
-    assert steps.knowledge.typical == 6.0  # the slope in units of the scale
+    assert larger.typical == 0.0
+    assert steps.typical == 6.0  # the slope in units of the scale
 
 
 def test_an_estimate_is_good_by_its_own_slope_or_the_largest_seen():
@@ -67,13 +67,13 @@ def test_an_estimate_is_good_by_its_own_slope_or_the_largest_seen():
     assert steps_of(noise=1e-6).good("W", SHARP)(slope(1.0, error=2e-4))  # noise allows less
 
 
-def test_what_several_have_learned_is_joined_by_the_largest_slopes():
-    first, second = steps_of(), steps_of()
+def test_what_a_copy_learns_the_original_does_not():
+    first = steps_of()
     first.learn("W", slope(1.0))
+    second = first.copied()
     second.learn("W", slope(-7.0, step=9e-3))
-    joined = Knowledge.joined([first.knowledge, second.knowledge])
-    assert (joined.learned["W"].slope, joined.learned["W"].step, joined.typical) == (7.0, 1e-3, 14)
-    first.knowledge = joined
-    assert first.has_moved("W")
-    first.learn("b", slope(math.nan))
-    assert not first.knows("b")
+    second.learn("b", slope(math.nan))
+    assert (first.typical, second.typical) == (2.0, 14.0)
+    assert second.step("W", sharp=True) == 1e-3  # the first slope of a block teaches its step
+    assert second.has_moved("W")
+    assert not second.knows("b")
