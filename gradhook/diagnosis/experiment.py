@@ -27,6 +27,7 @@ from gradhook.probe.setting import EnteredSetting, Setting, outside_domain
 from gradhook.verdict.evidence import Probe
 
 __all__ = [
+    "AT_OTHER_WEIGHTS",
     "Changed",
     "Turned",
     "Variation",
@@ -41,6 +42,9 @@ __all__ = [
 ]
 
 Turned: TypeAlias = Sequence[tuple[BoundSwitch, SwitchState]]
+
+AT_OTHER_WEIGHTS = "at other weights"
+"""What was tried, where both derivatives were measured at another point."""
 
 SHRUNK = 0.7
 """How much smaller blocks are at another point, by which what depends on their norms differs."""

@@ -19,10 +19,10 @@ from gradhook.diagnosis import Explanation
 from gradhook.diagnosis.experiment import revisit, vanishes
 from gradhook.diagnosis.hypotheses import HYPOTHESES
 from gradhook.diagnosis.hypotheses.unwritten import ZeroSlices
-from gradhook.diagnosis.hypothesis import Hypothesis, Refutation, name_cause
+from gradhook.diagnosis.hypothesis import Hypothesis, Trials, name_cause, survives
+from gradhook.diagnosis.layers import forward_order, place_of_fault
 from gradhook.diagnosis.mismatch import Context, Mismatch
 from gradhook.diagnosis.parts import WrongPart, find_part, joined, worst_element
-from gradhook.diagnosis.places import forward_order, place_of_fault
 from gradhook.diagnosis.sentences import say
 from gradhook.evaluation.directions import size_of
 from gradhook.evaluation.evaluator import Evaluator
@@ -265,12 +265,12 @@ def _weight(measured: SettingResult, names: Sequence[str]) -> tuple[int, int]:
 
 def diagnose(
     mismatch: Mismatch, *, keep: int = 0, among: Sequence[type[Hypothesis]] = HYPOTHESES
-) -> list[tuple[Hypothesis, Refutation]]:
+) -> list[tuple[Hypothesis, Trials]]:
     """What survived, each of which explains blocks that no other does.
 
     ``keep`` evaluations of the budget are left for what comes after.
     """
-    survivors: list[tuple[Hypothesis, Refutation]] = []
+    survivors: list[tuple[Hypothesis, Trials]] = []
     open_ = list(mismatch.blocks)
     doubted: set[str] = set()
     for family in among:
@@ -280,10 +280,10 @@ def diagnose(
         for hypothesis in family.propose(mismatch, names) if names else ():
             if not set(hypothesis.blocks) <= set(open_):
                 continue
-            refutation = hypothesis.refute(mismatch)
-            if not refutation.survived:
+            trials = hypothesis.refute(mismatch)
+            if not survives(trials):
                 doubted |= set(hypothesis.blocks) if hypothesis.predict() else set()
                 continue
-            survivors.append((hypothesis, refutation))
+            survivors.append((hypothesis, trials))
             open_ = [name for name in open_ if name not in hypothesis.blocks]
     return survivors

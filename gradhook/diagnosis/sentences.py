@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from gradhook.report.format import LONGEST_NAME, block_name, gradient_name, told_apart
 
 __all__ = [
-    "AT_OTHER_WEIGHTS",
     "OUT",
     "REFUTED_BY",
     "SENTENCES",
@@ -21,8 +20,8 @@ __all__ = [
     "own_name",
     "rounded",
     "say",
+    "say_of",
     "times",
-    "verb",
     "with_error",
 ]
 
@@ -31,9 +30,6 @@ LISTED_BLOCKS = 6
 
 OUT = " (but for a multiple of the weights, as a penalty makes)"
 """Said of what was fitted together with the weights."""
-
-AT_OTHER_WEIGHTS = "at other weights"
-"""Where a second measurement was made."""
 
 PLACES = {
     "zero_gradient": "where its gradient is 0",
@@ -49,6 +45,14 @@ PLACES = {
 }
 """Parts of a block that code treats by themselves."""
 
+
+VERBS = {
+    "is_": ("is", "are"),
+    "have": ("has", "have"),
+    "lack": ("lacks", "lack"),
+    "hold": ("holds", "hold"),
+}
+"""Of one gradient, and of several."""
 
 PENALTY_OFF = "a difference that stays when the penalty is off"
 
@@ -155,6 +159,12 @@ def say(sentence: str, /, **found: object) -> str:
     return SENTENCES[sentence].format(**found)
 
 
+def say_of(blocks: Sequence[str], sentence: str, /, **found: object) -> str:
+    """A sentence about the gradients of some blocks, with the verbs that agree with these."""
+    verbs = {word: forms[len(blocks) > 1] for word, forms in VERBS.items()}
+    return say(sentence, d=listed(blocks), **verbs, **found)
+
+
 def listed(names: Sequence[str]) -> str:
     """Gradients of blocks in a sentence: ``"dW1, dW2"``."""
     return ", ".join(map(gradient_name, names))
@@ -184,11 +194,6 @@ def rounded(value: float, error: float, most: int = 6) -> str:
 def with_error(value: float, error: float) -> str:
     """``"2 ± 1e-07"``: a number with its error."""
     return f"{rounded(value, error, 9)} ± {error:.1g}"
-
-
-def verb(names: Sequence[str], one: str, many: str) -> str:
-    """The verb that agrees with the names."""
-    return one if len(names) == 1 else many
 
 
 def times(factor: float, error: float, shown: str) -> str:

@@ -1,25 +1,54 @@
-"""A wrong block as diagnosis sees it: known arrays, and what was measured along known directions.
+"""A wrong block as diagnosis sees it, and which known arrays its numerical gradient may be made of.
 
 Nobody knows the numerical gradient ``n`` of a large block, only its products ``⟨n, v⟩`` with a few
-directions.  That is enough to try whether it is some known array, or a multiple of one, because
-``⟨T, v⟩`` of any known ``T`` costs no evaluation.
+directions.  That is enough to try whether it is some known array, or a combination of a few,
+because ``⟨T, v⟩`` of any known ``T`` costs no evaluation.
+
+A *prediction* says ``n = base + c_1 T_1 + … + c_q T_q`` with known arrays; blocks may share the
+coefficients.  It is fitted by least squares, weighted by the errors of the slopes, on at least
+``q + 2`` numbers, and holds if it misses none of them by more than three times its error and leaves
+at most a hundredth of the residual.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gradhook._types import Array
+from gradhook._types import Array, Tolerance
 from gradhook.evaluation.directions import Direction
 from gradhook.verdict.evidence import Probe
 
-__all__ = ["SAME_GRADIENT", "WrongBlock", "is_uniform", "is_vector", "multiple_of", "same_gradient"]
+__all__ = [
+    "SAME_FIT",
+    "SAME_GRADIENT",
+    "Fitted",
+    "Prediction",
+    "WrongBlock",
+    "alike",
+    "fit",
+    "fitted",
+    "is_uniform",
+    "is_vector",
+    "multiple_of",
+    "same_gradient",
+    "scaled",
+]
 
 SAME_GRADIENT = 1e-9
 """Relative difference below which two analytic gradients are the same."""
+
+
+SAME_FIT = 1e-6
+"""Relative difference below which two fitted coefficients are one."""
+
+ZERO = 1e-9
+"""A coefficient below which the numerical gradient is zero, and no multiple of the analytic one."""
+
+PRODUCT_ROUNDING = 1e-12
+"""Rounding of the products, relative to the numbers summed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,3 +159,152 @@ def multiple_of(array: Array, basis: Array, within: float) -> float | None:
     factor = float(np.vdot(basis, array)) / size if size else 0.0
     off = np.linalg.norm(array - factor * basis)
     return factor if size and off <= within * np.linalg.norm(array) else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prediction:
+    """What the numerical gradient of one block may be.
+
+    The base, ``None`` for zero, has no coefficient; each term, of the block's shape, has one.
+    """
+
+    block: WrongBlock
+    base: Array | None
+    terms: tuple[Array, ...] = ()
+
+    def at(self, coefficients: Sequence[float]) -> Array:
+        """The numerical gradient that these coefficients predict; the block's shape."""
+        total = np.zeros(self.block.shape) if self.base is None else self.base.astype(np.float64)
+        for coefficient, term in zip(coefficients, self.terms, strict=True):
+            total = total + coefficient * term
+        return total
+
+    def products(self) -> Array:
+        """Of the base and each term with the block's directions; shape (K, 1 + q)."""
+        base = np.zeros(self.block.count) if self.base is None else self.block.along(self.base)
+        return np.stack([base, *map(self.block.along, self.terms)], axis=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A prediction that holds: a coefficient for each term, and their error estimates."""
+
+    coefficients: tuple[float, ...]
+    errors: tuple[float, ...]
+
+
+def fit(predictions: Sequence[Prediction], tolerance: Tolerance, *, spare: int = 2) -> Fit | None:
+    """Fit the coefficients that several blocks share.
+
+    ``None`` where the fit does not hold, or too little was measured: there must be ``spare``
+    numbers beyond the coefficients.
+    """
+    blocks = [prediction.block for prediction in predictions]
+    slopes = np.concatenate([block.slopes for block in blocks])
+    terms = len(predictions[0].terms)
+    if len(slopes) < terms + spare or not len(slopes):
+        return None
+    products = np.concatenate([prediction.products() for prediction in predictions])
+    base, columns = products[:, 0], products[:, 1:]
+    errors = np.concatenate([block.errors for block in blocks])
+    # Every block counts alike, whatever the size of its gradient.
+    typical = np.concatenate(
+        [np.full(b.count, np.linalg.norm(b.residuals) / max(1, b.count) ** 0.5) for b in blocks]
+    )
+    with np.errstate(all="ignore"):
+        allowed = errors + PRODUCT_ROUNDING * (np.abs(slopes) + np.abs(base))
+        weights = 1 / np.maximum(allowed, PRODUCT_ROUNDING * typical)
+    if not (np.all(np.isfinite(weights)) and np.all(np.isfinite(columns)) and np.all(typical > 0)):
+        return None
+    weighted = columns * weights[:, None]
+    lengths = np.linalg.norm(weighted, axis=0)
+    if not np.all(lengths > 0):
+        return None
+    wanted = slopes - base
+    solved, _, rank, _ = np.linalg.lstsq(weighted / lengths, wanted * weights, rcond=1e-10)
+    if rank < terms:
+        return None
+    coefficients = solved / lengths
+    inverse = np.linalg.pinv(weighted / lengths)
+    spread = np.sqrt(np.sum((inverse * (allowed * weights)) ** 2, axis=1)) / lengths
+    left = np.abs(wanted - columns @ coefficients)
+    rounding = PRODUCT_ROUNDING * np.abs(columns) @ np.abs(coefficients)
+    misfit = np.sqrt(np.mean(((left + allowed) / typical) ** 2))
+    if np.any(left > tolerance.resolved * allowed + rounding) or misfit > tolerance.explained:
+        return None
+    return Fit(tuple(map(float, coefficients)), tuple(map(float, spread)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """A number fitted to one block, with its error estimate."""
+
+    prediction: Prediction
+    found: Fit
+    value: float
+    error: float
+
+    @classmethod
+    def of(cls, prediction: Prediction, found: Fit | None) -> Fitted | None:
+        """The prediction's first coefficient.
+
+        ``None`` where none holds, or it may be zero, or one is known to a hundredth at best.
+        """
+        if found is None or abs(found.coefficients[0]) < ZERO:
+            return None
+        if any(abs(c) < 100 * e for c, e in zip(found.coefficients, found.errors, strict=True)):
+            return None
+        return cls(prediction, found, found.coefficients[0], found.errors[0])
+
+    def inverted(self) -> Fitted:
+        """The factor of ``a = factor · n``, where ``n = value · a`` was fitted."""
+        factor = 1 / self.value
+        return replace(self, value=factor, error=self.error * factor * factor)
+
+    @property
+    def predicted(self) -> Array:
+        """The numerical gradient that the fit predicts; the block's shape."""
+        return self.prediction.at(self.found.coefficients)
+
+    def equals(self, other: Fitted) -> bool:
+        """Whether both numbers are one, within their errors."""
+        allowed = max(SAME_FIT * abs(self.value), 3 * (self.error + other.error))
+        return abs(self.value - other.value) <= allowed
+
+
+def fitted(
+    blocks: Mapping[str, WrongBlock],
+    prediction: Callable[[WrongBlock], Prediction],
+    tolerance: Tolerance,
+    *,
+    spare: int = 2,
+) -> dict[str, Fitted]:
+    """A number that all blocks share, else one for each block that has one.
+
+    A block by itself must have ``spare`` numbers beyond the coefficients.
+    """
+    predictions = {name: prediction(block) for name, block in blocks.items()}
+    shared = fit(list(predictions.values()), tolerance)
+    numbers = {
+        name: Fitted.of(made, shared or fit([made], tolerance, spare=spare))
+        for name, made in predictions.items()
+    }
+    return {name: number for name, number in numbers.items() if number is not None}
+
+
+def alike(numbers: Mapping[str, Fitted]) -> list[list[str]]:
+    """Names of the blocks, those with equal numbers together."""
+    groups: list[list[str]] = []
+    for name, number in numbers.items():
+        for group in groups:
+            if number.equals(numbers[group[0]]):
+                group.append(name)
+                break
+        else:
+            groups.append([name])
+    return groups
+
+
+def scaled(block: WrongBlock) -> Prediction:
+    """``n = c · a``."""
+    return Prediction(block, None, (block.gradient,))

@@ -36,7 +36,7 @@ import gradhook
 import gradhook.check.off_the_kink  # loaded by checks that need it, and replaced before
 import gradhook.diagnosis.explain
 from gradhook.diagnosis.hypotheses import HYPOTHESES
-from gradhook.diagnosis.hypothesis import NOT_MADE
+from gradhook.diagnosis.hypothesis import survives
 from gradhook.verdict.judge import Further
 from tests.difference.test_stairs_noise_table import LAM, classifier, sixth_decimal
 from tests.golden import golden
@@ -79,7 +79,7 @@ def wish(name: str, flag: Further) -> Rule:
 def cause(kind: type) -> Rule:
     """A hypothesis, which fires where it survives."""
     where = f"{kind.__module__.removeprefix('gradhook.')}.{kind.__name__}.refute"
-    return Rule(f"cause {kind.__name__}", where, says(NOT_MADE), lambda result, *_: result.survived)
+    return Rule(f"cause {kind.__name__}", where, says(()), lambda result, *_: survives(result))
 
 
 ALWAYS = says(True)

@@ -8,7 +8,7 @@ import pytest
 from gradhook import Tolerance, check_gradients
 from gradhook.diagnosis import experiment, explain
 from gradhook.diagnosis.experiment import Changed
-from gradhook.diagnosis.hypothesis import name_cause
+from gradhook.diagnosis.hypothesis import name_cause, survives
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.wrong_block import WrongBlock
 from gradhook.difference.base import Estimate
@@ -227,10 +227,10 @@ def named():
 
     def tried(family, mismatch):
         (found,) = family.propose(mismatch, list(mismatch.blocks))
-        refutation = found.refute(mismatch)
-        if refutation.survived:
-            return name_cause(found, refutation)
-        return [str(trial) for trial in refutation.trials if trial.refuted] or None
+        trials = found.refute(mismatch)
+        if survives(trials):
+            return name_cause(found, trials)
+        return [str(trial) for trial in trials if trial is not None and trial.refuted] or None
 
     return tried
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradhook import Tolerance
-from gradhook.diagnosis.fit import Prediction, fit
+from gradhook.diagnosis.wrong_block import Prediction, fit
 
 TOLERANCE = Tolerance()
 

@@ -30,7 +30,12 @@ def measured(monkeypatch):
     inner = module.measure_layers
 
     def spy(mismatch):
+        workspace, batch = mismatch.evaluator.workspace, mismatch.evaluator.batch
+        before = workspace.copies()
         seen.append(inner(mismatch))
+        for name, array in before.items():
+            np.testing.assert_array_equal(workspace.arrays[name], array)
+        assert mismatch.evaluator.batch is batch
         return seen[-1]
 
     monkeypatch.setattr(module, "measure_layers", spy)
@@ -103,3 +108,12 @@ def test_a_path_around_a_layer_leaves_no_chain(measured):
         return 0.5 * len(X) * np.sum(d * d), g
 
     assert measured(function, p, (X, Y)) == ()
+
+
+def test_all_is_put_back_where_the_loss_does_not_take_fewer_rows(measured):
+    function, parameters = network(("in", "shift", "out", "last"))
+
+    def graph(p, X, Y):
+        return function(p, np.eye(20) @ X, Y)  # of twenty nodes, and no fewer
+
+    assert measured(graph, parameters, (X, Y)) == ()

@@ -10,7 +10,6 @@ factor that counts rows follows, one that counts anything else stays.
 
 from __future__ import annotations
 
-import copy
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -19,25 +18,32 @@ from typing import TypeAlias
 import numpy as np
 
 from gradhook._types import Array
-from gradhook.diagnosis.acts_as_bias import bias_of
 from gradhook.diagnosis.constants import (
     ATTENTION,
-    Reader,
+    FAMILY,
     Reading,
     Sizes,
-    rows_that_count,
-    sizes_seen,
-)
-from gradhook.diagnosis.experiment import Changed, another_point, revisit, with_rows, without
-from gradhook.diagnosis.fit import Fitted, Prediction, alike, fit, fitted, scaled
-from gradhook.diagnosis.hypotheses.circumstances import (
     adds_up_over_outputs,
     is_a_product,
     is_a_square,
+    readings_of,
+    rows_that_count,
+    sizes_seen,
+    told,
 )
-from gradhook.diagnosis.hypothesis import FittedHypothesis, Hypothesis, Refutation, Trial
+from gradhook.diagnosis.experiment import (
+    AT_OTHER_WEIGHTS,
+    Changed,
+    another_point,
+    revisit,
+    with_rows,
+    without,
+)
+from gradhook.diagnosis.hypotheses.row_sums import bias_of
+from gradhook.diagnosis.hypothesis import FittedHypothesis, Hypothesis, Trial, Trials
 from gradhook.diagnosis.mismatch import Mismatch
-from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, OUT, listed, say, times, verb, with_error
+from gradhook.diagnosis.sentences import OUT, times, with_error
+from gradhook.diagnosis.wrong_block import Fitted, Prediction, alike, fit, fitted, scaled
 
 __all__ = ["FactorBesidePenalty", "MeaningfulFactor", "PlainFactor", "SharedFactor"]
 
@@ -65,36 +71,44 @@ class _Factor(FittedHypothesis):
     def __init__(
         self, mismatch: Mismatch, numbers: Mapping[str, Fitted], besides: str = ""
     ) -> None:
-        super().__init__(mismatch, numbers)
-        self.besides = besides
+        super().__init__(numbers)
         self.support = f"factor {with_error(self.coefficient, self.error)} in every direction"
-        everything = not mismatch.right and len(self.blocks) == len(mismatch.blocks)
-        shapes = [mismatch.blocks[name].shape for name in self.blocks]
-        self.reader = Reader(self.blocks, everything, shapes)
-        self.read(self.reader.readings(self.coefficient, self.error, sizes_seen(mismatch)))
+        self._besides = besides
+        self.read(
+            readings_of(
+                *(self.coefficient, self.error, sizes_seen(mismatch)),
+                vectors=all(mismatch.blocks[name].is_vector for name in self.blocks),
+                several=len(self.blocks) > 1,
+                everything=not mismatch.right and len(self.blocks) == len(mismatch.blocks),
+            )
+        )
 
     def read(self, readings: list[Reading]) -> None:
         """Take these for what the factor means."""
         self.readings = readings
-        self.family, self.kind = self.reader.kind(readings)
+        self.kind, shown, words = told(readings, self.coefficient, self.error)
+        self.family = FAMILY.get(self.kind, "S")
+        constant = times(self.coefficient, self.error, shown)
+        self.found = {"times": constant, "besides": self._besides, "meaning": words}
 
-    def refute_meaning(self, mismatch: Mismatch, done: Refutation) -> Refutation:
-        told, trials = copy.copy(self), list(done.trials)
-        for test in (self._by_rows, self._by_circumstance, self._at_another_point):
-            kept, more = test(mismatch, told.readings)
-            told.read(kept)
+    def refute_meaning(self, mismatch: Mismatch, done: Trials) -> Trials:
+        counts_rows = any(reading.counts in COUNT_ROWS for reading in self.readings)
+        trials, by_rows = list(done), [self._by_rows] if counts_rows else []
+        for test in (*by_rows, self._by_circumstance, self._at_another_point):
+            if test == self._at_another_point and counts_rows and self.readings:
+                break  # something else was changed, and the factor seen there
+            kept, more = test(mismatch, self.readings)
+            self.read(kept)
             trials += more
             if any(trial.refuted for trial in more):
-                return Refutation(tuple(trials))
-        if told.is_of_no_account(mismatch):
+                return tuple(trials)
+        if self.is_of_no_account(mismatch):
             tried = "what it may count, one by one"
-            return Refutation((*trials, Trial(tried, "none of it was there", refuted=True)))
-        return Refutation(tuple(trials), told)
+            trials.append(Trial(tried, "none of it was there", refuted=True))
+        return tuple(trials)
 
     def _by_rows(self, mismatch: Mismatch, readings: list[Reading]) -> Kept:
         """Take fewer rows: a factor that counts rows follows, and no other does."""
-        if not any(reading.counts in COUNT_ROWS for reading in readings):
-            return readings, []
         rows = _fewer_rows(mismatch, readings)
         batch = with_rows(mismatch, rows)
         seen = None if batch is None else revisit(mismatch, self.blocks, batch=batch)
@@ -149,9 +163,7 @@ class _Factor(FittedHypothesis):
         return None
 
     def _at_another_point(self, mismatch: Mismatch, readings: list[Reading]) -> Kept:
-        """Where nothing else was changed: is the factor the same at another point?"""
-        if any(reading.counts in COUNT_ROWS for reading in self.readings) and readings:
-            return readings, []
+        """Is the factor the same at another point?"""
         seen = revisit(mismatch, self.blocks, moves=another_point(mismatch))
         if seen is None:
             return readings, []
@@ -175,17 +187,6 @@ class _Factor(FittedHypothesis):
                 n = n + found[1] * (1 - 1 / factor) / (1 - 1 / self.coefficient) * basis
             predicted[name] = n
         return seen.meets(mismatch, predicted)
-
-    def sentence(self) -> str:
-        shown, words = self.reader.words(self.readings, self.coefficient, self.error)
-        return say(
-            self.said,
-            d=listed(self.blocks),
-            is_=verb(self.blocks, "is", "are"),
-            times=times(self.coefficient, self.error, shown),
-            besides=self.besides,
-            meaning=words,
-        )
 
     @classmethod
     def named(
@@ -264,7 +265,7 @@ class MeaningfulFactor(_Factor):
 
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
-        numbers = fitted(mismatch, scaled, spare=cls.spare)
+        numbers = fitted(mismatch.blocks, scaled, mismatch.options.tolerance, spare=cls.spare)
         inverse = {name: number.inverted() for name, number in numbers.items()}
         for found in cls.named(mismatch, inverse):
             if cls.meaningful != (found.kind == "scale"):

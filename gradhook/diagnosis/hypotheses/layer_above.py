@@ -13,9 +13,9 @@ import numpy as np
 
 from gradhook._types import Array
 from gradhook.diagnosis.experiment import Changed, revisit, vanishes, vanishing, without
-from gradhook.diagnosis.hypothesis import NOT_MADE, Hypothesis, Refutation, Trial
+from gradhook.diagnosis.hypothesis import Hypothesis, Trial, Trials
 from gradhook.diagnosis.mismatch import Mismatch
-from gradhook.diagnosis.sentences import blocks_listed, listed, say
+from gradhook.diagnosis.sentences import blocks_listed
 from gradhook.diagnosis.wrong_block import is_vector
 
 __all__ = ["PathAround", "Symmetric"]
@@ -51,6 +51,7 @@ class Symmetric(Hypothesis):
     def __init__(self, names: Sequence[str], above: str, kind: str, mirrored: Array) -> None:
         self.blocks, self.above, self.kind = tuple(names), above, kind
         self.where = f"what the layer of {above} passes down"
+        self.found = {"above": above, "how": FORGOTTEN[kind]}
         self._mirrored = mirrored
 
     @classmethod
@@ -64,14 +65,11 @@ class Symmetric(Hypothesis):
         elif values.ndim == 4:
             yield cls(names, above, "conv_no_flip", values[:, :, ::-1, ::-1])
 
-    def refute(self, mismatch: Mismatch) -> Refutation:
+    def refute(self, mismatch: Mismatch) -> Trials:
         values = mismatch.evaluator.workspace.values(self.above)
         half = {self.above: (values + self._mirrored) / 2}
         tried = f"{self.above} made symmetric"
-        return Refutation.of(vanishing(mismatch, self.blocks, tried, values=half))
-
-    def sentence(self) -> str:
-        return say(self.said, d=listed(self.blocks), above=self.above, how=FORGOTTEN[self.kind])
+        return (vanishing(mismatch, self.blocks, tried, values=half),)
 
 
 def _is_times(seen: Changed, factor: float) -> bool:
@@ -88,9 +86,8 @@ class PathAround(Hypothesis):
 
     family, kind, said, confidence = "A", "skip_missing", "path_around", "family"
 
-    def __init__(self, names: Sequence[str], above: str, factor: float = 0.0) -> None:
+    def __init__(self, names: Sequence[str], above: str) -> None:
         self.blocks, self.above = tuple(names), above
-        self.kind, self._how = AROUND[factor]
         self.where = f"the join below {above}"
 
     @classmethod
@@ -99,19 +96,21 @@ class PathAround(Hypothesis):
         if above is not None and np.any(mismatch.evaluator.workspace.values(above)):
             yield cls(names, above)
 
-    def refute(self, mismatch: Mismatch) -> Refutation:
+    def refute(self, mismatch: Mismatch) -> Trials:
         # A penalty would add the same to both.
         plain = next(without(mismatch, "penalty"), None)
         zero = np.zeros_like(mismatch.evaluator.workspace.values(self.above))
         seen = revisit(mismatch, self.blocks, switches=plain, values={self.above: zero})
         if seen is None:
-            return NOT_MADE
+            return ()
         tried = f"{self.above} set to zero"
         if any(abs(probe.slope.value) <= 100 * probe.slope.error for probe in seen.probes):
-            return Refutation((Trial(tried, "nothing passes around it", refuted=True),))
+            return (Trial(tried, "nothing passes around it", refuted=True),)
         factor = next((each for each in AROUND if _is_times(seen, each)), None)
         if factor is None:
-            return Refutation((Trial(tried, "the gradient is neither lost nor doubled", True),))
+            return (Trial(tried, "the gradient is neither lost nor doubled", refuted=True),)
+        self.kind, how = AROUND[factor]
+        self.found = {"above": self.above, "how": how}
         trial = Trial(tried, f"the gradient is {factor:g} times the numerical one")
         others = [name for name in mismatch.blocks if name not in self.blocks]
         if others:  # what a wrong block passes down is no fault of the path
@@ -119,8 +118,5 @@ class PathAround(Hypothesis):
             tried = f"{blocks_listed(others)} set to zero"
             seen = revisit(mismatch, self.blocks, values=zeros)
             if vanishes(mismatch, seen, self.blocks):
-                return Refutation((trial, Trial(tried, "the difference vanishes", refuted=True)))
-        return Refutation((trial,), PathAround(self.blocks, self.above, factor))
-
-    def sentence(self) -> str:
-        return say(self.said, d=listed(self.blocks), above=self.above, how=self._how)
+                return (trial, Trial(tried, "the difference vanishes", refuted=True))
+        return (trial,)

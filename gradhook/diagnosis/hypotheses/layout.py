@@ -14,17 +14,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gradhook._types import Array, Blocks
-from gradhook.diagnosis.fit import Prediction, fit
-from gradhook.diagnosis.hypothesis import Hypothesis, Refutation, confirm
+from gradhook.diagnosis.hypothesis import Hypothesis, Trials, confirm
 from gradhook.diagnosis.mismatch import Mismatch
-from gradhook.diagnosis.sentences import OUT, listed, say
-from gradhook.diagnosis.wrong_block import WrongBlock
+from gradhook.diagnosis.sentences import OUT
+from gradhook.diagnosis.wrong_block import Prediction, WrongBlock, fit
 
 __all__ = ["Layout", "Misplaced", "layouts"]
 
 MUCH = 1e-2
 """Share of its own norm that another block's gradient must have to be found in its place."""
-
 
 LEAST_SIZE = 16
 """Elements of a block from which on a layout is looked for beside a penalty: what a transposition
@@ -83,7 +81,7 @@ class Misplaced(Hypothesis):
         self.said, self.kind = said, kind
         self.support = "its numbers are right and stand in the wrong place"
         self.blocks = tuple(predicted)
-        self._predicted, self._found = predicted, found
+        self._predicted, self.found = predicted, found
 
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
@@ -107,11 +105,8 @@ class Misplaced(Hypothesis):
     def predict(self) -> Mapping[str, Array]:
         return self._predicted
 
-    def refute(self, mismatch: Mismatch) -> Refutation:
-        return confirm(mismatch, self)
-
-    def sentence(self) -> str:
-        return say(self.said, d=listed(self.blocks), **self._found)
+    def refute(self, mismatch: Mismatch) -> Trials:
+        return (confirm(mismatch, self),)
 
 
 def _layout_of(mismatch: Mismatch, block: WrongBlock) -> tuple[Layout | None, str]:
