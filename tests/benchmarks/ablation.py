@@ -101,7 +101,7 @@ RULES = (
     Rule("smaller weights where a loss is tiny", TINY, same(2), new(2)),
     Rule("a second generic point", SECOND, says(None)),
     Rule("locations in their own units", UNITS, same(3), new(3)),
-    Rule("ties", "diagnosis.branches.ties.look_for_ties", says(None), ALWAYS),
+    Rule("ties", "diagnosis.branches.trace.look_for_ties", says(None), ALWAYS),
     Rule("untested blocks on the whole batch", BATCH, says(None)),
     Rule("joint noise on the whole batch", "probe.joint.is_noise", says(False)),
     Rule("natural splits of a wrong block", "diagnosis.parts.find_part", says(None)),

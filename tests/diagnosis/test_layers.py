@@ -26,16 +26,15 @@ def test_products_towers_and_lone_blocks_form_none(passes):
 @pytest.fixture
 def measured(monkeypatch):
     """Return the layers that a check measures for a spoiled function."""
-    seen = []
+    seen, left = [], []
     inner = module.measure_layers
 
     def spy(mismatch):
         workspace, batch = mismatch.evaluator.workspace, mismatch.evaluator.batch
         before = workspace.copies()
         seen.append(inner(mismatch))
-        for name, array in before.items():
-            np.testing.assert_array_equal(workspace.arrays[name], array)
-        assert mismatch.evaluator.batch is batch
+        left.extend(n for n, array in before.items() if np.any(workspace.arrays[n] != array))
+        left.extend(["batch"] * (mismatch.evaluator.batch is not batch))
         return seen[-1]
 
     monkeypatch.setattr(module, "measure_layers", spy)
@@ -43,6 +42,7 @@ def measured(monkeypatch):
     def check(function, parameters, batch):
         report = check_gradients(function, parameters, batch=batch)
         assert report.verdict == "FAIL"
+        assert left == []
         return seen[-1].levels
 
     return check
