@@ -27,11 +27,11 @@ from gradhook.probe.setting import EnteredSetting, Setting, outside_domain
 from gradhook.verdict.evidence import Probe
 
 __all__ = [
-    "AT_OTHER_WEIGHTS",
     "Changed",
     "Turned",
     "Variation",
     "another_point",
+    "at_other_weights",
     "changed",
     "losses",
     "revisit",
@@ -42,9 +42,6 @@ __all__ = [
 ]
 
 Turned: TypeAlias = Sequence[tuple[BoundSwitch, SwitchState]]
-
-AT_OTHER_WEIGHTS = "at other weights"
-"""What was tried, where both derivatives were measured at another point."""
 
 SHRUNK = 0.7
 """How much smaller blocks are at another point, by which what depends on their norms differs."""
@@ -206,14 +203,19 @@ def another_point(mismatch: Mismatch) -> dict[str, Move]:
     """Displacements to another point, drawn anew; blocks are smaller there, their norms too."""
     moves, seed = mismatch.measured.setting.moves, mismatch.options.seed
     if not moves:
-        arrays = mismatch.evaluator.workspace.arrays
-        return nearby(
-            arrays, distance=ANOTHER_POINT, fixed=mismatch.options.fixed, seed=seeded(seed, 14)
-        )
+        arrays, fixed = mismatch.evaluator.workspace.arrays, mismatch.options.fixed
+        return nearby(arrays, distance=ANOTHER_POINT, fixed=fixed, seed=seeded(seed, 14))
     return {
         name: replace(move, seed=seeded(move.seed, 14), factor=SHRUNK * move.factor)
         for name, move in moves.items()
     }
+
+
+def at_other_weights(
+    mismatch: Mismatch, names: Sequence[str], *, probes: int = FRESH
+) -> Changed | None:
+    """Measure blocks at another point; ``None`` outside the domain."""
+    return revisit(mismatch, names, probes=probes, moves=another_point(mismatch))
 
 
 def with_rows(mismatch: Mismatch, rows: Sequence[int] | Array) -> Batch | None:

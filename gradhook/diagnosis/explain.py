@@ -203,15 +203,10 @@ class _Explainer:
             layers = context.layers_of(self.mismatches[open_[0]])
             said.append(place_of_fault(layers, open_, context.right, shapes, context.order))
         if found.causes:
-            also = [
-                say("part_wrong", part=found.where[name])
-                for name in context.order
-                if name in single and name not in explained
-            ]
-            said = [*also, *said]
-            found.boundary = say("remains", what="; ".join(said)) if said else ""
-        else:
-            found.boundary = "; ".join(said)
+            parts = [name for name in context.order if name in single - explained]
+            said = [*(say("part_wrong", part=found.where[name]) for name in parts), *said]
+        what = "; ".join(said)
+        found.boundary = say("remains", what=what) if said and found.causes else what
 
     def _stands_apart(self, name: str) -> bool:
         """Whether less than half of a block is wrong, so that its fault is its own."""

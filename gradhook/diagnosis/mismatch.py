@@ -207,9 +207,8 @@ class Mismatch:
             exact=evidence.exact,
         )
         coarse = np.sqrt(np.mean(block.errors**2)) if block.count else math.inf
-        if evidence.exact or coarse <= self.options.tolerance.explained * block.residual_norm / 3:
-            return block
-        if self.budget.left < 4 * SHARPER_PROBES:
+        sharp = coarse <= self.options.tolerance.explained * block.residual_norm / 3
+        if evidence.exact or sharp or self.budget.left < 4 * SHARPER_PROBES:
             return block
         return self._probed(block, SHARPER_PROBES)
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from gradhook.report.format import LONGEST_NAME, block_name, gradient_name, told_apart
 
 __all__ = [
+    "AT_OTHER_WEIGHTS",
     "OUT",
     "REFUTED_BY",
     "SENTENCES",
@@ -30,6 +31,9 @@ LISTED_BLOCKS = 6
 
 OUT = " (but for a multiple of the weights, as a penalty makes)"
 """Said of what was fitted together with the weights."""
+
+AT_OTHER_WEIGHTS = "at other weights"
+"""Where a second measurement was made."""
 
 PLACES = {
     "zero_gradient": "where its gradient is 0",

@@ -5,7 +5,7 @@ import types
 
 import pytest
 
-from gradhook.diagnosis.constants import FAMILY, Sizes, readings_of, told
+from gradhook.diagnosis.constants import Sizes, readings_of, told
 from gradhook.diagnosis.sentences import REFUTED_BY, SENTENCES, rounded, times
 from gradhook.diagnosis.wrong_block import is_vector
 
@@ -18,8 +18,8 @@ def read(names, factor, *, shapes=None, everything=False, seen=SEEN):
     shapes = shapes or [BIAS if name.startswith("b") else WEIGHT for name in names]
     vectors, several = all(map(is_vector, shapes)), len(names) > 1
     found = readings_of(factor, 1e-9, seen, vectors=vectors, several=several, everything=everything)
-    kind, shown, words = told(found, factor, 1e-9)
-    return types.SimpleNamespace(kind=kind, family=FAMILY.get(kind, "S"), shown=shown, words=words)
+    family, kind, shown, words = told(found, factor, 1e-9)
+    return types.SimpleNamespace(kind=kind, family=family, shown=shown, words=words)
 
 
 def test_a_factor_near_one_is_told_from_one_unless_its_error_hides_that():

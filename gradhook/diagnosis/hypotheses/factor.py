@@ -6,6 +6,11 @@ together, and with a few more probes for single ones.
 
 A reading of the factor is put to the test by changing what it is said to count: with fewer rows a
 factor that counts rows follows, one that counts anything else stays.
+
+A factor that equals a size means nothing by itself, so that the circumstance of a reading is looked
+for, by the loss alone: a loss that averages over outputs adds up over the columns of its targets,
+the 2 of a square needs a loss that is quadratic in its targets, and the scale of attention a
+product of queries and keys.
 """
 
 from __future__ import annotations
@@ -20,21 +25,18 @@ import numpy as np
 from gradhook._types import Array
 from gradhook.diagnosis.constants import (
     ATTENTION,
-    FAMILY,
     Reading,
     Sizes,
-    adds_up_over_outputs,
-    is_a_product,
-    is_a_square,
+    fewer_rows,
     readings_of,
-    rows_that_count,
     sizes_seen,
     told,
 )
 from gradhook.diagnosis.experiment import (
-    AT_OTHER_WEIGHTS,
     Changed,
-    another_point,
+    Variation,
+    at_other_weights,
+    losses,
     revisit,
     with_rows,
     without,
@@ -42,8 +44,8 @@ from gradhook.diagnosis.experiment import (
 from gradhook.diagnosis.hypotheses.row_sums import bias_of
 from gradhook.diagnosis.hypothesis import FittedHypothesis, Hypothesis, Trial, Trials
 from gradhook.diagnosis.mismatch import Mismatch
-from gradhook.diagnosis.sentences import OUT, times, with_error
-from gradhook.diagnosis.wrong_block import Fitted, Prediction, alike, fit, fitted, scaled
+from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, OUT, times, with_error
+from gradhook.diagnosis.wrong_block import Fitted, Prediction, alike, fit, fitted, is_vector, scaled
 
 __all__ = ["FactorBesidePenalty", "MeaningfulFactor", "PlainFactor", "SharedFactor"]
 
@@ -61,6 +63,13 @@ PENALTIES: tuple[Callable[[Array], Array], ...] = (np.array, np.sign)
 
 ONE = 1e-6
 """Relative difference from one below which a factor is none."""
+
+
+EQUAL_CHANGES = 1e-7
+"""Relative difference of two changes of the loss that are one."""
+
+TELLING_BEND = 1e-4
+"""Share of the loss's changes that a bend must have to be seen."""
 
 
 class _Factor(FittedHypothesis):
@@ -86,8 +95,7 @@ class _Factor(FittedHypothesis):
     def read(self, readings: list[Reading]) -> None:
         """Take these for what the factor means."""
         self.readings = readings
-        self.kind, shown, words = told(readings, self.coefficient, self.error)
-        self.family = FAMILY.get(self.kind, "S")
+        self.family, self.kind, shown, words = told(readings, self.coefficient, self.error)
         constant = times(self.coefficient, self.error, shown)
         self.found = {"times": constant, "besides": self._besides, "meaning": words}
 
@@ -109,7 +117,7 @@ class _Factor(FittedHypothesis):
 
     def _by_rows(self, mismatch: Mismatch, readings: list[Reading]) -> Kept:
         """Take fewer rows: a factor that counts rows follows, and no other does."""
-        rows = _fewer_rows(mismatch, readings)
+        rows = fewer_rows(mismatch, readings)
         batch = with_rows(mismatch, rows)
         seen = None if batch is None else revisit(mismatch, self.blocks, batch=batch)
         others = [r for r in readings if r.counts not in COUNT_ROWS]
@@ -164,7 +172,7 @@ class _Factor(FittedHypothesis):
 
     def _at_another_point(self, mismatch: Mismatch, readings: list[Reading]) -> Kept:
         """Is the factor the same at another point?"""
-        seen = revisit(mismatch, self.blocks, moves=another_point(mismatch))
+        seen = at_other_weights(mismatch, self.blocks)
         if seen is None:
             return readings, []
         same = self._is_met(mismatch, seen, self.coefficient)
@@ -210,23 +218,13 @@ class _Factor(FittedHypothesis):
 
 
 CIRCUMSTANCES: Mapping[str, Callable[[_Factor, Mismatch], Trial | None]] = {
-    "mse_mean_outputs": lambda _, m: adds_up_over_outputs(m, sizes_seen(m).outputs),
-    "mse_no_two": lambda _, m: is_a_square(m),
-    ATTENTION: lambda factor, m: is_a_product(m, factor.blocks),
+    "mse_mean_outputs": lambda _, m: _adds_up_over_outputs(m, sizes_seen(m).outputs),
+    "mse_no_two": lambda _, m: _is_a_square(m),
+    ATTENTION: lambda factor, m: _is_a_product(m, factor.blocks),
     "bias_mean": lambda factor, m: bias_of(m, factor.blocks[0])[1],
     "dropout_scale_missing": _Factor.goes_with_dropout,
 }
 """What must have been there, by kind."""
-
-
-def _fewer_rows(mismatch: Mismatch, readings: Sequence[Reading]) -> list[int]:
-    """Rows to see whether a factor follows their number: without one that a mask lets count."""
-    rows = list(range(mismatch.rows))
-    if any(reading.counts == "counted" for reading in readings):
-        counting = rows_that_count(mismatch)
-        if len(counting) > 1:
-            return [row for row in rows if row != counting[-1]]
-    return rows[: max(2, len(rows) - 3)] if len(rows) > 2 else rows[:1]
 
 
 class SharedFactor(_Factor):
@@ -291,3 +289,98 @@ class FactorBesidePenalty(_Factor):
                 found = fit([prediction], mismatch.options.tolerance)
                 numbers[name] = numbers.get(name) or Fitted.of(prediction, found)
         yield from cls.named(mismatch, _factors(numbers), OUT)
+
+
+def _adds_up_over_outputs(mismatch: Mismatch, outputs: int) -> Trial | None:
+    """Whether a change in two columns of the targets changes the loss as both changes do."""
+    for position, item, far in _real_items(mismatch):
+        if not (position and item.ndim > 1 and item.shape[-1] == outputs > 1):
+            continue
+        first, second = item.copy(), item.copy()
+        first[..., 0] += far
+        second[..., 1] += far
+        seen = _losses(mismatch, position, [item, first, second, first + second - item])
+        if seen is None:
+            return None
+        base, one, other, together = seen
+        off = abs((together - base) - (one - base) - (other - base))
+        adds = off <= _allowed(mismatch, seen) and base not in (one, other)
+        tried = f"two columns of item {position} of the batch changed, one and both"
+        out = "the loss adds up over them" if adds else "the loss does not add up over them"
+        return Trial(tried, out, refuted=not adds)
+    return None
+
+
+def _is_a_square(mismatch: Mismatch) -> Trial | None:
+    """Whether the loss is quadratic in an item of the batch, as squares are in their targets."""
+    found = None
+    for position, item, far in _real_items(mismatch):
+        seen = _losses(mismatch, position, [item + k * far for k in range(-1, 3)])
+        if seen is None:
+            continue
+        below, base, above, beyond = seen
+        third = abs(beyond - 3 * above + 3 * base - below)
+        second = abs(above - 2 * base + below)
+        bends = second > TELLING_BEND * max(abs(above - base), abs(base - below))
+        quadratic = third <= _allowed(mismatch, seen) and bends
+        tried = f"item {position} of the batch moved in three steps"
+        out = f"the loss is {'' if quadratic else 'not '}quadratic in it"
+        found = Trial(tried, out, refuted=not quadratic)
+        if quadratic:
+            break
+    return found
+
+
+def _is_a_product(mismatch: Mismatch, names: Sequence[str]) -> Trial | None:
+    """Whether two weights of one shape act by their product, as queries and keys do.
+
+    Each unit of one is multiplied by a number and the same unit of the other divided by it.
+    """
+    values = {name: mismatch.evaluator.workspace.values(name) for name in names}
+    weights = [name for name in names if not is_vector(values[name].shape)]
+    if len(weights) != 2 or values[weights[0]].shape != values[weights[1]].shape:
+        return None
+    first, second = weights
+    random = np.random.default_rng(mismatch.options.seed)
+    plain = next(without(mismatch, "penalty"), None)  # which is no part of the product
+    # Biases that share the factor go with either weight: at zero they have no part.
+    zero = {name: np.zeros_like(values[name]) for name in names if name not in weights}
+    trial = None
+    for axis in dict.fromkeys((values[first].ndim - 1, 0)):
+        size = np.where(np.arange(values[first].ndim) == axis, values[first].shape, 1)
+        scale = random.choice([-1.0, 1.0], size) * random.uniform(0.5, 2.0, size)
+        moved = {first: values[first] * scale, second: values[second] / scale}
+        changes: list[Variation] = [
+            {"switches": plain, "values": {**zero, **more}} for more in ({}, moved)
+        ]
+        seen = losses(mismatch, changes)
+        if seen is None:
+            continue
+        same = abs(seen[1] - seen[0]) <= _allowed(mismatch, seen)
+        tried = f"units of {first} multiplied and those of {second} divided"
+        trial = Trial(tried, "the loss stays" if same else "the loss changes", not same)
+        if same:
+            return trial
+    return trial
+
+
+def _real_items(mismatch: Mismatch) -> Iterator[tuple[int, Array, float]]:
+    """Items of real numbers, the last first, with their place in the batch and their spread."""
+    for position, item in reversed(list(enumerate(mismatch.evaluator.batch))):
+        if isinstance(item, np.ndarray) and item.dtype.kind == "f" and item.size:
+            yield position, item, float(np.std(item)) or 1.0
+
+
+def _losses(mismatch: Mismatch, position: int, items: Sequence[Array]) -> list[float] | None:
+    """The loss with each of these in the place of an item of the batch."""
+    batch = mismatch.evaluator.batch
+    changes: list[Variation] = [
+        {"batch": (*batch[:position], item, *batch[position + 1 :])} for item in items
+    ]
+    return losses(mismatch, changes)
+
+
+def _allowed(mismatch: Mismatch, seen: Sequence[float]) -> float:
+    """By how much losses may differ that are one."""
+    noise = 20 * mismatch.measured.prober.noise
+    return noise + EQUAL_CHANGES * (max(seen) - min(seen)) + 1e-12 * max(map(abs, seen))

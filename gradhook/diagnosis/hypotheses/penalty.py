@@ -19,18 +19,11 @@ from typing import TypeAlias
 import numpy as np
 
 from gradhook._types import Array
-from gradhook.diagnosis.experiment import (
-    AT_OTHER_WEIGHTS,
-    Turned,
-    another_point,
-    revisit,
-    vanishes,
-    without,
-)
+from gradhook.diagnosis.experiment import Turned, at_other_weights, revisit, vanishes, without
 from gradhook.diagnosis.hypotheses.row_sums import may_be_biases
 from gradhook.diagnosis.hypothesis import FittedHypothesis, Hypothesis, Trial, Trials, survives
 from gradhook.diagnosis.mismatch import Mismatch
-from gradhook.diagnosis.sentences import own_name, with_error
+from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, own_name, with_error
 from gradhook.diagnosis.wrong_block import (
     Fitted,
     Prediction,
@@ -135,7 +128,7 @@ class PenaltyForm(FittedHypothesis):
             )
         if switch is not None or (trials and means_something):
             return done + trials
-        seen = revisit(mismatch, self.blocks, moves=another_point(mismatch))
+        seen = at_other_weights(mismatch, self.blocks)
         if seen is None:
             return ()
         basis, by = PENALTY_FORMS[self.key], self.coefficient

@@ -12,13 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from gradhook._types import Array
-from gradhook.diagnosis.experiment import (
-    AT_OTHER_WEIGHTS,
-    another_point,
-    revisit,
-)
+from gradhook.diagnosis.experiment import at_other_weights
 from gradhook.diagnosis.hypothesis import Hypothesis, Trial, Trials, confirm, in_turn
 from gradhook.diagnosis.mismatch import Mismatch
+from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS
 from gradhook.diagnosis.wrong_block import (
     SAME_FIT,
     SAME_GRADIENT,
@@ -62,7 +59,7 @@ class Disconnected(Hypothesis):
                 yield cls(block)
 
     def refute(self, mismatch: Mismatch) -> Trials:
-        seen = revisit(mismatch, self.blocks, moves=another_point(mismatch), probes=0)
+        seen = at_other_weights(mismatch, self.blocks, probes=0)
         if seen is None:
             return ()
         holds = self.holds(seen.gradients[self.blocks[0]])
@@ -203,7 +200,7 @@ class Clipped(Hypothesis):
         return in_turn(lambda: confirm(mismatch, self), lambda: self._at_another_point(mismatch))
 
     def _at_another_point(self, mismatch: Mismatch) -> Trial | None:
-        seen = revisit(mismatch, [], moves=another_point(mismatch), probes=0)
+        seen = at_other_weights(mismatch, [], probes=0)
         # Gradients that are the same everywhere, as a hinge's are, tell nothing.
         here = self._gradients
         if seen is None or all(np.array_equal(seen.gradients[n], here[n]) for n in self.blocks):
