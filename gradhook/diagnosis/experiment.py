@@ -69,7 +69,7 @@ class Changed:
     gradients: Blocks  # the analytic gradients there
     probes: tuple[Probe, ...]  # joint probes over the wrong blocks, along fresh directions
     parts: tuple[Parts, ...] = ()  # what each probe moved: block, direction, weight
-    values: Blocks = field(default_factory=dict)  # the blocks there, those that the probes moved
+    values: Blocks = field(default_factory=dict)  # the blocks there
     loss: float = math.nan  # the loss there
 
     def meets(self, mismatch: Mismatch, predicted: Mapping[str, Array]) -> bool:
@@ -105,8 +105,7 @@ def revisit(
         prober = Prober(entered, like=mismatch.measured.prober)
         parts = [mismatch.fresh(names, FRESH + k, within) for k in range(probes)]
         seen = [mismatch.joint(prober, each) for each in parts]
-        moved = names if change.get("moves") else ()
-        there = {name: evaluator.workspace.values(name) for name in moved}
+        there = {name: evaluator.workspace.values(name) for name in names}
         return Changed(gradients, tuple(seen), tuple(parts), there, loss)
     return None
 

@@ -3,7 +3,7 @@
 Every kind of mistake is a ``Hypothesis`` with four steps:
 
 - ``propose`` looks at what was measured and yields what would fit it;
-- ``predict`` says which numerical gradient it expects, to be held against fresh directions;
+- ``predicted`` is the numerical gradient that it expects, to be held against fresh directions;
 - ``refute`` makes a measurement whose outcome would rule it out, after its fit succeeded;
 - ``said`` names its sentence, in words that a user can act on, and ``found`` fills it.
 
@@ -80,6 +80,10 @@ class Hypothesis(ABC):
     said: str  # name of its sentence
     found: Mapping[str, object] = types.MappingProxyType({})  # what its sentence says of the case
     blocks: tuple[str, ...]  # those that it explains
+    # The numerical gradient by block, which fresh directions must meet; empty for nothing.
+    predicted: Mapping[str, Array] = types.MappingProxyType({})
+    # By block, the elements that the prediction says nothing about.
+    inside: Mapping[str, Array] = types.MappingProxyType({})
     where: str | None = None  # part of a block, or a place between blocks, if it is less than these
     support: str = ""  # the numbers that it was proposed for, in words
     confidence: Confidence = "exact"  # how far its evidence reaches
@@ -91,14 +95,6 @@ class Hypothesis(ABC):
     @abstractmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
         """What fits the probes of blocks that nothing explains yet, the surest first."""
-
-    def predict(self) -> Mapping[str, Array]:
-        """The numerical gradient by block, which fresh directions must meet; empty for nothing."""
-        return {}
-
-    def inside(self) -> Mapping[str, Array]:
-        """By block, the elements that the prediction says nothing about."""
-        return {}
 
     @abstractmethod
     def refute(self, mismatch: Mismatch) -> Trials:
@@ -112,10 +108,7 @@ class FittedHypothesis(Hypothesis):
         self.blocks, self.numbers = tuple(numbers), numbers
         first = numbers[self.blocks[0]]
         self.coefficient, self.error = first.value, first.error
-
-    def predict(self) -> Mapping[str, Array]:
-        """What the fits predict."""
-        return {name: number.predicted for name, number in self.numbers.items()}
+        self.predicted = {n: f.prediction.at(f.found.coefficients) for n, f in numbers.items()}
 
     def refute(self, mismatch: Mismatch) -> Trials:
         """Fresh directions first, then what the number is said to mean."""
@@ -129,8 +122,8 @@ class FittedHypothesis(Hypothesis):
 
 def confirm(mismatch: Mismatch, hypothesis: Hypothesis) -> Trial | None:
     """Hold a prediction against what it was not fitted on; ``None`` where it makes none."""
-    predicted = hypothesis.predict()
-    holds = mismatch.confirms(predicted, hypothesis.inside()) if predicted else None
+    predicted = hypothesis.predicted
+    holds = mismatch.confirms(predicted, hypothesis.inside) if predicted else None
     if holds is None:
         return None
     out = "it holds" if holds else "it does not hold"

@@ -18,12 +18,11 @@ import itertools
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Unpack
 
 import numpy as np
 
 from gradhook._types import Array, Blocks
-from gradhook.diagnosis.experiment import Variation, changed, losses, revisit, with_rows, without
+from gradhook.diagnosis.experiment import Variation, losses, revisit, with_rows, without
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import blocks_listed, say
 from gradhook.diagnosis.wrong_block import SAME_GRADIENT, is_vector, multiple_of, same_gradient
@@ -76,15 +75,14 @@ def measure_layers(mismatch: Mismatch) -> Layers:
     settings = [each.setting for each in mismatch.context.measured]
     moves = next((setting.moves for setting in settings if setting.moves), None)
     point: Variation = {"switches": next(without(mismatch, "penalty"), None), "moves": moves}
-    base = _gradients(mismatch, **point)
+    base = revisit(mismatch, names, probes=0, **point)
     if base is None:
         return Layers()
-    with changed(mismatch, moves=moves):
-        values = {name: mismatch.evaluator.workspace.values(name) for name in names}
+    values = base.values
     passes: dict[str, set[str]] = {
         name: set()
         for name in names
-        if name in mismatch.blocks or not _is_nothing(base[name], values[name])
+        if name in mismatch.blocks or not _is_nothing(base.gradients[name], values[name])
     }
     for zeroed in names:
         if not np.any(values[zeroed]):
@@ -134,15 +132,8 @@ def _stopped(
 
 
 def _change(mismatch: Mismatch, one: Variation, other: Variation) -> float | None:
-    """By how much the loss differs between two settings."""
     seen = losses(mismatch, [one, other])
     return None if seen is None else seen[1] - seen[0]
-
-
-def _gradients(mismatch: Mismatch, **change: Unpack[Variation]) -> Blocks | None:
-    """The analytic gradients with something changed; ``None`` outside the domain."""
-    seen = revisit(mismatch, list(mismatch.gradients), probes=0, **change)
-    return None if seen is None else seen.gradients
 
 
 def order_levels(
@@ -177,23 +168,22 @@ def _is_serial(mismatch: Mismatch, layers: Layers, moves: Mapping[str, Move] | N
         zero = {n: np.zeros_like(mismatch.evaluator.workspace.values(n)) for n in zeroed}
         if not zero:
             continue
-        here = _gradients(mismatch, values=zero, moves=moves)
-        there = _gradients(mismatch, values=zero, moves=moves, batch=other)
+        names = list(mismatch.gradients)
+        here = revisit(mismatch, names, probes=0, values=zero, moves=moves)
+        there = revisit(mismatch, names, probes=0, values=zero, moves=moves, batch=other)
         if here is None or there is None:
             return False
         # The gradient of a wrong block may be that of other data for being wrong.
         right = [name for name in upper if name not in mismatch.blocks]
-        if not all(same_gradient(here[name], there[name]) for name in right):
+        if not all(same_gradient(here.gradients[name], there.gradients[name]) for name in right):
             return False
     return True
 
 
 def _is_nothing(gradient: Array, values: Array) -> bool:
     """Whether a gradient is zero but for a penalty's share: a multiple of the weights or signs."""
-    if not np.any(gradient):
-        return True
-    if gradient.size < 2:
-        return False
+    if gradient.size < 2 or not np.any(gradient):
+        return not np.any(gradient)
     forms = (values, np.sign(values))
     return any(multiple_of(gradient, form, SAME_GRADIENT) is not None for form in forms)
 

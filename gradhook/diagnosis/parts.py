@@ -77,8 +77,6 @@ def find_part(mismatch: Mismatch, name: str) -> WrongPart | None:
 
 
 class _Splits:
-    """The natural splits of one block."""
-
     def __init__(self, mismatch: Mismatch, name: str) -> None:
         self.mismatch, self.name = mismatch, name
         self.block = mismatch.blocks[name]
@@ -145,7 +143,6 @@ class _Splits:
         return best
 
     def _natural(self) -> Iterator[WrongPart]:
-        """Parts that code treats by themselves."""
         seen: list[Array] = []
         a, w = self.block.gradient, self.block.values
         candidates = {"zero_gradient": a == 0, "nonzero_gradient": a != 0}
@@ -207,7 +204,6 @@ class _Splits:
         return self._is_wrong(part, part.size / self.size)
 
     def _direction(self, purpose: int) -> RandomDirection:
-        """A fresh direction over the block."""
         self.count += 1
         return random_direction(self.size, self.mismatch.seed(purpose, self.name, self.count))
 

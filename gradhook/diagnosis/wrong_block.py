@@ -12,7 +12,7 @@ at most a hundredth of the residual.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -34,7 +34,6 @@ __all__ = [
     "is_vector",
     "multiple_of",
     "same_gradient",
-    "scaled",
 ]
 
 SAME_GRADIENT = 1e-9
@@ -261,29 +260,14 @@ class Fitted:
         factor = 1 / self.value
         return replace(self, value=factor, error=self.error * factor * factor)
 
-    @property
-    def predicted(self) -> Array:
-        """The numerical gradient that the fit predicts; the block's shape."""
-        return self.prediction.at(self.found.coefficients)
-
-    def equals(self, other: Fitted) -> bool:
-        """Whether both numbers are one, within their errors."""
-        allowed = max(SAME_FIT * abs(self.value), 3 * (self.error + other.error))
-        return abs(self.value - other.value) <= allowed
-
 
 def fitted(
-    blocks: Mapping[str, WrongBlock],
-    prediction: Callable[[WrongBlock], Prediction],
-    tolerance: Tolerance,
-    *,
-    spare: int = 2,
+    predictions: Mapping[str, Prediction], tolerance: Tolerance, *, spare: int = 2
 ) -> dict[str, Fitted]:
     """A number that all blocks share, else one for each block that has one.
 
     A block by itself must have ``spare`` numbers beyond the coefficients.
     """
-    predictions = {name: prediction(block) for name, block in blocks.items()}
     shared = fit(list(predictions.values()), tolerance)
     numbers = {
         name: Fitted.of(made, shared or fit([made], tolerance, spare=spare))
@@ -293,18 +277,15 @@ def fitted(
 
 
 def alike(numbers: Mapping[str, Fitted]) -> list[list[str]]:
-    """Names of the blocks, those with equal numbers together."""
+    """Names of the blocks, those whose numbers are equal within their errors together."""
     groups: list[list[str]] = []
     for name, number in numbers.items():
         for group in groups:
-            if number.equals(numbers[group[0]]):
+            other = numbers[group[0]]
+            allowed = max(SAME_FIT * abs(number.value), 3 * (number.error + other.error))
+            if abs(number.value - other.value) <= allowed:
                 group.append(name)
                 break
         else:
             groups.append([name])
     return groups
-
-
-def scaled(block: WrongBlock) -> Prediction:
-    """``n = c · a``."""
-    return Prediction(block, None, (block.gradient,))

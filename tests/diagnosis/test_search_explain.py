@@ -20,14 +20,12 @@ def family(name, blocks, refutation, *, elimination=False):
 
         def __init__(self, blocks):
             self.blocks = tuple(blocks)
+            self.predicted = dict.fromkeys(blocks)
 
         @classmethod
         def propose(cls, mismatch, names):
             asked.append((name, list(names)))
             yield cls(blocks)
-
-        def predict(self):
-            return dict.fromkeys(self.blocks)
 
         def refute(self, mismatch):
             return refutation

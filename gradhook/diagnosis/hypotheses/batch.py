@@ -11,8 +11,7 @@ an embedding, the rows that a batch uses more than once lose all uses but one.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,6 @@ import numpy as np
 from gradhook._types import Array, Batch
 from gradhook.diagnosis.experiment import (
     Turned,
-    Variation,
     losses,
     revisit,
     vanishes,
@@ -58,89 +56,72 @@ class Dropout(Hypothesis):
         return (vanishing(mismatch, self.blocks, tried, switches=self._switches),)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Column:
-    """An item of the batch that may weigh its rows."""
-
-    position: int  # its place in the batch
-    on: Array  # it with all rows counting alike
-    off: Any  # what stands for a row that does not count
-    mask: bool  # whether rows count or do not
-
-    @classmethod
-    def of(cls, position: int, item: Any, rows: int) -> Column | None:
-        """The item as a column of weights; ``None`` where it cannot be one."""
-        if not isinstance(item, np.ndarray) or item.size != rows or rows < 2:
-            return None
-        if item.dtype.kind == "b":
-            return cls(position, np.ones_like(item), False, True)
-        if item.dtype.kind == "f" and np.all(item >= 0) and np.ptp(item) > 0:
-            mask = bool(set(np.unique(item)) <= {0.0, 1.0})
-            return cls(position, np.ones_like(item), 0.0, mask)
-        if item.dtype.kind == "i" and np.any(item < 0) and np.any(item >= 0):
-            on = np.where(item < 0, np.max(item), item)
-            return cls(position, on, np.min(item), True)
-        return None
-
-
 class SampleWeights(Hypothesis):
-    """Blocks that are wrong unless every row counts alike."""
+    """Blocks that are wrong unless every row counts alike.
+
+    A column of the batch weighs its rows: ``on`` is it with all rows counting alike, and ``off``
+    what stands for a row that does not count.
+    """
 
     said, confidence = "sample_weights", "family"
 
-    def __init__(self, names: Sequence[str], column: Column) -> None:
-        self.blocks, self._column = tuple(names), column
-        self.family = "W" if column.mask else "S"
-        self.kind = "mask_ignored" if column.mask else "sample_weight_ignored"
-        what = "the mask" if column.mask else "the sample weights"
-        self.found = {"what": what, "position": column.position}
+    def __init__(
+        self, names: Sequence[str], position: int, on: Array, off: Any, *, mask: bool
+    ) -> None:
+        self.blocks = tuple(names)
+        self._position, self._on, self._off = position, on, off
+        self.family = "W" if mask else "S"
+        self.kind = "mask_ignored" if mask else "sample_weight_ignored"
+        self.found = {"what": "the mask" if mask else "the sample weights", "position": position}
 
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
         for position, item in enumerate(mismatch.evaluator.batch):
-            column = Column.of(position, item, mismatch.rows)
-            if column is not None:
-                yield cls(names, column)
+            if not isinstance(item, np.ndarray) or item.size != mismatch.rows or item.size < 2:
+                continue
+            if item.dtype.kind == "b":
+                yield cls(names, position, np.ones_like(item), False, mask=True)
+            elif item.dtype.kind == "f" and np.all(item >= 0) and np.ptp(item) > 0:
+                mask = set(np.unique(item)) <= {0.0, 1.0}
+                yield cls(names, position, np.ones_like(item), 0.0, mask=mask)
+            elif item.dtype.kind == "i" and np.any(item < 0) and np.any(item >= 0):
+                on = np.where(item < 0, np.max(item), item)
+                yield cls(names, position, on, np.min(item), mask=True)
 
     def refute(self, mismatch: Mismatch) -> Trials:
-        column = self._column
-        batch = _replaced(mismatch.evaluator.batch, column.position, column.on)
-        tried = f"item {column.position} of the batch the same for every row"
+        batch = _replaced(mismatch.evaluator.batch, self._position, self._on)
+        tried = f"item {self._position} of the batch the same for every row"
         return in_turn(
             lambda: vanishing(mismatch, self.blocks, tried, batch=batch),
-            lambda: _weighs_rows(mismatch, column),
+            lambda: self._weighs_rows(mismatch),
         )
 
+    def _weighs_rows(self, mismatch: Mismatch) -> Trial | None:
+        """Whether a row whose entry is off has no say in the loss, and one that is on has.
 
-def _weighs_rows(mismatch: Mismatch, column: Column) -> Trial | None:
-    """Whether a row whose entry is off has no say in the loss, and one that is on has.
-
-    With some entries off, the other columns of those rows are exchanged for those of other rows:
-    the loss stays.  With all entries on it changes.  Right for sums and for weights that are
-    normalised; a label fails it.  ``None`` where it could not be measured.
-    """
-    rows, some = np.arange(mismatch.rows), np.arange(0, mismatch.rows - 1, 2)
-    rows[some] += 1  # those of their neighbours
-    batch, exchanged = mismatch.evaluator.batch, with_rows(mismatch, rows)
-    if exchanged is None:
-        return None
-    off = column.on.copy()
-    off.reshape(-1)[some] = column.off
-    pairs = itertools.product((off, column.on), (batch, exchanged))
-    changes: list[Variation] = [
-        {"batch": _replaced(b, column.position, values)} for values, b in pairs
-    ]
-    found = losses(mismatch, changes)
-    if found is None:
-        return None
-    noise = 10 * mismatch.measured.prober.noise
-    same_loss = [
-        abs(other - plain) <= noise + SAME_LOSS * abs(plain)
-        for plain, other in (found[:2], found[2:])
-    ]
-    tried = f"other data in {len(some)} rows, their entries of item {column.position} off, then on"
-    out = "the loss {}, then {}".format(*("stays" if same else "changes" for same in same_loss))
-    return Trial(tried, out, refuted=same_loss != [True, False])
+        With some entries off, the other columns of those rows are exchanged for those of other
+        rows: the loss stays.  With all entries on it changes.  Right for sums and for weights that
+        are normalised; a label fails it.  ``None`` where it could not be measured.
+        """
+        rows, some = np.arange(mismatch.rows), np.arange(0, mismatch.rows - 1, 2)
+        rows[some] += 1  # those of their neighbours
+        batch, exchanged = mismatch.evaluator.batch, with_rows(mismatch, rows)
+        if exchanged is None:
+            return None
+        off, place = self._on.copy(), self._position
+        off.reshape(-1)[some] = self._off
+        pairs = itertools.product((off, self._on), (batch, exchanged))
+        found = losses(mismatch, [{"batch": _replaced(b, place, values)} for values, b in pairs])
+        if found is None:
+            return None
+        noise = 10 * mismatch.measured.prober.noise
+        same_loss = [
+            abs(other - plain) <= noise + SAME_LOSS * abs(plain)
+            for plain, other in (found[:2], found[2:])
+        ]
+        tried = f"other data in {len(some)} rows, their entries of item {place} off, then on"
+        out = "the loss {}, then {}".format(*("stays" if same else "changes" for same in same_loss))
+        return Trial(tried, out, refuted=same_loss != [True, False])
 
 
 def _replaced(batch: Batch, position: int, item: Array) -> Batch:
@@ -198,7 +179,9 @@ class RepeatedRows(Hypothesis):
 
     def __init__(self, name: str, gradient: Array, uses: Array, position: int) -> None:
         self.blocks, self.where = (name,), f"{name}[rows used more than once]"
-        self._gradient, self._repeated, self._position = gradient, uses > 1, position
+        self._shape, self._position = gradient.shape, position
+        self.predicted = {name: gradient}
+        self.inside = {name: np.broadcast_to(uses[:, None] > 1, gradient.shape)}
         self._taking = int(np.flatnonzero(uses == 1)[-1])
 
     @classmethod
@@ -214,12 +197,6 @@ class RepeatedRows(Hypothesis):
                 if np.any(uses == 1) and np.count_nonzero(uses > 1) > 1:
                     yield cls(name, a, uses, position)
 
-    def predict(self) -> Mapping[str, Array]:
-        return {self.blocks[0]: self._gradient}
-
-    def inside(self) -> Mapping[str, Array]:
-        return {self.blocks[0]: np.broadcast_to(self._repeated[:, None], self._gradient.shape)}
-
     def refute(self, mismatch: Mismatch) -> Trials:
         return in_turn(lambda: confirm(mismatch, self), lambda: self._used_once(mismatch))
 
@@ -230,7 +207,7 @@ class RepeatedRows(Hypothesis):
         once = np.full_like(item, taking)
         values, first = np.unique(item, return_index=True)
         once.flat[first] = values
-        rows = np.zeros(self._gradient.shape, dtype=bool)
+        rows = np.zeros(self._shape, dtype=bool)
         rows[values[values != taking]] = True
         batch = _replaced(mismatch.evaluator.batch, place, once)
         seen = revisit(mismatch, self.blocks, within={self.blocks[0]: rows}, batch=batch)

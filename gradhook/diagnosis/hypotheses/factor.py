@@ -45,7 +45,7 @@ from gradhook.diagnosis.hypotheses.row_sums import bias_of
 from gradhook.diagnosis.hypothesis import FittedHypothesis, Hypothesis, Trial, Trials
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, OUT, times, with_error
-from gradhook.diagnosis.wrong_block import Fitted, Prediction, alike, fit, fitted, is_vector, scaled
+from gradhook.diagnosis.wrong_block import Fitted, Prediction, alike, fit, fitted, is_vector
 
 __all__ = ["FactorBesidePenalty", "MeaningfulFactor", "PlainFactor", "SharedFactor"]
 
@@ -102,14 +102,19 @@ class _Factor(FittedHypothesis):
     def refute_meaning(self, mismatch: Mismatch, done: Trials) -> Trials:
         counts_rows = any(reading.counts in COUNT_ROWS for reading in self.readings)
         trials, by_rows = list(done), [self._by_rows] if counts_rows else []
-        for test in (*by_rows, self._by_circumstance, self._at_another_point):
-            if test == self._at_another_point and counts_rows and self.readings:
-                break  # something else was changed, and the factor seen there
+        for test in (*by_rows, self._by_circumstance):
             kept, more = test(mismatch, self.readings)
             self.read(kept)
             trials += more
             if any(trial.refuted for trial in more):
                 return tuple(trials)
+        elsewhere = None
+        if not (counts_rows and self.readings):  # nothing else was changed
+            elsewhere = at_other_weights(mismatch, self.blocks)
+        if elsewhere is not None:
+            same = self._is_met(mismatch, elsewhere, self.coefficient)
+            out = "the same factor" if same else "another factor"
+            trials.append(Trial(AT_OTHER_WEIGHTS, out, refuted=not same))
         if self.is_of_no_account(mismatch):
             tried = "what it may count, one by one"
             trials.append(Trial(tried, "none of it was there", refuted=True))
@@ -170,15 +175,6 @@ class _Factor(FittedHypothesis):
                 return Trial("dropout turned off", out, refuted=not gone)
         return None
 
-    def _at_another_point(self, mismatch: Mismatch, readings: list[Reading]) -> Kept:
-        """Is the factor the same at another point?"""
-        seen = at_other_weights(mismatch, self.blocks)
-        if seen is None:
-            return readings, []
-        same = self._is_met(mismatch, seen, self.coefficient)
-        out = "the same factor" if same else "another factor"
-        return readings, [Trial(AT_OTHER_WEIGHTS, out, refuted=not same)]
-
     def _is_met(self, mismatch: Mismatch, seen: Changed, factor: float) -> bool:
         """Whether the factor is this one where something was changed.
 
@@ -234,7 +230,8 @@ class SharedFactor(_Factor):
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
         tolerance = mismatch.options.tolerance
         blocks = list(mismatch.blocks.values())
-        if len(blocks) < 2 or fit([scaled(block) for block in blocks], tolerance) is not None:
+        scaled = [Prediction(block, None, (block.gradient,)) for block in blocks]
+        if len(blocks) < 2 or fit(scaled, tolerance) is not None:
             return
         for basis, all_penalised in itertools.product(PENALTIES, (False, True)):
             predictions = [
@@ -263,7 +260,8 @@ class MeaningfulFactor(_Factor):
 
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
-        numbers = fitted(mismatch.blocks, scaled, mismatch.options.tolerance, spare=cls.spare)
+        scaled = {n: Prediction(b, None, (b.gradient,)) for n, b in mismatch.blocks.items()}
+        numbers = fitted(scaled, mismatch.options.tolerance, spare=cls.spare)
         inverse = {name: number.inverted() for name, number in numbers.items()}
         for found in cls.named(mismatch, inverse):
             if cls.meaningful != (found.kind == "scale"):
@@ -372,12 +370,9 @@ def _real_items(mismatch: Mismatch) -> Iterator[tuple[int, Array, float]]:
 
 
 def _losses(mismatch: Mismatch, position: int, items: Sequence[Array]) -> list[float] | None:
-    """The loss with each of these in the place of an item of the batch."""
     batch = mismatch.evaluator.batch
-    changes: list[Variation] = [
-        {"batch": (*batch[:position], item, *batch[position + 1 :])} for item in items
-    ]
-    return losses(mismatch, changes)
+    before, after = batch[:position], batch[position + 1 :]
+    return losses(mismatch, [{"batch": (*before, item, *after)} for item in items])
 
 
 def _allowed(mismatch: Mismatch, seen: Sequence[float]) -> float:

@@ -9,17 +9,16 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gradhook._types import Array, Blocks
+from gradhook._types import Array
 from gradhook.diagnosis.hypothesis import Hypothesis, Trials, confirm
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import OUT
-from gradhook.diagnosis.wrong_block import Prediction, WrongBlock, fit
+from gradhook.diagnosis.wrong_block import Prediction, fit
 
-__all__ = ["Layout", "Misplaced", "layouts"]
+__all__ = ["Misplaced"]
 
 MUCH = 1e-2
 """Share of its own norm that another block's gradient must have to be found in its place."""
@@ -27,29 +26,6 @@ MUCH = 1e-2
 LEAST_SIZE = 16
 """Elements of a block from which on a layout is looked for beside a penalty: what a transposition
 leaves of smaller ones, 1 number of 2 x 2 and 3 of 3 x 3, a penalty may fit by accident."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Layout:
-    """A gradient whose numbers are right and stand in the wrong place."""
-
-    kind: str  # what ``Cause.kind`` says
-    predicted: Array  # the numerical gradient that it predicts
-    how: str = ""  # where its numbers stand; empty where another block holds them
-    other: str = ""  # the block that holds them
-    penalties: tuple[Array, ...] = ()  # of one a multiple may be added, by a penalty that is right
-
-
-def layouts(block: WrongBlock, gradients: Blocks) -> Iterator[Layout]:
-    """Every layout that fits the block's shape; ``gradients`` are those of all blocks."""
-    for kind, how, move in _moves(block.shape):
-        few = block.is_vector or block.values.size < LEAST_SIZE
-        bases = () if few else (block.values, np.sign(block.values))
-        penalties = tuple(basis - move(basis) for basis in bases)
-        yield Layout(kind, move(block.gradient), how, penalties=penalties)
-    for name, gradient in gradients.items():
-        if name != block.name and gradient.shape == block.shape:
-            yield Layout("blocks_swapped", gradient, other=name)
 
 
 def _moves(shape: tuple[int, ...]) -> Iterator[tuple[str, str, Callable[[Array], Array]]]:
@@ -81,46 +57,45 @@ class Misplaced(Hypothesis):
         self.said, self.kind = said, kind
         self.support = "its numbers are right and stand in the wrong place"
         self.blocks = tuple(predicted)
-        self._predicted, self.found = predicted, found
+        self.predicted, self.found = predicted, found
 
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
         swaps: dict[str, str] = {}
-        for block in (mismatch.blocks[name] for name in names):
-            layout, besides = _layout_of(mismatch, block)
-            if layout is None:
-                continue
-            predicted = {block.name: layout.predicted}
-            if layout.how:
-                yield cls("laid_out", layout.kind, predicted, how=layout.how, besides=besides)
-            elif layout.other not in mismatch.blocks:
-                yield cls("returned_for_another", layout.kind, predicted, other=layout.other)
-            elif swaps.get(layout.other) == block.name:
-                kind = "bn_swapped" if block.is_vector else layout.kind
-                other = {layout.other: mismatch.gradients[block.name]}
-                yield cls("exchanged", kind, other | predicted)
-            else:
-                swaps[block.name] = layout.other
-
-    def predict(self) -> Mapping[str, Array]:
-        return self._predicted
+        for name in names:
+            for kind, gradient, found in itertools.islice(_layouts(mismatch, name), 1):
+                other, predicted = found.get("other", ""), {name: gradient}
+                if not other:
+                    yield cls("laid_out", kind, predicted, **found)
+                elif other not in mismatch.blocks:
+                    yield cls("returned_for_another", kind, predicted, other=other)
+                elif swaps.get(other) == name:
+                    kind = "bn_swapped" if mismatch.blocks[name].is_vector else kind
+                    yield cls("exchanged", kind, {other: mismatch.gradients[name]} | predicted)
+                else:
+                    swaps[name] = other
 
     def refute(self, mismatch: Mismatch) -> Trials:
         return (confirm(mismatch, self),)
 
 
-def _layout_of(mismatch: Mismatch, block: WrongBlock) -> tuple[Layout | None, str]:
-    """The first layout that holds on the probes, and what stands besides."""
-    tolerance = mismatch.options.tolerance
-    for layout in layouts(block, mismatch.gradients):
-        # Nothing at all is no layout of something.
-        if np.linalg.norm(layout.predicted) < MUCH * np.linalg.norm(block.gradient):
-            continue
-        if fit([Prediction(block, layout.predicted)], tolerance) is not None:
-            return layout, ""
-        for penalty in layout.penalties:
-            penalised = Prediction(block, layout.predicted, (penalty,))
-            found = fit([penalised], tolerance)
+def _layouts(mismatch: Mismatch, name: str) -> Iterator[tuple[str, Array, dict[str, str]]]:
+    """Every layout that holds on the probes: its kind, what it predicts, and how that is said."""
+    block, tolerance = mismatch.blocks[name], mismatch.options.tolerance
+    for kind, how, move in _moves(block.shape):
+        # Beside it a multiple of a penalty may be added, by one that is right.
+        few = block.is_vector or block.values.size < LEAST_SIZE
+        bases = () if few else (block.values, np.sign(block.values))
+        for terms in ((), *((basis - move(basis),) for basis in bases)):
+            prediction = Prediction(block, move(block.gradient), terms)
+            found = fit([prediction], tolerance)
             if found is not None:
-                return replace(layout, predicted=penalised.at(found.coefficients)), OUT
-    return None, ""
+                words = {"how": how, "besides": OUT if terms else ""}
+                yield kind, prediction.at(found.coefficients), words
+    for other, gradient in mismatch.gradients.items():
+        if other == name or gradient.shape != block.shape:
+            continue
+        # Nothing at all is no layout of something.
+        much = np.linalg.norm(gradient) >= MUCH * np.linalg.norm(block.gradient)
+        if much and fit([Prediction(block, gradient)], tolerance) is not None:
+            yield "blocks_swapped", gradient, {"other": other}

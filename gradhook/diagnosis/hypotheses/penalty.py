@@ -11,7 +11,6 @@ penalty.  Both are then compared, whatever the convention for the coefficient.
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeAlias
@@ -27,7 +26,6 @@ from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, own_name, with_error
 from gradhook.diagnosis.wrong_block import (
     Fitted,
     Prediction,
-    WrongBlock,
     alike,
     fitted,
     is_uniform,
@@ -58,14 +56,6 @@ SENTENCE = {
     "reg_l1_form": ("penalty_l1", "reg_l1_form"),
 }
 """Sentence and kind of a form that is neither lacking nor too much."""
-
-
-def form(key: str, block: WrongBlock) -> Prediction:
-    """A penalty in the loss that the gradient lacks or has in another form, of ``PENALTY_FORMS``.
-
-    The coefficient is that by which the loss's penalty exceeds the gradient's.
-    """
-    return Prediction(block, block.gradient, (PENALTY_FORMS[key](block.values),))
 
 
 class PenaltyForm(FittedHypothesis):
@@ -104,10 +94,14 @@ class PenaltyForm(FittedHypothesis):
 
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
-        tolerance, done = mismatch.options.tolerance, set[str]()
-        for key in PENALTY_FORMS:
+        done: set[str] = set()
+        for key, basis in PENALTY_FORMS.items():
             # By how much the loss's penalty exceeds the gradient's.
-            numbers = fitted(mismatch.blocks, functools.partial(form, key), tolerance)
+            predictions = {
+                name: Prediction(block, block.gradient, (basis(block.values),))
+                for name, block in mismatch.blocks.items()
+            }
+            numbers = fitted(predictions, mismatch.options.tolerance)
             missing = {name: number for name, number in numbers.items() if name not in done}
             done |= set(missing)
             for same in alike(missing):

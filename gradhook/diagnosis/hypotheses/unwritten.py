@@ -7,7 +7,7 @@ at this point and at others: elements at one limit are wrong and all others righ
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -171,8 +171,9 @@ class Clipped(Hypothesis):
 
     def __init__(self, mismatch: Mismatch, top: float, names: Sequence[str]) -> None:
         self.blocks, self.top = tuple(names), top
-        self._gradients = {name: mismatch.gradients[name] for name in names}
-        self.masks = {name: np.abs(a) == top for name, a in self._gradients.items()}
+        self.masks = {name: np.abs(mismatch.gradients[name]) == top for name in names}
+        self.inside = {n: mask for n, mask in self.masks.items() if not np.all(mask)}
+        self.predicted = {name: mismatch.gradients[name] for name in self.inside}
         self.support = "wrong only where the gradient has its largest size"
         self.found = {
             "top": f"{top:.6g}",
@@ -190,19 +191,13 @@ class Clipped(Hypothesis):
             if top > 0 and (several or chosen):
                 yield found
 
-    def predict(self) -> Mapping[str, Array]:
-        return {n: g for n, g in self._gradients.items() if not np.all(self.masks[n])}
-
-    def inside(self) -> Mapping[str, Array]:
-        return {n: mask for n, mask in self.masks.items() if not np.all(mask)}
-
     def refute(self, mismatch: Mismatch) -> Trials:
         return in_turn(lambda: confirm(mismatch, self), lambda: self._at_another_point(mismatch))
 
     def _at_another_point(self, mismatch: Mismatch) -> Trial | None:
         seen = at_other_weights(mismatch, [], probes=0)
         # Gradients that are the same everywhere, as a hinge's are, tell nothing.
-        here = self._gradients
+        here = mismatch.gradients
         if seen is None or all(np.array_equal(seen.gradients[n], here[n]) for n in self.blocks):
             return None
         tops = [_largest(seen.gradients[name]) for name in self.blocks]

@@ -33,9 +33,9 @@ def spoiled(*rows):
 def test_rows_used_more_than_once_are_named_and_left_out_of_what_is_predicted(synthetic, named):
     mismatch = synthetic(spoiled(1, 3), N, batch=(INDEX,))
     (found,) = RepeatedRows.propose(mismatch, ["W"])
-    np.testing.assert_array_equal(found.predict()["W"], spoiled(1, 3))
-    assert np.flatnonzero(found.inside()["W"].all(axis=1)).tolist() == [1, 3]
-    assert np.count_nonzero(found.inside()["W"]) == 8
+    np.testing.assert_array_equal(found.predicted["W"], spoiled(1, 3))
+    assert np.flatnonzero(found.inside["W"].all(axis=1)).tolist() == [1, 3]
+    assert np.count_nonzero(found.inside["W"]) == 8
     cause = named(RepeatedRows, mismatch)
     assert (cause.kind, cause.where) == ("emb_fancy_iadd", "W[rows used more than once]")
     fresh, once = cause.evidence.split("; ")
