@@ -107,8 +107,8 @@ class FittedHypothesis(Hypothesis):
     def __init__(self, numbers: Mapping[str, Fitted]) -> None:
         self.blocks, self.numbers = tuple(numbers), numbers
         first = numbers[self.blocks[0]]
-        self.coefficient, self.error = first.value, first.error
-        self.predicted = {n: f.prediction.at(f.found.coefficients) for n, f in numbers.items()}
+        self.coefficient, self.error = first.coefficients[0], first.errors[0]
+        self.predicted = {name: number.predicted for name, number in numbers.items()}
 
     def refute(self, mismatch: Mismatch) -> Trials:
         """Fresh directions first, then what the number is said to mean."""

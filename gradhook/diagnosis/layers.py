@@ -196,11 +196,8 @@ def forward_order(names: Sequence[str], given: Sequence[str] | None) -> list[str
     """
     if given:
         return [*given, *(name for name in names if name not in given)]
-    numbers = [re.search(r"(\d+)\D*$", name) for name in names]
-    if any(number is None for number in numbers):
-        return list(names)
-    layer = {n: int(found[1]) for n, found in zip(names, numbers, strict=True) if found}
-    return sorted(names, key=lambda name: layer[name])
+    layer = {name: int(found[1]) for name in names if (found := re.search(r"(\d+)\D*$", name))}
+    return sorted(names, key=layer.__getitem__) if len(layer) == len(names) else list(names)
 
 
 def place_of_fault(

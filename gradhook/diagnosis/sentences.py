@@ -35,21 +35,6 @@ OUT = " (but for a multiple of the weights, as a penalty makes)"
 AT_OTHER_WEIGHTS = "at other weights"
 """Where a second measurement was made."""
 
-PLACES = {
-    "zero_gradient": "where its gradient is 0",
-    "nonzero_gradient": "where its gradient is not 0",
-    "negative": "where it is negative",
-    "positive": "where it is positive",
-    "above": "above its diagonal",
-    "on_and_above": "on and above its diagonal",
-    "under": "below its diagonal",
-    "on_and_under": "on and below its diagonal",
-    "diagonal": "on its diagonal",
-    "off_diagonal": "off its diagonal",
-}
-"""Parts of a block that code treats by themselves."""
-
-
 VERBS = {
     "is_": ("is", "are"),
     "have": ("has", "have"),
@@ -130,7 +115,18 @@ SENTENCES: Mapping[str, str] = {
     "scattered": "scattered over {block}: {wrong} of {drawn} elements drawn are wrong",
     **{
         f"where_{place}": f"{{block}} {words}: {{count}} of {{size}} elements"
-        for place, words in PLACES.items()
+        for place, words in {
+            "zero_gradient": "where its gradient is 0",
+            "nonzero_gradient": "where its gradient is not 0",
+            "negative": "where it is negative",
+            "positive": "where it is positive",
+            "above": "above its diagonal",
+            "on_and_above": "on and above its diagonal",
+            "under": "below its diagonal",
+            "on_and_under": "on and below its diagonal",
+            "diagonal": "on its diagonal",
+            "off_diagonal": "off its diagonal",
+        }.items()
     },
 }
 """By name: the sentence, with names in braces for what was found."""

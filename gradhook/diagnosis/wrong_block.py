@@ -32,6 +32,7 @@ __all__ = [
     "fitted",
     "is_uniform",
     "is_vector",
+    "known",
     "multiple_of",
     "same_gradient",
 ]
@@ -184,25 +185,33 @@ class Prediction:
         return np.stack([base, *map(self.block.along, self.terms)], axis=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Fit:
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
     """A prediction that holds: a coefficient for each term, and their error estimates."""
 
+    prediction: Prediction
     coefficients: tuple[float, ...]
     errors: tuple[float, ...]
 
+    @property
+    def predicted(self) -> Array:
+        """The numerical gradient of the block; its shape."""
+        return self.prediction.at(self.coefficients)
 
-def fit(predictions: Sequence[Prediction], tolerance: Tolerance, *, spare: int = 2) -> Fit | None:
-    """Fit the coefficients that several blocks share.
 
-    ``None`` where the fit does not hold, or too little was measured: there must be ``spare``
-    numbers beyond the coefficients.
+def fit(
+    predictions: Sequence[Prediction], tolerance: Tolerance, *, spare: int = 2
+) -> dict[str, Fitted]:
+    """Fit the coefficients that several blocks share; by block.
+
+    Empty where the fit does not hold, or too little was measured: there must be ``spare`` numbers
+    beyond the coefficients.
     """
     blocks = [prediction.block for prediction in predictions]
     slopes = np.concatenate([block.slopes for block in blocks])
     terms = len(predictions[0].terms)
     if len(slopes) < terms + spare or not len(slopes):
-        return None
+        return {}
     products = np.concatenate([prediction.products() for prediction in predictions])
     base, columns = products[:, 0], products[:, 1:]
     errors = np.concatenate([block.errors for block in blocks])
@@ -214,15 +223,15 @@ def fit(predictions: Sequence[Prediction], tolerance: Tolerance, *, spare: int =
         allowed = errors + PRODUCT_ROUNDING * (np.abs(slopes) + np.abs(base))
         weights = 1 / np.maximum(allowed, PRODUCT_ROUNDING * typical)
     if not (np.all(np.isfinite(weights)) and np.all(np.isfinite(columns)) and np.all(typical > 0)):
-        return None
+        return {}
     weighted = columns * weights[:, None]
     lengths = np.linalg.norm(weighted, axis=0)
     if not np.all(lengths > 0):
-        return None
+        return {}
     wanted = slopes - base
     solved, _, rank, _ = np.linalg.lstsq(weighted / lengths, wanted * weights, rcond=1e-10)
     if rank < terms:
-        return None
+        return {}
     coefficients = solved / lengths
     inverse = np.linalg.pinv(weighted / lengths)
     spread = np.sqrt(np.sum((inverse * (allowed * weights)) ** 2, axis=1)) / lengths
@@ -230,60 +239,43 @@ def fit(predictions: Sequence[Prediction], tolerance: Tolerance, *, spare: int =
     rounding = PRODUCT_ROUNDING * np.abs(columns) @ np.abs(coefficients)
     misfit = np.sqrt(np.mean(((left + allowed) / typical) ** 2))
     if np.any(left > tolerance.resolved * allowed + rounding) or misfit > tolerance.explained:
-        return None
-    return Fit(tuple(map(float, coefficients)), tuple(map(float, spread)))
+        return {}
+    found = tuple(map(float, coefficients)), tuple(map(float, spread))
+    return {each.block.name: Fitted(each, *found) for each in predictions}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Fitted:
-    """A number fitted to one block, with its error estimate."""
-
-    prediction: Prediction
-    found: Fit
-    value: float
-    error: float
-
-    @classmethod
-    def of(cls, prediction: Prediction, found: Fit | None) -> Fitted | None:
-        """The prediction's first coefficient.
-
-        ``None`` where none holds, or it may be zero, or one is known to a hundredth at best.
-        """
-        if found is None or abs(found.coefficients[0]) < ZERO:
-            return None
-        if any(abs(c) < 100 * e for c, e in zip(found.coefficients, found.errors, strict=True)):
-            return None
-        return cls(prediction, found, found.coefficients[0], found.errors[0])
-
-    def inverted(self) -> Fitted:
-        """The factor of ``a = factor · n``, where ``n = value · a`` was fitted."""
-        factor = 1 / self.value
-        return replace(self, value=factor, error=self.error * factor * factor)
+def known(fits: Mapping[str, Fitted]) -> dict[str, Fitted]:
+    """Those of which each coefficient is known to a hundredth, and the first is not zero."""
+    return {
+        name: each
+        for name, each in fits.items()
+        if abs(each.coefficients[0]) >= ZERO
+        and all(abs(c) >= 100 * e for c, e in zip(each.coefficients, each.errors, strict=True))
+    }
 
 
 def fitted(
     predictions: Mapping[str, Prediction], tolerance: Tolerance, *, spare: int = 2
 ) -> dict[str, Fitted]:
-    """A number that all blocks share, else one for each block that has one.
+    """What all blocks share, else what each block has that has something, as far as it is known.
 
     A block by itself must have ``spare`` numbers beyond the coefficients.
     """
-    shared = fit(list(predictions.values()), tolerance)
-    numbers = {
-        name: Fitted.of(made, shared or fit([made], tolerance, spare=spare))
-        for name, made in predictions.items()
-    }
-    return {name: number for name, number in numbers.items() if number is not None}
+    found = fit(list(predictions.values()), tolerance)
+    if not found:
+        for made in predictions.values():
+            found |= fit([made], tolerance, spare=spare)
+    return known(found)
 
 
 def alike(numbers: Mapping[str, Fitted]) -> list[list[str]]:
-    """Names of the blocks, those whose numbers are equal within their errors together."""
+    """Names of the blocks, those whose first coefficients are one within their errors together."""
     groups: list[list[str]] = []
     for name, number in numbers.items():
         for group in groups:
-            other = numbers[group[0]]
-            allowed = max(SAME_FIT * abs(number.value), 3 * (number.error + other.error))
-            if abs(number.value - other.value) <= allowed:
+            (one, *_), (other, *_) = number.coefficients, numbers[group[0]].coefficients
+            errors = number.errors[0] + numbers[group[0]].errors[0]
+            if abs(one - other) <= max(SAME_FIT * abs(one), 3 * errors):
                 group.append(name)
                 break
         else:

@@ -12,11 +12,10 @@ from gradhook.diagnosis.hypotheses.factor import (
     PlainFactor,
     SharedFactor,
 )
-from gradhook.diagnosis.hypotheses.layer_above import PathAround, Symmetric
-from gradhook.diagnosis.hypotheses.layout import Misplaced
 from gradhook.diagnosis.hypotheses.penalty import PenaltyForm, PenaltySwitch
 from gradhook.diagnosis.hypotheses.row_sums import BiasSum, OneRow
 from gradhook.diagnosis.hypotheses.unwritten import Clipped, CutToIntegers, Disconnected
+from gradhook.diagnosis.hypotheses.wiring import Misplaced, PathAround, Symmetric
 from gradhook.diagnosis.hypothesis import Hypothesis
 
 __all__ = ["HYPOTHESES"]

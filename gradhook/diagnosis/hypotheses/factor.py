@@ -45,7 +45,7 @@ from gradhook.diagnosis.hypotheses.row_sums import bias_of
 from gradhook.diagnosis.hypothesis import FittedHypothesis, Hypothesis, Trial, Trials
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, OUT, times, with_error
-from gradhook.diagnosis.wrong_block import Fitted, Prediction, alike, fit, fitted, is_vector
+from gradhook.diagnosis.wrong_block import Fitted, Prediction, alike, fit, fitted, is_vector, known
 
 __all__ = ["FactorBesidePenalty", "MeaningfulFactor", "PlainFactor", "SharedFactor"]
 
@@ -64,7 +64,6 @@ PENALTIES: tuple[Callable[[Array], Array], ...] = (np.array, np.sign)
 ONE = 1e-6
 """Relative difference from one below which a factor is none."""
 
-
 EQUAL_CHANGES = 1e-7
 """Relative difference of two changes of the loss that are one."""
 
@@ -81,6 +80,9 @@ class _Factor(FittedHypothesis):
         self, mismatch: Mismatch, numbers: Mapping[str, Fitted], besides: str = ""
     ) -> None:
         super().__init__(numbers)
+        # Of ``a = factor · n``, where ``n = coefficient · a`` was fitted.
+        factor = 1 / self.coefficient
+        self.coefficient, self.error = factor, self.error * factor * factor
         self.support = f"factor {with_error(self.coefficient, self.error)} in every direction"
         self._besides = besides
         self.read(
@@ -183,7 +185,7 @@ class _Factor(FittedHypothesis):
         predicted = {}
         for name, number in self.numbers.items():
             n = seen.gradients[name] / factor
-            terms, found = number.prediction.terms, number.found.coefficients
+            terms, found = number.prediction.terms, number.coefficients
             if len(terms) > 1 and np.any(terms[1]):
                 block = number.prediction.block
                 is_sign = np.array_equal(terms[1], np.sign(block.values))
@@ -231,7 +233,7 @@ class SharedFactor(_Factor):
         tolerance = mismatch.options.tolerance
         blocks = list(mismatch.blocks.values())
         scaled = [Prediction(block, None, (block.gradient,)) for block in blocks]
-        if len(blocks) < 2 or fit(scaled, tolerance) is not None:
+        if len(blocks) < 2 or fit(scaled, tolerance):
             return
         for basis, all_penalised in itertools.product(PENALTIES, (False, True)):
             predictions = [
@@ -240,17 +242,17 @@ class SharedFactor(_Factor):
                 )
                 for b in blocks
             ]
-            found = fit(predictions, tolerance)
-            numbers = _factors({p.block.name: Fitted.of(p, found) for p in predictions})
+            numbers = _not_one(fit(predictions, tolerance))
             if numbers:
                 yield from cls.named(mismatch, numbers, OUT)
                 return
 
 
-def _factors(numbers: Mapping[str, Fitted | None]) -> dict[str, Fitted]:
-    """The factors of ``a = factor · n``, without those that may be one: the penalty alone."""
-    found = {name: number.inverted() for name, number in numbers.items() if number is not None}
-    return {n: f for n, f in found.items() if abs(f.value - 1) >= max(ONE, 3 * f.error)}
+def _not_one(fits: Mapping[str, Fitted]) -> dict[str, Fitted]:
+    """What is known, without factors that may be one: the penalty alone."""
+    found = known(fits)
+    apart = {name: abs(1 - each.coefficients[0]) for name, each in found.items()}
+    return {n: f for n, f in found.items() if apart[n] >= max(ONE, 3 * f.errors[0])}
 
 
 class MeaningfulFactor(_Factor):
@@ -262,8 +264,7 @@ class MeaningfulFactor(_Factor):
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
         scaled = {n: Prediction(b, None, (b.gradient,)) for n, b in mismatch.blocks.items()}
         numbers = fitted(scaled, mismatch.options.tolerance, spare=cls.spare)
-        inverse = {name: number.inverted() for name, number in numbers.items()}
-        for found in cls.named(mismatch, inverse):
+        for found in cls.named(mismatch, numbers):
             if cls.meaningful != (found.kind == "scale"):
                 yield found
 
@@ -279,14 +280,14 @@ class FactorBesidePenalty(_Factor):
 
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
-        numbers: dict[str, Fitted | None] = {}
+        numbers: dict[str, Fitted] = {}
         for name in [n for n in names if mismatch.blocks[n].gradient.size > 1][-MOST_EXTENDED:]:
             block = mismatch.extended(name, WITH_PENALTY)
             for basis in PENALTIES:
                 prediction = Prediction(block, None, (block.gradient, basis(block.values)))
-                found = fit([prediction], mismatch.options.tolerance)
-                numbers[name] = numbers.get(name) or Fitted.of(prediction, found)
-        yield from cls.named(mismatch, _factors(numbers), OUT)
+                if name not in numbers:
+                    numbers |= known(fit([prediction], mismatch.options.tolerance))
+        yield from cls.named(mismatch, _not_one(numbers), OUT)
 
 
 def _adds_up_over_outputs(mismatch: Mismatch, outputs: int) -> Trial | None:

@@ -52,7 +52,7 @@ class Disconnected(Hypothesis):
             if np.any(block.gradient):
                 continue
             alone = Prediction(block, None, (block.values,))
-            if fit([alone], mismatch.options.tolerance) is not None:
+            if fit([alone], mismatch.options.tolerance):
                 continue  # a penalty that is missing where nothing else acts
             integers = name in mismatch.evaluator.integer_gradients
             if not integers and not _may_cancel(mismatch, block):

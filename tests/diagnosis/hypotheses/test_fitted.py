@@ -5,9 +5,9 @@ import pytest
 
 from gradhook.diagnosis.hypotheses import (
     factor,
-    layout,
     penalty,
     unwritten,
+    wiring,
 )
 from gradhook.diagnosis.hypothesis import name_cause, survives
 
@@ -31,7 +31,7 @@ FAMILIES = (
     factor.MeaningfulFactor,
     factor.PlainFactor,
     factor.FactorBesidePenalty,
-    layout.Misplaced,
+    wiring.Misplaced,
     penalty.PenaltyForm,
     unwritten.Clipped,
 )
