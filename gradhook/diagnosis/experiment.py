@@ -30,7 +30,6 @@ __all__ = [
     "Changed",
     "Turned",
     "Variation",
-    "another_point",
     "at_other_weights",
     "changed",
     "losses",
@@ -198,23 +197,20 @@ def without(mismatch: Mismatch, role: Role) -> Iterator[Turned]:
             yield [*turned, (switch, "off")]
 
 
-def another_point(mismatch: Mismatch) -> dict[str, Move]:
-    """Displacements to another point, drawn anew; blocks are smaller there, their norms too."""
-    moves, seed = mismatch.measured.setting.moves, mismatch.options.seed
-    if not moves:
-        arrays, fixed = mismatch.evaluator.workspace.arrays, mismatch.options.fixed
-        return nearby(arrays, distance=ANOTHER_POINT, fixed=fixed, seed=seeded(seed, 14))
-    return {
-        name: replace(move, seed=seeded(move.seed, 14), factor=SHRUNK * move.factor)
-        for name, move in moves.items()
-    }
-
-
 def at_other_weights(
     mismatch: Mismatch, names: Sequence[str], *, probes: int = FRESH
 ) -> Changed | None:
-    """Measure blocks at another point; ``None`` outside the domain."""
-    return revisit(mismatch, names, probes=probes, moves=another_point(mismatch))
+    """Measure blocks at another point, drawn anew; they are smaller there, their norms too."""
+    moves, seed = mismatch.measured.setting.moves, mismatch.options.seed
+    if moves:
+        there: Mapping[str, Move] = {
+            name: replace(move, seed=seeded(move.seed, 14), factor=SHRUNK * move.factor)
+            for name, move in moves.items()
+        }
+    else:
+        arrays, fixed = mismatch.evaluator.workspace.arrays, mismatch.options.fixed
+        there = nearby(arrays, distance=ANOTHER_POINT, fixed=fixed, seed=seeded(seed, 14))
+    return revisit(mismatch, names, probes=probes, moves=there)
 
 
 def with_rows(mismatch: Mismatch, rows: Sequence[int] | Array) -> Batch | None:

@@ -126,11 +126,6 @@ class WrongBlock:
         size = float(np.linalg.norm(self.residuals))
         return size if self.exact else size / max(1, self.count) ** 0.5
 
-    @property
-    def is_vector(self) -> bool:
-        """Whether at most one axis is longer than one, as a bias's is."""
-        return is_vector(self.shape)
-
     def along(self, array: Array) -> Array:
         """``⟨T, v⟩`` of a known array ``T`` of the block's shape; shape (K,)."""
         if not self.directions:
@@ -139,7 +134,7 @@ class WrongBlock:
 
 
 def is_vector(shape: tuple[int, ...]) -> bool:
-    """Whether at most one axis is longer than one."""
+    """Whether at most one axis is longer than one, as a bias's is."""
     return sum(length > 1 for length in shape) <= 1 and len(shape) <= 2
 
 

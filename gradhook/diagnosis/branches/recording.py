@@ -32,7 +32,7 @@ import numpy as np
 from gradhook._types import Array
 from gradhook.errors import PACKAGE
 
-__all__ = ["Choice", "Recording", "now_recording", "recording"]
+__all__ = ["Choice", "Recording", "active", "recording"]
 
 LARGEST_OPERATION = 10**7
 """Elements of an operation beyond which it is left out."""
@@ -138,23 +138,19 @@ def _same_number(one: Any, found: Any) -> bool:
     return np.size(one) == 1 and np.size(found) == 1 and float(one) == float(found)
 
 
+active: ContextVar[Recording | None] = ContextVar("gradhook_branches", default=None)
+"""The recording that is being made in this thread."""
+
+
 @contextlib.contextmanager
 def recording() -> Iterator[Recording]:
     """Record what operations on traced arrays choose, in this thread, until the block ends."""
     made = Recording()
-    token = _active.set(made)
+    token = active.set(made)
     try:
         yield made
     finally:
-        _active.reset(token)
-
-
-def now_recording() -> Recording | None:
-    """The recording that is being made in this thread."""
-    return _active.get()
-
-
-_active: ContextVar[Recording | None] = ContextVar("gradhook_branches", default=None)
+        active.reset(token)
 
 
 def _extent(arguments: Any) -> int:
@@ -193,10 +189,6 @@ def _libraries() -> tuple[str, ...]:
 def _against(a: Any, b: Any, *_: Any, **__: Any) -> Chosen:
     above, below = np.greater(a, b), np.less(a, b)
     return [above, below], ~(above | below)
-
-
-def _against_zero(a: Any, *_: Any, **__: Any) -> Chosen:
-    return _against(a, 0)
 
 
 def _clip(a: Any, a_min: Any = None, a_max: Any = None, out: Any = None, **keywords: Any) -> Chosen:
@@ -241,7 +233,7 @@ def _median(a: Any, axis: Any = None, *_: Any, **__: Any) -> Chosen:
 OPERATIONS: dict[str, Callable[..., Chosen]] = {
     **dict.fromkeys(("maximum", "fmax", "minimum", "fmin"), _against),
     **dict.fromkeys(("greater", "greater_equal", "less", "less_equal"), _against),
-    **dict.fromkeys(("absolute", "fabs", "sign"), _against_zero),
+    **dict.fromkeys(("absolute", "fabs", "sign"), lambda a, *_, **__: _against(a, 0)),
     "clip": _clip,
     "median": _median,
     **dict.fromkeys(("max", "amax", "argmax"), _extreme(True)),

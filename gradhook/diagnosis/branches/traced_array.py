@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from gradhook._types import Array
-from gradhook.diagnosis.branches.recording import now_recording
+from gradhook.diagnosis.branches.recording import active
 
 __all__ = ["Traced", "is_traced", "traced"]
 
@@ -58,7 +58,7 @@ class Traced(np.ndarray[Any, Any]):
 
     def __getitem__(self, index: Any) -> Any:
         found = super().__getitem__(index)
-        return found if now_recording() is None else _dressed(found, {})
+        return found if active.get() is None else _dressed(found, {})
 
     def __float__(self) -> float:
         return _left(float(self.view(np.ndarray).item()))
@@ -104,7 +104,7 @@ class _Number(np.float64):
 
 def _left(number: float) -> float:
     """Note a number that leaves the trace."""
-    seen = now_recording()
+    seen = active.get()
     if seen is not None:
         seen.floats.add(number)
     return number
@@ -138,7 +138,7 @@ def _applied(
         return plain if plain is not thing else _inside(thing, bare)
 
     plain, options = tuple(map(bare, arguments)), {k: bare(v) for k, v in keywords.items()}
-    seen = now_recording()
+    seen = active.get()
     if seen is not None:
         seen.note(operation, plain, options)
     result = function(*plain, **options)

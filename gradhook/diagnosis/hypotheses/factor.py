@@ -88,7 +88,7 @@ class _Factor(FittedHypothesis):
         self.read(
             readings_of(
                 *(self.coefficient, self.error, sizes_seen(mismatch)),
-                vectors=all(mismatch.blocks[name].is_vector for name in self.blocks),
+                vectors=all(is_vector(mismatch.blocks[name].shape) for name in self.blocks),
                 several=len(self.blocks) > 1,
                 everything=not mismatch.right and len(self.blocks) == len(mismatch.blocks),
             )
@@ -236,12 +236,10 @@ class SharedFactor(_Factor):
         if len(blocks) < 2 or fit(scaled, tolerance):
             return
         for basis, all_penalised in itertools.product(PENALTIES, (False, True)):
-            predictions = [
-                Prediction(
-                    b, None, (b.gradient, basis(b.values) * (all_penalised or not b.is_vector))
-                )
-                for b in blocks
-            ]
+            predictions = []
+            for b in blocks:
+                penalised = all_penalised or not is_vector(b.shape)
+                predictions.append(Prediction(b, None, (b.gradient, basis(b.values) * penalised)))
             numbers = _not_one(fit(predictions, tolerance))
             if numbers:
                 yield from cls.named(mismatch, numbers, OUT)

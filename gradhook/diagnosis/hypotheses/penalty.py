@@ -29,6 +29,7 @@ from gradhook.diagnosis.wrong_block import (
     alike,
     fitted,
     is_uniform,
+    is_vector,
     multiple_of,
 )
 from gradhook.objective.penalties import L1, L2, split_penalty
@@ -69,7 +70,7 @@ class PenaltyForm(FittedHypothesis):
         self.support = (
             f"coefficient {with_error(abs(self.coefficient), self.error)} in every direction"
         )
-        biases = all(mismatch.blocks[name].is_vector for name in self.blocks)
+        biases = all(is_vector(mismatch.blocks[name].shape) for name in self.blocks)
         w = own_name(self.blocks, "b" if biases else "W")
         norm, kind, basis = (L1, "L1", f"sign({w})") if key == "sign" else (L2, "L2", w)
         everywhere = len(self.blocks) == len(mismatch.gradients)

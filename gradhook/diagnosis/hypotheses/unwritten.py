@@ -77,8 +77,8 @@ def _may_cancel(mismatch: Mismatch, block: WrongBlock) -> bool:
     """
     before = [mismatch.gradients[n] for n in mismatch.order[: mismatch.order.index(block.name)]]
     weights = [gradient for gradient in before if not is_vector(gradient.shape)]
-    if not block.is_vector or (weights and weights[-1].ndim > 2):
-        return block.is_vector
+    if not is_vector(block.shape) or (weights and weights[-1].ndim > 2):
+        return is_vector(block.shape)
     if block.name != mismatch.order[-1]:
         return False
     if block.gradient.size > SHORT_BLOCK or mismatch.budget.left < 4 * SHORT_BLOCK:

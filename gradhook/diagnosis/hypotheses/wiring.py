@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 
 from gradhook._types import Array
-from gradhook.diagnosis.experiment import Changed, revisit, vanishes, vanishing, without
+from gradhook.diagnosis.experiment import revisit, vanishes, vanishing, without
 from gradhook.diagnosis.hypothesis import Hypothesis, Trial, Trials, confirm
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import OUT, blocks_listed
@@ -67,7 +67,7 @@ class Misplaced(Hypothesis):
                 elif other not in mismatch.blocks:
                     yield cls("returned_for_another", kind, predicted, other=other)
                 elif swaps.get(other) == name:
-                    kind = "bn_swapped" if mismatch.blocks[name].is_vector else kind
+                    kind = "bn_swapped" if is_vector(gradient.shape) else kind
                     yield cls("exchanged", kind, {other: mismatch.gradients[name]} | predicted)
                 else:
                     swaps[name] = other
@@ -81,7 +81,7 @@ def _layouts(mismatch: Mismatch, name: str) -> Iterator[tuple[str, Array, dict[s
     block, tolerance = mismatch.blocks[name], mismatch.options.tolerance
     for kind, how, move in _moves(block.shape):
         # Beside it a multiple of a penalty may be added, by one that is right.
-        few = block.is_vector or block.values.size < LEAST_SIZE
+        few = is_vector(block.shape) or block.values.size < LEAST_SIZE
         bases = () if few else (block.values, np.sign(block.values))
         for terms in ((), *((basis - move(basis),) for basis in bases)):
             prediction = Prediction(block, move(block.gradient), terms)
@@ -156,15 +156,6 @@ class Symmetric(Hypothesis):
         return (vanishing(mismatch, self.blocks, tried, values=half),)
 
 
-def _is_times(seen: Changed, factor: float) -> bool:
-    """Whether the gradient is such a multiple of the numerical one, as far as can be seen."""
-    return all(
-        abs(probe.analytic - factor * probe.slope.value)
-        <= 1e-9 * abs(probe.slope.value) + 5 * probe.slope.error
-        for probe in seen.probes
-    )
-
-
 class PathAround(Hypothesis):
     """Blocks below a path around a layer, whose gradient is lost or counted twice."""
 
@@ -190,7 +181,9 @@ class PathAround(Hypothesis):
         tried = f"{self.above} set to zero"
         if any(abs(probe.slope.value) <= 100 * probe.slope.error for probe in seen.probes):
             return (Trial(tried, "nothing passes around it", refuted=True),)
-        factor = next((each for each in AROUND if _is_times(seen, each)), None)
+        slopes = [(p.analytic, p.slope.value, p.slope.error) for p in seen.probes]
+        fits = (all(abs(a - f * n) <= 1e-9 * abs(n) + 5 * e for a, n, e in slopes) for f in AROUND)
+        factor = next(itertools.compress(AROUND, fits), None)
         if factor is None:
             return (Trial(tried, "the gradient is neither lost nor doubled", refuted=True),)
         self.kind, how = AROUND[factor]
