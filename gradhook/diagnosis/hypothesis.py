@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
 from gradhook._types import Array
-from gradhook.diagnosis.mismatch import FRESH, Mismatch
+from gradhook.diagnosis.mismatch import FRESH, Mismatch, is_met
 from gradhook.diagnosis.sentences import REFUTED_BY, say_of
 from gradhook.diagnosis.wrong_block import Fitted
 from gradhook.report import Cause
@@ -121,11 +121,14 @@ class FittedHypothesis(Hypothesis):
 
 
 def confirm(mismatch: Mismatch, hypothesis: Hypothesis) -> Trial | None:
-    """Hold a prediction against what it was not fitted on; ``None`` where it makes none."""
+    """Hold a prediction against fresh probes; ``None`` without one, or without budget for them."""
     predicted = hypothesis.predicted
-    holds = mismatch.confirms(predicted, hypothesis.inside) if predicted else None
-    if holds is None:
+    if not predicted or mismatch.budget.left < 4 * FRESH:
         return None
+    outside = {name: ~mask for name, mask in hypothesis.inside.items()}
+    fresh = (mismatch.fresh(list(predicted), k, outside) for k in range(FRESH))
+    tolerance, prober = mismatch.options.tolerance, mismatch.measured.prober
+    holds = all(is_met(mismatch.joint(prober, p), p, predicted, tolerance) for p in fresh)
     out = "it holds" if holds else "it does not hold"
     return Trial(f"{FRESH} new random directions", out, refuted=not holds)
 

@@ -119,24 +119,6 @@ class Mismatch:
         """Rows of the batch; 0 where it has none."""
         return rows_of(self.evaluator.batch, self.options.sample_axis)
 
-    def confirms(
-        self, predicted: Mapping[str, Array], inside: Mapping[str, Array] | None = None
-    ) -> bool | None:
-        """Whether fresh probes are met by the numerical gradients predicted, by block.
-
-        ``inside`` are elements that the prediction says nothing about.  ``None`` where the budget
-        does not allow the probes.
-        """
-        outside = {n: ~mask for n, mask in (inside or {}).items()}
-        if self.budget.left < 4 * FRESH:
-            return None
-        for k in range(FRESH):
-            parts = self.fresh(list(predicted), k, outside)
-            probe = self.joint(self.measured.prober, parts)
-            if not is_met(probe, parts, predicted, self.options.tolerance):
-                return False
-        return True
-
     def fresh(
         self, names: Sequence[str], k: int, outside: Mapping[str, Array] | None = None
     ) -> Parts:
