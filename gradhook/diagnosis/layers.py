@@ -52,9 +52,6 @@ class Layers:
     levels: tuple[tuple[str, ...], ...] = ()
     gates: frozenset[str] = frozenset()
 
-    def __bool__(self) -> bool:
-        return bool(self.levels)
-
     @property
     def place(self) -> Mapping[str, int]:
         """By block, the number of its place."""
@@ -215,7 +212,7 @@ def place_of_fault(
     good = [name for name in order if name in right]
     if not bad:
         return ""
-    if layers and all(name in layers.place for name in [*bad, *good]):
+    if all(name in layers.place for name in [*bad, *good]):
         found = _in_chain(layers, bad, good, shapes)
         if found:
             return found

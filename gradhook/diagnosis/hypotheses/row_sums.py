@@ -264,7 +264,7 @@ def bias_of(mismatch: Mismatch, name: str) -> tuple[str, Trial | None]:
         elif not trial.refuted:
             return weight, trial
     layers = mismatch.context.layers_of(mismatch) if unsure else None
-    if not layers:
+    if layers is None or not layers.levels:
         return (unsure, None) if unsure else refuted
     beside = unsure in layers.beside(name)
     out = f"the gradients of {name} and {unsure} vanish {'together' if beside else 'apart'}"

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 
 from gradhook._types import Array
-from gradhook.diagnosis.experiment import revisit, vanishes, vanishing, without
+from gradhook.diagnosis.experiment import revisit, vanishing, without
 from gradhook.diagnosis.hypothesis import Hypothesis, Trial, Trials, confirm
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import OUT, blocks_listed
@@ -193,7 +193,7 @@ class PathAround(Hypothesis):
         if others:  # what a wrong block passes down is no fault of the path
             zeros = {name: np.zeros(mismatch.blocks[name].shape) for name in others}
             tried = f"{blocks_listed(others)} set to zero"
-            seen = revisit(mismatch, self.blocks, values=zeros)
-            if vanishes(mismatch, seen, self.blocks):
-                return (trial, Trial(tried, "the difference vanishes", refuted=True))
+            other = vanishing(mismatch, self.blocks, tried, stays=True, values=zeros)
+            if other is not None and other.refuted:
+                return (trial, other)
         return (trial,)
