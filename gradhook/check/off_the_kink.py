@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gradhook._types import MISMATCH, Array, Verdict
-from gradhook.diagnosis.branches.ties import look_for_ties
+from gradhook.diagnosis.branches.trace import look_for_ties
 from gradhook.evaluation.directions import Coordinate, Direction
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.points import nearby, shrunk

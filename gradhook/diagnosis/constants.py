@@ -18,9 +18,8 @@ import numpy as np
 from gradhook._types import Array, Batch
 from gradhook.diagnosis.mismatch import Mismatch, rows_of
 from gradhook.diagnosis.sentences import rounded
-from gradhook.diagnosis.wrong_block import is_vector
 
-__all__ = ["ATTENTION", "Reader", "Reading", "Sizes", "rows_that_count", "sizes_seen"]
+__all__ = ["ATTENTION", "Reading", "Sizes", "fewer_rows", "readings_of", "sizes_seen", "told"]
 
 SNAP = 1e-6
 """Relative distance at which a factor counts as the constant, where its own error is smaller."""
@@ -87,13 +86,15 @@ def sizes_seen(mismatch: Mismatch, batch: Batch | None = None) -> Sizes:
     )
 
 
-def rows_that_count(mismatch: Mismatch) -> list[int]:
-    """Rows that the first mask of the batch lets count; none where it has no mask."""
-    for item in mismatch.evaluator.batch:
-        counting = _counting(item, mismatch.rows)
-        if counting is not None and counting.shape == (mismatch.rows,):
-            return [int(row) for row in np.flatnonzero(counting)]
-    return []
+def fewer_rows(mismatch: Mismatch, readings: Sequence[Reading]) -> list[int]:
+    """Rows to see whether a factor follows their number: without one that a mask lets count."""
+    rows = list(range(mismatch.rows))
+    if any(reading.counts == "counted" for reading in readings):
+        masks = (_counting(item, mismatch.rows) for item in mismatch.evaluator.batch)
+        first = next((m for m in masks if m is not None and m.shape == (mismatch.rows,)), None)
+        if first is not None and np.count_nonzero(first) > 1:
+            return [row for row in rows if row != np.flatnonzero(first)[-1]]
+    return rows[: max(2, len(rows) - 3)] if len(rows) > 2 else rows[:1]
 
 
 def _counting(item: object, rows: int) -> Array | None:
@@ -171,6 +172,8 @@ MEAN = Reading("mean", lambda c, n: math.nan, "bias_mean", "1/{c}",
                "averaged over the batch instead of summed", True)  # fmt: skip
 """Of biases: averaged over rows, or over rows and positions."""
 
+EVERYWHERE = "the sign is wrong everywhere (or the loss is a score to be maximised)"
+
 SUM = Reading("rows", lambda c, n: c, "no_1_over_N", "{c}",
               "a sum over the {c} rows, where the loss is a mean over them", True)  # fmt: skip
 """Of biases: what a factor of the number of rows is."""
@@ -199,42 +202,35 @@ def nice(factor: float, error: float) -> str:
     return str(fraction) if met and known else rounded(factor, error)
 
 
-@dataclass(frozen=True, slots=True)
-class Reader:
-    """The blocks that share a factor; ``everything`` if no other block was judged right."""
+def readings_of(
+    factor: float, error: float, seen: Sizes, *, vectors: bool, several: bool, everything: bool
+) -> list[Reading]:
+    """The meanings of ``a = factor · n`` for blocks that share it, likeliest first.
 
-    names: Sequence[str]
-    everything: bool
-    shapes: Sequence[tuple[int, ...]]
+    They may all be vectors, several, and everything if no other block was judged right.
+    """
+    if vectors and not everything:
+        inverse = 1 / factor if factor else 0.0
+        whole = round(inverse) if abs(inverse) < 1e9 else 0
+        allowed = max(1e-6, 3 * error / factor**2) if factor else 0.0
+        if whole >= 2 and abs(inverse - whole) <= allowed:
+            known = allowed < BY_CHANCE
+            return [replace(MEAN, shown=f"1/{whole}" if known else rounded(factor, error))]
+        if summed := meanings(factor, error, seen, [SUM]):
+            return summed
+    fitting = [m for m in meanings(factor, error, seen) if m.alone or everything]
+    if several and everything and fitting and fitting[0].kind == "sign_one":
+        return [replace(fitting[0], kind="ce_sign", words=EVERYWHERE)]
+    # A factor of the loss reaches every block; queries and keys are two and not all there is.
+    pair = several and not everything
+    fitting = [m for m in fitting if pair or m.kind != ATTENTION]
+    return sorted(fitting, key=lambda meaning: meaning.kind != ATTENTION)
 
-    def readings(self, factor: float, error: float, seen: Sizes) -> list[Reading]:
-        """The meanings of ``a = factor · n`` for these blocks, likeliest first."""
-        if all(map(is_vector, self.shapes)) and not self.everything:
-            inverse = 1 / factor if factor else 0.0
-            whole = round(inverse) if abs(inverse) < 1e9 else 0
-            allowed = max(1e-6, 3 * error / factor**2) if factor else 0.0
-            if whole >= 2 and abs(inverse - whole) <= allowed:
-                known = allowed < BY_CHANCE
-                return [replace(MEAN, shown=f"1/{whole}" if known else rounded(factor, error))]
-            if summed := meanings(factor, error, seen, [SUM]):
-                return summed
-        # A factor of the loss reaches every block; queries and keys are two and not all there is.
-        pair = len(self.names) > 1 and not self.everything
-        fitting = [m for m in meanings(factor, error, seen) if m.alone or self.everything]
-        fitting = [m for m in fitting if pair or m.kind != ATTENTION]
-        return sorted(fitting, key=lambda meaning: meaning.kind != ATTENTION)
 
-    def kind(self, readings: Sequence[Reading]) -> tuple[str, str]:
-        """Family and kind."""
-        kind = readings[0].kind if readings else "scale"
-        if kind == "sign_one" and self.everything and len(self.names) > 1:
-            kind = "ce_sign"
-        return FAMILY.get(kind, "S"), kind
-
-    def words(self, readings: Sequence[Reading], factor: float, error: float) -> tuple[str, str]:
-        """The constant as a user would write it, and what it means."""
-        shown = readings[0].shown if readings else nice(factor, error)
-        if self.kind(readings)[1] == "ce_sign":
-            return shown, "the sign is wrong everywhere (or the loss is a score to be maximised)"
-        words = " or ".join(dict.fromkeys(meaning.words for meaning in readings))
-        return shown, words or "a constant factor"
+def told(readings: Sequence[Reading], factor: float, error: float) -> tuple[str, str, str, str]:
+    """Family and kind, the constant as a user would write it, and what it means."""
+    if not readings:
+        return "S", "scale", nice(factor, error), "a constant factor"
+    kind, shown = readings[0].kind, readings[0].shown
+    words = " or ".join(dict.fromkeys(meaning.words for meaning in readings))
+    return FAMILY.get(kind, "S"), kind, shown, words

@@ -30,7 +30,7 @@ __all__ = [
     "Changed",
     "Turned",
     "Variation",
-    "another_point",
+    "at_other_weights",
     "changed",
     "losses",
     "revisit",
@@ -68,7 +68,7 @@ class Changed:
     gradients: Blocks  # the analytic gradients there
     probes: tuple[Probe, ...]  # joint probes over the wrong blocks, along fresh directions
     parts: tuple[Parts, ...] = ()  # what each probe moved: block, direction, weight
-    values: Blocks = field(default_factory=dict)  # the blocks there, those that the probes moved
+    values: Blocks = field(default_factory=dict)  # the blocks there
     loss: float = math.nan  # the loss there
 
     def meets(self, mismatch: Mismatch, predicted: Mapping[str, Array]) -> bool:
@@ -104,8 +104,7 @@ def revisit(
         prober = Prober(entered, like=mismatch.measured.prober)
         parts = [mismatch.fresh(names, FRESH + k, within) for k in range(probes)]
         seen = [mismatch.joint(prober, each) for each in parts]
-        moved = names if change.get("moves") else ()
-        there = {name: evaluator.workspace.values(name) for name in moved}
+        there = {name: evaluator.workspace.values(name) for name in names}
         return Changed(gradients, tuple(seen), tuple(parts), there, loss)
     return None
 
@@ -198,18 +197,20 @@ def without(mismatch: Mismatch, role: Role) -> Iterator[Turned]:
             yield [*turned, (switch, "off")]
 
 
-def another_point(mismatch: Mismatch) -> dict[str, Move]:
-    """Displacements to another point, drawn anew; blocks are smaller there, their norms too."""
+def at_other_weights(
+    mismatch: Mismatch, names: Sequence[str], *, probes: int = FRESH
+) -> Changed | None:
+    """Measure blocks at another point, drawn anew; they are smaller there, their norms too."""
     moves, seed = mismatch.measured.setting.moves, mismatch.options.seed
-    if not moves:
-        arrays = mismatch.evaluator.workspace.arrays
-        return nearby(
-            arrays, distance=ANOTHER_POINT, fixed=mismatch.options.fixed, seed=seeded(seed, 14)
-        )
-    return {
-        name: replace(move, seed=seeded(move.seed, 14), factor=SHRUNK * move.factor)
-        for name, move in moves.items()
-    }
+    if moves:
+        there: Mapping[str, Move] = {
+            name: replace(move, seed=seeded(move.seed, 14), factor=SHRUNK * move.factor)
+            for name, move in moves.items()
+        }
+    else:
+        arrays, fixed = mismatch.evaluator.workspace.arrays, mismatch.options.fixed
+        there = nearby(arrays, distance=ANOTHER_POINT, fixed=fixed, seed=seeded(seed, 14))
+    return revisit(mismatch, names, probes=probes, moves=there)
 
 
 def with_rows(mismatch: Mismatch, rows: Sequence[int] | Array) -> Batch | None:

@@ -19,19 +19,24 @@ from gradhook.diagnosis import Explanation
 from gradhook.diagnosis.experiment import revisit, vanishes
 from gradhook.diagnosis.hypotheses import HYPOTHESES
 from gradhook.diagnosis.hypotheses.unwritten import ZeroSlices
-from gradhook.diagnosis.hypothesis import Hypothesis, Refutation, name_cause
-from gradhook.diagnosis.mismatch import Context, Mismatch
+from gradhook.diagnosis.hypothesis import Hypothesis, Trials, name_cause, survives
+from gradhook.diagnosis.layers import forward_order, place_of_fault
+from gradhook.diagnosis.mismatch import TWO_NUMBERS, Context, Mismatch
 from gradhook.diagnosis.parts import WrongPart, find_part, joined, worst_element
-from gradhook.diagnosis.places import forward_order, place_of_fault
 from gradhook.diagnosis.sentences import say
 from gradhook.evaluation.directions import size_of
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.objective.switches import BoundSwitch
 from gradhook.options import Options
+from gradhook.probe.budget import Budget
 from gradhook.probe.result import SettingResult
 from gradhook.verdict.evidence import Location, describe
 
 __all__ = ["diagnose", "explain"]
+
+EXPLAINING = 400
+"""Loss evaluations that where and why may take in one check, at least half of them for all else
+than the two numbers of each wrong block."""
 
 FOR_PLACES = 120
 """Of these, what hypotheses leave for places and parts."""
@@ -62,6 +67,7 @@ def explain(
     wrong = [name for name in wrong if any(m.shows_wrong(name) for m in measured)]
     if not wrong:
         return found
+    kept = min(TWO_NUMBERS * len(wrong), EXPLAINING // 2)
     try:
         with evaluator.aside():
             context = Context(
@@ -70,8 +76,8 @@ def explain(
                 measured,
                 _resolved_right(measured, verdicts),
                 forward_order(evaluator.workspace.names, options.layers),
+                Budget(lambda: evaluator.evaluations, EXPLAINING - kept),
                 free,
-                wrong,
             )
             _Explainer(context, wrong, found).run()
     except Exception as error:  # an explanation that fails must not cost the verdict
@@ -103,8 +109,6 @@ def _resolved_right(
 
 
 class _Explainer:
-    """The steps of one explanation."""
-
     def __init__(self, context: Context, wrong: Sequence[str], found: Explanation) -> None:
         self.context, self.wrong, self.found = context, wrong, found
         self.mismatches: dict[str, Mismatch] = {}
@@ -113,8 +117,15 @@ class _Explainer:
     def run(self) -> None:
         """Causes, parts, places, and two numbers of each block."""
         found = self.found
-        left = [name for name in self.wrong if not self._take_location(name)]
-        unexplained = [name for name in self.wrong if name not in left]
+        # Of blocks whose wrong elements are known nothing else is asked.
+        for measured in reversed(self.context.measured):
+            for name, judgement in measured.judgements.items():
+                location = judgement.location if name in self.wrong else None
+                if location is not None and location.elements:
+                    found.locations[name] = replace(location, setting=measured.setting.name)
+                    found.where[name] = describe(location)
+        left = [name for name in self.wrong if name not in found.locations]
+        unexplained = [name for name in self.wrong if name in found.locations]
         while left:
             setting = max(self.context.measured, key=lambda m: _weight(m, left))
             names = [name for name in left if setting.shows_wrong(name)]
@@ -122,7 +133,7 @@ class _Explainer:
             self.mismatches |= dict.fromkeys(names, mismatch)
             survivors = diagnose(mismatch, keep=FOR_PLACES)
             for hypothesis, _ in survivors:
-                for name, mask in hypothesis.inside().items():
+                for name, mask in hypothesis.inside.items():
                     self._mark(mismatch, name, mask)
             named = [name_cause(*each) for each in survivors]
             found.causes += named
@@ -144,18 +155,6 @@ class _Explainer:
             for name, mismatch in self.mismatches.items()
         }
         found.causes.sort(key=lambda cause: -max(ratios[name] for name in cause.blocks))
-
-    def _take_location(self, name: str) -> bool:
-        """Whether the wrong elements of a block are known: no matter of factors or layers."""
-        for measured in self.context.measured:
-            judgement = measured.judgements.get(name)
-            location = judgement.location if judgement else None
-            if location is not None and location.elements:
-                setting = measured.setting.name
-                self.found.locations[name] = replace(location, setting=setting)
-                self.found.where[name] = describe(location)
-                return True
-        return False
 
     def _search(self, names: Sequence[str]) -> None:
         """Look inside the blocks, those next to the loss first."""
@@ -191,7 +190,6 @@ class _Explainer:
             self.found.masks[name] = mask, block.residual_norm / size if size else 0.0
 
     def _place(self, unexplained: Sequence[str]) -> None:
-        """Say where what no cause explains enters."""
         found, context = self.found, self.context
         shapes = {name: array.shape for name, array in context.evaluator.workspace.arrays.items()}
         # Wrong elements and parts say by themselves where the fault is; causes explain theirs.
@@ -203,15 +201,10 @@ class _Explainer:
             layers = context.layers_of(self.mismatches[open_[0]])
             said.append(place_of_fault(layers, open_, context.right, shapes, context.order))
         if found.causes:
-            also = [
-                say("part_wrong", part=found.where[name])
-                for name in context.order
-                if name in single and name not in explained
-            ]
-            said = [*also, *said]
-            found.boundary = say("remains", what="; ".join(said)) if said else ""
-        else:
-            found.boundary = "; ".join(said)
+            parts = [name for name in context.order if name in single - explained]
+            said = [*(say("part_wrong", part=found.where[name]) for name in parts), *said]
+        what = "; ".join(said)
+        found.boundary = say("remains", what=what) if said and found.causes else what
 
     def _stands_apart(self, name: str) -> bool:
         """Whether less than half of a block is wrong, so that its fault is its own."""
@@ -265,12 +258,12 @@ def _weight(measured: SettingResult, names: Sequence[str]) -> tuple[int, int]:
 
 def diagnose(
     mismatch: Mismatch, *, keep: int = 0, among: Sequence[type[Hypothesis]] = HYPOTHESES
-) -> list[tuple[Hypothesis, Refutation]]:
+) -> list[tuple[Hypothesis, Trials]]:
     """What survived, each of which explains blocks that no other does.
 
     ``keep`` evaluations of the budget are left for what comes after.
     """
-    survivors: list[tuple[Hypothesis, Refutation]] = []
+    survivors: list[tuple[Hypothesis, Trials]] = []
     open_ = list(mismatch.blocks)
     doubted: set[str] = set()
     for family in among:
@@ -280,10 +273,10 @@ def diagnose(
         for hypothesis in family.propose(mismatch, names) if names else ():
             if not set(hypothesis.blocks) <= set(open_):
                 continue
-            refutation = hypothesis.refute(mismatch)
-            if not refutation.survived:
-                doubted |= set(hypothesis.blocks) if hypothesis.predict() else set()
+            trials = hypothesis.refute(mismatch)
+            if not survives(trials):
+                doubted |= set(hypothesis.blocks) if hypothesis.predicted else set()
                 continue
-            survivors.append((hypothesis, refutation))
+            survivors.append((hypothesis, trials))
             open_ = [name for name in open_ if name not in hypothesis.blocks]
     return survivors

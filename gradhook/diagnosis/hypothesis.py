@@ -3,38 +3,40 @@
 Every kind of mistake is a ``Hypothesis`` with four steps:
 
 - ``propose`` looks at what was measured and yields what would fit it;
-- ``predict`` says which numerical gradient it expects, to be held against fresh directions;
+- ``predicted`` is the numerical gradient that it expects, to be held against fresh directions;
 - ``refute`` makes a measurement whose outcome would rule it out, after its fit succeeded;
-- ``sentence`` says it in words that a user can act on.
+- ``said`` names its sentence, in words that a user can act on, and ``found`` fills it.
 
-A cause can be made of a hypothesis only together with a ``Refutation`` that was made and that it
-survived (``name_cause`` takes nothing else), so that what was not put to the test cannot be named.
+A cause is made of a hypothesis only together with trials that it survived (``name_cause`` takes
+nothing else), so that what was not put to the test cannot be named.
 
 What was fitted on a few probes must hold along fresh ones.
 """
 
 from __future__ import annotations
 
+import types
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 from gradhook._types import Array
-from gradhook.diagnosis.fit import Fitted
-from gradhook.diagnosis.mismatch import FRESH, Mismatch
-from gradhook.diagnosis.sentences import REFUTED_BY, listed, say
+from gradhook.diagnosis.mismatch import FRESH, Mismatch, is_met
+from gradhook.diagnosis.sentences import REFUTED_BY, say_of
+from gradhook.diagnosis.wrong_block import Fitted
 from gradhook.report import Cause
 from gradhook.report.causes import Confidence
 
 __all__ = [
-    "NOT_MADE",
     "FittedHypothesis",
     "Hypothesis",
-    "Refutation",
     "Trial",
+    "Trials",
     "confirm",
+    "in_turn",
     "name_cause",
+    "survives",
 ]
 
 
@@ -50,39 +52,24 @@ class Trial:
         return f"{self.tried}: {self.came_out}"
 
 
-@dataclass(frozen=True, slots=True)
-class Refutation:
-    """What was tried to rule a hypothesis out: nothing where nothing could be measured.
-
-    ``sharper`` is the same hypothesis with what the trials taught, where they taught something.
-    """
-
-    trials: tuple[Trial, ...] = ()
-    sharper: Hypothesis | None = None
-
-    @property
-    def made(self) -> bool:
-        """Whether anything was measured."""
-        return bool(self.trials)
-
-    @property
-    def survived(self) -> bool:
-        """Whether something was measured, and nothing of it rules the hypothesis out."""
-        return self.made and not any(trial.refuted for trial in self.trials)
-
-    @classmethod
-    def of(cls, *trials: Trial | None) -> Refutation:
-        """These trials; not made where one of them could not be."""
-        made = tuple(trial for trial in trials if trial is not None)
-        return cls(made) if len(made) == len(trials) else NOT_MADE
-
-    def then(self, other: Refutation) -> Refutation:
-        """Both together."""
-        return Refutation(self.trials + other.trials, other.sharper or self.sharper)
+Trials: TypeAlias = tuple[Trial | None, ...]
+"""What was tried to rule a hypothesis out, ``None`` for what could not be: the budget is spent, or
+the loss does not take what would have to be tried."""
 
 
-NOT_MADE = Refutation()
-"""Nothing could be measured: the budget is spent, or the loss does not take what was tried."""
+def survives(trials: Trials) -> bool:
+    """Whether all was measured that was to be, and nothing of it rules the hypothesis out."""
+    return bool(trials) and all(trial is not None and not trial.refuted for trial in trials)
+
+
+def in_turn(*tests: Callable[[], Trial | None]) -> Trials:
+    """One trial after the other, until one rules out or cannot be made."""
+    made: Trials = ()
+    for test in tests:
+        made = (*made, test())
+        if not survives(made):
+            break
+    return made
 
 
 class Hypothesis(ABC):
@@ -91,7 +78,12 @@ class Hypothesis(ABC):
     family: str  # a letter of ``CAUSE_FAMILIES``
     kind: str  # one of ``CAUSE_KINDS``
     said: str  # name of its sentence
+    found: Mapping[str, object] = types.MappingProxyType({})  # what its sentence says of the case
     blocks: tuple[str, ...]  # those that it explains
+    # The numerical gradient by block, which fresh directions must meet; empty for nothing.
+    predicted: Mapping[str, Array] = types.MappingProxyType({})
+    # By block, the elements that the prediction says nothing about.
+    inside: Mapping[str, Array] = types.MappingProxyType({})
     where: str | None = None  # part of a block, or a place between blocks, if it is less than these
     support: str = ""  # the numbers that it was proposed for, in words
     confidence: Confidence = "exact"  # how far its evidence reaches
@@ -104,76 +96,62 @@ class Hypothesis(ABC):
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
         """What fits the probes of blocks that nothing explains yet, the surest first."""
 
-    def predict(self) -> Mapping[str, Array]:
-        """The numerical gradient by block, which fresh directions must meet; empty for nothing."""
-        return {}
-
-    def inside(self) -> Mapping[str, Array]:
-        """By block, the elements that the prediction says nothing about."""
-        return {}
-
     @abstractmethod
-    def refute(self, mismatch: Mismatch) -> Refutation:
-        """Measure what would rule it out; ``NOT_MADE`` where that cannot be measured."""
-
-    def sentence(self) -> str:
-        """What to tell the user, in the words of ``sentences``."""
-        return say(self.said, d=listed(self.blocks))
+    def refute(self, mismatch: Mismatch) -> Trials:
+        """Measure what would rule it out, and keep what that taught of its kind and sentence."""
 
 
 class FittedHypothesis(Hypothesis):
     """A number fitted to each block, which fresh directions must confirm before anything else."""
 
-    def __init__(self, mismatch: Mismatch, numbers: Mapping[str, Fitted]) -> None:
+    def __init__(self, numbers: Mapping[str, Fitted]) -> None:
         self.blocks, self.numbers = tuple(numbers), numbers
         first = numbers[self.blocks[0]]
-        self.coefficient, self.error = first.value, first.error
+        self.coefficient, self.error = first.coefficients[0], first.errors[0]
+        self.predicted = {name: number.predicted for name, number in numbers.items()}
 
-    def predict(self) -> Mapping[str, Array]:
-        """What the fits predict."""
-        return {name: number.predicted for name, number in self.numbers.items()}
-
-    def refute(self, mismatch: Mismatch) -> Refutation:
+    def refute(self, mismatch: Mismatch) -> Trials:
         """Fresh directions first, then what the number is said to mean."""
-        done = confirm(mismatch, self)
-        return self.refute_meaning(mismatch, done) if done.survived else done
+        done: Trials = (confirm(mismatch, self),)
+        return self.refute_meaning(mismatch, done) if survives(done) else done
 
     @abstractmethod
-    def refute_meaning(self, mismatch: Mismatch, done: Refutation) -> Refutation:
+    def refute_meaning(self, mismatch: Mismatch, done: Trials) -> Trials:
         """Measure what would rule out that a number that fresh directions met means this."""
 
 
-def confirm(mismatch: Mismatch, hypothesis: Hypothesis) -> Refutation:
-    """Hold a prediction against what it was not fitted on."""
-    predicted = hypothesis.predict()
-    if not predicted:
-        return NOT_MADE
-    holds = mismatch.confirms(predicted, hypothesis.inside())
-    if holds is None:
-        return NOT_MADE
+def confirm(mismatch: Mismatch, hypothesis: Hypothesis) -> Trial | None:
+    """Hold a prediction against fresh probes; ``None`` without one, or without budget for them."""
+    predicted = hypothesis.predicted
+    if not predicted or mismatch.budget.left < 4 * FRESH:
+        return None
+    outside = {name: ~mask for name, mask in hypothesis.inside.items()}
+    fresh = (mismatch.fresh(list(predicted), k, outside) for k in range(FRESH))
+    tolerance, prober = mismatch.options.tolerance, mismatch.measured.prober
+    holds = all(is_met(mismatch.joint(prober, p), p, predicted, tolerance) for p in fresh)
     out = "it holds" if holds else "it does not hold"
-    return Refutation((Trial(f"{FRESH} new random directions", out, refuted=not holds),))
+    return Trial(f"{FRESH} new random directions", out, refuted=not holds)
 
 
-def name_cause(hypothesis: Hypothesis, refutation: Refutation) -> Cause:
+def name_cause(hypothesis: Hypothesis, trials: Trials) -> Cause:
     """The cause that a hypothesis becomes when it survives: the one way to make one here.
 
     Raises:
         ValueError: Nothing was tried, or it was ruled out.
     """
-    if not refutation.survived:
-        state = "was ruled out" if refutation.made else "was not put to the test"
+    if not survives(trials):
+        refuted = any(trial is not None and trial.refuted for trial in trials)
+        state = "was ruled out" if refuted else "was not put to the test"
         raise ValueError(f"{hypothesis.kind} cannot be named: it {state}")
-    told = refutation.sharper or hypothesis
     # Of what was tried twice the second trial says more.
-    trials = {trial.tried: str(trial) for trial in refutation.trials}
+    tried = {trial.tried: str(trial) for trial in trials if trial is not None}
     return Cause(
-        told.family,
-        told.kind,
-        told.blocks,
-        told.sentence(),
-        where=told.where,
-        evidence="; ".join(filter(None, [told.support, *trials.values()])),
-        refuted_by=REFUTED_BY[told.said],
-        confidence=told.confidence,
+        hypothesis.family,
+        hypothesis.kind,
+        hypothesis.blocks,
+        say_of(hypothesis.blocks, hypothesis.said, **hypothesis.found),
+        where=hypothesis.where,
+        evidence="; ".join(filter(None, [hypothesis.support, *tried.values()])),
+        refuted_by=REFUTED_BY[hypothesis.said],
+        confidence=hypothesis.confidence,
     )

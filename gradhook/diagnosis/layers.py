@@ -1,31 +1,35 @@
-"""Which block lies below which, found by measuring what acts on what.
+"""Which block lies below which, found by measuring what acts on what, and where a fault enters.
 
 Where a weight is set to zero nothing is passed down through it, so the gradients of all blocks
 below it vanish, and of no others; and where it is zero, the blocks above it no longer see the
 batch's first item.  Blocks whose gradients vanish with the same weights stand at one place.  If
 these places form one chain they are layers; parallel branches, a product of two weights, residual
 paths and the parameters of a likelihood form none, and then nothing is said about layers.
+
+A wrong derivative somewhere in a network spoils every gradient from there towards the input and
+none above, so that the last wrong block and the first right one enclose the fault.  One block
+wrong by itself points to the formula of that block.  This is reading, not a cause; and it is read
+only where layers were found by measuring.  Elsewhere the blocks are named, and nothing is added.
 """
 
 from __future__ import annotations
 
-import contextlib
 import itertools
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Unpack
 
 import numpy as np
 
 from gradhook._types import Array, Blocks
-from gradhook.diagnosis.experiment import Variation, changed, revisit, with_rows, without
+from gradhook.diagnosis.experiment import Variation, losses, revisit, with_rows, without
 from gradhook.diagnosis.mismatch import Mismatch
+from gradhook.diagnosis.sentences import blocks_listed, say
 from gradhook.diagnosis.wrong_block import SAME_GRADIENT, is_vector, multiple_of, same_gradient
 from gradhook.evaluation.directions import Move
 from gradhook.evaluation.points import scale_of
-from gradhook.probe.setting import outside_domain
 
-__all__ = ["Layers", "measure_layers", "order_levels"]
+__all__ = ["Layers", "forward_order", "measure_layers", "order_levels", "place_of_fault"]
 
 MOST_ZEROED = 32
 """Blocks up to which each is set to zero once."""
@@ -48,9 +52,6 @@ class Layers:
     levels: tuple[tuple[str, ...], ...] = ()
     gates: frozenset[str] = frozenset()
 
-    def __bool__(self) -> bool:
-        return bool(self.levels)
-
     @property
     def place(self) -> Mapping[str, int]:
         """By block, the number of its place."""
@@ -71,21 +72,20 @@ def measure_layers(mismatch: Mismatch) -> Layers:
     settings = [each.setting for each in mismatch.context.measured]
     moves = next((setting.moves for setting in settings if setting.moves), None)
     point: Variation = {"switches": next(without(mismatch, "penalty"), None), "moves": moves}
-    base = _gradients(mismatch, **point)
+    base = revisit(mismatch, names, probes=0, **point)
     if base is None:
         return Layers()
-    with changed(mismatch, moves=moves):
-        values = {name: mismatch.evaluator.workspace.values(name) for name in names}
+    values = base.values
     passes: dict[str, set[str]] = {
         name: set()
         for name in names
-        if name in mismatch.blocks or not _is_nothing(base[name], values[name])
+        if name in mismatch.blocks or not _is_nothing(base.gradients[name], values[name])
     }
     for zeroed in names:
         if not np.any(values[zeroed]):
             continue
         zero: Variation = {**point, "values": {zeroed: np.zeros_like(values[zeroed])}}
-        stopped = _stopped(mismatch, values, passes.keys() - {zeroed}, zero)
+        stopped = _stopped(mismatch, values, [name for name in passes if name != zeroed], zero)
         if stopped is None:
             return Layers()
         for name in stopped:
@@ -105,44 +105,32 @@ def _stopped(
     The analytic gradient tells of right blocks.  Of wrong ones it may not vanish for being wrong,
     so they are moved: the loss stays, or changes by the same on fewer rows, as a penalty does.
     """
-    evaluator = mismatch.evaluator
-    with changed(mismatch, **zero), contextlib.suppress(Exception):
-        loss, gradients = evaluator.loss_and_gradients()
-        wrong = [name for name in others if name in mismatch.blocks]
-        if mismatch.budget.left < len(wrong) or outside_domain(loss, gradients):
+    seen = revisit(mismatch, list(mismatch.gradients), probes=0, **zero)
+    wrong = [name for name in others if name in mismatch.blocks]
+    if seen is None or mismatch.budget.left < len(wrong):
+        return None
+    stopped = [n for n in others if n not in wrong and _is_nothing(seen.gradients[n], blocks[n])]
+    allowed = 10 * mismatch.measured.prober.noise + LOSS_ROUNDING * abs(seen.loss)
+    fewer = with_rows(mismatch, range(max(1, mismatch.rows - 1)))
+    for name in wrong:
+        random = np.random.default_rng(mismatch.seed(21, name))
+        length = MOVED_BY * scale_of(blocks[name])
+        moved = blocks[name] + length * random.standard_normal(blocks[name].shape)
+        there: Variation = {**zero, "values": {**(zero["values"] or {}), name: moved}}
+        change = _change(mismatch, zero, there)
+        if change is not None and abs(change) > allowed and fewer is not None:
+            on_fewer = _change(mismatch, {**zero, "batch": fewer}, {**there, "batch": fewer})
+            change = None if on_fewer is None else change - on_fewer
+        if change is None:
             return None
-        stopped = [n for n in others if n not in wrong and _is_nothing(gradients[n], blocks[n])]
-        allowed = 10 * mismatch.measured.prober.noise + LOSS_ROUNDING * abs(loss)
-        fewer = with_rows(mismatch, range(max(1, mismatch.rows - 1)))
-        for name in wrong:
-            random = np.random.default_rng(mismatch.seed(21, name))
-            length = MOVED_BY * scale_of(blocks[name])
-            moved = blocks[name] + length * random.standard_normal(blocks[name].shape)
-            change = _loss_with(mismatch, name, moved) - evaluator.loss()
-            if abs(change) > allowed and fewer is not None:
-                batch, evaluator.batch = evaluator.batch, fewer
-                change -= _loss_with(mismatch, name, moved) - evaluator.loss()
-                evaluator.batch = batch
-            if abs(change) <= allowed:
-                stopped.append(name)
-        return stopped
-    return None
+        if abs(change) <= allowed:
+            stopped.append(name)
+    return stopped
 
 
-def _loss_with(mismatch: Mismatch, name: str, moved: Array) -> float:
-    """The loss here with a block moved, which is put back."""
-    evaluator = mismatch.evaluator
-    values = evaluator.workspace.values(name)
-    evaluator.workspace.overwrite({name: moved})
-    loss = evaluator.loss()
-    evaluator.workspace.overwrite({name: values})
-    return loss
-
-
-def _gradients(mismatch: Mismatch, **change: Unpack[Variation]) -> Blocks | None:
-    """The analytic gradients with something changed; ``None`` outside the domain."""
-    seen = revisit(mismatch, list(mismatch.gradients), probes=0, **change)
-    return None if seen is None else seen.gradients
+def _change(mismatch: Mismatch, one: Variation, other: Variation) -> float | None:
+    seen = losses(mismatch, [one, other])
+    return None if seen is None else seen[1] - seen[0]
 
 
 def order_levels(
@@ -177,22 +165,104 @@ def _is_serial(mismatch: Mismatch, layers: Layers, moves: Mapping[str, Move] | N
         zero = {n: np.zeros_like(mismatch.evaluator.workspace.values(n)) for n in zeroed}
         if not zero:
             continue
-        here = _gradients(mismatch, values=zero, moves=moves)
-        there = _gradients(mismatch, values=zero, moves=moves, batch=other)
+        names = list(mismatch.gradients)
+        here = revisit(mismatch, names, probes=0, values=zero, moves=moves)
+        there = revisit(mismatch, names, probes=0, values=zero, moves=moves, batch=other)
         if here is None or there is None:
             return False
         # The gradient of a wrong block may be that of other data for being wrong.
         right = [name for name in upper if name not in mismatch.blocks]
-        if not all(same_gradient(here[name], there[name]) for name in right):
+        if not all(same_gradient(here.gradients[name], there.gradients[name]) for name in right):
             return False
     return True
 
 
 def _is_nothing(gradient: Array, values: Array) -> bool:
     """Whether a gradient is zero but for a penalty's share: a multiple of the weights or signs."""
-    if not np.any(gradient):
-        return True
-    if gradient.size < 2:
-        return False
+    if gradient.size < 2 or not np.any(gradient):
+        return not np.any(gradient)
     forms = (values, np.sign(values))
     return any(multiple_of(gradient, form, SAME_GRADIENT) is not None for form in forms)
+
+
+def forward_order(names: Sequence[str], given: Sequence[str] | None) -> list[str]:
+    """Blocks in the order in which they are listed, and tried where nothing was measured.
+
+    The user's order where one is given; else the order of the names as they stand, sorted by the
+    layer's number if every name ends in one.
+    """
+    if given:
+        return [*given, *(name for name in names if name not in given)]
+    layer = {name: int(found[1]) for name in names if (found := re.search(r"(\d+)\D*$", name))}
+    return sorted(names, key=layer.__getitem__) if len(layer) == len(names) else list(names)
+
+
+def place_of_fault(
+    layers: Layers,
+    wrong: Collection[str],
+    right: Collection[str],
+    shapes: Mapping[str, tuple[int, ...]],
+    order: Sequence[str],
+) -> str:
+    """Say where the fault enters, in words; empty where nothing is wrong.
+
+    ``wrong`` are blocks without a cause, ``right`` those that were not too coarse to judge.
+    """
+    bad = [name for name in order if name in wrong]
+    good = [name for name in order if name in right]
+    if not bad:
+        return ""
+    if all(name in layers.place for name in [*bad, *good]):
+        found = _in_chain(layers, bad, good, shapes)
+        if found:
+            return found
+    said = "blocks_beside" if good else "blocks"
+    return say(said, wrong=blocks_listed(bad[::-1]), right=blocks_listed(good))
+
+
+def _in_chain(
+    layers: Layers, bad: list[str], good: list[str], shapes: Mapping[str, tuple[int, ...]]
+) -> str:
+    """The sentence on a chain of layers, empty where the pattern has no reading."""
+    place = layers.place
+    bad, good = sorted(bad, key=place.__getitem__), sorted(good, key=place.__getitem__)
+    last = bad[-1]
+    below = [name for name in good if place[name] < place[last]]
+    above = [name for name in good if place[name] > place[last]]
+    beside = [name for name in good if place[name] == place[last]]
+    listed = blocks_listed(bad[::-1])
+    if len(bad) == 1 and layers.beside(last):
+        if len(layers.beside(last)) > 1 or not beside:
+            return ""
+        if is_vector(shapes[last]) == is_vector(shapes[beside[0]]):
+            return ""
+        said = "one_bias" if is_vector(shapes[last]) else "one_weight"
+        down = "; what it passes down is right" if below else ""
+        return say(said, wrong=last, beside=beside[0], below=down)
+    if beside or below:
+        return ""
+    if not above:
+        return say("nothing_right", wrong=listed) if len(bad) == len(place) else ""
+    right = blocks_listed(above)
+    if len(bad) == 1:
+        return say("below", wrong=listed, right=right, first=above[0], last=last)
+    # One at the place of the first right block may have been too coarse to judge.
+    through = (*layers.levels[place[above[0]]], *above)
+    first = next((name for name in through if name in layers.gates), above[0])
+    formulas = _formulas(layers, first, shapes)
+    if sum(not is_vector(shapes[name]) for name in layers.levels[place[last]]) > 1:
+        formulas += ", or, in a recurrence, what one step passes to the one before"
+    return say("entering", wrong=listed, right=right, first=first, last=last, formulas=formulas)
+
+
+def _formulas(layers: Layers, first: str, shapes: Mapping[str, tuple[int, ...]]) -> str:
+    """What stands between a block and the layer below it."""
+    # A gain and a shift are of one shape, a weight and its bias are not.
+    alike = any(shapes[other] == shapes[first] for other in layers.beside(first))
+    if is_vector(shapes[first]) and alike:
+        formulas = f"the gradient that the layer of {first} passes down: for a normalisation, the "
+        return formulas + "paths through mean and variance, and its gain"
+    axes = len(shapes[first])
+    down = f"{first} transposed" if axes == 2 else f"what {first} passes down"
+    formulas = "derivative of that activation or its dropout, "
+    return formulas + f"or {down}, " * (axes > 1) + "or a skip connection"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -16,13 +16,7 @@ import numpy as np
 from gradhook._types import Array, Batch, Tolerance
 from gradhook.diagnosis.wrong_block import WrongBlock
 from gradhook.errors import BatchError
-from gradhook.evaluation.directions import (
-    Direction,
-    RandomDirection,
-    masked,
-    random_direction,
-    seeded,
-)
+from gradhook.evaluation.directions import Direction, masked, random_direction, seeded
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.objective.batch import sample_count
 from gradhook.objective.switches import BoundSwitch
@@ -39,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FRESH", "TWO_NUMBERS", "Context", "Mismatch", "Parts", "is_met", "rows_of"]
 
-Parts: TypeAlias = Sequence[tuple[str, RandomDirection, float]]
+Parts: TypeAlias = Sequence[tuple[str, Direction, float]]
 """What a joint probe moves: block, direction and weight."""
 
 SHARPER_PROBES = 5
@@ -51,9 +45,8 @@ FEW_PARTS = 3
 LOCATING = 300
 """Evaluations that the search inside one block may take, beside its natural splits."""
 
-EXPLAINING, TWO_NUMBERS = 400, 4
-"""Loss evaluations that where and why may take in one check, and what of them is kept for the two
-numbers of each wrong block, as long as half is left for all else."""
+TWO_NUMBERS = 4
+"""Loss evaluations that are kept for the two numbers of each wrong block."""
 
 FRESH = 2
 """Probes that an explanation must meet which it was not fitted on."""
@@ -68,14 +61,9 @@ class Context:
     measured: Sequence[SettingResult]  # what every setting said
     right: frozenset[str]  # as far as the wrong ones were resolved
     order: Sequence[str]  # all blocks in forward order
-    free: Sequence[BoundSwitch] = ()  # switches that the user did not name but the functions have
-    wrong: Sequence[str] = ()  # blocks that are wrong in some setting
-    budget: Budget = field(init=False)  # what may be spent on where and why
-    layers: Layers | None = field(default=None, init=False)  # once they were measured
-
-    def __post_init__(self) -> None:
-        kept = min(TWO_NUMBERS * len(self.wrong), EXPLAINING // 2)
-        self.budget = Budget(lambda: self.evaluator.evaluations, EXPLAINING - kept)
+    budget: Budget  # what may be spent on where and why
+    free: Sequence[BoundSwitch]  # switches that the user did not name but the functions have
+    layers: Layers | None = None  # once they were measured
 
     def layers_of(self, mismatch: Mismatch) -> Layers:
         """The layers, measured once in a check."""
@@ -130,24 +118,6 @@ class Mismatch:
     def rows(self) -> int:
         """Rows of the batch; 0 where it has none."""
         return rows_of(self.evaluator.batch, self.options.sample_axis)
-
-    def confirms(
-        self, predicted: Mapping[str, Array], inside: Mapping[str, Array] | None = None
-    ) -> bool | None:
-        """Whether fresh probes are met by the numerical gradients predicted, by block.
-
-        ``inside`` are elements that the prediction says nothing about.  ``None`` where the budget
-        does not allow the probes.
-        """
-        outside = {n: ~mask for n, mask in (inside or {}).items()}
-        if self.budget.left < 4 * FRESH:
-            return None
-        for k in range(FRESH):
-            parts = self.fresh(list(predicted), k, outside)
-            probe = self.joint(self.measured.prober, parts)
-            if not is_met(probe, parts, predicted, self.options.tolerance):
-                return False
-        return True
 
     def fresh(
         self, names: Sequence[str], k: int, outside: Mapping[str, Array] | None = None
@@ -207,9 +177,8 @@ class Mismatch:
             exact=evidence.exact,
         )
         coarse = np.sqrt(np.mean(block.errors**2)) if block.count else math.inf
-        if evidence.exact or coarse <= self.options.tolerance.explained * block.residual_norm / 3:
-            return block
-        if self.budget.left < 4 * SHARPER_PROBES:
+        sharp = coarse <= self.options.tolerance.explained * block.residual_norm / 3
+        if evidence.exact or sharp or self.budget.left < 4 * SHARPER_PROBES:
             return block
         return self._probed(block, SHARPER_PROBES)
 

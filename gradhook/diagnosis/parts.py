@@ -77,8 +77,6 @@ def find_part(mismatch: Mismatch, name: str) -> WrongPart | None:
 
 
 class _Splits:
-    """The natural splits of one block."""
-
     def __init__(self, mismatch: Mismatch, name: str) -> None:
         self.mismatch, self.name = mismatch, name
         self.block = mismatch.blocks[name]
@@ -145,7 +143,6 @@ class _Splits:
         return best
 
     def _natural(self) -> Iterator[WrongPart]:
-        """Parts that code treats by themselves."""
         seen: list[Array] = []
         a, w = self.block.gradient, self.block.values
         candidates = {"zero_gradient": a == 0, "nonzero_gradient": a != 0}
@@ -191,25 +188,13 @@ class _Splits:
         self._need(16)
         if not self._box_is_wrong(cut(box, axis, start, stop)):
             return
-        first, last = (
-            stop - start == 1 or self._slice_is_wrong(box, axis, index)
-            for index in (start, stop - 1)
-        )
-        if first and last:
+        ends = (start, stop - 1)
+        if stop - start == 1 or all(self._slice_is_wrong(box, axis, index) for index in ends):
             yield cut(box, axis, start, stop)
-        elif not first and not last:
-            middle = (start + stop) // 2
-            yield from self._inside(box, axis, start, middle)
-            yield from self._inside(box, axis, middle, stop)
-        else:  # one end is wrong: halve to where it stops
-            lo, hi = start, stop - 1
-            while hi - lo > 1:
-                middle = (lo + hi) // 2
-                if self._slice_is_wrong(box, axis, middle) is first:
-                    lo = middle
-                else:
-                    hi = middle
-            yield cut(box, axis, start, hi) if first else cut(box, axis, hi, stop)
+            return
+        middle = (start + stop) // 2
+        yield from self._inside(box, axis, start, middle)
+        yield from self._inside(box, axis, middle, stop)
 
     def _slice_is_wrong(self, box: Box, axis: int, index: int) -> bool:
         return self._box_is_wrong(cut(box, axis, index, index + 1))
@@ -219,7 +204,6 @@ class _Splits:
         return self._is_wrong(part, part.size / self.size)
 
     def _direction(self, purpose: int) -> RandomDirection:
-        """A fresh direction over the block."""
         self.count += 1
         return random_direction(self.size, self.mismatch.seed(purpose, self.name, self.count))
 

@@ -21,8 +21,8 @@ __all__ = [
     "own_name",
     "rounded",
     "say",
+    "say_of",
     "times",
-    "verb",
     "with_error",
 ]
 
@@ -35,20 +35,13 @@ OUT = " (but for a multiple of the weights, as a penalty makes)"
 AT_OTHER_WEIGHTS = "at other weights"
 """Where a second measurement was made."""
 
-PLACES = {
-    "zero_gradient": "where its gradient is 0",
-    "nonzero_gradient": "where its gradient is not 0",
-    "negative": "where it is negative",
-    "positive": "where it is positive",
-    "above": "above its diagonal",
-    "on_and_above": "on and above its diagonal",
-    "under": "below its diagonal",
-    "on_and_under": "on and below its diagonal",
-    "diagonal": "on its diagonal",
-    "off_diagonal": "off its diagonal",
+VERBS = {
+    "is_": ("is", "are"),
+    "have": ("has", "have"),
+    "lack": ("lacks", "lack"),
+    "hold": ("holds", "hold"),
 }
-"""Parts of a block that code treats by themselves."""
-
+"""Of one gradient, and of several."""
 
 PENALTY_OFF = "a difference that stays when the penalty is off"
 
@@ -122,7 +115,18 @@ SENTENCES: Mapping[str, str] = {
     "scattered": "scattered over {block}: {wrong} of {drawn} elements drawn are wrong",
     **{
         f"where_{place}": f"{{block}} {words}: {{count}} of {{size}} elements"
-        for place, words in PLACES.items()
+        for place, words in {
+            "zero_gradient": "where its gradient is 0",
+            "nonzero_gradient": "where its gradient is not 0",
+            "negative": "where it is negative",
+            "positive": "where it is positive",
+            "above": "above its diagonal",
+            "on_and_above": "on and above its diagonal",
+            "under": "below its diagonal",
+            "on_and_under": "on and below its diagonal",
+            "diagonal": "on its diagonal",
+            "off_diagonal": "off its diagonal",
+        }.items()
     },
 }
 """By name: the sentence, with names in braces for what was found."""
@@ -155,6 +159,12 @@ def say(sentence: str, /, **found: object) -> str:
     return SENTENCES[sentence].format(**found)
 
 
+def say_of(blocks: Sequence[str], sentence: str, /, **found: object) -> str:
+    """A sentence about the gradients of some blocks, with the verbs that agree with these."""
+    verbs = {word: forms[len(blocks) > 1] for word, forms in VERBS.items()}
+    return say(sentence, d=listed(blocks), **verbs, **found)
+
+
 def listed(names: Sequence[str]) -> str:
     """Gradients of blocks in a sentence: ``"dW1, dW2"``."""
     return ", ".join(map(gradient_name, names))
@@ -184,11 +194,6 @@ def rounded(value: float, error: float, most: int = 6) -> str:
 def with_error(value: float, error: float) -> str:
     """``"2 ± 1e-07"``: a number with its error."""
     return f"{rounded(value, error, 9)} ± {error:.1g}"
-
-
-def verb(names: Sequence[str], one: str, many: str) -> str:
-    """The verb that agrees with the names."""
-    return one if len(names) == 1 else many
 
 
 def times(factor: float, error: float, shown: str) -> str:

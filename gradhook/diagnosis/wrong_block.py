@@ -1,25 +1,54 @@
-"""A wrong block as diagnosis sees it: known arrays, and what was measured along known directions.
+"""A wrong block as diagnosis sees it, and which known arrays its numerical gradient may be made of.
 
 Nobody knows the numerical gradient ``n`` of a large block, only its products ``⟨n, v⟩`` with a few
-directions.  That is enough to try whether it is some known array, or a multiple of one, because
-``⟨T, v⟩`` of any known ``T`` costs no evaluation.
+directions.  That is enough to try whether it is some known array, or a combination of a few,
+because ``⟨T, v⟩`` of any known ``T`` costs no evaluation.
+
+A *prediction* says ``n = base + c_1 T_1 + … + c_q T_q`` with known arrays; blocks may share the
+coefficients.  It is fitted by least squares, weighted by the errors of the slopes, on at least
+``q + 2`` numbers, and holds if it misses none of them by more than three times its error and leaves
+at most a hundredth of the residual.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gradhook._types import Array
+from gradhook._types import Array, Tolerance
 from gradhook.evaluation.directions import Direction
 from gradhook.verdict.evidence import Probe
 
-__all__ = ["SAME_GRADIENT", "WrongBlock", "is_uniform", "is_vector", "multiple_of", "same_gradient"]
+__all__ = [
+    "SAME_FIT",
+    "SAME_GRADIENT",
+    "Fitted",
+    "Prediction",
+    "WrongBlock",
+    "alike",
+    "fit",
+    "fitted",
+    "is_uniform",
+    "is_vector",
+    "known",
+    "multiple_of",
+    "same_gradient",
+]
 
 SAME_GRADIENT = 1e-9
 """Relative difference below which two analytic gradients are the same."""
+
+
+SAME_FIT = 1e-6
+"""Relative difference below which two fitted coefficients are one."""
+
+ZERO = 1e-9
+"""A coefficient below which the numerical gradient is zero, and no multiple of the analytic one."""
+
+PRODUCT_ROUNDING = 1e-12
+"""Rounding of the products, relative to the numbers summed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,11 +126,6 @@ class WrongBlock:
         size = float(np.linalg.norm(self.residuals))
         return size if self.exact else size / max(1, self.count) ** 0.5
 
-    @property
-    def is_vector(self) -> bool:
-        """Whether at most one axis is longer than one, as a bias's is."""
-        return is_vector(self.shape)
-
     def along(self, array: Array) -> Array:
         """``⟨T, v⟩`` of a known array ``T`` of the block's shape; shape (K,)."""
         if not self.directions:
@@ -110,7 +134,7 @@ class WrongBlock:
 
 
 def is_vector(shape: tuple[int, ...]) -> bool:
-    """Whether at most one axis is longer than one."""
+    """Whether at most one axis is longer than one, as a bias's is."""
     return sum(length > 1 for length in shape) <= 1 and len(shape) <= 2
 
 
@@ -130,3 +154,125 @@ def multiple_of(array: Array, basis: Array, within: float) -> float | None:
     factor = float(np.vdot(basis, array)) / size if size else 0.0
     off = np.linalg.norm(array - factor * basis)
     return factor if size and off <= within * np.linalg.norm(array) else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prediction:
+    """What the numerical gradient of one block may be.
+
+    The base, ``None`` for zero, has no coefficient; each term, of the block's shape, has one.
+    """
+
+    block: WrongBlock
+    base: Array | None
+    terms: tuple[Array, ...] = ()
+
+    def at(self, coefficients: Sequence[float]) -> Array:
+        """The numerical gradient that these coefficients predict; the block's shape."""
+        total = np.zeros(self.block.shape) if self.base is None else self.base.astype(np.float64)
+        for coefficient, term in zip(coefficients, self.terms, strict=True):
+            total = total + coefficient * term
+        return total
+
+    def products(self) -> Array:
+        """Of the base and each term with the block's directions; shape (K, 1 + q)."""
+        base = np.zeros(self.block.count) if self.base is None else self.block.along(self.base)
+        return np.stack([base, *map(self.block.along, self.terms)], axis=1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """A prediction that holds: a coefficient for each term, and their error estimates."""
+
+    prediction: Prediction
+    coefficients: tuple[float, ...]
+    errors: tuple[float, ...]
+
+    @property
+    def predicted(self) -> Array:
+        """The numerical gradient of the block; its shape."""
+        return self.prediction.at(self.coefficients)
+
+
+def fit(
+    predictions: Sequence[Prediction], tolerance: Tolerance, *, spare: int = 2
+) -> dict[str, Fitted]:
+    """Fit the coefficients that several blocks share; by block.
+
+    Empty where the fit does not hold, or too little was measured: there must be ``spare`` numbers
+    beyond the coefficients.
+    """
+    blocks = [prediction.block for prediction in predictions]
+    slopes = np.concatenate([block.slopes for block in blocks])
+    terms = len(predictions[0].terms)
+    if len(slopes) < terms + spare or not len(slopes):
+        return {}
+    products = np.concatenate([prediction.products() for prediction in predictions])
+    base, columns = products[:, 0], products[:, 1:]
+    errors = np.concatenate([block.errors for block in blocks])
+    # Every block counts alike, whatever the size of its gradient.
+    typical = np.concatenate(
+        [np.full(b.count, np.linalg.norm(b.residuals) / max(1, b.count) ** 0.5) for b in blocks]
+    )
+    with np.errstate(all="ignore"):
+        allowed = errors + PRODUCT_ROUNDING * (np.abs(slopes) + np.abs(base))
+        weights = 1 / np.maximum(allowed, PRODUCT_ROUNDING * typical)
+    if not (np.all(np.isfinite(weights)) and np.all(np.isfinite(columns)) and np.all(typical > 0)):
+        return {}
+    weighted = columns * weights[:, None]
+    lengths = np.linalg.norm(weighted, axis=0)
+    if not np.all(lengths > 0):
+        return {}
+    wanted = slopes - base
+    solved, _, rank, _ = np.linalg.lstsq(weighted / lengths, wanted * weights, rcond=1e-10)
+    if rank < terms:
+        return {}
+    coefficients = solved / lengths
+    inverse = np.linalg.pinv(weighted / lengths)
+    spread = np.sqrt(np.sum((inverse * (allowed * weights)) ** 2, axis=1)) / lengths
+    left = np.abs(wanted - columns @ coefficients)
+    rounding = PRODUCT_ROUNDING * np.abs(columns) @ np.abs(coefficients)
+    misfit = np.sqrt(np.mean(((left + allowed) / typical) ** 2))
+    if np.any(left > tolerance.resolved * allowed + rounding) or misfit > tolerance.explained:
+        return {}
+    found = tuple(map(float, coefficients)), tuple(map(float, spread))
+    return {each.block.name: Fitted(each, *found) for each in predictions}
+
+
+def known(fits: Mapping[str, Fitted]) -> dict[str, Fitted]:
+    """Those of which each coefficient is known to a hundredth, and the first is not zero."""
+    return {
+        name: each
+        for name, each in fits.items()
+        if abs(each.coefficients[0]) >= ZERO
+        and all(abs(c) >= 100 * e for c, e in zip(each.coefficients, each.errors, strict=True))
+    }
+
+
+def fitted(
+    predictions: Mapping[str, Prediction], tolerance: Tolerance, *, spare: int = 2
+) -> dict[str, Fitted]:
+    """What all blocks share, else what each block has that has something, as far as it is known.
+
+    A block by itself must have ``spare`` numbers beyond the coefficients.
+    """
+    found = fit(list(predictions.values()), tolerance)
+    if not found:
+        for made in predictions.values():
+            found |= fit([made], tolerance, spare=spare)
+    return known(found)
+
+
+def alike(numbers: Mapping[str, Fitted]) -> list[list[str]]:
+    """Names of the blocks, those whose first coefficients are one within their errors together."""
+    groups: list[list[str]] = []
+    for name, number in numbers.items():
+        for group in groups:
+            (one, *_), (other, *_) = number.coefficients, numbers[group[0]].coefficients
+            errors = number.errors[0] + numbers[group[0]].errors[0]
+            if abs(one - other) <= max(SAME_FIT * abs(one), 3 * errors):
+                group.append(name)
+                break
+        else:
+            groups.append([name])
+    return groups

@@ -36,7 +36,7 @@ import gradhook
 import gradhook.check.off_the_kink  # loaded by checks that need it, and replaced before
 import gradhook.diagnosis.explain
 from gradhook.diagnosis.hypotheses import HYPOTHESES
-from gradhook.diagnosis.hypothesis import NOT_MADE
+from gradhook.diagnosis.hypothesis import survives
 from gradhook.verdict.judge import Further
 from tests.difference.test_stairs_noise_table import LAM, classifier, sixth_decimal
 from tests.golden import golden
@@ -79,7 +79,7 @@ def wish(name: str, flag: Further) -> Rule:
 def cause(kind: type) -> Rule:
     """A hypothesis, which fires where it survives."""
     where = f"{kind.__module__.removeprefix('gradhook.')}.{kind.__name__}.refute"
-    return Rule(f"cause {kind.__name__}", where, says(NOT_MADE), lambda result, *_: result.survived)
+    return Rule(f"cause {kind.__name__}", where, says(()), lambda result, *_: survives(result))
 
 
 ALWAYS = says(True)
@@ -101,7 +101,7 @@ RULES = (
     Rule("smaller weights where a loss is tiny", TINY, same(2), new(2)),
     Rule("a second generic point", SECOND, says(None)),
     Rule("locations in their own units", UNITS, same(3), new(3)),
-    Rule("ties", "diagnosis.branches.ties.look_for_ties", says(None), ALWAYS),
+    Rule("ties", "diagnosis.branches.trace.look_for_ties", says(None), ALWAYS),
     Rule("untested blocks on the whole batch", BATCH, says(None)),
     Rule("joint noise on the whole batch", "probe.measure.is_noise", says(False)),
     Rule("natural splits of a wrong block", "diagnosis.parts.find_part", says(None)),

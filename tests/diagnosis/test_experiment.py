@@ -5,7 +5,7 @@ import pytest
 
 from gradhook.diagnosis.experiment import (
     Changed,
-    another_point,
+    at_other_weights,
     changed,
     revisit,
     vanishes,
@@ -39,11 +39,11 @@ def test_what_is_changed_is_measured_and_then_everything_is_as_it_was(inside):
             {},
             {"switches": off},
             {"batch": with_rows(mismatch, [0, 1])},
-            {"moves": another_point(mismatch)},
             {"values": {"c": np.zeros(2)}, "probes": 0},
             {"batch": (np.full((7, 5), 1e9), y)},
         ]
         seen = [revisit(mismatch, ["w"], **setting) for setting in settings]
+        seen.insert(3, at_other_weights(mismatch, ["w"]))
         for name, array in before[0].items():
             np.testing.assert_array_equal(workspace.arrays[name], array)
         assert (mismatch.evaluator.batch, mismatch.evaluator.switches) == before[1:]

@@ -4,8 +4,8 @@ import pytest
 
 from gradhook import CAUSE_KINDS
 from gradhook.diagnosis.hypotheses import HYPOTHESES
-from gradhook.diagnosis.hypothesis import NOT_MADE, Hypothesis, Refutation, Trial, name_cause
-from gradhook.diagnosis.sentences import REFUTED_BY, SENTENCES, say
+from gradhook.diagnosis.hypothesis import Hypothesis, Trial, in_turn, name_cause, survives
+from gradhook.diagnosis.sentences import REFUTED_BY, SENTENCES
 
 
 class Lost(Hypothesis):
@@ -19,10 +19,7 @@ class Lost(Hypothesis):
         yield cls()
 
     def refute(self, mismatch):
-        return NOT_MADE
-
-    def sentence(self):
-        return say(self.said, d="dW")
+        return ()
 
 
 HELD = Trial("another point", "zero there too")
@@ -30,38 +27,39 @@ BROKEN = Trial("another point", "not zero", refuted=True)
 
 
 def test_a_refutation_that_was_not_made_does_not_survive():
-    assert not NOT_MADE.made
-    assert not NOT_MADE.survived
+    assert not survives(())
+    assert not survives((HELD, None))
 
 
 def test_one_trial_that_rules_it_out_is_enough():
-    assert Refutation((HELD,)).survived
-    assert not Refutation((HELD, BROKEN)).survived
-    assert not Refutation((HELD,)).then(Refutation((BROKEN,))).survived
+    assert survives((HELD,))
+    assert not survives((HELD, BROKEN))
+
+
+@pytest.mark.parametrize("ends", [BROKEN, None])
+def test_of_trials_in_turn_none_is_made_after_one_that_rules_out_or_cannot_be_made(ends):
+    assert in_turn(lambda: HELD, lambda: ends, lambda: pytest.fail("too many")) == (HELD, ends)
+    assert survives(in_turn(lambda: HELD, lambda: HELD))
 
 
 @pytest.mark.parametrize(
-    ("refutation", "why"),
-    [(NOT_MADE, "it was not put to the tes"), (Refutation((HELD, BROKEN)), "it was ruled out")],
+    ("trials", "why"),
+    [
+        ((), "it was not put to the test"),
+        ((HELD, None), "it was not put to the test"),
+        ((HELD, BROKEN), "it was ruled out"),
+    ],
 )
-def test_what_was_not_put_to_the_test_or_was_ruled_out_cannot_be_named(refutation, why):
+def test_what_was_not_put_to_the_test_or_was_ruled_out_cannot_be_named(trials, why):
     with pytest.raises(ValueError, match=f"disconnected cannot be named: {why}"):
-        name_cause(Lost(), refutation)
+        name_cause(Lost(), trials)
 
 
 def test_the_evidence_says_what_was_tried_and_what_came_out():
-    cause = name_cause(Lost(), Refutation((HELD,)))
+    cause = name_cause(Lost(), (HELD,))
     assert cause.evidence == "zero to the bit; another point: zero there too"
     assert cause.refuted_by == REFUTED_BY["disconnected"]
     assert cause.sentence.startswith("dW is zero, and the loss depends on the block")
-
-
-def test_what_the_trials_taught_is_what_is_named():
-    class Sharper(Lost):
-        blocks = ("W", "V")
-
-    cause = name_cause(Lost(), Refutation((HELD,), Sharper()))
-    assert cause.blocks == ("W", "V")
 
 
 @pytest.mark.parametrize("family", HYPOTHESES, ids=lambda each: each.__name__)

@@ -26,11 +26,15 @@ def test_products_towers_and_lone_blocks_form_none(passes):
 @pytest.fixture
 def measured(monkeypatch):
     """Return the layers that a check measures for a spoiled function."""
-    seen = []
+    seen, left = [], []
     inner = module.measure_layers
 
     def spy(mismatch):
+        workspace, batch = mismatch.evaluator.workspace, mismatch.evaluator.batch
+        before = workspace.copies()
         seen.append(inner(mismatch))
+        left.extend(n for n, array in before.items() if np.any(workspace.arrays[n] != array))
+        left.extend(["batch"] * (mismatch.evaluator.batch is not batch))
         return seen[-1]
 
     monkeypatch.setattr(module, "measure_layers", spy)
@@ -38,6 +42,7 @@ def measured(monkeypatch):
     def check(function, parameters, batch):
         report = check_gradients(function, parameters, batch=batch)
         assert report.verdict == "FAIL"
+        assert left == []
         return seen[-1].levels
 
     return check
@@ -103,3 +108,12 @@ def test_a_path_around_a_layer_leaves_no_chain(measured):
         return 0.5 * len(X) * np.sum(d * d), g
 
     assert measured(function, p, (X, Y)) == ()
+
+
+def test_all_is_put_back_where_the_loss_does_not_take_fewer_rows(measured):
+    function, parameters = network(("in", "shift", "out", "last"))
+
+    def graph(p, X, Y):
+        return function(p, np.eye(20) @ X, Y)  # of twenty nodes, and no fewer
+
+    assert measured(graph, parameters, (X, Y)) == ()

@@ -5,8 +5,9 @@ import types
 
 import pytest
 
-from gradhook.diagnosis.constants import Reader, Sizes
+from gradhook.diagnosis.constants import Sizes, readings_of, told
 from gradhook.diagnosis.sentences import REFUTED_BY, SENTENCES, rounded, times
+from gradhook.diagnosis.wrong_block import is_vector
 
 SEEN = Sizes(rows=7, outputs=3, widths=frozenset({16}))
 WEIGHT, BIAS = (5, 3), (3,)
@@ -15,10 +16,9 @@ WEIGHT, BIAS = (5, 3), (3,)
 def read(names, factor, *, shapes=None, everything=False, seen=SEEN):
     """Kind, family and words of a factor that these blocks share."""
     shapes = shapes or [BIAS if name.startswith("b") else WEIGHT for name in names]
-    reader = Reader(names, everything, shapes)
-    found = reader.readings(factor, 1e-9, seen)
-    family, kind = reader.kind(found)
-    shown, words = reader.words(found, factor, 1e-9)
+    vectors, several = all(map(is_vector, shapes)), len(names) > 1
+    found = readings_of(factor, 1e-9, seen, vectors=vectors, several=several, everything=everything)
+    family, kind, shown, words = told(found, factor, 1e-9)
     return types.SimpleNamespace(kind=kind, family=family, shown=shown, words=words)
 
 

@@ -5,7 +5,7 @@ import types
 import numpy as np
 import pytest
 
-from gradhook.diagnosis.constants import rows_that_count, sizes_seen
+from gradhook.diagnosis.constants import READINGS, fewer_rows, sizes_seen
 from gradhook.diagnosis.mismatch import rows_of
 
 
@@ -41,9 +41,10 @@ def test_labels_are_no_targets_for_every_output():
 def test_a_mask_counts_the_rows_that_it_lets_count(mask):
     mismatch = seen_in(X, mask)
     assert sizes_seen(mismatch).counted == (4,)
-    assert rows_that_count(mismatch) == [0, 1, 2, 3]
+    counted = [reading for reading in READINGS if reading.counts == "counted"]
+    assert fewer_rows(mismatch, counted) == [0, 1, 2, 4, 5, 6]  # without the last that counts
 
 
 def test_a_batch_without_rows_has_none():
     assert rows_of((3.0,), 0) == 0
-    assert rows_that_count(seen_in(X)) == []
+    assert fewer_rows(seen_in(X), READINGS) == [0, 1, 2, 3]

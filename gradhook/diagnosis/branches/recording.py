@@ -1,8 +1,16 @@
 """What NumPy chose during one evaluation of the loss: the operations, in call order, and where.
 
 Each operation that chooses is kept with its pattern of winners, and with the line of the user's
-code that asked for it.  Two recordings of the same code are compared
-operation by operation.
+code that asked for it.  Two recordings of the same code are compared operation by operation.
+
+A *pattern* is a list of equally shaped arrays of truth values or small integers, made from the
+operation's arguments before it runs.  An element takes the same branch twice when every array of
+the pattern says the same of it.  ``np.maximum(a, b)`` has the pattern ``[a > b, a < b]``, so that a
+tie is a branch of its own; ``np.max`` has the position of the winner, a sort the order, a median
+the side on which each element lies.  Told are maximum, minimum, ``<``, ``<=``, ``>``, ``>=``, abs,
+sign, clip, median, max, min, argmax, argmin, sort and argsort; ``where`` and masks show in the
+comparison that steers them.  ``==`` and ``!=`` have no pattern: code that asks for equality treats
+the point apart.
 """
 
 from __future__ import annotations
@@ -14,24 +22,26 @@ import os
 import sys
 import sysconfig
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from gradhook._types import Array
-from gradhook.diagnosis.branches.winners import OPERATIONS, chosen
 from gradhook.errors import PACKAGE
 
-__all__ = ["Choice", "Recording", "now_recording", "recording"]
+__all__ = ["Choice", "Recording", "active", "recording"]
 
 LARGEST_OPERATION = 10**7
 """Elements of an operation beyond which it is left out."""
 
 MOST_BYTES = 1 << 28
 """Memory for the patterns of one recording; what comes later is left out."""
+
+Chosen: TypeAlias = tuple[list[Array], Array]
+"""A pattern, and where operands are equal to the bit."""
 
 _THIS = (lambda: None).__code__.co_filename
 _OURS = (_THIS, os.path.join(os.path.dirname(_THIS), "traced_array.py"))
@@ -80,7 +90,8 @@ class Recording:
                 self.left_out += 1
                 return
             with np.errstate(all="ignore"):
-                sides, ties = chosen(operation, *arguments, **keywords)
+                sides, ties = OPERATIONS[operation](*arguments, **keywords)
+                sides, ties = [np.atleast_1d(side) for side in sides], np.atleast_1d(ties)
             if sides and sides[0].size:
                 self._bytes += sum(side.nbytes for side in sides)
                 self.choices.append(Choice(operation, *_asked_at(), sides, ties))
@@ -127,23 +138,19 @@ def _same_number(one: Any, found: Any) -> bool:
     return np.size(one) == 1 and np.size(found) == 1 and float(one) == float(found)
 
 
+active: ContextVar[Recording | None] = ContextVar("gradhook_branches", default=None)
+"""The recording that is being made in this thread."""
+
+
 @contextlib.contextmanager
 def recording() -> Iterator[Recording]:
     """Record what operations on traced arrays choose, in this thread, until the block ends."""
     made = Recording()
-    token = _active.set(made)
+    token = active.set(made)
     try:
         yield made
     finally:
-        _active.reset(token)
-
-
-def now_recording() -> Recording | None:
-    """The recording that is being made in this thread."""
-    return _active.get()
-
-
-_active: ContextVar[Recording | None] = ContextVar("gradhook_branches", default=None)
+        active.reset(token)
 
 
 def _extent(arguments: Any) -> int:
@@ -177,3 +184,62 @@ def _libraries() -> tuple[str, ...]:
     kinds = ("stdlib", "platstdlib", "purelib", "platlib")
     found = (sysconfig.get_path(kind) for kind in kinds)
     return (os.path.dirname(np.__file__), *(path for path in found if path))
+
+
+def _against(a: Any, b: Any, *_: Any, **__: Any) -> Chosen:
+    above, below = np.greater(a, b), np.less(a, b)
+    return [above, below], ~(above | below)
+
+
+def _clip(a: Any, a_min: Any = None, a_max: Any = None, out: Any = None, **keywords: Any) -> Chosen:
+    bounds = keywords.get("min", a_min), keywords.get("max", a_max)
+    against = [_against(a, bound) for bound in bounds if bound is not None]
+    sides = [side for both, _ in against for side in both]
+    return sides, np.logical_or.reduce([ties for _, ties in against])
+
+
+def _extreme(upwards: bool, axis: int | None = None) -> Callable[..., Chosen]:
+    default, worst = axis, -np.inf if upwards else np.inf
+
+    def winner(
+        a: Any, axis: Any = default, *_: Any, initial: Any = None, where: Any = True, **__: Any
+    ) -> Chosen:
+        values = np.where(np.isnan(a) | ~np.asarray(where), worst, a)
+        if axis is None:
+            values, axis = values.reshape(-1), -1
+        axes = axis if isinstance(axis, tuple) else (axis,)
+        values = np.moveaxis(values, axes, range(-len(axes), 0))
+        values = values.reshape(*values.shape[: values.ndim - len(axes)], -1)
+        if initial is not None:  # one more candidate
+            values = np.concatenate([values, np.full((*values.shape[:-1], 1), initial)], axis=-1)
+        best = values.argmax(axis=-1) if upwards else values.argmin(axis=-1)
+        equal = values == np.take_along_axis(values, best[..., None], axis=-1)
+        return [best], np.count_nonzero(equal, axis=-1) > 1
+
+    return winner
+
+
+def _order(a: Any, axis: Any = -1, *_: Any, **__: Any) -> Chosen:
+    values, along = (np.ravel(a), 0) if axis is None else (a, axis)
+    ties = np.equal(np.diff(np.sort(values, axis=along), axis=along), 0)
+    return [np.argsort(values, axis=along, kind="stable")], ties
+
+
+def _median(a: Any, axis: Any = None, *_: Any, **__: Any) -> Chosen:
+    sides, equal = _against(a, np.median(a, axis=axis, keepdims=True))
+    return sides, np.asarray(np.count_nonzero(equal, axis=axis) > 1)
+
+
+OPERATIONS: dict[str, Callable[..., Chosen]] = {
+    **dict.fromkeys(("maximum", "fmax", "minimum", "fmin"), _against),
+    **dict.fromkeys(("greater", "greater_equal", "less", "less_equal"), _against),
+    **dict.fromkeys(("absolute", "fabs", "sign"), lambda a, *_, **__: _against(a, 0)),
+    "clip": _clip,
+    "median": _median,
+    **dict.fromkeys(("max", "amax", "argmax"), _extreme(True)),
+    **dict.fromkeys(("min", "amin", "argmin"), _extreme(False)),
+    **dict.fromkeys(("maximum.reduce", "fmax.reduce"), _extreme(True, axis=0)),
+    **dict.fromkeys(("minimum.reduce", "fmin.reduce"), _extreme(False, axis=0)),
+    **dict.fromkeys(("sort", "argsort"), _order),
+}
+"""Every operation that chooses, by name."""

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from gradhook._types import Array
-from gradhook.diagnosis.branches.recording import now_recording
+from gradhook.diagnosis.branches.recording import active
 
 __all__ = ["Traced", "is_traced", "traced"]
 
@@ -58,7 +58,7 @@ class Traced(np.ndarray[Any, Any]):
 
     def __getitem__(self, index: Any) -> Any:
         found = super().__getitem__(index)
-        return found if now_recording() is None else _dressed(found, {})
+        return found if active.get() is None else _dressed(found, {})
 
     def __float__(self) -> float:
         return _left(float(self.view(np.ndarray).item()))
@@ -72,19 +72,19 @@ class Traced(np.ndarray[Any, Any]):
         return self.view(np.ndarray).__reduce_ex__(protocol)
 
 
-def _method(name: str) -> Callable[..., Any]:
-    plain = getattr(np.ndarray, name)
+def _recorded(owner: type, name: str, operation: str) -> Callable[..., Any]:
+    plain = getattr(owner, name)
 
-    def method(self: Traced, *arguments: Any, **keywords: Any) -> Any:
-        return _applied(name, plain, (self, *arguments), keywords)
+    def method(self: Any, *arguments: Any, **keywords: Any) -> Any:
+        return _applied(operation, plain, (self, *arguments), keywords)
 
-    method.__name__, method.__doc__ = name, f"``ndarray.{name}``, recorded."
+    method.__name__, method.__doc__ = name, f"``{owner.__name__}.{name}``, recorded."
     return method
 
 
 # Methods that choose, and are not carried out by a ufunc or would lose their name on the way.
 for _name in ("max", "min", "argmax", "argmin", "clip", "sort", "argsort", "dot"):
-    setattr(Traced, _name, _method(_name))
+    setattr(Traced, _name, _recorded(np.ndarray, _name, _name))
 
 
 class _Number(np.float64):
@@ -104,28 +104,10 @@ class _Number(np.float64):
 
 def _left(number: float) -> float:
     """Note a number that leaves the trace."""
-    seen = now_recording()
+    seen = active.get()
     if seen is not None:
         seen.floats.add(number)
     return number
-
-
-def _operator(name: str, operation: str) -> Callable[..., Any]:
-    plain = getattr(np.float64, name)
-
-    def operator(self: _Number, *others: Any) -> Any:
-        result = plain(self, *others)
-        seen = now_recording()
-        if seen is None or result is NotImplemented:
-            return result
-        if operation and type(result) in (np.float64, np.bool_):
-            operands = (float(self), *map(_bare, others))
-            seen.note(operation, operands, {})
-            seen.note_result(operation, operands, result)
-        return _dressed(result, {})
-
-    operator.__name__ = name
-    return operator
 
 
 _ARITHMETIC = ("add", "sub", "mul", "truediv", "pow")
@@ -140,7 +122,7 @@ _OPERATORS = {
     "ne": "not_equal",
 }
 for _name, _operation in _OPERATORS.items():
-    setattr(_Number, f"__{_name}__", _operator(f"__{_name}__", _operation))
+    setattr(_Number, f"__{_name}__", _recorded(np.float64, f"__{_name}__", _operation))
 
 
 def _applied(
@@ -156,7 +138,7 @@ def _applied(
         return plain if plain is not thing else _inside(thing, bare)
 
     plain, options = tuple(map(bare, arguments)), {k: bare(v) for k, v in keywords.items()}
-    seen = now_recording()
+    seen = active.get()
     if seen is not None:
         seen.note(operation, plain, options)
     result = function(*plain, **options)

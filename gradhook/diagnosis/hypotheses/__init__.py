@@ -5,20 +5,17 @@ what needs an experiment of its own, the likeliest first.  A new kind of bug is 
 four steps of ``Hypothesis``, and a line here.
 """
 
-from gradhook.diagnosis.hypotheses.clipped import Clipped
+from gradhook.diagnosis.hypotheses.batch import Dropout, EqualInputs, RepeatedRows, SampleWeights
 from gradhook.diagnosis.hypotheses.factor import (
     FactorBesidePenalty,
     MeaningfulFactor,
     PlainFactor,
     SharedFactor,
 )
-from gradhook.diagnosis.hypotheses.layer_above import PathAround, Symmetric
-from gradhook.diagnosis.hypotheses.layout import Misplaced
-from gradhook.diagnosis.hypotheses.masks import Dropout, SampleWeights
 from gradhook.diagnosis.hypotheses.penalty import PenaltyForm, PenaltySwitch
-from gradhook.diagnosis.hypotheses.repeated import EqualInputs, RepeatedRows
 from gradhook.diagnosis.hypotheses.row_sums import BiasSum, OneRow
-from gradhook.diagnosis.hypotheses.unwritten import CutToIntegers, Disconnected
+from gradhook.diagnosis.hypotheses.unwritten import Clipped, CutToIntegers, Disconnected
+from gradhook.diagnosis.hypotheses.wiring import Misplaced, PathAround, Symmetric
 from gradhook.diagnosis.hypothesis import Hypothesis
 
 __all__ = ["HYPOTHESES"]

@@ -6,11 +6,15 @@ together, and with a few more probes for single ones.
 
 A reading of the factor is put to the test by changing what it is said to count: with fewer rows a
 factor that counts rows follows, one that counts anything else stays.
+
+A factor that equals a size means nothing by itself, so that the circumstance of a reading is looked
+for, by the loss alone: a loss that averages over outputs adds up over the columns of its targets,
+the 2 of a square needs a loss that is quadratic in its targets, and the scale of attention a
+product of queries and keys.
 """
 
 from __future__ import annotations
 
-import copy
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -19,25 +23,29 @@ from typing import TypeAlias
 import numpy as np
 
 from gradhook._types import Array
-from gradhook.diagnosis.acts_as_bias import bias_of
 from gradhook.diagnosis.constants import (
     ATTENTION,
-    Reader,
     Reading,
     Sizes,
-    rows_that_count,
+    fewer_rows,
+    readings_of,
     sizes_seen,
+    told,
 )
-from gradhook.diagnosis.experiment import Changed, another_point, revisit, with_rows, without
-from gradhook.diagnosis.fit import Fitted, Prediction, alike, fit, fitted, scaled
-from gradhook.diagnosis.hypotheses.circumstances import (
-    adds_up_over_outputs,
-    is_a_product,
-    is_a_square,
+from gradhook.diagnosis.experiment import (
+    Changed,
+    Variation,
+    at_other_weights,
+    losses,
+    revisit,
+    with_rows,
+    without,
 )
-from gradhook.diagnosis.hypothesis import FittedHypothesis, Hypothesis, Refutation, Trial
+from gradhook.diagnosis.hypotheses.row_sums import bias_of
+from gradhook.diagnosis.hypothesis import FittedHypothesis, Hypothesis, Trial, Trials
 from gradhook.diagnosis.mismatch import Mismatch
-from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, OUT, listed, say, times, verb, with_error
+from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, OUT, times, with_error
+from gradhook.diagnosis.wrong_block import Fitted, Prediction, alike, fit, fitted, is_vector, known
 
 __all__ = ["FactorBesidePenalty", "MeaningfulFactor", "PlainFactor", "SharedFactor"]
 
@@ -56,6 +64,12 @@ PENALTIES: tuple[Callable[[Array], Array], ...] = (np.array, np.sign)
 ONE = 1e-6
 """Relative difference from one below which a factor is none."""
 
+EQUAL_CHANGES = 1e-7
+"""Relative difference of two changes of the loss that are one."""
+
+TELLING_BEND = 1e-4
+"""Share of the loss's changes that a bend must have to be seen."""
+
 
 class _Factor(FittedHypothesis):
     """Some blocks' gradients are one multiple of the numerical ones."""
@@ -65,37 +79,52 @@ class _Factor(FittedHypothesis):
     def __init__(
         self, mismatch: Mismatch, numbers: Mapping[str, Fitted], besides: str = ""
     ) -> None:
-        super().__init__(mismatch, numbers)
-        self.besides = besides
+        super().__init__(numbers)
+        # Of ``a = factor · n``, where ``n = coefficient · a`` was fitted.
+        factor = 1 / self.coefficient
+        self.coefficient, self.error = factor, self.error * factor * factor
         self.support = f"factor {with_error(self.coefficient, self.error)} in every direction"
-        everything = not mismatch.right and len(self.blocks) == len(mismatch.blocks)
-        shapes = [mismatch.blocks[name].shape for name in self.blocks]
-        self.reader = Reader(self.blocks, everything, shapes)
-        self.read(self.reader.readings(self.coefficient, self.error, sizes_seen(mismatch)))
+        self._besides = besides
+        self.read(
+            readings_of(
+                *(self.coefficient, self.error, sizes_seen(mismatch)),
+                vectors=all(is_vector(mismatch.blocks[name].shape) for name in self.blocks),
+                several=len(self.blocks) > 1,
+                everything=not mismatch.right and len(self.blocks) == len(mismatch.blocks),
+            )
+        )
 
     def read(self, readings: list[Reading]) -> None:
         """Take these for what the factor means."""
         self.readings = readings
-        self.family, self.kind = self.reader.kind(readings)
+        self.family, self.kind, shown, words = told(readings, self.coefficient, self.error)
+        constant = times(self.coefficient, self.error, shown)
+        self.found = {"times": constant, "besides": self._besides, "meaning": words}
 
-    def refute_meaning(self, mismatch: Mismatch, done: Refutation) -> Refutation:
-        told, trials = copy.copy(self), list(done.trials)
-        for test in (self._by_rows, self._by_circumstance, self._at_another_point):
-            kept, more = test(mismatch, told.readings)
-            told.read(kept)
+    def refute_meaning(self, mismatch: Mismatch, done: Trials) -> Trials:
+        counts_rows = any(reading.counts in COUNT_ROWS for reading in self.readings)
+        trials, by_rows = list(done), [self._by_rows] if counts_rows else []
+        for test in (*by_rows, self._by_circumstance):
+            kept, more = test(mismatch, self.readings)
+            self.read(kept)
             trials += more
             if any(trial.refuted for trial in more):
-                return Refutation(tuple(trials))
-        if told.is_of_no_account(mismatch):
+                return tuple(trials)
+        elsewhere = None
+        if not (counts_rows and self.readings):  # nothing else was changed
+            elsewhere = at_other_weights(mismatch, self.blocks)
+        if elsewhere is not None:
+            same = self._is_met(mismatch, elsewhere, self.coefficient)
+            out = "the same factor" if same else "another factor"
+            trials.append(Trial(AT_OTHER_WEIGHTS, out, refuted=not same))
+        if self.is_of_no_account(mismatch):
             tried = "what it may count, one by one"
-            return Refutation((*trials, Trial(tried, "none of it was there", refuted=True)))
-        return Refutation(tuple(trials), told)
+            trials.append(Trial(tried, "none of it was there", refuted=True))
+        return tuple(trials)
 
     def _by_rows(self, mismatch: Mismatch, readings: list[Reading]) -> Kept:
         """Take fewer rows: a factor that counts rows follows, and no other does."""
-        if not any(reading.counts in COUNT_ROWS for reading in readings):
-            return readings, []
-        rows = _fewer_rows(mismatch, readings)
+        rows = fewer_rows(mismatch, readings)
         batch = with_rows(mismatch, rows)
         seen = None if batch is None else revisit(mismatch, self.blocks, batch=batch)
         others = [r for r in readings if r.counts not in COUNT_ROWS]
@@ -148,17 +177,6 @@ class _Factor(FittedHypothesis):
                 return Trial("dropout turned off", out, refuted=not gone)
         return None
 
-    def _at_another_point(self, mismatch: Mismatch, readings: list[Reading]) -> Kept:
-        """Where nothing else was changed: is the factor the same at another point?"""
-        if any(reading.counts in COUNT_ROWS for reading in self.readings) and readings:
-            return readings, []
-        seen = revisit(mismatch, self.blocks, moves=another_point(mismatch))
-        if seen is None:
-            return readings, []
-        same = self._is_met(mismatch, seen, self.coefficient)
-        out = "the same factor" if same else "another factor"
-        return readings, [Trial(AT_OTHER_WEIGHTS, out, refuted=not same)]
-
     def _is_met(self, mismatch: Mismatch, seen: Changed, factor: float) -> bool:
         """Whether the factor is this one where something was changed.
 
@@ -167,7 +185,7 @@ class _Factor(FittedHypothesis):
         predicted = {}
         for name, number in self.numbers.items():
             n = seen.gradients[name] / factor
-            terms, found = number.prediction.terms, number.found.coefficients
+            terms, found = number.prediction.terms, number.coefficients
             if len(terms) > 1 and np.any(terms[1]):
                 block = number.prediction.block
                 is_sign = np.array_equal(terms[1], np.sign(block.values))
@@ -175,17 +193,6 @@ class _Factor(FittedHypothesis):
                 n = n + found[1] * (1 - 1 / factor) / (1 - 1 / self.coefficient) * basis
             predicted[name] = n
         return seen.meets(mismatch, predicted)
-
-    def sentence(self) -> str:
-        shown, words = self.reader.words(self.readings, self.coefficient, self.error)
-        return say(
-            self.said,
-            d=listed(self.blocks),
-            is_=verb(self.blocks, "is", "are"),
-            times=times(self.coefficient, self.error, shown),
-            besides=self.besides,
-            meaning=words,
-        )
 
     @classmethod
     def named(
@@ -209,23 +216,13 @@ class _Factor(FittedHypothesis):
 
 
 CIRCUMSTANCES: Mapping[str, Callable[[_Factor, Mismatch], Trial | None]] = {
-    "mse_mean_outputs": lambda _, m: adds_up_over_outputs(m, sizes_seen(m).outputs),
-    "mse_no_two": lambda _, m: is_a_square(m),
-    ATTENTION: lambda factor, m: is_a_product(m, factor.blocks),
+    "mse_mean_outputs": lambda _, m: _adds_up_over_outputs(m, sizes_seen(m).outputs),
+    "mse_no_two": lambda _, m: _is_a_square(m),
+    ATTENTION: lambda factor, m: _is_a_product(m, factor.blocks),
     "bias_mean": lambda factor, m: bias_of(m, factor.blocks[0])[1],
     "dropout_scale_missing": _Factor.goes_with_dropout,
 }
 """What must have been there, by kind."""
-
-
-def _fewer_rows(mismatch: Mismatch, readings: Sequence[Reading]) -> list[int]:
-    """Rows to see whether a factor follows their number: without one that a mask lets count."""
-    rows = list(range(mismatch.rows))
-    if any(reading.counts == "counted" for reading in readings):
-        counting = rows_that_count(mismatch)
-        if len(counting) > 1:
-            return [row for row in rows if row != counting[-1]]
-    return rows[: max(2, len(rows) - 3)] if len(rows) > 2 else rows[:1]
 
 
 class SharedFactor(_Factor):
@@ -235,26 +232,25 @@ class SharedFactor(_Factor):
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
         tolerance = mismatch.options.tolerance
         blocks = list(mismatch.blocks.values())
-        if len(blocks) < 2 or fit([scaled(block) for block in blocks], tolerance) is not None:
+        scaled = [Prediction(block, None, (block.gradient,)) for block in blocks]
+        if len(blocks) < 2 or fit(scaled, tolerance):
             return
         for basis, all_penalised in itertools.product(PENALTIES, (False, True)):
-            predictions = [
-                Prediction(
-                    b, None, (b.gradient, basis(b.values) * (all_penalised or not b.is_vector))
-                )
-                for b in blocks
-            ]
-            found = fit(predictions, tolerance)
-            numbers = _factors({p.block.name: Fitted.of(p, found) for p in predictions})
+            predictions = []
+            for b in blocks:
+                penalised = all_penalised or not is_vector(b.shape)
+                predictions.append(Prediction(b, None, (b.gradient, basis(b.values) * penalised)))
+            numbers = _not_one(fit(predictions, tolerance))
             if numbers:
                 yield from cls.named(mismatch, numbers, OUT)
                 return
 
 
-def _factors(numbers: Mapping[str, Fitted | None]) -> dict[str, Fitted]:
-    """The factors of ``a = factor · n``, without those that may be one: the penalty alone."""
-    found = {name: number.inverted() for name, number in numbers.items() if number is not None}
-    return {n: f for n, f in found.items() if abs(f.value - 1) >= max(ONE, 3 * f.error)}
+def _not_one(fits: Mapping[str, Fitted]) -> dict[str, Fitted]:
+    """What is known, without factors that may be one: the penalty alone."""
+    found = known(fits)
+    apart = {name: abs(1 - each.coefficients[0]) for name, each in found.items()}
+    return {n: f for n, f in found.items() if apart[n] >= max(ONE, 3 * f.errors[0])}
 
 
 class MeaningfulFactor(_Factor):
@@ -264,9 +260,9 @@ class MeaningfulFactor(_Factor):
 
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
-        numbers = fitted(mismatch, scaled, spare=cls.spare)
-        inverse = {name: number.inverted() for name, number in numbers.items()}
-        for found in cls.named(mismatch, inverse):
+        scaled = {n: Prediction(b, None, (b.gradient,)) for n, b in mismatch.blocks.items()}
+        numbers = fitted(scaled, mismatch.options.tolerance, spare=cls.spare)
+        for found in cls.named(mismatch, numbers):
             if cls.meaningful != (found.kind == "scale"):
                 yield found
 
@@ -282,11 +278,103 @@ class FactorBesidePenalty(_Factor):
 
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
-        numbers: dict[str, Fitted | None] = {}
+        numbers: dict[str, Fitted] = {}
         for name in [n for n in names if mismatch.blocks[n].gradient.size > 1][-MOST_EXTENDED:]:
             block = mismatch.extended(name, WITH_PENALTY)
             for basis in PENALTIES:
                 prediction = Prediction(block, None, (block.gradient, basis(block.values)))
-                found = fit([prediction], mismatch.options.tolerance)
-                numbers[name] = numbers.get(name) or Fitted.of(prediction, found)
-        yield from cls.named(mismatch, _factors(numbers), OUT)
+                if name not in numbers:
+                    numbers |= known(fit([prediction], mismatch.options.tolerance))
+        yield from cls.named(mismatch, _not_one(numbers), OUT)
+
+
+def _adds_up_over_outputs(mismatch: Mismatch, outputs: int) -> Trial | None:
+    """Whether a change in two columns of the targets changes the loss as both changes do."""
+    for position, item, far in _real_items(mismatch):
+        if not (position and item.ndim > 1 and item.shape[-1] == outputs > 1):
+            continue
+        first, second = item.copy(), item.copy()
+        first[..., 0] += far
+        second[..., 1] += far
+        seen = _losses(mismatch, position, [item, first, second, first + second - item])
+        if seen is None:
+            return None
+        base, one, other, together = seen
+        off = abs((together - base) - (one - base) - (other - base))
+        adds = off <= _allowed(mismatch, seen) and base not in (one, other)
+        tried = f"two columns of item {position} of the batch changed, one and both"
+        out = "the loss adds up over them" if adds else "the loss does not add up over them"
+        return Trial(tried, out, refuted=not adds)
+    return None
+
+
+def _is_a_square(mismatch: Mismatch) -> Trial | None:
+    """Whether the loss is quadratic in an item of the batch, as squares are in their targets."""
+    found = None
+    for position, item, far in _real_items(mismatch):
+        seen = _losses(mismatch, position, [item + k * far for k in range(-1, 3)])
+        if seen is None:
+            continue
+        below, base, above, beyond = seen
+        third = abs(beyond - 3 * above + 3 * base - below)
+        second = abs(above - 2 * base + below)
+        bends = second > TELLING_BEND * max(abs(above - base), abs(base - below))
+        quadratic = third <= _allowed(mismatch, seen) and bends
+        tried = f"item {position} of the batch moved in three steps"
+        out = f"the loss is {'' if quadratic else 'not '}quadratic in it"
+        found = Trial(tried, out, refuted=not quadratic)
+        if quadratic:
+            break
+    return found
+
+
+def _is_a_product(mismatch: Mismatch, names: Sequence[str]) -> Trial | None:
+    """Whether two weights of one shape act by their product, as queries and keys do.
+
+    Each unit of one is multiplied by a number and the same unit of the other divided by it.
+    """
+    values = {name: mismatch.evaluator.workspace.values(name) for name in names}
+    weights = [name for name in names if not is_vector(values[name].shape)]
+    if len(weights) != 2 or values[weights[0]].shape != values[weights[1]].shape:
+        return None
+    first, second = weights
+    random = np.random.default_rng(mismatch.options.seed)
+    plain = next(without(mismatch, "penalty"), None)  # which is no part of the product
+    # Biases that share the factor go with either weight: at zero they have no part.
+    zero = {name: np.zeros_like(values[name]) for name in names if name not in weights}
+    trial = None
+    for axis in dict.fromkeys((values[first].ndim - 1, 0)):
+        size = np.where(np.arange(values[first].ndim) == axis, values[first].shape, 1)
+        scale = random.choice([-1.0, 1.0], size) * random.uniform(0.5, 2.0, size)
+        moved = {first: values[first] * scale, second: values[second] / scale}
+        changes: list[Variation] = [
+            {"switches": plain, "values": {**zero, **more}} for more in ({}, moved)
+        ]
+        seen = losses(mismatch, changes)
+        if seen is None:
+            continue
+        same = abs(seen[1] - seen[0]) <= _allowed(mismatch, seen)
+        tried = f"units of {first} multiplied and those of {second} divided"
+        trial = Trial(tried, "the loss stays" if same else "the loss changes", not same)
+        if same:
+            return trial
+    return trial
+
+
+def _real_items(mismatch: Mismatch) -> Iterator[tuple[int, Array, float]]:
+    """Items of real numbers, the last first, with their place in the batch and their spread."""
+    for position, item in reversed(list(enumerate(mismatch.evaluator.batch))):
+        if isinstance(item, np.ndarray) and item.dtype.kind == "f" and item.size:
+            yield position, item, float(np.std(item)) or 1.0
+
+
+def _losses(mismatch: Mismatch, position: int, items: Sequence[Array]) -> list[float] | None:
+    batch = mismatch.evaluator.batch
+    before, after = batch[:position], batch[position + 1 :]
+    return losses(mismatch, [{"batch": (*before, item, *after)} for item in items])
+
+
+def _allowed(mismatch: Mismatch, seen: Sequence[float]) -> float:
+    """By how much losses may differ that are one."""
+    noise = 20 * mismatch.measured.prober.noise
+    return noise + EQUAL_CHANGES * (max(seen) - min(seen)) + 1e-12 * max(map(abs, seen))

@@ -11,25 +11,33 @@ penalty.  Both are then compared, whatever the convention for the coefficient.
 
 from __future__ import annotations
 
-import copy
-import functools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 
 from gradhook._types import Array
-from gradhook.diagnosis.acts_as_bias import may_be_biases
-from gradhook.diagnosis.experiment import Turned, another_point, revisit, vanishes, without
-from gradhook.diagnosis.fit import Fitted, Prediction, alike, fitted
-from gradhook.diagnosis.hypothesis import NOT_MADE, FittedHypothesis, Hypothesis, Refutation, Trial
+from gradhook.diagnosis.experiment import Turned, at_other_weights, revisit, vanishes, without
+from gradhook.diagnosis.hypotheses.row_sums import may_be_biases
+from gradhook.diagnosis.hypothesis import FittedHypothesis, Hypothesis, Trial, Trials, survives
 from gradhook.diagnosis.mismatch import Mismatch
-from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, listed, own_name, say, verb, with_error
-from gradhook.diagnosis.wrong_block import WrongBlock, is_uniform, multiple_of
+from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, own_name, with_error
+from gradhook.diagnosis.wrong_block import (
+    Fitted,
+    Prediction,
+    alike,
+    fitted,
+    is_uniform,
+    is_vector,
+    multiple_of,
+)
 from gradhook.objective.penalties import L1, L2, split_penalty
 
 __all__ = ["PENALTY_FORMS", "PenaltyForm", "PenaltySwitch", "told_by_switch"]
+
+Told: TypeAlias = tuple[str, str, Mapping[str, object]]
+"""What a switch told of one block's penalty: a kind, and a sentence with what fills it."""
 
 SAME = 1e-6
 """Relative difference below which a penalty's gradient has a form."""
@@ -51,27 +59,29 @@ SENTENCE = {
 """Sentence and kind of a form that is neither lacking nor too much."""
 
 
-def form(key: str, block: WrongBlock) -> Prediction:
-    """A penalty in the loss that the gradient lacks or has in another form, of ``PENALTY_FORMS``.
-
-    The coefficient is that by which the loss's penalty exceeds the gradient's.
-    """
-    return Prediction(block, block.gradient, (PENALTY_FORMS[key](block.values),))
-
-
 class PenaltyForm(FittedHypothesis):
     """A residual that is one multiple of a known form of the weights."""
 
     family = "R"
 
     def __init__(self, mismatch: Mismatch, key: str, numbers: Mapping[str, Fitted]) -> None:
-        super().__init__(mismatch, numbers)
+        super().__init__(numbers)
         self.key = key
-        self.biases = all(mismatch.blocks[name].is_vector for name in self.blocks)
-        self.all_blocks = len(self.blocks) == len(mismatch.gradients)
-        size = with_error(abs(self.coefficient), self.error)
-        self.support = f"coefficient {size} in every direction"
-        self.given = self._given(mismatch)
+        self.support = (
+            f"coefficient {with_error(abs(self.coefficient), self.error)} in every direction"
+        )
+        biases = all(is_vector(mismatch.blocks[name].shape) for name in self.blocks)
+        w = own_name(self.blocks, "b" if biases else "W")
+        norm, kind, basis = (L1, "L1", f"sign({w})") if key == "sign" else (L2, "L2", w)
+        everywhere = len(self.blocks) == len(mismatch.gradients)
+        patterns = "" if everywhere else "".join(f", {name!r}" for name in self.blocks)
+        # What ``penalty=`` holds for the first of these blocks.
+        added = split_penalty(mismatch.options.penalty)[1]
+        same = [each for each in added if isinstance(each, norm)]
+        given = sum(each.coefficient for each in same if each.weighs(self.blocks[0]))
+        option = f"{given - self.coefficient:.6g}{patterns}"
+        self.found = {"basis": basis, "w": w, "norm": kind, "option": option}
+        self.found["size"] = f"{abs(self.coefficient):.4g}"
         if key == "constant" and self.coefficient > 0:
             self.family, self.said, self.kind = "M", "constant_lacking", "term_missing"
         elif key in SENTENCE:
@@ -79,126 +89,94 @@ class PenaltyForm(FittedHypothesis):
         elif self.coefficient > 0:
             self.said, self.kind = "penalty_lacking", "reg_missing"
         else:
-            on_bias = self.biases and key == "weights"
+            on_bias = biases and key == "weights"
             self.said = "penalty_held"
             self.kind = "reg_on_bias" if on_bias else "reg_coefficient"
 
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
         done: set[str] = set()
-        for key in PENALTY_FORMS:
+        for key, basis in PENALTY_FORMS.items():
             # By how much the loss's penalty exceeds the gradient's.
-            numbers = fitted(mismatch, functools.partial(form, key))
+            predictions = {
+                name: Prediction(block, block.gradient, (basis(block.values),))
+                for name, block in mismatch.blocks.items()
+            }
+            numbers = fitted(predictions, mismatch.options.tolerance)
             missing = {name: number for name, number in numbers.items() if name not in done}
             done |= set(missing)
             for same in alike(missing):
                 yield cls(mismatch, key, {name: missing[name] for name in same})
 
-    def _given(self, mismatch: Mismatch) -> float:
-        """The coefficient that ``penalty=`` has for the first of these blocks."""
-        norm = L1 if self.key == "sign" else L2
-        added = split_penalty(mismatch.options.penalty)[1]
-        same = [each for each in added if isinstance(each, norm)]
-        return sum(each.coefficient for each in same if each.weighs(self.blocks[0]))
-
-    def refute_meaning(self, mismatch: Mismatch, done: Refutation) -> Refutation:
-        if self.kind == "reg_on_bias" and not may_be_biases(mismatch, self.blocks):
-            plain = copy.copy(self)
-            plain.kind = "reg_coefficient"
-            done = Refutation(done.trials, plain)
-        switch = told_by_switch(mismatch, self.blocks)
+    def refute_meaning(self, mismatch: Mismatch, done: Trials) -> Trials:
         # A multiple of the weights is the same by whatever way it came in.
         means_something = self.kind not in ("reg_missing", "reg_coefficient")
-        if switch.survived or (switch.made and means_something):
-            return done.then(switch)
-        seen = revisit(mismatch, self.blocks, moves=another_point(mismatch))
+        if self.kind == "reg_on_bias" and not may_be_biases(mismatch, self.blocks):
+            self.kind = "reg_coefficient"
+        trials, switch = told_by_switch(mismatch, self.blocks)
+        if switch is not None:
+            self.support, self.kind, self.said, self.found = (
+                "",
+                switch.kind,
+                switch.said,
+                switch.found,
+            )
+        if switch is not None or (trials and means_something):
+            return done + trials
+        seen = at_other_weights(mismatch, self.blocks)
         if seen is None:
-            return NOT_MADE
-        basis = PENALTY_FORMS[self.key]
-        predicted = {
-            name: seen.gradients[name] + self.coefficient * basis(seen.values[name])
-            for name in self.blocks
-        }
+            return ()
+        basis, by = PENALTY_FORMS[self.key], self.coefficient
+        predicted = {n: seen.gradients[n] + by * basis(seen.values[n]) for n in self.blocks}
         same = seen.meets(mismatch, predicted)
         out = "the same coefficient" if same else "no such multiple of the blocks"
-        return done.then(Refutation((Trial(AT_OTHER_WEIGHTS, out, refuted=not same),)))
-
-    def sentence(self) -> str:
-        w = own_name(self.blocks, "b" if self.biases else "W")
-        size = f"{abs(self.coefficient):.4g}"
-        norm, basis = ("L1", f"sign({w})") if self.key == "sign" else ("L2", w)
-        patterns = "" if self.all_blocks else "".join(f", {name!r}" for name in self.blocks)
-        return say(
-            self.said,
-            d=listed(self.blocks),
-            lack=verb(self.blocks, "lacks", "lack"),
-            hold=verb(self.blocks, "holds", "hold"),
-            size=size,
-            basis=basis,
-            w=w,
-            norm=norm,
-            option=f"{self.given - self.coefficient:.6g}{patterns}",
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What a switch told of one block's penalty: a kind, and a sentence with what fills it."""
-
-    kind: str = "reg_coefficient"
-    said: str = "switch_other"
-    found: Mapping[str, str] = field(default_factory=dict)
+        return (*done, Trial(AT_OTHER_WEIGHTS, out, refuted=not same))
 
 
 class PenaltySwitch(Hypothesis):
     """Blocks that are wrong with a penalty on and right with it off."""
 
-    family = "R"
+    family, kind, said = "R", "reg_coefficient", "switch_other"
 
-    def __init__(self, names: Sequence[str], switches: Turned, told: Told | None = None) -> None:
+    def __init__(self, names: Sequence[str], switches: Turned) -> None:
         self.blocks, self.switches = tuple(names), switches
-        told = told or Told()
-        self.kind, self.said, self._found = told.kind, told.said, told.found
 
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
         for switches in without(mismatch, "penalty"):
             yield cls(names, switches)
 
-    def refute(self, mismatch: Mismatch) -> Refutation:
+    def refute(self, mismatch: Mismatch) -> Trials:
         changed = revisit(mismatch, self.blocks, switches=self.switches)
         if changed is None:
-            return NOT_MADE
+            return ()
         if not vanishes(mismatch, changed, self.blocks, additive=True):
-            return Refutation((Trial("the penalty turned off", "the difference stays", True),))
+            return (Trial("the penalty turned off", "the difference stays", refuted=True),)
         held = {n: mismatch.gradients[n] - changed.gradients[n] for n in self.blocks}
         w = own_name(self.blocks, "W")
         # Coefficients are told as the user gave them, before the check turned the penalty up.
         turned = zip(mismatch.measured.setting.switches, self.switches, strict=False)
         up = math.prod(by for (_, by), (_, to) in turned if to == "off" and isinstance(by, float))
         told = [_told(mismatch, name, analytic, w, up) for name, analytic in held.items()]
-        alike = len({each.kind for each in told}) == 1
-        sharper = PenaltySwitch(self.blocks, self.switches, told[0] if alike else None)
-        return Refutation((Trial("the penalty turned off", "the difference vanishes"),), sharper)
-
-    def sentence(self) -> str:
-        have, lack = verb(self.blocks, "has", "have"), verb(self.blocks, "lacks", "lack")
-        return say(self.said, d=listed(self.blocks), have=have, lack=lack, **self._found)
+        if len({kind for kind, _, _ in told}) == 1:
+            self.kind, self.said, self.found = told[0]
+        return (Trial("the penalty turned off", "the difference vanishes"),)
 
 
-def told_by_switch(mismatch: Mismatch, names: Sequence[str]) -> Refutation:
+def told_by_switch(mismatch: Mismatch, names: Sequence[str]) -> tuple[Trials, PenaltySwitch | None]:
     """What the penalty's switches say of blocks whose residual is known to be a penalty's.
 
-    Survived where a switch turns the difference off; refuted where one was turned and it stays; not
-    made where there is none.
+    The hypothesis, where a switch turns the difference off, and what was tried: nothing where there
+    is no switch.
     """
-    refuted = NOT_MADE
+    refuted: Trials = ()
     for switches in without(mismatch, "penalty"):
-        found = PenaltySwitch(names, switches).refute(mismatch)
-        if found.survived:
-            return found
-        refuted = found if found.made else refuted
-    return refuted
+        found = PenaltySwitch(names, switches)
+        trials = found.refute(mismatch)
+        if survives(trials):
+            return trials, found
+        refuted = trials or refuted
+    return refuted, None
 
 
 def _told(mismatch: Mismatch, name: str, analytic: Array, shown: str, up: float) -> Told:
@@ -207,53 +185,43 @@ def _told(mismatch: Mismatch, name: str, analytic: Array, shown: str, up: float)
     Both were measured with the penalty turned ``up`` by a factor.
     """
     block = mismatch.blocks[name]
-    w = block.values
-    wanted = block.along(analytic) - block.residuals
-    noise = 3 * float(np.linalg.norm(block.errors))
-    if float(np.linalg.norm(wanted)) <= max(noise, SAME * float(np.linalg.norm(block.residuals))):
+    w, held = block.values, block.along(analytic)
+    wanted = held - block.residuals
+    size, noise = float(np.linalg.norm(wanted)), 3 * float(np.linalg.norm(block.errors))
+    if size <= max(noise, SAME * float(np.linalg.norm(block.residuals))):
         if is_uniform(analytic):
-            found = {"size": f"{float(analytic.flat[0]) / up:.4g}"}
-            return Told("reg_ones_on_bias", "switch_ones", found)
+            added = f"{float(analytic.flat[0]) / up:.4g}"
+            return "reg_ones_on_bias", "switch_ones", {"size": added}
         kind = "reg_on_bias" if may_be_biases(mismatch, [name]) else "reg_coefficient"
-        return Told(kind, "switch_not_in_loss")
-    forms = {shown: w, f"sign({shown})": np.sign(w)}
-    multiples = {
-        term: multiple_of(wanted, block.along(basis), math.inf) or 0.0
-        for term, basis in forms.items()
-    }
-    term = min(
-        forms, key=lambda t: np.linalg.norm(wanted - multiples[t] * block.along(forms[t])).item()
-    )
-    basis, true = forms[term], multiples[term]
-    held = block.along(analytic)
-    size = float(np.linalg.norm(wanted))
+        return kind, "switch_not_in_loss", {}
+    fits = []
+    for term, basis in ((shown, w), (f"sign({shown})", np.sign(w))):
+        along = block.along(basis)
+        multiple = multiple_of(wanted, along, math.inf) or 0.0
+        fits.append((float(np.linalg.norm(wanted - multiple * along)), multiple, term, basis))
+    off, true, term, basis = min(fits, key=lambda fit: fit[0])
     within = max(noise / size, SAME)
-    has_form = float(np.linalg.norm(wanted - true * block.along(basis))) <= within * size
+    has_form, needed = off <= within * size, f"{true / up:.4g}"
     # Added to the data's gradient and taken off again, what is not there is rounding.
     if float(np.linalg.norm(held)) <= SAME * size:
-        if not has_form:
-            return Told("reg_missing", "switch_lacking")
-        return Told("reg_missing", "switch_missing", {"size": f"{true / up:.4g}", "basis": term})
-    factor = multiple_of(analytic, basis, SAME) if has_form else None
-    by = multiple_of(wanted, held, within)
+        said = "switch_missing" if has_form else "switch_lacking"
+        return "reg_missing", said, {"size": needed, "basis": term}
     norm = float(np.linalg.norm(w)) or 1.0
+    factor = multiple_of(analytic, basis, SAME) if has_form else None
     if factor is not None:
         kind, share = _coefficient(factor / true if true else 0.0, mismatch.rows, norm)
-        told, needed = (f"{coefficient / up:.4g}" for coefficient in (factor, true))
-        found = {"size": told, "basis": term, "wanted": needed, "share": share}
-        return Told(kind, "switch_coefficient", found)
-    if by:
+        found = {"size": f"{factor / up:.4g}", "basis": term, "wanted": needed, "share": share}
+        return kind, "switch_coefficient", found
+    if by := multiple_of(wanted, held, within):
         kind, share = _coefficient(1 / by, mismatch.rows, norm)
-        return Told(kind, "switch_share", {"share": share})
-    if not has_form:
-        return Told()
-    for other, form_kind, words in (
+        return kind, "switch_share", {"share": share}
+    for other, kind, words in (
         (w * w, "reg_square", "W**2 where the derivative of the loss's penalty is that of W"),
         (np.sign(w), "reg_l1_form", "sign(W), and the loss the square of W"),
     ):
-        if multiple_of(analytic, other, SAME) is not None:
-            return Told(form_kind, "switch_form", {"form": words})
-    return Told()
+        if has_form and multiple_of(analytic, other, SAME) is not None:
+            return kind, "switch_form", {"form": words}
+    return "reg_coefficient", "switch_other", {}
 
 
 def _coefficient(ratio: float, rows: int, size: float) -> tuple[str, str]:

@@ -4,20 +4,26 @@ A gradient that is that of one row follows the data of that row and of no other.
 rows does not depend on their order, and adds up what the rows give one by one.  A bias whose
 gradient is wrong and does neither as it should lost something in that sum; one whose gradient is
 wrong in some other way, squared or cut, keeps the order of the rows out of it and does not add up.
+
+Whether a 1-D block is the bias of a weight is measured, because shapes and names do not say.  On
+one row of a dense layer the gradient of the weight is the outer product of the layer's input with
+the gradient of its bias, so that the bias's numerical gradient there is a multiple of what that
+product holds.  Where a weight acts at several positions, as in a convolution or a recurrence, no
+such product exists, and what is asked is whether both stand at one place of the chain of layers.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from gradhook._types import Blocks
-from gradhook.diagnosis.acts_as_bias import bias_of
+from gradhook._types import Array, Blocks
 from gradhook.diagnosis.experiment import Changed, revisit, with_rows, without
-from gradhook.diagnosis.hypothesis import NOT_MADE, Hypothesis, Refutation, Trial
+from gradhook.diagnosis.hypothesis import Hypothesis, Trial, Trials, in_turn
 from gradhook.diagnosis.mismatch import Mismatch
-from gradhook.diagnosis.sentences import listed, say
+from gradhook.diagnosis.sentences import listed
 from gradhook.diagnosis.wrong_block import (
     SAME_GRADIENT,
     is_uniform,
@@ -26,7 +32,13 @@ from gradhook.diagnosis.wrong_block import (
     same_gradient,
 )
 
-__all__ = ["BiasSum", "OneRow"]
+__all__ = ["BiasSum", "OneRow", "bias_of", "may_be_biases", "output_factor"]
+
+RANK_ONE = 1e-9
+"""Relative distance from an outer product, but for rounding."""
+
+PROBES = 3
+"""Directions along which the gradient of a bias is held against that of its weight."""
 
 ROW_FAULTS = {
     "bias_first_sample": "taken from the first row instead of summed",
@@ -54,6 +66,7 @@ class OneRow(Hypothesis):
         self.family = "B" if self.kind == "bias_first_sample" else "A"
         self.which = "last" if row else "first"
         self.support = f"proportional to the gradient of the {self.which} row"
+        self.found = {"which": self.which, "how": ROW_FAULTS[self.kind]}
 
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
@@ -82,7 +95,7 @@ class OneRow(Hypothesis):
                 yield cls(same, row, whole, biases=biases)
                 names = [name for name in names if name not in same]
 
-    def refute(self, mismatch: Mismatch) -> Refutation:
+    def refute(self, mismatch: Mismatch) -> Trials:
         """Exchange that row for another, then the others: which does the gradient follow?"""
         rows = list(range(mismatch.rows))
         inner = rows[1:-1] or rows[1:]
@@ -96,16 +109,13 @@ class OneRow(Hypothesis):
         ):
             seen = _on_rows(mismatch, chosen)
             if seen is None:
-                return NOT_MADE
+                return ()
             if not moves and not penalised and seen.loss == mismatch.measured.prober.loss:
-                return Refutation((Trial(tried, "the loss stays: only that row counts", True),))
+                return (Trial(tried, "the loss stays: only that row counts", True),)
             follows = any(not same_gradient(seen.gradients[n], self._whole[n]) for n in self.blocks)
             out = "the gradient follows" if follows else "the gradient stays"
             trials.append(Trial(tried, out, refuted=follows is not moves))
-        return Refutation(tuple(trials))
-
-    def sentence(self) -> str:
-        return say(self.said, d=listed(self.blocks), which=self.which, how=ROW_FAULTS[self.kind])
+        return tuple(trials)
 
 
 def _on_rows(mismatch: Mismatch, rows: Sequence[int]) -> Changed | None:
@@ -145,25 +155,18 @@ class BiasSum(Hypothesis):
             if np.any(mismatch.blocks[name].gradient) and not mismatch.located(name).concentrated:
                 yield cls(mismatch, name, weight)
 
-    def refute(self, mismatch: Mismatch) -> Refutation:
+    def refute(self, mismatch: Mismatch) -> Trials:
         (name,) = self.blocks
         weight, trial = bias_of(mismatch, name)
-        if trial is not None and trial.refuted:
-            return Refutation((trial,))
         if weight in mismatch.right:
             self.weight = weight
-        if self.kind == "bias_oversum":
-            lost = _oversummed(mismatch, name)
-        else:
-            lost = _sum_is_lost(mismatch, name, self.weight)
-        return Refutation.of(*([trial] if trial else []), lost)
-
-    def sentence(self) -> str:
-        how, weight = WRONG_SUMS[self.kind], listed([self.weight])
-        return say(self.said, d=listed(self.blocks), weight=weight, how=how)
+        self.found = {"weight": listed([self.weight]), "how": WRONG_SUMS[self.kind]}
+        lost = _oversummed if self.kind == "bias_oversum" else _sum_is_lost
+        told = [lambda: trial] if trial is not None else []
+        return in_turn(*told, lambda: lost(mismatch, name, self.weight))
 
 
-def _oversummed(mismatch: Mismatch, name: str) -> Trial | None:
+def _oversummed(mismatch: Mismatch, name: str, _: str) -> Trial | None:
     """Whether every element is the same on other rows too."""
     batch = with_rows(mismatch, [1, 0])
     seen = None if batch is None else revisit(mismatch, [], batch=batch, probes=0)
@@ -201,3 +204,76 @@ def _sum_is_lost(mismatch: Mismatch, name: str, weight: str) -> Trial | None:
         if not same_gradient(here.gradients[which], total):
             return Trial(tried, f"{which} does not add up", refuted=True)
     return Trial(tried, "they add up, so that what is lost is lost within the rows")
+
+
+def output_factor(gradient: Array, outputs: int) -> Array | None:
+    """``d``, of length one, of a weight's gradient ``x ⊗ d`` or ``d ⊗ x`` on one row.
+
+    ``None`` where the gradient is no such product of as many outputs, or there is one output, so
+    that anything is a multiple of it.
+    """
+    size = float(np.linalg.norm(gradient))
+    if gradient.ndim != 2 or outputs < 2 or not 0 < size < math.inf:
+        return None
+    for a in (gradient, gradient.T):
+        d: Array = a[int(np.argmax(np.linalg.norm(a, axis=1)))]
+        d = d / np.linalg.norm(d)
+        if len(d) == outputs and np.linalg.norm(a - np.outer(a @ d, d)) <= RANK_ONE * size:
+            return d
+    return None
+
+
+def _acts_as_bias(mismatch: Mismatch, bias: str, weight: str) -> Trial | None:
+    """Whether a wrong block has the gradient of a weight's bias; ``None`` where it cannot be told.
+
+    The gradient of the weight must be right but for a factor.
+    """
+    batch = with_rows(mismatch, [0])
+    seen = None if batch is None else revisit(mismatch, [bias], probes=PROBES, batch=batch)
+    given = mismatch.gradients[bias]
+    d = None if seen is None else output_factor(seen.gradients[weight], given.size)
+    if seen is None or d is None:
+        return None
+    d = d.reshape(given.shape)
+    along = np.array([w * v.dot(d) for ((_, v, w),) in seen.parts])
+    slopes = np.array([probe.slope.value for probe in seen.probes])
+    same = seen.meets(mismatch, {bias: float(along @ slopes / (along @ along)) * d})
+    out = f"the gradient of {bias} is {'' if same else 'no '}factor of that of {weight}"
+    return Trial("one row alone", out, refuted=not same)
+
+
+def bias_of(mismatch: Mismatch, name: str) -> tuple[str, Trial | None]:
+    """The weight whose bias a block is, or may be where nothing could be measured, and the trial.
+
+    Where no row tells, because weights act at several positions or rows are coupled, both must
+    stand at one place of the chain of layers, if there is one.
+    """
+    size, order = mismatch.gradients[name].size, list(mismatch.order)
+    place = order.index(name)
+    unsure = ""
+    refuted = "", Trial(f"{name} as a bias", "it is that of no weight", refuted=True)
+    for weight in sorted(order, key=lambda other: abs(order.index(other) - place + 0.5)):
+        shape = mismatch.gradients[weight].shape
+        fits = size in (shape[:1] + shape[-1:]) and not is_vector(shape)
+        fits = fits or (size == 1 and len(shape) == 1 and shape[0] > 1)
+        if weight == name or not fits:
+            continue
+        trial = _acts_as_bias(mismatch, name, weight)
+        if trial is None:
+            unsure = unsure or weight
+        elif not trial.refuted:
+            return weight, trial
+    layers = mismatch.context.layers_of(mismatch) if unsure else None
+    if layers is None or not layers.levels:
+        return (unsure, None) if unsure else refuted
+    beside = unsure in layers.beside(name)
+    out = f"the gradients of {name} and {unsure} vanish {'together' if beside else 'apart'}"
+    return unsure, Trial("each block set to zero in turn", out, refuted=not beside)
+
+
+def may_be_biases(mismatch: Mismatch, names: Sequence[str]) -> bool:
+    """Whether nothing speaks against the first of some blocks being a bias."""
+    if not is_vector(mismatch.gradients[names[0]].shape):
+        return False
+    _, trial = bias_of(mismatch, names[0])
+    return trial is None or not trial.refuted

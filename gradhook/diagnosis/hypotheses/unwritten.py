@@ -1,7 +1,8 @@
-"""Gradients that were not written, or not wholly: zero, zero in some slices, cut to whole numbers.
+"""Gradients that were not written, or not wholly: zero, also in slices, or cut to size.
 
 What is zero may be rightly so (a pixel that is black in every row, a word that the batch does not
-use), so each zero slice is looked at before it is named.
+use), so each zero slice is looked at before it is named.  A limit is a number that someone chose,
+at this point and at others: elements at one limit are wrong and all others right.
 """
 
 from __future__ import annotations
@@ -11,15 +12,21 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from gradhook._types import Array
-from gradhook.diagnosis.experiment import another_point, revisit
-from gradhook.diagnosis.fit import SAME_FIT, Prediction, fit
-from gradhook.diagnosis.hypothesis import NOT_MADE, Hypothesis, Refutation, Trial
+from gradhook.diagnosis.experiment import at_other_weights
+from gradhook.diagnosis.hypothesis import Hypothesis, Trial, Trials, confirm, in_turn
 from gradhook.diagnosis.mismatch import Mismatch
-from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, say
-from gradhook.diagnosis.wrong_block import SAME_GRADIENT, WrongBlock, is_vector
+from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS
+from gradhook.diagnosis.wrong_block import (
+    SAME_FIT,
+    SAME_GRADIENT,
+    Prediction,
+    WrongBlock,
+    fit,
+    is_vector,
+)
 from gradhook.evaluation.directions import Coordinate, mask_of
 
-__all__ = ["CutToIntegers", "Disconnected", "ZeroSlices"]
+__all__ = ["Clipped", "CutToIntegers", "Disconnected", "ZeroSlices"]
 
 SHORT_BLOCK = 8
 """Elements up to which a block is measured one by one."""
@@ -32,6 +39,7 @@ class Disconnected(Hypothesis):
     """A gradient of zero although the loss depends on the block."""
 
     family, kind, said = "D", "disconnected", "disconnected"
+    words = "exactly zero there too", "not zero"
 
     def __init__(self, block: WrongBlock) -> None:
         self.blocks = (block.name,)
@@ -44,19 +52,21 @@ class Disconnected(Hypothesis):
             if np.any(block.gradient):
                 continue
             alone = Prediction(block, None, (block.values,))
-            if fit([alone], mismatch.options.tolerance) is not None:
+            if fit([alone], mismatch.options.tolerance):
                 continue  # a penalty that is missing where nothing else acts
             integers = name in mismatch.evaluator.integer_gradients
             if not integers and not _may_cancel(mismatch, block):
                 yield cls(block)
 
-    def refute(self, mismatch: Mismatch) -> Refutation:
-        changed = revisit(mismatch, self.blocks, moves=another_point(mismatch), probes=0)
-        if changed is None:
-            return NOT_MADE
-        written = bool(np.any(changed.gradients[self.blocks[0]]))
-        out = "not zero" if written else "exactly zero there too"
-        return Refutation((Trial(AT_OTHER_WEIGHTS, out, refuted=written),))
+    def refute(self, mismatch: Mismatch) -> Trials:
+        seen = at_other_weights(mismatch, self.blocks, probes=0)
+        if seen is None:
+            return ()
+        holds = self.holds(seen.gradients[self.blocks[0]])
+        return (Trial(AT_OTHER_WEIGHTS, self.words[not holds], refuted=not holds),)
+
+    def holds(self, gradient: Array) -> bool:
+        return not np.any(gradient)
 
 
 def _may_cancel(mismatch: Mismatch, block: WrongBlock) -> bool:
@@ -67,8 +77,8 @@ def _may_cancel(mismatch: Mismatch, block: WrongBlock) -> bool:
     """
     before = [mismatch.gradients[n] for n in mismatch.order[: mismatch.order.index(block.name)]]
     weights = [gradient for gradient in before if not is_vector(gradient.shape)]
-    if not block.is_vector or (weights and weights[-1].ndim > 2):
-        return block.is_vector
+    if not is_vector(block.shape) or (weights and weights[-1].ndim > 2):
+        return is_vector(block.shape)
     if block.name != mismatch.order[-1]:
         return False
     if block.gradient.size > SHORT_BLOCK or mismatch.budget.left < 4 * SHORT_BLOCK:
@@ -81,30 +91,22 @@ def _may_cancel(mismatch: Mismatch, block: WrongBlock) -> bool:
     return bool(cancels and np.all(np.abs(counts - np.rint(counts)) <= allowed))
 
 
-class CutToIntegers(Hypothesis):
+class CutToIntegers(Disconnected):
     """A gradient that was written into an integer array."""
 
-    family, kind, said = "D", "integer_buffer", "integer_buffer"
+    kind, said, support = "integer_buffer", "integer_buffer", "an integer dtype"
+    words = "whole numbers there too", "not whole"
 
     def __init__(self, block: WrongBlock) -> None:
         self.blocks = (block.name,)
-        self.support = "an integer dtype"
 
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
-        for name in names:
-            block = mismatch.blocks[name]
-            if name in mismatch.evaluator.integer_gradients:
-                yield cls(block)
+        integers = mismatch.evaluator.integer_gradients
+        yield from (cls(mismatch.blocks[name]) for name in names if name in integers)
 
-    def refute(self, mismatch: Mismatch) -> Refutation:
-        (name,) = self.blocks
-        changed = revisit(mismatch, self.blocks, moves=another_point(mismatch), probes=0)
-        if changed is None:
-            return NOT_MADE
-        whole = bool(np.all(np.mod(changed.gradients[name], 1) == 0))
-        out = "whole numbers there too" if whole else "not whole"
-        return Refutation((Trial(AT_OTHER_WEIGHTS, out, refuted=not whole),))
+    def holds(self, gradient: Array) -> bool:
+        return bool(np.all(np.mod(gradient, 1) == 0))
 
 
 class ZeroSlices(Hypothesis):
@@ -113,14 +115,18 @@ class ZeroSlices(Hypothesis):
     family, said = "W", "zero_slices"
 
     def __init__(self, block: WrongBlock, axis: int, empty: Array) -> None:
-        self.blocks, self._axis, self._empty = (block.name,), axis, empty
-        self._dimensions = block.gradient.ndim
+        self.blocks = (block.name,)
         self.kind = "last_row_missing" if axis == 0 else "last_column_missing"
         first, last = int(np.min(empty)), int(np.max(empty))
         named = f"{first}:{last + 1}" if last - first + 1 == len(empty) else "…"
         named = str(first) if len(empty) == 1 else named
-        index = ", ".join(named if i == axis else ":" for i in range(self._dimensions))
+        index = ", ".join(named if i == axis else ":" for i in range(block.gradient.ndim))
         self.where = f"{block.name}[{index}]"
+        some = ", ".join(str(int(i)) for i in empty[:NAMED_SLICES])
+        some += ", …" if len(empty) > NAMED_SLICES else ""
+        what = ("row", "column")[axis] if block.gradient.ndim == 2 else "slice"
+        what = f"{what} {some} is" if len(empty) == 1 else f"{what}s {some} are"
+        self.found = {"part": self.where, "what": what}
 
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
@@ -135,16 +141,8 @@ class ZeroSlices(Hypothesis):
                     yield cls(block, axis, some)
                     break
 
-    def refute(self, mismatch: Mismatch) -> Refutation:
-        return Refutation((Trial(f"a search through {self.blocks[0]}", "all else is right"),))
-
-    def sentence(self) -> str:
-        empty = self._empty
-        what = ("row", "column")[self._axis] if self._dimensions == 2 else "slice"
-        some = ", ".join(str(int(i)) for i in empty[:NAMED_SLICES])
-        some += ", …" if len(empty) > NAMED_SLICES else ""
-        what = f"{what} {some} is" if len(empty) == 1 else f"{what}s {some} are"
-        return say(self.said, part=self.where, what=what)
+    def refute(self, mismatch: Mismatch) -> Trials:
+        return (Trial(f"a search through {self.blocks[0]}", "all else is right"),)
 
 
 def _empty_slices(block: WrongBlock, axis: int) -> Array:
@@ -164,3 +162,50 @@ def _empty_slices(block: WrongBlock, axis: int) -> Array:
         if np.any(alike) and np.ptp(factors[alike]) <= SAME_FIT * np.max(np.abs(factors[alike])):
             return np.flatnonzero(alike)
     return zero
+
+
+class Clipped(Hypothesis):
+    """Blocks that are wrong only where their gradient stands at one limit."""
+
+    family, kind, said = "M", "clipped", "clipped"
+
+    def __init__(self, mismatch: Mismatch, top: float, names: Sequence[str]) -> None:
+        self.blocks, self.top = tuple(names), top
+        self.masks = {name: np.abs(mismatch.gradients[name]) == top for name in names}
+        self.inside = {n: mask for n, mask in self.masks.items() if not np.all(mask)}
+        self.predicted = {name: mismatch.gradients[name] for name in self.inside}
+        self.support = "wrong only where the gradient has its largest size"
+        self.found = {
+            "top": f"{top:.6g}",
+            "many": sum(int(np.count_nonzero(mask)) for mask in self.masks.values()),
+            "size": sum(mask.size for mask in self.masks.values()),
+        }
+
+    @classmethod
+    def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
+        tops = {name: _largest(mismatch.gradients[name]) for name in names}
+        for top in dict.fromkeys(tops.values()):
+            found = cls(mismatch, top, [name for name in names if tops[name] == top])
+            several = any(np.count_nonzero(mask) > 1 for mask in found.masks.values())
+            chosen = float(f"{top:.3g}") == top  # a number that someone chose
+            if top > 0 and (several or chosen):
+                yield found
+
+    def refute(self, mismatch: Mismatch) -> Trials:
+        return in_turn(lambda: confirm(mismatch, self), lambda: self._at_another_point(mismatch))
+
+    def _at_another_point(self, mismatch: Mismatch) -> Trial | None:
+        seen = at_other_weights(mismatch, [], probes=0)
+        # Gradients that are the same everywhere, as a hinge's are, tell nothing.
+        here = mismatch.gradients
+        if seen is None or all(np.array_equal(seen.gradients[n], here[n]) for n in self.blocks):
+            return None
+        tops = [_largest(seen.gradients[name]) for name in self.blocks]
+        same, beyond = tops.count(self.top), sum(top > self.top for top in tops)
+        out = f"the same limit in {same} of {len(tops)} blocks, none beyond it"
+        out = f"elements beyond the limit in {beyond} blocks" if beyond else out
+        return Trial(AT_OTHER_WEIGHTS, out, refuted=bool(beyond or not same))
+
+
+def _largest(array: Array) -> float:
+    return float(np.max(np.abs(array), initial=0.0))

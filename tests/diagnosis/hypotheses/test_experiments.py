@@ -148,7 +148,7 @@ def test_two_weights_off_by_the_root_of_a_width_are_no_attention():
 
 
 def test_queries_and_keys_off_by_the_root_of_their_width_are():
-    # What a factor counts must be there: gradhook.diagnosis.hypotheses.circumstances.
+    # What a factor counts must be there: gradhook.diagnosis.hypotheses.factor.
     def function(p, X):
         Q, K, V = (X @ p[name] for name in p)
         S = Q @ K.T / np.sqrt(3)

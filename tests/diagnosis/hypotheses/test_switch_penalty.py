@@ -75,14 +75,14 @@ def test_coefficients_are_told_as_they_are_before_the_check_turns_the_penalty_up
 def test_a_fault_that_stays_without_the_penalty_is_none_of_it(mismatch, named, synthetic):
     stays = mismatch(times(0.2), times(0.1), off=1e-3)
     assert named(PenaltySwitch, stays) == ["the penalty turned off: the difference stays"]
-    assert not told_by_switch(stays, ["W"]).survived
-    assert told_by_switch(stays, ["W"]).made
+    (trial,), switch = told_by_switch(stays, ["W"])
+    assert trial.refuted
+    assert switch is None
     without = synthetic(DATA + W, DATA, W)
     assert list(PenaltySwitch.propose(without, ["W"])) == []
-    assert not told_by_switch(without, ["W"]).made
+    assert told_by_switch(without, ["W"]) == ((), None)
 
 
 def test_what_the_switch_tells_is_what_a_penalty_found_otherwise_is_called(mismatch):
-    told = told_by_switch(mismatch(times(0.2), times(0.1)), ["W"])
-    assert told.survived
-    assert told.sharper.kind == "reg_double"
+    _, told = told_by_switch(mismatch(times(0.2), times(0.1)), ["W"])
+    assert told.kind == "reg_double"

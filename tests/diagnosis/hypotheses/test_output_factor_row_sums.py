@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gradhook.diagnosis.acts_as_bias import output_factor
+from gradhook.diagnosis.hypotheses.row_sums import output_factor
 
 RNG = np.random.default_rng(0)
 x, d = RNG.normal(size=5), RNG.normal(size=3)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from gradhook.diagnosis.hypotheses import repeated
-from gradhook.diagnosis.hypotheses.repeated import RepeatedRows
+from gradhook.diagnosis.hypotheses import batch as module
+from gradhook.diagnosis.hypotheses.batch import RepeatedRows
 
 N = np.random.default_rng(3).standard_normal((6, 4))
 G = np.random.default_rng(4).standard_normal((7, 4))
@@ -21,7 +21,7 @@ def _lookup(experiments):
         np.add.at(numerical, batch[0], G)
         return {"W": analytic}, {"W": numerical}
 
-    experiments(repeated, gradients)
+    experiments(module, gradients)
 
 
 def spoiled(*rows):
@@ -33,9 +33,9 @@ def spoiled(*rows):
 def test_rows_used_more_than_once_are_named_and_left_out_of_what_is_predicted(synthetic, named):
     mismatch = synthetic(spoiled(1, 3), N, batch=(INDEX,))
     (found,) = RepeatedRows.propose(mismatch, ["W"])
-    np.testing.assert_array_equal(found.predict()["W"], spoiled(1, 3))
-    assert np.flatnonzero(found.inside()["W"].all(axis=1)).tolist() == [1, 3]
-    assert np.count_nonzero(found.inside()["W"]) == 8
+    np.testing.assert_array_equal(found.predicted["W"], spoiled(1, 3))
+    assert np.flatnonzero(found.inside["W"].all(axis=1)).tolist() == [1, 3]
+    assert np.count_nonzero(found.inside["W"]) == 8
     cause = named(RepeatedRows, mismatch)
     assert (cause.kind, cause.where) == ("emb_fancy_iadd", "W[rows used more than once]")
     fresh, once = cause.evidence.split("; ")
@@ -44,13 +44,13 @@ def test_rows_used_more_than_once_are_named_and_left_out_of_what_is_predicted(sy
 
 
 def test_whole_numbers_by_which_no_row_is_looked_up_are_no_index(synthetic, named, experiments):
-    experiments(repeated, lambda batch: ({"W": spoiled(1, 3)}, {"W": N}))
+    experiments(module, lambda batch: ({"W": spoiled(1, 3)}, {"W": N}))
     (broken,) = named(RepeatedRows, synthetic(spoiled(1, 3), N, batch=(INDEX,)))
     assert broken.endswith("item 0 of the batch: the others are not right")
 
 
 def test_an_index_that_cannot_be_changed_proves_nothing(synthetic, named, experiments):
-    experiments(repeated, lambda batch: None)
+    experiments(module, lambda batch: None)
     assert named(RepeatedRows, synthetic(spoiled(1, 3), N, batch=(INDEX,))) is None
 
 
@@ -69,5 +69,5 @@ def test_other_wrong_rows_rule_it_out(synthetic, named, rows, said):
 
 def test_without_the_budget_for_fresh_directions_it_is_not_named(synthetic, named):
     mismatch = synthetic(spoiled(1, 3), N, batch=(INDEX,))
-    mismatch.confirms = lambda predicted, inside: None
+    mismatch.budget.left = 0
     assert named(RepeatedRows, mismatch) is None

@@ -3,8 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradhook.diagnosis.layers import Layers
-from gradhook.diagnosis.places import forward_order, place_of_fault
+from gradhook.diagnosis.layers import Layers, forward_order, place_of_fault
 
 LEVELS = (("W1", "b1"), ("W2", "b2"), ("W3", "b3"))
 SHAPES = {"W1": (5, 4), "b1": (4,), "W2": (4, 4), "b2": (4,), "W3": (4, 3), "b3": (3,)}

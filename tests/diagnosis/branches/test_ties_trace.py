@@ -1,6 +1,6 @@
 """What is evidence that a loss sits on a kink, and what is not.
 
-Which operands tie is told by ``gradhook.diagnosis.branches.winners``.
+Which operands tie is told by ``gradhook.diagnosis.branches.recording``.
 """
 
 import numpy as np

@@ -1,0 +1,218 @@
+"""What the loss uses of its batch, or of dropout, and the gradient does not.
+
+Dropout whose backward pass does not replay the mask is told by turning it off.  Many columns of a
+batch are not negative, and many a bug vanishes when a column is set to one.  A column weighs rows
+only if a row whose entry is off has no say in the loss.
+
+Of equal inputs, as padding or black pixels, every one gets the gradient of a maximum, or none.  Of
+an embedding, the rows that a batch uses more than once lose all uses but one.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from gradhook._types import Array, Batch
+from gradhook.diagnosis.experiment import (
+    Turned,
+    losses,
+    revisit,
+    vanishes,
+    vanishing,
+    with_rows,
+    without,
+)
+from gradhook.diagnosis.hypothesis import Hypothesis, Trial, Trials, confirm, in_turn
+from gradhook.diagnosis.mismatch import Mismatch
+
+__all__ = ["Dropout", "EqualInputs", "RepeatedRows", "SampleWeights"]
+
+SAME_LOSS = 1e-9
+"""Relative difference of two losses that are one, but for rounding."""
+
+JITTER = 0.1
+"""How far inputs are moved apart, in units of their standard deviation."""
+
+
+class Dropout(Hypothesis):
+    """Blocks that are wrong with dropout on and right with it off."""
+
+    family, kind, said, confidence = "W", "dropout_mask_missing", "dropout", "family"
+
+    def __init__(self, names: Sequence[str], switches: Turned) -> None:
+        self.blocks, self._switches = tuple(names), switches
+
+    @classmethod
+    def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
+        for switches in without(mismatch, "dropout"):
+            yield cls(names, switches)
+
+    def refute(self, mismatch: Mismatch) -> Trials:
+        tried = "dropout turned off"
+        return (vanishing(mismatch, self.blocks, tried, switches=self._switches),)
+
+
+class SampleWeights(Hypothesis):
+    """Blocks that are wrong unless every row counts alike.
+
+    A column of the batch weighs its rows: ``on`` is it with all rows counting alike, and ``off``
+    what stands for a row that does not count.
+    """
+
+    said, confidence = "sample_weights", "family"
+
+    def __init__(
+        self, names: Sequence[str], position: int, on: Array, off: Any, *, mask: bool
+    ) -> None:
+        self.blocks = tuple(names)
+        self._position, self._on, self._off = position, on, off
+        self.family = "W" if mask else "S"
+        self.kind = "mask_ignored" if mask else "sample_weight_ignored"
+        self.found = {"what": "the mask" if mask else "the sample weights", "position": position}
+
+    @classmethod
+    def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
+        for position, item in enumerate(mismatch.evaluator.batch):
+            if not isinstance(item, np.ndarray) or item.size != mismatch.rows or item.size < 2:
+                continue
+            if item.dtype.kind == "b":
+                yield cls(names, position, np.ones_like(item), False, mask=True)
+            elif item.dtype.kind == "f" and np.all(item >= 0) and np.ptp(item) > 0:
+                mask = set(np.unique(item)) <= {0.0, 1.0}
+                yield cls(names, position, np.ones_like(item), 0.0, mask=mask)
+            elif item.dtype.kind == "i" and np.any(item < 0) and np.any(item >= 0):
+                on = np.where(item < 0, np.max(item), item)
+                yield cls(names, position, on, np.min(item), mask=True)
+
+    def refute(self, mismatch: Mismatch) -> Trials:
+        batch = _replaced(mismatch.evaluator.batch, self._position, self._on)
+        tried = f"item {self._position} of the batch the same for every row"
+        return in_turn(
+            lambda: vanishing(mismatch, self.blocks, tried, batch=batch),
+            lambda: self._weighs_rows(mismatch),
+        )
+
+    def _weighs_rows(self, mismatch: Mismatch) -> Trial | None:
+        """Whether a row whose entry is off has no say in the loss, and one that is on has.
+
+        With some entries off, the other columns of those rows are exchanged for those of other
+        rows: the loss stays.  With all entries on it changes.  Right for sums and for weights that
+        are normalised; a label fails it.  ``None`` where it could not be measured.
+        """
+        rows, some = np.arange(mismatch.rows), np.arange(0, mismatch.rows - 1, 2)
+        rows[some] += 1  # those of their neighbours
+        batch, exchanged = mismatch.evaluator.batch, with_rows(mismatch, rows)
+        if exchanged is None:
+            return None
+        off, place = self._on.copy(), self._position
+        off.reshape(-1)[some] = self._off
+        pairs = itertools.product((off, self._on), (batch, exchanged))
+        found = losses(mismatch, [{"batch": _replaced(b, place, values)} for values, b in pairs])
+        if found is None:
+            return None
+        noise = 10 * mismatch.measured.prober.noise
+        same_loss = [
+            abs(other - plain) <= noise + SAME_LOSS * abs(plain)
+            for plain, other in (found[:2], found[2:])
+        ]
+        tried = f"other data in {len(some)} rows, their entries of item {place} off, then on"
+        out = "the loss {}, then {}".format(*("stays" if same else "changes" for same in same_loss))
+        return Trial(tried, out, refuted=same_loss != [True, False])
+
+
+def _replaced(batch: Batch, position: int, item: Array) -> Batch:
+    return (*batch[:position], item, *batch[position + 1 :])
+
+
+class EqualInputs(Hypothesis):
+    """Blocks that are wrong where inputs are equal, and right once they are moved apart."""
+
+    family, kind, said, confidence = "K", "pool_all_ties", "equal_inputs", "family"
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.blocks = tuple(names)
+
+    @classmethod
+    def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
+        for item in mismatch.evaluator.batch:
+            if _may_tie(item):
+                counts = np.unique(item, return_counts=True)[1]
+                if int(counts.max()) > len(counts) ** 0.5:
+                    yield cls(names)
+                    return
+
+    def refute(self, mismatch: Mismatch) -> Trials:
+        random = np.random.default_rng(mismatch.options.seed)
+        apart, alike = (_moved(mismatch.evaluator.batch, random, together=t) for t in (False, True))
+        tried = "inputs moved, equal ones alike"
+        return in_turn(
+            lambda: vanishing(mismatch, self.blocks, "inputs moved apart", batch=apart),
+            lambda: vanishing(mismatch, self.blocks, tried, stays=True, batch=alike),
+        )
+
+
+def _may_tie(item: object) -> bool:
+    return isinstance(item, np.ndarray) and item.dtype.kind == "f" and item.ndim > 1
+
+
+def _moved(batch: Batch, random: np.random.Generator, *, together: bool) -> Batch:
+    """The batch with its inputs moved, each by itself or equal ones together."""
+
+    def one(item: Array) -> Array:
+        far = JITTER * np.std(item)
+        if not together:
+            return item + far * random.standard_normal(item.shape)
+        values, which = np.unique(item, return_inverse=True)
+        return (values + far * random.standard_normal(values.shape))[which].reshape(item.shape)
+
+    return tuple(one(item) if _may_tie(item) else item for item in batch)
+
+
+class RepeatedRows(Hypothesis):
+    """An embedding that is wrong only in the rows that the batch uses more than once."""
+
+    family, kind, said = "A", "emb_fancy_iadd", "repeated_rows"
+
+    def __init__(self, name: str, gradient: Array, uses: Array, position: int) -> None:
+        self.blocks, self.where = (name,), f"{name}[rows used more than once]"
+        self._shape, self._position = gradient.shape, position
+        self.predicted = {name: gradient}
+        self.inside = {name: np.broadcast_to(uses[:, None] > 1, gradient.shape)}
+        self._taking = int(np.flatnonzero(uses == 1)[-1])
+
+    @classmethod
+    def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
+        for name in names:
+            a = mismatch.blocks[name].gradient
+            for position, item in enumerate(mismatch.evaluator.batch):
+                if not (isinstance(item, np.ndarray) and item.dtype.kind in "iu" and item.size):
+                    continue
+                if a.ndim != 2 or item.min() < 0 or item.max() >= len(a):
+                    continue
+                uses = np.bincount(item.ravel(), minlength=len(a))
+                if np.any(uses == 1) and np.count_nonzero(uses > 1) > 1:
+                    yield cls(name, a, uses, position)
+
+    def refute(self, mismatch: Mismatch) -> Trials:
+        return in_turn(lambda: confirm(mismatch, self), lambda: self._used_once(mismatch))
+
+    def _used_once(self, mismatch: Mismatch) -> Trial | None:
+        """Whether rows are right whose further uses are pointed at one row that takes them all."""
+        place, taking = self._position, self._taking
+        item = mismatch.evaluator.batch[place]
+        once = np.full_like(item, taking)
+        values, first = np.unique(item, return_index=True)
+        once.flat[first] = values
+        rows = np.zeros(self._shape, dtype=bool)
+        rows[values[values != taking]] = True
+        batch = _replaced(mismatch.evaluator.batch, place, once)
+        seen = revisit(mismatch, self.blocks, within={self.blocks[0]: rows}, batch=batch)
+        if seen is None:
+            return None
+        gone = vanishes(mismatch, seen, self.blocks)
+        tried = f"further uses pointed at row {taking}, in item {place} of the batch"
+        return Trial(tried, f"the others are {'right' if gone else 'not right'}", refuted=not gone)
