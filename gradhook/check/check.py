@@ -119,13 +119,11 @@ def check(
         with _shown(options.progress) as advance:
             run = GuardedCheck(given, options, advance, step)
             with own_faults(but=lambda error: error is run.user_error or is_users(error)):
-                outcome = run.made()
+                record = run.made()
         with own_faults():
             of_updates = isinstance(given.objective, FromUpdate)
-            report = assemble(outcome, given.tree, options, run.rows, of_updates=of_updates)
             return replace(
-                report,
-                notes=tuple(run.notes),
+                assemble(record, given.tree, of_updates=of_updates),
                 evaluations=run.evaluations + given.runs,
                 gradient_evaluations=run.gradient_evaluations + given.runs,
                 seconds=time.perf_counter() - started,
