@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from gradhook._types import MISMATCH, Array, Box, Verdict
+from gradhook.check.reading import Read
 from gradhook.check.record import CheckRecord
 from gradhook.check.sanity import causes_of_calls
 from gradhook.diagnosis import Explanation
 from gradhook.objective.batch import passed_whole
-from gradhook.objective.parameters import Tree
+from gradhook.objective.objective import FromUpdate
 from gradhook.probe.result import SettingResult
 from gradhook.report import BlockReport, Element, Report
 from gradhook.report.wording import unjudged_sentences
@@ -32,9 +33,9 @@ WORTH_SAYING = 0.25
 """Share of a block's slices that must be without gradient."""
 
 
-def assemble(record: CheckRecord, tree: Tree, *, of_updates: bool) -> Report:
+def assemble(record: CheckRecord, given: Read) -> Report:
     """Build the report, but for what the check cost and how it was called."""
-    options, rows = record.options, record.rows
+    options, rows, tree = record.options, record.rows, given.tree
     order = dict.fromkeys([*(options.layers or ()), *tree.blocks])
     blocks = {name: _block(name, tree.blocks[name], record) for name in order}
     verdicts = [block.verdict for block in blocks.values()]
@@ -47,7 +48,7 @@ def assemble(record: CheckRecord, tree: Tree, *, of_updates: bool) -> Report:
         ratio=ratio,
         ratio_error=error,
         causes=(
-            *causes_of_calls(record, of_updates=of_updates),
+            *causes_of_calls(record, of_updates=isinstance(given.objective, FromUpdate)),
             *record.explanation.causes,
         ),
         boundary=record.explanation.boundary,
@@ -71,7 +72,6 @@ def _block(name: str, leaf: Any, record: CheckRecord) -> BlockReport:
     decisive = combine(findings)
     measured = next((m for m in record.measured if m.setting.name == decisive.setting), None)
     evidence = measured.evidence.get(name) if measured else None
-    plain = [(m.gradients[name], m.textbook[name]) for m in record.measured if name in m.textbook]
     gradient = measured.gradients.get(name) if measured else None
     location = record.explanation.locations.get(name)
     untested = decisive.verdict is Verdict.UNTESTED
@@ -89,7 +89,7 @@ def _block(name: str, leaf: Any, record: CheckRecord) -> BlockReport:
         or (measured.judgements[name].where if measured else None),
         findings=tuple(findings),
         setting=decisive.setting,
-        textbook_ratio=_plain_ratio(*plain[0]) if plain else math.nan,
+        textbook_ratio=_textbook_ratio(record.measured, name),
         branches=record.branches.get(name, ()),
         relative_errors=_relative_errors(evidence, gradient)
         if evidence and gradient is not None
@@ -145,22 +145,15 @@ def _overall_ratio(record: CheckRecord) -> tuple[float, float]:
     return max(known, default=(math.nan, math.nan))
 
 
-def _textbook_ratio(measured: list[SettingResult]) -> float:
-    for setting in measured:
-        if setting.textbook:
-            names = list(setting.textbook)
-            analytic = np.concatenate([setting.gradients[n].ravel() for n in names])
-            return _plain_ratio(
-                analytic, np.concatenate([setting.textbook[n].ravel() for n in names])
-            )
+def _textbook_ratio(measured: list[SettingResult], *names: str) -> float:
+    """The plain textbook's number, of these blocks or of all, where it was asked for."""
+    for each in measured:
+        if chosen := [name for name in each.textbook if not names or name in names]:
+            analytic = np.concatenate([each.gradients[name].ravel() for name in chosen])
+            numerical = np.concatenate([each.textbook[name].ravel() for name in chosen])
+            norms = map(np.linalg.norm, (analytic - numerical, analytic, numerical))
+            return ratio_of(*map(float, norms))
     return math.nan
-
-
-def _plain_ratio(analytic: Array, numerical: Array) -> float:
-    norm = np.linalg.norm
-    return ratio_of(
-        float(norm(analytic - numerical)), float(norm(analytic)), float(norm(numerical))
-    )
 
 
 def _unexercised(blocks: Mapping[str, BlockReport], record: CheckRecord) -> list[str]:

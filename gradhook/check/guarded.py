@@ -14,7 +14,7 @@ import inspect
 import textwrap
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -61,33 +61,31 @@ STANDSTILL_ROUNDINGS = 1e4
 batch is rounding, or an update is lost in the block's own."""
 
 
+@dataclass(slots=True)
 class GuardedCheck:
     """What is set up, run and put back.
 
-    Attributes:
+    Args:
+        given: What is checked.
+        options: The check's options.
+        advance: Called after each evaluation.
+        step: The step of the loop, for whoever reads of an exception.
         evaluations: Loss evaluations made.
         gradient_evaluations: Calls made that returned gradients.
         user_error: The last exception that the user's own functions raised.
     """
 
-    def __init__(
-        self,
-        given: Read,
-        options: Options,
-        advance: Callable[[], object] = lambda: None,
-        step: int | None = None,
-    ) -> None:
-        self._given = given
-        self._options = options
-        self._advance = advance
-        self._step = step
-        self.evaluations = 0
-        self.gradient_evaluations = 0
-        self.user_error: Exception | None = None
+    given: Read
+    options: Options
+    advance: Callable[[], object] = lambda: None
+    step: int | None = None
+    evaluations: int = 0
+    gradient_evaluations: int = 0
+    user_error: Exception | None = None
 
     def made(self) -> CheckRecord:
         """Make the check, on the first rows on which anything can be seen."""
-        given, options = self._given, self._options
+        given, options = self.given, self.options
         try:
             return self._on_rows(given.rows)
         except UnusableRowsError as error:
@@ -98,11 +96,11 @@ class GuardedCheck:
             record = self._on_rows(others)
             record.notes.append(f"{why}: checked on others")
             return record
-        left, hint = (
-            passed_whole(others, given.batch),
-            columns_hint(given.batch, options.sample_axis),
-        )
         record = self._on_rows(given.drawn(options, None))
+        hint, left = (
+            columns_hint(given.batch, options.sample_axis),
+            passed_whole(others, given.batch),
+        )
         record.notes.append(
             f"{why}, and {count} others are no better: checked on the whole batch{hint}"
             + (f"; {left}" if left else "")
@@ -111,8 +109,8 @@ class GuardedCheck:
 
     def _on_rows(self, rows: Rows) -> CheckRecord:
         """Make the check; functions that do not read their copies are tried in place."""
-        in_place = not self._given.calls.takes_parameters
-        is_complex = self._options.is_complex
+        in_place = not self.given.calls.takes_parameters
+        is_complex = self.options.is_complex
         if in_place and is_complex:
             raise OptionError(
                 "method=ComplexStep() needs an objective that takes the parameters as an argument: "
@@ -133,7 +131,7 @@ class GuardedCheck:
             raise
 
     def _guarded(self, rows: Rows, *, in_place: bool) -> CheckRecord:
-        given, options = self._given, self._options
+        given, options = self.given, self.options
         objective, calls = given.objective, given.calls
         penalties, added = split_penalty(options.penalty)
         by_position = 0 if calls.names else len(given.batch)
@@ -176,7 +174,7 @@ class GuardedCheck:
                         guard,
                         batch,
                         gradient_name=options.gradient_name,
-                        advance=self._advance,
+                        advance=self.advance,
                         gate=gate,
                     )
                     record = _measured(
@@ -206,7 +204,7 @@ class GuardedCheck:
 
     def _annotate(self, error: BaseException, evaluator: Evaluator) -> None:
         """Say where an exception of the user's, or an interrupt, came from."""
-        step = "" if self._step is None else f" at step {self._step}"
+        step = "" if self.step is None else f" at step {self.step}"
         if error is evaluator.user_error:
             what = "raised by the objective inside"
         elif not isinstance(error, Exception):

@@ -62,12 +62,11 @@ def measure_off_the_tie(
         return current
     units, earlier = current.prober.units, EarlierResults.of(record.measured)
     moves = {name: shrunk({name: m}, units.get(name, 1.0))[name] for name, m in moves.items()}
-    judged: dict[str, Judgement] = {}
-    # What was said of each at the point a step away that decided.
-    nearby_of: dict[str, Judgement] = {}
+    # What is said of each block, and what was said at the point a step away that decided.
+    judged: dict[str, tuple[Judgement, Judgement]] = {}
     retried: list[SettingResult] = []
     for side in (moves, mirrored(moves)):
-        left = [n for n in names if n not in judged or judged[n].finding.verdict not in MISMATCH]
+        left = [n for n in names if n not in judged or judged[n][0].finding.verdict not in MISMATCH]
         setting = replace(current.setting, name="a step off the current point", moves=side)
         entered = enter(evaluator, setting, seed=options.seed + 202) if left else None
         if entered is None:
@@ -75,32 +74,31 @@ def measure_off_the_tie(
         away = measure(entered, options, names=left, earlier=earlier)
         retried.append(away)
         for name in left:
-            here = current.judgements[name]
-            said = judge_kink(here, away.judgements[name], options.tolerance)
+            here, there = current.judgements[name], away.judgements[name]
+            said = judge_kink(here, there, options.tolerance)
             untested = here.finding.verdict is Verdict.UNTESTED
             if untested and said.finding.verdict not in MISMATCH:
                 said = here  # a kink is no reason to say less, or more
             if name not in judged or said.finding.verdict is not Verdict.INCONCLUSIVE:
-                judged[name], nearby_of[name] = said, away.judgements[name]
+                judged[name] = said, there
+    found = {name: said for name, (said, _) in judged.items()}
+    alone = {
+        name: there
+        for name, (said, there) in judged.items()
+        if said.finding.verdict is Verdict.KINK
+        or (there.comparison.resolved and is_worse_here(current.judgements[name], there))
+    }
+    if alone:
+        found |= _KinkSearch(record, current).judged(alone)
     if not retried:
         record.coverage.append(
             "a mismatch at these weights could not be measured again off a possible tie"
         )
-        return current.judged_anew({name: _unclear(current.judgements[name]) for name in names})
-    alone = {
-        name: there
-        for name, there in nearby_of.items()
-        if judged[name].finding.verdict is Verdict.KINK
-        or (there.comparison.resolved and is_worse_here(current.judgements[name], there))
-    }
-    if alone:
-        judged |= _KinkSearch(record, current).judged(alone)
-    return replace(current.judged_anew(judged), retried=tuple(retried))
-
-
-def _unclear(judgement: Judgement) -> Judgement:
-    finding = replace(judgement.finding, verdict=Verdict.INCONCLUSIVE)
-    return replace(judgement, finding=finding)
+        for name in names:
+            here = current.judgements[name]
+            doubtful = replace(here.finding, verdict=Verdict.INCONCLUSIVE)
+            found[name] = replace(here, finding=doubtful)
+    return replace(current.judged_anew(found), retried=tuple(retried))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ Settings that can add nothing are skipped.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 
 from gradhook._types import MISMATCH
@@ -130,8 +131,7 @@ def _measure_further(record: CheckRecord, main: SettingResult) -> list[SettingRe
     The coverage gets a sentence for each that could not be measured.  In the end the switches are
     back at the main setting's.
     """
-    evaluator, board, coverage = record.evaluator, record.board, record.coverage
-    settings: list[tuple[Setting, str]] = []
+    evaluator, options, coverage = record.evaluator, record.options, record.coverage
     penalty = evaluator.calls.penalty
     if penalty is not None and main.prober.loss:
         added = penalty(evaluator.workspace.container(), evaluator.batch)
@@ -141,62 +141,54 @@ def _measure_further(record: CheckRecord, main: SettingResult) -> list[SettingRe
                 f"the penalty given is {share:.0e} of the loss: a mistake in its gradient would "
                 "not show"
             )
-    if board.dropouts:
-        if all(switch.always_off for switch in board.dropouts):
-            names = ", ".join(switch.name for switch in board.dropouts)
-            coverage.append(f"dropout was not exercised: turned off in training by {names}")
-        else:
-            name = "generic point, dropout replayed"
-            replayed = replace(main.setting, name=name, switches=board.states(dropout="on"))
-            settings.append((replayed, "dropout's own backward pass was not exercised"))
-    for switch in board.penalties:
-        what = f"{switch.name} could not be looked at by itself"
-        setting = _penalty_setting(record, main, switch, what)
-        settings += [(setting, what)] if setting else []
-    measured = []
-    for index, (setting, what) in enumerate(settings):
-        entered = enter(evaluator, setting, seed=record.options.seed + 1 + index)
-        if entered is None or (board.dropouts and evaluator.loss() != entered.loss):
+    settings, measured = list(_further_settings(record, main)), []
+    for index, (name, states, what) in enumerate(settings):
+        setting = replace(main.setting, name=f"generic point, {name}", switches=states)
+        entered = enter(evaluator, setting, seed=options.seed + 1 + index)
+        if entered is None or (record.board.dropouts and evaluator.loss() != entered.loss):
             coverage.append(f"{what}: {UNSOUND}")
-            continue
-        if entered.loss == 0.0 and not any(g.any() for g in entered.gradients.values()):
+        elif entered.loss == 0.0 and not any(g.any() for g in entered.gradients.values()):
             coverage.append(f"{what}: loss and gradients are zero then")
-            continue
-        part = record.budget.share(len(settings) - index + 1)  # one more for the current point
-        earlier = EarlierResults.of([main])
-        measured.append(measure(entered, record.options, budget=part, earlier=earlier))
+        else:
+            part = record.budget.share(len(settings) - index + 1)  # one more for the current point
+            earlier = EarlierResults.of([main])
+            measured.append(measure(entered, options, budget=part, earlier=earlier))
     evaluator.switches = list(main.setting.switches)
     return measured
 
 
-def _penalty_setting(
-    record: CheckRecord, main: SettingResult, switch: BoundSwitch, what: str
-) -> Setting | None:
-    """The setting in which a penalty weighs otherwise, if it weighs much or little as it is."""
-    evaluator, board = record.evaluator, record.board
-    if switch.always_off:
-        record.coverage.append(f"the penalty was not exercised: {switch.name} is off in training")
-        return None
-    evaluator.switches = list(board.states(penalty={switch.name: "off"}))
-    try:
-        data = evaluator.loss()
-    except Exception:  # another value of a switch may be outside the domain
-        data = math.nan
-    if outside_domain(data):
-        record.coverage.append(f"{what}: {UNSOUND}")
-        return None
-    penalty = main.prober.loss - data
-    share = abs(penalty) / abs(data) if data else math.inf
-    to: SwitchState
-    if share > DOMINANT_SHARE:
-        to, said = "off", "off"
-    elif share < 1 / DOMINANT_SHARE and switch.scalable:
-        to = 1 / share if abs(penalty) > 10 * main.prober.noise else BLIND_FACTOR
-        said = f"x {float(f'{to:.2g}'):g}"
-    else:
-        return None
-    states = board.states(penalty={switch.name: to})
-    return replace(main.setting, name=f"generic point, {switch.name} {said}", switches=states)
+def _further_settings(
+    record: CheckRecord, main: SettingResult
+) -> Iterator[tuple[str, tuple[tuple[BoundSwitch, SwitchState], ...], str]]:
+    """How switches are turned in further settings, by name, and what is not seen without them."""
+    evaluator, board, coverage = record.evaluator, record.board, record.coverage
+    if board.dropouts and all(switch.always_off for switch in board.dropouts):
+        names = ", ".join(switch.name for switch in board.dropouts)
+        coverage.append(f"dropout was not exercised: turned off in training by {names}")
+    elif board.dropouts:
+        states = board.states(dropout="on")
+        yield "dropout replayed", states, "dropout's own backward pass was not exercised"
+    for switch in board.penalties:
+        if switch.always_off:
+            coverage.append(f"the penalty was not exercised: {switch.name} is off in training")
+            continue
+        what = f"{switch.name} could not be looked at by itself"
+        off = board.states(penalty={switch.name: "off"})
+        evaluator.switches = list(off)
+        try:
+            data = evaluator.loss()
+        except Exception:  # another value of a switch may be outside the domain
+            data = math.nan
+        penalty = main.prober.loss - data
+        share = abs(penalty) / abs(data) if data else math.inf
+        if outside_domain(data):
+            coverage.append(f"{what}: {UNSOUND}")
+        elif share > DOMINANT_SHARE:
+            yield f"{switch.name} off", off, what
+        elif share < 1 / DOMINANT_SHARE and switch.scalable:
+            factor = 1 / share if abs(penalty) > 10 * main.prober.noise else BLIND_FACTOR
+            states = board.states(penalty={switch.name: factor})
+            yield f"{switch.name} x {float(f'{factor:.2g}'):g}", states, what
 
 
 def _measure_current(record: CheckRecord) -> None:
