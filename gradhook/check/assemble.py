@@ -24,7 +24,7 @@ from gradhook.probe.result import SettingResult
 from gradhook.report import BlockReport, Element, Report
 from gradhook.report.wording import unjudged_sentences
 from gradhook.verdict.compare import compare_all
-from gradhook.verdict.evidence import BlockEvidence, Location, ratio_of
+from gradhook.verdict.evidence import BlockEvidence, Location, Probe, ratio_of
 from gradhook.verdict.judge import combine, overall, passes
 
 __all__ = ["assemble", "idle_part", "remarks"]
@@ -102,15 +102,15 @@ def _worst(
     evidence: BlockEvidence, shape: tuple[int, ...], location: Location | None, setting: str
 ) -> Element | None:
     """The element that is furthest off, of all or of those that a search has measured."""
-    if not evidence.exact or not evidence.probes:
-        if location is None or not location.elements:
-            return None
-        where, found = max(location.elements.items(), key=lambda item: abs(item[1].residual))
-        slope = found.slope
-        return Element(where, found.analytic, slope.value, slope.error, location.setting)
-    index, probe = max(enumerate(evidence.probes), key=lambda item: abs(item[1].residual))
-    position = tuple(map(int, np.unravel_index(index, shape)))
-    return Element(position, probe.analytic, probe.slope.value, probe.slope.error, setting)
+    elements: Mapping[tuple[int, ...], Probe] = {}
+    if evidence.exact:
+        elements = dict(zip(np.ndindex(shape), evidence.probes, strict=False))
+    if not elements and location is not None:
+        elements, setting = location.elements, location.setting
+    if not elements:
+        return None
+    where, probe = max(elements.items(), key=lambda item: abs(item[1].residual))
+    return Element(where, probe.analytic, probe.slope.value, probe.slope.error, setting)
 
 
 def _wrong_parts(found: Explanation, name: str) -> tuple[tuple[Box | Array, float], ...]:
@@ -130,8 +130,7 @@ def _relative_errors(evidence: BlockEvidence, gradient: Array) -> Array | None:
     numerical = evidence.elements
     error = np.array([probe.slope.error for probe in evidence.probes]).reshape(gradient.shape)
     size = np.maximum(np.abs(gradient), np.abs(numerical))
-    with np.errstate(all="ignore"):
-        return np.where(size > error, np.abs(gradient - numerical) / size, np.nan)
+    return np.where(size > error, np.abs(gradient - numerical) / size, np.nan)
 
 
 def _overall_ratio(record: CheckRecord) -> tuple[float, float]:

@@ -24,23 +24,20 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradhook._types import Blocks, Verdict
+from gradhook._types import Blocks
 from gradhook.check.record import CheckRecord, UnusableRowsError
 from gradhook.errors import UnreadParametersError
 from gradhook.evaluation.directions import Move
 from gradhook.evaluation.points import generic, nearby, scale_of, shrunk
 from gradhook.objective.parameters import norm, rms
-from gradhook.probe.measure import measure
-from gradhook.probe.result import EarlierResults, SettingResult
 from gradhook.probe.setting import EnteredSetting, Setting, outside_domain
 
 __all__ = [
     "at_ordinary_loss",
+    "enter_second_point",
     "find_generic",
-    "measure_untested_again",
     "no_longer_read",
     "set_unread_apart",
-    "untested_blocks",
 ]
 
 GENERIC_ATTEMPTS = 9
@@ -288,32 +285,11 @@ def _scaled(moves: Mapping[str, Move], factor: float) -> dict[str, Move]:
     return {name: replace(move, factor=move.factor * factor) for name, move in moves.items()}
 
 
-def untested_blocks(main: SettingResult) -> list[str]:
-    """Blocks with elements that nothing in a setting exercised."""
-    return [
-        name
-        for name, judgement in main.judgements.items()
-        if judgement.finding.verdict is Verdict.UNTESTED and main.evidence[name].size
-    ]
-
-
-def measure_untested_again(record: CheckRecord, main: SettingResult) -> SettingResult | None:
-    """Measure UNTESTED blocks at a second generic point; ``None`` if none could be judged there."""
-    names = untested_blocks(main)
-    if not names:
-        return None
-    with record.evaluator.aside():
-        entered = _second_point(record, main)
-        if entered is None:
-            return None
-        earlier = EarlierResults.of([main])
-        return measure(entered, record.options, names=names, earlier=earlier).judged_only()
-
-
-def _second_point(record: CheckRecord, main: SettingResult) -> EnteredSetting | None:
-    # Drawn anew, in the units and at the size of weights of the first point.
-    arrays, first = record.evaluator.workspace.arrays, main.setting.moves
-    fixed, seed = record.options.fixed, record.options.seed + 606
+def enter_second_point(record: CheckRecord) -> EnteredSetting | None:
+    """Enter another generic point, drawn anew; ``None`` where none was found inside the domain."""
+    # In the units and at the size of weights of the first point.
+    main, arrays = record.measured[0], record.evaluator.workspace.arrays
+    first, fixed, seed = main.setting.moves, record.options.fixed, record.options.seed + 606
     moves = {
         name: replace(
             shrunk({name: move}, first[name].unit)[name],

@@ -15,22 +15,18 @@ Settings that can add nothing are skipped.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from gradhook._types import MISMATCH
-from gradhook.check.generic_point import (
-    find_generic,
-    measure_untested_again,
-    set_unread_apart,
-)
+from gradhook._types import MISMATCH, Verdict
+from gradhook.check.generic_point import enter_second_point, find_generic, set_unread_apart
 from gradhook.check.record import CheckRecord, UnusableRowsError
 from gradhook.check.sanity import (
     call_gradients_again,
     call_loss_twice,
     call_with_gradients,
 )
-from gradhook.check.whole_batch import agrees, every_row, measure_untested_on_all, merged
+from gradhook.check.whole_batch import agrees, enter_every_row, every_row, merged
 from gradhook.errors import UnreadParametersError
 from gradhook.objective.switches import BoundSwitch, SwitchState
 from gradhook.probe.joint import measure_quickly
@@ -120,9 +116,29 @@ def _measure_generic(record: CheckRecord) -> None:
     main = measure(entered, options, budget=record.budget.share(2), earlier=earlier)
     del entered  # large gradients are let go as soon as they may be
     record.measured.append(main)
-    again = measure_untested_again(record, main)
-    record.measured += [again] if again else []
+    _measure_untested(record, enter_second_point)
     record.measured += _measure_further(record, main)
+
+
+def _measure_untested(
+    record: CheckRecord, enter: Callable[[CheckRecord], EnteredSetting | None]
+) -> None:
+    """Measure once more what nothing exercised at the main setting, where some of it is judged."""
+    main = record.measured[0]
+    names = [
+        name
+        for name, judgement in main.judgements.items()
+        if judgement.finding.verdict is Verdict.UNTESTED and main.evidence[name].size
+    ]
+    if not names:
+        return
+    with record.evaluator.aside():
+        entered = enter(record)
+        if entered is not None:
+            earlier = EarlierResults.of(record.measured)
+            there = measure(entered, record.options, names=names, earlier=earlier)
+            # What is left open there as well is said already.
+            record.measured += filter(None, [there.judged_only()])
 
 
 def _measure_further(record: CheckRecord, main: SettingResult) -> list[SettingResult]:
@@ -219,12 +235,10 @@ def _held_against_the_batch(record: CheckRecord) -> CheckRecord:
     evaluator = record.evaluator
     if not (record.measured and record.measured[0].setting.moves):
         return record
+    _measure_untested(record, enter_every_row)
     with evaluator.aside():
-        told = measure_untested_on_all(record)
         agreed = agrees(record)
     record.whole_batch = agreed is not None
-    if told is not None:
-        record.measured.append(told)
     if agreed is not False:
         return record
     evaluator.batch = every_row(record)

@@ -145,10 +145,9 @@ def _changes(now: Blocks, before: Blocks, least: float) -> dict[str, float]:
     """Blocks that differ by more than a share of their size, with the ratio of their difference."""
     changes = {}
     for name, old in before.items():
-        with np.errstate(all="ignore"):
-            distance = float(np.linalg.norm(now[name] - old))
-            size = float(np.linalg.norm(now[name]) + np.linalg.norm(old))
-        if math.isfinite(distance) and distance > least * size:
+        distance = float(np.linalg.norm(now[name] - old))
+        size = float(np.linalg.norm(now[name]) + np.linalg.norm(old))
+        if distance > least * size:  # no number, nor an infinite one, is larger than its like
             changes[name] = distance / size
     return changes
 

@@ -17,7 +17,6 @@ from dataclasses import replace
 import numpy as np
 
 from gradhook._types import MISMATCH, Batch, Verdict
-from gradhook.check.generic_point import untested_blocks
 from gradhook.check.record import CheckRecord
 from gradhook.errors import GradhookError
 from gradhook.objective.batch import draw, upcast
@@ -25,15 +24,13 @@ from gradhook.objective.parameters import map_leaves
 from gradhook.probe.again import joint_analytic_error
 from gradhook.probe.budget import Budget
 from gradhook.probe.joint import is_noise, probe_jointly
-from gradhook.probe.measure import measure
 from gradhook.probe.prober import Prober
-from gradhook.probe.result import EarlierResults, SettingResult
 from gradhook.probe.setting import EnteredSetting
 from gradhook.report import Finding
 from gradhook.verdict.evidence import BlockEvidence
 from gradhook.verdict.judge import combine, judge
 
-__all__ = ["agrees", "every_row", "measure_untested_on_all", "merged"]
+__all__ = ["agrees", "enter_every_row", "every_row", "merged"]
 
 MOST_ROWS = 4096
 """Rows that may stand for a larger batch in the joint probe."""
@@ -60,7 +57,7 @@ def agrees(record: CheckRecord) -> bool | None:
     batch cannot be asked.
     """
     main, coverage = record.measured[0], record.coverage
-    entered = _entered(record, most=MOST_ROWS)
+    entered = _entered(record, _most_rows(record))
     why = "the functions raise, or give NaN, on the whole batch at the point that was checked"
     verdict, why = _asked(record, entered) if entered else (None, why)
     if entered is None or verdict is None:
@@ -84,29 +81,26 @@ def agrees(record: CheckRecord) -> bool | None:
     return verdict not in MISMATCH
 
 
-def measure_untested_on_all(record: CheckRecord) -> SettingResult | None:
-    """Measure blocks that the rows leave UNTESTED on the whole batch; ``None`` if none is."""
-    names = untested_blocks(record.measured[0])
-    entered = _entered(record) if names else None
-    if entered is None:
-        return None
-    earlier = EarlierResults.of(record.measured)
-    # What is left open by the whole batch as well is said already.
-    return measure(entered, record.options, names=names, earlier=earlier).judged_only()
+def enter_every_row(record: CheckRecord) -> EnteredSetting | None:
+    """The main setting on the whole batch; ``None`` where nothing is told there."""
+    return _entered(record, every_row(record))
 
 
-def _entered(record: CheckRecord, most: int | None = None) -> EnteredSetting | None:
-    """The main setting on the whole batch, or on so many rows of it."""
-    batch, options, main = every_row(record), record.options, record.measured[0].setting
-    if most is not None:
-        random = np.random.default_rng([options.seed, most])
-        axis, subset = options.sample_axis, options.subset
-        try:
-            batch = draw(batch, samples=most, axis=axis, subset=subset, random=random).batch
-        except Exception:  # a function of the user's that cuts rows another way
-            batch = every_row(record)
+def _entered(record: CheckRecord, batch: Batch) -> EnteredSetting | None:
+    main = record.measured[0].setting
     setting = replace(main, name=f"{main.name}, whole batch", batch=batch)
-    return record.enter_finite(setting, seed=options.seed + 303)
+    return record.enter_finite(setting, seed=record.options.seed + 303)
+
+
+def _most_rows(record: CheckRecord) -> Batch:
+    """The whole batch, or some of it where it is large."""
+    batch, options = every_row(record), record.options
+    random = np.random.default_rng([options.seed, MOST_ROWS])
+    axis, subset = options.sample_axis, options.subset
+    try:
+        return draw(batch, samples=MOST_ROWS, axis=axis, subset=subset, random=random).batch
+    except Exception:  # a function of the user's that cuts rows another way
+        return every_row(record)
 
 
 def _asked(

@@ -87,11 +87,8 @@ ROUNDING, TINY = (
     "probe.again.with_analytic_error",
     "check.generic_point.at_ordinary_loss",
 )
-SECOND, UNITS = "check.generic_point.measure_untested_again", "check.generic_point._in_own_units"
-BATCH, TRACE = (
-    "check.whole_batch.measure_untested_on_all",
-    "diagnosis.branches.trace.trace_branches",
-)
+SECOND, UNITS = "check.generic_point.enter_second_point", "check.generic_point._in_own_units"
+BATCH, TRACE = "check.whole_batch.enter_every_row", "diagnosis.branches.trace.trace_branches"
 
 RULES = (
     Rule("noise along a mismatch", "probe.again.hidden_noise", says(0.0)),
