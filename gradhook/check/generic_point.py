@@ -194,8 +194,7 @@ def set_unread_apart(record: CheckRecord) -> None:
     for name in unread:
         why = no_longer_read([name])
         record.measured = [m.undecided(name, why) for m in record.measured]
-        record.accumulated.pop(name, None)
-        record.stale.pop(name, None)
+        record.changed.pop(name, None)
 
 
 def no_longer_read(names: Collection[str]) -> str:

@@ -81,6 +81,13 @@ def measure_off_the_tie(
                 said = here  # a kink is no reason to say less, or more
             if name not in judged or said.finding.verdict is not Verdict.INCONCLUSIVE:
                 judged[name] = said, there
+    if not retried:
+        record.coverage.append(
+            "a mismatch at these weights could not be measured again off a possible tie"
+        )
+        doubted = [(name, current.judgements[name]) for name in names]
+        unsaid = {n: replace(j.finding, verdict=Verdict.INCONCLUSIVE) for n, j in doubted}
+        return current.judged_anew({n: replace(j, finding=unsaid[n]) for n, j in doubted})
     found = {name: said for name, (said, _) in judged.items()}
     alone = {
         name: there
@@ -90,14 +97,6 @@ def measure_off_the_tie(
     }
     if alone:
         found |= _KinkSearch(record, current).judged(alone)
-    if not retried:
-        record.coverage.append(
-            "a mismatch at these weights could not be measured again off a possible tie"
-        )
-        for name in names:
-            here = current.judgements[name]
-            doubtful = replace(here.finding, verdict=Verdict.INCONCLUSIVE)
-            found[name] = replace(here, finding=doubtful)
     return replace(current.judged_anew(found), retried=tuple(retried))
 
 
@@ -111,26 +110,23 @@ class _KinkSearch:
     def judged(self, nearby: Mapping[str, Judgement]) -> dict[str, Judgement]:
         """Judge blocks by their evidence, given what was said of each a step away."""
         current = self.current
+        current.setting.enter(self.record.evaluator)
         doubtful = [n for n in nearby if n in current.gradients and self._unexcused(current, n)]
-        confirmed = self._confirmed(doubtful) if doubtful else None
+        confirmed = self._confirmed(doubtful) if doubtful else current
         found: dict[str, Judgement] = {}
         for name, there in nearby.items():
-            again = confirmed.judgements.get(name) if confirmed else None
-            if confirmed and again and again.finding.verdict in MISMATCH:
+            here = current.judgements[name]
+            again = confirmed.judgements.get(name, here)
+            if name in doubtful and again.finding.verdict in MISMATCH:
                 found[name] = self._traced(confirmed, name, there)
-            elif self._bends(name):
-                found[name] = again or current.judgements[name]
+            # A line that bends where it was said to have kinks is not judged here.
+            elif here.finding.verdict not in MISMATCH and bends(
+                current.prober, current.evidence[name]
+            ):
+                found[name] = again
             else:
                 found[name] = self._among_kinks(name, there)
         return found
-
-    def _bends(self, name: str) -> bool:
-        """Whether a block that is not judged here bends where it was said to have kinks."""
-        result = self.current
-        if result.judgements[name].finding.verdict in MISMATCH:
-            return False
-        result.setting.enter(self.record.evaluator)
-        return bends(result.prober, result.evidence[name])
 
     def _unexcused(self, result: SettingResult, name: str) -> list[int]:
         """Positions of the probes whose one-sided slopes do not explain their mismatch."""
@@ -141,7 +137,6 @@ class _KinkSearch:
     def _confirmed(self, names: Sequence[str]) -> SettingResult:
         """The same blocks measured along other directions, as thoroughly as elsewhere."""
         current, evaluator, options = self.current, self.record.evaluator, self.record.options
-        current.setting.enter(evaluator)
         seed, loss = options.seed + 404, current.prober.loss
         entered = EnteredSetting(evaluator, current.setting, seed, loss, current.gradients)
         earlier = EarlierResults(EarlierResults.of(self.record.measured).like)
@@ -165,21 +160,21 @@ class _KinkSearch:
     def _among_kinks(self, name: str, there: Judgement) -> Judgement:
         """Judge a block among kinks, which excuse all but an element that is smooth and wrong."""
         here, tolerance = self.current.judgements[name], self.record.options.tolerance
-        wrong = [each for each in self._wrong_elements(name) if _is_smooth(each[1])]
+        wrong = self._smooth_elements(name)
         wrong.sort(key=lambda each: -abs(each[1].residual))
         for element, probe in wrong[:TRACED]:
             if self._kink(name, element) is False:
                 said = judge_kink(here, there, tolerance, kink=False)
-                alone = _part(name, self.current.gradients[name].shape, element, probe)
-                return _located(said, alone) if said.finding.verdict in MISMATCH else said
+                shape = self.current.gradients[name].shape
+                where = tuple(map(int, np.unravel_index(element.index, shape)))
+                return _located(said, name, shape, where, probe)
         return judge_kink(here, there, tolerance)
 
-    def _wrong_elements(self, name: str) -> list[tuple[Coordinate, Probe]]:
-        """Elements that differ, of those at the block's commonest value that can be afforded."""
+    def _smooth_elements(self, name: str) -> list[tuple[Coordinate, Probe]]:
+        """Elements that no kink excuses, of those alike, as many as can be afforded."""
         result, tolerance, prober = self.current, self.record.options.tolerance, self.current.prober
         if name not in result.gradients or result.evidence[name].exact:
             return []
-        result.setting.enter(self.record.evaluator)
         values = self.record.evaluator.workspace.arrays[name]
         pairs = int(min(MOST, self.record.budget.left / 2) / 2)
         size = prober.norms[name] or prober.ordinary / prober.scales[name]
@@ -187,24 +182,23 @@ class _KinkSearch:
         for element in map(Coordinate, map(int, _alike(values)[:pairs])):
             parts, share = [(name, element, 1.0)], 1 / values.size
             probe = prober.along(parts, share=share, wanted=tolerance.fail * size)
-            if probe.z > tolerance.resolved:
+            if probe.z > tolerance.resolved and _is_smooth(probe):
                 found.append((element, probe))
         return found
 
 
-def _part(name: str, shape: tuple[int, ...], element: Coordinate, probe: Probe) -> Location:
-    """One element of a block as the wrong part."""
-    where = tuple(map(int, np.unravel_index(element.index, shape)))
+def _located(
+    said: Judgement, name: str, shape: tuple[int, ...], where: tuple[int, ...], probe: Probe
+) -> Judgement:
+    """The same, with the element that is wrong."""
+    if said.finding.verdict not in MISMATCH:
+        return said
     box = tuple(slice(i, i + 1) for i in where)
     norms = Norms(abs(probe.residual), abs(probe.analytic), abs(probe.slope.value))
-    return Location(name, shape, (box,), norms, elements={where: probe})
-
-
-def _located(said: Judgement, location: Location) -> Judgement:
-    """The same, with the part that is wrong."""
-    where = describe(location)
-    finding = replace(said.finding, note=f"{where} {said.finding.note}")
-    return replace(said, finding=finding, where=where, location=location)
+    location = Location(name, shape, (box,), norms, elements={where: probe})
+    part = describe(location)
+    finding = replace(said.finding, note=f"{part} {said.finding.note}")
+    return replace(said, finding=finding, where=part, location=location)
 
 
 def _alike(values: Array) -> Array:

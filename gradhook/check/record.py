@@ -57,8 +57,8 @@ class CheckRecord:
         randomness: Whether the loss is another number from call to call.
         disagreement: Loss alone minus loss returned with the gradients, 0 if they agree to
             rounding.
-        accumulated: Blocks whose second gradient was twice the first, with the ratio of the change.
-        stale: Blocks whose gradient depends otherwise on what was called before, with the ratio.
+        changed: Blocks whose gradient depends on what was called before, whether the second was
+            twice the first, and the ratio of the change.
         measured: The settings measured, main one first.
         coverage: What was not exercised.
         unjudged: Why no setting could be measured; empty if one was.
@@ -82,8 +82,7 @@ class CheckRecord:
     norms: dict[str, float] = field(default_factory=dict)
     randomness: Randomness = ""
     disagreement: float = 0.0
-    accumulated: dict[str, float] = field(default_factory=dict)
-    stale: dict[str, float] = field(default_factory=dict)
+    changed: dict[str, tuple[bool, float]] = field(default_factory=dict)
     measured: list[SettingResult] = field(default_factory=list)
     coverage: list[str] = field(default_factory=list)
     unjudged: str = ""
@@ -129,15 +128,13 @@ class CheckRecord:
 
     def findings_of_calls(self, name: str) -> list[Finding]:
         """What is to be said of a block whose gradient changed from call to call."""
-        notes = {
-            "called again at the same point it returns twice the gradient": self.accumulated,
-            "called at the same point after another call, it returns another gradient": self.stale,
-        }
-        return [
-            Finding("called twice", Verdict.FAIL, ratio=of[name], ratio_error=0.0, note=note)
-            for note, of in notes.items()
-            if name in of
-        ]
+        if name not in self.changed:
+            return []
+        twice, ratio = self.changed[name]
+        note = "called at the same point after another call, it returns another gradient"
+        if twice:
+            note = "called again at the same point it returns twice the gradient"
+        return [Finding("called twice", Verdict.FAIL, ratio=ratio, ratio_error=0.0, note=note)]
 
     def verdict_of(self, name: str) -> Verdict:
         """What all settings together say of a block."""

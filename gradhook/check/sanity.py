@@ -86,15 +86,14 @@ def call_gradients_again(record: CheckRecord, first: Blocks) -> None:
     if not (math.isfinite(expected) and _same(loss, expected, tolerance)):
         return
     least = tolerance.same_gradient
-    record.stale = _changes(second, first, least)
-    if record.stale:
-        other_than_twice = _changes(second, {n: 2 * first[n] for n in record.stale}, least)
-        twice = record.stale.keys() - other_than_twice
-        record.accumulated = {n: record.stale.pop(n) for n in first if n in twice}
-        return
-    record.stale = _kept_elsewhere(evaluator, record.generic_moves(), None, tolerance)
-    if record.rows.other is not None:
-        record.stale |= _kept_elsewhere(evaluator, {}, upcast(record.rows.other), tolerance)
+    ratios = _changes(second, first, least)
+    other_than_twice = _changes(second, {n: 2 * first[n] for n in ratios}, least)
+    if not ratios:
+        ratios = _kept_elsewhere(evaluator, record.generic_moves(), None, tolerance)
+        if record.rows.other is not None:
+            ratios |= _kept_elsewhere(evaluator, {}, upcast(record.rows.other), tolerance)
+        other_than_twice = ratios
+    record.changed = {n: (n not in other_than_twice, ratio) for n, ratio in ratios.items()}
 
 
 def _kept_elsewhere(
@@ -178,14 +177,14 @@ def causes_of_calls(record: CheckRecord, *, of_updates: bool = False) -> Iterato
             evidence="the bytes of the batch differ after one call",
             refuted_by="equal bytes before and after a call",
         )  # fmt: skip
-    if names := tuple(record.accumulated):
+    if names := tuple(name for name, (twice, _) in record.changed.items() if twice):
         yield Cause(
             "A", "accumulated", names,
             f"the gradient of {', '.join(names)} is added to what the last call left",
             evidence="a second call at the same point returns twice the gradient",
             refuted_by="equal gradients from two calls at one point",
         )  # fmt: skip
-    if names := tuple(record.stale):
+    if names := tuple(name for name, (twice, _) in record.changed.items() if not twice):
         kind, kept = "stale_cache", "a value kept from an earlier call is used"
         if of_updates:
             kind, kept = "update_state", "the update keeps a state, as momentum or Adam do"
