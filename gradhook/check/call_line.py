@@ -128,9 +128,9 @@ class CallLine:
     @property
     def redefined(self) -> str:
         """The name of the function that is checked, where another has taken its place."""
-        then = self.objective
-        now = self.scope.names.get(getattr(then, "__name__", ""))
-        if now is then or not (type(now) is type(then) is types.FunctionType):
+        then, kind = self.objective, types.FunctionType
+        now = self.scope.names.get(then.__name__) if isinstance(then, kind) else None
+        if now is then or not isinstance(now, kind):
             return ""
         same = (now.__module__, now.__qualname__) == (then.__module__, then.__qualname__)
         return now.__name__ if same else ""

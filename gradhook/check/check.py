@@ -164,10 +164,9 @@ def _shown(progress: Any) -> Iterator[Callable[[], object]]:
 
     def tell(method: Callable[..., object], *arguments: Any) -> None:
         nonlocal works
-        if not works:
-            return
         try:
-            method(*arguments)
+            if works:
+                method(*arguments)
         except Exception as error:  # an observer must not stop what it observes
             works = False
             warn(

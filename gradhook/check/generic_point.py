@@ -220,7 +220,6 @@ def _is_flat(record: CheckRecord) -> bool:
     if not _first_order_change(record) > READ_ROUNDINGS * eps * (abs(loss) or 1.0):
         return True
     if not _reads(record, record.options.fixed):
-        workspace.move({})
         raise UnreadParametersError(UNREAD)
     return False
 
