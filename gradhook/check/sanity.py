@@ -162,44 +162,35 @@ def causes_of_calls(record: CheckRecord, *, of_updates: bool = False) -> Iterato
 
     ``of_updates`` says that gradients were read from updates, which may have a state on purpose.
     """
-    writes, changed = record.evaluator.writes, record.changed
-    if names := tuple(writes.parameters):
+    if names := tuple(record.evaluator.writes.parameters):
         yield Cause(
-            "C",
-            "writes_parameters",
-            names,
+            "C", "writes_parameters", names,
             f"the functions write to {', '.join(names)}: a loss or gradient must leave its "
             "parameters alone",
             evidence="their bytes differ after one call",
             refuted_by="equal bytes before and after a call",
-        )
-    if writes.batch:
+        )  # fmt: skip
+    if record.evaluator.writes.batch:
         yield Cause(
-            "C",
-            "writes_batch",
-            (),
+            "C", "writes_batch", (),
             "the functions write to the batch, so that every later call sees other data",
             evidence="the bytes of the batch differ after one call",
             refuted_by="equal bytes before and after a call",
-        )
-    if names := tuple(name for name, (twice, _) in changed.items() if twice):
+        )  # fmt: skip
+    if names := tuple(name for name, (twice, _) in record.changed.items() if twice):
         yield Cause(
-            "A",
-            "accumulated",
-            names,
+            "A", "accumulated", names,
             f"the gradient of {', '.join(names)} is added to what the last call left",
             evidence="a second call at the same point returns twice the gradient",
             refuted_by="equal gradients from two calls at one point",
-        )
-    if names := tuple(name for name, (twice, _) in changed.items() if not twice):
+        )  # fmt: skip
+    if names := tuple(name for name, (twice, _) in record.changed.items() if not twice):
         kind, kept = "stale_cache", "a value kept from an earlier call is used"
         if of_updates:
             kind, kept = "update_state", "the update keeps a state, as momentum or Adam do"
         yield Cause(
-            "C",
-            kind,
-            names,
+            "C", kind, names,
             f"the gradient of {', '.join(names)} depends on what was called before: {kept}",
             evidence="two calls with the same rows differ by the call before them",
             refuted_by="equal gradients whatever was called in between",
-        )
+        )  # fmt: skip
