@@ -162,6 +162,8 @@ def causes_of_calls(record: CheckRecord, *, of_updates: bool = False) -> Iterato
 
     ``of_updates`` says that gradients were read from updates, which may have a state on purpose.
     """
+    if record.unjudged:
+        return
     if names := tuple(record.evaluator.writes.parameters):
         yield Cause(
             "C", "writes_parameters", names,
