@@ -171,16 +171,17 @@ class _KinkSearch:
         return judge_kink(here, there, tolerance)
 
     def _smooth_elements(self, name: str) -> list[tuple[Coordinate, Probe]]:
-        """Elements that no kink excuses, of those alike, as many as can be afforded."""
+        """Elements that no kink excuses, of those alike, where all of these can be afforded."""
         result, tolerance, prober = self.current, self.record.options.tolerance, self.current.prober
         if name not in result.gradients or result.evidence[name].exact:
             return []
-        values = self.record.evaluator.workspace.arrays[name]
-        pairs = int(min(MOST, self.record.budget.left / 2) / 2)
+        alike = _alike(self.record.evaluator.workspace.arrays[name])
+        if 2 * alike.size > min(MOST, self.record.budget.left / 2):  # a pair for each
+            return []
         size = prober.norms[name] or prober.ordinary / prober.scales[name]
         found = []
-        for element in map(Coordinate, map(int, _alike(values)[:pairs])):
-            parts, share = [(name, element, 1.0)], 1 / values.size
+        for element in map(Coordinate, map(int, alike)):
+            parts, share = [(name, element, 1.0)], 1 / result.gradients[name].size
             probe = prober.along(parts, share=share, wanted=tolerance.fail * size)
             if probe.z > tolerance.resolved and _is_smooth(probe):
                 found.append((element, probe))
