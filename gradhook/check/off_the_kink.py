@@ -11,6 +11,7 @@ kinks are looked for one by one as far as the budget reaches, lest a smooth mist
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -23,6 +24,8 @@ from gradhook.evaluation.directions import Coordinate, Direction
 from gradhook.evaluation.points import mirrored, nearby, shrunk
 from gradhook.probe.again import bends
 from gradhook.probe.block_evidence import directions_of
+from gradhook.probe.budget import SHORT_SEARCH, Budget
+from gradhook.probe.localise import locate
 from gradhook.probe.measure import enter, measure
 from gradhook.probe.result import EarlierResults, SettingResult
 from gradhook.probe.setting import EnteredSetting
@@ -34,9 +37,6 @@ __all__ = ["measure_off_the_tie"]
 ORDER = 0.1
 """Half the difference of the one-sided slopes, as a share of the mismatch, from which on it is of
 the mismatch's order.  At one kink it is at least the mismatch; several may cancel in part."""
-
-MOST = 60
-"""Loss evaluations that looking for a smooth mistake among the kinks of a block may take."""
 
 TRACED = 5
 """Elements that are traced at most where a smooth mistake is looked for among the kinks of a block,
@@ -151,7 +151,11 @@ class _KinkSearch:
             kink = self._kink(name, directions_of(result.prober, evidence)[worst])
         if kink:
             return self._among_kinks(name, there)
-        return judge_kink(result.judgements[name], there, self.record.options.tolerance, kink=kink)
+        said = judge_kink(result.judgements[name], there, self.record.options.tolerance, kink=kink)
+        if said.finding.verdict not in MISMATCH:
+            return said
+        location = self._search(result, name, SHORT_SEARCH)
+        return _located(said, location) if location.concentrated else said
 
     def _kink(self, name: str, direction: Direction) -> bool | None:
         current, scale = self.current, self.current.prober.scales[name]
@@ -159,47 +163,64 @@ class _KinkSearch:
 
     def _among_kinks(self, name: str, there: Judgement) -> Judgement:
         """Judge a block among kinks, which excuse all but an element that is smooth and wrong."""
-        here, tolerance = self.current.judgements[name], self.record.options.tolerance
-        wrong = self._smooth_elements(name)
-        wrong.sort(key=lambda each: -abs(each[1].residual))
-        for element, probe in wrong[:TRACED]:
-            if self._kink(name, element) is False:
-                said = judge_kink(here, there, tolerance, kink=False)
-                shape = self.current.gradients[name].shape
-                where = tuple(map(int, np.unravel_index(element.index, shape)))
-                return _located(said, name, shape, where, probe)
+        result, tolerance = self.current, self.record.options.tolerance
+        here = result.judgements[name]
+        if name in result.gradients and not result.evidence[name].exact:
+            location = self._search(result, name, min(SHORT_SEARCH, self.record.budget.left / 2))
+            smooth = [item for item in location.elements.items() if _is_smooth(item[1])]
+            smooth.sort(key=lambda item: -abs(item[1].residual))
+            for where, probe in smooth[:TRACED]:
+                index = int(np.ravel_multi_index(where, location.shape))
+                if self._kink(name, Coordinate(index)) is False:
+                    said = judge_kink(here, there, tolerance, kink=False)
+                    alone = _element(name, location.shape, where, probe)
+                    return _located(said, alone) if said.finding.verdict in MISMATCH else said
         return judge_kink(here, there, tolerance)
 
-    def _smooth_elements(self, name: str) -> list[tuple[Coordinate, Probe]]:
-        """Elements that no kink excuses, of those alike, where all of these can be afforded."""
-        result, tolerance, prober = self.current, self.record.options.tolerance, self.current.prober
-        if name not in result.gradients or result.evidence[name].exact:
-            return []
-        alike = _alike(self.record.evaluator.workspace.arrays[name])
-        if 2 * alike.size > min(MOST, self.record.budget.left / 2):  # a pair for each
-            return []
+    def _search(self, result: SettingResult, name: str, most: float) -> Location:
+        """Elements that differ, looked for by so many evaluations at most."""
+        evaluator, options = self.record.evaluator, self.record.options
+        evidence, gradient = result.evidence[name], result.gradients[name]
+        budget = Budget(lambda: evaluator.evaluations, most)
+        alike = _alike(evaluator.workspace.arrays[name])
+        if 2 * alike.size <= budget.left:  # a pair for each
+            return self._one_by_one(result, name, alike)
+        if any(probe.z > options.tolerance.resolved for probe in evidence.probes):
+            return locate(
+                result.prober,
+                evidence,
+                gradient,
+                tolerance=options.tolerance,
+                budget=budget,
+                seed=options.seed + 505,
+            )
+        return Location(name, gradient.shape, complete=False)
+
+    def _one_by_one(self, result: SettingResult, name: str, which: Array) -> Location:
+        """Elements that differ, of those given by their position in the block."""
+        prober, tolerance, found = result.prober, self.record.options.tolerance, {}
+        shape = result.gradients[name].shape
         size = prober.norms[name] or prober.ordinary / prober.scales[name]
-        found = []
-        for element in map(Coordinate, map(int, alike)):
-            parts, share = [(name, element, 1.0)], 1 / result.gradients[name].size
+        for index in map(int, which):
+            parts, share = [(name, Coordinate(index), 1.0)], 1 / math.prod(shape)
             probe = prober.along(parts, share=share, wanted=tolerance.fail * size)
-            if probe.z > tolerance.resolved and _is_smooth(probe):
-                found.append((element, probe))
-        return found
+            if probe.z > tolerance.resolved:
+                found[tuple(int(i) for i in np.unravel_index(index, shape))] = probe
+        return Location(name, shape, elements=found, complete=False)
 
 
-def _located(
-    said: Judgement, name: str, shape: tuple[int, ...], where: tuple[int, ...], probe: Probe
-) -> Judgement:
-    """The same, with the element that is wrong."""
-    if said.finding.verdict not in MISMATCH:
-        return said
+def _element(name: str, shape: tuple[int, ...], where: tuple[int, ...], probe: Probe) -> Location:
+    """One element of a block as the wrong part."""
     box = tuple(slice(i, i + 1) for i in where)
     norms = Norms(abs(probe.residual), abs(probe.analytic), abs(probe.slope.value))
-    location = Location(name, shape, (box,), norms, elements={where: probe})
-    part = describe(location)
-    finding = replace(said.finding, note=f"{part} {said.finding.note}")
-    return replace(said, finding=finding, where=part, location=location)
+    return Location(name, shape, (box,), norms, elements={where: probe})
+
+
+def _located(said: Judgement, location: Location) -> Judgement:
+    """The same, with the part that is wrong."""
+    where = describe(location)
+    finding = replace(said.finding, note=f"{where} {said.finding.note}")
+    return replace(said, finding=finding, where=where, location=location)
 
 
 def _alike(values: Array) -> Array:
