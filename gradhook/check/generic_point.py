@@ -30,7 +30,7 @@ from gradhook.errors import UnreadParametersError
 from gradhook.evaluation.directions import Move
 from gradhook.evaluation.points import generic, nearby, scale_of, shrunk
 from gradhook.objective.parameters import norm, rms
-from gradhook.probe.setting import EnteredSetting, Setting, outside_domain
+from gradhook.probe.setting import EnteredSetting, outside_domain
 
 __all__ = [
     "at_ordinary_loss",
@@ -136,7 +136,7 @@ def _nearest_usable(
             loss, gradients = evaluator.loss_and_gradients()
             if outside_domain(loss, gradients) and all(map(math.isfinite, record.norms.values())):
                 continue
-            setting = _setting(record, nearer)
+            setting = record.setting("generic point", nearer)
             point = EnteredSetting(evaluator, setting, record.options.seed, loss, gradients)
             if not _vanishes(record, gradients):
                 return point, True
@@ -148,12 +148,8 @@ def _nearest_usable(
     return fallback, moved
 
 
-def _setting(record: CheckRecord, moves: Mapping[str, Move]) -> Setting:
-    return Setting("generic point", moves, record.evaluator.batch, record.board.states())
-
-
 def _entered(record: CheckRecord, moves: Mapping[str, Move]) -> EnteredSetting | None:
-    return record.enter_finite(_setting(record, moves), seed=record.options.seed)
+    return record.enter_finite(record.setting("generic point", moves), seed=record.options.seed)
 
 
 def _in_own_units(record: CheckRecord, moves: Mapping[str, Move], limit: float) -> dict[str, Move]:

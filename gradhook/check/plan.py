@@ -32,7 +32,7 @@ from gradhook.objective.switches import BoundSwitch, SwitchState
 from gradhook.probe.joint import measure_quickly
 from gradhook.probe.measure import enter, measure
 from gradhook.probe.result import EarlierResults, SettingResult
-from gradhook.probe.setting import EnteredSetting, Setting, outside_domain
+from gradhook.probe.setting import EnteredSetting, outside_domain
 
 __all__ = ["make"]
 
@@ -121,9 +121,9 @@ def _measure_generic(record: CheckRecord) -> None:
 
 
 def _measure_untested(
-    record: CheckRecord, enter: Callable[[CheckRecord], EnteredSetting | None]
+    record: CheckRecord, go: Callable[[CheckRecord], EnteredSetting | None]
 ) -> None:
-    """Measure once more what nothing exercised at the main setting, where some of it is judged."""
+    """Measure what nothing exercised at the main setting once more, where ``go`` leads."""
     main = record.measured[0]
     names = [
         name
@@ -133,7 +133,7 @@ def _measure_untested(
     if not names:
         return
     with record.evaluator.aside():
-        entered = enter(record)
+        entered = go(record)
         if entered is not None:
             earlier = EarlierResults.of(record.measured)
             there = measure(entered, record.options, names=names, earlier=earlier)
@@ -212,7 +212,7 @@ def _measure_current(record: CheckRecord) -> None:
     evaluator.workspace.move({})
     gradients = record.gradients or evaluator.loss_and_gradients()[1]
     earlier = EarlierResults.of(record.measured)
-    setting = Setting("current point", {}, evaluator.batch, record.board.states())
+    setting = record.setting("current point", {})
     loss, seed = record.loss - record.disagreement, options.seed + 101
     entered = EnteredSetting(evaluator, setting, seed, loss, gradients)
     current = measure(entered, options, budget=record.budget, earlier=earlier)
@@ -242,8 +242,7 @@ def _held_against_the_batch(record: CheckRecord) -> CheckRecord:
     if agreed is not False:
         return record
     evaluator.batch = every_row(record)
-    evaluator.workspace.move({})
-    evaluator.switches = list(record.board.states())
+    record.setting("current point", {}).enter(evaluator)
     try:
         every = replace(record, loss=evaluator.loss(), measured=[])
         call_with_gradients(every)

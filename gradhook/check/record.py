@@ -6,7 +6,7 @@ The record goes from one part of a check to the next, and each adds what it find
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -110,6 +110,10 @@ class CheckRecord:
         """Where the generic point lies."""
         arrays, options = self.evaluator.workspace.arrays, self.options
         return generic(arrays, fixed=options.fixed, seed=options.seed)
+
+    def setting(self, name: str, moves: Mapping[str, Move]) -> Setting:
+        """A point on the evaluator's rows, with dropout off and penalties on."""
+        return Setting(name, moves, self.evaluator.batch, self.board.states())
 
     def enter_finite(self, setting: Setting, *, seed: int) -> EnteredSetting | None:
         """Enter a setting; ``None`` where loss or gradients raise there, or are not finite."""
