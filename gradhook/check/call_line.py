@@ -14,7 +14,7 @@ import re
 import sys
 import traceback
 import types
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +22,10 @@ from gradhook.errors import PACKAGE
 from gradhook.guard.reach import is_library
 from gradhook.options import Options, code_of, code_of_items
 
-__all__ = ["CallLine", "Scope", "written"]
+__all__ = ["CallLine", "Scope"]
+
+KEYWORD_ONLY = ("batch", "gradients")
+"""Arguments of gradhook's functions, beside the options, that are passed by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +59,23 @@ class Scope:
         """Whether the name that an expression begins with stands for something here."""
         return re.split(r"\W", code, maxsplit=1)[0] in self.names
 
-    def call(self, function: str, arguments: Iterable[str]) -> str:
-        """A call of one of gradhook's functions, as it is imported there."""
+    def call(self, function: str, arguments: Mapping[str, str | None], options: Options) -> str:
+        """A call of one of gradhook's functions, as it is imported there.
+
+        What has no expression is left to be filled in; options as by default are left out.
+        """
         own = getattr(self.names.get(function), "__module__", "") or ""
         package = "" if own.startswith("gradhook.") else "gradhook."
-        return f"{package}{function}({', '.join(arguments)})"
+        given = [
+            f"{name}=" * (name in KEYWORD_ONLY) + (code or f"<{name}>")
+            for name, code in arguments.items()
+        ]
+        for option in dataclasses.fields(options):
+            name, value, default = option.name, getattr(options, option.name), option.default
+            usual = value is default or (type(value) is type(default) and value == default)
+            if not usual and name not in ("seed", "workers", "progress"):
+                given.append(f"{name}={code_of(value) or self.name_of(value) or f'<{name}>'}")
+        return f"{package}{function}({', '.join([*given, f'seed={options.seed}'])})"
 
     def _variable(self, thing: Any) -> str | None:
         found = (n for n, value in self.names.items() if value is thing and n.isidentifier())
@@ -113,36 +128,20 @@ class CallLine:
     @property
     def redefined(self) -> str:
         """The name of the function that is checked, where another has taken its place."""
-        then = self.objective
-        if not isinstance(then, types.FunctionType):
-            return ""
-        now = self.scope.names.get(then.__name__)
-        if now is then or not isinstance(now, types.FunctionType):
+        then, kind = self.objective, types.FunctionType
+        now = self.scope.names.get(then.__name__) if isinstance(then, kind) else None
+        if now is then or not isinstance(now, kind):
             return ""
         same = (now.__module__, now.__qualname__) == (then.__module__, then.__qualname__)
-        return then.__name__ if same else ""
+        return now.__name__ if same else ""
 
     def __call__(self, options: Options) -> str:
         """The line for a check with these options."""
         names = self.names()
-        arguments = [names.get("objective", "<objective>")]
-        if self.parameters is not None:
-            arguments.append(names.get("parameters", "<parameters>"))
-        if not (type(self.batch) is tuple and not self.batch):
-            arguments.append(f"batch={names.get('batch', '<batch>')}")
-        return self.scope.call("check_gradients", [*arguments, *written(options, self.scope)])
-
-
-def written(options: Options, scope: Scope) -> list[str]:
-    """The options that are not as by default, as keyword arguments."""
-    arguments = []
-    for option in dataclasses.fields(options):
-        name, value, default = option.name, getattr(options, option.name), option.default
-        if name in ("seed", "workers", "progress"):
-            continue
-        if value is not default and not (type(value) is type(default) and value == default):
-            arguments.append(f"{name}={code_of(value) or scope.name_of(value) or f'<{name}>'}")
-    return [*arguments, f"seed={options.seed}"]
+        given = {"objective": True, "parameters": self.parameters is not None}
+        given["batch"] = type(self.batch) is not tuple or len(self.batch) > 0
+        arguments = {name: names.get(name) for name, there in given.items() if there}
+        return self.scope.call("check_gradients", arguments, options)
 
 
 def _is_own(frame: types.FrameType) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from gradhook._types import Array, Verdict, nearest_name
+from gradhook._types import Verdict, nearest_name
 from gradhook.check.assemble import assemble
 from gradhook.check.call_line import CallLine, Scope
 from gradhook.check.guarded import GuardedCheck, is_users, own_faults
@@ -20,7 +20,7 @@ from gradhook.errors import OptionError, warn
 from gradhook.guard.generators import global_streams
 from gradhook.objective.answers import misplaced_batch
 from gradhook.objective.batch import as_batch
-from gradhook.objective.objective import FromUpdate, Objective
+from gradhook.objective.objective import Objective
 from gradhook.objective.parameters import Tree
 from gradhook.options import BatchKeywords, Options, shows_options
 from gradhook.report import Report
@@ -119,13 +119,10 @@ def check(
         with _shown(options.progress) as advance:
             run = GuardedCheck(given, options, advance, step)
             with own_faults(but=lambda error: error is run.user_error or is_users(error)):
-                outcome = run.made()
+                record = run.made()
         with own_faults():
-            of_updates = isinstance(given.objective, FromUpdate)
-            report = assemble(outcome, given.tree, options, run.rows, of_updates=of_updates)
             return replace(
-                report,
-                notes=tuple(run.notes),
+                assemble(record, given),
                 evaluations=run.evaluations + given.runs,
                 gradient_evaluations=run.gradient_evaluations + given.runs,
                 seconds=time.perf_counter() - started,
@@ -167,10 +164,9 @@ def _shown(progress: Any) -> Iterator[Callable[[], object]]:
 
     def tell(method: Callable[..., object], *arguments: Any) -> None:
         nonlocal works
-        if not works:
-            return
         try:
-            method(*arguments)
+            if works:
+                method(*arguments)
         except Exception as error:  # an observer must not stop what it observes
             works = False
             warn(
@@ -193,25 +189,22 @@ def selftest() -> list[str]:
     """
     x = np.array([0.3, -0.7, 1.1, 0.4, -0.2])
     before, (stream, _) = x.tobytes(), global_streams()
-    right, wrong = _verdict(x, 1.0), _verdict(x, 1.01)
     failures = []
-    if right is not Verdict.PASS:
-        failures.append(f"a right gradient was judged {right}")
-    if wrong is not Verdict.FAIL:
-        failures.append(f"a gradient that is 1 % too long was judged {wrong}")
+    for gradient, factor, expected in (
+        ("a right gradient", 1.0, Verdict.PASS),
+        ("a gradient that is 1 % too long", 1.01, Verdict.FAIL),
+    ):
+        objective = Objective(
+            parameters=x,
+            loss=lambda *_: float(np.sum(np.sin(x) * x)),
+            gradients=lambda *_, factor=factor: factor * (np.cos(x) * x + np.sin(x)),
+            form="in_place",
+        )
+        verdict = check(objective, Options(effort="quick"), ()).verdict
+        if verdict is not expected:
+            failures.append(f"{gradient} was judged {verdict}")
     if x.tobytes() != before:
         failures.append("the parameters were not put back")
     if stream.changed():
         failures.append("NumPy's random stream was drawn from")
     return failures
-
-
-def _verdict(x: Array, factor: float) -> Verdict:
-    def loss(*_: Any) -> float:
-        return float(np.sum(np.sin(x) * x))
-
-    def gradients(*_: Any) -> Array:
-        return factor * (np.cos(x) * x + np.sin(x))
-
-    objective = Objective(parameters=x, loss=loss, gradients=gradients, form="in_place")
-    return check(objective, Options(effort="quick"), ()).verdict

@@ -10,34 +10,34 @@ A network trained to zero loss is judged where its loss has its ordinary size: a
 sure and right has a gradient of 1e-20, of which nothing can be told, and with all weights smaller
 it is unsure again.  One loss at a quarter of the weights says whether the loss is tiny; where it
 is, weights go on being divided by 4 until the loss settles at its ordinary size.
+
+Where a displacement happens to leave a unit dead, or a gate shut, another one opens it.  So a block
+that the generic point leaves UNTESTED is looked at once more, alone, at a second one, where every
+block is drawn anew and up to half of its scale away.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from gradhook._types import Blocks
-from gradhook.check.sanity import SanityResult
+from gradhook.check.record import CheckRecord, UnusableRowsError
+from gradhook.errors import UnreadParametersError
 from gradhook.evaluation.directions import Move
-from gradhook.evaluation.evaluator import Evaluator
-from gradhook.evaluation.points import nearby, scale_of, shrunk
+from gradhook.evaluation.points import generic, nearby, scale_of, shrunk
 from gradhook.objective.parameters import norm, rms
-from gradhook.options import Options
-from gradhook.probe.setting import outside_domain
+from gradhook.probe.setting import EnteredSetting, outside_domain
 
 __all__ = [
-    "FlatError",
-    "GenericPoint",
-    "UnreadError",
-    "UnusableRowsError",
     "at_ordinary_loss",
+    "enter_second_point",
     "find_generic",
     "no_longer_read",
-    "unread_blocks",
+    "set_unread_apart",
 ]
 
 GENERIC_ATTEMPTS = 9
@@ -49,7 +49,6 @@ LENGTHS_TRIED = 11
 COUNTS, VANISHED = 1e-6, 1e-3
 """Share of an ordinary gradient at the current point that counts, and what of it is left where the
 loss has gone flat."""
-
 
 FAR_AWAY = (1.0, -1.0, 100.0, -100.0)
 """Distances, in scales of each block, at which a loss that has not moved nearby is asked last."""
@@ -70,117 +69,128 @@ before and more than its inverse of the first."""
 ORDINARY = 1e-3
 """Share of the settled loss from which on a loss has its ordinary size."""
 
+SPREAD = 0.5
+"""How far, in units of each scale, the second point lies at most."""
 
-class UnreadError(Exception):
-    """The loss ignores its parameters; handled by the check, never seen by users."""
+SECOND_ATTEMPTS, EXPLODED = 3, 10.0
+"""Points tried, each a quarter as far as the one before, and how many times the loss at the first
+point, and its slope over all scales, one may have."""
 
-
-class FlatError(Exception):
-    """The loss does not move and its gradient is zero; handled by the check."""
-
-
-class UnusableRowsError(Exception):
-    """Nothing can be seen on the rows drawn; handled by the check, never seen by users."""
-
-
-@dataclass(frozen=True, slots=True)
-class GenericPoint:
-    """Displacements from the current point, and what the functions give there."""
-
-    moves: dict[str, Move]
-    loss: float
-    gradients: Blocks
+UNREAD = (
+    "the loss does not change by a bit when all that is not fixed moves, or is NaN: it does not "
+    "read what it is given. Common reasons: it works on a copy or a result kept from earlier, "
+    "reads a dictionary that has since been replaced, or was built from other arrays. Make the "
+    "loss read the parameters passed to it, or pass the arrays that it reads, "
+    "parameters=lambda: ... if they are rebound"
+)
 
 
-def find_generic(
-    evaluator: Evaluator,
-    facts: SanityResult,
-    first: dict[str, Move],
-    options: Options,
-    *,
-    wanted: bool,
-) -> GenericPoint | None:
-    """Find a point where ``first`` leads, or nearer; where none is wanted test the connection.
+def find_generic(record: CheckRecord) -> EnteredSetting | None:
+    """Enter the generic point, or one nearer, and see on the way whether the loss is connected.
+
+    ``None`` where no such point is wanted, or none was found, which the coverage then says.
 
     Raises:
-        UnreadError: The loss does not move, although its gradient says that it should.
-        FlatError: The loss does not move, and its gradient is zero.
+        UnreadParametersError: The loss does not move, although its gradient says that it should.
+        UnusableRowsError: It does not on these rows, and its gradient is zero.
     """
-    workspace = evaluator.workspace
-    if not first:
-        return None
+    wanted, moves = record.wants("generic"), record.generic_moves()
+    point, moved = _nearest_usable(record, moves, wanted=wanted)
+    flat = not moved and _is_flat(record)
+    if wanted and not record.is_quick:
+        point = at_ordinary_loss(record, point, point.setting.moves if point else moves)
+    if point is None and flat:
+        if record.is_part:
+            raise UnusableRowsError("the loss is flat and the gradients are zero")
+        record.coverage.append("the loss is flat around these weights")
+    elif point is None and wanted:
+        record.coverage.append(
+            "checked at these weights alone: every block is fixed, or the loss stands still, is "
+            "not finite, raises or explodes wherever it was displaced"
+        )
+    return point
+
+
+def _nearest_usable(
+    record: CheckRecord, moves: dict[str, Move], *, wanted: bool
+) -> tuple[EnteredSetting | None, bool]:
+    """The first usable point on the way back from where the moves lead; whether any loss moved."""
+    evaluator = record.evaluator
     # At the bottom of a bowl no size of the loss is suspicious.
-    limit = 10 * abs(facts.loss) + (_first_order_change(evaluator, facts) or math.inf)
-    moved, fallback = False, None
-    for attempt in range(GENERIC_ATTEMPTS):
+    limit = 10 * abs(record.loss) + (_first_order_change(record) or math.inf)
+    moved, fallback = not moves, None
+    for attempt in range(GENERIC_ATTEMPTS if moves else 0):
         if attempt == 1:
-            first = _in_own_units(evaluator, facts, first, limit)
-        moves = shrunk(first, 4.0 ** (1 - attempt)) if attempt > 1 else first
-        workspace.move(moves)
+            moves = _in_own_units(record, moves, limit)
+        nearer = shrunk(moves, 4.0 ** (1 - attempt)) if attempt > 1 else moves
+        evaluator.workspace.move(nearer)
         try:
             loss = evaluator.loss()
-            moved = moved or loss != facts.loss
+            moved = moved or loss != record.loss
             if not moved:
                 break
             if outside_domain(loss) or abs(loss) > limit:
                 continue
             if not wanted:
-                return None
+                return None, True
             loss, gradients = evaluator.loss_and_gradients()
-            if outside_domain(loss, gradients) and all(map(math.isfinite, facts.norms.values())):
+            if outside_domain(loss, gradients) and all(map(math.isfinite, record.norms.values())):
                 continue
-            if _vanishes(evaluator, facts, gradients):
-                fallback = fallback or GenericPoint(moves, loss, gradients)
-                continue
-            return GenericPoint(moves, loss, gradients)
+            setting = record.setting("generic point", nearer)
+            point = EnteredSetting(evaluator, setting, record.options.seed, loss, gradients)
+            if not _vanishes(record, gradients):
+                return point, True
+            fallback = fallback or point
         except Exception:  # outside the domain; exceptions count where the user stands
             moved = True
     if fallback is not None:
-        workspace.move(fallback.moves)
-        return fallback
-    if not moved:
-        _refuse_unmoved(evaluator, facts, options.fixed, options.seed)
-    return None
+        evaluator.workspace.move(fallback.setting.moves)
+    return fallback, moved
 
 
-def _in_own_units(
-    evaluator: Evaluator, facts: SanityResult, moves: Mapping[str, Move], limit: float
-) -> dict[str, Move]:
+def _entered(record: CheckRecord, moves: Mapping[str, Move]) -> EnteredSetting | None:
+    return record.enter_finite(record.setting("generic point", moves), seed=record.options.seed)
+
+
+def _in_own_units(record: CheckRecord, moves: Mapping[str, Move], limit: float) -> dict[str, Move]:
     """The displacements, shorter for blocks that alone lead where the loss tells nothing."""
     found = dict(moves)
     for name, move in moves.items() if len(moves) > 1 else ():
         for k in range(LENGTHS_TRIED):
             unit = 8.0**-k
             nearer = {name: replace(shrunk({name: move}, unit)[name], unit=unit) if k else move}
-            there = _point(evaluator, nearer)
-            if (
-                there is not None
-                and abs(there.loss) <= limit
-                and not _vanishes(evaluator, facts, there.gradients)
-            ):
+            there = _entered(record, nearer)
+            if there and abs(there.loss) <= limit and not _vanishes(record, there.gradients):
                 found |= nearer
                 break
     return found
 
 
-def _vanishes(evaluator: Evaluator, facts: SanityResult, gradients: Blocks) -> bool:
+def _vanishes(record: CheckRecord, gradients: Blocks) -> bool:
     """Whether a gradient that counts at the current point is all but zero here."""
-    arrays = evaluator.workspace.arrays
-    sizes = {n: rms(arrays[n]) * size for n, size in facts.norms.items()}
+    arrays, norms = record.evaluator.workspace.arrays, record.norms
+    sizes = {n: rms(arrays[n]) * size for n, size in norms.items()}
     ordinary = max((size for size in sizes.values() if math.isfinite(size)), default=0.0)
     return any(
-        size > COUNTS * ordinary and norm(gradients[name]) < VANISHED * facts.norms[name]
+        size > COUNTS * ordinary and norm(gradients[name]) < VANISHED * norms[name]
         for name, size in sizes.items()
     )
 
 
-def unread_blocks(
-    evaluator: Evaluator, suspects: Sequence[str], facts: SanityResult, *, seed: int
-) -> list[str]:
-    """Those suspects that may go far away, or be NaN, and move no loss."""
-    everything = {*evaluator.workspace.names}
+def set_unread_apart(record: CheckRecord) -> None:
+    """Take the verdicts off blocks in place that may go far away, or be NaN, and move no loss.
+
+    Of an array that training left behind nothing can be said, right or wrong.
+    """
+    evaluator = record.evaluator
+    names = evaluator.workspace.names if evaluator.workspace.in_place else []
+    suspects = [name for name in names if any(m.shows_unmoved(name) for m in record.measured)]
     with evaluator.aside():
-        return [n for n in suspects if not _reads(evaluator, facts, everything - {n}, seed)]
+        unread = [name for name in suspects if not _reads(record, {*names} - {name})]
+    for name in unread:
+        why = no_longer_read([name])
+        record.measured = [m.undecided(name, why) for m in record.measured]
+        record.changed.pop(name, None)
 
 
 def no_longer_read(names: Collection[str]) -> str:
@@ -192,40 +202,42 @@ def no_longer_read(names: Collection[str]) -> str:
     )
 
 
-def _refuse_unmoved(
-    evaluator: Evaluator, facts: SanityResult, fixed: Collection[str], seed: int
-) -> None:
-    """Say of a loss that a moderate step leaves alone what that means."""
-    coarse = not evaluator.workspace.is_float64 or facts.loss == float(np.float32(facts.loss)) != 0
+def _is_flat(record: CheckRecord) -> bool:
+    """Whether a loss that a moderate step leaves alone has a gradient that says the same.
+
+    Raises:
+        UnreadParametersError: The gradient says that it should move, and no step moves it.
+    """
+    workspace, loss = record.evaluator.workspace, record.loss
+    coarse = not workspace.is_float64 or loss == float(np.float32(loss)) != 0
     eps = float(np.finfo(np.float32 if coarse else np.float64).eps)
-    evaluator.workspace.move({})
+    workspace.move({})
     # By more than its rounding; a loss of zero may be made of terms of order one.
-    rounding = READ_ROUNDINGS * eps * (abs(facts.loss) or 1.0)
-    if not _first_order_change(evaluator, facts) > rounding:
-        raise FlatError
-    if not _reads(evaluator, facts, fixed, seed):
-        evaluator.workspace.move({})
-        raise UnreadError
+    if not _first_order_change(record) > READ_ROUNDINGS * eps * (abs(loss) or 1.0):
+        return True
+    if not _reads(record, record.options.fixed):
+        raise UnreadParametersError(UNREAD)
+    return False
 
 
-def _first_order_change(evaluator: Evaluator, facts: SanityResult) -> float:
+def _first_order_change(record: CheckRecord) -> float:
     """``Σ_b s_b·‖a_b‖``: how far the loss may go if every block moves by its scale."""
     return math.fsum(
-        scale_of(evaluator.workspace.arrays[name]) * norm
-        for name, norm in facts.norms.items()
+        scale_of(record.evaluator.workspace.arrays[name]) * norm
+        for name, norm in record.norms.items()
         if math.isfinite(norm)
     )
 
 
-def _reads(evaluator: Evaluator, facts: SanityResult, fixed: Collection[str], seed: int) -> bool:
+def _reads(record: CheckRecord, fixed: Collection[str]) -> bool:
     """Whether a loss that a moderate step leaves alone reacts to a large one, or to NaN."""
-    workspace = evaluator.workspace
+    workspace = record.evaluator.workspace
     workspace.move({})
-    step = nearby(workspace.arrays, distance=1.0, fixed=fixed, seed=seed)
+    step = nearby(workspace.arrays, distance=1.0, fixed=fixed, seed=record.options.seed)
     for moves in (*(shrunk(step, distance) for distance in FAR_AWAY), _scaled(step, math.nan)):
         workspace.move(moves)
         try:
-            if evaluator.loss() != facts.loss:
+            if record.evaluator.loss() != record.loss:
                 return True
         except Exception:  # whatever it reads, it reads the parameters
             return True
@@ -233,10 +245,11 @@ def _reads(evaluator: Evaluator, facts: SanityResult, fixed: Collection[str], se
 
 
 def at_ordinary_loss(
-    evaluator: Evaluator, point: GenericPoint | None, moves: Mapping[str, Move], current: float
-) -> GenericPoint | None:
-    """The point, or one with smaller weights where the loss is tiny there and at ``current``."""
-    largest = max(abs(current), abs(point.loss) if point else 0.0)
+    record: CheckRecord, point: EnteredSetting | None, moves: Mapping[str, Move]
+) -> EnteredSetting | None:
+    """The point, or one with smaller weights where the loss is tiny there and where one stands."""
+    evaluator = record.evaluator
+    largest = max(abs(record.loss), abs(point.loss) if point else 0.0)
     losses: list[float] = []
     for count in range(1, MOST_LOSSES + 1):
         evaluator.workspace.move(_scaled(moves, FACTOR**count))
@@ -254,11 +267,11 @@ def at_ordinary_loss(
     rises = len(losses) > 1 and losses[-1] > losses[0] / SETTLED
     if rises and losses[-1] > TINY_LOSS * largest:
         ordinary = next(k for k, loss in enumerate(losses, 1) if loss > ORDINARY * losses[-1])
-        found = _point(evaluator, _scaled(moves, FACTOR**ordinary))
+        found = _entered(record, _scaled(moves, FACTOR**ordinary))
         if found is not None:
             return found
     if point is not None:
-        evaluator.workspace.move(point.moves)
+        evaluator.workspace.move(point.setting.moves)
     return point
 
 
@@ -266,10 +279,25 @@ def _scaled(moves: Mapping[str, Move], factor: float) -> dict[str, Move]:
     return {name: replace(move, factor=move.factor * factor) for name, move in moves.items()}
 
 
-def _point(evaluator: Evaluator, moves: dict[str, Move]) -> GenericPoint | None:
-    evaluator.workspace.move(moves)
-    try:
-        loss, gradients = evaluator.loss_and_gradients()
-    except Exception:  # outside the domain for the gradients
-        return None
-    return None if outside_domain(loss, gradients) else GenericPoint(moves, loss, gradients)
+def enter_second_point(record: CheckRecord) -> EnteredSetting | None:
+    """Enter another generic point, drawn anew; ``None`` where none was found inside the domain."""
+    # In the units and at the size of weights of the first point.
+    main, arrays = record.measured[0], record.evaluator.workspace.arrays
+    first, fixed, seed = main.setting.moves, record.options.fixed, record.options.seed + 606
+    moves = {
+        name: replace(
+            shrunk({name: move}, first[name].unit)[name],
+            factor=first[name].factor,
+            unit=first[name].unit,
+        )
+        for name, move in generic(arrays, fixed=fixed, seed=seed, spread=SPREAD).items()
+        if name in first
+    }
+    limit = EXPLODED * (abs(main.prober.loss) + main.prober.ordinary)
+    for attempt in range(SECOND_ATTEMPTS):
+        nearer = shrunk(moves, 4.0**-attempt) if attempt else moves
+        setting = replace(main.setting, name="second generic point", moves=nearer)
+        entered = record.enter_finite(setting, seed=seed)
+        if entered is not None and abs(entered.loss) <= limit:
+            return entered
+    return None

@@ -14,17 +14,16 @@ import inspect
 import textwrap
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from gradhook._types import Batch
-from gradhook.check.coverage import remarks
-from gradhook.check.generic_point import FlatError, UnreadError, UnusableRowsError
-from gradhook.check.plan import Plan
+from gradhook.check.assemble import remarks
+from gradhook.check.plan import make
 from gradhook.check.reading import Read, read
-from gradhook.check.record import CheckRecord
+from gradhook.check.record import CheckRecord, UnusableRowsError
 from gradhook.errors import (
     PACKAGE,
     GradCheckWarning,
@@ -44,12 +43,13 @@ from gradhook.evaluation.workspace import Workspace
 from gradhook.guard.guard import Guard, put_back
 from gradhook.guard.reach import BUDGET, is_library
 from gradhook.guard.signals import held_signals
-from gradhook.objective.batch import columns_hint, passed_whole, upcast
+from gradhook.objective.batch import Rows, columns_hint, passed_whole, upcast
 from gradhook.objective.objective import Objective
 from gradhook.objective.parameters import norm
 from gradhook.objective.penalties import split_penalty, sum_of
 from gradhook.objective.switches import bind_switches, infer_switches, keywords_of
 from gradhook.options import Options
+from gradhook.probe.setting import Switchboard
 
 __all__ = ["GuardedCheck", "is_users", "moving_blocks", "own_faults"]
 
@@ -61,95 +61,77 @@ STANDSTILL_ROUNDINGS = 1e4
 batch is rounding, or an update is lost in the block's own."""
 
 
+@dataclass(slots=True)
 class GuardedCheck:
     """What is set up, run and put back.
 
-    Attributes:
-        rows: The rows that were checked in the end.
-        notes: What a reader must know before the verdict.
+    Args:
+        given: What is checked.
+        options: The check's options.
+        advance: Called after each evaluation.
+        step: The step of the loop, for whoever reads of an exception.
         evaluations: Loss evaluations made.
         gradient_evaluations: Calls made that returned gradients.
         user_error: The last exception that the user's own functions raised.
     """
 
-    def __init__(
-        self,
-        given: Read,
-        options: Options,
-        advance: Callable[[], object] = lambda: None,
-        step: int | None = None,
-    ) -> None:
-        self._given = given
-        self._options = options
-        self._advance = advance
-        self._step = step
-        self.rows = given.rows
-        self.notes: list[str] = [*given.objective.notes]
-        self.evaluations = 0
-        self.gradient_evaluations = 0
-        self.user_error: Exception | None = None
+    given: Read
+    options: Options
+    advance: Callable[[], object] = lambda: None
+    step: int | None = None
+    evaluations: int = 0
+    gradient_evaluations: int = 0
+    user_error: Exception | None = None
 
     def made(self) -> CheckRecord:
         """Make the check, on the first rows on which anything can be seen."""
+        given, options = self.given, self.options
         try:
-            return self._on_rows()
+            return self._on_rows(given.rows)
         except UnusableRowsError as error:
-            why = f"on the {self._count} rows drawn first {error}"
+            count = given.rows.count
+            why = f"on the {count} rows drawn first {error}"
+        others = given.drawn(options, (options.seed, 1))
         with contextlib.suppress(UnusableRowsError):
-            self.rows = self._given.drawn(self._options, (self._options.seed, 1))
-            outcome = self._on_rows()
-            self.notes.append(f"{why}: checked on others")
-            return outcome
-        size, left = self._count, passed_whole(self.rows, self._given.batch)
-        self.rows = self._given.drawn(self._options, None)
-        outcome = self._on_rows()
-        hint = columns_hint(self._given.batch, self._options.sample_axis)
-        self.notes.append(
-            f"{why}, and {size} others are no better: checked on the whole batch{hint}"
+            record = self._on_rows(others)
+            record.notes.append(f"{why}: checked on others")
+            return record
+        record = self._on_rows(given.drawn(options, None))
+        hint, left = (
+            columns_hint(given.batch, options.sample_axis),
+            passed_whole(others, given.batch),
+        )
+        record.notes.append(
+            f"{why}, and {count} others are no better: checked on the whole batch{hint}"
             + (f"; {left}" if left else "")
         )
-        return outcome
+        return record
 
-    @property
-    def _is_part(self) -> bool:
-        """Whether other rows may be tried: not where the mode can be entered once only."""
-        once = inspect.isgenerator(getattr(self._options.evaluation_mode, "gen", None))
-        return self.rows.rows is not None and not once
-
-    @property
-    def _count(self) -> int:
-        return len(self.rows.rows or ())
-
-    def _on_rows(self) -> CheckRecord:
+    def _on_rows(self, rows: Rows) -> CheckRecord:
         """Make the check; functions that do not read their copies are tried in place."""
-        in_place = not self._given.calls.takes_parameters
-        is_complex = self._options.is_complex
+        in_place = not self.given.calls.takes_parameters
+        is_complex = self.options.is_complex
         if in_place and is_complex:
             raise OptionError(
                 "method=ComplexStep() needs an objective that takes the parameters as an argument: "
                 "this one reads the arrays where they are, and complex values cannot be written "
                 "into arrays of real numbers; use difference.Central() or difference.Ridders()"
             )
-        with contextlib.suppress(UnreadError):
-            return self._guarded(in_place=in_place)
-        if not (in_place or is_complex):
-            with contextlib.suppress(UnreadError, ParameterError):
-                outcome = self._guarded(in_place=True)
-                self.notes.append(
-                    "the function does not read the parameters it is given but the arrays "
-                    "themselves: checked in place"
-                )
-                return outcome
-        raise UnreadParametersError(
-            "the loss does not change by a bit when all that is not fixed moves, or is NaN: it "
-            "does not read what it is given. Common reasons: it works on a copy or a result kept "
-            "from earlier, reads a dictionary that has since been replaced, or was built from "
-            "other arrays. Make the loss read the parameters passed to it, or pass the arrays that "
-            "it reads, parameters=lambda: ... if they are rebound"
-        )
+        try:
+            return self._guarded(rows, in_place=in_place)
+        except UnreadParametersError:
+            if not (in_place or is_complex):
+                with contextlib.suppress(UnreadParametersError, ParameterError):
+                    record = self._guarded(rows, in_place=True)
+                    record.notes.append(
+                        "the function does not read the parameters it is given but the arrays "
+                        "themselves: checked in place"
+                    )
+                    return record
+            raise
 
-    def _guarded(self, *, in_place: bool) -> CheckRecord:
-        given, options = self._given, self._options
+    def _guarded(self, rows: Rows, *, in_place: bool) -> CheckRecord:
+        given, options = self.given, self.options
         objective, calls = given.objective, given.calls
         penalties, added = split_penalty(options.penalty)
         by_position = 0 if calls.names else len(given.batch)
@@ -162,7 +144,9 @@ class GuardedCheck:
         turned = {*(switch.name for switch in switches), *calls.names}
         free = [name for name in keywords_of(functions, positional) if name not in turned]
         penalty = sum_of(added, given.tree, calls.names) if added else None
-        batch, batches = upcast(self.rows.batch), (self.rows.batch, self.rows.other, given.batch)
+        batch, batches = upcast(rows.batch), (rows.batch, rows.other, given.batch)
+        # The mode can be entered once only where a generator makes it.
+        once = inspect.isgenerator(getattr(options.evaluation_mode, "gen", None))
         evaluator = None
         try:
             # The mode comes before the snapshot: what it sets must survive every rewinding, and it
@@ -190,19 +174,20 @@ class GuardedCheck:
                         guard,
                         batch,
                         gradient_name=options.gradient_name,
-                        advance=self._advance,
+                        advance=self.advance,
                         gate=gate,
                     )
-                    session = Plan(
-                        evaluator,
-                        options,
-                        switches,
-                        rows=self.rows,
-                        whole=given.batch,
-                        free=infer_switches(free, bind),
-                        part=self._is_part,
+                    record = _measured(
+                        CheckRecord(
+                            evaluator,
+                            options,
+                            rows,
+                            given.batch,
+                            board=Switchboard.of(switches),
+                            free=infer_switches(free, bind),
+                            is_part=rows.rows is not None and not once,
+                        )
                     )
-                    outcome = self._measured(evaluator, session.run)
                 finally:
                     put_back(*(s.restore for s in switches), workspace.restore, guard.restore)
         except BaseException as error:
@@ -214,29 +199,12 @@ class GuardedCheck:
                 self.user_error = evaluator.user_error
                 self.evaluations += evaluator.evaluations
                 self.gradient_evaluations += evaluator.gradient_evaluations
-        self.notes += remarks(outcome, evaluator, self.rows, given.batch, free)
-        return outcome
-
-    def _measured(self, evaluator: Evaluator, act: Callable[[], CheckRecord]) -> CheckRecord:
-        """Run the plan, and tell the user's exceptions from gradhook's own."""
-        with own_faults(but=lambda error: error is evaluator.user_error):
-            try:
-                upcast_in_place(evaluator)
-                outcome = act()
-            except Exception as error:
-                theirs = error is evaluator.user_error or isinstance(error, OF_ROWS)
-                if theirs and self._is_part:
-                    said = textwrap.shorten(str(error), 100, placeholder=" …")
-                    kind = type(error).__name__
-                    raise UnusableRowsError(f"the functions raise {kind} ({said})") from error
-                raise
-            if evaluator.own_fault is not None:
-                raise evaluator.own_fault
-        return outcome
+        record.notes = [*objective.notes, *remarks(record)]
+        return record
 
     def _annotate(self, error: BaseException, evaluator: Evaluator) -> None:
         """Say where an exception of the user's, or an interrupt, came from."""
-        step = "" if self._step is None else f" at step {self._step}"
+        step = "" if self.step is None else f" at step {self.step}"
         if error is evaluator.user_error:
             what = "raised by the objective inside"
         elif not isinstance(error, Exception):
@@ -249,6 +217,25 @@ class GuardedCheck:
             f"{what} a gradient check{step}, {where}; everything the check touched has been put "
             "back"
         )
+
+
+def _measured(record: CheckRecord) -> CheckRecord:
+    """Make the check, and tell the user's exceptions from gradhook's own."""
+    evaluator = record.evaluator
+    with own_faults(but=lambda error: error is evaluator.user_error):
+        try:
+            upcast_in_place(evaluator)
+            record = make(record)
+        except Exception as error:
+            theirs = error is evaluator.user_error or isinstance(error, OF_ROWS)
+            if theirs and record.is_part:
+                said = textwrap.shorten(str(error), 100, placeholder=" …")
+                kind = type(error).__name__
+                raise UnusableRowsError(f"the functions raise {kind} ({said})") from error
+            raise
+        if evaluator.own_fault is not None:
+            raise evaluator.own_fault
+    return record
 
 
 def _mode(given: Any) -> contextlib.AbstractContextManager[Any]:
@@ -273,7 +260,7 @@ def moving_blocks(objective: Objective, options: Options, batch: Batch) -> set[s
     with read(objective, options, batch) as given:
         try:
             with np.errstate(all="ignore"):
-                norms = GuardedCheck(given, options).made().facts.norms
+                norms = GuardedCheck(given, options).made().norms
         except RestoreError:
             raise
         except Exception:  # an observer stops nothing
@@ -291,7 +278,7 @@ def own_faults(but: Callable[[Exception], bool] = lambda error: False) -> Iterat
     """Turn exceptions into an ``InternalError``, but for the user's and those that say why."""
     try:
         yield
-    except (GradhookError, GradCheckWarning, UnreadError, FlatError, UnusableRowsError):
+    except (GradhookError, GradCheckWarning, UnusableRowsError):
         raise  # a warning is raised where the user's filters say so
     except Exception as error:
         if but(error):

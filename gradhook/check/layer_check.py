@@ -18,7 +18,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from gradhook._types import Verdict
-from gradhook.check.call_line import Scope, written
+from gradhook.check.call_line import Scope
 from gradhook.check.check import check
 from gradhook.objective.layer import Layer
 from gradhook.options import Keywords, Options, shows_options
@@ -114,13 +114,16 @@ def layer_check(
         report = check(layer.objective, used, ())
         spent.append(report)
         report = replace(report, notes=(NONLINEAR, *report.notes))
+    given = {"forward": forward, "backward": backward, "x": x}
+    given |= {"parameters": parameters or None, "gradients": gradients}
+    arguments = {name: scope.name_of(thing) for name, thing in given.items() if thing is not None}
     return replace(
         report,
         boundary="",  # of one layer there is none to tell
         evaluations=sum(each.evaluations for each in spent),
         gradient_evaluations=sum(each.gradient_evaluations for each in spent),
         seconds=sum(each.seconds for each in spent),
-        call=_call(chosen, scope, (forward, backward, x), parameters or None, gradients),
+        call=scope.call("layer_check", arguments, chosen),
     )
 
 
@@ -148,17 +151,3 @@ def _with_cause(report: Report, layer: Layer) -> Report:
         refuted_by="gradients that change with the cotangent",
     )
     return replace(report, causes=(cause, *report.causes))
-
-
-def _call(
-    options: Options, scope: Scope, first: tuple[Any, ...], parameters: Any, gradients: Any
-) -> str:
-    """The line that repeats the check, in the caller's names as far as they can be read."""
-    names = ("forward", "backward", "x", "parameters")
-    given = dict(zip(names, (*first, parameters), strict=True)) | {"gradients": gradients}
-    arguments = [
-        "gradients=" * (name == "gradients") + (scope.name_of(thing) or f"<{name}>")
-        for name, thing in given.items()
-        if thing is not None
-    ]
-    return scope.call("layer_check", [*arguments, *written(options, scope)])

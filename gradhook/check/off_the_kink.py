@@ -18,11 +18,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gradhook._types import MISMATCH, Array, Verdict
+from gradhook.check.record import CheckRecord
 from gradhook.diagnosis.branches.trace import look_for_ties
 from gradhook.evaluation.directions import Coordinate, Direction
-from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.points import nearby, shrunk
-from gradhook.options import Options
 from gradhook.probe.block_evidence import bends, directions_of
 from gradhook.probe.budget import SHORT_SEARCH, Budget
 from gradhook.probe.localise import locate
@@ -44,20 +43,14 @@ the most wrong ones first."""
 
 
 def measure_off_the_tie(
-    evaluator: Evaluator,
-    current: SettingResult,
-    names: list[str],
-    options: Options,
-    *,
-    earlier: EarlierResults,
-    budget: Budget,
-    coverage: list[str],
+    record: CheckRecord, current: SettingResult, names: list[str]
 ) -> SettingResult:
     """Measure mismatches of the current point again a step away; what that says counts.
 
-    It is held against what ``earlier`` settings have found, because steps learned at a tie would
-    mislead.  The budget is for looking for a smooth mistake among kinks.
+    It is held against what earlier settings have found, because steps learned at a tie would
+    mislead.
     """
+    evaluator, options = record.evaluator, record.options
     moves = nearby(
         evaluator.workspace.arrays,
         distance=options.tolerance.kink_displacement,
@@ -66,14 +59,13 @@ def measure_off_the_tie(
     )
     if not moves:
         return current
-    units = current.prober.units
+    units, earlier = current.prober.units, EarlierResults.of(record.measured)
     moves = {name: shrunk({name: m}, units.get(name, 1.0))[name] for name, m in moves.items()}
-    judged: dict[str, Judgement] = {}
-    # What was said of each at the point a step away that decided.
-    nearby_of: dict[str, Judgement] = {}
+    # What is said of each block, and what was said at the point a step away that decided.
+    judged: dict[str, tuple[Judgement, Judgement]] = {}
     retried: list[SettingResult] = []
     for side in (moves, shrunk(moves, -1.0)):
-        left = [n for n in names if n not in judged or judged[n].finding.verdict not in MISMATCH]
+        left = [n for n in names if n not in judged or judged[n][0].finding.verdict not in MISMATCH]
         setting = replace(current.setting, name="a step off the current point", moves=side)
         entered = enter(evaluator, setting, seed=options.seed + 202) if left else None
         if entered is None:
@@ -81,65 +73,59 @@ def measure_off_the_tie(
         away = measure(entered, options, names=left, earlier=earlier)
         retried.append(away)
         for name in left:
-            here = current.judgements[name]
-            said = judge_kink(here, away.judgements[name], options.tolerance)
+            here, there = current.judgements[name], away.judgements[name]
+            said = judge_kink(here, there, options.tolerance)
             untested = here.finding.verdict is Verdict.UNTESTED
             if untested and said.finding.verdict not in MISMATCH:
                 said = here  # a kink is no reason to say less, or more
             if name not in judged or said.finding.verdict is not Verdict.INCONCLUSIVE:
-                judged[name], nearby_of[name] = said, away.judgements[name]
+                judged[name] = said, there
+    if not retried:
+        record.coverage.append(
+            "a mismatch at these weights could not be measured again off a possible tie"
+        )
+        doubted = [(name, current.judgements[name]) for name in names]
+        unsaid = {n: replace(j.finding, verdict=Verdict.INCONCLUSIVE) for n, j in doubted}
+        return current.judged_anew({n: replace(j, finding=unsaid[n]) for n, j in doubted})
+    found = {name: said for name, (said, _) in judged.items()}
     alone = {
         name: there
-        for name, there in nearby_of.items()
-        if judged[name].finding.verdict is Verdict.KINK
+        for name, (said, there) in judged.items()
+        if said.finding.verdict is Verdict.KINK
         or (there.comparison.resolved and is_worse_here(current.judgements[name], there))
     }
     if alone:
-        judged |= _KinkSearch(evaluator, current, options, earlier, budget).judged(alone)
-    if not retried:
-        coverage.append(
-            "a mismatch at these weights could not be measured again off a possible tie"
-        )
-        for name in names:
-            here = current.judgements[name]
-            doubtful = replace(here.finding, verdict=Verdict.INCONCLUSIVE)
-            judged[name] = replace(here, finding=doubtful)
-    return replace(current.judged_anew(judged), retried=tuple(retried))
+        found |= _KinkSearch(record, current).judged(alone)
+    return replace(current.judged_anew(found), retried=tuple(retried))
 
 
 @dataclass(frozen=True, slots=True)
 class _KinkSearch:
     """Looks for evidence of kinks where blocks differ at the current point alone."""
 
-    evaluator: Evaluator
+    record: CheckRecord
     current: SettingResult
-    options: Options
-    earlier: EarlierResults
-    budget: Budget
 
     def judged(self, nearby: Mapping[str, Judgement]) -> dict[str, Judgement]:
         """Judge blocks by their evidence, given what was said of each a step away."""
-        gradients = self.current.gradients
-        doubtful = [n for n in nearby if n in gradients and self._unexcused(self.current, n)]
-        confirmed = self._confirmed(doubtful) if doubtful else None
+        current = self.current
+        current.setting.enter(self.record.evaluator)
+        doubtful = [n for n in nearby if n in current.gradients and self._unexcused(current, n)]
+        confirmed = self._confirmed(doubtful) if doubtful else current
         found: dict[str, Judgement] = {}
         for name, there in nearby.items():
-            here = self.current.judgements[name]
-            if confirmed is not None and name in confirmed.judgements:
-                here = confirmed.judgements[name]
-                if here.finding.verdict in MISMATCH:
-                    found[name] = self._traced(confirmed, name, there)
-                    continue
-            found[name] = here if self._bends(name) else self._among_kinks(name, there)
+            here = current.judgements[name]
+            again = confirmed.judgements.get(name, here)
+            if name in doubtful and again.finding.verdict in MISMATCH:
+                found[name] = self._traced(confirmed, name, there)
+            # A line that bends where it was said to have kinks is not judged here.
+            elif here.finding.verdict not in MISMATCH and bends(
+                current.prober, current.evidence[name]
+            ):
+                found[name] = again
+            else:
+                found[name] = self._among_kinks(name, there)
         return found
-
-    def _bends(self, name: str) -> bool:
-        """Whether a block that is not judged here bends where it was said to have kinks."""
-        result = self.current
-        if result.judgements[name].finding.verdict in MISMATCH:
-            return False
-        result.setting.enter(self.evaluator)
-        return bends(result.prober, result.evidence[name])
 
     def _unexcused(self, result: SettingResult, name: str) -> list[int]:
         """Positions of the probes whose one-sided slopes do not explain their mismatch."""
@@ -149,92 +135,84 @@ class _KinkSearch:
 
     def _confirmed(self, names: Sequence[str]) -> SettingResult:
         """The same blocks measured along other directions, as thoroughly as elsewhere."""
-        current = self.current
-        current.setting.enter(self.evaluator)
-        entered = EnteredSetting(
-            self.evaluator,
-            current.setting,
-            self.options.seed + 404,
-            current.prober.loss,
-            current.gradients,
-        )
-        earlier = EarlierResults(self.earlier.like)
-        return measure(entered, self.options, names=names, earlier=earlier, confirm=True)
+        current, evaluator, options = self.current, self.record.evaluator, self.record.options
+        seed, loss = options.seed + 404, current.prober.loss
+        entered = EnteredSetting(evaluator, current.setting, seed, loss, current.gradients)
+        earlier = EarlierResults(EarlierResults.of(self.record.measured).like)
+        return measure(entered, options, names=names, earlier=earlier, confirm=True)
 
     def _traced(self, result: SettingResult, name: str, there: Judgement) -> Judgement:
         """Judge a block of which some probes are not excused by their one-sided slopes."""
-        here, evidence = result.judgements[name], result.evidence[name]
-        unexcused = self._unexcused(result, name)
-        if not unexcused:
-            return self._among_kinks(name, there)
-        worst = max(unexcused, key=lambda k: abs(evidence.probes[k].residual))
-        kink = self._kink(name, directions_of(result.prober, evidence)[worst])
+        evidence, unexcused = result.evidence[name], self._unexcused(result, name)
+        kink: bool | None = True
+        if unexcused:
+            worst = max(unexcused, key=lambda k: abs(evidence.probes[k].residual))
+            kink = self._kink(name, directions_of(result.prober, evidence)[worst])
         if kink:
             return self._among_kinks(name, there)
-        said = judge_kink(here, there, self.options.tolerance, kink=kink)
+        said = judge_kink(result.judgements[name], there, self.record.options.tolerance, kink=kink)
         if said.finding.verdict not in MISMATCH:
             return said
-        budget = Budget(lambda: self.evaluator.evaluations, SHORT_SEARCH)
-        location = self._search(result, name, budget)
+        location = self._search(result, name, SHORT_SEARCH)
         return _located(said, location) if location.concentrated else said
 
     def _kink(self, name: str, direction: Direction) -> bool | None:
-        scale = self.current.prober.scales[name]
-        return look_for_ties(self.evaluator, self.current.setting, name, direction, scale)
+        current, scale = self.current, self.current.prober.scales[name]
+        return look_for_ties(self.record.evaluator, current.setting, name, direction, scale)
 
     def _among_kinks(self, name: str, there: Judgement) -> Judgement:
         """Judge a block among kinks, which excuse all but an element that is smooth and wrong."""
-        here, result = self.current.judgements[name], self.current
-        if name not in result.gradients or result.evidence[name].exact:
-            return judge_kink(here, there, self.options.tolerance)
-        budget = Budget(lambda: self.evaluator.evaluations, min(SHORT_SEARCH, self.budget.left / 2))
-        location = self._search(result, name, budget)
-        shape = result.gradients[name].shape
-        smooth = [item for item in location.elements.items() if _is_smooth(item[1])]
-        smooth.sort(key=lambda item: -abs(item[1].residual))
-        for where, probe in smooth[:TRACED]:
-            coordinate = Coordinate(int(np.ravel_multi_index(where, shape)))
-            if self._kink(name, coordinate) is False:
-                alone = Location(
-                    name,
-                    shape,
-                    (tuple(slice(i, i + 1) for i in where),),
-                    Norms(abs(probe.residual), abs(probe.analytic), abs(probe.slope.value)),
-                    elements={where: probe},
-                )
-                said = judge_kink(here, there, self.options.tolerance, kink=False)
-                return _located(said, alone) if said.finding.verdict in MISMATCH else said
-        return judge_kink(here, there, self.options.tolerance)
+        result, tolerance = self.current, self.record.options.tolerance
+        here = result.judgements[name]
+        if name in result.gradients and not result.evidence[name].exact:
+            location = self._search(result, name, min(SHORT_SEARCH, self.record.budget.left / 2))
+            smooth = [item for item in location.elements.items() if _is_smooth(item[1])]
+            smooth.sort(key=lambda item: -abs(item[1].residual))
+            for where, probe in smooth[:TRACED]:
+                index = int(np.ravel_multi_index(where, location.shape))
+                if self._kink(name, Coordinate(index)) is False:
+                    said = judge_kink(here, there, tolerance, kink=False)
+                    alone = _element(name, location.shape, where, probe)
+                    return _located(said, alone) if said.finding.verdict in MISMATCH else said
+        return judge_kink(here, there, tolerance)
 
-    def _search(self, result: SettingResult, name: str, budget: Budget) -> Location:
-        tolerance, evidence = self.options.tolerance, result.evidence[name]
-        result.setting.enter(self.evaluator)
-        alike = _alike(self.evaluator.workspace.arrays[name])
+    def _search(self, result: SettingResult, name: str, most: float) -> Location:
+        """Elements that differ, looked for by so many evaluations at most."""
+        evaluator, options = self.record.evaluator, self.record.options
+        evidence, gradient = result.evidence[name], result.gradients[name]
+        budget = Budget(lambda: evaluator.evaluations, most)
+        alike = _alike(evaluator.workspace.arrays[name])
         if 2 * alike.size <= budget.left:  # a pair for each
             return self._one_by_one(result, name, alike)
-        if any(probe.z > tolerance.resolved for probe in evidence.probes):
+        if any(probe.z > options.tolerance.resolved for probe in evidence.probes):
             return locate(
                 result.prober,
                 evidence,
-                result.gradients[name],
-                tolerance=tolerance,
+                gradient,
+                tolerance=options.tolerance,
                 budget=budget,
-                seed=self.options.seed + 505,
+                seed=options.seed + 505,
             )
-        return Location(name, result.gradients[name].shape, complete=False)
+        return Location(name, gradient.shape, complete=False)
 
     def _one_by_one(self, result: SettingResult, name: str, which: Array) -> Location:
         """Elements that differ, of those given by their position in the block."""
-        prober, resolved, found = result.prober, self.options.tolerance.resolved, {}
+        prober, tolerance, found = result.prober, self.record.options.tolerance, {}
         shape = result.gradients[name].shape
         size = prober.norms[name] or prober.ordinary / prober.scales[name]
-        wanted = self.options.tolerance.fail * size
         for index in map(int, which):
-            parts = [(name, Coordinate(index), 1.0)]
-            probe = prober.along(parts, share=1 / math.prod(shape), wanted=wanted)
-            if probe.z > resolved:
+            parts, share = [(name, Coordinate(index), 1.0)], 1 / math.prod(shape)
+            probe = prober.along(parts, share=share, wanted=tolerance.fail * size)
+            if probe.z > tolerance.resolved:
                 found[tuple(int(i) for i in np.unravel_index(index, shape))] = probe
         return Location(name, shape, elements=found, complete=False)
+
+
+def _element(name: str, shape: tuple[int, ...], where: tuple[int, ...], probe: Probe) -> Location:
+    """One element of a block as the wrong part."""
+    box = tuple(slice(i, i + 1) for i in where)
+    norms = Norms(abs(probe.residual), abs(probe.analytic), abs(probe.slope.value))
+    return Location(name, shape, (box,), norms, elements={where: probe})
 
 
 def _located(said: Judgement, location: Location) -> Judgement:

@@ -30,7 +30,7 @@ from gradhook.objective.objective import FromUpdate, Objective
 from gradhook.objective.parameters import SINGLE, Tree
 from gradhook.options import Options
 
-__all__ = ["Read", "present_parameters", "read", "read_once"]
+__all__ = ["Read", "read", "read_once"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +72,14 @@ def read(objective: Objective, options: Options, batch: Any) -> Iterator[Read]:
 def _read(objective: Objective, options: Options, batch: Any, changes: Changes) -> Read:
     __tracebackhide__ = True
     items, names = objective.arguments(batch)
-    parameters = present_parameters(objective)
-    refuse_parameters(parameters)
+    objective, runs = _present(objective), 0
+    refuse_parameters(objective.parameters)
     rows = _drawn(items, options, names, options.seed)
-    objective, runs = replace(objective, parameters=parameters), 0
-    if holds(parameters):
+    if holds(objective.parameters):
         if isinstance(objective, FromUpdate):
             raise ParameterTypeError(
                 f"an update tells no weights from activations, and the parameters are "
-                f"{kind_of(parameters)}: write parameters=lambda: {{'W1': net.W1, ...}}"
+                f"{kind_of(objective.parameters)}: write parameters=lambda: {{'W1': net.W1, ...}}"
             )
         objective, runs = _held(objective, options, items, names, rows)
     calls = objective.calls(items, options.switch_names, names=names)
@@ -99,22 +98,22 @@ def _drawn(batch: Batch, options: Options, names: tuple[str, ...], seed: Any) ->
     )
 
 
-def present_parameters(objective: Objective) -> Any:
-    """The parameters as they are now: what a function that stands for them returns."""
-    parameters = objective.parameters
-    return parameters() if _is_called(parameters) else parameters
-
-
 @contextlib.contextmanager
 def read_once(objective: Objective) -> Iterator[Objective]:
     """The objective with its parameters as they are now; what reading changed is put back after."""
     changes = Changes(objective.parameters)
     try:
         with changes.noted():
-            present = replace(objective, parameters=present_parameters(objective))
+            present = _present(objective)
         yield present
     finally:
         changes.restore()
+
+
+def _present(objective: Objective) -> Objective:
+    """The objective with what a function that stands for its parameters returns now."""
+    given = objective.parameters
+    return replace(objective, parameters=given()) if _is_called(given) else objective
 
 
 def _is_called(parameters: Any) -> bool:

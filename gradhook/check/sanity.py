@@ -9,119 +9,91 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from gradhook._types import Batch, Blocks, Tolerance, Verdict
+from gradhook._types import Batch, Blocks, Tolerance
+from gradhook.check.record import CheckRecord, Randomness
 from gradhook.evaluation.directions import Move
 from gradhook.evaluation.evaluator import Evaluator, Rewind
+from gradhook.objective.batch import upcast
 from gradhook.objective.gradients import is_large
 from gradhook.objective.parameters import norm
-from gradhook.report import Cause, Finding
+from gradhook.report import Cause
 
 __all__ = [
-    "SanityResult",
     "call_gradients_again",
     "call_loss_twice",
     "call_with_gradients",
     "causes_of_calls",
-    "findings_of_calls",
 ]
-
 
 MOST_COMPARED = 1 << 15
 """Numbers of a large gradient that are compared with later calls, or up to twice as many."""
 
 
-@dataclass(frozen=True, slots=True)
-class SanityResult:
-    """How the functions behaved at the current point.
+def call_loss_twice(record: CheckRecord) -> None:
+    """See whether the loss repeats, and on the way find the off-value of dropout switches.
 
-    Args:
-        loss: The loss.
-        gradients: The analytic gradients of the first call; empty where they are too large to be
-            kept.
-        norms: ``‖a‖`` of each block, not finite where its gradient is not.
-        sketches: What is compared with later calls: the gradients, of large ones sums.
-        random: Whether two calls in a row gave different losses.
-        generator_moved: Whether a call drew from a generator that can be reached.
-        replayable: Whether the loss repeats once generators and state are put back.
-        disagreement: Loss alone minus loss returned with the gradients, 0 if they agree to
-            rounding.
-        writes_parameters: Blocks that a call changed.
-        writes_batch: Whether a call changed the batch.
-        accumulated: Blocks whose second gradient was twice the first, with the ratio of the change.
-        stale: Blocks whose gradient depends otherwise on what was called before, with the ratio.
+    Of the values that a switch's name leaves open, the first that gives a finite, repeatable loss
+    turns it off.
     """
+    evaluator, tolerance = record.evaluator, record.options.tolerance
+    evaluator.switches = list(record.board.states())
+    called = None
+    for switch in (s for s in record.board.dropouts if len(s.off_values) > 1):
+        for value in switch.off_values:
+            switch.off, called = value, None
+            try:
+                called = _called_twice(evaluator, tolerance)
+            except Exception:  # a rate of 0 or 1 may divide by zero
+                continue
+            if math.isfinite(called[0]) and not called[1]:
+                break
+        else:
+            switch.off, called = switch.off_values[0], None
+    record.loss, record.randomness = called or _called_twice(evaluator, tolerance)
 
-    loss: float
-    gradients: Blocks
-    norms: Mapping[str, float] = field(default_factory=dict)
-    sketches: Blocks = field(default_factory=dict)
-    random: bool = False
-    generator_moved: bool = False
-    replayable: bool = True
-    disagreement: float = 0.0
-    writes_parameters: tuple[str, ...] = ()
-    writes_batch: bool = False
-    accumulated: Mapping[str, float] = field(default_factory=dict)
-    stale: Mapping[str, float] = field(default_factory=dict)
 
-
-def call_loss_twice(evaluator: Evaluator, tolerance: Tolerance) -> SanityResult:
+def _called_twice(evaluator: Evaluator, tolerance: Tolerance) -> tuple[float, Randomness]:
     """Two losses in a row, and a third with generators and state put back where they differ."""
     first = evaluator.loss()
     moved = evaluator.guard.any_generator_moved()
-    random = not _same(first, evaluator.loss(rewind="nothing"), tolerance)
-    replayable = not random or _same(first, evaluator.loss(), tolerance)
-    return SanityResult(first, {}, random=random, generator_moved=moved, replayable=replayable)
+    if _same(first, evaluator.loss(rewind="nothing"), tolerance):
+        return first, ""
+    if not _same(first, evaluator.loss(), tolerance):
+        return first, "unreachable"
+    return first, "drawn" if moved else "kept"
 
 
-def call_with_gradients(
-    evaluator: Evaluator, facts: SanityResult, tolerance: Tolerance
-) -> SanityResult:
-    """The first gradients, and what the call wrote to."""
-    loss, gradients = evaluator.loss_and_gradients()
-    return replace(
-        facts,
-        gradients={} if is_large(gradients) else gradients,
-        norms={name: norm(gradient) for name, gradient in gradients.items()},
-        sketches=_sketches(gradients),
-        disagreement=0.0 if _same(loss, facts.loss, tolerance) else facts.loss - loss,
-        writes_parameters=tuple(evaluator.written),
-        writes_batch=evaluator.batch_written,
-    )
+def call_with_gradients(record: CheckRecord) -> Blocks:
+    """The first gradients; returns what is compared with later calls, of large ones sums."""
+    loss, gradients = record.evaluator.loss_and_gradients()
+    record.gradients = {} if is_large(gradients) else gradients
+    record.norms = {name: norm(gradient) for name, gradient in gradients.items()}
+    agree = _same(loss, record.loss, record.options.tolerance)
+    record.disagreement = 0.0 if agree else record.loss - loss
+    return _sketches(gradients)
 
 
-def call_gradients_again(
-    evaluator: Evaluator,
-    facts: SanityResult,
-    other: Batch | None,
-    tolerance: Tolerance,
-    moves: Mapping[str, Move],
-) -> SanityResult:
-    """The gradients again without putting state back, then where ``moves`` and other rows lead."""
-    first = facts.sketches
+def call_gradients_again(record: CheckRecord, first: Blocks) -> None:
+    """The gradients again without putting state back, then at other weights and on other rows."""
+    evaluator, tolerance = record.evaluator, record.options.tolerance
     loss, second = _sketched(evaluator)
     # Where the loss moved too, state that it keeps changed (a hidden state carried on): no fault of
     # the gradients.  Of a loss that is NaN nobody can tell.
-    expected = facts.loss - facts.disagreement
+    expected = record.loss - record.disagreement
     if not (math.isfinite(expected) and _same(loss, expected, tolerance)):
-        return facts
+        return
     least = tolerance.same_gradient
-    changed = _changes(second, first, least)
-    if changed:
-        other_than_twice = _changes(second, {n: 2 * first[n] for n in changed}, least)
-        return replace(
-            facts,
-            accumulated={n: changed[n] for n in changed if n not in other_than_twice},
-            stale={n: changed[n] for n in changed if n in other_than_twice},
-        )
-    stale = _kept_elsewhere(evaluator, moves, None, tolerance)
-    if other is not None:
-        stale |= _kept_elsewhere(evaluator, {}, other, tolerance)
-    return replace(facts, stale=stale)
+    ratios = _changes(second, first, least)
+    other_than_twice = _changes(second, {n: 2 * first[n] for n in ratios}, least)
+    if not ratios:
+        ratios = _kept_elsewhere(evaluator, record.generic_moves(), None, tolerance)
+        if record.rows.other is not None:
+            ratios |= _kept_elsewhere(evaluator, {}, upcast(record.rows.other), tolerance)
+        other_than_twice = ratios
+    record.changed = {n: (n not in other_than_twice, ratio) for n, ratio in ratios.items()}
 
 
 def _kept_elsewhere(
@@ -172,10 +144,9 @@ def _changes(now: Blocks, before: Blocks, least: float) -> dict[str, float]:
     """Blocks that differ by more than a share of their size, with the ratio of their difference."""
     changes = {}
     for name, old in before.items():
-        with np.errstate(all="ignore"):
-            distance = float(np.linalg.norm(now[name] - old))
-            size = float(np.linalg.norm(now[name]) + np.linalg.norm(old))
-        if math.isfinite(distance) and distance > least * size:
+        distance = float(np.linalg.norm(now[name] - old))
+        size = float(np.linalg.norm(now[name]) + np.linalg.norm(old))
+        if distance > least * size:  # no number, nor an infinite one, is larger than its like
             changes[name] = distance / size
     return changes
 
@@ -186,25 +157,14 @@ def _same(a: float, b: float, tolerance: Tolerance) -> bool:
     return bool(abs(a - b) <= tolerance.same_loss * max(abs(a), abs(b)))
 
 
-def findings_of_calls(facts: SanityResult) -> dict[str, list[Finding]]:
-    """What is to be said of each block whose gradient changed from call to call."""
-    said = {
-        "called again at the same point it returns twice the gradient": facts.accumulated,
-        "called at the same point after another call, it returns another gradient": facts.stale,
-    }
-    return {
-        name: [Finding("called twice", Verdict.FAIL, ratio=ratio, ratio_error=0.0, note=note)]
-        for note, ratios in said.items()
-        for name, ratio in ratios.items()
-    }
-
-
-def causes_of_calls(facts: SanityResult, *, of_updates: bool = False) -> Iterator[Cause]:
+def causes_of_calls(record: CheckRecord, *, of_updates: bool = False) -> Iterator[Cause]:
     """Why a gradient changed from call to call, and what the calls wrote to.
 
     ``of_updates`` says that gradients were read from updates, which may have a state on purpose.
     """
-    if names := facts.writes_parameters:
+    if record.unjudged:
+        return
+    if names := tuple(record.evaluator.written):
         yield Cause(
             "C", "writes_parameters", names,
             f"the functions write to {', '.join(names)}: a loss or gradient must leave its "
@@ -212,21 +172,21 @@ def causes_of_calls(facts: SanityResult, *, of_updates: bool = False) -> Iterato
             evidence="their bytes differ after one call",
             refuted_by="equal bytes before and after a call",
         )  # fmt: skip
-    if facts.writes_batch:
+    if record.evaluator.batch_written:
         yield Cause(
             "C", "writes_batch", (),
             "the functions write to the batch, so that every later call sees other data",
             evidence="the bytes of the batch differ after one call",
             refuted_by="equal bytes before and after a call",
         )  # fmt: skip
-    if names := tuple(facts.accumulated):
+    if names := tuple(name for name, (twice, _) in record.changed.items() if twice):
         yield Cause(
             "A", "accumulated", names,
             f"the gradient of {', '.join(names)} is added to what the last call left",
             evidence="a second call at the same point returns twice the gradient",
             refuted_by="equal gradients from two calls at one point",
         )  # fmt: skip
-    if names := tuple(facts.stale):
+    if names := tuple(name for name, (twice, _) in record.changed.items() if not twice):
         kind, kept = "stale_cache", "a value kept from an earlier call is used"
         if of_updates:
             kind, kept = "update_state", "the update keeps a state, as momentum or Adam do"

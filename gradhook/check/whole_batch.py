@@ -12,29 +12,25 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from gradhook._types import MISMATCH, Batch, Verdict
-from gradhook.check.further_settings import untested_blocks
 from gradhook.check.record import CheckRecord
 from gradhook.errors import GradhookError
-from gradhook.evaluation.evaluator import Evaluator
 from gradhook.objective.batch import draw, upcast
 from gradhook.objective.parameters import map_leaves
-from gradhook.options import Options
 from gradhook.probe.block_evidence import joint_analytic_error
 from gradhook.probe.budget import Budget
-from gradhook.probe.measure import enter, is_noise, measure, probe_jointly
+from gradhook.probe.measure import is_noise, probe_jointly
 from gradhook.probe.prober import Prober
-from gradhook.probe.result import EarlierResults, SettingResult
-from gradhook.probe.setting import EnteredSetting, outside_domain
+from gradhook.probe.setting import EnteredSetting
 from gradhook.report import Finding
 from gradhook.verdict.evidence import BlockEvidence
 from gradhook.verdict.judge import combine, judge
 
-__all__ = ["WholeBatch", "merged"]
+__all__ = ["agrees", "enter_every_row", "every_row", "merged"]
 
 MOST_ROWS = 4096
 """Rows that may stand for a larger batch in the joint probe."""
@@ -42,129 +38,117 @@ MOST_ROWS = 4096
 JOINT_PROBE = 16
 """Loss evaluations that the joint probe may take, the gradients and the noise beside them."""
 
-
 TAKEN_BACK = 10.0
 """How much smaller what is left on the whole batch is than a mismatch that it takes back."""
 
 
-@dataclass(frozen=True, slots=True)
-class WholeBatch:
-    """The batch that so many rows were drawn from, of ``total``; 0 where that is not known."""
+def every_row(record: CheckRecord) -> Batch:
+    """The whole batch, as the functions get it: a copy where they write to it."""
+    batch = upcast(record.whole)
+    if not record.evaluator.batch_written:
+        return batch
+    return tuple(map_leaves(item, copy.copy) for item in batch)
 
-    evaluator: Evaluator
-    options: Options
-    batch: Batch
-    rows: int
-    total: int
 
-    def every_row(self) -> Batch:
-        """The whole batch, as the functions get it: a copy where they write to it."""
-        batch = upcast(self.batch)
-        if not self.evaluator.batch_written:
-            return batch
-        return tuple(map_leaves(item, copy.copy) for item in batch)
+def agrees(record: CheckRecord) -> bool | None:
+    """Whether one joint probe on the whole batch says of the blocks what the rows said.
 
-    def agrees(self, main: SettingResult, coverage: list[str]) -> bool | None:
-        """Whether one joint probe on the whole batch says of the blocks what the rows said.
-
-        A second one asks those that the rows call right, where others are wrong.  ``None`` where
-        the batch cannot be asked.
-        """
-        entered = self._entered(main, most=MOST_ROWS)
-        why = "the functions raise, or give NaN, on the whole batch at the point that was checked"
-        verdict, why = self._asked(entered, main) if entered else (None, why)
-        if entered is None or verdict is None:
-            coverage.append(
-                f"the whole batch could not be held against the {self.rows} rows drawn from it: "
-                f"{why}"
-            )
-            return None
-        coverage += [why] if why else []
-        judged = {name: j.finding.verdict for name, j in main.judgements.items()}
-        wrong = {name: said for name, said in judged.items() if said in MISMATCH}
-        if (verdict in MISMATCH) != bool(wrong):
-            return False
-        if not wrong:
-            return True
-        if all(verdict.severity > said.severity for said in wrong.values()):
-            return False
-        right = judged.keys() - wrong.keys()
-        verdict, why = self._asked(entered, main, right) if right else (None, "")
-        coverage += [f"{', '.join(n for n in judged if n in right)}: {why}"] if why else []
-        return verdict not in MISMATCH
-
-    def untested(self, measured: list[SettingResult]) -> SettingResult | None:
-        """Measure blocks that the rows leave UNTESTED on the whole batch; ``None`` if none is."""
-        main = measured[0]
-        names = untested_blocks(main)
-        entered = self._entered(main) if names else None
-        if entered is None:
-            return None
-        earlier = EarlierResults.of(measured)
-        there = measure(entered, self.options, names=names, earlier=earlier)
-        # What is left open by the whole batch as well is said already.
-        return there.judged_only()
-
-    def _entered(self, main: SettingResult, most: int | None = None) -> EnteredSetting | None:
-        batch = self.every_row()
-        if most is not None:
-            random = np.random.default_rng([self.options.seed, most])
-            axis, subset = self.options.sample_axis, self.options.subset
-            try:
-                batch = draw(batch, samples=most, axis=axis, subset=subset, random=random).batch
-            except Exception:  # a function of the user's that cuts rows another way
-                batch = self.every_row()
-        setting = replace(main.setting, name=f"{main.setting.name}, whole batch", batch=batch)
-        entered = enter(self.evaluator, setting, seed=self.options.seed + 303)
-        if entered is None or outside_domain(entered.loss, entered.gradients):
-            return None
-        return entered
-
-    def _asked(
-        self, entered: EnteredSetting, main: SettingResult, names: Collection[str] | None = None
-    ) -> tuple[Verdict | None, str]:
-        """PASS, WARN or FAIL of some blocks together, ``None`` where neither was seen; and why."""
-        like, method, most = main.prober, self.options.method, self.evaluator.evaluations
-        prober = Prober(entered, method=method, like=like, most=most)
-        budget = Budget(lambda: self.evaluator.evaluations, JOINT_PROBE)
-        try:
-            joint, _ = probe_jointly(prober, budget, names)
-        except GradhookError as error:
-            return None, str(error)
-        if not math.isfinite(joint.probes[0].slope.value):
-            return None, "the loss is not finite a small step away"
-        said = self._judged(joint, entered, prober)
-        if said.verdict in MISMATCH:
-            rounded = replace(joint, analytic_error=joint_analytic_error(prober, names))
-            said = self._judged(rounded, entered, prober)
-        if said.verdict in MISMATCH:
-            if is_noise(prober, joint.probes[0], names):
-                return None, "over a longer step the slope is another one (noise?)"
-            return said.verdict, ""
-        if said.verdict is not Verdict.PASS:
-            return None, said.note
-        coarse = said.ratio_error > self.options.tolerance.fail
-        how_far = (
-            f"the rows beside the {self.rows} drawn were looked at together, to "
-            f"{said.ratio_error:.0e} only"
+    A second one asks those that the rows call right, where others are wrong.  ``None`` where the
+    batch cannot be asked.
+    """
+    main, coverage = record.measured[0], record.coverage
+    entered = _entered(record, _most_rows(record))
+    why = "the functions raise, or give NaN, on the whole batch at the point that was checked"
+    verdict, why = _asked(record, entered) if entered else (None, why)
+    if entered is None or verdict is None:
+        coverage.append(
+            f"the whole batch could not be held against the {record.rows.count} rows drawn from "
+            f"it: {why}"
         )
-        return said.verdict, how_far if coarse else ""
+        return None
+    coverage += [why] if why else []
+    judged = {name: j.finding.verdict for name, j in main.judgements.items()}
+    wrong = {name: said for name, said in judged.items() if said in MISMATCH}
+    if (verdict in MISMATCH) != bool(wrong):
+        return False
+    if not wrong:
+        return True
+    if all(verdict.severity > said.severity for said in wrong.values()):
+        return False
+    right = [name for name in judged if name not in wrong]
+    verdict, why = _asked(record, entered, right) if right else (None, "")
+    coverage += [f"{', '.join(right)}: {why}"] if why else []
+    return verdict not in MISMATCH
 
-    def _judged(self, evidence: BlockEvidence, entered: EnteredSetting, prober: Prober) -> Finding:
+
+def enter_every_row(record: CheckRecord) -> EnteredSetting | None:
+    """The main setting on the whole batch; ``None`` where nothing is told there."""
+    return _entered(record, every_row(record))
+
+
+def _entered(record: CheckRecord, batch: Batch) -> EnteredSetting | None:
+    main = record.measured[0].setting
+    setting = replace(main, name=f"{main.name}, whole batch", batch=batch)
+    return record.enter_finite(setting, seed=record.options.seed + 303)
+
+
+def _most_rows(record: CheckRecord) -> Batch:
+    """The whole batch, or some of it where it is large."""
+    batch, options = every_row(record), record.options
+    random = np.random.default_rng([options.seed, MOST_ROWS])
+    axis, subset = options.sample_axis, options.subset
+    try:
+        return draw(batch, samples=MOST_ROWS, axis=axis, subset=subset, random=random).batch
+    except Exception:  # a function of the user's that cuts rows another way
+        return every_row(record)
+
+
+def _asked(
+    record: CheckRecord, entered: EnteredSetting, names: Collection[str] | None = None
+) -> tuple[Verdict | None, str]:
+    """PASS, WARN or FAIL of some blocks together, ``None`` where neither was seen; and why."""
+    evaluator, options = record.evaluator, record.options
+    like, most = record.measured[0].prober, evaluator.evaluations
+    prober = Prober(entered, method=options.method, like=like, most=most)
+    budget = Budget(lambda: evaluator.evaluations, JOINT_PROBE)
+    try:
+        joint, _ = probe_jointly(prober, budget, names)
+    except GradhookError as error:
+        return None, str(error)
+    if not math.isfinite(joint.probes[0].slope.value):
+        return None, "the loss is not finite a small step away"
+
+    def judged(evidence: BlockEvidence) -> Finding:
         return judge(
             evidence,
             entered.setting.name,
-            self.options.tolerance,
+            options.tolerance,
             ordinary=prober.ordinary,
             arithmetic=prober.arithmetic(),
         ).finding
 
+    said = judged(joint)
+    if said.verdict in MISMATCH:
+        said = judged(replace(joint, analytic_error=joint_analytic_error(prober, names)))
+    if said.verdict in MISMATCH:
+        if is_noise(prober, joint.probes[0], names):
+            return None, "over a longer step the slope is another one (noise?)"
+        return said.verdict, ""
+    if said.verdict is not Verdict.PASS:
+        return None, said.note
+    coarse = said.ratio_error > options.tolerance.fail
+    how_far = (
+        f"the rows beside the {record.rows.count} drawn were looked at together, to "
+        f"{said.ratio_error:.0e} only"
+    )
+    return said.verdict, how_far if coarse else ""
 
-def merged(rows: CheckRecord, every: CheckRecord, whole: WholeBatch) -> CheckRecord:
+
+def merged(rows: CheckRecord, every: CheckRecord) -> CheckRecord:
     """What a check on every row says; blocks that it cannot judge keep what the rows said."""
-    count, of = whole.rows, f" of {whole.total}" if whole.total else ""
+    count, total = every.rows.count, every.rows.total
     taken_back, found = [], []
-    for name in whole.evaluator.workspace.names:
+    for name in every.evaluator.workspace.names:
         before, now, why = rows.verdict_of(name), every.verdict_of(name), ""
         if now is Verdict.INCONCLUSIVE and before is not now:
             why = f"the whole batch is too coarse to judge it; judged on {count} rows"
@@ -178,6 +162,7 @@ def merged(rows: CheckRecord, every: CheckRecord, whole: WholeBatch) -> CheckRec
             every.kept[name] = rows.findings_of(name)
             every.notes.append(f"{name}: {why}")
     if taken_back:
+        of = f" of {total}" if total else ""
         every.notes.append(
             f"{', '.join(taken_back)}: right on the whole batch{of}, wrong on {count} rows of it: "
             "the objective uses something of the whole batch (a constant 1/n, precomputed sums, a "
@@ -189,8 +174,6 @@ def merged(rows: CheckRecord, every: CheckRecord, whole: WholeBatch) -> CheckRec
             f"{', '.join(found)}: right on the {count} rows drawn first, wrong on the whole batch: "
             "the mistake is made on other rows, or on several together"
         )
-    every.findings = rows.findings
-    every.whole_batch = True
     return every
 
 

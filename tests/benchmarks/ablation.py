@@ -87,8 +87,8 @@ ROUNDING, TINY = (
     "probe.block_evidence.with_analytic_error",
     "check.generic_point.at_ordinary_loss",
 )
-SECOND, UNITS = "check.further_settings.measure_untested_again", "check.generic_point._in_own_units"
-BATCH, TRACE = "check.whole_batch.WholeBatch.untested", "diagnosis.branches.trace.trace_branches"
+SECOND, UNITS = "check.generic_point.enter_second_point", "check.generic_point._in_own_units"
+BATCH, TRACE = "check.whole_batch.enter_every_row", "diagnosis.branches.trace.trace_branches"
 
 RULES = (
     Rule("noise along a mismatch", "probe.block_evidence.hidden_noise", says(0.0)),
@@ -100,7 +100,7 @@ RULES = (
     Rule("rounding of the analytic side", ROUNDING, same(2), ALWAYS),
     Rule("smaller weights where a loss is tiny", TINY, same(2), new(2)),
     Rule("a second generic point", SECOND, says(None)),
-    Rule("locations in their own units", UNITS, same(3), new(3)),
+    Rule("locations in their own units", UNITS, same(2), new(2)),
     Rule("ties", "diagnosis.branches.trace.look_for_ties", says(None), ALWAYS),
     Rule("untested blocks on the whole batch", BATCH, says(None)),
     Rule("joint noise on the whole batch", "probe.measure.is_noise", says(False)),

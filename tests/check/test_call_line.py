@@ -19,7 +19,7 @@ from gradhook import (
     check_gradients,
     difference,
 )
-from gradhook.check.call_line import Scope, written
+from gradhook.check.call_line import Scope
 from gradhook.options import Options
 
 
@@ -143,11 +143,11 @@ def test_options_that_cannot_be_written_down_are_left_to_be_filled_in():
         progress=True,
         seed=4,
     )
-    assert ", ".join(written(options, Scope({"state": options.state}))) == (
-        "subset=<subset>, dropout=gradhook.Switch(name='p', off=1.0), state=state, "
-        "gradient_name={'W': 'dW'}, fixed=<fixed>, seed=4"
+    assert Scope({"state": options.state}).call("f", {}, options) == (
+        "gradhook.f(subset=<subset>, dropout=gradhook.Switch(name='p', off=1.0), state=state, "
+        "gradient_name={'W': 'dW'}, fixed=<fixed>, seed=4)"
     )
-    assert written(Options(), Scope({})) == ["seed=0"]
+    assert Scope({}).call("f", {}, Options()) == "gradhook.f(seed=0)"
 
 
 def test_looking_for_names_keeps_nothing_alive_and_changes_no_variable():

@@ -212,7 +212,7 @@ def test_a_change_of_what_was_not_copied_is_an_error(monkeypatch):
     assert data[0] == 0
 
 
-@pytest.mark.parametrize("name", ["Plan", "Guard", "Evaluator", "Workspace", "put_back"])
+@pytest.mark.parametrize("name", ["make", "Guard", "Evaluator", "Workspace", "put_back"])
 def test_a_fault_of_gradhooks_own_is_none_of_the_users(monkeypatch, name):
     monkeypatch.setattr(f"gradhook.check.guarded.{name}", None)
     with pytest.raises(InternalError, match="gradhook itself failed: TypeError") as got:

@@ -105,6 +105,22 @@ def test_a_smooth_mistake_beside_a_real_kink_fails_and_its_element_is_named(pena
     assert block.where == "w[1]"
 
 
+def test_one_element_of_a_large_block_that_is_masked_at_zero_fails_and_is_named():
+    rng = np.random.default_rng(0)
+    inputs, targets = rng.normal(size=(30, 200)), rng.normal(size=30)
+
+    def masked_once(p, X, y):
+        loss, d = squares(X @ p["w"] - y)
+        gradient = X.T @ d
+        gradient[150] *= p["w"][150] != 0
+        return loss, {"w": gradient}
+
+    start = {"w": np.zeros(200)}
+    block = check_gradients(masked_once, start, batch=(inputs, targets), progress=False).blocks["w"]
+    assert (block.verdict, block.where) == ("FAIL", "w[150]")
+    assert block.sentence.startswith("w[150] wrong exactly here, where the loss is smooth")
+
+
 def untraceable(wrong):
     def loss_and_gradient(p, X, y):
         w = np.array([float(v) for v in p["w"]])  # leaves the trace

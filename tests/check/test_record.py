@@ -4,14 +4,15 @@ from types import SimpleNamespace
 
 from gradhook import Verdict
 from gradhook.check.record import CheckRecord
-from gradhook.check.sanity import SanityResult
 from gradhook.report import Finding
 
 
 def test_what_other_rows_said_stands_in_place_of_all_else():
     findings = {"W": Finding("generic point", Verdict.FAIL)}
     setting = SimpleNamespace(findings=findings, judgements=findings)
-    record = CheckRecord(SanityResult(1.0, {}), [setting])
+    evaluator = SimpleNamespace(evaluations=0, workspace=SimpleNamespace(names=["W"]))
+    given = dict.fromkeys(("options", "rows", "whole", "board", "free", "is_part"))
+    record = CheckRecord(evaluator, **given, measured=[setting])
     assert record.verdict_of("W") is Verdict.FAIL
     record.kept["W"] = [Finding("other rows", Verdict.PASS)]
     assert record.findings_of("W") == record.kept["W"]

@@ -79,8 +79,11 @@ def test_a_result_remembered_of_the_whole_batch_is_no_note_under_a_pass():
 
 
 def record(verdict, ratio, error=0.0):
+    """A check of one block, judged on seven rows of twenty."""
     finding = Finding("generic point", Verdict(verdict), ratio=ratio, ratio_error=error)
     return SimpleNamespace(
+        evaluator=SimpleNamespace(workspace=SimpleNamespace(names=["W"])),
+        rows=SimpleNamespace(count=7, total=20),
         findings_of=lambda name: [finding],
         verdict_of=lambda name: finding.verdict,
         findings={},
@@ -89,23 +92,16 @@ def record(verdict, ratio, error=0.0):
     )
 
 
-@pytest.fixture
-def whole():
-    """A batch of one block, judged on seven rows before."""
-    workspace = SimpleNamespace(names=["W"])
-    return SimpleNamespace(evaluator=SimpleNamespace(workspace=workspace), rows=7, total=20)
-
-
-def test_what_the_whole_batch_cannot_judge_keeps_what_the_rows_said(whole):
-    every = merged(record("PASS", 1e-9), record("INCONCLUSIVE", math.nan), whole)
+def test_what_the_whole_batch_cannot_judge_keeps_what_the_rows_said():
+    every = merged(record("PASS", 1e-9), record("INCONCLUSIVE", math.nan))
     assert [f.verdict for f in every.kept["W"]] == ["PASS"]
     assert "too coarse" in every.notes[0]
 
 
-def test_a_coarse_pass_takes_no_mismatch_back(whole):
-    every = merged(record("FAIL", 5e-3), record("PASS", 9e-4, 4e-4), whole)
+def test_a_coarse_pass_takes_no_mismatch_back():
+    every = merged(record("FAIL", 5e-3), record("PASS", 9e-4, 4e-4))
     assert [f.verdict for f in every.kept["W"]] == ["FAIL"]
-    sharp = merged(record("FAIL", 5e-3), record("PASS", 1e-8, 1e-7), whole)
+    sharp = merged(record("FAIL", 5e-3), record("PASS", 1e-8, 1e-7))
     assert not sharp.kept
     assert "right on the whole batch of 20, wrong on 7 rows" in sharp.notes[0]
 

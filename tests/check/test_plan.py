@@ -7,7 +7,6 @@ import pytest
 
 from gradhook import L2, check_gradients
 from gradhook.check import plan
-from gradhook.check.further_settings import measure_further
 
 W = np.random.default_rng(0).normal(size=(4, 3))
 X = np.random.default_rng(1).normal(size=(7, 4))
@@ -20,14 +19,17 @@ def further(monkeypatch):
     def made(function, **options):
         seen = []
 
-        def spy(evaluator, board, main, given, coverage, budget):
-            said = []
-            measured = measure_further(evaluator, board, main, given, said, budget)
-            assert evaluator.switches == list(main.setting.switches)
+        plain = plan._measure_further
+
+        def spy(record, main):
+            before = len(record.coverage)
+            measured = plain(record, main)
+            assert record.evaluator.switches == list(main.setting.switches)
+            said = record.coverage[before:]
             seen.append(({m.setting.name: m.shows_wrong("W") for m in measured}, said))
             return measured
 
-        monkeypatch.setattr(plan, "measure_further", spy)
+        monkeypatch.setattr(plan, "_measure_further", spy)
         check_gradients(function, {"W": W}, batch=X, progress=False, **options)
         return seen[0]
 
