@@ -78,7 +78,7 @@ SENTENCES: Mapping[str, str] = {
     "switch_share": "{d} {have} {share}",
     "switch_form": "{d} {have} a penalty's gradient that is a multiple of {form}",
     "switch_other": "{d} {have} a penalty's gradient that differs from that of the loss's penalty",
-    "zero_slices": "{part} wrong, and nothing else: {what} zero",
+    "zero_slices": "{part} wrong, and nothing else: {what}",
     "clipped": "{d} cut off at ±{top}: {many} of {size} elements stand at that size, and the "
     "others are right",
     "dropout": "{d} wrong with dropout on and right with it off: its backward pass lacks the mask, "

@@ -103,6 +103,9 @@ def test_a_bug_without_one_is_placed(reports, bug):
 
 def test_of_a_row_of_zeros_that_one_is_named_which_is_wrong_and_no_black_pixel(reports):
     assert reports["last_row_missing"].blocks["W1"].where == "W1[63, :]"
+    # The row is not zero: its penalty was added.
+    (cause,) = reports["last_row_missing"].causes
+    assert cause.sentence.endswith("row 63 is a multiple of the weights, as a penalty alone makes")
 
 
 def test_the_table_has_a_line_for_each_bug_and_a_sum(capsys):

@@ -126,7 +126,9 @@ class ZeroSlices(Hypothesis):
         some += ", …" if len(empty) > NAMED_SLICES else ""
         what = ("row", "column")[axis] if block.gradient.ndim == 2 else "slice"
         what = f"{what} {some} is" if len(empty) == 1 else f"{what}s {some} are"
-        self.found = {"part": self.where, "what": what}
+        written = np.any(np.take(block.gradient, empty, axis=axis))
+        held = "a multiple of the weights, as a penalty alone makes" if written else "zero"
+        self.found = {"part": self.where, "what": f"{what} {held}"}
 
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
