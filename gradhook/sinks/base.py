@@ -1,16 +1,28 @@
-"""What a sink is, a place where reports go; and the simplest, a list.
+"""What a sink is, a place where reports go; and those that keep no file: list, screen and log.
 
 A sink gets each finished ``Report`` once, after everything that the check touched has been put
 back.  It may be slow or fail; the callback drops a sink that raises, warns once, and goes on.
+
+Screen and log get a line for a check that passed, else the report; the screen a line, too, for a
+check that finds what an earlier one of its run has found.  Colours and the width follow the
+terminal; where the output goes to a file it is plain and 80 columns wide.  A progress bar of the
+training that stands on the screen is not torn.
 """
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+import logging
+import sys
+from typing import IO, Any, Protocol, runtime_checkable
 
+from gradhook._types import Verdict
+from gradhook.errors import OptionError
 from gradhook.report import Report
+from gradhook.report.format import has_colour, width
+from gradhook.report.story import same_story
+from gradhook.report.text import in_short, summary, text
 
-__all__ = ["Memory", "Sink"]
+__all__ = ["Logging", "Memory", "Sink", "Terminal"]
 
 
 @runtime_checkable
@@ -62,3 +74,105 @@ class Memory:
 
     def close(self) -> None:
         """Do nothing: the reports stay."""
+
+
+class Terminal:
+    """Print each report.
+
+    Args:
+        stream: Where to; by default what ``sys.stdout`` is at the time of each report.
+        colour: Whether to colour the verdicts; ``None`` does where the terminal has colours and
+            ``NO_COLOR`` is not set.
+
+    Raises:
+        OptionError: ``stream`` cannot be written to, or ``colour`` is none of the three.
+
+    Example:
+        >>> from gradhook import Report, Verdict
+        >>> from gradhook.sinks import Terminal
+        >>> Terminal().write(Report(Verdict.PASS, True, {}, ratio=3e-9, step=100, evaluations=58))
+        gradcheck step 100: PASS, no block was measured
+    """
+
+    def __init__(self, stream: IO[str] | None = None, *, colour: bool | None = None) -> None:
+        if stream is not None and not callable(getattr(stream, "write", None)):
+            raise OptionError(f"stream must have a method write, {type(stream).__name__} has none")
+        if colour not in (True, False, None):
+            raise OptionError(f"colour must be True, False or None, got {colour!r}")
+        self._stream = stream
+        self._colour = colour
+        self._told: Report | None = None
+
+    def write(self, report: Report) -> None:
+        """Print one report."""
+        stream = sys.stdout if self._stream is None else self._stream
+        colour = has_colour(stream) if self._colour is None else self._colour
+        first = self._told if same_story(self._told, report) else None
+        said = in_short(report, first, width(stream), colour=colour)
+        if not said:
+            self._told = report
+            said = text(report, width(stream), colour=colour) + "\n"
+        self.say(said)
+
+    def say(self, said: str) -> None:
+        """Print a line that is no report: that a run is checked, and how its checks ended."""
+        stream = sys.stdout if self._stream is None else self._stream
+        tqdm = sys.modules.get("tqdm")
+        if tqdm is None:
+            stream.write(said + "\n")
+            stream.flush()
+        else:  # Takes the bars off the screen and draws them anew.
+            tqdm.tqdm.write(said, file=stream)
+
+    def close(self) -> None:
+        """End a run: what comes next is told in full.  The stream is its owner's."""
+        self._told = None
+
+
+class Logging:
+    """Log each report; handlers and levels are the application's own and are never touched.
+
+    A check that passed is logged at ``INFO``, one that warns or could not tell at ``WARNING``, one
+    that failed at ``ERROR``.  Without any configuration Python shows the last two on the standard
+    error stream.
+
+    Args:
+        logger: A logger or logger adapter, or the name of a logger.
+
+    Raises:
+        OptionError: ``logger`` is neither.
+
+    Example:
+        >>> import logging, sys
+        >>> from gradhook import Report, Verdict
+        >>> from gradhook.sinks import Logging
+        >>> logger = logging.getLogger("my_training")
+        >>> logger.setLevel(logging.INFO)
+        >>> handler = logging.StreamHandler(sys.stdout)
+        >>> logger.addHandler(handler)
+        >>> Logging(logger).write(
+        ...     Report(Verdict.PASS, True, {}, ratio=3e-9, step=100, evaluations=58)
+        ... )
+        gradcheck step 100: PASS, no block was measured
+        >>> logger.removeHandler(handler)
+    """
+
+    def __init__(
+        self, logger: str | logging.Logger | logging.LoggerAdapter[Any] = "gradhook"
+    ) -> None:
+        if isinstance(logger, str):
+            logger = logging.getLogger(logger)
+        if not isinstance(logger, (logging.Logger, logging.LoggerAdapter)):
+            raise OptionError(f"logger must be a logging.Logger or the name of one, got {logger!r}")
+        self._logger = logger
+
+    def write(self, report: Report) -> None:
+        """Log one report, as a single record."""
+        bad = logging.ERROR if report.verdict is Verdict.FAIL else logging.WARNING
+        level = logging.INFO if report.passed else bad
+        if self._logger.isEnabledFor(level):
+            # The text is an argument, not the format: names in it may contain a percent sign.
+            self._logger.log(level, "%s", summary(report) if report.passed else str(report))
+
+    def close(self) -> None:
+        """Do nothing: the logger is the application's."""

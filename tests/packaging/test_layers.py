@@ -183,7 +183,7 @@ def fault_of(module: str, source: str) -> str | None:
         ("gradhook.verdict.judge", "from gradhook.probe import points"),
         ("gradhook.verdict.judge", "from gradhook.evaluation.points import generic"),
         (
-            "gradhook.sinks.terminal",
+            "gradhook.sinks.base",
             "def write():\n    from gradhook.testing import assert_gradients",
         ),
         ("gradhook.check.check", "from gradhook import GradCheckCallback"),

@@ -33,7 +33,7 @@ import numpy as np
 from gradhook._types import Array
 from gradhook.errors import OptionError
 from gradhook.sinks.files import append, as_path, claim, run_stamp
-from gradhook.sinks.tensorboard.scalars import FLOOR, MAIN, OVERALL
+from gradhook.sinks.metrics import FLOOR, MAIN, OVERALL
 
 __all__ = ["EventFile", "Summary", "new_file"]
 

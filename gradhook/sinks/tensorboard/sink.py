@@ -40,9 +40,9 @@ from gradhook.report import BlockReport, Report
 from gradhook.report.format import fenced, shorten
 from gradhook.report.story import story
 from gradhook.sinks.files import JsonLines, append
+from gradhook.sinks.metrics import MAIN, RATIO, WRONG, block_tags, scalars
 from gradhook.sinks.tensorboard.event_file import EventFile, Summary, new_file
 from gradhook.sinks.tensorboard.heat_map import png
-from gradhook.sinks.tensorboard.scalars import MAIN, RATIO, WRONG, block_tags, scalars
 
 __all__ = ["TensorBoard", "markdown"]
 
