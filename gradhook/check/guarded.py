@@ -39,7 +39,7 @@ from gradhook.errors import (
 )
 from gradhook.evaluation.containers import sole_mover
 from gradhook.evaluation.evaluator import Evaluator
-from gradhook.evaluation.upcast import upcast_in_place
+from gradhook.evaluation.points import upcast_in_place
 from gradhook.evaluation.workspace import Workspace
 from gradhook.guard.guard import Guard, put_back
 from gradhook.guard.reach import BUDGET, is_library

@@ -29,15 +29,15 @@ class Holders:
 
     def __init__(self, tree: Tree) -> None:
         self._root = tree.root
-        self._original: Mapping[str, Any] = tree.leaves
-        self._leaves: Mapping[str, Any] = self._original
+        self._leaves: Mapping[str, Any] = tree.leaves
         self._places = {n: p for n, p in tree.places.items() if p.container is not None}
         self._before = self._saved()
         self._now = self._before
 
     def hold(self, leaves: Mapping[str, Any]) -> None:
-        """Make the containers hold other arrays, from now on."""
-        self.restore()
+        """Make the containers hold these arrays from now on, and what else they held at first."""
+        for record in self._before:
+            record.restore()
         self._leaves = leaves
         self._bind()
         self._now = self._saved()
@@ -56,13 +56,6 @@ class Holders:
             for name, place in self._places.items()
             if isinstance(place.container, (dict, list)) and now.get(name) is not self._leaves[name]
         ]
-
-    def restore(self) -> None:
-        """Make the containers hold what they held at first."""
-        for record in self._before:
-            record.restore()
-        self._leaves, self._now = self._original, self._before
-        self._bind()
 
     def _saved(self) -> list[Saved]:
         records = map(save_container, each_container(self._root))
