@@ -24,8 +24,7 @@ import numpy as np
 
 from gradhook._types import Array
 from gradhook.errors import RestoreError
-from gradhook.guard.generators import global_streams
-from gradhook.guard.objects import Saved, SavedArray, extent
+from gradhook.guard.objects import Saved, SavedArray, extent, global_streams
 from gradhook.guard.reach import BUDGET, Reach, is_plain, reach
 
 __all__ = ["Changes", "Guard", "put_back"]
@@ -40,30 +39,19 @@ NAMED_FIRST = 5
 class Guard:
     """Saved state of everything that the roots reach, and of the global random streams.
 
-    Args:
-        roots: Functions, models, containers, arrays, generators to start from.
-        named: More of these, whose arrays are copied however large.
-        without: Objects looked after elsewhere, such as the parameters' arrays and their
-            containers.
-        moving: Arrays that others write to on purpose during the check; what shares memory with
-            them is put back at the end only.
-        budget: Bytes that copies of arrays may take which are not named.
-        hidden: What else cannot be saved, as ``Changes`` have found.
-
-    Attributes:
-        hidden: Names of the first things whose state cannot be read.
-        notes: What could not be saved, one sentence each.
+    What shares memory with arrays that are ``moving``, because others write to them on purpose
+    during the check, is put back at the end only.
     """
 
     def __init__(
         self,
-        roots: Iterable[Any],
+        roots: Iterable[Any],  # functions, models, containers, arrays, generators to start from
         *,
-        named: Iterable[Any] = (),
-        without: Iterable[Any] = (),
+        named: Iterable[Any] = (),  # more of these, whose arrays are copied however large
+        without: Iterable[Any] = (),  # looked after elsewhere, as the parameters' arrays
         moving: Iterable[Array] = (),
-        budget: float = BUDGET,
-        hidden: Iterable[str] = (),
+        budget: float = BUDGET,  # bytes that copies of arrays may take which are not named
+        hidden: Iterable[str] = (),  # what else cannot be saved, as ``Changes`` have found
     ) -> None:
         found = reach(roots, named=named, without=without, budget=budget)
         found.hidden = list(dict.fromkeys([*found.hidden, *hidden]))

@@ -29,19 +29,12 @@ The interrupt comes last, so that its own handler is set again after all others.
 
 
 class Gate:
-    """Lets signals through while it is open and keeps them while it is not.
-
-    Attributes:
-        open: Whether the user's code is running.
-        originals: The user's handlers, by number.
-    """
-
-    __slots__ = ("_kept", "open", "originals")
+    """Lets signals through while it is open, the user's code running, and keeps them else."""
 
     def __init__(self) -> None:
         self.open = False
         self._kept: list[tuple[int, Any]] = []
-        self.originals: dict[int, Any] = {}
+        self.originals: dict[int, Any] = {}  # the user's handlers, by number
 
     def deliver(self) -> None:
         """Hand over what was kept; a handler may raise."""
