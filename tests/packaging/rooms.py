@@ -32,7 +32,7 @@ FLOORS = (
 MOST_PAIRS = 75
 """Pairs of rooms with an import between them."""
 
-PRINTERS = ("report.text", "report.html")
+PRINTERS = ("report.text", "report.pages")
 
 # The core needs NumPy alone; these are loaded by their own sink, and inside a function.
 LOADED_LATE = {"tensorboard": ("sinks.tensorboard",), "tqdm": ("sinks.progress",)}
