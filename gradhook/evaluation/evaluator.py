@@ -22,9 +22,8 @@ import numpy as np
 from gradhook._types import Batch, Blocks
 from gradhook.errors import GradhookError
 from gradhook.evaluation.workspace import Workspace
-from gradhook.guard.guard import Guard
+from gradhook.guard.guard import Gate, Guard
 from gradhook.guard.objects import fingerprint
-from gradhook.guard.signals import Gate
 from gradhook.objective.calls import Calls
 from gradhook.objective.gradients import GradientName, name_gradients, own_gradients
 from gradhook.objective.switches import BoundSwitch, SwitchState

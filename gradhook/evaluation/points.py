@@ -90,12 +90,11 @@ def nearby(
     arrays: Mapping[str, Array], *, distance: float, fixed: Collection[str], seed: int
 ) -> dict[str, Move]:
     """Displacements by ``distance`` times each block's scale, entry by entry, off every tie."""
-    moves = {}
-    for index, (name, array) in enumerate(arrays.items()):
-        if array.size and name not in fixed:
-            length = distance * scale_of(array)
-            moves[name] = Move(TABLE * length, "add", seeded(seed, 2, index))
-    return moves
+    return {
+        name: Move(TABLE * (distance * scale_of(array)), "add", seeded(seed, 2, index))
+        for index, (name, array) in enumerate(arrays.items())
+        if array.size and name not in fixed
+    }
 
 
 def shrunk(moves: Mapping[str, Move], factor: float) -> dict[str, Move]:

@@ -310,9 +310,8 @@ def _table(report: Report) -> str:
         row += "".join(_tag("td", _escaped(cell), "number") for cell in numbers)
         row += _tag("td", _escaped(where), "where") * any(wheres)
         lines.append(_tag("tr", row, "block"))
-    if hidden := story.folded(report):
-        fold = f'<td colspan="{len(head)}">{_escaped(story.fold_sentence(hidden))}</td>'
-        lines.append(_tag("tr", fold, "block"))
+    if fold := _escaped(story.fold_sentence(report)):
+        lines.append(_tag("tr", f'<td colspan="{len(head)}">{fold}</td>', "block"))
     return _tag("div", _tag("table", "".join(lines)), "scroll")
 
 

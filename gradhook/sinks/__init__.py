@@ -10,10 +10,9 @@ Example:
     True
 """
 
-from gradhook.sinks.base import Logging, Memory, Sink, Terminal
+from gradhook.sinks.base import Logging, Memory, Progress, Sink, Terminal
 from gradhook.sinks.files import JsonLines
 from gradhook.sinks.metrics import Metrics
-from gradhook.sinks.progress import Progress
 from gradhook.sinks.tensorboard import EventFile, TensorBoard
 
 __all__ = [
