@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from gradhook.check.check import selftest
 from gradhook.report import text as _render
 from gradhook.report.format import has_colour, printable, width
-from gradhook.report.runs import STDIN, Run, UnreadableError, markdown, page, read_runs
+from gradhook.report.pages import STDIN, Run, UnreadableError, markdown, page, read_runs
 from gradhook.report.wording import outcome, with_first
 
 __all__ = ["main"]

@@ -17,7 +17,7 @@ from gradhook.check.call_line import CallLine, Scope
 from gradhook.check.guarded import GuardedCheck, is_users, own_faults
 from gradhook.check.reading import read
 from gradhook.errors import OptionError, warn
-from gradhook.guard.generators import global_streams
+from gradhook.guard.objects import global_streams
 from gradhook.objective.answers import misplaced_batch
 from gradhook.objective.batch import as_batch
 from gradhook.objective.objective import Objective

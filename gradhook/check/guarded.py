@@ -38,11 +38,10 @@ from gradhook.errors import (
 )
 from gradhook.evaluation.containers import sole_mover
 from gradhook.evaluation.evaluator import Evaluator
-from gradhook.evaluation.upcast import upcast_in_place
+from gradhook.evaluation.points import upcast_in_place
 from gradhook.evaluation.workspace import Workspace
-from gradhook.guard.guard import Guard, put_back
+from gradhook.guard.guard import Guard, held_signals, put_back
 from gradhook.guard.reach import BUDGET, is_library
-from gradhook.guard.signals import held_signals
 from gradhook.objective.batch import Rows, columns_hint, passed_whole, upcast
 from gradhook.objective.objective import Objective
 from gradhook.objective.parameters import norm

@@ -15,7 +15,7 @@ import numpy as np
 
 from gradhook._types import kind_of
 from gradhook.errors import NestedCheckError, ParameterError
-from gradhook.guard.objects import Saved, save_container
+from gradhook.guard.objects import Saved, save
 from gradhook.objective.parameters import Tree, each_container
 
 __all__ = ["Holders", "refuse_unwritable", "sole_mover"]
@@ -29,15 +29,15 @@ class Holders:
 
     def __init__(self, tree: Tree) -> None:
         self._root = tree.root
-        self._original: Mapping[str, Any] = tree.leaves
-        self._leaves: Mapping[str, Any] = self._original
+        self._leaves: Mapping[str, Any] = tree.leaves
         self._places = {n: p for n, p in tree.places.items() if p.container is not None}
         self._before = self._saved()
         self._now = self._before
 
     def hold(self, leaves: Mapping[str, Any]) -> None:
-        """Make the containers hold other arrays, from now on."""
-        self.restore()
+        """Make the containers hold these arrays from now on, and what else they held at first."""
+        for record in self._before:
+            record.restore()
         self._leaves = leaves
         self._bind()
         self._now = self._saved()
@@ -57,15 +57,8 @@ class Holders:
             if isinstance(place.container, (dict, list)) and now.get(name) is not self._leaves[name]
         ]
 
-    def restore(self) -> None:
-        """Make the containers hold what they held at first."""
-        for record in self._before:
-            record.restore()
-        self._leaves, self._now = self._original, self._before
-        self._bind()
-
     def _saved(self) -> list[Saved]:
-        records = map(save_container, each_container(self._root))
+        records = map(save, each_container(self._root))
         return [record for record in records if record is not None]
 
     def _bind(self) -> None:

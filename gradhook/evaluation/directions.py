@@ -119,24 +119,16 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """How one block is displaced: each entry by the number that a random byte picks in a table.
+    """How one block is displaced: each entry by the number that a random byte picks in a table."""
 
-    Args:
-        table: 256 numbers; shape (256,).
-        how: ``"multiply"`` each entry by its number, or ``"add"`` it.
-        seed: Seed of the byte stream.
-        drawn: Whether each byte of it is drawn: runs from a pool would make rows of a block that
-            was zero or constant equal, which sit on a tie then.
-        factor: What every entry is multiplied by in the end.
-        unit: What share of the block's size is natural: less than 1 of a location far from zero.
-    """
-
-    table: Array
-    how: Literal["multiply", "add"]
-    seed: int
+    table: Array  # shape (256,)
+    how: Literal["multiply", "add"]  # what is done to each entry with its number
+    seed: int  # of the byte stream
+    # Whether each byte is drawn: runs from a pool would make rows of a block that was zero or
+    # constant equal, which sit on a tie then.
     drawn: bool = True
-    factor: float = 1.0
-    unit: float = 1.0
+    factor: float = 1.0  # what every entry is multiplied by in the end
+    unit: float = 1.0  # share of the block's size that is natural; less of a location far from 0
 
     def stream(self, size: int) -> Stream:
         """The bytes for a block of ``size`` elements."""
@@ -156,16 +148,10 @@ class Coordinate:
 
 @dataclass(frozen=True, slots=True)
 class RandomDirection:
-    """A direction over a whole block: one byte per element, looked up in a table.
+    """A direction over a whole block: one byte per element, looked up in a table."""
 
-    Args:
-        source: The bytes in C order, or the stream that makes them; as many as the block has
-            elements.
-        table: What each byte stands for; shape (256,).
-    """
-
-    source: Array | Stream
-    table: Array
+    source: Array | Stream  # the bytes in C order, or what makes them
+    table: Array  # what each byte stands for; shape (256,)
 
     @property
     def codes(self) -> Array:
@@ -199,20 +185,12 @@ class RandomDirection:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A direction over a block, kept in a box of it and zero outside; costs what it touches.
+    """A direction over a block, kept in a box of it and zero outside; costs what it touches."""
 
-    Args:
-        spread: The direction over the whole block.
-        shape: The block's shape.
-        box: Where it is not zero.
-        rising: An axis along which the ``n`` slices inside are multiplied by ``1/2n, 3/2n, …``;
-            ``None`` for none.
-    """
-
-    spread: RandomDirection
-    shape: tuple[int, ...]
-    box: Box
-    rising: int | None = None
+    spread: RandomDirection  # over the whole block
+    shape: tuple[int, ...]  # of the block
+    box: Box  # where it is not zero
+    rising: int | None = None  # an axis whose ``n`` slices inside are multiplied by 1/2n, 3/2n, …
 
     @property
     def size(self) -> int:

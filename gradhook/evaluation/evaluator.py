@@ -22,9 +22,8 @@ import numpy as np
 from gradhook._types import Batch, Blocks
 from gradhook.errors import GradhookError
 from gradhook.evaluation.workspace import Workspace
-from gradhook.guard.guard import Guard
+from gradhook.guard.guard import Gate, Guard
 from gradhook.guard.objects import fingerprint
-from gradhook.guard.signals import Gate
 from gradhook.objective.calls import Calls
 from gradhook.objective.gradients import GradientName, name_gradients, own_gradients
 from gradhook.objective.switches import BoundSwitch, SwitchState
@@ -50,23 +49,6 @@ class Evaluator:
 
     ``advance`` is called after each evaluation, for a progress bar; the gate lets signals through
     while the user's code runs.
-
-    Attributes:
-        evaluations: Calls made.
-        gradient_evaluations: Calls made that returned gradients.
-        returned: What the loss last returned for dressed arrays.
-        dtypes: Dtypes of the losses and gradients that were returned.
-        rounding: The norm of the error of each block's gradient, where it is more than rounding.
-        name_rule: By which rule gradients were matched to parameters, in words.
-        switches: Every switch, and how it is turned for the next call.
-        written: Blocks that a call was seen to write to, in the user's order; from then on what a
-            call writes to any is undone.
-        batch_written: Whether a call was seen to write to the batch.
-        user_error: The last exception that the user's own code raised.
-        raised: The last exception or interrupt that left a call, whoever raised it.
-        raised_at: The blocks that stood a step away then.
-        own_fault: The first exception of gradhook's own, which code that takes any exception for
-            the end of the loss's domain must not hide.
     """
 
     def __init__(
@@ -84,19 +66,24 @@ class Evaluator:
         self.workspace = workspace
         self.guard = guard
         self.batch = batch
-        self.evaluations = 0
-        self.gradient_evaluations = 0
+        self.evaluations = 0  # calls made
+        self.gradient_evaluations = 0  # of them those that returned gradients
+        # The norm of the error of each block's gradient, where it is more than rounding.
         self.rounding: dict[str, float] = {}
-        self.name_rule = ""
-        self.switches: list[tuple[BoundSwitch, SwitchState]] = []
+        self.name_rule = ""  # by which gradients were matched to parameters, in words
+        self.switches: list[tuple[BoundSwitch, SwitchState]] = []  # as turned for the next call
+        # Blocks that a call was seen to write to, in the user's order; from then on what a call
+        # writes to any is undone.
         self.written: list[str] = []
-        self.batch_written = False
+        self.batch_written = False  # seen likewise
         self.integer_gradients: set[str] = set()
-        self.dtypes: set[np.dtype[Any]] = set()
-        self.returned: Any = None
-        self.user_error: Exception | None = None
-        self.raised: BaseException | None = None
-        self.raised_at: tuple[str, ...] = ()
+        self.dtypes: set[np.dtype[Any]] = set()  # of losses and gradients returned
+        self.returned: Any = None  # what the loss last returned for dressed arrays
+        self.user_error: Exception | None = None  # the last that the user's own code raised
+        self.raised: BaseException | None = None  # the last that left a call, whoever raised it,
+        self.raised_at: tuple[str, ...] = ()  # and the blocks that stood a step away then
+        # The first exception of gradhook's own, which code that takes any exception for the end of
+        # the loss's domain must not hide.
         self.own_fault: Exception | None = None
         self._gradient_name = gradient_name
         self._advance = advance

@@ -1,4 +1,4 @@
-"""The arrays that the objective reads during a check, and the only module that writes to them.
+"""The arrays that the objective reads, and lines through them; the only writer to parameters.
 
 A ``Workspace`` holds float64 copies for a functional objective, the user's own arrays for an
 in-place one.  It never undoes a step by subtracting it.  Every write starts from saved bytes:
@@ -15,13 +15,14 @@ on what the array held before.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from gradhook._types import Array, Blocks
-from gradhook.errors import RestoreError
+from gradhook.errors import OptionError, RestoreError
 from gradhook.evaluation.containers import Holders, refuse_unwritable
 from gradhook.evaluation.directions import (
     CHUNK,
@@ -35,15 +36,11 @@ from gradhook.evaluation.directions import (
 from gradhook.guard.objects import SavedArray
 from gradhook.objective.parameters import Tree, float64_copy
 
-__all__ = ["Workspace", "base_chunks", "displace", "flat_chunk"]
+__all__ = ["Line", "Workspace", "displace"]
 
 
 class Workspace:
-    """The arrays that the objective reads, the user's own or copies; all that writes to them.
-
-    Attributes:
-        arrays: The arrays that the objective reads, by block, as they stand.
-    """
+    """The arrays that the objective reads, the user's own or copies; all that writes to them."""
 
     def __init__(self, tree: Tree, *, in_place: bool) -> None:
         self.tree = tree
@@ -129,7 +126,7 @@ class Workspace:
         """Undo ``upcast``."""
         self.arrays.update(self._live)
         if self._holders is not None:
-            self._holders.restore()
+            self._holders.hold(self.tree.leaves)
 
     def move(self, moves: Mapping[str, Move]) -> None:
         """Go to another point; an empty mapping is where the user stands."""
@@ -176,7 +173,7 @@ class Workspace:
         start = index - index % CHUNK
         # Element by element the same chunk is asked for again and again.
         if self._chunk is None or self._chunk[:2] != (name, start) or self._chunk[2] is not move:
-            chunks = base_chunks(self._sources[name], move, first=start // CHUNK)
+            chunks = _base_chunks(self._sources[name], move, first=start // CHUNK)
             self._chunk = (name, start, move, next(chunks)[1])
         return float(self._chunk[3][index - start])
 
@@ -223,7 +220,7 @@ class Workspace:
 
     def base(self, name: str) -> Iterator[tuple[int, Array]]:
         """The block at the present point, in chunks of float64 (or finer) to be overwritten."""
-        return base_chunks(self._sources[name], self.moves.get(name))
+        return _base_chunks(self._sources[name], self.moves.get(name))
 
     def _hold(self) -> None:
         """In place: let the containers hold the working arrays."""
@@ -250,6 +247,77 @@ class Workspace:
         displace(self.arrays[name], source, self.moves.get(name), None, 0.0)
 
 
+class Line:
+    """``phi(t) = f(x + t * v)``: the loss as a function of one number.
+
+    The numerical half of the package sees nothing else.  Used as a context manager, which writes
+    ``x`` back at the end.  An exception of the user's code away from ``x`` means that the point
+    lies outside the loss's domain; the line is NaN there.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        parts: Sequence[tuple[str, Direction, float]],  # block, direction, length of a unit of t
+        loss: Callable[[], float],
+        complex_loss: Callable[[Any], complex] | None = None,  # of complex parameters
+    ) -> None:
+        self._workspace = workspace
+        self._parts = parts
+        self._loss = loss
+        self._complex_loss = complex_loss
+
+    def __enter__(self) -> Line:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for name, direction, _ in self._parts:
+            self._workspace.write(name, direction)
+
+    def __call__(self, t: Any) -> Any:
+        """Return the loss at ``t``."""
+        if isinstance(t, complex):
+            return self._at_complex(t)
+        for name, direction, unit in self._parts:
+            self._workspace.write(name, direction, t * unit)
+        try:
+            return self._loss()
+        except Exception:  # the user's domain ends here
+            return math.nan
+
+    def slope_taken(self, gradients: Blocks, h: float) -> float:
+        """``⟨a, x₊ - x₋⟩ / 2h`` for the steps really taken, which a coarse dtype rounds."""
+        total = 0.0
+        for name, direction, unit in self._parts:
+            for sign in (1.0, -1.0):
+                self._workspace.write(name, direction, sign * h * unit)
+                moved = self._workspace.arrays[name]
+                flat = gradients[name].reshape(-1)
+                for start, base in self._workspace.base(name):
+                    stop = start + base.size
+                    np.subtract(_flat_chunk(moved, start, stop), base, out=base)
+                    total += sign * float(np.dot(flat[start:stop], base))
+        return total / (2 * h)
+
+    def _at_complex(self, t: complex) -> complex:
+        if self._complex_loss is None:
+            raise OptionError(
+                "ComplexStep needs a functional objective: the arrays that a model holds are real "
+                "and cannot be written"
+            )
+        arrays: dict[str, Any] = dict(self._workspace.arrays)
+        for name, direction, unit in self._parts:
+            values = self._workspace.values(name).astype(complex)
+            if isinstance(direction, Coordinate):
+                values.flat[direction.index] += t * unit
+            elif isinstance(direction, Part):
+                values[direction.box] += t * unit * direction.values()
+            else:
+                values += t * unit * direction.table[direction.codes].reshape(values.shape)
+            arrays[name] = values
+        return self._complex_loss(self._workspace.tree.rebuild(arrays))
+
+
 def displace(
     target: Array, source: Array, move: Move | None, spread: RandomDirection | None, step: float
 ) -> None:
@@ -260,7 +328,7 @@ def displace(
     straight = target.flags.c_contiguous and target.dtype == _working(source)
     flat = target.reshape(-1) if straight else None
     along = itertools.repeat(None) if spread is None else spread.numbers(step)
-    for (start, base), numbers in zip(base_chunks(source, move, flat), along, strict=False):
+    for (start, base), numbers in zip(_base_chunks(source, move, flat), along, strict=False):
         if numbers is not None:
             base += numbers
         if flat is None:
@@ -268,7 +336,7 @@ def displace(
             into[start : start + base.size] = base
 
 
-def base_chunks(
+def _base_chunks(
     source: Array, move: Move | None, into: Array | None = None, *, first: int = 0
 ) -> Iterator[tuple[int, Array]]:
     """The moved source from its chunk ``first`` on, each with the place where it begins.
@@ -284,7 +352,7 @@ def base_chunks(
     for start, numbers in zip(range(first * CHUNK, source.size, CHUNK), drawn, strict=False):
         size = min(CHUNK, source.size - start)
         base = scratch[:size] if into is None else into[start : start + size]
-        values = flat_chunk(source, start, start + size)
+        values = _flat_chunk(source, start, start + size)
         if move is None or numbers is None:
             base[...] = values
         else:
@@ -295,7 +363,7 @@ def base_chunks(
         yield start, base
 
 
-def flat_chunk(array: Array, start: int, stop: int) -> Array:
+def _flat_chunk(array: Array, start: int, stop: int) -> Array:
     """Elements ``start`` to ``stop`` in C order; a view where the array's memory allows one."""
     if array.flags.c_contiguous:
         return array.reshape(-1)[start:stop]

@@ -10,6 +10,15 @@ is put back and compared with what was saved; ``RestoreError`` says what differs
 
 What the user's code changes before that, while parameters and rows are read, is kept as it was by
 ``Changes``: evaluations go on from it, and it is put back last.
+
+A Python signal handler runs between any two instructions of the main thread, so Ctrl-C may raise
+``KeyboardInterrupt`` anywhere, in the middle of putting things back included.  While a check runs,
+a signal is therefore let through only while the user's own code runs, which is where nearly all
+time goes; one that arrives at any other moment is delivered before the next evaluation, or, once
+the check has begun to put things back, after that is done.  Each signal reaches the user's handler
+once, whatever handler that is.  Signals without a handler written in Python (those that end the
+process at once, those ignored) are left alone, and so is everything outside the main thread, where
+Python runs no handlers.
 """
 
 from __future__ import annotations
@@ -17,6 +26,8 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
+import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -24,11 +35,10 @@ import numpy as np
 
 from gradhook._types import Array
 from gradhook.errors import RestoreError
-from gradhook.guard.generators import global_streams
-from gradhook.guard.objects import Saved, SavedArray, extent
+from gradhook.guard.objects import Saved, SavedArray, extent, global_streams
 from gradhook.guard.reach import BUDGET, Reach, is_plain, reach
 
-__all__ = ["Changes", "Guard", "put_back"]
+__all__ = ["Changes", "Gate", "Guard", "held_signals", "put_back"]
 
 SMALL_ARRAY = 1 << 20
 """Bytes up to which an array is compared again where switches or the point change."""
@@ -36,34 +46,29 @@ SMALL_ARRAY = 1 << 20
 NAMED_FIRST = 5
 """Things named in a message."""
 
+HELD = ("SIGTERM", "SIGHUP", "SIGALRM", "SIGUSR1", "SIGUSR2", "SIGBREAK", "SIGINT")
+"""Signals whose handlers are held back: those that programs use to stop or to time out.
+
+The interrupt comes last, so that its own handler is set again after all others.
+"""
+
 
 class Guard:
     """Saved state of everything that the roots reach, and of the global random streams.
 
-    Args:
-        roots: Functions, models, containers, arrays, generators to start from.
-        named: More of these, whose arrays are copied however large.
-        without: Objects looked after elsewhere, such as the parameters' arrays and their
-            containers.
-        moving: Arrays that others write to on purpose during the check; what shares memory with
-            them is put back at the end only.
-        budget: Bytes that copies of arrays may take which are not named.
-        hidden: What else cannot be saved, as ``Changes`` have found.
-
-    Attributes:
-        hidden: Names of the first things whose state cannot be read.
-        notes: What could not be saved, one sentence each.
+    What shares memory with arrays that are ``moving``, because others write to them on purpose
+    during the check, is put back at the end only.
     """
 
     def __init__(
         self,
-        roots: Iterable[Any],
+        roots: Iterable[Any],  # functions, models, containers, arrays, generators to start from
         *,
-        named: Iterable[Any] = (),
-        without: Iterable[Any] = (),
+        named: Iterable[Any] = (),  # more of these, whose arrays are copied however large
+        without: Iterable[Any] = (),  # looked after elsewhere, as the parameters' arrays
         moving: Iterable[Array] = (),
-        budget: float = BUDGET,
-        hidden: Iterable[str] = (),
+        budget: float = BUDGET,  # bytes that copies of arrays may take which are not named
+        hidden: Iterable[str] = (),  # what else cannot be saved, as ``Changes`` have found
     ) -> None:
         found = reach(roots, named=named, without=without, budget=budget)
         found.hidden = list(dict.fromkeys([*found.hidden, *hidden]))
@@ -130,13 +135,10 @@ class Guard:
 
 
 class Changes:
-    """What the user's code changes in pieces of a check that come before its guard.
-
-    Args:
-        *roots: What that code can reach; what is plain runs none, and costs nothing.
-    """
+    """What the user's code changes in pieces of a check that come before its guard."""
 
     def __init__(self, *roots: Any) -> None:
+        # What that code can reach; what is plain runs none, and costs nothing.
         self._roots = [root for root in roots if not is_plain(root)]
         self._pieces: list[list[Saved]] = []
         self.hidden: list[str] = []
@@ -235,3 +237,56 @@ def _notes(found: Reach) -> list[str]:
             "the others stays changed; pass state= what it does change"
         )
     return notes
+
+
+class Gate:
+    """Lets signals through while it is open, the user's code running, and keeps them else."""
+
+    def __init__(self) -> None:
+        self.open = False
+        self._kept: list[tuple[int, Any]] = []
+        self.originals: dict[int, Any] = {}  # the user's handlers, by number
+
+    def deliver(self) -> None:
+        """Hand over what was kept; a handler may raise."""
+        while self._kept:
+            number, frame = self._kept.pop(0)
+            self.originals[number](number, frame)
+
+    def receive(self, number: int, frame: Any) -> None:
+        """Stand in for a handler."""
+        if not self.open:
+            self._kept.append((number, frame))
+            return
+        # Should the handler raise, everything is put back with the gate closed.
+        self.open = False
+        self.originals[number](number, frame)
+        self.open = True
+
+
+@contextlib.contextmanager
+def held_signals() -> Iterator[Gate]:
+    """Hold signals back for the length of a block, except while the gate is open."""
+    gate = Gate()
+    if threading.current_thread() is not threading.main_thread():
+        yield gate
+        return
+    try:
+        with contextlib.suppress(ValueError):  # no handlers in a subinterpreter
+            for number in (getattr(signal, name) for name in HELD if hasattr(signal, name)):
+                original = signal.getsignal(number)
+                if callable(original):
+                    gate.originals[number] = original
+                    signal.signal(number, gate.receive)
+        yield gate
+    finally:
+        gate.open = False
+        try:
+            # Save those handlers that somebody else has replaced meanwhile.
+            for number, original in gate.originals.items():
+                if signal.getsignal(number) == gate.receive:
+                    signal.signal(number, original)
+        finally:
+            # Whoever kept this handler for later gets what it stands for.
+            gate.open = True
+            gate.deliver()

@@ -1,10 +1,13 @@
-"""One thing that can change, as it was: Python objects, saved shallowly, and the bytes of arrays.
+"""One thing that can change, as it was: objects, saved shallowly, generators, bytes of arrays.
 
 A ``Saved`` tells whether its thing has changed and puts it back, in the manner of its ``Kind``.  Of
 a container it knows which objects are held, and in what order.  An object that is reachable twice
 is saved once, so that sharing survives; what the held objects hold themselves is saved by their own
 records.  Identity is compared, never equality, and the methods used are those of the built-in
 classes: no code of the user's runs here.
+
+A random stream is more than the state of its bits: ``RandomState`` keeps the second half of a pair
+of normal numbers, and ``spawn`` counts children in the seed sequence, which is saved by itself.
 
 The bytes of an array are copied and written back, or remembered by a fingerprint: Python's hash of
 each chunk, which a change alters but for one chance in 2⁶⁴.  Comparing comes before writing, so
@@ -19,8 +22,9 @@ import collections
 import contextlib
 import copy
 import operator
+import random
 import types
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -29,18 +33,21 @@ import numpy as np
 from gradhook._types import Array
 
 __all__ = [
+    "CLASS",
+    "CONTENTS",
+    "GENERATORS",
+    "GLOBALS",
+    "MEMBERS",
     "WATCHED",
-    "Kind",
     "Saved",
     "SavedArray",
     "extent",
     "fingerprint",
+    "global_streams",
     "same_bytes",
-    "save_cell",
-    "save_class",
-    "save_container",
-    "save_globals",
+    "save",
     "save_slots",
+    "seeds_of",
 ]
 
 COMPARED_BYTES = 1 << 19
@@ -49,24 +56,21 @@ COMPARED_BYTES = 1 << 19
 MISSING: Any = object()
 """Stands for a key that is not there."""
 
+GENERATORS = (
+    *(np.random.Generator, np.random.BitGenerator, np.random.RandomState, random.Random),
+    np.random.SeedSequence,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How things of one kind are saved.
+    """How things of one kind are saved."""
 
-    Args:
-        describe: Says what a thing is, given the state saved, for an error message.
-        read: Returns a thing's state, as a value of its own.
-        write: Sets a state.
-        same: Whether two states are equal, to the bit.
-        is_generator: Whether these are sources of random numbers.
-    """
-
-    describe: Callable[[Any, Any], str]
-    read: Callable[[Any], Any]
-    write: Callable[[Any, Any], object]
-    same: Callable[[Any, Any], bool] = operator.eq
-    is_generator: bool = False
+    describe: Callable[[Any, Any], str]  # says what a thing is, given the state saved
+    read: Callable[[Any], Any]  # returns its state, as a value of its own
+    write: Callable[[Any, Any], object]  # sets a state
+    same: Callable[[Any, Any], bool] = operator.eq  # whether two states are equal, to the bit
+    is_generator: bool = False  # of random numbers
 
 
 class Saved:
@@ -93,11 +97,21 @@ class Saved:
         return self.kind.describe(self.thing, self.state)
 
 
-def save_container(thing: Any) -> Saved | None:
-    """Save a dictionary, list, set, deque or buffer; ``None`` for anything else."""
-    return next(
-        (Saved(thing, kind) for kinds, kind in CONTAINERS if isinstance(thing, kinds)), None
-    )
+def save(thing: Any) -> Saved | None:
+    """Save a container, buffer or generator; ``None`` for anything else, as what has no state."""
+    if isinstance(thing, random.SystemRandom):
+        return None
+    return next((Saved(thing, kind) for kinds, kind in KINDS if isinstance(thing, kinds)), None)
+
+
+def global_streams() -> list[Saved]:
+    """Save the process's own streams, ``numpy.random`` and ``random``."""
+    return [Saved(np.random, STATES), Saved(random, PYTHONS)]
+
+
+def seeds_of(thing: Any) -> Any:
+    """The seed sequence whose children a generator spawns; ``None`` where it has none."""
+    return getattr(_bits(thing), "seed_seq", None)
 
 
 def _same_objects(now: list[Any], before: list[Any]) -> bool:
@@ -158,14 +172,66 @@ def _of_items(owner: Any, items: Any) -> str:
     return f"a {type(owner).__name__} of {len(items)} items"
 
 
-CONTAINERS: tuple[tuple[Any, Kind], ...] = (
+def _which_generator(thing: Any, _: Any) -> str:
+    if thing in (random, np.random):
+        return f"{'Python' if thing is random else 'NumPy'}'s global random stream"
+    return f"the random generator {type(thing).__name__}"
+
+
+def _bits(thing: Any) -> Any:
+    return thing.bit_generator if isinstance(thing, np.random.Generator) else thing
+
+
+def _set_children(seeds: Any, children: int) -> None:
+    """Set how many children a seed sequence has spawned, as nothing but unpickling can."""
+    entropy, _, *rest = seeds.__reduce__()[2]
+    seeds.__setstate__((entropy, children, *rest))
+
+
+def _same_states(a: Any, b: Any) -> bool:
+    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
+        return isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and same_bytes(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(_same_states(a[key], b[key]) for key in a)
+    if isinstance(a, (tuple, list)):
+        return len(a) == len(b) and all(map(_same_states, a, b))
+    return bool(a == b)
+
+
+def _generators(
+    read: Callable[[Any], Any],
+    write: Callable[[Any, Any], object],
+    same: Callable[[Any, Any], bool] = _same_states,
+) -> Kind:
+    return Kind(_which_generator, read, write, same, is_generator=True)
+
+
+# Of a RandomState, or of the module that stands for the global one.  The older form of the state
+# exists for one bit generator only, and warns for others.
+STATES = _generators(
+    lambda thing: thing.get_state(legacy=False), lambda thing, state: thing.set_state(state)
+)
+# 625 plain numbers, for which equality will do.
+PYTHONS = _generators(
+    lambda thing: thing.getstate(), lambda thing, state: thing.setstate(state), operator.eq
+)
+
+KINDS: tuple[tuple[Any, Kind], ...] = (
     (dict, Kind(_with_keys, _keys_and_values, _fill_dict, _same_objects)),
     (list, Kind(_of_items, list, _fill, _same_objects)),
     (set, Kind(_of_items, list, _fill_set, _same_members)),
     (collections.deque, Kind(_of_items, list, _fill_deque, _same_objects)),
     ((bytearray, array.array), Kind(_of_items, copy.copy, _fill, _same_buffers)),
+    (
+        (np.random.Generator, np.random.BitGenerator),
+        _generators(lambda rng: _bits(rng).state, lambda rng, to: setattr(_bits(rng), "state", to)),
+    ),
+    (np.random.RandomState, STATES),
+    (random.Random, PYTHONS),
+    # Whose entropy stays what it is.
+    (np.random.SeedSequence, _generators(lambda seeds: seeds.n_children_spawned, _set_children)),
 )
-"""How each kind of container is saved."""
+"""How each kind of container and of generator is saved."""
 
 
 def save_slots(thing: Any) -> Saved | None:
@@ -179,22 +245,6 @@ def save_slots(thing: Any) -> Saved | None:
     ]
     what = f"the slots of a {type(thing).__name__}"
     return Saved((thing, members, what), MEMBERS) if members else None
-
-
-def save_cell(cell: types.CellType, name: str) -> Saved:
-    """Save what a variable of an enclosing function is bound to."""
-    contents = vars(types.CellType)["cell_contents"]
-    return Saved((cell, [contents], f"the variable {name} of an enclosing function"), MEMBERS)
-
-
-def save_class(kind: type) -> Saved:
-    """Save the attributes of a class, methods included."""
-    return Saved((kind, (), f"the class {kind.__name__}"), CLASS)
-
-
-def save_globals(home: dict[str, Any], names: Iterable[str]) -> Saved:
-    """Save what some names are bound to in a module."""
-    return Saved((home, tuple(names), f"global variables of {home.get('__name__')}"), GLOBALS)
 
 
 Binder: TypeAlias = tuple[Any, Sequence[Any], str]
@@ -233,7 +283,10 @@ def _bound_members(thing: Binder) -> dict[Any, Any]:
     return bound
 
 
-# Descriptors reach past a frozen dataclass's own __setattr__.
+CONTENTS = vars(types.CellType)["cell_contents"]
+"""The member that tells what a variable of an enclosing function is bound to."""
+
+# Slots, and such variables.  Descriptors reach past a frozen dataclass's own __setattr__.
 MEMBERS = _bindings(
     _bound_members,
     lambda owner, member, value: member.__set__(owner, value),

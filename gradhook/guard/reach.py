@@ -38,17 +38,19 @@ from typing import Any
 
 import numpy as np
 
-from gradhook.guard.generators import GENERATORS, save_generator, seeds_of
 from gradhook.guard.objects import (
+    CLASS,
+    CONTENTS,
+    GENERATORS,
+    GLOBALS,
+    MEMBERS,
     WATCHED,
     Saved,
     SavedArray,
     extent,
-    save_cell,
-    save_class,
-    save_container,
-    save_globals,
+    save,
     save_slots,
+    seeds_of,
 )
 
 __all__ = ["BUDGET", "Reach", "is_library", "is_plain", "reach"]
@@ -93,14 +95,11 @@ Edge = tuple[Any, str]
 
 @dataclass(slots=True)
 class Home:
-    """A module's globals, and the names of those that functions in reach use.
-
-    ``held`` tells whether the module was met as an object, whose attributes any code may use.
-    """
+    """A module's globals, and the names of those that functions in reach use."""
 
     variables: dict[str, Any]
     names: dict[str, None] = field(default_factory=dict)
-    held: bool = False
+    held: bool = False  # whether it was met as an object, whose attributes any code may use
 
 
 def reach(
@@ -115,7 +114,9 @@ def reach(
     found.enter(named)
     chosen = len(found.arrays)
     found.enter(roots)
-    found.saved += [save_globals(home.variables, home.names) for home in found.homes.values()]
+    for home in found.homes.values():
+        what = f"global variables of {home.variables.get('__name__')}"
+        found.saved.append(Saved((home.variables, tuple(home.names), what), GLOBALS))
     found.saved += map(SavedArray, found.arrays[:chosen])
     for array in sorted(found.arrays[chosen:], key=lambda array: array.nbytes):
         budget -= array.nbytes
@@ -127,14 +128,7 @@ def reach(
 
 
 class Reach:
-    """What a walk found: breadth first, each object entered once, and none of those ``without`` it.
-
-    Attributes:
-        saved: Records of what can change.
-        hidden: What cannot be saved, in words.
-        watched: Arrays too large to copy.
-        cut: Whether more was in reach than is entered.
-    """
+    """What a walk found: breadth first, each object entered once, and none of those ``without``."""
 
     def __init__(self, without: Iterable[Any]) -> None:
         # The list keeps every object alive, so that no id is used twice during the walk.  The
@@ -145,9 +139,9 @@ class Reach:
         self.arrays: list[Any] = []
         self.homes: dict[int, Home] = {}
         self.saved: list[Saved] = []
-        self.hidden: list[str] = []
-        self.watched: list[Saved] = []
-        self.cut = False
+        self.hidden: list[str] = []  # what cannot be saved, in words
+        self.watched: list[Saved] = []  # arrays too large to copy
+        self.cut = False  # whether more was in reach than is entered
 
     def enter(self, roots: Iterable[Any]) -> None:
         """Walk from some roots, and on from what the code met names in the modules met."""
@@ -185,7 +179,6 @@ class Reach:
         return type(thing) not in ATOMS and id(thing) not in self._seen
 
     def _save(self, thing: Any, label: str) -> None:
-        record: Saved | None
         if isinstance(thing, np.memmap):
             self._seen.add(id(getattr(thing, "_mmap", None)))  # its memory is the array's
         if isinstance(thing, MEMORY):
@@ -197,20 +190,17 @@ class Reach:
                 self._extents.add(extent(thing))
                 self.arrays.append(thing)
             return
-        if isinstance(thing, GENERATORS):
-            record = save_generator(thing)
-        elif isinstance(thing, types.CellType):
-            record = save_cell(thing, label)
-        elif isinstance(thing, type):
-            record = save_class(thing)
-        else:
-            record = save_container(thing)
-            if (slots := save_slots(thing)) is not None:
-                self.saved.append(slots)
-            elif record is None and hides_state(thing):
-                self._hide(thing, label)
-        if record is not None:
-            self.saved.append(record)
+        if isinstance(thing, types.CellType):
+            what = f"the variable {label} of an enclosing function"
+            self.saved.append(Saved((thing, [CONTENTS], what), MEMBERS))
+            return
+        if isinstance(thing, type):
+            self.saved.append(Saved((thing, (), f"the class {thing.__name__}"), CLASS))
+            return
+        records = [record for record in (save_slots(thing), save(thing)) if record is not None]
+        self.saved += records
+        if not records and hides_state(thing):
+            self._hide(thing, label)
 
     def _hide(self, thing: Any, label: str) -> None:
         called = f" {label!r}" if label else ""

@@ -29,7 +29,7 @@ from gradhook.difference.formulas import Pair, Sharp
 from gradhook.difference.search import DISAGREE, LOST
 from gradhook.errors import NonFiniteLossError
 from gradhook.evaluation.directions import Coordinate, Direction, random_direction, seeded
-from gradhook.evaluation.line import Line
+from gradhook.evaluation.workspace import Line
 from gradhook.objective.parameters import norm
 from gradhook.probe.budget import UNLIMITED, Budget
 from gradhook.probe.prober import LineParts, Prober

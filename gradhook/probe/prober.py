@@ -26,8 +26,8 @@ from gradhook.difference.noise import COARSE, Noise, measure_noise
 from gradhook.difference.search import GROW, SearchOptions, search
 from gradhook.errors import NonFiniteLossError
 from gradhook.evaluation.directions import Coordinate, Direction, random_direction, seeded
-from gradhook.evaluation.line import Line
 from gradhook.evaluation.points import scale_of
+from gradhook.evaluation.workspace import Line
 from gradhook.objective.parameters import norm
 from gradhook.probe.budget import FEWEST_ROUNDS, UNLIMITED, Budget
 from gradhook.probe.setting import EnteredSetting

@@ -1,7 +1,7 @@
 """What a check found: a frozen record, and its form in plain JSON types.
 
 Unknown numbers are ``nan``, unknown things ``None``.  Text and HTML are made from these records by
-``gradhook.report.text`` and ``html``; dictionaries and JSON by the methods here.
+``gradhook.report.text`` and ``pages``; dictionaries and JSON by the methods here.
 
 JSON has no NaN and no infinity, so ``nan`` becomes ``null`` and the infinities become the strings
 ``"inf"`` and ``"-inf"``; tuples become lists, verdicts their names.  The way back is driven by the
@@ -138,7 +138,7 @@ class Report(Record):
         return f"<Report {summary(self)}>"
 
     def _repr_html_(self) -> str:
-        from gradhook.report.html import html
+        from gradhook.report.pages import html
 
         return html(self)
 

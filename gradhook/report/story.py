@@ -51,7 +51,6 @@ __all__ = [
 IN_FULL = 12
 """Passing blocks that are shown one by one."""
 
-
 HEADLINE_BLOCKS = 4
 """Blocks of one verdict that the headline names."""
 
@@ -260,8 +259,10 @@ def folded(report: Report) -> list[BlockReport]:
     return passing[IN_FULL:] if len(passing) > IN_FULL + 1 else []
 
 
-def fold_sentence(blocks: list[BlockReport]) -> str:
-    """Return ``"… and 48 blocks that PASS, largest ratio 3e-09"``."""
+def fold_sentence(report: Report) -> str:
+    """Return ``"… and 48 blocks that PASS, largest ratio 3e-09"``, or nothing."""
+    if not (blocks := folded(report)):
+        return ""
     known = [block.ratio for block in blocks if not math.isnan(block.ratio)]
     largest = f", largest ratio {number(max(known))}" if known else ""
     return f"… and {len(blocks)} blocks that PASS{largest}"

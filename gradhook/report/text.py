@@ -110,7 +110,6 @@ def _header(report: Report, width: int, colour: bool) -> list[str]:
 
 
 def _cause(cause: Cause, report: Report, width: int) -> list[str]:
-    """Return a cause, where it acts among all blocks, its evidence, and what would refute it."""
     shown = block_names([*report.blocks, *cause.blocks], story.SHORT_NAME)
     below = {
         "blocks": story.few([shown[name] for name in cause.blocks], 3 * story.HEADLINE_BLOCKS),
@@ -165,7 +164,6 @@ def _facts(report: Report) -> list[str]:
 
 
 def _again(report: Report, width: int) -> list[str]:
-    """Return the call that repeats a failure."""
     call = say.again(report)
     line = f"see it again: {call}".rstrip()
     if not call or len(line) <= width:
@@ -175,7 +173,6 @@ def _again(report: Report, width: int) -> list[str]:
 
 
 def _paint(verdict: Verdict, colour: bool) -> str:
-    """Return a verdict's name, with the codes of its colour if asked for."""
     return f"\x1b[{ANSI[verdict]}m{verdict}\x1b[0m" if colour else str(verdict)
 
 
@@ -205,8 +202,7 @@ def _table(
             plain, said = plain + GAP + said[0], []
         lines.append(_paint(block.verdict, colour) + plain.rstrip()[len(block.verdict) :])
         lines += _wrap(said, width, below, below + "  ")
-    hidden = story.folded(report)
-    return lines + ([story.fold_sentence(hidden)] if hidden else [])
+    return [*lines, *filter(None, [story.fold_sentence(report)])]
 
 
 def _wrap(texts: Iterable[str], width: int, first: str = "", rest: str = "  ") -> list[str]:

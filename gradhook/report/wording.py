@@ -10,25 +10,9 @@ import math
 from collections.abc import Sequence
 
 from gradhook._types import MISMATCH, Verdict
-from gradhook.report import BlockReport, Report
+from gradhook.report import BlockReport, Report, story
 from gradhook.report.blocks import branch_sentences
 from gradhook.report.format import block_name, block_names, count, number, printable
-from gradhook.report.story import (
-    HEADLINE_BLOCKS,
-    OF_A_BLOCK,
-    SHORT_NAME,
-    doubts,
-    few,
-    grouped,
-    open_blocks,
-    ratio_meaning,
-    rows,
-    same_story,
-    telling_ratio,
-    why,
-    why_untested,
-    worst_first,
-)
 
 __all__ = [
     "again",
@@ -74,16 +58,16 @@ def headline(report: Report, *, right: bool = True) -> str:
     blocks = list(report.blocks.values())
     if not blocks:
         return "no block was measured"
-    shown = block_names(report.blocks, SHORT_NAME)
+    shown = block_names(report.blocks, story.SHORT_NAME)
     passing = sum(block.verdict is Verdict.PASS for block in blocks)
     said = []
     for verdict in reversed(Verdict):
         alike = [block for block in blocks if block.verdict is verdict]
         if alike and verdict is not Verdict.PASS:
-            reason = why_untested(report, alike)
-            which = few([shown[block.name] for block in alike], HEADLINE_BLOCKS)
+            reason = story.why_untested(report, alike)
+            which = story.few([shown[block.name] for block in alike], story.HEADLINE_BLOCKS)
             which = f"all {len(blocks)} blocks" if len(alike) == len(blocks) > 1 else which
-            said.append(f"{which} {OF_A_BLOCK[verdict]}" + f" ({reason})" * bool(reason))
+            said.append(f"{which} {story.OF_A_BLOCK[verdict]}" + f" ({reason})" * bool(reason))
     ratios = _largest_ratio(report, shown)
     if report.passed:
         every = count(len(blocks), "block")
@@ -114,7 +98,7 @@ def _reached(told: BlockReport | Report) -> float:
 def _largest_ratio(report: Report, shown: dict[str, str]) -> list[str]:
     known = [
         block
-        for block in worst_first(report)
+        for block in story.worst_first(report)
         if not math.isnan(block.ratio)
         and block.verdict is not Verdict.UNTESTED
         and (block.verdict is Verdict.PASS or not report.passed)
@@ -123,7 +107,7 @@ def _largest_ratio(report: Report, shown: dict[str, str]) -> list[str]:
         return []
     # Of a check that failed, the worst among the blocks that are wrong.
     worst, alike = known[0], [block for block in known if block.verdict is known[0].verdict]
-    ratio, at = telling_ratio(worst, report.tolerance)
+    ratio, at = story.telling_ratio(worst, report.tolerance)
     said = f"ratio {number(ratio)}"
     if len(report.blocks if report.passed else alike) > 1:
         which = "largest" if report.passed else "worst"
@@ -139,12 +123,12 @@ def _largest_ratio(report: Report, shown: dict[str, str]) -> list[str]:
 
 def asides(report: Report) -> list[str]:
     """Return what was not judged or not seen, and what to know of how the check was made."""
-    told = doubts(report) if report.passed else []
-    right = [block for block in worst_first(report) if block.verdict is Verdict.PASS]
+    told = story.doubts(report) if report.passed else []
+    right = [block for block in story.worst_first(report) if block.verdict is Verdict.PASS]
     if not resolution(report) or all(math.isnan(block.ratio) for block in right):
-        told += grouped(report, right, why)
-    told += grouped(report, right, _elsewhere)
-    beside = {said for block in rows(report) for said in unjudged_sentences(block)}
+        told += story.grouped(report, right, story.why)
+    told += story.grouped(report, right, _elsewhere)
+    beside = {said for block in story.rows(report) for said in unjudged_sentences(block)}
     notes = [*(unseen for unseen in report.coverage if unseen not in beside), *report.notes]
     told += [f"note: {note}" for note in notes]
     return [printable(line) for line in told]
@@ -170,8 +154,8 @@ def unjudged_sentences(block: BlockReport) -> list[str]:
             finding.verdict is not block.verdict
         ):
             first = branch_sentences(block.branches)[: finding.verdict is Verdict.KINK]
-            why = "; ".join([finding.note, *first])
-            said.append(f"{block.name} at {finding.setting}: {finding.verdict}, {why}")
+            reason = "; ".join([finding.note, *first])
+            said.append(f"{block.name} at {finding.setting}: {finding.verdict}, {reason}")
     return said
 
 
@@ -180,7 +164,7 @@ def unjudged_sentences(block: BlockReport) -> list[str]:
 
 def fine_print(report: Report) -> list[str]:
     """Return what the ratios mean where one is wrong, then how much was measured at what cost."""
-    return [*[ratio_meaning(report)] * (report.verdict in MISMATCH), _cost(report)]
+    return [*[story.ratio_meaning(report)] * (report.verdict in MISMATCH), _cost(report)]
 
 
 def _cost(report: Report) -> str:
@@ -207,7 +191,7 @@ def again(report: Report) -> str:
 
 def where_cell(report: Report, block: BlockReport) -> str:
     """Return the wrong part of a block, where the story does not tell it."""
-    told = block in open_blocks(report) and not report.boundary
+    told = block in story.open_blocks(report) and not report.boundary
     return "" if told or block.verdict not in MISMATCH else printable(block.where or "")
 
 
@@ -230,14 +214,18 @@ def outcome(reports: Sequence[Report]) -> str:
         alike = [report for report in wrong if report.verdict is verdict]
         if alike:
             steps = [str(report.step) for report in alike if report.step is not None]
-            at = f" at step{'s' * (len(steps) > 1)} {few(steps, NAMED_STEPS)}" if steps else ""
+            at = (
+                f" at step{'s' * (len(steps) > 1)} {story.few(steps, NAMED_STEPS)}" if steps else ""
+            )
             names = dict.fromkeys(
                 block_name(block.name, 24)
                 for report in alike
                 for block in report.blocks.values()
                 if block.verdict is verdict
             )
-            said.append(f"{verdict}{at}" + f" ({few(list(names), NAMED_STEPS)})" * bool(names))
+            said.append(
+                f"{verdict}{at}" + f" ({story.few(list(names), NAMED_STEPS)})" * bool(names)
+            )
     passed = len(reports) - len(wrong)
     which = "none passed" if not passed else f"{len(wrong)} did not pass"
     return f"{made}, {which if len(reports) > 1 else 'did not pass'}: {'; '.join(said)}"
@@ -255,7 +243,7 @@ def with_first(reports: Sequence[Report]) -> list[tuple[Report, Report | None]]:
     told: Report | None = None
     pairs: list[tuple[Report, Report | None]] = []
     for report in reports:
-        same = not report.passed and same_story(told, report)
+        same = not report.passed and story.same_story(told, report)
         pairs.append((report, told if same else None))
         if not report.passed and not same:
             told = report

@@ -10,12 +10,10 @@ Example:
     True
 """
 
-from gradhook.sinks.base import Memory, Sink
+from gradhook.sinks.base import Logging, Memory, Progress, Sink, Terminal
 from gradhook.sinks.files import JsonLines
 from gradhook.sinks.metrics import Metrics
-from gradhook.sinks.progress import Progress
 from gradhook.sinks.tensorboard import EventFile, TensorBoard
-from gradhook.sinks.terminal import Logging, Terminal
 
 __all__ = [
     "EventFile",

@@ -33,6 +33,9 @@ class JsonLines:
             ``gradcheck 11-29 20.46.07.jsonl`` is made inside.  A relative path counts from the
             working directory at construction.
 
+    Attributes:
+        file: Path of the file written to, ``None`` before the first report.
+
     Raises:
         OptionError: ``path`` is no path, or is empty.
 
@@ -53,12 +56,7 @@ class JsonLines:
         self._path = as_path(path, "path")
         separators = tuple(filter(None, (os.sep, os.altsep)))
         self._is_folder = os.fsdecode(path).endswith(separators)
-        self._file: str | None = None
-
-    @property
-    def file(self) -> str | None:
-        """Path of the file written to, ``None`` before the first report."""
-        return self._file
+        self.file: str | None = None
 
     def write(self, report: Report) -> None:
         """Append one line.
@@ -67,13 +65,13 @@ class JsonLines:
             OSError: The file cannot be made or written.
         """
         line = report.to_json().encode() + b"\n"
-        if self._file is None:
+        if self.file is None:
             if self._is_folder or os.path.isdir(self._path):
-                self._file = claim(self._path, run_stamp(), ".jsonl")
+                self.file = claim(self._path, run_stamp(), ".jsonl")
             else:
                 os.makedirs(os.path.dirname(self._path), exist_ok=True)
-                self._file = self._path
-        append(self._file, line, create=True)
+                self.file = self._path
+        append(self.file, line, create=True)
 
     def close(self) -> None:
         """Do nothing: no file is held open between two reports."""
@@ -103,11 +101,7 @@ def run_stamp() -> str:
 def claim(parent: str, name: str, suffix: str = "", *, folder: bool = False) -> str:
     """Create a new file or folder in ``parent`` (made if need be) and return its path.
 
-    Args:
-        parent: Folder.
-        name: Name without suffix; where it is taken, ``-2``, ``-3``, … follow it.
-        suffix: What the name ends with.
-        folder: Whether to make a folder.
+    Where the name is taken, ``-2``, ``-3``, … stand between it and the suffix.
     """
     os.makedirs(parent, exist_ok=True)
     for count in itertools.count(1):
@@ -124,17 +118,7 @@ def claim(parent: str, name: str, suffix: str = "", *, folder: bool = False) -> 
 
 
 def append(path: str, data: bytes, *, create: bool = False) -> None:
-    """Append ``data`` to a file in one piece.
-
-    Args:
-        path: The file.
-        data: What to append.
-        create: Whether to create the file where it does not exist.
-
-    Raises:
-        OSError: The file cannot be written (``FileNotFoundError`` where it is gone and ``create``
-        is false).
-    """
+    """Append to a file in one piece; one that is gone is an error unless it may be created."""
 
     def existing(path: str, flags: int) -> int:
         return os.open(path, flags & ~os.O_CREAT)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gradhook import L2, check_gradients
-from gradhook.sinks.tensorboard.scalars import scalars
+from gradhook.sinks.metrics import scalars
 
 
 def two_blocks(spoil):

@@ -9,8 +9,7 @@ from gradhook.errors import LossTypeError
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.points import generic
 from gradhook.evaluation.workspace import Workspace
-from gradhook.guard.guard import Guard
-from gradhook.guard.signals import held_signals
+from gradhook.guard.guard import Guard, held_signals
 from gradhook.objective.calls import Calls
 from gradhook.objective.parameters import Tree
 

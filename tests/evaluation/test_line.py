@@ -7,8 +7,7 @@ import pytest
 
 from gradhook.errors import OptionError
 from gradhook.evaluation.directions import Coordinate, random_direction
-from gradhook.evaluation.line import Line
-from gradhook.evaluation.workspace import Workspace
+from gradhook.evaluation.workspace import Line, Workspace
 from gradhook.objective.parameters import Tree
 
 

@@ -9,9 +9,8 @@ from hypothesis.extra import numpy as hnp
 from gradhook.errors import NestedCheckError, ParameterError, RestoreError
 from gradhook.evaluation.containers import refuse_unwritable, sole_mover
 from gradhook.evaluation.directions import CHUNK, Coordinate, random_direction
-from gradhook.evaluation.line import Line
 from gradhook.evaluation.points import generic
-from gradhook.evaluation.workspace import Workspace
+from gradhook.evaluation.workspace import Line, Workspace
 from gradhook.guard.objects import SavedArray
 from gradhook.objective.parameters import Tree
 

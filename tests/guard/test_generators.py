@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 
-from gradhook.guard.generators import global_streams, save_generator, seeds_of
+from gradhook.guard.objects import global_streams, save, seeds_of
 
 BITS = (np.random.PCG64, np.random.PCG64DXSM, np.random.MT19937, np.random.Philox, np.random.SFC64)
 
@@ -14,7 +14,7 @@ BITS = (np.random.PCG64, np.random.PCG64DXSM, np.random.MT19937, np.random.Philo
 def test_a_generator_gives_the_same_numbers_again(bits):
     rng = np.random.Generator(bits(1))
     rng.random(3)
-    saved = save_generator(rng)
+    saved = save(rng)
     # An odd number of 32-bit draws leaves half a word in the buffer.
     drawn = rng.integers(0, 2**32, 5, dtype=np.uint32).tobytes() + rng.normal(size=3).tobytes()
     assert saved.changed()
@@ -35,7 +35,7 @@ def test_a_generator_gives_the_same_numbers_again(bits):
 def test_the_second_half_of_a_pair_is_kept(generator, draw):
     """Normal numbers are made in pairs, and the second one is kept."""
     draw(generator)
-    saved = save_generator(generator)
+    saved = save(generator)
     first = [draw(generator) for _ in range(4)]
     saved.restore()
     assert [draw(generator) for _ in range(4)] == first
@@ -45,7 +45,7 @@ def test_children_spawned_are_counted():
     """The next spawn must give the same child, or the training after a check is another one."""
     rng = np.random.default_rng(1)
     rng.spawn(2)
-    saved = save_generator(seeds_of(rng))
+    saved = save(seeds_of(rng))
     child = rng.spawn(1)[0].random()
     assert saved.changed()
     saved.restore()
@@ -54,8 +54,8 @@ def test_children_spawned_are_counted():
 
 
 def test_what_has_no_state_is_not_saved():
-    assert save_generator(random.SystemRandom()) is None
-    assert save_generator("no generator") is None
+    assert save(random.SystemRandom()) is None
+    assert save("no generator") is None
 
 
 @pytest.mark.parametrize("draw", [np.random.rand, random.random])
@@ -84,7 +84,7 @@ def test_another_bit_generator_as_numpys_global_one_is_put_back_without_a_warnin
 
 
 def test_generators_say_what_they_are():
-    assert save_generator(random.Random(1)).describe() == "the random generator Random"
+    assert save(random.Random(1)).describe() == "the random generator Random"
     assert [record.describe() for record in global_streams()] == [
         "NumPy's global random stream",
         "Python's global random stream",

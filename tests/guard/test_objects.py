@@ -6,14 +6,7 @@ import types
 
 import pytest
 
-from gradhook.guard.objects import (
-    Saved,
-    save_cell,
-    save_class,
-    save_container,
-    save_globals,
-    save_slots,
-)
+from gradhook.guard.objects import CLASS, CONTENTS, GLOBALS, MEMBERS, Saved, save, save_slots
 
 ONE, TWO, THREE = [1], [2], [3]
 
@@ -47,7 +40,7 @@ class Loud(dict):
 def test_a_container_comes_back_to_the_same_objects_in_the_same_order(made, change, described):
     thing = made()
     before = list(thing.items() if isinstance(thing, dict) else thing)
-    record = save_container(thing)
+    record = save(thing)
     assert not record.changed()
     change(thing)
     assert record.changed()
@@ -112,30 +105,30 @@ HOME = {"__name__": "home", "a": ONE, "other": 1}
             "the slots of a Slotted",
         ),
         (
-            *(save_class, Plain, rebind_class),
+            *(lambda kind: Saved((kind, (), "it"), CLASS), Plain, rebind_class),
             lambda kind: {n: v for n, v in vars(kind).items() if not n.startswith("__")},
-            "the class Plain",
+            "it",
         ),
         (
-            lambda home: save_globals(home, ["a", "unbound"]),
+            lambda home: Saved((home, ["a", "unbound"], "it"), GLOBALS),
             HOME,
             lambda home: home.update(a=[1], unbound=2),
             lambda home: (id(home["a"]), "unbound" in home),
-            "global variables of home",
+            "it",
         ),
         (
-            lambda cell: save_cell(cell, "variable"),
+            lambda cell: Saved((cell, [CONTENTS], "it"), MEMBERS),
             closure(),
             lambda cell: setattr(cell, "cell_contents", 2),
             lambda cell: cell.cell_contents,
-            "the variable variable of an enclosing function",
+            "it",
         ),
         (
-            lambda cell: save_cell(cell, "late"),
+            lambda cell: Saved((cell, [CONTENTS], "it"), MEMBERS),
             types.CellType(),
             lambda cell: setattr(cell, "cell_contents", 2),
             lambda cell: cell == types.CellType(),
-            "the variable late of an enclosing function",
+            "it",
         ),
     ],
     ids=["slots", "class", "globals", "cell", "empty cell"],
@@ -154,7 +147,7 @@ def test_names_are_bound_to_what_they_were_and_new_ones_unbound(
 
 
 def test_only_globals_that_were_named_are_looked_after_and_classes_without_slots_have_none():
-    record = save_globals(HOME, ["a"])
+    record = Saved((HOME, ["a"], "globals"), GLOBALS)
     HOME["other"] = 2
     assert not record.changed()
     assert record.state == {"a": ONE}

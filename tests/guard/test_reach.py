@@ -499,3 +499,20 @@ def test_a_walk_ends_and_says_that_there_was_more():
         chain = [chain]
     assert reach([chain]).cut
     assert not reach([[1.0] * (MOST_OBJECTS + 10)]).cut, "numbers are not entered"
+
+
+NUMBER = 1
+
+
+def test_what_was_saved_is_called_what_it_is():
+    bound = [1]
+
+    class Plain:
+        pass
+
+    described = {record.describe() for record in reach([lambda: (bound, Plain(), NUMBER)]).saved}
+    assert {
+        "the variable bound of an enclosing function",
+        "the class Plain",
+        f"global variables of {__name__}",
+    } <= described

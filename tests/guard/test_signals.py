@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from gradhook.guard.signals import held_signals
+from gradhook.guard.guard import held_signals
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="needs POSIX signals")
 

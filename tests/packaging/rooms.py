@@ -32,10 +32,10 @@ FLOORS = (
 MOST_PAIRS = 75
 """Pairs of rooms with an import between them."""
 
-PRINTERS = ("report.text", "report.html")
+PRINTERS = ("report.text", "report.pages")
 
 # The core needs NumPy alone; these are loaded by their own sink, and inside a function.
-LOADED_LATE = {"tensorboard": ("sinks.tensorboard",), "tqdm": ("sinks.progress",)}
+LOADED_LATE = {"tensorboard": ("sinks.tensorboard",), "tqdm": ("sinks.base",)}
 
 # The plugin is imported by pytest itself and by nothing else.
 PLUGINS = {"pytest": ("testing.plugin",)}

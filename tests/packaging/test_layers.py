@@ -179,11 +179,11 @@ def fault_of(module: str, source: str) -> str | None:
         ("gradhook.difference.noise", "from gradhook.report import Report"),
         ("gradhook.report", "from gradhook.verdict import judge"),
         ("gradhook.verdict.judge", "from gradhook.report.text import text"),
-        ("gradhook.verdict.judge", "from gradhook.evaluation.line import Line"),
+        ("gradhook.verdict.judge", "from gradhook.evaluation.workspace import Line"),
         ("gradhook.verdict.judge", "from gradhook.probe import points"),
         ("gradhook.verdict.judge", "from gradhook.evaluation.points import generic"),
         (
-            "gradhook.sinks.terminal",
+            "gradhook.sinks.base",
             "def write():\n    from gradhook.testing import assert_gradients",
         ),
         ("gradhook.check.check", "from gradhook import GradCheckCallback"),

@@ -1,7 +1,7 @@
 """Runs as Markdown: what did not pass first, nothing formatted that the user named."""
 
 from gradhook import Verdict
-from gradhook.report.runs import Run, markdown
+from gradhook.report.pages import Run, markdown
 from tests.report.made import block, report_of
 
 

@@ -7,9 +7,8 @@ import pytest
 
 from gradhook import Report, Verdict
 from gradhook.report import BlockReport, Element, wording
-from gradhook.report.html import plot
-from gradhook.report.runs import Run, page
-from gradhook.sinks.tensorboard.scalars import scalars
+from gradhook.report.pages import Run, page, plot
+from gradhook.sinks.metrics import scalars
 
 
 def report_of(verdict, step, ratios=None):

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from gradhook import check_gradients
 from gradhook._types import Tolerance, Verdict
 from gradhook.report import BlockReport, Branch, Cause, Element, Finding, Report, story
-from gradhook.report import html as _render_html
+from gradhook.report import pages as _render_html
 from gradhook.report import text as _render
 from gradhook.report import wording as _phrases
 from gradhook.report.format import number

@@ -8,7 +8,7 @@ import pytest
 
 from gradhook.errors import OptionError
 from gradhook.sinks import Progress
-from gradhook.sinks import progress as progress_module
+from gradhook.sinks import base as progress_module
 
 
 class Screen(io.StringIO):

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from gradhook._types import Verdict
 from gradhook.report import Finding
-from gradhook.sinks.tensorboard.scalars import log10_ratio, scalars
+from gradhook.sinks.metrics import log10_ratio, scalars
 
 
 @given(st.floats(min_value=0, max_value=1))

@@ -1,8 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gradhook.sinks.metrics import LONGEST_TAG, block_tags
 from gradhook.sinks.tensorboard.event_file import CHARTS, Summary
-from gradhook.sinks.tensorboard.scalars import LONGEST_TAG, block_tags
 from tests.sinks.event_files import Layout, tensor_util
 
 # Short names from few characters clash often; the others bring what no tag should hold.

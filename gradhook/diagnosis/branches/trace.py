@@ -31,7 +31,7 @@ from gradhook.diagnosis.branches.recording import Choice, Recording, recording
 from gradhook.diagnosis.branches.traced_array import is_traced, traced
 from gradhook.evaluation.directions import Direction
 from gradhook.evaluation.evaluator import Evaluator
-from gradhook.evaluation.line import Line
+from gradhook.evaluation.workspace import Line
 from gradhook.probe.block_evidence import directions_of
 from gradhook.probe.result import SettingResult
 from gradhook.probe.setting import Setting

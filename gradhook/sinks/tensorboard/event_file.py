@@ -33,7 +33,7 @@ import numpy as np
 from gradhook._types import Array
 from gradhook.errors import OptionError
 from gradhook.sinks.files import append, as_path, claim, run_stamp
-from gradhook.sinks.tensorboard.scalars import FLOOR, MAIN, OVERALL
+from gradhook.sinks.metrics import FLOOR, MAIN, OVERALL
 
 __all__ = ["EventFile", "Summary", "new_file"]
 
@@ -42,7 +42,6 @@ BINS = 36
 
 CEILING = 1.0
 """Logarithm of the upper edge; a relative error is at most 2."""
-
 
 CHARTS_TOGETHER = 12
 """Charts that one heading holds without being hard to read."""
@@ -207,7 +206,6 @@ def new_file(folder: str) -> str:
 
 
 def _record(**fields: Any) -> bytes:
-    """Return an event of now as one record."""
     event = _tensorboard().Event(wall_time=time.time(), **fields)
     buffer = io.BytesIO()
     _tensorboard().RecordWriter(buffer).write(event.SerializeToString())

@@ -41,12 +41,7 @@ WHITE, BLACK, UNKNOWN = (255, 255, 255), (0, 0, 0), (190, 190, 190)
 
 
 def png(relative_errors: Array, worst: tuple[int, ...] | None = None) -> bytes:
-    """Return the picture of a block's relative errors.
-
-    Args:
-        relative_errors: Two axes, neither of them empty; NaN where unknown.
-        worst: Index of the element to mark, ``None`` for none.
-    """
+    """Return the picture of relative errors, NaN where unknown; the worst element is marked."""
     errors = np.asarray(relative_errors, dtype=np.float64)
     pooled = [math.ceil(n / MOST_CELLS) for n in errors.shape]
     for axis, n in enumerate(pooled):  # A cell has its largest error, NaN where none is known.

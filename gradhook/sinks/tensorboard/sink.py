@@ -40,20 +40,15 @@ from gradhook.report import BlockReport, Report
 from gradhook.report.format import fenced, shorten
 from gradhook.report.story import story
 from gradhook.sinks.files import JsonLines, append
+from gradhook.sinks.metrics import MAIN, RATIO, WRONG, block_tags, scalars
 from gradhook.sinks.tensorboard.event_file import EventFile, Summary, new_file
 from gradhook.sinks.tensorboard.heat_map import png
-from gradhook.sinks.tensorboard.scalars import MAIN, RATIO, WRONG, block_tags, scalars
 
 __all__ = ["TensorBoard", "markdown"]
 
-TEXT = "gradcheck_report/text"
-"""Tag of the report as text; in a group of its own because a block may have any name."""
-
-ELEMENTS_GROUP = "gradcheck_elements"
-"""Group of the histograms."""
-
-WHERE = "gradcheck_where"
-"""Group of the pictures."""
+TEXT, ELEMENTS, WHERE = "gradcheck_report/text", "gradcheck_elements", "gradcheck_where"
+"""Tag of the report as text, in a group of its own because a block may have any name; groups of the
+histograms and of the pictures."""
 
 LINES = "reports.jsonl"
 """Name of the file beside the events that holds the reports themselves."""
@@ -70,7 +65,6 @@ COLOUR_KEY = (
     "the element that is furthest off."
 )
 """What is shown with a picture."""
-
 
 LONGEST_SENTENCE = 2000
 """Characters of the sentence above the text that are shown."""
@@ -177,7 +171,7 @@ class TensorBoard:
             title, wrong = tags[name], block.verdict in MISMATCH
             self._wrong[title] = wrong or before.get(title, False)
             if block.relative_errors is not None:
-                tag = f"{ELEMENTS_GROUP}/{title}"
+                tag = f"{ELEMENTS}/{title}"
                 head = f"{title}: relative errors"
                 summary.log_histogram(tag, block.relative_errors, head, LOGARITHMS)
             if wrong:
@@ -219,7 +213,6 @@ class TensorBoard:
 
 
 def _said_of(tag: str, tolerance: Tolerance) -> tuple[str, str]:
-    """Return title and description of a curve."""
     if tag == WRONG:
         return "wrong blocks: 0 is good", GOOD
     fail, warn = (
