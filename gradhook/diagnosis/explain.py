@@ -16,10 +16,16 @@ import numpy as np
 
 from gradhook._types import MISMATCH, Array, Verdict
 from gradhook.diagnosis import Explanation
-from gradhook.diagnosis.experiment import revisit, vanishes
 from gradhook.diagnosis.hypotheses import HYPOTHESES
-from gradhook.diagnosis.hypotheses.unwritten import ZeroSlices
-from gradhook.diagnosis.hypothesis import Hypothesis, Trials, name_cause, survives
+from gradhook.diagnosis.hypotheses.written import ZeroSlices
+from gradhook.diagnosis.hypothesis import (
+    Hypothesis,
+    Trials,
+    name_cause,
+    revisit,
+    survives,
+    vanishes,
+)
 from gradhook.diagnosis.layers import forward_order, place_of_fault
 from gradhook.diagnosis.mismatch import TWO_NUMBERS, Context, Mismatch
 from gradhook.diagnosis.parts import WrongPart, find_part, joined, worst_element

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradhook._types import Array, Blocks
-from gradhook.diagnosis.experiment import Variation, losses, revisit, with_rows, without
+from gradhook.diagnosis.hypothesis import Variation, losses, revisit, with_rows, without
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import blocks_listed, say
 from gradhook.diagnosis.wrong_block import SAME_GRADIENT, is_vector, multiple_of, same_gradient

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from gradhook import Tolerance, check_gradients
-from gradhook.diagnosis import experiment, explain
-from gradhook.diagnosis.experiment import Changed
-from gradhook.diagnosis.hypothesis import name_cause, survives
+from gradhook.diagnosis import explain, hypothesis
+from gradhook.diagnosis.hypothesis import Changed, name_cause, survives
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.wrong_block import WrongBlock
 from gradhook.difference.base import Estimate
@@ -209,7 +208,7 @@ def experiments(monkeypatch):
                 measured.append(Probe(a, Estimate(n, ERROR * size, 1e-6)))
             return Changed(analytic, tuple(measured), tuple(parts), loss=loss[0] if loss else 2.0)
 
-        for each in (module, experiment):
+        for each in (module, hypothesis):
             monkeypatch.setattr(each, "revisit", revisit, raising=False)
 
     return patched

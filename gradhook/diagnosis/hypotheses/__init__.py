@@ -5,7 +5,14 @@ what needs an experiment of its own, the likeliest first.  A new kind of bug is 
 four steps of ``Hypothesis``, and a line here.
 """
 
-from gradhook.diagnosis.hypotheses.batch import Dropout, EqualInputs, RepeatedRows, SampleWeights
+from gradhook.diagnosis.hypotheses.experiments import (
+    Dropout,
+    EqualInputs,
+    PathAround,
+    RepeatedRows,
+    SampleWeights,
+    Symmetric,
+)
 from gradhook.diagnosis.hypotheses.factor import (
     FactorBesidePenalty,
     MeaningfulFactor,
@@ -14,8 +21,7 @@ from gradhook.diagnosis.hypotheses.factor import (
 )
 from gradhook.diagnosis.hypotheses.penalty import PenaltyForm, PenaltySwitch
 from gradhook.diagnosis.hypotheses.row_sums import BiasSum, OneRow
-from gradhook.diagnosis.hypotheses.unwritten import Clipped, CutToIntegers, Disconnected
-from gradhook.diagnosis.hypotheses.wiring import Misplaced, PathAround, Symmetric
+from gradhook.diagnosis.hypotheses.written import Clipped, CutToIntegers, Disconnected, Misplaced
 from gradhook.diagnosis.hypothesis import Hypothesis
 
 __all__ = ["HYPOTHESES"]

@@ -32,8 +32,13 @@ from gradhook.diagnosis.constants import (
     sizes_seen,
     told,
 )
-from gradhook.diagnosis.experiment import (
+from gradhook.diagnosis.hypotheses.row_sums import bias_of
+from gradhook.diagnosis.hypothesis import (
     Changed,
+    FittedHypothesis,
+    Hypothesis,
+    Trial,
+    Trials,
     Variation,
     at_other_weights,
     losses,
@@ -41,8 +46,6 @@ from gradhook.diagnosis.experiment import (
     with_rows,
     without,
 )
-from gradhook.diagnosis.hypotheses.row_sums import bias_of
-from gradhook.diagnosis.hypothesis import FittedHypothesis, Hypothesis, Trial, Trials
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, OUT, times, with_error
 from gradhook.diagnosis.wrong_block import Fitted, Prediction, alike, fit, fitted, is_vector, known

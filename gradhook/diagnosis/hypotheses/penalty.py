@@ -18,9 +18,19 @@ from typing import TypeAlias
 import numpy as np
 
 from gradhook._types import Array
-from gradhook.diagnosis.experiment import Turned, at_other_weights, revisit, vanishes, without
 from gradhook.diagnosis.hypotheses.row_sums import may_be_biases
-from gradhook.diagnosis.hypothesis import FittedHypothesis, Hypothesis, Trial, Trials, survives
+from gradhook.diagnosis.hypothesis import (
+    FittedHypothesis,
+    Hypothesis,
+    Trial,
+    Trials,
+    Turned,
+    at_other_weights,
+    revisit,
+    survives,
+    vanishes,
+    without,
+)
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, own_name, with_error
 from gradhook.diagnosis.wrong_block import (

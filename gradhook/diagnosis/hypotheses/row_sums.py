@@ -20,8 +20,16 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from gradhook._types import Array, Blocks
-from gradhook.diagnosis.experiment import Changed, revisit, with_rows, without
-from gradhook.diagnosis.hypothesis import Hypothesis, Trial, Trials, in_turn
+from gradhook.diagnosis.hypothesis import (
+    Changed,
+    Hypothesis,
+    Trial,
+    Trials,
+    in_turn,
+    revisit,
+    with_rows,
+    without,
+)
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import listed
 from gradhook.diagnosis.wrong_block import (

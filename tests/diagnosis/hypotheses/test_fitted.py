@@ -3,12 +3,7 @@
 import numpy as np
 import pytest
 
-from gradhook.diagnosis.hypotheses import (
-    factor,
-    penalty,
-    unwritten,
-    wiring,
-)
+from gradhook.diagnosis.hypotheses import factor, penalty, written
 from gradhook.diagnosis.hypothesis import name_cause, survives
 
 
@@ -25,15 +20,15 @@ def kinds(family, mismatch):
 
 
 FAMILIES = (
-    unwritten.Disconnected,
-    unwritten.CutToIntegers,
+    written.Disconnected,
+    written.CutToIntegers,
     factor.SharedFactor,
     factor.MeaningfulFactor,
     factor.PlainFactor,
     factor.FactorBesidePenalty,
-    wiring.Misplaced,
+    written.Misplaced,
     penalty.PenaltyForm,
-    unwritten.Clipped,
+    written.Clipped,
 )
 
 
@@ -47,11 +42,11 @@ def test_nothing_is_proposed_for_two_gradients_that_have_nothing_in_common(synth
 def test_a_gradient_of_zero_is_disconnected_until_another_point_shows_otherwise(synthetic, stays):
     n = random((6, 5))
     mismatch = synthetic(np.zeros((6, 5)), n)
-    (found,) = proposed(unwritten.Disconnected, mismatch)
+    (found,) = proposed(written.Disconnected, mismatch)
     assert found.kind == "disconnected"
-    stays(unwritten, gradients={"W": np.zeros((6, 5))})
+    stays(written, gradients={"W": np.zeros((6, 5))})
     assert name_cause(found, found.refute(mismatch)).evidence.endswith("exactly zero there too")
-    stays(unwritten, gradients={"W": n})
+    stays(written, gradients={"W": n})
     assert not survives(found.refute(mismatch))
 
 
@@ -115,24 +110,24 @@ def clip_of(synthetic, n, limit):
 def test_a_limit_must_be_the_same_at_another_point(synthetic, stays, there, survived):
     n = {"W": random((8, 8))}
     mismatch = clip_of(synthetic, n, 0.7)
-    found = proposed(unwritten.Clipped, mismatch)[0]
+    found = proposed(written.Clipped, mismatch)[0]
     other = np.clip(random((8, 8), 5), -there, there)
-    stays(unwritten, gradients={"W": other})
+    stays(written, gradients={"W": other})
     assert survives(found.refute(mismatch)) is survived
 
 
 def test_a_gradient_that_is_the_same_everywhere_is_not_taken_for_a_clipped_one(synthetic, stays):
     n = {"W": random((8, 8))}
     mismatch = clip_of(synthetic, n, 0.7)
-    found = proposed(unwritten.Clipped, mismatch)[0]
-    stays(unwritten, gradients=mismatch.gradients)  # as that of a hinge
+    found = proposed(written.Clipped, mismatch)[0]
+    stays(written, gradients=mismatch.gradients)  # as that of a hinge
     assert found.refute(mismatch)[-1] is None
 
 
 def test_signs_in_place_of_a_gradient_are_neither_clipped_nor_whole_numbers(synthetic, stays):
     n = 0.1 * random((8, 8))
     mismatch = synthetic(np.sign(n), n)
-    assert proposed(unwritten.CutToIntegers, mismatch) == []
-    stays(unwritten, gradients={"W": np.sign(random((8, 8), 5))})
-    for found in proposed(unwritten.Clipped, mismatch):
+    assert proposed(written.CutToIntegers, mismatch) == []
+    stays(written, gradients={"W": np.sign(random((8, 8), 5))})
+    for found in proposed(written.Clipped, mismatch):
         assert not survives(found.refute(mismatch))

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from gradhook.diagnosis.hypotheses import batch as module
-from gradhook.diagnosis.hypotheses.batch import SampleWeights
+from gradhook.diagnosis.hypotheses import experiments as module
+from gradhook.diagnosis.hypotheses.experiments import SampleWeights
 
 RNG = np.random.default_rng(7)
 X, D = RNG.standard_normal((8, 5)), RNG.standard_normal((8, 3))

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from gradhook.diagnosis.hypotheses import batch as module
-from gradhook.diagnosis.hypotheses.batch import EqualInputs
+from gradhook.diagnosis.hypotheses import experiments as module
+from gradhook.diagnosis.hypotheses.experiments import EqualInputs
 
 RNG = np.random.default_rng(1)
 WRONG, RIGHT = ({"W": RNG.standard_normal((6, 5))} for _ in range(2))

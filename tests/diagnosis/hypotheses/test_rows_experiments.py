@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from gradhook.diagnosis.hypotheses import batch as module
-from gradhook.diagnosis.hypotheses.batch import RepeatedRows
+from gradhook.diagnosis.hypotheses import experiments as module
+from gradhook.diagnosis.hypotheses.experiments import RepeatedRows
 
 N = np.random.default_rng(3).standard_normal((6, 4))
 G = np.random.default_rng(4).standard_normal((7, 4))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gradhook.diagnosis.experiment import (
+from gradhook.diagnosis.hypothesis import (
     Changed,
     at_other_weights,
     changed,
