@@ -63,25 +63,15 @@ batch is rounding, or an update is lost in the block's own."""
 
 @dataclass(slots=True)
 class GuardedCheck:
-    """What is set up, run and put back.
-
-    Args:
-        given: What is checked.
-        options: The check's options.
-        advance: Called after each evaluation.
-        step: The step of the loop, for whoever reads of an exception.
-        evaluations: Loss evaluations made.
-        gradient_evaluations: Calls made that returned gradients.
-        user_error: The last exception that the user's own functions raised.
-    """
+    """What is set up, run and put back."""
 
     given: Read
     options: Options
-    advance: Callable[[], object] = lambda: None
-    step: int | None = None
+    advance: Callable[[], object] = lambda: None  # called after each evaluation
+    step: int | None = None  # of the loop, for whoever reads of an exception
     evaluations: int = 0
     gradient_evaluations: int = 0
-    user_error: Exception | None = None
+    user_error: Exception | None = None  # the last that the user's own functions raised
 
     def made(self) -> CheckRecord:
         """Make the check, on the first rows on which anything can be seen."""
@@ -97,13 +87,10 @@ class GuardedCheck:
             record.notes.append(f"{why}: checked on others")
             return record
         record = self._on_rows(given.drawn(options, None))
-        hint, left = (
-            columns_hint(given.batch, options.sample_axis),
-            passed_whole(others, given.batch),
-        )
+        left = passed_whole(others, given.batch)
         record.notes.append(
-            f"{why}, and {count} others are no better: checked on the whole batch{hint}"
-            + (f"; {left}" if left else "")
+            f"{why}, and {count} others are no better: checked on the whole batch"
+            f"{columns_hint(given.batch, options.sample_axis)}{f'; {left}' if left else ''}"
         )
         return record
 

@@ -40,62 +40,40 @@ be put back, or that cannot; empty where they did not."""
 
 @dataclass(slots=True)
 class CheckRecord:
-    """What a check is made with, and what it has found.
-
-    Args:
-        evaluator: Calls the functions.
-        options: The check's options.
-        rows: The rows that are checked.
-        whole: The batch that they were drawn from.
-        board: Every switch.
-        free: Switches that the user did not name, for experiments after a mismatch.
-        is_part: Whether other rows may do where these show nothing.
-        budget: What settings may cost together as long as nothing stands out, from now on.
-        loss: The loss at the current point.
-        gradients: The analytic gradients there; empty where they are too large to be kept.
-        norms: ``‖a‖`` of each block there, not finite where its gradient is not.
-        randomness: Whether the loss is another number from call to call.
-        disagreement: Loss alone minus loss returned with the gradients, 0 if they agree to
-            rounding.
-        changed: Blocks whose gradient depends on what was called before, whether the second was
-            twice the first, and the ratio of the change.
-        measured: The settings measured, main one first.
-        coverage: What was not exercised.
-        unjudged: Why no setting could be measured; empty if one was.
-        branches: Per doubted block, operations that decide differently on the two sides of a probe.
-        explanation: Where and why blocks are wrong.
-        kept: What other rows said of blocks that could not be judged on these.
-        notes: What a reader must know before the verdict.
-        whole_batch: Whether the whole batch was asked, and could tell.
-    """
+    """What a check is made with, and what it has found."""
 
     evaluator: Evaluator
     options: Options
-    rows: Rows
-    whole: Batch
+    rows: Rows  # those that are checked
+    whole: Batch  # the batch that they were drawn from
     board: Switchboard
-    free: Sequence[BoundSwitch]
-    is_part: bool
+    free: Sequence[BoundSwitch]  # those that the user did not name, for experiments
+    is_part: bool  # whether other rows may do where these show nothing
+    # What settings may cost together as long as nothing stands out, from now on.
     budget: Budget = field(init=False)
-    loss: float = math.nan
-    gradients: Blocks = field(default_factory=dict)
-    norms: dict[str, float] = field(default_factory=dict)
+    loss: float = math.nan  # at the current point
+    gradients: Blocks = field(default_factory=dict)  # there; empty if too large to be kept
+    norms: dict[str, float] = field(default_factory=dict)  # ``‖a‖`` there, maybe not finite
     randomness: Randomness = ""
+    # Loss alone minus loss returned with the gradients, 0 if they agree to rounding.
     disagreement: float = 0.0
+    # Blocks whose gradient depends on what was called before, whether the second was twice the
+    # first, and the ratio of the change.
     changed: dict[str, tuple[bool, float]] = field(default_factory=dict)
-    measured: list[SettingResult] = field(default_factory=list)
-    coverage: list[str] = field(default_factory=list)
-    unjudged: str = ""
+    measured: list[SettingResult] = field(default_factory=list)  # the main one first
+    coverage: list[str] = field(default_factory=list)  # what was not exercised
+    unjudged: str = ""  # why no setting could be measured
+    # Per doubted block, operations that decide differently on the two sides of a probe.
     branches: dict[str, tuple[Branch, ...]] = field(default_factory=dict)
     explanation: Explanation = field(default_factory=Explanation)
+    # What other rows said of blocks that could not be judged on these.
     kept: dict[str, list[Finding]] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    whole_batch: bool = False
+    notes: list[str] = field(default_factory=list)  # what a reader must know before the verdict
+    whole_batch: bool = False  # whether the whole batch was asked, and could tell
 
     def __post_init__(self) -> None:
-        evaluator = self.evaluator
-        blocks = len(evaluator.workspace.names)
-        self.budget = Budget.of_check(lambda: evaluator.evaluations, blocks)
+        blocks = len(self.evaluator.workspace.names)
+        self.budget = Budget.of_check(lambda: self.evaluator.evaluations, blocks)
 
     @property
     def is_quick(self) -> bool:
