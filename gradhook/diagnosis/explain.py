@@ -18,14 +18,7 @@ from gradhook._types import MISMATCH, Array, Verdict
 from gradhook.diagnosis import Explanation
 from gradhook.diagnosis.hypotheses import HYPOTHESES
 from gradhook.diagnosis.hypotheses.written import ZeroSlices
-from gradhook.diagnosis.hypothesis import (
-    Hypothesis,
-    Trials,
-    name_cause,
-    revisit,
-    survives,
-    vanishes,
-)
+from gradhook.diagnosis.hypothesis import Hypothesis, Trials, name_cause, survives
 from gradhook.diagnosis.layers import forward_order, place_of_fault
 from gradhook.diagnosis.mismatch import TWO_NUMBERS, Context, Mismatch
 from gradhook.diagnosis.parts import WrongPart, find_part, joined, worst_element
@@ -232,7 +225,7 @@ class _Explainer:
                 continue
             below = [name for name in names if name in mismatch.blocks]
             zero = {n: np.zeros(mismatch.blocks[n].shape) for n in cause.blocks}
-            if vanishes(mismatch, revisit(mismatch, below, values=zero), below):
+            if mismatch.vanishes(mismatch.revisit(below, values=zero), below):
                 names = [name for name in names if name not in below]
         return names
 

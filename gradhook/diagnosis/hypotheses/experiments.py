@@ -21,21 +21,8 @@ from typing import Any
 import numpy as np
 
 from gradhook._types import Array, Batch
-from gradhook.diagnosis.hypothesis import (
-    Hypothesis,
-    Trial,
-    Trials,
-    Turned,
-    confirm,
-    in_turn,
-    losses,
-    revisit,
-    vanishes,
-    vanishing,
-    with_rows,
-    without,
-)
-from gradhook.diagnosis.mismatch import Mismatch
+from gradhook.diagnosis.hypothesis import Hypothesis, Trial, Trials, confirm, in_turn, vanishing
+from gradhook.diagnosis.mismatch import Mismatch, Turned
 from gradhook.diagnosis.sentences import blocks_listed
 from gradhook.diagnosis.wrong_block import is_vector
 
@@ -77,7 +64,7 @@ class Dropout(Hypothesis):
 
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
-        for switches in without(mismatch, "dropout"):
+        for switches in mismatch.without("dropout"):
             yield cls(names, switches)
 
     def refute(self, mismatch: Mismatch) -> Trials:
@@ -134,13 +121,13 @@ class SampleWeights(Hypothesis):
         """
         rows, some = np.arange(mismatch.rows), np.arange(0, mismatch.rows - 1, 2)
         rows[some] += 1  # those of their neighbours
-        batch, exchanged = mismatch.evaluator.batch, with_rows(mismatch, rows)
+        batch, exchanged = mismatch.evaluator.batch, mismatch.with_rows(rows)
         if exchanged is None:
             return None
         off, place = self._on.copy(), self._position
         off.reshape(-1)[some] = self._off
         pairs = itertools.product((off, self._on), (batch, exchanged))
-        found = losses(mismatch, [{"batch": _replaced(b, place, values)} for values, b in pairs])
+        found = mismatch.losses([{"batch": _replaced(b, place, values)} for values, b in pairs])
         if found is None:
             return None
         noise = 10 * mismatch.measured.prober.noise
@@ -239,10 +226,10 @@ class RepeatedRows(Hypothesis):
         rows = np.zeros(self._shape, dtype=bool)
         rows[values[values != taking]] = True
         batch = _replaced(mismatch.evaluator.batch, place, once)
-        seen = revisit(mismatch, self.blocks, within={self.blocks[0]: rows}, batch=batch)
+        seen = mismatch.revisit(self.blocks, within={self.blocks[0]: rows}, batch=batch)
         if seen is None:
             return None
-        gone = vanishes(mismatch, seen, self.blocks)
+        gone = mismatch.vanishes(seen, self.blocks)
         tried = f"further uses pointed at row {taking}, in item {place} of the batch"
         return Trial(tried, f"the others are {'right' if gone else 'not right'}", refuted=not gone)
 
@@ -303,9 +290,9 @@ class PathAround(Hypothesis):
 
     def refute(self, mismatch: Mismatch) -> Trials:
         # A penalty would add the same to both.
-        plain = next(without(mismatch, "penalty"), None)
+        plain = next(mismatch.without("penalty"), None)
         zero = np.zeros_like(mismatch.evaluator.workspace.values(self.above))
-        seen = revisit(mismatch, self.blocks, switches=plain, values={self.above: zero})
+        seen = mismatch.revisit(self.blocks, switches=plain, values={self.above: zero})
         if seen is None:
             return ()
         tried = f"{self.above} set to zero"

@@ -19,19 +19,8 @@ import numpy as np
 
 from gradhook._types import Array
 from gradhook.diagnosis.hypotheses.row_sums import may_be_biases
-from gradhook.diagnosis.hypothesis import (
-    FittedHypothesis,
-    Hypothesis,
-    Trial,
-    Trials,
-    Turned,
-    at_other_weights,
-    revisit,
-    survives,
-    vanishes,
-    without,
-)
-from gradhook.diagnosis.mismatch import Mismatch
+from gradhook.diagnosis.hypothesis import FittedHypothesis, Hypothesis, Trial, Trials, survives
+from gradhook.diagnosis.mismatch import Mismatch, Turned
 from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, own_name, with_error
 from gradhook.diagnosis.wrong_block import (
     Fitted,
@@ -133,7 +122,7 @@ class PenaltyForm(FittedHypothesis):
             )
         if switch is not None or (trials and means_something):
             return done + trials
-        seen = at_other_weights(mismatch, self.blocks)
+        seen = mismatch.at_other_weights(self.blocks)
         if seen is None:
             return ()
         basis, by = PENALTY_FORMS[self.key], self.coefficient
@@ -153,14 +142,14 @@ class PenaltySwitch(Hypothesis):
 
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
-        for switches in without(mismatch, "penalty"):
+        for switches in mismatch.without("penalty"):
             yield cls(names, switches)
 
     def refute(self, mismatch: Mismatch) -> Trials:
-        changed = revisit(mismatch, self.blocks, switches=self.switches)
+        changed = mismatch.revisit(self.blocks, switches=self.switches)
         if changed is None:
             return ()
-        if not vanishes(mismatch, changed, self.blocks, additive=True):
+        if not mismatch.vanishes(changed, self.blocks, additive=True):
             return (Trial("the penalty turned off", "the difference stays", refuted=True),)
         held = {n: mismatch.gradients[n] - changed.gradients[n] for n in self.blocks}
         w = own_name(self.blocks, "W")
@@ -180,7 +169,7 @@ def told_by_switch(mismatch: Mismatch, names: Sequence[str]) -> tuple[Trials, Pe
     is no switch.
     """
     refuted: Trials = ()
-    for switches in without(mismatch, "penalty"):
+    for switches in mismatch.without("penalty"):
         found = PenaltySwitch(names, switches)
         trials = found.refute(mismatch)
         if survives(trials):

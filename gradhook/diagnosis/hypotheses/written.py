@@ -17,14 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 
 from gradhook._types import Array
-from gradhook.diagnosis.hypothesis import (
-    Hypothesis,
-    Trial,
-    Trials,
-    at_other_weights,
-    confirm,
-    in_turn,
-)
+from gradhook.diagnosis.hypothesis import Hypothesis, Trial, Trials, confirm, in_turn
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, OUT
 from gradhook.diagnosis.wrong_block import (
@@ -77,7 +70,7 @@ class Disconnected(Hypothesis):
                 yield cls(block)
 
     def refute(self, mismatch: Mismatch) -> Trials:
-        seen = at_other_weights(mismatch, self.blocks, probes=0)
+        seen = mismatch.at_other_weights(self.blocks, probes=0)
         if seen is None:
             return ()
         holds = self.holds(seen.gradients[self.blocks[0]])
@@ -213,7 +206,7 @@ class Clipped(Hypothesis):
         return in_turn(lambda: confirm(mismatch, self), lambda: self._at_another_point(mismatch))
 
     def _at_another_point(self, mismatch: Mismatch) -> Trial | None:
-        seen = at_other_weights(mismatch, [], probes=0)
+        seen = mismatch.at_other_weights([], probes=0)
         # Gradients that are the same everywhere, as a hinge's are, tell nothing.
         here = mismatch.gradients
         if seen is None or all(np.array_equal(seen.gradients[n], here[n]) for n in self.blocks):

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from gradhook.diagnosis.hypotheses import experiments as module
 from gradhook.diagnosis.hypotheses.experiments import PathAround, Symmetric
 
 RNG = np.random.default_rng(5)
@@ -30,7 +29,7 @@ def mismatch(synthetic, experiments):
             there = values["V"] if values else above
             return {"W": analytic(there)}, {"W": numerical(there)}
 
-        experiments(module, gradients)
+        experiments(gradients)
         here = {"W": analytic(above)}, {"W": numerical(above)}
         beside = {"V": above, "U": np.ones((4, 4))}
         found = synthetic(*here, {"V": above}, right=right, gradients=beside)

@@ -44,9 +44,9 @@ def test_a_gradient_of_zero_is_disconnected_until_another_point_shows_otherwise(
     mismatch = synthetic(np.zeros((6, 5)), n)
     (found,) = proposed(written.Disconnected, mismatch)
     assert found.kind == "disconnected"
-    stays(written, gradients={"W": np.zeros((6, 5))})
+    stays(gradients={"W": np.zeros((6, 5))})
     assert name_cause(found, found.refute(mismatch)).evidence.endswith("exactly zero there too")
-    stays(written, gradients={"W": n})
+    stays(gradients={"W": n})
     assert not survives(found.refute(mismatch))
 
 
@@ -55,9 +55,9 @@ def test_a_factor_that_is_another_at_another_point_is_no_factor(synthetic, stays
     mismatch = synthetic(1.3 * n, n)
     (found,) = proposed(factor.PlainFactor, mismatch)
     assert found.coefficient == pytest.approx(1.3)
-    stays(factor, meets=True)
+    stays(meets=True)
     assert survives(found.refute(mismatch))
-    stays(factor, meets=False)
+    stays(meets=False)
     refuted = found.refute(mismatch)
     assert str(refuted[-1]) == "at other weights: another factor"
     assert not survives(refuted)
@@ -90,9 +90,9 @@ def test_a_multiple_of_the_weights_is_a_penalty_while_it_stays_one(
     mismatch = synthetic(data + 0.1 * in_gradient(w), data + 0.1 * in_loss(w), w)
     (found,) = proposed(penalty.PenaltyForm, mismatch)
     assert found.kind == kind
-    stays(penalty, meets=True)
+    stays(meets=True)
     assert survives(found.refute(mismatch))
-    stays(penalty, meets=False)  # a buffer that equals the weights here, and not there
+    stays(meets=False)  # a buffer that equals the weights here, and not there
     refuted = found.refute(mismatch)
     assert str(refuted[-1]) == "at other weights: no such multiple of the blocks"
     assert not survives(refuted)
@@ -112,7 +112,7 @@ def test_a_limit_must_be_the_same_at_another_point(synthetic, stays, there, surv
     mismatch = clip_of(synthetic, n, 0.7)
     found = proposed(written.Clipped, mismatch)[0]
     other = np.clip(random((8, 8), 5), -there, there)
-    stays(written, gradients={"W": other})
+    stays(gradients={"W": other})
     assert survives(found.refute(mismatch)) is survived
 
 
@@ -120,7 +120,7 @@ def test_a_gradient_that_is_the_same_everywhere_is_not_taken_for_a_clipped_one(s
     n = {"W": random((8, 8))}
     mismatch = clip_of(synthetic, n, 0.7)
     found = proposed(written.Clipped, mismatch)[0]
-    stays(written, gradients=mismatch.gradients)  # as that of a hinge
+    stays(gradients=mismatch.gradients)  # as that of a hinge
     assert found.refute(mismatch)[-1] is None
 
 
@@ -128,6 +128,6 @@ def test_signs_in_place_of_a_gradient_are_neither_clipped_nor_whole_numbers(synt
     n = 0.1 * random((8, 8))
     mismatch = synthetic(np.sign(n), n)
     assert proposed(written.CutToIntegers, mismatch) == []
-    stays(written, gradients={"W": np.sign(random((8, 8), 5))})
+    stays(gradients={"W": np.sign(random((8, 8), 5))})
     for found in proposed(written.Clipped, mismatch):
         assert not survives(found.refute(mismatch))

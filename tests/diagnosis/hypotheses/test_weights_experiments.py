@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from gradhook.diagnosis.hypotheses import experiments as module
 from gradhook.diagnosis.hypotheses.experiments import SampleWeights
 
 RNG = np.random.default_rng(7)
@@ -33,7 +32,7 @@ def found(synthetic, experiments, named):
             plain = {"W": X.T @ D + spoiled}
             return plain, weighted(*batch)[1]
 
-        experiments(module, gradients)
+        experiments(gradients)
         a, n = gradients(batch=(X, D, item))
         return named(SampleWeights, synthetic(a, n, batch=(X, D, item), loss=loss))
 
