@@ -21,16 +21,17 @@ from typing import Any, Unpack
 import numpy as np
 
 from gradhook._types import Verdict, nearest_name
-from gradhook.check.assemble import assemble
 from gradhook.check.call_line import CallLine, Scope
 from gradhook.check.guarded import GuardedCheck, is_users, own_faults
 from gradhook.check.reading import read
+from gradhook.check.record import assemble
+from gradhook.check.sanity import causes_of_calls
 from gradhook.errors import OptionError, warn
 from gradhook.guard.generators import global_streams
 from gradhook.objective.answers import misplaced_batch
 from gradhook.objective.batch import as_batch
 from gradhook.objective.layer import Layer
-from gradhook.objective.objective import Objective
+from gradhook.objective.objective import FromUpdate, Objective
 from gradhook.objective.parameters import Tree
 from gradhook.options import BatchKeywords, Keywords, Options, shows_options
 from gradhook.report import Cause, Report
@@ -146,8 +147,9 @@ def check(
             with own_faults(but=lambda error: error is run.user_error or is_users(error)):
                 record = run.made()
         with own_faults():
+            of_updates = isinstance(given.objective, FromUpdate)
             return replace(
-                assemble(record, given),
+                assemble(record, given.tree, causes_of_calls(record, of_updates=of_updates)),
                 evaluations=run.evaluations + given.runs,
                 gradient_evaluations=run.gradient_evaluations + given.runs,
                 seconds=time.perf_counter() - started,

@@ -20,10 +20,9 @@ from typing import Any
 import numpy as np
 
 from gradhook._types import Batch
-from gradhook.check.assemble import remarks
 from gradhook.check.plan import make
 from gradhook.check.reading import Read, read
-from gradhook.check.record import CheckRecord, UnusableRowsError
+from gradhook.check.record import CheckRecord, UnusableRowsError, remarks
 from gradhook.errors import (
     PACKAGE,
     GradCheckWarning,

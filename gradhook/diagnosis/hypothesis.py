@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import ClassVar, TypeAlias, Unpack
 
 from gradhook._types import Array
-from gradhook.diagnosis.mismatch import FRESH, Mismatch, Variation, is_met
+from gradhook.diagnosis.mismatch import FRESH, Mismatch, Turned, Variation, is_met
 from gradhook.diagnosis.sentences import REFUTED_BY, say_of
 from gradhook.diagnosis.wrong_block import Fitted
 from gradhook.report import Cause
@@ -90,6 +90,9 @@ class Hypothesis(ABC):
     # Whether it is proposed for what nothing else fits, so that blocks for which something fitted
     # and could not be confirmed are none of its business.
     by_elimination: ClassVar[bool] = False
+
+    def __init__(self, names: Sequence[str], switches: Turned = ()) -> None:
+        self.blocks, self.switches = tuple(names), switches  # turned so to try it
 
     @classmethod
     @abstractmethod

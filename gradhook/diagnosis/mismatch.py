@@ -361,6 +361,11 @@ class Mismatch:
         batch, axis = self.evaluator.batch, self.options.sample_axis
         return cut(batch, np.asarray(rows), self.rows, axis)
 
+    def with_item(self, position: int, item: Array, batch: Batch | None = None) -> Batch:
+        """The mismatch's batch, or another, with one item in place of the one that stands there."""
+        batch = self.evaluator.batch if batch is None else batch
+        return (*batch[:position], item, *batch[position + 1 :])
+
 
 def rows_of(batch: Batch, axis: int) -> int:
     """Rows of a batch; 0 where it has none."""

@@ -34,7 +34,7 @@ from gradhook.probe.budget import Budget
 from gradhook.report.format import LONGEST_NAME, block_name
 from gradhook.verdict.evidence import Location, Probe, describe
 
-__all__ = ["WrongPart", "find_part", "joined", "worst_element"]
+__all__ = ["LARGEST_MASK", "WrongPart", "find_part", "joined", "worst_element"]
 
 FINE = 0.02
 """Error of a probe that looks for a part, as a share of the block's residual."""
@@ -49,7 +49,7 @@ INTERVALS = 8
 """Into which an axis is cut when a range is looked for."""
 
 LARGEST_MASK = 2_000_000
-"""Elements up to which masks are made."""
+"""Elements up to which masks are made, and kept for a picture."""
 
 TRIED = 4
 """Elements that are tried until one stands out of its error."""

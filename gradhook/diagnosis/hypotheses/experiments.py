@@ -22,7 +22,7 @@ import numpy as np
 
 from gradhook._types import Array, Batch
 from gradhook.diagnosis.hypothesis import Hypothesis, Trial, Trials, confirm, in_turn, vanishing
-from gradhook.diagnosis.mismatch import Mismatch, Turned
+from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import blocks_listed
 from gradhook.diagnosis.wrong_block import is_vector
 
@@ -59,17 +59,13 @@ class Dropout(Hypothesis):
 
     family, kind, said, confidence = "W", "dropout_mask_missing", "dropout", "family"
 
-    def __init__(self, names: Sequence[str], switches: Turned) -> None:
-        self.blocks, self._switches = tuple(names), switches
-
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
         for switches in mismatch.without("dropout"):
             yield cls(names, switches)
 
     def refute(self, mismatch: Mismatch) -> Trials:
-        tried = "dropout turned off"
-        return (vanishing(mismatch, self.blocks, tried, switches=self._switches),)
+        return (vanishing(mismatch, self.blocks, "dropout turned off", switches=self.switches),)
 
 
 class SampleWeights(Hypothesis):
@@ -105,7 +101,7 @@ class SampleWeights(Hypothesis):
                 yield cls(names, position, on, np.min(item), mask=True)
 
     def refute(self, mismatch: Mismatch) -> Trials:
-        batch = _replaced(mismatch.evaluator.batch, self._position, self._on)
+        batch = mismatch.with_item(self._position, self._on)
         tried = f"item {self._position} of the batch the same for every row"
         return in_turn(
             lambda: vanishing(mismatch, self.blocks, tried, batch=batch),
@@ -121,13 +117,13 @@ class SampleWeights(Hypothesis):
         """
         rows, some = np.arange(mismatch.rows), np.arange(0, mismatch.rows - 1, 2)
         rows[some] += 1  # those of their neighbours
-        batch, exchanged = mismatch.evaluator.batch, mismatch.with_rows(rows)
+        exchanged = mismatch.with_rows(rows)
         if exchanged is None:
             return None
         off, place = self._on.copy(), self._position
         off.reshape(-1)[some] = self._off
-        pairs = itertools.product((off, self._on), (batch, exchanged))
-        found = mismatch.losses([{"batch": _replaced(b, place, values)} for values, b in pairs])
+        pairs = itertools.product((off, self._on), (None, exchanged))
+        found = mismatch.losses([{"batch": mismatch.with_item(place, *pair)} for pair in pairs])
         if found is None:
             return None
         noise = 10 * mismatch.measured.prober.noise
@@ -140,17 +136,10 @@ class SampleWeights(Hypothesis):
         return Trial(tried, out, refuted=same_loss != [True, False])
 
 
-def _replaced(batch: Batch, position: int, item: Array) -> Batch:
-    return (*batch[:position], item, *batch[position + 1 :])
-
-
 class EqualInputs(Hypothesis):
     """Blocks that are wrong where inputs are equal, and right once they are moved apart."""
 
     family, kind, said, confidence = "K", "pool_all_ties", "equal_inputs", "family"
-
-    def __init__(self, names: Sequence[str]) -> None:
-        self.blocks = tuple(names)
 
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
@@ -225,7 +214,7 @@ class RepeatedRows(Hypothesis):
         once.flat[first] = values
         rows = np.zeros(self._shape, dtype=bool)
         rows[values[values != taking]] = True
-        batch = _replaced(mismatch.evaluator.batch, place, once)
+        batch = mismatch.with_item(place, once)
         seen = mismatch.revisit(self.blocks, within={self.blocks[0]: rows}, batch=batch)
         if seen is None:
             return None
@@ -249,11 +238,11 @@ class Symmetric(Hypothesis):
 
     family, said = "W", "symmetric"
 
-    def __init__(self, names: Sequence[str], above: str, kind: str, mirrored: Array) -> None:
+    def __init__(self, names: Sequence[str], above: str, kind: str, half: Array) -> None:
         self.blocks, self.above, self.kind = tuple(names), above, kind
         self.where = f"what the layer of {above} passes down"
         self.found = {"above": above, "how": FORGOTTEN[kind]}
-        self._mirrored = mirrored
+        self._half = half
 
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
@@ -262,14 +251,12 @@ class Symmetric(Hypothesis):
             return
         values = mismatch.evaluator.workspace.values(above)
         if values.ndim == 2 and values.shape[0] == values.shape[1]:
-            yield cls(names, above, "W_not_transposed", values.T)
+            yield cls(names, above, "W_not_transposed", (values + values.T) / 2)
         elif values.ndim == 4:
-            yield cls(names, above, "conv_no_flip", values[:, :, ::-1, ::-1])
+            yield cls(names, above, "conv_no_flip", (values + values[:, :, ::-1, ::-1]) / 2)
 
     def refute(self, mismatch: Mismatch) -> Trials:
-        values = mismatch.evaluator.workspace.values(self.above)
-        half = {self.above: (values + self._mirrored) / 2}
-        tried = f"{self.above} made symmetric"
+        half, tried = {self.above: self._half}, f"{self.above} made symmetric"
         return (vanishing(mismatch, self.blocks, tried, values=half),)
 
 

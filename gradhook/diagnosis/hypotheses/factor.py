@@ -287,7 +287,8 @@ def _adds_up_over_outputs(mismatch: Mismatch, outputs: int) -> Trial | None:
         first, second = item.copy(), item.copy()
         first[..., 0] += far
         second[..., 1] += far
-        seen = _losses(mismatch, position, [item, first, second, first + second - item])
+        items = (item, first, second, first + second - item)
+        seen = mismatch.losses([{"batch": mismatch.with_item(position, x)} for x in items])
         if seen is None:
             return None
         base, one, other, together = seen
@@ -303,7 +304,8 @@ def _is_a_square(mismatch: Mismatch) -> Trial | None:
     """Whether the loss is quadratic in an item of the batch, as squares are in their targets."""
     found = None
     for position, item, far in _real_items(mismatch):
-        seen = _losses(mismatch, position, [item + k * far for k in range(-1, 3)])
+        items = (item + k * far for k in range(-1, 3))
+        seen = mismatch.losses([{"batch": mismatch.with_item(position, x)} for x in items])
         if seen is None:
             continue
         below, base, above, beyond = seen
@@ -357,12 +359,6 @@ def _real_items(mismatch: Mismatch) -> Iterator[tuple[int, Array, float]]:
     for position, item in reversed(list(enumerate(mismatch.evaluator.batch))):
         if isinstance(item, np.ndarray) and item.dtype.kind == "f" and item.size:
             yield position, item, float(np.std(item)) or 1.0
-
-
-def _losses(mismatch: Mismatch, position: int, items: Sequence[Array]) -> list[float] | None:
-    batch = mismatch.evaluator.batch
-    before, after = batch[:position], batch[position + 1 :]
-    return mismatch.losses([{"batch": (*before, item, *after)} for item in items])
 
 
 def _allowed(mismatch: Mismatch, seen: Sequence[float]) -> float:

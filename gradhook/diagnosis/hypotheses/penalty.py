@@ -20,7 +20,7 @@ import numpy as np
 from gradhook._types import Array
 from gradhook.diagnosis.hypotheses.row_sums import may_be_biases
 from gradhook.diagnosis.hypothesis import FittedHypothesis, Hypothesis, Trial, Trials, survives
-from gradhook.diagnosis.mismatch import Mismatch, Turned
+from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, own_name, with_error
 from gradhook.diagnosis.wrong_block import (
     Fitted,
@@ -136,9 +136,6 @@ class PenaltySwitch(Hypothesis):
     """Blocks that are wrong with a penalty on and right with it off."""
 
     family, kind, said = "R", "reg_coefficient", "switch_other"
-
-    def __init__(self, names: Sequence[str], switches: Turned) -> None:
-        self.blocks, self.switches = tuple(names), switches
 
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:

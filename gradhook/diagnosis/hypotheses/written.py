@@ -52,10 +52,6 @@ class Disconnected(Hypothesis):
     family, kind, said = "D", "disconnected", "disconnected"
     words = "exactly zero there too", "not zero"
 
-    def __init__(self, block: WrongBlock) -> None:
-        self.blocks = (block.name,)
-        self.support = f"the numerical gradient has the norm {np.linalg.norm(block.slopes):.1e}"
-
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
         for name in names:
@@ -67,7 +63,10 @@ class Disconnected(Hypothesis):
                 continue  # a penalty that is missing where nothing else acts
             integers = name in mismatch.evaluator.integer_gradients
             if not integers and not _may_cancel(mismatch, block):
-                yield cls(block)
+                found = cls([name])
+                size = np.linalg.norm(block.slopes)
+                found.support = f"the numerical gradient has the norm {size:.1e}"
+                yield found
 
     def refute(self, mismatch: Mismatch) -> Trials:
         seen = mismatch.at_other_weights(self.blocks, probes=0)
@@ -108,13 +107,10 @@ class CutToIntegers(Disconnected):
     kind, said, support = "integer_buffer", "integer_buffer", "an integer dtype"
     words = "whole numbers there too", "not whole"
 
-    def __init__(self, block: WrongBlock) -> None:
-        self.blocks = (block.name,)
-
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
         integers = mismatch.evaluator.integer_gradients
-        yield from (cls(mismatch.blocks[name]) for name in names if name in integers)
+        yield from (cls([name]) for name in names if name in integers)
 
     def holds(self, gradient: Array) -> bool:
         return bool(np.all(np.mod(gradient, 1) == 0))
