@@ -21,9 +21,8 @@ from typing import Any, Unpack
 import numpy as np
 
 from gradhook._types import Verdict, nearest_name
-from gradhook.check.call_line import CallLine, Scope
 from gradhook.check.guarded import GuardedCheck, is_users, own_faults
-from gradhook.check.reading import read
+from gradhook.check.reading import CallLine, Scope, read
 from gradhook.check.record import assemble
 from gradhook.check.sanity import causes_of_calls
 from gradhook.errors import OptionError, warn
@@ -297,15 +296,11 @@ def _with_cause(report: Report, layer: Layer) -> Report:
     """The report with what fails and does not depend on the cotangent."""
     first, other = layer.seen[0], layer.seen[1]
     both = [point for point in first if point in other]
-
-    def is_deaf(name: str) -> bool:
-        """Whether two gradients are the same at every point, and somewhere not zero."""
-        pairs = [(np.asarray(first[at].get(name)), other[at].get(name)) for at in both]
-        return all(np.array_equal(a, np.asarray(b)) for a, b in pairs) and any(
-            np.any(a) for a, _ in pairs
-        )
-
-    deaf = list(filter(is_deaf, report.failing))
+    deaf = []
+    for name in report.failing:
+        pairs = [(np.asarray(first[at].get(name)), np.asarray(other[at].get(name))) for at in both]
+        if all(np.array_equal(a, b) for a, b in pairs) and any(np.any(a) for a, _ in pairs):
+            deaf.append(name)
     if not deaf:
         return report
     cause = Cause(

@@ -219,7 +219,7 @@ class Mismatch:
     def extended(self, name: str, count: int) -> WrongBlock:
         """A block with at least ``count`` numbers measured, where the budget allows it."""
         block = self.blocks[name]
-        missing = count - block.count
+        missing = count - len(block.slopes)
         if missing > 0 and not block.exact and self.budget.left >= 4 * missing:
             self.blocks[name] = block.joined(self._probed(block, missing))
         return self.blocks[name]
@@ -235,7 +235,7 @@ class Mismatch:
             evidence.probes,
             exact=evidence.exact,
         )
-        coarse = np.sqrt(np.mean(block.errors**2)) if block.count else math.inf
+        coarse = np.sqrt(np.mean(block.errors**2)) if block.slopes.size else math.inf
         sharp = coarse <= self.options.tolerance.explained * block.residual_norm / 3
         if evidence.exact or sharp or self.budget.left < 4 * SHARPER_PROBES:
             return block

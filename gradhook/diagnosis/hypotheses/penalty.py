@@ -114,12 +114,8 @@ class PenaltyForm(FittedHypothesis):
             self.kind = "reg_coefficient"
         trials, switch = told_by_switch(mismatch, self.blocks)
         if switch is not None:
-            self.support, self.kind, self.said, self.found = (
-                "",
-                switch.kind,
-                switch.said,
-                switch.found,
-            )
+            self.support, self.kind = "", switch.kind
+            self.said, self.found = switch.said, switch.found
         if switch is not None or (trials and means_something):
             return done + trials
         seen = mismatch.at_other_weights(self.blocks)
