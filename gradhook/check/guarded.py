@@ -120,8 +120,7 @@ class GuardedCheck:
         given, options = self.given, self.options
         objective, calls = given.objective, given.calls
         penalties, added = split_penalty(options.penalty)
-        by_position = 0 if calls.names else len(given.batch)
-        positional = by_position + calls.takes_parameters
+        positional = calls.takes_parameters + (0 if calls.names else len(given.batch))
         functions, model = objective.functions, objective.model
         bind = functools.partial(
             bind_switches, functions=functions, model=model, positional=positional

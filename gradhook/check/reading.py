@@ -47,18 +47,15 @@ KEYWORD_ONLY = ("batch", "gradients")
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What a check works with: the parameters as they are now, and the whole batch.
-
-    ``runs`` counts the calls made to find the weights; ``changes`` are what reading has changed.
-    """
+    """What a check works with: the parameters as they are now, and the whole batch."""
 
     objective: Objective
     tree: Tree
     calls: Calls
     batch: Batch
     rows: Rows
-    changes: Changes
-    runs: int = 0
+    changes: Changes  # what reading has changed
+    runs: int = 0  # calls made to find the weights
 
     def drawn(self, options: Options, seed: Any) -> Rows:
         """Rows drawn from the batch; all of them for ``None``."""
@@ -276,15 +273,13 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class CallLine:
-    """What a check was asked for, and where.
-
-    ``known`` are names that were found before, by argument, for what is visible no more.
-    """
+    """What a check was asked for, and where."""
 
     objective: Any
     parameters: Any
     batch: Any
     scope: Scope
+    # Names that were found before, by argument, for what is visible no more.
     known: Mapping[str, str] = field(default_factory=dict)
 
     def names(self) -> dict[str, str]:

@@ -326,13 +326,19 @@ def _name(axis: int, ndim: int) -> str:
 
 def remarks(record: CheckRecord) -> list[str]:
     """What a reader must know before the verdict."""
-    evaluator = record.evaluator
+    evaluator, raised = record.evaluator, []
+    if error := evaluator.user_error:
+        what = textwrap.shorten(f"{type(error).__name__}: {error}", 100, placeholder=" …")
+        raised.append(
+            f"away from where you stand the objective raised {what}; taken for the end of its "
+            "domain"
+        )
     return [
         *record.notes,
         *_on_repeating(record),
         *evaluator.workspace.tree.notes,
         *filter(None, [evaluator.name_rule, passed_whole(record.rows, record.whole)]),
-        *_on_exceptions(evaluator.user_error),
+        *raised,
         *evaluator.guard.notes,
     ]
 
@@ -364,13 +370,3 @@ def _on_repeating(record: CheckRecord) -> list[str]:
             f"{record.disagreement:.1e}: are both in the same mode (training or evaluation)?"
         )
     return notes
-
-
-def _on_exceptions(error: Exception | None) -> list[str]:
-    """Whether the objective raised something that the check went on without."""
-    if error is None:
-        return []
-    what = textwrap.shorten(f"{type(error).__name__}: {error}", 100, placeholder=" …")
-    return [
-        f"away from where you stand the objective raised {what}; taken for the end of its domain"
-    ]

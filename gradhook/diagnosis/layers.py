@@ -42,14 +42,11 @@ LOSS_ROUNDING = 1e-13
 
 @dataclass(frozen=True, slots=True)
 class Layers:
-    """Blocks in forward order, as far as it was measured.
+    """Blocks in forward order, as far as it was measured."""
 
-    ``levels`` are the blocks at one place of the chain together, the lowest first; empty for no
-    chain.  All that lies below a gate passes through it.
-    """
-
+    # Those at one place of the chain together, the lowest first; empty for no chain.
     levels: tuple[tuple[str, ...], ...] = ()
-    gates: frozenset[str] = frozenset()
+    gates: frozenset[str] = frozenset()  # all that lies below one passes through it
 
     @property
     def place(self) -> Mapping[str, int]:

@@ -8,6 +8,7 @@ outside agrees, the fault lies inside.  Ranges are found by their ends, along ea
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -70,10 +71,9 @@ class _BudgetSpentError(Exception):
 
 def find_part(mismatch: Mismatch, name: str) -> WrongPart | None:
     """The part of a spread fault that is wrong; ``None`` where it could not be told."""
-    try:
+    with contextlib.suppress(_BudgetSpentError):
         return _Splits(mismatch, name).find()
-    except _BudgetSpentError:
-        return None
+    return None
 
 
 class _Splits:

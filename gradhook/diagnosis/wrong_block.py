@@ -153,14 +153,11 @@ def multiple_of(array: Array, basis: Array, within: float) -> float | None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prediction:
-    """What the numerical gradient of one block may be.
-
-    The base, ``None`` for zero, has no coefficient; each term, of the block's shape, has one.
-    """
+    """What the numerical gradient of one block may be."""
 
     block: WrongBlock
-    base: Array | None
-    terms: tuple[Array, ...] = ()
+    base: Array | None  # which has no coefficient; ``None`` for zero
+    terms: tuple[Array, ...] = ()  # each with a coefficient; of the block's shape
 
     def at(self, coefficients: Sequence[float]) -> Array:
         """The numerical gradient that these coefficients predict; the block's shape."""
@@ -171,10 +168,9 @@ class Prediction:
 
     def products(self) -> Array:
         """Of the base and each term with the block's directions; shape (K, 1 + q)."""
-        base = (
-            np.zeros(len(self.block.slopes)) if self.base is None else self.block.along(self.base)
-        )
-        return np.stack([base, *map(self.block.along, self.terms)], axis=1)
+        block = self.block
+        base = np.zeros_like(block.slopes) if self.base is None else block.along(self.base)
+        return np.stack([base, *map(block.along, self.terms)], axis=1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

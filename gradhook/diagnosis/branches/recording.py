@@ -53,16 +53,13 @@ _THIS = (lambda: None).__code__.co_filename
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One execution of an operation that chooses, with the line of the user's that asked for it.
-
-    The ties, where operands are equal to the bit, are ``None`` where that tells of no kink.
-    """
+    """One execution of an operation that chooses, with the line of the user's that asked for it."""
 
     operation: str
     path: str
     line: int
     sides: list[Array]
-    ties: Array | None = None
+    ties: Array | None = None  # operands equal to the bit; ``None`` where that tells of no kink
 
     def flips(self, other: Choice) -> Array | None:
         """Which elements take another branch in ``other``; ``None`` if they cannot be compared."""

@@ -66,9 +66,8 @@ class PenaltyForm(FittedHypothesis):
     def __init__(self, mismatch: Mismatch, key: str, numbers: Mapping[str, Fitted]) -> None:
         super().__init__(numbers)
         self.key = key
-        self.support = (
-            f"coefficient {with_error(abs(self.coefficient), self.error)} in every direction"
-        )
+        fitted_size = with_error(abs(self.coefficient), self.error)
+        self.support = f"coefficient {fitted_size} in every direction"
         biases = all(is_vector(mismatch.blocks[name].shape) for name in self.blocks)
         w = own_name(self.blocks, "b" if biases else "W")
         norm, kind, basis = (L1, "L1", f"sign({w})") if key == "sign" else (L2, "L2", w)

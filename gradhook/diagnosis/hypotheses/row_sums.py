@@ -72,20 +72,18 @@ class OneRow(Hypothesis):
         seen = _on_rows(mismatch, range(mismatch.rows))
         if seen is None:
             return
-        whole = seen.gradients
-        order = list(mismatch.order)
+        whole, order = seen.gradients, list(mismatch.order)
         for row in (0, mismatch.rows - 1):
             seen = _on_rows(mismatch, [row])
             if seen is None:
                 continue
-            single = seen.gradients
             same = [
                 n
                 for n in names
                 if mismatch.blocks[n].gradient.size > 1
                 # Elements that are all as large are proportional to anything like them.
                 and not is_uniform(np.abs(whole[n]))
-                and multiple_of(whole[n], single[n], SAME_GRADIENT) is not None
+                and multiple_of(whole[n], seen.gradients[n], SAME_GRADIENT) is not None
             ]
             biases = all(is_vector(mismatch.blocks[name].shape) for name in same)
             if biases:  # of a bias by itself the weight beside it must be right
