@@ -1,4 +1,4 @@
-"""What several adapters use: hooks around methods, and losses to check.
+"""What several adapters use: hooks around methods, scikit-learn's protocol, losses to check.
 
 A random cotangent makes a number of a vector so that its Jacobian can be checked.  With ``u``
 constant, the gradient of ``⟨u, y(x)⟩`` is ``Jᵀu``: right for almost every ``u`` only if the whole
@@ -11,14 +11,14 @@ of ``-log(y)``, and right code is off by 1e-7 / y, which is much for a digit tha
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from gradhook import GradCheckCallback
 
-__all__ = ["NOTE", "cotangent", "hook_methods", "left_out"]
+__all__ = ["NOTE", "FitHooks", "cotangent", "hook_methods", "left_out"]
 
 NOTE = "cross-entropy checked as -log(y): the book's adds 1e-7 to y, and its gradient does not"
 
@@ -84,3 +84,49 @@ def hook_methods(
 
         setattr(trainer, train, checked_train)
     return check
+
+
+class FitHooks:
+    """What ``estimator.set_callbacks`` takes: scikit-learn's ``FitCallback`` protocol.
+
+    Copies of an estimator carry its callbacks along: a clone shares them, a pickle takes them to
+    another process.  Only the estimator attached to is checked, so for a clone these hooks do
+    nothing, and what is left of them in a pickle knows no estimator at all.  ``parameters`` are
+    names of the attributes that must be there before a check can be made.
+    """
+
+    def __init__(
+        self, check: Any = None, estimator: Any = None, parameters: Sequence[str] = ()
+    ) -> None:
+        self._check, self._estimator, self._parameters = check, estimator, parameters
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FitHooks, ()
+
+    def setup(self, estimator: Any, context: Any) -> None:
+        """Do nothing; the protocol calls it before ``fit``."""
+
+    def on_fit_task_begin(
+        self, estimator: Any, context: Any, *, X: Any = None, y: Any = None
+    ) -> None:
+        """Make the check at the start, as soon as there are parameters."""
+        if estimator is not self._estimator or X is None:
+            return
+        if all(hasattr(estimator, name) for name in self._parameters):
+            self._check.on_train_begin(batch=_batch(X, y))
+
+    def on_fit_task_end(
+        self, estimator: Any, context: Any, *, X: Any = None, y: Any = None
+    ) -> None:
+        """Count a task without subtasks as a step, and make a check if one is due."""
+        if estimator is self._estimator and context.max_subtasks == 0:
+            self._check.on_step_end(batch=_batch(X, y))
+
+    def teardown(self, estimator: Any, context: Any) -> None:
+        """Close the sinks; the protocol calls it after ``fit``, however it ends."""
+        if estimator is self._estimator:
+            self._check.on_train_end()
+
+
+def _batch(X: Any, y: Any) -> tuple[Any, ...] | None:
+    return None if X is None else (X,) if y is None else (X, y)

@@ -34,6 +34,8 @@ from typing import Any, Literal
 from gradhook import GradCheckCallback, Objective
 from gradhook.errors import OptionError
 
+from ._shared import FitHooks
+
 __all__ = ["attach"]
 
 
@@ -115,49 +117,3 @@ def attach(
         hooks = FitHooks(check, estimator, parameters)
         estimator.set_callbacks(*getattr(estimator, "_skl_callbacks", ()), hooks)
     return check
-
-
-class FitHooks:
-    """What ``estimator.set_callbacks`` takes: scikit-learn's ``FitCallback`` protocol.
-
-    Copies of an estimator carry its callbacks along: a clone shares them, a pickle takes them to
-    another process.  Only the estimator attached to is checked, so for a clone these hooks do
-    nothing, and what is left of them in a pickle knows no estimator at all.  ``parameters`` are
-    names of the attributes that must be there before a check can be made.
-    """
-
-    def __init__(
-        self, check: Any = None, estimator: Any = None, parameters: Sequence[str] = ()
-    ) -> None:
-        self._check, self._estimator, self._parameters = check, estimator, parameters
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return FitHooks, ()
-
-    def setup(self, estimator: Any, context: Any) -> None:
-        """Do nothing; the protocol calls it before ``fit``."""
-
-    def on_fit_task_begin(
-        self, estimator: Any, context: Any, *, X: Any = None, y: Any = None
-    ) -> None:
-        """Make the check at the start, as soon as there are parameters."""
-        if estimator is not self._estimator or X is None:
-            return
-        if all(hasattr(estimator, name) for name in self._parameters):
-            self._check.on_train_begin(batch=_batch(X, y))
-
-    def on_fit_task_end(
-        self, estimator: Any, context: Any, *, X: Any = None, y: Any = None
-    ) -> None:
-        """Count a task without subtasks as a step, and make a check if one is due."""
-        if estimator is self._estimator and context.max_subtasks == 0:
-            self._check.on_step_end(batch=_batch(X, y))
-
-    def teardown(self, estimator: Any, context: Any) -> None:
-        """Close the sinks; the protocol calls it after ``fit``, however it ends."""
-        if estimator is self._estimator:
-            self._check.on_train_end()
-
-
-def _batch(X: Any, y: Any) -> tuple[Any, ...] | None:
-    return None if X is None else (X,) if y is None else (X, y)

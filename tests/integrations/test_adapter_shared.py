@@ -6,8 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from gradhook.integrations._shared import cotangent, hook_methods, left_out
-from gradhook.integrations.scikit_learn_fit import FitHooks
+from gradhook.integrations._shared import FitHooks, cotangent, hook_methods, left_out
 
 Y = np.array([[0.25, 0.75], [0.5, 0.5]])
 
