@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gradhook.callback.callback import GradCheckCallback as GradCheckCallback
     from gradhook.callback.debug_flag import debug as debug
     from gradhook.check.check import check_gradients as check_gradients
-    from gradhook.check.layer_check import layer_check as layer_check
+    from gradhook.check.check import layer_check as layer_check
     from gradhook.errors import GradCheckWarning as GradCheckWarning
     from gradhook.errors import GradhookError as GradhookError
     from gradhook.errors import GradientMismatchError as GradientMismatchError
@@ -83,7 +83,7 @@ HOMES = {
     "Verdict": "_types",
     "check_gradients": "check.check",
     "debug": "callback.debug_flag",
-    "layer_check": "check.layer_check",
+    "layer_check": "check.check",
 }
 """The module of each public name that is not a module itself."""
 

@@ -77,9 +77,8 @@ def attach(trainer: Any, **callback_keywords: Any) -> GradCheckCallback:
     network = trainer.network
     callback_keywords.setdefault("batch", (trainer.x_train, trainer.t_train))
     layers = getattr(network, "layers", {})
-    if any(
-        hasattr(layer, "dropout_ratio") for layer in getattr(layers, "values", lambda: layers)()
-    ):
+    layers = layers.values() if hasattr(layers, "values") else layers
+    if any(hasattr(layer, "dropout_ratio") for layer in layers):
         callback_keywords.setdefault("dropout", Switch("layers.*.dropout_ratio", off=0.0))
     if hasattr(network, "weight_decay_lambda"):
         callback_keywords.setdefault("penalty", "weight_decay_lambda")

@@ -24,10 +24,9 @@ from gradhook.callback.clock import Clock, refuse_misuse
 from gradhook.callback.debug_flag import is_enabled
 from gradhook.callback.delivery import Delivery, OnFail
 from gradhook.callback.rebinding import Rebinding
-from gradhook.check.call_line import CallLine, Scope
 from gradhook.check.check import check, selftest
 from gradhook.check.generic_point import no_longer_read
-from gradhook.check.reading import read_once
+from gradhook.check.reading import CallLine, Scope, read_once
 from gradhook.errors import InternalError, OptionError, RestoreError, UnreadParametersError, warn
 from gradhook.objective.answers import misplaced_batch
 from gradhook.objective.batch import as_batch

@@ -20,10 +20,9 @@ from typing import Any
 import numpy as np
 
 from gradhook._types import Batch
-from gradhook.check.assemble import remarks
 from gradhook.check.plan import make
 from gradhook.check.reading import Read, read
-from gradhook.check.record import CheckRecord, UnusableRowsError
+from gradhook.check.record import CheckRecord, UnusableRowsError, remarks
 from gradhook.errors import (
     PACKAGE,
     GradCheckWarning,
@@ -62,25 +61,15 @@ batch is rounding, or an update is lost in the block's own."""
 
 @dataclass(slots=True)
 class GuardedCheck:
-    """What is set up, run and put back.
-
-    Args:
-        given: What is checked.
-        options: The check's options.
-        advance: Called after each evaluation.
-        step: The step of the loop, for whoever reads of an exception.
-        evaluations: Loss evaluations made.
-        gradient_evaluations: Calls made that returned gradients.
-        user_error: The last exception that the user's own functions raised.
-    """
+    """What is set up, run and put back."""
 
     given: Read
     options: Options
-    advance: Callable[[], object] = lambda: None
-    step: int | None = None
+    advance: Callable[[], object] = lambda: None  # called after each evaluation
+    step: int | None = None  # of the loop, for whoever reads of an exception
     evaluations: int = 0
     gradient_evaluations: int = 0
-    user_error: Exception | None = None
+    user_error: Exception | None = None  # the last that the user's own functions raised
 
     def made(self) -> CheckRecord:
         """Make the check, on the first rows on which anything can be seen."""
@@ -96,13 +85,10 @@ class GuardedCheck:
             record.notes.append(f"{why}: checked on others")
             return record
         record = self._on_rows(given.drawn(options, None))
-        hint, left = (
-            columns_hint(given.batch, options.sample_axis),
-            passed_whole(others, given.batch),
-        )
+        left = passed_whole(others, given.batch)
         record.notes.append(
-            f"{why}, and {count} others are no better: checked on the whole batch{hint}"
-            + (f"; {left}" if left else "")
+            f"{why}, and {count} others are no better: checked on the whole batch"
+            f"{columns_hint(given.batch, options.sample_axis)}{f'; {left}' if left else ''}"
         )
         return record
 
@@ -133,8 +119,7 @@ class GuardedCheck:
         given, options = self.given, self.options
         objective, calls = given.objective, given.calls
         penalties, added = split_penalty(options.penalty)
-        by_position = 0 if calls.names else len(given.batch)
-        positional = by_position + calls.takes_parameters
+        positional = calls.takes_parameters + (0 if calls.names else len(given.batch))
         functions, model = objective.functions, objective.model
         bind = functools.partial(
             bind_switches, functions=functions, model=model, positional=positional

@@ -172,8 +172,11 @@ class _KinkSearch:
                 index = int(np.ravel_multi_index(where, location.shape))
                 if self._kink(name, Coordinate(index)) is False:
                     said = judge_kink(here, there, tolerance, kink=False)
-                    alone = _element(name, location.shape, where, probe)
-                    return _located(said, alone) if said.finding.verdict in MISMATCH else said
+                    box = tuple(slice(i, i + 1) for i in where)
+                    sizes = probe.residual, probe.analytic, probe.slope.value
+                    norms, alone = Norms(*map(abs, sizes)), {where: probe}
+                    location = Location(name, location.shape, (box,), norms, elements=alone)
+                    return _located(said, location) if said.finding.verdict in MISMATCH else said
         return judge_kink(here, there, tolerance)
 
     def _search(self, result: SettingResult, name: str, most: float) -> Location:
@@ -206,13 +209,6 @@ class _KinkSearch:
             if probe.z > tolerance.resolved:
                 found[tuple(int(i) for i in np.unravel_index(index, shape))] = probe
         return Location(name, shape, elements=found, complete=False)
-
-
-def _element(name: str, shape: tuple[int, ...], where: tuple[int, ...], probe: Probe) -> Location:
-    """One element of a block as the wrong part."""
-    box = tuple(slice(i, i + 1) for i in where)
-    norms = Norms(abs(probe.residual), abs(probe.analytic), abs(probe.slope.value))
-    return Location(name, shape, (box,), norms, elements={where: probe})
 
 
 def _located(said: Judgement, location: Location) -> Judgement:

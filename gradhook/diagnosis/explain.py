@@ -16,13 +16,12 @@ import numpy as np
 
 from gradhook._types import MISMATCH, Array, Verdict
 from gradhook.diagnosis import Explanation
-from gradhook.diagnosis.experiment import revisit, vanishes
 from gradhook.diagnosis.hypotheses import HYPOTHESES
-from gradhook.diagnosis.hypotheses.unwritten import ZeroSlices
+from gradhook.diagnosis.hypotheses.written import ZeroSlices
 from gradhook.diagnosis.hypothesis import Hypothesis, Trials, name_cause, survives
 from gradhook.diagnosis.layers import forward_order, place_of_fault
 from gradhook.diagnosis.mismatch import TWO_NUMBERS, Context, Mismatch
-from gradhook.diagnosis.parts import WrongPart, find_part, joined, worst_element
+from gradhook.diagnosis.parts import LARGEST_MASK, WrongPart, find_part, joined, worst_element
 from gradhook.diagnosis.sentences import say
 from gradhook.evaluation.directions import size_of
 from gradhook.evaluation.evaluator import Evaluator
@@ -43,9 +42,6 @@ FOR_PLACES = 120
 
 SPREAD_BLOCKS = 2
 """Blocks in which a fault was found to be spread, after which no further one is searched."""
-
-MOST_MARKED = 1 << 20
-"""Elements of a block at most of which the wrong ones are kept, for a picture."""
 
 RESOLVED_SHARE = 0.03
 """Share of the smallest ratio that is wrong, to which a right block must be resolved to be
@@ -185,7 +181,7 @@ class _Explainer:
     def _mark(self, mismatch: Mismatch, name: str, mask: Array) -> None:
         """Keep which elements of a block are wrong, and how far they are off."""
         block = mismatch.blocks[name]
-        if mask.size <= MOST_MARKED and not np.all(mask):
+        if mask.size <= LARGEST_MASK and not np.all(mask):
             size = max(float(np.linalg.norm(block.gradient[mask])), block.residual_norm)
             self.found.masks[name] = mask, block.residual_norm / size if size else 0.0
 
@@ -226,7 +222,7 @@ class _Explainer:
                 continue
             below = [name for name in names if name in mismatch.blocks]
             zero = {n: np.zeros(mismatch.blocks[n].shape) for n in cause.blocks}
-            if vanishes(mismatch, revisit(mismatch, below, values=zero), below):
+            if mismatch.vanishes(mismatch.revisit(below, values=zero), below):
                 names = [name for name in names if name not in below]
         return names
 

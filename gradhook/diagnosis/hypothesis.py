@@ -8,9 +8,8 @@ Every kind of mistake is a ``Hypothesis`` with four steps:
 - ``said`` names its sentence, in words that a user can act on, and ``found`` fills it.
 
 A cause is made of a hypothesis only together with trials that it survived (``name_cause`` takes
-nothing else), so that what was not put to the test cannot be named.
-
-What was fitted on a few probes must hold along fresh ones.
+nothing else), so that what was not put to the test cannot be named.  What was fitted on a few
+probes must hold along fresh ones.
 """
 
 from __future__ import annotations
@@ -19,10 +18,10 @@ import types
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, TypeAlias, Unpack
 
 from gradhook._types import Array
-from gradhook.diagnosis.mismatch import FRESH, Mismatch, is_met
+from gradhook.diagnosis.mismatch import FRESH, Mismatch, Turned, Variation, is_met
 from gradhook.diagnosis.sentences import REFUTED_BY, say_of
 from gradhook.diagnosis.wrong_block import Fitted
 from gradhook.report import Cause
@@ -37,6 +36,7 @@ __all__ = [
     "in_turn",
     "name_cause",
     "survives",
+    "vanishing",
 ]
 
 
@@ -90,6 +90,9 @@ class Hypothesis(ABC):
     # Whether it is proposed for what nothing else fits, so that blocks for which something fitted
     # and could not be confirmed are none of its business.
     by_elimination: ClassVar[bool] = False
+
+    def __init__(self, names: Sequence[str], switches: Turned = ()) -> None:
+        self.blocks, self.switches = tuple(names), switches  # turned so to try it
 
     @classmethod
     @abstractmethod
@@ -155,3 +158,23 @@ def name_cause(hypothesis: Hypothesis, trials: Trials) -> Cause:
         refuted_by=REFUTED_BY[hypothesis.said],
         confidence=hypothesis.confidence,
     )
+
+
+def vanishing(
+    mismatch: Mismatch,
+    names: Sequence[str],
+    tried: str,
+    *,
+    stays: bool = False,
+    **change: Unpack[Variation],
+) -> Trial | None:
+    """Whether the difference vanishes with something changed, or stays, where it should.
+
+    ``None`` where it cannot be seen.  ``tried`` is the change in words.
+    """
+    seen = mismatch.revisit(names, **change)
+    if seen is None:
+        return None
+    gone = mismatch.vanishes(seen, names)
+    out = f"the difference vanishes{' too' if stays else ''}" if gone else "the difference stays"
+    return Trial(tried, out, refuted=gone is stays)

@@ -22,8 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradhook._types import Array, Blocks
-from gradhook.diagnosis.experiment import Variation, losses, revisit, with_rows, without
-from gradhook.diagnosis.mismatch import Mismatch
+from gradhook.diagnosis.mismatch import Mismatch, Variation
 from gradhook.diagnosis.sentences import blocks_listed, say
 from gradhook.diagnosis.wrong_block import SAME_GRADIENT, is_vector, multiple_of, same_gradient
 from gradhook.evaluation.directions import Move
@@ -43,14 +42,11 @@ LOSS_ROUNDING = 1e-13
 
 @dataclass(frozen=True, slots=True)
 class Layers:
-    """Blocks in forward order, as far as it was measured.
+    """Blocks in forward order, as far as it was measured."""
 
-    ``levels`` are the blocks at one place of the chain together, the lowest first; empty for no
-    chain.  All that lies below a gate passes through it.
-    """
-
+    # Those at one place of the chain together, the lowest first; empty for no chain.
     levels: tuple[tuple[str, ...], ...] = ()
-    gates: frozenset[str] = frozenset()
+    gates: frozenset[str] = frozenset()  # all that lies below one passes through it
 
     @property
     def place(self) -> Mapping[str, int]:
@@ -71,8 +67,8 @@ def measure_layers(mismatch: Mismatch) -> Layers:
     # Zero biases stop by themselves what passes through zero weights: a generic point has none.
     settings = [each.setting for each in mismatch.context.measured]
     moves = next((setting.moves for setting in settings if setting.moves), None)
-    point: Variation = {"switches": next(without(mismatch, "penalty"), None), "moves": moves}
-    base = revisit(mismatch, names, probes=0, **point)
+    point: Variation = {"switches": next(mismatch.without("penalty"), None), "moves": moves}
+    base = mismatch.revisit(names, probes=0, **point)
     if base is None:
         return Layers()
     values = base.values
@@ -105,13 +101,13 @@ def _stopped(
     The analytic gradient tells of right blocks.  Of wrong ones it may not vanish for being wrong,
     so they are moved: the loss stays, or changes by the same on fewer rows, as a penalty does.
     """
-    seen = revisit(mismatch, list(mismatch.gradients), probes=0, **zero)
+    seen = mismatch.revisit(list(mismatch.gradients), probes=0, **zero)
     wrong = [name for name in others if name in mismatch.blocks]
     if seen is None or mismatch.budget.left < len(wrong):
         return None
     stopped = [n for n in others if n not in wrong and _is_nothing(seen.gradients[n], blocks[n])]
     allowed = 10 * mismatch.measured.prober.noise + LOSS_ROUNDING * abs(seen.loss)
-    fewer = with_rows(mismatch, range(max(1, mismatch.rows - 1)))
+    fewer = mismatch.with_rows(range(max(1, mismatch.rows - 1)))
     for name in wrong:
         random = np.random.default_rng(mismatch.seed(21, name))
         length = MOVED_BY * scale_of(blocks[name])
@@ -129,7 +125,7 @@ def _stopped(
 
 
 def _change(mismatch: Mismatch, one: Variation, other: Variation) -> float | None:
-    seen = losses(mismatch, [one, other])
+    seen = mismatch.losses([one, other])
     return None if seen is None else seen[1] - seen[0]
 
 
@@ -166,8 +162,8 @@ def _is_serial(mismatch: Mismatch, layers: Layers, moves: Mapping[str, Move] | N
         if not zero:
             continue
         names = list(mismatch.gradients)
-        here = revisit(mismatch, names, probes=0, values=zero, moves=moves)
-        there = revisit(mismatch, names, probes=0, values=zero, moves=moves, batch=other)
+        here = mismatch.revisit(names, probes=0, values=zero, moves=moves)
+        there = mismatch.revisit(names, probes=0, values=zero, moves=moves, batch=other)
         if here is None or there is None:
             return False
         # The gradient of a wrong block may be that of other data for being wrong.

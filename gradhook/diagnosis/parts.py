@@ -8,6 +8,7 @@ outside agrees, the fault lies inside.  Ranges are found by their ends, along ea
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -34,7 +35,7 @@ from gradhook.probe.budget import Budget
 from gradhook.report.format import LONGEST_NAME, block_name
 from gradhook.verdict.evidence import Location, Probe, describe
 
-__all__ = ["WrongPart", "find_part", "joined", "worst_element"]
+__all__ = ["LARGEST_MASK", "WrongPart", "find_part", "joined", "worst_element"]
 
 FINE = 0.02
 """Error of a probe that looks for a part, as a share of the block's residual."""
@@ -49,7 +50,7 @@ INTERVALS = 8
 """Into which an axis is cut when a range is looked for."""
 
 LARGEST_MASK = 2_000_000
-"""Elements up to which masks are made."""
+"""Elements up to which masks are made, and kept for a picture."""
 
 TRIED = 4
 """Elements that are tried until one stands out of its error."""
@@ -70,10 +71,9 @@ class _BudgetSpentError(Exception):
 
 def find_part(mismatch: Mismatch, name: str) -> WrongPart | None:
     """The part of a spread fault that is wrong; ``None`` where it could not be told."""
-    try:
+    with contextlib.suppress(_BudgetSpentError):
         return _Splits(mismatch, name).find()
-    except _BudgetSpentError:
-        return None
+    return None
 
 
 class _Splits:

@@ -111,11 +111,6 @@ class WrongBlock:
         return not self.directions
 
     @property
-    def count(self) -> int:
-        """How many numbers were measured."""
-        return len(self.slopes)
-
-    @property
     def residuals(self) -> Array:
         """``⟨a - n, v⟩``; shape (K,)."""
         return self.seen - self.slopes
@@ -124,7 +119,7 @@ class WrongBlock:
     def residual_norm(self) -> float:
         """``‖a - n‖``, known exactly or from a few directions."""
         size = float(np.linalg.norm(self.residuals))
-        return size if self.exact else size / max(1, self.count) ** 0.5
+        return size if self.exact else size / max(1, len(self.slopes)) ** 0.5
 
     def along(self, array: Array) -> Array:
         """``⟨T, v⟩`` of a known array ``T`` of the block's shape; shape (K,)."""
@@ -158,14 +153,11 @@ def multiple_of(array: Array, basis: Array, within: float) -> float | None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prediction:
-    """What the numerical gradient of one block may be.
-
-    The base, ``None`` for zero, has no coefficient; each term, of the block's shape, has one.
-    """
+    """What the numerical gradient of one block may be."""
 
     block: WrongBlock
-    base: Array | None
-    terms: tuple[Array, ...] = ()
+    base: Array | None  # which has no coefficient; ``None`` for zero
+    terms: tuple[Array, ...] = ()  # each with a coefficient; of the block's shape
 
     def at(self, coefficients: Sequence[float]) -> Array:
         """The numerical gradient that these coefficients predict; the block's shape."""
@@ -176,8 +168,9 @@ class Prediction:
 
     def products(self) -> Array:
         """Of the base and each term with the block's directions; shape (K, 1 + q)."""
-        base = np.zeros(self.block.count) if self.base is None else self.block.along(self.base)
-        return np.stack([base, *map(self.block.along, self.terms)], axis=1)
+        block = self.block
+        base = np.zeros_like(block.slopes) if self.base is None else block.along(self.base)
+        return np.stack([base, *map(block.along, self.terms)], axis=1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -212,7 +205,10 @@ def fit(
     errors = np.concatenate([block.errors for block in blocks])
     # Every block counts alike, whatever the size of its gradient.
     typical = np.concatenate(
-        [np.full(b.count, np.linalg.norm(b.residuals) / max(1, b.count) ** 0.5) for b in blocks]
+        [
+            np.full_like(b.slopes, np.linalg.norm(b.residuals) / max(1, len(b.slopes)) ** 0.5)
+            for b in blocks
+        ]
     )
     with np.errstate(all="ignore"):
         allowed = errors + PRODUCT_ROUNDING * (np.abs(slopes) + np.abs(base))

@@ -38,7 +38,7 @@ def test_exceptions_of_the_users_own_outside_the_loss_propagate(where):
     ("module", "name"),
     [
         *(("gradhook.check.check", name) for name in ("read", "_with_block_names", "assemble")),
-        ("gradhook.check.assemble", "_unexercised"),
+        ("gradhook.check.record", "_unexercised"),
     ],
 )
 def test_faults_of_gradhooks_own_outside_the_guard_are_called_so(monkeypatch, module, name):

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from gradhook.check import layer_check as module
-from gradhook.check.check import check
-from gradhook.check.layer_check import layer_check
+from gradhook.check import check as module
+from gradhook.check.check import check, layer_check
 
 RNG = np.random.default_rng(0)
 X, W, B = RNG.normal(size=(5, 4)), RNG.normal(size=(4, 3)), RNG.normal(size=3)

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from gradhook import Tolerance, check_gradients
-from gradhook.diagnosis import experiment, explain
-from gradhook.diagnosis.experiment import Changed
+from gradhook.diagnosis import explain
 from gradhook.diagnosis.hypothesis import name_cause, survives
-from gradhook.diagnosis.mismatch import Mismatch
+from gradhook.diagnosis.mismatch import Changed, Mismatch
 from gradhook.diagnosis.wrong_block import WrongBlock
 from gradhook.difference.base import Estimate
 from gradhook.evaluation.directions import masked, random_direction, seeded
@@ -48,7 +47,7 @@ def wrong_block():
     return measured
 
 
-class SyntheticMismatch:
+class SyntheticMismatch(Mismatch):
     """A mismatch of which all gradients are known, that answers as a measured one does.
 
     Args:
@@ -61,8 +60,6 @@ class SyntheticMismatch:
         switches: Switches that are on.
         loss: The loss of a batch, where an experiment evaluates it.
     """
-
-    seed, probe, fresh = Mismatch.seed, Mismatch.probe, Mismatch.fresh
 
     def __init__(
         self,
@@ -102,7 +99,6 @@ class SyntheticMismatch:
             prober=types.SimpleNamespace(noise=1e-15, loss=loss(*batch)),
             judgements={b.name: self._judgement(b.name) for b in blocks},
         )
-        self.rows = len(batch[0]) if batch else 0
         self.free = ()
         self.budget = types.SimpleNamespace(left=1000)
 
@@ -154,9 +150,9 @@ def synthetic(wrong_block):
 
 @pytest.fixture
 def stays(monkeypatch):
-    """Let every experiment of a module see the same gradients, and meet what is predicted there."""
+    """Let every experiment see the same gradients, and meet what is predicted there."""
 
-    def patched(module, *, gradients=None, meets=True):
+    def patched(*, gradients=None, meets=True):
         seen = types.SimpleNamespace(
             gradients=gradients or {}, values={}, meets=lambda mismatch, predicted: meets
         )
@@ -173,20 +169,20 @@ def stays(monkeypatch):
                 return seen
 
         for name in ("revisit", "at_other_weights"):
-            monkeypatch.setattr(module, name, revisit, raising=False)
+            monkeypatch.setattr(SyntheticMismatch, name, revisit)
 
     return patched
 
 
 @pytest.fixture
 def experiments(monkeypatch):
-    """Let the experiments of a module see gradients that are known for whatever is changed.
+    """Let experiments see gradients that are known for whatever is changed.
 
     ``gradients(**changed)`` returns the analytic ones, the numerical ones and, where it matters,
     the loss; nothing where the functions cannot be called so.
     """
 
-    def patched(module, gradients):
+    def patched(gradients):
         def revisit(mismatch, names, *, probes=2, within=None, **changed):
             changed.setdefault("batch", mismatch.evaluator.batch)
             seen = gradients(**changed)
@@ -209,8 +205,7 @@ def experiments(monkeypatch):
                 measured.append(Probe(a, Estimate(n, ERROR * size, 1e-6)))
             return Changed(analytic, tuple(measured), tuple(parts), loss=loss[0] if loss else 2.0)
 
-        for each in (module, experiment):
-            monkeypatch.setattr(each, "revisit", revisit, raising=False)
+        monkeypatch.setattr(SyntheticMismatch, "revisit", revisit)
 
     return patched
 

@@ -12,11 +12,11 @@ class Lost(Hypothesis):
     """A block that is never written."""
 
     family, kind, said = "D", "disconnected", "disconnected"
-    blocks, support = ("W",), "zero to the bit"
+    support = "zero to the bit"
 
     @classmethod
     def propose(cls, mismatch, names):
-        yield cls()
+        yield cls(names)
 
     def refute(self, mismatch):
         return ()
@@ -52,11 +52,11 @@ def test_of_trials_in_turn_none_is_made_after_one_that_rules_out_or_cannot_be_ma
 )
 def test_what_was_not_put_to_the_test_or_was_ruled_out_cannot_be_named(trials, why):
     with pytest.raises(ValueError, match=f"disconnected cannot be named: {why}"):
-        name_cause(Lost(), trials)
+        name_cause(Lost(["W"]), trials)
 
 
 def test_the_evidence_says_what_was_tried_and_what_came_out():
-    cause = name_cause(Lost(), (HELD,))
+    cause = name_cause(Lost(["W"]), (HELD,))
     assert cause.evidence == "zero to the bit; another point: zero there too"
     assert cause.refuted_by == REFUTED_BY["disconnected"]
     assert cause.sentence.startswith("dW is zero, and the loss depends on the block")

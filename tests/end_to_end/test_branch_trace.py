@@ -7,8 +7,7 @@ import pytest
 
 import gradhook
 from gradhook.diagnosis.branches import trace as _trace
-from gradhook.diagnosis.branches.recording import recording
-from gradhook.diagnosis.branches.traced_array import Traced, traced
+from gradhook.diagnosis.branches.recording import Traced, recording, traced
 from tests import catalogue
 
 RANDOM = np.random.default_rng(3)

@@ -27,8 +27,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from gradhook.diagnosis.branches.recording import Choice, Recording, recording
-from gradhook.diagnosis.branches.traced_array import is_traced, traced
+from gradhook.diagnosis.branches.recording import Choice, Recording, is_traced, recording, traced
 from gradhook.evaluation.directions import Direction
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.workspace import Line

@@ -5,39 +5,29 @@ what needs an experiment of its own, the likeliest first.  A new kind of bug is 
 four steps of ``Hypothesis``, and a line here.
 """
 
-from gradhook.diagnosis.hypotheses.batch import Dropout, EqualInputs, RepeatedRows, SampleWeights
-from gradhook.diagnosis.hypotheses.factor import (
-    FactorBesidePenalty,
-    MeaningfulFactor,
-    PlainFactor,
-    SharedFactor,
-)
-from gradhook.diagnosis.hypotheses.penalty import PenaltyForm, PenaltySwitch
-from gradhook.diagnosis.hypotheses.row_sums import BiasSum, OneRow
-from gradhook.diagnosis.hypotheses.unwritten import Clipped, CutToIntegers, Disconnected
-from gradhook.diagnosis.hypotheses.wiring import Misplaced, PathAround, Symmetric
+from gradhook.diagnosis.hypotheses import experiments, factor, penalty, row_sums, written
 from gradhook.diagnosis.hypothesis import Hypothesis
 
 __all__ = ["HYPOTHESES"]
 
 HYPOTHESES: tuple[type[Hypothesis], ...] = (
-    Disconnected,
-    SharedFactor,
-    MeaningfulFactor,
-    CutToIntegers,
-    Misplaced,
-    PenaltyForm,
-    PlainFactor,
-    Clipped,
-    FactorBesidePenalty,
-    Dropout,
-    PenaltySwitch,
-    SampleWeights,
-    EqualInputs,
-    OneRow,
-    BiasSum,
-    RepeatedRows,
-    Symmetric,
-    PathAround,
+    written.Disconnected,
+    factor.SharedFactor,
+    factor.MeaningfulFactor,
+    written.CutToIntegers,
+    written.Misplaced,
+    penalty.PenaltyForm,
+    factor.PlainFactor,
+    written.Clipped,
+    factor.FactorBesidePenalty,
+    experiments.Dropout,
+    penalty.PenaltySwitch,
+    experiments.SampleWeights,
+    experiments.EqualInputs,
+    row_sums.OneRow,
+    row_sums.BiasSum,
+    experiments.RepeatedRows,
+    experiments.Symmetric,
+    experiments.PathAround,
 )
 """What the search walks, in this order."""

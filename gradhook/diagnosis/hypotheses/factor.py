@@ -32,18 +32,9 @@ from gradhook.diagnosis.constants import (
     sizes_seen,
     told,
 )
-from gradhook.diagnosis.experiment import (
-    Changed,
-    Variation,
-    at_other_weights,
-    losses,
-    revisit,
-    with_rows,
-    without,
-)
 from gradhook.diagnosis.hypotheses.row_sums import bias_of
 from gradhook.diagnosis.hypothesis import FittedHypothesis, Hypothesis, Trial, Trials
-from gradhook.diagnosis.mismatch import Mismatch
+from gradhook.diagnosis.mismatch import Changed, Mismatch, Variation
 from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, OUT, times, with_error
 from gradhook.diagnosis.wrong_block import Fitted, Prediction, alike, fit, fitted, is_vector, known
 
@@ -112,7 +103,7 @@ class _Factor(FittedHypothesis):
                 return tuple(trials)
         elsewhere = None
         if not (counts_rows and self.readings):  # nothing else was changed
-            elsewhere = at_other_weights(mismatch, self.blocks)
+            elsewhere = mismatch.at_other_weights(self.blocks)
         if elsewhere is not None:
             same = self._is_met(mismatch, elsewhere, self.coefficient)
             out = "the same factor" if same else "another factor"
@@ -125,8 +116,8 @@ class _Factor(FittedHypothesis):
     def _by_rows(self, mismatch: Mismatch, readings: list[Reading]) -> Kept:
         """Take fewer rows: a factor that counts rows follows, and no other does."""
         rows = fewer_rows(mismatch, readings)
-        batch = with_rows(mismatch, rows)
-        seen = None if batch is None else revisit(mismatch, self.blocks, batch=batch)
+        batch = mismatch.with_rows(rows)
+        seen = None if batch is None else mismatch.revisit(self.blocks, batch=batch)
         others = [r for r in readings if r.counts not in COUNT_ROWS]
         if batch is None or seen is None:
             return others, []
@@ -169,8 +160,8 @@ class _Factor(FittedHypothesis):
 
     def goes_with_dropout(self, mismatch: Mismatch) -> Trial | None:
         """Whether the gradients are right with dropout off."""
-        for switches in without(mismatch, "dropout"):
-            seen = revisit(mismatch, self.blocks, switches=switches)
+        for switches in mismatch.without("dropout"):
+            seen = mismatch.revisit(self.blocks, switches=switches)
             if seen is not None:
                 gone = self._is_met(mismatch, seen, 1.0)
                 out = "the factor is gone" if gone else "the factor stays"
@@ -296,7 +287,8 @@ def _adds_up_over_outputs(mismatch: Mismatch, outputs: int) -> Trial | None:
         first, second = item.copy(), item.copy()
         first[..., 0] += far
         second[..., 1] += far
-        seen = _losses(mismatch, position, [item, first, second, first + second - item])
+        items = (item, first, second, first + second - item)
+        seen = mismatch.losses([{"batch": mismatch.with_item(position, x)} for x in items])
         if seen is None:
             return None
         base, one, other, together = seen
@@ -312,7 +304,8 @@ def _is_a_square(mismatch: Mismatch) -> Trial | None:
     """Whether the loss is quadratic in an item of the batch, as squares are in their targets."""
     found = None
     for position, item, far in _real_items(mismatch):
-        seen = _losses(mismatch, position, [item + k * far for k in range(-1, 3)])
+        items = (item + k * far for k in range(-1, 3))
+        seen = mismatch.losses([{"batch": mismatch.with_item(position, x)} for x in items])
         if seen is None:
             continue
         below, base, above, beyond = seen
@@ -339,7 +332,7 @@ def _is_a_product(mismatch: Mismatch, names: Sequence[str]) -> Trial | None:
         return None
     first, second = weights
     random = np.random.default_rng(mismatch.options.seed)
-    plain = next(without(mismatch, "penalty"), None)  # which is no part of the product
+    plain = next(mismatch.without("penalty"), None)  # which is no part of the product
     # Biases that share the factor go with either weight: at zero they have no part.
     zero = {name: np.zeros_like(values[name]) for name in names if name not in weights}
     trial = None
@@ -350,7 +343,7 @@ def _is_a_product(mismatch: Mismatch, names: Sequence[str]) -> Trial | None:
         changes: list[Variation] = [
             {"switches": plain, "values": {**zero, **more}} for more in ({}, moved)
         ]
-        seen = losses(mismatch, changes)
+        seen = mismatch.losses(changes)
         if seen is None:
             continue
         same = abs(seen[1] - seen[0]) <= _allowed(mismatch, seen)
@@ -366,12 +359,6 @@ def _real_items(mismatch: Mismatch) -> Iterator[tuple[int, Array, float]]:
     for position, item in reversed(list(enumerate(mismatch.evaluator.batch))):
         if isinstance(item, np.ndarray) and item.dtype.kind == "f" and item.size:
             yield position, item, float(np.std(item)) or 1.0
-
-
-def _losses(mismatch: Mismatch, position: int, items: Sequence[Array]) -> list[float] | None:
-    batch = mismatch.evaluator.batch
-    before, after = batch[:position], batch[position + 1 :]
-    return losses(mismatch, [{"batch": (*before, item, *after)} for item in items])
 
 
 def _allowed(mismatch: Mismatch, seen: Sequence[float]) -> float:

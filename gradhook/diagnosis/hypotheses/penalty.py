@@ -18,7 +18,6 @@ from typing import TypeAlias
 import numpy as np
 
 from gradhook._types import Array
-from gradhook.diagnosis.experiment import Turned, at_other_weights, revisit, vanishes, without
 from gradhook.diagnosis.hypotheses.row_sums import may_be_biases
 from gradhook.diagnosis.hypothesis import FittedHypothesis, Hypothesis, Trial, Trials, survives
 from gradhook.diagnosis.mismatch import Mismatch
@@ -67,9 +66,8 @@ class PenaltyForm(FittedHypothesis):
     def __init__(self, mismatch: Mismatch, key: str, numbers: Mapping[str, Fitted]) -> None:
         super().__init__(numbers)
         self.key = key
-        self.support = (
-            f"coefficient {with_error(abs(self.coefficient), self.error)} in every direction"
-        )
+        fitted_size = with_error(abs(self.coefficient), self.error)
+        self.support = f"coefficient {fitted_size} in every direction"
         biases = all(is_vector(mismatch.blocks[name].shape) for name in self.blocks)
         w = own_name(self.blocks, "b" if biases else "W")
         norm, kind, basis = (L1, "L1", f"sign({w})") if key == "sign" else (L2, "L2", w)
@@ -115,15 +113,11 @@ class PenaltyForm(FittedHypothesis):
             self.kind = "reg_coefficient"
         trials, switch = told_by_switch(mismatch, self.blocks)
         if switch is not None:
-            self.support, self.kind, self.said, self.found = (
-                "",
-                switch.kind,
-                switch.said,
-                switch.found,
-            )
+            self.support, self.kind = "", switch.kind
+            self.said, self.found = switch.said, switch.found
         if switch is not None or (trials and means_something):
             return done + trials
-        seen = at_other_weights(mismatch, self.blocks)
+        seen = mismatch.at_other_weights(self.blocks)
         if seen is None:
             return ()
         basis, by = PENALTY_FORMS[self.key], self.coefficient
@@ -138,19 +132,16 @@ class PenaltySwitch(Hypothesis):
 
     family, kind, said = "R", "reg_coefficient", "switch_other"
 
-    def __init__(self, names: Sequence[str], switches: Turned) -> None:
-        self.blocks, self.switches = tuple(names), switches
-
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
-        for switches in without(mismatch, "penalty"):
+        for switches in mismatch.without("penalty"):
             yield cls(names, switches)
 
     def refute(self, mismatch: Mismatch) -> Trials:
-        changed = revisit(mismatch, self.blocks, switches=self.switches)
+        changed = mismatch.revisit(self.blocks, switches=self.switches)
         if changed is None:
             return ()
-        if not vanishes(mismatch, changed, self.blocks, additive=True):
+        if not mismatch.vanishes(changed, self.blocks, additive=True):
             return (Trial("the penalty turned off", "the difference stays", refuted=True),)
         held = {n: mismatch.gradients[n] - changed.gradients[n] for n in self.blocks}
         w = own_name(self.blocks, "W")
@@ -170,7 +161,7 @@ def told_by_switch(mismatch: Mismatch, names: Sequence[str]) -> tuple[Trials, Pe
     is no switch.
     """
     refuted: Trials = ()
-    for switches in without(mismatch, "penalty"):
+    for switches in mismatch.without("penalty"):
         found = PenaltySwitch(names, switches)
         trials = found.refute(mismatch)
         if survives(trials):

@@ -20,9 +20,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from gradhook._types import Array, Blocks
-from gradhook.diagnosis.experiment import Changed, revisit, with_rows, without
 from gradhook.diagnosis.hypothesis import Hypothesis, Trial, Trials, in_turn
-from gradhook.diagnosis.mismatch import Mismatch
+from gradhook.diagnosis.mismatch import Changed, Mismatch
 from gradhook.diagnosis.sentences import listed
 from gradhook.diagnosis.wrong_block import (
     SAME_GRADIENT,
@@ -73,20 +72,18 @@ class OneRow(Hypothesis):
         seen = _on_rows(mismatch, range(mismatch.rows))
         if seen is None:
             return
-        whole = seen.gradients
-        order = list(mismatch.order)
+        whole, order = seen.gradients, list(mismatch.order)
         for row in (0, mismatch.rows - 1):
             seen = _on_rows(mismatch, [row])
             if seen is None:
                 continue
-            single = seen.gradients
             same = [
                 n
                 for n in names
                 if mismatch.blocks[n].gradient.size > 1
                 # Elements that are all as large are proportional to anything like them.
                 and not is_uniform(np.abs(whole[n]))
-                and multiple_of(whole[n], single[n], SAME_GRADIENT) is not None
+                and multiple_of(whole[n], seen.gradients[n], SAME_GRADIENT) is not None
             ]
             biases = all(is_vector(mismatch.blocks[name].shape) for name in same)
             if biases:  # of a bias by itself the weight beside it must be right
@@ -101,7 +98,7 @@ class OneRow(Hypothesis):
         inner = rows[1:-1] or rows[1:]
         without_it = [inner[0] if k == self.row else k for k in rows]
         others = [k if k == self.row else inner[(i + 1) % len(inner)] for i, k in enumerate(rows)]
-        penalised = next(without(mismatch, "penalty"), None) is not None
+        penalised = next(mismatch.without("penalty"), None) is not None
         trials = []
         for chosen, moves, tried in (
             (without_it, True, f"the {self.which} row exchanged for another"),
@@ -120,11 +117,11 @@ class OneRow(Hypothesis):
 
 def _on_rows(mismatch: Mismatch, rows: Sequence[int]) -> Changed | None:
     """The gradients on some rows without the penalty; ``None`` where the batch cannot be cut."""
-    batch = with_rows(mismatch, rows)
+    batch = mismatch.with_rows(rows)
     if batch is None:
         return None
-    plain = next(without(mismatch, "penalty"), None)
-    return revisit(mismatch, [], switches=plain, batch=batch, probes=0)
+    plain = next(mismatch.without("penalty"), None)
+    return mismatch.revisit([], switches=plain, batch=batch, probes=0)
 
 
 class BiasSum(Hypothesis):
@@ -168,8 +165,8 @@ class BiasSum(Hypothesis):
 
 def _oversummed(mismatch: Mismatch, name: str, _: str) -> Trial | None:
     """Whether every element is the same on other rows too."""
-    batch = with_rows(mismatch, [1, 0])
-    seen = None if batch is None else revisit(mismatch, [], batch=batch, probes=0)
+    batch = mismatch.with_rows([1, 0])
+    seen = None if batch is None else mismatch.revisit([], batch=batch, probes=0)
     if seen is None:
         return None
     alike = is_uniform(seen.gradients[name])
@@ -228,8 +225,8 @@ def _acts_as_bias(mismatch: Mismatch, bias: str, weight: str) -> Trial | None:
 
     The gradient of the weight must be right but for a factor.
     """
-    batch = with_rows(mismatch, [0])
-    seen = None if batch is None else revisit(mismatch, [bias], probes=PROBES, batch=batch)
+    batch = mismatch.with_rows([0])
+    seen = None if batch is None else mismatch.revisit([bias], probes=PROBES, batch=batch)
     given = mismatch.gradients[bias]
     d = None if seen is None else output_factor(seen.gradients[weight], given.size)
     if seen is None or d is None:

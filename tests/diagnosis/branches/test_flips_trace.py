@@ -7,8 +7,8 @@ its threshold, so the numbers below can be counted by eye.
 import numpy as np
 import pytest
 
+from gradhook.diagnosis.branches.recording import traced
 from gradhook.diagnosis.branches.trace import trace
-from gradhook.diagnosis.branches.traced_array import traced
 
 H = 1e-3
 

@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 
 from gradhook.diagnosis.branches import recording as module
-from gradhook.diagnosis.branches.recording import recording
+from gradhook.diagnosis.branches.recording import recording, traced
 from gradhook.diagnosis.branches.trace import trace
-from gradhook.diagnosis.branches.traced_array import traced
 from gradhook.report.blocks import Branch, branch_sentences
 
 H = 1e-3

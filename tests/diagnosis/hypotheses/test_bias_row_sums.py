@@ -39,7 +39,7 @@ def found(synthetic, experiments, named, monkeypatch):
     def tried(spoil, batch=(X, D), weight=dense, bias_of=ACTS):
         monkeypatch.setattr(row_sums, "bias_of", lambda mismatch, name: bias_of)
         here = lambda batch: {"W": weight(*batch), "b": spoil(batch[1])}  # noqa: E731  # one line
-        experiments(row_sums, lambda *, batch, switches=None: (here(batch), here(batch)))
+        experiments(lambda *, batch, switches=None: (here(batch), here(batch)))
         mismatch = made(synthetic, spoil, batch, weight)
         mismatch.order = ["W", "b"]
         return named(BiasSum, mismatch)

@@ -3,12 +3,7 @@
 import numpy as np
 import pytest
 
-from gradhook.diagnosis.hypotheses import (
-    factor,
-    penalty,
-    unwritten,
-    wiring,
-)
+from gradhook.diagnosis.hypotheses import factor, penalty, written
 from gradhook.diagnosis.hypothesis import name_cause, survives
 
 
@@ -25,15 +20,15 @@ def kinds(family, mismatch):
 
 
 FAMILIES = (
-    unwritten.Disconnected,
-    unwritten.CutToIntegers,
+    written.Disconnected,
+    written.CutToIntegers,
     factor.SharedFactor,
     factor.MeaningfulFactor,
     factor.PlainFactor,
     factor.FactorBesidePenalty,
-    wiring.Misplaced,
+    written.Misplaced,
     penalty.PenaltyForm,
-    unwritten.Clipped,
+    written.Clipped,
 )
 
 
@@ -47,11 +42,11 @@ def test_nothing_is_proposed_for_two_gradients_that_have_nothing_in_common(synth
 def test_a_gradient_of_zero_is_disconnected_until_another_point_shows_otherwise(synthetic, stays):
     n = random((6, 5))
     mismatch = synthetic(np.zeros((6, 5)), n)
-    (found,) = proposed(unwritten.Disconnected, mismatch)
+    (found,) = proposed(written.Disconnected, mismatch)
     assert found.kind == "disconnected"
-    stays(unwritten, gradients={"W": np.zeros((6, 5))})
+    stays(gradients={"W": np.zeros((6, 5))})
     assert name_cause(found, found.refute(mismatch)).evidence.endswith("exactly zero there too")
-    stays(unwritten, gradients={"W": n})
+    stays(gradients={"W": n})
     assert not survives(found.refute(mismatch))
 
 
@@ -60,9 +55,9 @@ def test_a_factor_that_is_another_at_another_point_is_no_factor(synthetic, stays
     mismatch = synthetic(1.3 * n, n)
     (found,) = proposed(factor.PlainFactor, mismatch)
     assert found.coefficient == pytest.approx(1.3)
-    stays(factor, meets=True)
+    stays(meets=True)
     assert survives(found.refute(mismatch))
-    stays(factor, meets=False)
+    stays(meets=False)
     refuted = found.refute(mismatch)
     assert str(refuted[-1]) == "at other weights: another factor"
     assert not survives(refuted)
@@ -95,9 +90,9 @@ def test_a_multiple_of_the_weights_is_a_penalty_while_it_stays_one(
     mismatch = synthetic(data + 0.1 * in_gradient(w), data + 0.1 * in_loss(w), w)
     (found,) = proposed(penalty.PenaltyForm, mismatch)
     assert found.kind == kind
-    stays(penalty, meets=True)
+    stays(meets=True)
     assert survives(found.refute(mismatch))
-    stays(penalty, meets=False)  # a buffer that equals the weights here, and not there
+    stays(meets=False)  # a buffer that equals the weights here, and not there
     refuted = found.refute(mismatch)
     assert str(refuted[-1]) == "at other weights: no such multiple of the blocks"
     assert not survives(refuted)
@@ -115,24 +110,24 @@ def clip_of(synthetic, n, limit):
 def test_a_limit_must_be_the_same_at_another_point(synthetic, stays, there, survived):
     n = {"W": random((8, 8))}
     mismatch = clip_of(synthetic, n, 0.7)
-    found = proposed(unwritten.Clipped, mismatch)[0]
+    found = proposed(written.Clipped, mismatch)[0]
     other = np.clip(random((8, 8), 5), -there, there)
-    stays(unwritten, gradients={"W": other})
+    stays(gradients={"W": other})
     assert survives(found.refute(mismatch)) is survived
 
 
 def test_a_gradient_that_is_the_same_everywhere_is_not_taken_for_a_clipped_one(synthetic, stays):
     n = {"W": random((8, 8))}
     mismatch = clip_of(synthetic, n, 0.7)
-    found = proposed(unwritten.Clipped, mismatch)[0]
-    stays(unwritten, gradients=mismatch.gradients)  # as that of a hinge
+    found = proposed(written.Clipped, mismatch)[0]
+    stays(gradients=mismatch.gradients)  # as that of a hinge
     assert found.refute(mismatch)[-1] is None
 
 
 def test_signs_in_place_of_a_gradient_are_neither_clipped_nor_whole_numbers(synthetic, stays):
     n = 0.1 * random((8, 8))
     mismatch = synthetic(np.sign(n), n)
-    assert proposed(unwritten.CutToIntegers, mismatch) == []
-    stays(unwritten, gradients={"W": np.sign(random((8, 8), 5))})
-    for found in proposed(unwritten.Clipped, mismatch):
+    assert proposed(written.CutToIntegers, mismatch) == []
+    stays(gradients={"W": np.sign(random((8, 8), 5))})
+    for found in proposed(written.Clipped, mismatch):
         assert not survives(found.refute(mismatch))

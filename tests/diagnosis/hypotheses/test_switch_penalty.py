@@ -22,7 +22,7 @@ def mismatch(synthetic, experiments, switch, monkeypatch):
         held = held if isinstance(held, dict) else {name: held}
         needed = needed if isinstance(needed, dict) else {name: needed}
         without = dict.fromkeys(held, DATA + off), dict.fromkeys(held, DATA)
-        experiments(penalty, lambda *, batch, switches: without)
+        experiments(lambda *, batch, switches: without)
         return synthetic(
             {n: DATA + off + held[n](W) for n in held},
             {n: DATA + needed[n](W) for n in held},

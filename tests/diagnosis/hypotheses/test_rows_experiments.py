@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from gradhook.diagnosis.hypotheses import batch as module
-from gradhook.diagnosis.hypotheses.batch import RepeatedRows
+from gradhook.diagnosis.hypotheses.experiments import RepeatedRows
 
 N = np.random.default_rng(3).standard_normal((6, 4))
 G = np.random.default_rng(4).standard_normal((7, 4))
@@ -21,7 +20,7 @@ def _lookup(experiments):
         np.add.at(numerical, batch[0], G)
         return {"W": analytic}, {"W": numerical}
 
-    experiments(module, gradients)
+    experiments(gradients)
 
 
 def spoiled(*rows):
@@ -44,13 +43,13 @@ def test_rows_used_more_than_once_are_named_and_left_out_of_what_is_predicted(sy
 
 
 def test_whole_numbers_by_which_no_row_is_looked_up_are_no_index(synthetic, named, experiments):
-    experiments(module, lambda batch: ({"W": spoiled(1, 3)}, {"W": N}))
+    experiments(lambda batch: ({"W": spoiled(1, 3)}, {"W": N}))
     (broken,) = named(RepeatedRows, synthetic(spoiled(1, 3), N, batch=(INDEX,)))
     assert broken.endswith("item 0 of the batch: the others are not right")
 
 
 def test_an_index_that_cannot_be_changed_proves_nothing(synthetic, named, experiments):
-    experiments(module, lambda batch: None)
+    experiments(lambda batch: None)
     assert named(RepeatedRows, synthetic(spoiled(1, 3), N, batch=(INDEX,))) is None
 
 

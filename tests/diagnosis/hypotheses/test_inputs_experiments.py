@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from gradhook.diagnosis.hypotheses import batch as module
-from gradhook.diagnosis.hypotheses.batch import EqualInputs
+from gradhook.diagnosis.hypotheses.experiments import EqualInputs
 
 RNG = np.random.default_rng(1)
 WRONG, RIGHT = ({"W": RNG.standard_normal((6, 5))} for _ in range(2))
@@ -30,7 +29,7 @@ def ties(X):
 def test_named_where_the_fault_goes_with_the_ties_alone(
     synthetic, experiments, named, spoiled, said
 ):
-    experiments(module, lambda *, batch: (WRONG if spoiled(batch[0]) else RIGHT, RIGHT))
+    experiments(lambda *, batch: (WRONG if spoiled(batch[0]) else RIGHT, RIGHT))
     found = named(EqualInputs, synthetic(WRONG, RIGHT, batch=(PADDED, PADDED[:, 0])))
     if said is None:
         assert (found.family, found.kind, found.confidence) == ("K", "pool_all_ties", "family")
@@ -43,5 +42,5 @@ def test_named_where_the_fault_goes_with_the_ties_alone(
 
 
 def test_inputs_that_the_loss_does_not_take_tell_nothing(synthetic, experiments, named):
-    experiments(module, lambda *, batch: None)
+    experiments(lambda *, batch: None)
     assert named(EqualInputs, synthetic(WRONG, RIGHT, batch=(PADDED,))) is None

@@ -3,15 +3,7 @@
 import numpy as np
 import pytest
 
-from gradhook.diagnosis.experiment import (
-    Changed,
-    at_other_weights,
-    changed,
-    revisit,
-    vanishes,
-    with_rows,
-    without,
-)
+from gradhook.diagnosis.mismatch import Changed
 from gradhook.difference.base import Estimate
 from gradhook.verdict.evidence import Probe
 
@@ -34,20 +26,20 @@ def test_what_is_changed_is_measured_and_then_everything_is_as_it_was(inside):
         workspace = mismatch.evaluator.workspace
         arrays = {name: array.copy() for name, array in workspace.arrays.items()}
         before = arrays, mismatch.evaluator.batch, list(mismatch.evaluator.switches)
-        (off,) = without(mismatch, "penalty")
+        (off,) = mismatch.without("penalty")
         settings = [
             {},
             {"switches": off},
-            {"batch": with_rows(mismatch, [0, 1])},
+            {"batch": mismatch.with_rows([0, 1])},
             {"values": {"c": np.zeros(2)}, "probes": 0},
             {"batch": (np.full((7, 5), 1e9), y)},
         ]
-        seen = [revisit(mismatch, ["w"], **setting) for setting in settings]
-        seen.insert(3, at_other_weights(mismatch, ["w"]))
+        seen = [mismatch.revisit(["w"], **setting) for setting in settings]
+        seen.insert(3, mismatch.at_other_weights(["w"]))
         for name, array in before[0].items():
             np.testing.assert_array_equal(workspace.arrays[name], array)
         assert (mismatch.evaluator.batch, mismatch.evaluator.switches) == before[1:]
-        gone = [vanishes(mismatch, each, ["w"], additive=True) for each in seen]
+        gone = [mismatch.vanishes(each, ["w"], additive=True) for each in seen]
         here = seen[0].gradients["c"], seen[4].gradients["c"]
         return gone, here, [each and len(each.probes) for each in seen], seen[3].values["w"]
 
@@ -62,7 +54,7 @@ def test_what_is_changed_is_measured_and_then_everything_is_as_it_was(inside):
 def test_it_comes_back_when_the_functions_raise_too(inside):
     def ask(mismatch):
         batch = mismatch.evaluator.batch
-        with pytest.raises(ValueError, match="outside"), changed(mismatch, batch=(X + 1e3, y)):
+        with pytest.raises(ValueError, match="outside"), mismatch.changed(batch=(X + 1e3, y)):
             mismatch.evaluator.loss()
         return mismatch.evaluator.batch is batch
 
@@ -73,7 +65,7 @@ def test_switches_of_a_role_are_turned_off_one_by_one(synthetic, switch):
     first, second, other = switch("penalty"), switch("penalty"), switch("dropout")
     mismatch = synthetic(X[0], X[1], switches=[first, other, switch("penalty", always_off=True)])
     mismatch.free = (second, switch("dropout"))
-    turned = list(without(mismatch, "penalty"))
+    turned = list(mismatch.without("penalty"))
     assert turned[0][:2] == [(first, "off"), (other, "on")]
     assert turned[1][-1] == (second, "off")
     assert len(turned) == 2
@@ -97,5 +89,5 @@ def seen(analytic, slope, error=1e-9, **fields):
 )
 def test_a_fault_has_vanished_only_where_it_would_show(synthetic, here, plain, additive):
     mismatch = synthetic(X, 1.5 * X)
-    assert vanishes(mismatch, here, ["W"]) is plain
-    assert vanishes(mismatch, here, ["W"], additive=True) is additive
+    assert mismatch.vanishes(here, ["W"]) is plain
+    assert mismatch.vanishes(here, ["W"], additive=True) is additive

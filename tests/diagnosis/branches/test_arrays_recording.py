@@ -7,8 +7,7 @@ import threading
 import numpy as np
 import pytest
 
-from gradhook.diagnosis.branches.recording import recording
-from gradhook.diagnosis.branches.traced_array import Traced, traced
+from gradhook.diagnosis.branches.recording import Traced, recording, traced
 
 X = np.random.default_rng(5).normal(size=(4, 4))
 

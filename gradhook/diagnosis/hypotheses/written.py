@@ -1,21 +1,25 @@
-"""Gradients that were not written, or not wholly: zero, also in slices, or cut to size.
+"""Gradients of which too little was written, or the right numbers in the wrong place.
 
 What is zero may be rightly so (a pixel that is black in every row, a word that the batch does not
 use), so each zero slice is looked at before it is named.  A limit is a number that someone chose,
 at this point and at others: elements at one limit are wrong and all others right.
+
+Transposed, off by one, reversed, or returned for another block: moved back, the analytic gradient
+is the numerical one, and nothing is left to be fitted but a penalty that was added rightly.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import functools
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from gradhook._types import Array
-from gradhook.diagnosis.experiment import at_other_weights
 from gradhook.diagnosis.hypothesis import Hypothesis, Trial, Trials, confirm, in_turn
 from gradhook.diagnosis.mismatch import Mismatch
-from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS
+from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, OUT
 from gradhook.diagnosis.wrong_block import (
     SAME_FIT,
     SAME_GRADIENT,
@@ -26,7 +30,7 @@ from gradhook.diagnosis.wrong_block import (
 )
 from gradhook.evaluation.directions import Coordinate, mask_of
 
-__all__ = ["Clipped", "CutToIntegers", "Disconnected", "ZeroSlices"]
+__all__ = ["Clipped", "CutToIntegers", "Disconnected", "Misplaced", "ZeroSlices"]
 
 SHORT_BLOCK = 8
 """Elements up to which a block is measured one by one."""
@@ -34,16 +38,19 @@ SHORT_BLOCK = 8
 NAMED_SLICES = 5
 """Slices that are named one by one."""
 
+MUCH = 1e-2
+"""Share of its own norm that another block's gradient must have to be found in its place."""
+
+LEAST_SIZE = 16
+"""Elements of a block from which on a layout is looked for beside a penalty: what a transposition
+leaves of smaller ones, 1 number of 2 x 2 and 3 of 3 x 3, a penalty may fit by accident."""
+
 
 class Disconnected(Hypothesis):
     """A gradient of zero although the loss depends on the block."""
 
     family, kind, said = "D", "disconnected", "disconnected"
     words = "exactly zero there too", "not zero"
-
-    def __init__(self, block: WrongBlock) -> None:
-        self.blocks = (block.name,)
-        self.support = f"the numerical gradient has the norm {np.linalg.norm(block.slopes):.1e}"
 
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
@@ -56,10 +63,13 @@ class Disconnected(Hypothesis):
                 continue  # a penalty that is missing where nothing else acts
             integers = name in mismatch.evaluator.integer_gradients
             if not integers and not _may_cancel(mismatch, block):
-                yield cls(block)
+                found = cls([name])
+                size = np.linalg.norm(block.slopes)
+                found.support = f"the numerical gradient has the norm {size:.1e}"
+                yield found
 
     def refute(self, mismatch: Mismatch) -> Trials:
-        seen = at_other_weights(mismatch, self.blocks, probes=0)
+        seen = mismatch.at_other_weights(self.blocks, probes=0)
         if seen is None:
             return ()
         holds = self.holds(seen.gradients[self.blocks[0]])
@@ -97,13 +107,10 @@ class CutToIntegers(Disconnected):
     kind, said, support = "integer_buffer", "integer_buffer", "an integer dtype"
     words = "whole numbers there too", "not whole"
 
-    def __init__(self, block: WrongBlock) -> None:
-        self.blocks = (block.name,)
-
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
         integers = mismatch.evaluator.integer_gradients
-        yield from (cls(mismatch.blocks[name]) for name in names if name in integers)
+        yield from (cls([name]) for name in names if name in integers)
 
     def holds(self, gradient: Array) -> bool:
         return bool(np.all(np.mod(gradient, 1) == 0))
@@ -197,7 +204,7 @@ class Clipped(Hypothesis):
         return in_turn(lambda: confirm(mismatch, self), lambda: self._at_another_point(mismatch))
 
     def _at_another_point(self, mismatch: Mismatch) -> Trial | None:
-        seen = at_other_weights(mismatch, [], probes=0)
+        seen = mismatch.at_other_weights([], probes=0)
         # Gradients that are the same everywhere, as a hinge's are, tell nothing.
         here = mismatch.gradients
         if seen is None or all(np.array_equal(seen.gradients[n], here[n]) for n in self.blocks):
@@ -211,3 +218,75 @@ class Clipped(Hypothesis):
 
 def _largest(array: Array) -> float:
     return float(np.max(np.abs(array), initial=0.0))
+
+
+class Misplaced(Hypothesis):
+    """A block whose gradient is laid out wrongly, or a pair of which each holds the other's."""
+
+    family = "W"
+
+    def __init__(self, said: str, kind: str, predicted: Mapping[str, Array], **found: str) -> None:
+        self.said, self.kind = said, kind
+        self.support = "its numbers are right and stand in the wrong place"
+        self.blocks = tuple(predicted)
+        self.predicted, self.found = predicted, found
+
+    @classmethod
+    def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
+        swaps: dict[str, str] = {}
+        for name in names:
+            for kind, gradient, found in itertools.islice(_layouts(mismatch, name), 1):
+                other, predicted = found.get("other", ""), {name: gradient}
+                if not other:
+                    yield cls("laid_out", kind, predicted, **found)
+                elif other not in mismatch.blocks:
+                    yield cls("returned_for_another", kind, predicted, other=other)
+                elif swaps.get(other) == name:
+                    kind = "bn_swapped" if is_vector(gradient.shape) else kind
+                    yield cls("exchanged", kind, {other: mismatch.gradients[name]} | predicted)
+                else:
+                    swaps[name] = other
+
+    def refute(self, mismatch: Mismatch) -> Trials:
+        return (confirm(mismatch, self),)
+
+
+def _layouts(mismatch: Mismatch, name: str) -> Iterator[tuple[str, Array, dict[str, str]]]:
+    """Every layout that holds on the probes: its kind, what it predicts, and how that is said."""
+    block, tolerance = mismatch.blocks[name], mismatch.options.tolerance
+    for kind, how, move in _moves(block.shape):
+        # Beside it a multiple of a penalty may be added, by one that is right.
+        few = is_vector(block.shape) or block.values.size < LEAST_SIZE
+        bases = () if few else (block.values, np.sign(block.values))
+        for terms in ((), *((basis - move(basis),) for basis in bases)):
+            prediction = Prediction(block, move(block.gradient), terms)
+            for found in fit([prediction], tolerance).values():
+                words = {"how": how, "besides": OUT if terms else ""}
+                yield kind, found.predicted, words
+    for other, gradient in mismatch.gradients.items():
+        if other == name or gradient.shape != block.shape:
+            continue
+        # Nothing at all is no layout of something.
+        much = np.linalg.norm(gradient) >= MUCH * np.linalg.norm(block.gradient)
+        if much and fit([Prediction(block, gradient)], tolerance):
+            yield "blocks_swapped", gradient, {"other": other}
+
+
+def _moves(shape: tuple[int, ...]) -> Iterator[tuple[str, str, Callable[[Array], Array]]]:
+    """By kind and in words, what puts misplaced numbers right."""
+    long = [axis for axis, length in enumerate(shape) if length > 1]
+    for i, j in itertools.combinations(long, 2):
+        if shape[i] == shape[j]:
+            kind = "dW_transposed" if len(shape) == 2 else "conv_channel_swap"
+            words = "transposed" if len(shape) == 2 else f"with axes {i} and {j} exchanged"
+            yield kind, words, functools.partial(np.swapaxes, axis1=i, axis2=j)
+    for axis, shift in itertools.product(long, (-1, 1)):
+        move = functools.partial(np.roll, shift=shift, axis=axis)
+        yield "rolled_rows", f"off by one along axis {axis}", move
+    flips: dict[tuple[int, ...], str] = {(axis,): f"axis {axis}" for axis in long}
+    if len(long) > 2:
+        flips[tuple(long[-2:])] = f"axes {long[-2]}, {long[-1]}"
+    if len(long) > 1:
+        flips[tuple(long)] = "every axis"
+    for axes, words in flips.items():
+        yield "flipped", f"in reverse order along {words}", functools.partial(np.flip, axis=axes)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import gradhook
-from gradhook.check.assemble import idle_part
+from gradhook.check.record import idle_part
 
 
 def gradient(shape, *zero):

@@ -19,7 +19,7 @@ from gradhook import (
     check_gradients,
     difference,
 )
-from gradhook.check.call_line import Scope
+from gradhook.check.reading import Scope
 from gradhook.options import Options
 
 

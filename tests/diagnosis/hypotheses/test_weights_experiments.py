@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from gradhook.diagnosis.hypotheses import batch as module
-from gradhook.diagnosis.hypotheses.batch import SampleWeights
+from gradhook.diagnosis.hypotheses.experiments import SampleWeights
 
 RNG = np.random.default_rng(7)
 X, D = RNG.standard_normal((8, 5)), RNG.standard_normal((8, 3))
@@ -33,7 +32,7 @@ def found(synthetic, experiments, named):
             plain = {"W": X.T @ D + spoiled}
             return plain, weighted(*batch)[1]
 
-        experiments(module, gradients)
+        experiments(gradients)
         a, n = gradients(batch=(X, D, item))
         return named(SampleWeights, synthetic(a, n, batch=(X, D, item), loss=loss))
 

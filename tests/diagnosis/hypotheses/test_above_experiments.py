@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from gradhook.diagnosis.hypotheses import wiring
-from gradhook.diagnosis.hypotheses.wiring import PathAround, Symmetric
+from gradhook.diagnosis.hypotheses.experiments import PathAround, Symmetric
 
 RNG = np.random.default_rng(5)
 V, K = RNG.standard_normal((4, 4)), RNG.standard_normal((3, 4, 2, 2))
@@ -30,7 +29,7 @@ def mismatch(synthetic, experiments):
             there = values["V"] if values else above
             return {"W": analytic(there)}, {"W": numerical(there)}
 
-        experiments(wiring, gradients)
+        experiments(gradients)
         here = {"W": analytic(above)}, {"W": numerical(above)}
         beside = {"V": above, "U": np.ones((4, 4))}
         found = synthetic(*here, {"V": above}, right=right, gradients=beside)

@@ -1,4 +1,4 @@
-"""What the loss uses of its batch, or of dropout, and the gradient does not.
+"""Mistakes that an experiment alone tells: the fault goes with what is changed.
 
 Dropout whose backward pass does not replay the mask is told by turning it off.  Many columns of a
 batch are not negative, and many a bug vanishes when a column is set to one.  A column weighs rows
@@ -6,6 +6,10 @@ only if a row whose entry is off has no say in the loss.
 
 Of equal inputs, as padding or black pixels, every one gets the gradient of a maximum, or none.  Of
 an embedding, the rows that a batch uses more than once lose all uses but one.
+
+What a layer passes down depends on its own block.  A transpose or a flip that was forgotten does
+nothing to a block that is symmetric under it, so the fault vanishes there.  At a block of zeros
+only the path around the layer is left, whose gradient may be lost or counted twice.
 """
 
 from __future__ import annotations
@@ -17,19 +21,19 @@ from typing import Any
 import numpy as np
 
 from gradhook._types import Array, Batch
-from gradhook.diagnosis.experiment import (
-    Turned,
-    losses,
-    revisit,
-    vanishes,
-    vanishing,
-    with_rows,
-    without,
-)
-from gradhook.diagnosis.hypothesis import Hypothesis, Trial, Trials, confirm, in_turn
+from gradhook.diagnosis.hypothesis import Hypothesis, Trial, Trials, confirm, in_turn, vanishing
 from gradhook.diagnosis.mismatch import Mismatch
+from gradhook.diagnosis.sentences import blocks_listed
+from gradhook.diagnosis.wrong_block import is_vector
 
-__all__ = ["Dropout", "EqualInputs", "RepeatedRows", "SampleWeights"]
+__all__ = [
+    "Dropout",
+    "EqualInputs",
+    "PathAround",
+    "RepeatedRows",
+    "SampleWeights",
+    "Symmetric",
+]
 
 SAME_LOSS = 1e-9
 """Relative difference of two losses that are one, but for rounding."""
@@ -37,23 +41,31 @@ SAME_LOSS = 1e-9
 JITTER = 0.1
 """How far inputs are moved apart, in units of their standard deviation."""
 
+FORGOTTEN = {
+    "W_not_transposed": "multiplied by it where its transpose belongs (or the reverse)",
+    "conv_no_flip": "the kernel is flipped on the way back, or not flipped where it should be",
+}
+"""What a block that is right once it is symmetric says of the way back."""
+
+AROUND = {
+    0.0: ("skip_missing", "the gradient of the path around it is lost"),
+    2.0: ("double_count", "the gradient of the path around it is counted twice"),
+}
+"""Kind and words by the factor that is left where the layer's own block is zero."""
+
 
 class Dropout(Hypothesis):
     """Blocks that are wrong with dropout on and right with it off."""
 
     family, kind, said, confidence = "W", "dropout_mask_missing", "dropout", "family"
 
-    def __init__(self, names: Sequence[str], switches: Turned) -> None:
-        self.blocks, self._switches = tuple(names), switches
-
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
-        for switches in without(mismatch, "dropout"):
+        for switches in mismatch.without("dropout"):
             yield cls(names, switches)
 
     def refute(self, mismatch: Mismatch) -> Trials:
-        tried = "dropout turned off"
-        return (vanishing(mismatch, self.blocks, tried, switches=self._switches),)
+        return (vanishing(mismatch, self.blocks, "dropout turned off", switches=self.switches),)
 
 
 class SampleWeights(Hypothesis):
@@ -89,7 +101,7 @@ class SampleWeights(Hypothesis):
                 yield cls(names, position, on, np.min(item), mask=True)
 
     def refute(self, mismatch: Mismatch) -> Trials:
-        batch = _replaced(mismatch.evaluator.batch, self._position, self._on)
+        batch = mismatch.with_item(self._position, self._on)
         tried = f"item {self._position} of the batch the same for every row"
         return in_turn(
             lambda: vanishing(mismatch, self.blocks, tried, batch=batch),
@@ -105,13 +117,13 @@ class SampleWeights(Hypothesis):
         """
         rows, some = np.arange(mismatch.rows), np.arange(0, mismatch.rows - 1, 2)
         rows[some] += 1  # those of their neighbours
-        batch, exchanged = mismatch.evaluator.batch, with_rows(mismatch, rows)
+        exchanged = mismatch.with_rows(rows)
         if exchanged is None:
             return None
         off, place = self._on.copy(), self._position
         off.reshape(-1)[some] = self._off
-        pairs = itertools.product((off, self._on), (batch, exchanged))
-        found = losses(mismatch, [{"batch": _replaced(b, place, values)} for values, b in pairs])
+        pairs = itertools.product((off, self._on), (None, exchanged))
+        found = mismatch.losses([{"batch": mismatch.with_item(place, *pair)} for pair in pairs])
         if found is None:
             return None
         noise = 10 * mismatch.measured.prober.noise
@@ -124,17 +136,10 @@ class SampleWeights(Hypothesis):
         return Trial(tried, out, refuted=same_loss != [True, False])
 
 
-def _replaced(batch: Batch, position: int, item: Array) -> Batch:
-    return (*batch[:position], item, *batch[position + 1 :])
-
-
 class EqualInputs(Hypothesis):
     """Blocks that are wrong where inputs are equal, and right once they are moved apart."""
 
     family, kind, said, confidence = "K", "pool_all_ties", "equal_inputs", "family"
-
-    def __init__(self, names: Sequence[str]) -> None:
-        self.blocks = tuple(names)
 
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
@@ -209,10 +214,90 @@ class RepeatedRows(Hypothesis):
         once.flat[first] = values
         rows = np.zeros(self._shape, dtype=bool)
         rows[values[values != taking]] = True
-        batch = _replaced(mismatch.evaluator.batch, place, once)
-        seen = revisit(mismatch, self.blocks, within={self.blocks[0]: rows}, batch=batch)
+        batch = mismatch.with_item(place, once)
+        seen = mismatch.revisit(self.blocks, within={self.blocks[0]: rows}, batch=batch)
         if seen is None:
             return None
-        gone = vanishes(mismatch, seen, self.blocks)
+        gone = mismatch.vanishes(seen, self.blocks)
         tried = f"further uses pointed at row {taking}, in item {place} of the batch"
         return Trial(tried, f"the others are {'right' if gone else 'not right'}", refuted=not gone)
+
+
+def _above(mismatch: Mismatch, names: Sequence[str]) -> str | None:
+    """The right block next above the wrong ones; ``None`` where a right weight lies below them."""
+    order = list(mismatch.order)
+    last = max(order.index(name) for name in names)
+    below = [mismatch.gradients[name].shape for name in order[:last] if name in mismatch.right]
+    if not all(map(is_vector, below)):
+        return None
+    return next((name for name in order[last + 1 :] if name in mismatch.right), None)
+
+
+class Symmetric(Hypothesis):
+    """Blocks that are right once the block above them is made symmetric."""
+
+    family, said = "W", "symmetric"
+
+    def __init__(self, names: Sequence[str], above: str, kind: str, half: Array) -> None:
+        self.blocks, self.above, self.kind = tuple(names), above, kind
+        self.where = f"what the layer of {above} passes down"
+        self.found = {"above": above, "how": FORGOTTEN[kind]}
+        self._half = half
+
+    @classmethod
+    def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
+        above = _above(mismatch, names)
+        if above is None:
+            return
+        values = mismatch.evaluator.workspace.values(above)
+        if values.ndim == 2 and values.shape[0] == values.shape[1]:
+            yield cls(names, above, "W_not_transposed", (values + values.T) / 2)
+        elif values.ndim == 4:
+            yield cls(names, above, "conv_no_flip", (values + values[:, :, ::-1, ::-1]) / 2)
+
+    def refute(self, mismatch: Mismatch) -> Trials:
+        half, tried = {self.above: self._half}, f"{self.above} made symmetric"
+        return (vanishing(mismatch, self.blocks, tried, values=half),)
+
+
+class PathAround(Hypothesis):
+    """Blocks below a path around a layer, whose gradient is lost or counted twice."""
+
+    family, kind, said, confidence = "A", "skip_missing", "path_around", "family"
+
+    def __init__(self, names: Sequence[str], above: str) -> None:
+        self.blocks, self.above = tuple(names), above
+        self.where = f"the join below {above}"
+
+    @classmethod
+    def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
+        above = _above(mismatch, names)
+        if above is not None and np.any(mismatch.evaluator.workspace.values(above)):
+            yield cls(names, above)
+
+    def refute(self, mismatch: Mismatch) -> Trials:
+        # A penalty would add the same to both.
+        plain = next(mismatch.without("penalty"), None)
+        zero = np.zeros_like(mismatch.evaluator.workspace.values(self.above))
+        seen = mismatch.revisit(self.blocks, switches=plain, values={self.above: zero})
+        if seen is None:
+            return ()
+        tried = f"{self.above} set to zero"
+        if any(abs(probe.slope.value) <= 100 * probe.slope.error for probe in seen.probes):
+            return (Trial(tried, "nothing passes around it", refuted=True),)
+        slopes = [(p.analytic, p.slope.value, p.slope.error) for p in seen.probes]
+        fits = (all(abs(a - f * n) <= 1e-9 * abs(n) + 5 * e for a, n, e in slopes) for f in AROUND)
+        factor = next(itertools.compress(AROUND, fits), None)
+        if factor is None:
+            return (Trial(tried, "the gradient is neither lost nor doubled", refuted=True),)
+        self.kind, how = AROUND[factor]
+        self.found = {"above": self.above, "how": how}
+        trial = Trial(tried, f"the gradient is {factor:g} times the numerical one")
+        others = [name for name in mismatch.blocks if name not in self.blocks]
+        if others:  # what a wrong block passes down is no fault of the path
+            zeros = {name: np.zeros(mismatch.blocks[name].shape) for name in others}
+            tried = f"{blocks_listed(others)} set to zero"
+            other = vanishing(mismatch, self.blocks, tried, stays=True, values=zeros)
+            if other is not None and other.refuted:
+                return (trial, other)
+        return (trial,)
