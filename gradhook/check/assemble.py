@@ -15,10 +15,9 @@ from gradhook.diagnosis import Explanation
 from gradhook.objective.batch import Rows
 from gradhook.objective.parameters import Tree
 from gradhook.options import Options
-from gradhook.probe.result import SettingResult
+from gradhook.probe.setting import SettingResult
 from gradhook.report import BlockReport, Element, Report
-from gradhook.verdict.compare import compare_all
-from gradhook.verdict.evidence import BlockEvidence, Location, ratio_of
+from gradhook.verdict.evidence import BlockEvidence, Location, Norms, compare_all
 from gradhook.verdict.judge import combine, overall, passes
 
 __all__ = ["assemble"]
@@ -108,7 +107,7 @@ def _worst(
 def _wrong_parts(found: Explanation, name: str) -> tuple[tuple[Box | Array, float], ...]:
     """The wrong parts, with the relative error of all of them together."""
     location = found.locations.get(name)
-    if location is None or not location.concentrated:
+    if location is None or not location.boxes:
         return (found.masks[name],) if name in found.masks else ()
     size = max(location.norms.analytic, location.norms.numerical)
     error = location.norms.residual / size if size else 0.0
@@ -149,6 +148,5 @@ def _textbook_ratio(measured: list[SettingResult]) -> float:
 
 def _plain_ratio(analytic: Array, numerical: Array) -> float:
     norm = np.linalg.norm
-    return ratio_of(
-        float(norm(analytic - numerical)), float(norm(analytic)), float(norm(numerical))
-    )
+    residual = float(norm(analytic - numerical))
+    return Norms(residual, float(norm(analytic)), float(norm(numerical))).ratio

@@ -20,10 +20,16 @@ from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.points import generic, shrunk
 from gradhook.objective.switches import BoundSwitch
 from gradhook.options import Options
-from gradhook.probe.budget import Budget
 from gradhook.probe.measure import enter, measure
-from gradhook.probe.result import EarlierResults, SettingResult
-from gradhook.probe.setting import EnteredSetting, Setting, Switchboard, outside_domain
+from gradhook.probe.prober import Budget
+from gradhook.probe.setting import (
+    EarlierResults,
+    EnteredSetting,
+    Setting,
+    SettingResult,
+    outside_domain,
+    switch_states,
+)
 
 __all__ = ["measure_further", "measure_untested_again", "untested_blocks"]
 
@@ -52,7 +58,6 @@ point, and its slope over all scales, one may have."""
 
 def measure_further(
     evaluator: Evaluator,
-    board: Switchboard,
     main: SettingResult,
     options: Options,
     coverage: list[str],
@@ -64,6 +69,8 @@ def measure_further(
     these settings and the current point.  In the end the switches are back at the main setting's.
     """
     settings: list[tuple[Setting, str]] = []
+    switches = [switch for switch, _ in main.setting.switches]
+    dropouts = [switch for switch in switches if switch.role == "dropout"]
     penalty = evaluator.calls.penalty
     if penalty is not None and main.prober.loss:
         added = penalty(evaluator.workspace.container(), evaluator.batch)
@@ -73,20 +80,22 @@ def measure_further(
                 f"the penalty given is {share:.0e} of the loss: a mistake in its gradient would "
                 "not show"
             )
-    if board.dropouts:
-        if all(switch.always_off for switch in board.dropouts):
-            names = ", ".join(switch.name for switch in board.dropouts)
+    if dropouts:
+        if all(switch.always_off for switch in dropouts):
+            names = ", ".join(switch.name for switch in dropouts)
             coverage.append(f"dropout was not exercised: turned off in training by {names}")
         else:
             name = "generic point, dropout replayed"
-            setting = replace(main.setting, name=name, switches=board.states(dropout="on"))
+            setting = replace(
+                main.setting, name=name, switches=switch_states(switches, dropout="on")
+            )
             settings.append((setting, "dropout's own backward pass was not exercised"))
-    for switch in board.penalties:
-        settings += _penalty_settings(evaluator, board, main, switch, coverage)
+    for switch in (s for s in switches if s.role == "penalty"):
+        settings += _penalty_settings(evaluator, main, switch, coverage)
     measured = []
     for index, (setting, what) in enumerate(settings):
         entered = enter(evaluator, setting, seed=options.seed + 1 + index)
-        if entered is None or (board.dropouts and evaluator.loss() != entered.loss):
+        if entered is None or (dropouts and evaluator.loss() != entered.loss):
             coverage.append(f"{what}: {UNSOUND}")
             continue
         if entered.loss == 0.0 and not any(g.any() for g in entered.gradients.values()):
@@ -100,7 +109,6 @@ def measure_further(
 
 def _penalty_settings(
     evaluator: Evaluator,
-    board: Switchboard,
     main: SettingResult,
     switch: BoundSwitch,
     coverage: list[str],
@@ -109,7 +117,8 @@ def _penalty_settings(
         coverage.append(f"the penalty was not exercised: {switch.name} is off in training")
         return []
     what = f"{switch.name} could not be looked at by itself"
-    off = board.states(penalty={switch.name: "off"})
+    switches = [each for each, _ in main.setting.switches]
+    off = switch_states(switches, penalty={switch.name: "off"})
     evaluator.switches = list(off)
     try:
         data = evaluator.loss()
@@ -126,7 +135,7 @@ def _penalty_settings(
     if share < 1 / DOMINANT_SHARE and switch.scalable:
         factor = 1 / share if abs(penalty) > 10 * main.prober.noise else BLIND_FACTOR
         name = f"generic point, {switch.name} x {float(f'{factor:.2g}'):g}"
-        states = board.states(penalty={switch.name: factor})
+        states = switch_states(switches, penalty={switch.name: factor})
         return [(replace(main.setting, name=name, switches=states), what)]
     return []
 

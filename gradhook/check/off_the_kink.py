@@ -24,11 +24,10 @@ from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.points import nearby, shrunk
 from gradhook.options import Options
 from gradhook.probe.block_evidence import bends, directions_of
-from gradhook.probe.budget import SHORT_SEARCH, Budget
 from gradhook.probe.localise import locate
 from gradhook.probe.measure import enter, measure
-from gradhook.probe.result import EarlierResults, SettingResult
-from gradhook.probe.setting import EnteredSetting
+from gradhook.probe.prober import SHORT_SEARCH, Budget
+from gradhook.probe.setting import EarlierResults, EnteredSetting, SettingResult
 from gradhook.verdict.evidence import Location, Norms, Probe, describe
 from gradhook.verdict.judge import Judgement, is_worse_here, judge_kink
 
@@ -176,7 +175,7 @@ class _KinkSearch:
             return said
         budget = Budget(lambda: self.evaluator.evaluations, SHORT_SEARCH)
         location = self._search(result, name, budget)
-        return _located(said, location) if location.concentrated else said
+        return _located(said, location) if location.boxes else said
 
     def _kink(self, name: str, direction: Direction) -> bool | None:
         scale = self.current.prober.scales[name]

@@ -38,10 +38,9 @@ from gradhook.evaluation.points import generic
 from gradhook.objective.batch import Rows, upcast
 from gradhook.objective.switches import BoundSwitch
 from gradhook.options import POINTS, Options
-from gradhook.probe.budget import Budget
 from gradhook.probe.measure import measure, measure_quickly
-from gradhook.probe.result import EarlierResults
-from gradhook.probe.setting import EnteredSetting, Setting, Switchboard
+from gradhook.probe.prober import Budget
+from gradhook.probe.setting import EarlierResults, EnteredSetting, Setting, switch_states
 
 __all__ = ["Plan"]
 
@@ -73,7 +72,7 @@ class Plan:
             count, total = len(rows.rows), rows.total or 0
             self._whole = WholeBatch(evaluator, options, whole, count, total)
         self._part = part
-        self._board = Switchboard.of(switches)
+        self._switches = switches
         self._points = options.points or POINTS
         self._budget = self._whole_budget()
 
@@ -168,9 +167,10 @@ class Plan:
         Of the values that a switch's name leaves open, the first that gives a finite, repeatable
         loss turns it off.
         """
-        self._evaluator.switches = list(self._board.states())
+        self._evaluator.switches = list(switch_states(self._switches))
         facts = None
-        for switch in (s for s in self._board.dropouts if len(s.off_values) > 1):
+        dropouts = [switch for switch in self._switches if switch.role == "dropout"]
+        for switch in (s for s in dropouts if len(s.off_values) > 1):
             for value in switch.off_values:
                 switch.off = value
                 try:
@@ -206,7 +206,7 @@ class Plan:
             return outcome
         evaluator.batch = whole.every_row()
         evaluator.workspace.move({})
-        evaluator.switches = list(self._board.states())
+        evaluator.switches = list(switch_states(self._switches))
         try:
             every = self._made_again(outcome)
         except UnreadError:  # of the batch that the loop trains on nothing has been seen
@@ -251,7 +251,9 @@ class Plan:
                     "still, is not finite, raises or explodes wherever it was displaced"
                 )
             return
-        setting = Setting("generic point", point.moves, evaluator.batch, self._board.states())
+        setting = Setting(
+            "generic point", point.moves, evaluator.batch, switch_states(self._switches)
+        )
         entered = EnteredSetting(evaluator, setting, options.seed, point.loss, point.gradients)
         elsewhere = outcome.facts.loss
         if options.effort == "quick":
@@ -267,7 +269,7 @@ class Plan:
             again = measure_untested_again(evaluator, main, options)
             outcome.measured += [again] if again else []
             outcome.measured += measure_further(
-                evaluator, self._board, main, options, outcome.coverage, self._budget
+                evaluator, main, options, outcome.coverage, self._budget
             )
 
     def _measure_current(self, outcome: CheckRecord) -> None:
@@ -275,7 +277,7 @@ class Plan:
         self._evaluator.workspace.move({})
         gradients = facts.gradients or self._evaluator.loss_and_gradients()[1]
         earlier = EarlierResults.of(outcome.measured)
-        setting = Setting("current point", {}, self._evaluator.batch, self._board.states())
+        setting = Setting("current point", {}, self._evaluator.batch, switch_states(self._switches))
         loss, seed = facts.loss - facts.disagreement, self._options.seed + 101
         entered = EnteredSetting(self._evaluator, setting, seed, loss, gradients)
         current = measure(entered, self._options, budget=self._budget, earlier=earlier)

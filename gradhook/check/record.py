@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from gradhook._types import Array, Verdict
 from gradhook.check.sanity import SanityResult
 from gradhook.diagnosis import Explanation
-from gradhook.probe.result import SettingResult
+from gradhook.probe.setting import SettingResult
 from gradhook.report import Finding
 from gradhook.report.blocks import Branch
 from gradhook.verdict.judge import combine

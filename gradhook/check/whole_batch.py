@@ -25,11 +25,9 @@ from gradhook.objective.batch import draw, upcast
 from gradhook.objective.parameters import map_leaves
 from gradhook.options import Options
 from gradhook.probe.block_evidence import joint_analytic_error
-from gradhook.probe.budget import Budget
 from gradhook.probe.measure import enter, is_noise, measure, probe_jointly
-from gradhook.probe.prober import Prober
-from gradhook.probe.result import EarlierResults, SettingResult
-from gradhook.probe.setting import EnteredSetting, outside_domain
+from gradhook.probe.prober import Budget, Prober
+from gradhook.probe.setting import EarlierResults, EnteredSetting, SettingResult, outside_domain
 from gradhook.report import Finding
 from gradhook.verdict.evidence import BlockEvidence
 from gradhook.verdict.judge import combine, judge

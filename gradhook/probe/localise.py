@@ -42,8 +42,7 @@ from gradhook.evaluation.directions import (
     whole,
 )
 from gradhook.probe.block_evidence import directions_of
-from gradhook.probe.budget import Budget
-from gradhook.probe.prober import Prober
+from gradhook.probe.prober import Budget, Prober
 from gradhook.verdict.evidence import DIRECTIONS, BlockEvidence, Location, Norms, Probe
 
 __all__ = ["Piece", "Search", "Seen", "locate", "locate_by_element"]

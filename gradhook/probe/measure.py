@@ -25,8 +25,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from gradhook._types import MISMATCH, Array, Tolerance, Verdict
-from gradhook.difference.formulas import Pair
-from gradhook.difference.search import DISAGREE
+from gradhook.difference.search import DISAGREE, pair
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.options import Options
 from gradhook.probe.block_evidence import (
@@ -39,16 +38,19 @@ from gradhook.probe.block_evidence import (
     measure_again,
     with_analytic_error,
 )
-from gradhook.probe.budget import FEWER_DIRECTIONS, UNLIMITED, Budget
 from gradhook.probe.elements import measure_elements
-from gradhook.probe.prober import LineParts, Prober
-from gradhook.probe.result import EarlierResults, SettingResult
-from gradhook.probe.setting import EnteredSetting, Setting, outside_domain
+from gradhook.probe.prober import FEWER_DIRECTIONS, UNLIMITED, Budget, LineParts, Prober
+from gradhook.probe.setting import (
+    EarlierResults,
+    EnteredSetting,
+    Setting,
+    SettingResult,
+    outside_domain,
+)
 from gradhook.probe.small_mismatch import judge_small
 from gradhook.probe.steps import JOINT
 from gradhook.report import Finding
-from gradhook.verdict.compare import compare
-from gradhook.verdict.evidence import DIRECTIONS, BlockEvidence, Probe
+from gradhook.verdict.evidence import DIRECTIONS, BlockEvidence, Probe, compare
 from gradhook.verdict.judge import Further, Judgement, doubt, judge
 
 __all__ = ["enter", "is_noise", "measure", "measure_quickly", "probe_jointly"]
@@ -168,7 +170,7 @@ def probe_jointly(
     with prober.line(*parts) as line:
         if budget.left < 4:  # the noise was dear to measure
             step = prober.steps.step(JOINT, sharp=True)
-            slope = Pair()(line, prober.loss, step, prober.noise)
+            slope = pair(line, prober.loss, step, prober.noise)
         else:
             slope = prober.sharp(line, JOINT, budget, least=1)
     probe = Probe(math.fsum(shares.values()), slope)

@@ -23,7 +23,7 @@ from gradhook.difference.base import Estimate
 from gradhook.difference.noise import COARSE, Noise
 from gradhook.difference.search import LOST
 
-__all__ = ["ENOUGH", "FAIR", "JOINT", "LONGEST_STEP", "ROUGH", "SHARP", "Steps"]
+__all__ = ["ENOUGH", "FAIR", "FINEST", "JOINT", "LONGEST_STEP", "ROUGH", "Steps"]
 
 JOINT = "\0"
 """Stands for all blocks among names of blocks; of these one may be empty."""
@@ -46,7 +46,7 @@ NEGLIGIBLE = 1e-5
 further round."""
 
 
-SHARP, FAIR, ENOUGH, ROUGH = (1e-7, 3.0), (1e-6, 3.0), (1e-5, 10.0), (1e-4, 30.0)
+FINEST, FAIR, ENOUGH, ROUGH = (1e-7, 3.0), (1e-6, 3.0), (1e-5, 10.0), (1e-4, 30.0)
 """Relative errors at which an estimate needs no further round, each with the multiple of the best
 one that the noise allows, which serves where that is more: of a sharp estimate, of a pair, of one
 that noise limits, and of one that is judged by and no more, where evaluations have run out."""

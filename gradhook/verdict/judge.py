@@ -15,8 +15,7 @@ from typing import Any
 
 from gradhook._types import MISMATCH, Tolerance, Verdict
 from gradhook.report import Finding
-from gradhook.verdict.compare import Comparison, compare
-from gradhook.verdict.evidence import BlockEvidence, Location
+from gradhook.verdict.evidence import BlockEvidence, Comparison, Location, compare
 
 __all__ = [
     "Further",

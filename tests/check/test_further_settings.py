@@ -20,9 +20,9 @@ def further(monkeypatch):
     def made(function, **options):
         seen = []
 
-        def spy(evaluator, board, main, given, coverage, budget):
+        def spy(evaluator, main, given, coverage, budget):
             said = []
-            measured = measure_further(evaluator, board, main, given, said, budget)
+            measured = measure_further(evaluator, main, given, said, budget)
             assert evaluator.switches == list(main.setting.switches)
             seen.append(({m.setting.name: m.shows_wrong("W") for m in measured}, said))
             return measured
