@@ -17,7 +17,7 @@ from gradhook.objective.parameters import Tree
 from gradhook.options import Options
 from gradhook.probe.setting import SettingResult
 from gradhook.report import BlockReport, Element, Report
-from gradhook.verdict.evidence import BlockEvidence, Location, Norms, compare_all
+from gradhook.verdict.evidence import BlockEvidence, Location, Norms, compare_all, describe
 from gradhook.verdict.judge import combine, overall, passes
 
 __all__ = ["assemble"]
@@ -65,6 +65,7 @@ def _block(name: str, leaf: Any, outcome: CheckRecord) -> BlockReport:
     plain = [(m.gradients[name], m.textbook[name]) for m in outcome.measured if name in m.textbook]
     gradient = measured.gradients.get(name) if measured else None
     location = outcome.explanation.locations.get(name)
+    part = measured.judgements[name].location if measured else None
     untested = decisive.verdict is Verdict.UNTESTED
     idle = idle_part(outcome.gradients_of(name)) if untested else ""
     return BlockReport(
@@ -76,8 +77,7 @@ def _block(name: str, leaf: Any, outcome: CheckRecord) -> BlockReport:
         ratio_error=decisive.ratio_error,
         sentence=decisive.note + (f" ({idle} have zero gradient)" if idle else ""),
         worst=_worst(evidence, array.shape, location, decisive.setting) if evidence else None,
-        where=outcome.explanation.where.get(name)
-        or (measured.judgements[name].where if measured else None),
+        where=outcome.explanation.where.get(name) or (describe(part) if part else None),
         findings=tuple(findings),
         setting=decisive.setting,
         textbook_ratio=_plain_ratio(*plain[0]) if plain else math.nan,

@@ -238,9 +238,8 @@ class _KinkSearch:
 
 def _located(said: Judgement, location: Location) -> Judgement:
     """The same, with the part that is wrong."""
-    where = describe(location)
-    finding = replace(said.finding, note=f"{where} {said.finding.note}")
-    return replace(said, finding=finding, where=where, location=location)
+    finding = replace(said.finding, note=f"{describe(location)} {said.finding.note}")
+    return replace(said, finding=finding, location=location)
 
 
 def _alike(values: Array) -> Array:

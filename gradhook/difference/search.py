@@ -157,19 +157,14 @@ class Formula:
 PAIR, SHARP = Formula(pair, 1, points=2, rounds=5), Formula(sharp, 2, points=4, rounds=4)
 
 
-def never(_: Estimate) -> bool:
-    """The goal that no estimate reaches."""
-    return False
-
-
 @dataclass(frozen=True, slots=True)
 class SearchOptions:
     """Where a search begins, how far it may go, and when it is done."""
 
     step: float
     longest: float | None = None  # the first step if None
-    good: Callable[[Estimate], bool] = never  # needs no further round
-    enough: Callable[[Estimate], bool] = never  # limited by noise, not worth a longer step
+    good: Callable[[Estimate], bool] = lambda _: False  # needs no further round
+    enough: Callable[[Estimate], bool] = lambda _: False  # not worth a longer step
     rounds: int | None = None  # most steps tried; None is the formula's own
     # By how much a first step at which noise dominates may be lengthened at once; 0 where it is
     # known for the best.
@@ -237,15 +232,9 @@ def search(
         return replace(before, kink=True)
     # An error covers what kinks do.  A slope beyond it at a longer step is that of a line which is
     # a staircase, seen from a single stair.
-    beyond = max(
-        (
-            abs(best.value - other.value)
-            for other in visited
-            if other.step > best.step and _contradict(best, other)
-        ),
-        default=0.0,
-    )
-    if beyond:
+    others = [o for o in visited if o.step > best.step and _contradict(best, o)]
+    if others:
+        beyond = max(abs(best.value - other.value) for other in others)
         return replace(best, error=max(best.error, beyond))
     poor = shrunk and abrupt and best.error > POOR * abs(best.value)
     return replace(best, kink=poor and best.error > NOISY * best.round_off)

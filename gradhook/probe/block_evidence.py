@@ -36,7 +36,6 @@ from gradhook.report.format import count
 from gradhook.verdict.evidence import BlockEvidence, Location, Probe, describe
 
 __all__ = [
-    "add_probes",
     "bends",
     "concluded",
     "direction_of",
@@ -128,16 +127,6 @@ def _where(name: str, mask: Array) -> str:
         box = tuple(slice(i, i + 1) for i in where[0].tolist())
     said = describe(Location(name, mask.shape, (box,)))
     return said if full else f"{said} and {count(len(where) - 1, 'other element')}"
-
-
-def add_probes(
-    prober: Prober, evidence: BlockEvidence, probes: int, *, sharp: bool = False
-) -> BlockEvidence:
-    """Probe a block along further directions, sharply or in pairs where these suffice."""
-    name, made = evidence.name, len(evidence.probes)
-    directions = (direction_of(prober, name, k) for k in range(made, made + probes))
-    fresh = [prober.probe(name, direction, sharp=sharp) for direction in directions]
-    return concluded(prober, replace(evidence, probes=(*evidence.probes, *fresh)))
 
 
 def directions_of(prober: Prober, evidence: BlockEvidence) -> list[Direction]:

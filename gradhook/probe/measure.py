@@ -29,7 +29,6 @@ from gradhook.difference.search import DISAGREE, pair
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.options import Options
 from gradhook.probe.block_evidence import (
-    add_probes,
     concluded,
     direction_of,
     directions_of,
@@ -90,8 +89,8 @@ def measure(
     """
     earlier = earlier or EarlierResults()
     exhaustive, moved = options.effort == "exhaustive", bool(entered.setting.moves)
-    like, elsewhere = earlier.like, earlier.elsewhere
-    prober = Prober(entered, method=options.method, like=like, elsewhere=elsewhere)
+    like = earlier.like
+    prober = Prober(entered, method=options.method, like=like, elsewhere=earlier.elsewhere)
     count = FEWER_DIRECTIONS if like else DIRECTIONS
     probing = _AdaptiveProbing(
         entered,
@@ -275,8 +274,12 @@ class _AdaptiveProbing:
             if alone:
                 worst = max(range(len(evidence.probes)), key=lambda k: evidence.probes[k].z)
                 evidence = measure_again(self.prober, evidence, (worst,))
-            count = min(DIRECTIONS, MOST_PROBES - len(evidence.probes))
-            evidence = add_probes(self.prober, evidence, count, sharp=alone)
+            name, made = evidence.name, len(evidence.probes)
+            further = range(made, min(made + DIRECTIONS, MOST_PROBES))
+            directions = (direction_of(self.prober, name, k) for k in further)
+            fresh = [self.prober.probe(name, v, sharp=alone) for v in directions]
+            probes = (*evidence.probes, *fresh)
+            evidence = concluded(self.prober, replace(evidence, probes=probes))
             judgement = self._judge(evidence)
         limited = Further.AFAR in judgement.further and math.isfinite(self.prober.noise)
         if limited and self.earlier.like is None:

@@ -176,22 +176,18 @@ class EarlierResults:
     like: Prober | None = None  # of the main setting: its noise and steps serve as first guesses
     elsewhere: float = math.nan  # the loss at another point, a first guess of what it varies by
     failed: frozenset[str] = frozenset()
-    located: frozenset[str] = frozenset()  # blocks of which a search found the wrong part
+    known_wrong: frozenset[str] = frozenset()  # or where: nothing more is worth while
     dense: Mapping[str, float] = field(default_factory=dict)  # ratios of small mismatches all over
-
-    @property
-    def known_wrong(self) -> frozenset[str]:
-        """Blocks that are known to be wrong, or where: nothing more is worth while."""
-        return self.failed | self.located
 
     @classmethod
     def of(cls, measured: Sequence[SettingResult]) -> EarlierResults:
         """What these settings have found, the main one first."""
         judged = [(name, j) for each in measured for name, j in each.judgements.items()]
+        failed = frozenset(name for name, j in judged if j.finding.verdict is Verdict.FAIL)
         return cls(
             measured[0].prober if measured else None,
-            failed=frozenset(name for name, j in judged if j.finding.verdict is Verdict.FAIL),
-            located=frozenset(name for name, j in judged if j.location),
+            failed=failed,
+            known_wrong=failed | {name for name, j in judged if j.location},
             # The first setting that saw one counts.
             dense={
                 name: j.finding.ratio

@@ -177,8 +177,7 @@ def _revised(
     judgement: Judgement, verdict: Verdict, note: str, location: Location | None = None
 ) -> Judgement:
     finding = replace(judgement.finding, verdict=verdict, note=note)
-    where = describe(location) if location else None
-    return replace(judgement, finding=finding, where=where, location=location)
+    return replace(judgement, finding=finding, location=location)
 
 
 def _rule(

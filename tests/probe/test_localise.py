@@ -83,7 +83,7 @@ def searched(wrong, error=1e-9):
     residual[wrong] = 1.0
     prober = Prober(residual, error)
     measured = search_of(prober, np.ones(BLOCK), rounding=1e-15)
-    return prober, measured, Piece(whole(BLOCK), measured.along(DIRECTION))
+    return prober, measured, Piece(whole(BLOCK), measured.seen(measured.along(DIRECTION)))
 
 
 def test_the_half_that_is_not_measured_is_what_is_left():
