@@ -47,7 +47,6 @@ from gradhook.objective.parameters import norm
 from gradhook.objective.penalties import split_penalty, sum_of
 from gradhook.objective.switches import bind_switches, infer_switches, keywords_of
 from gradhook.options import Options
-from gradhook.probe.setting import Switchboard
 
 __all__ = ["GuardedCheck", "is_users", "moving_blocks", "own_faults"]
 
@@ -167,7 +166,7 @@ class GuardedCheck:
                             options,
                             rows,
                             given.batch,
-                            board=Switchboard.of(switches),
+                            switches,
                             free=infer_switches(free, bind),
                             is_part=rows.rows is not None and not once,
                         )

@@ -23,11 +23,10 @@ from gradhook.diagnosis.branches.trace import look_for_ties
 from gradhook.evaluation.directions import Coordinate, Direction
 from gradhook.evaluation.points import nearby, shrunk
 from gradhook.probe.block_evidence import bends, directions_of
-from gradhook.probe.budget import SHORT_SEARCH, Budget
 from gradhook.probe.localise import locate
 from gradhook.probe.measure import enter, measure
-from gradhook.probe.result import EarlierResults, SettingResult
-from gradhook.probe.setting import EnteredSetting
+from gradhook.probe.prober import SHORT_SEARCH, Budget
+from gradhook.probe.setting import EarlierResults, EnteredSetting, SettingResult
 from gradhook.verdict.evidence import Location, Norms, Probe, describe
 from gradhook.verdict.judge import Judgement, is_worse_here, judge_kink
 
@@ -154,7 +153,7 @@ class _KinkSearch:
         if said.finding.verdict not in MISMATCH:
             return said
         location = self._search(result, name, SHORT_SEARCH)
-        return _located(said, location) if location.concentrated else said
+        return _located(said, location) if location.boxes else said
 
     def _kink(self, name: str, direction: Direction) -> bool | None:
         current, scale = self.current, self.current.prober.scales[name]
@@ -213,9 +212,8 @@ class _KinkSearch:
 
 def _located(said: Judgement, location: Location) -> Judgement:
     """The same, with the part that is wrong."""
-    where = describe(location)
-    finding = replace(said.finding, note=f"{where} {said.finding.note}")
-    return replace(said, finding=finding, where=where, location=location)
+    finding = replace(said.finding, note=f"{describe(location)} {said.finding.note}")
+    return replace(said, finding=finding, location=location)
 
 
 def _alike(values: Array) -> Array:

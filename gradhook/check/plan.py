@@ -14,6 +14,7 @@ Settings that can add nothing are skipped.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -30,8 +31,13 @@ from gradhook.check.whole_batch import agrees, enter_every_row, every_row, merge
 from gradhook.errors import UnreadParametersError
 from gradhook.objective.switches import BoundSwitch, SwitchState
 from gradhook.probe.measure import enter, measure, measure_quickly
-from gradhook.probe.result import EarlierResults, SettingResult
-from gradhook.probe.setting import EnteredSetting, outside_domain
+from gradhook.probe.setting import (
+    EarlierResults,
+    EnteredSetting,
+    SettingResult,
+    outside_domain,
+    switch_states,
+)
 
 __all__ = ["make"]
 
@@ -160,7 +166,7 @@ def _measure_further(record: CheckRecord, main: SettingResult) -> list[SettingRe
     for index, (name, states, what) in enumerate(settings):
         setting = replace(main.setting, name=f"generic point, {name}", switches=states)
         entered = enter(evaluator, setting, seed=options.seed + 1 + index)
-        if entered is None or (record.board.dropouts and evaluator.loss() != entered.loss):
+        if entered is None or (record.dropouts and evaluator.loss() != entered.loss):
             coverage.append(f"{what}: {UNSOUND}")
         elif entered.loss == 0.0 and not any(g.any() for g in entered.gradients.values()):
             coverage.append(f"{what}: loss and gradients are zero then")
@@ -176,19 +182,20 @@ def _further_settings(
     record: CheckRecord, main: SettingResult
 ) -> Iterator[tuple[str, tuple[tuple[BoundSwitch, SwitchState], ...], str]]:
     """How switches are turned in further settings, by name, and what is not seen without them."""
-    evaluator, board, coverage = record.evaluator, record.board, record.coverage
-    if board.dropouts and all(switch.always_off for switch in board.dropouts):
-        names = ", ".join(switch.name for switch in board.dropouts)
+    evaluator, coverage, dropouts = record.evaluator, record.coverage, record.dropouts
+    switched = functools.partial(switch_states, record.switches)
+    if dropouts and all(switch.always_off for switch in dropouts):
+        names = ", ".join(switch.name for switch in dropouts)
         coverage.append(f"dropout was not exercised: turned off in training by {names}")
-    elif board.dropouts:
-        states = board.states(dropout="on")
+    elif dropouts:
+        states = switched(dropout="on")
         yield "dropout replayed", states, "dropout's own backward pass was not exercised"
-    for switch in board.penalties:
+    for switch in (s for s in record.switches if s.role == "penalty"):
         if switch.always_off:
             coverage.append(f"the penalty was not exercised: {switch.name} is off in training")
             continue
         what = f"{switch.name} could not be looked at by itself"
-        off = board.states(penalty={switch.name: "off"})
+        off = switched(penalty={switch.name: "off"})
         evaluator.switches = list(off)
         try:
             data = evaluator.loss()
@@ -202,7 +209,7 @@ def _further_settings(
             yield f"{switch.name} off", off, what
         elif share < 1 / DOMINANT_SHARE and switch.scalable:
             factor = 1 / share if abs(penalty) > 10 * main.prober.noise else BLIND_FACTOR
-            states = board.states(penalty={switch.name: factor})
+            states = switched(penalty={switch.name: factor})
             yield f"{switch.name} x {float(f'{factor:.2g}'):g}", states, what
 
 

@@ -25,15 +25,19 @@ from gradhook.objective.batch import Rows, passed_whole
 from gradhook.objective.parameters import Tree
 from gradhook.objective.switches import BoundSwitch
 from gradhook.options import POINTS, Options
-from gradhook.probe.budget import Budget
 from gradhook.probe.measure import enter
-from gradhook.probe.result import SettingResult
-from gradhook.probe.setting import EnteredSetting, Setting, Switchboard, outside_domain
+from gradhook.probe.prober import Budget
+from gradhook.probe.setting import (
+    EnteredSetting,
+    Setting,
+    SettingResult,
+    outside_domain,
+    switch_states,
+)
 from gradhook.report import BlockReport, Cause, Element, Finding, Report
 from gradhook.report.blocks import Branch
 from gradhook.report.wording import unjudged_sentences
-from gradhook.verdict.compare import compare_all
-from gradhook.verdict.evidence import BlockEvidence, Location, Probe, ratio_of
+from gradhook.verdict.evidence import BlockEvidence, Location, Norms, Probe, compare_all, describe
 from gradhook.verdict.judge import combine, overall, passes
 
 __all__ = ["CheckRecord", "Randomness", "UnusableRowsError", "assemble", "idle_part", "remarks"]
@@ -59,7 +63,7 @@ class CheckRecord:
     options: Options
     rows: Rows  # those that are checked
     whole: Batch  # the batch that they were drawn from
-    board: Switchboard
+    switches: Sequence[BoundSwitch]  # those that the user named
     free: Sequence[BoundSwitch]  # those that the user did not name, for experiments
     is_part: bool  # whether other rows may do where these show nothing
     # What settings may cost together as long as nothing stands out, from now on.
@@ -93,6 +97,11 @@ class CheckRecord:
         """Whether one joint direction must do."""
         return self.options.effort == "quick"
 
+    @property
+    def dropouts(self) -> list[BoundSwitch]:
+        """The switches of dropout."""
+        return [switch for switch in self.switches if switch.role == "dropout"]
+
     def wants(self, point: str) -> bool:
         """Whether a point was asked for, by its name in ``points=``."""
         return point in (self.options.points or POINTS)
@@ -104,7 +113,7 @@ class CheckRecord:
 
     def setting(self, name: str, moves: Mapping[str, Move]) -> Setting:
         """A point on the evaluator's rows, with dropout off and penalties on."""
-        return Setting(name, moves, self.evaluator.batch, self.board.states())
+        return Setting(name, moves, self.evaluator.batch, switch_states(self.switches))
 
     def enter_finite(self, setting: Setting, *, seed: int) -> EnteredSetting | None:
         """Enter a setting; ``None`` where loss or gradients raise there, or are not finite."""
@@ -183,6 +192,7 @@ def _block(name: str, leaf: Any, record: CheckRecord) -> BlockReport:
     evidence = measured.evidence.get(name) if measured else None
     gradient = measured.gradients.get(name) if measured else None
     location = record.explanation.locations.get(name)
+    part = measured.judgements[name].location if measured else None
     untested = decisive.verdict is Verdict.UNTESTED
     idle = idle_part(record.gradients_of(name)) if untested else ""
     return BlockReport(
@@ -194,8 +204,7 @@ def _block(name: str, leaf: Any, record: CheckRecord) -> BlockReport:
         ratio_error=decisive.ratio_error,
         sentence=decisive.note + (f" ({idle} have zero gradient)" if idle else ""),
         worst=_worst(evidence, array.shape, location, decisive.setting) if evidence else None,
-        where=record.explanation.where.get(name)
-        or (measured.judgements[name].where if measured else None),
+        where=record.explanation.where.get(name) or (describe(part) if part else None),
         findings=tuple(findings),
         setting=decisive.setting,
         textbook_ratio=_textbook_ratio(record.measured, name),
@@ -225,7 +234,7 @@ def _worst(
 def _wrong_parts(found: Explanation, name: str) -> tuple[tuple[Box | Array, float], ...]:
     """The wrong parts, with the relative error of all of them together."""
     location = found.locations.get(name)
-    if location is None or not location.concentrated:
+    if location is None or not location.boxes:
         return (found.masks[name],) if name in found.masks else ()
     size = max(location.norms.analytic, location.norms.numerical)
     error = location.norms.residual / size if size else 0.0
@@ -260,7 +269,7 @@ def _textbook_ratio(measured: list[SettingResult], *names: str) -> float:
             analytic = np.concatenate([each.gradients[name].ravel() for name in chosen])
             numerical = np.concatenate([each.textbook[name].ravel() for name in chosen])
             norms = map(np.linalg.norm, (analytic - numerical, analytic, numerical))
-            return ratio_of(*map(float, norms))
+            return Norms(*map(float, norms)).ratio
     return math.nan
 
 
@@ -346,7 +355,7 @@ def remarks(record: CheckRecord) -> list[str]:
 def _on_repeating(record: CheckRecord) -> list[str]:
     """Whether the loss was the same number each time."""
     notes = []
-    off = [repr(switch.name) for switch in record.board.dropouts]
+    off = [repr(switch.name) for switch in record.dropouts]
     if record.randomness == "kept":
         notes.append(
             "the loss changes from call to call with state that it keeps: checked with that state "

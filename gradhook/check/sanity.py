@@ -19,6 +19,7 @@ from gradhook.evaluation.evaluator import Evaluator, Rewind
 from gradhook.objective.batch import upcast
 from gradhook.objective.gradients import is_large
 from gradhook.objective.parameters import norm
+from gradhook.probe.setting import switch_states
 from gradhook.report import Cause
 
 __all__ = [
@@ -39,9 +40,9 @@ def call_loss_twice(record: CheckRecord) -> None:
     turns it off.
     """
     evaluator, tolerance = record.evaluator, record.options.tolerance
-    evaluator.switches = list(record.board.states())
+    evaluator.switches = list(switch_states(record.switches))
     called = None
-    for switch in (s for s in record.board.dropouts if len(s.off_values) > 1):
+    for switch in (s for s in record.dropouts if len(s.off_values) > 1):
         for value in switch.off_values:
             switch.off, called = value, None
             try:

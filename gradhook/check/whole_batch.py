@@ -22,9 +22,8 @@ from gradhook.errors import GradhookError
 from gradhook.objective.batch import draw, upcast
 from gradhook.objective.parameters import map_leaves
 from gradhook.probe.block_evidence import joint_analytic_error
-from gradhook.probe.budget import Budget
 from gradhook.probe.measure import is_noise, probe_jointly
-from gradhook.probe.prober import Prober
+from gradhook.probe.prober import Budget, Prober
 from gradhook.probe.setting import EnteredSetting
 from gradhook.report import Finding
 from gradhook.verdict.evidence import BlockEvidence

@@ -27,8 +27,8 @@ from gradhook.evaluation.directions import size_of
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.objective.switches import BoundSwitch
 from gradhook.options import Options
-from gradhook.probe.budget import Budget
-from gradhook.probe.result import SettingResult
+from gradhook.probe.prober import Budget
+from gradhook.probe.setting import SettingResult
 from gradhook.verdict.evidence import Location, describe
 
 __all__ = ["diagnose", "explain"]
@@ -163,7 +163,7 @@ class _Explainer:
                 continue
             location = mismatch.located(name)
             covered = sum(map(size_of, location.boxes)) >= mismatch.blocks[name].gradient.size
-            if location.concentrated and not covered:
+            if location.boxes and not covered:
                 setting = mismatch.measured.setting.name
                 self.found.locations[name] = replace(location, setting=setting)
                 together = replace(location, boxes=joined(location.boxes))

@@ -29,11 +29,9 @@ from gradhook.objective.batch import cut, sample_count
 from gradhook.objective.switches import BoundSwitch, Role, SwitchState
 from gradhook.options import Options
 from gradhook.probe.block_evidence import directions_of
-from gradhook.probe.budget import Budget
 from gradhook.probe.localise import locate
-from gradhook.probe.prober import Prober
-from gradhook.probe.result import SettingResult
-from gradhook.probe.setting import EnteredSetting, Setting, outside_domain
+from gradhook.probe.prober import Budget, Prober
+from gradhook.probe.setting import EnteredSetting, Setting, SettingResult, outside_domain
 from gradhook.verdict.evidence import Location, Probe, is_apart
 
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ from gradhook.evaluation.directions import (
     size_of,
     whole,
 )
-from gradhook.probe.budget import Budget
+from gradhook.probe.prober import Budget
 from gradhook.report.format import LONGEST_NAME, block_name
 from gradhook.verdict.evidence import Location, Probe, describe
 

@@ -19,10 +19,8 @@ True
 """
 
 from gradhook.difference.base import Estimate, Line, Method
-from gradhook.difference.complex_step import ComplexStep
-from gradhook.difference.finite import Backward, Central, Forward
+from gradhook.difference.methods import Backward, Central, ComplexStep, Forward, Ridders
 from gradhook.difference.noise import NoiseEstimate, grain, noise_level
-from gradhook.difference.ridders import Ridders
 
 __all__ = [
     "Backward",

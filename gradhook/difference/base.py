@@ -11,7 +11,7 @@ import math
 import numbers
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
@@ -125,13 +125,10 @@ def refuse_non_finite(t: complex, value: complex) -> None:
     )
 
 
-def check_step(step: object) -> None:
+def check_step(step: Any) -> None:
     """Refuse a step size that is not a positive finite number."""
-    if (
-        isinstance(step, bool)
-        or not isinstance(step, numbers.Real)
-        or not 0 < float(step) < math.inf
-    ):
+    real = isinstance(step, numbers.Real) and not isinstance(step, bool)
+    if not (real and 0 < step < math.inf):
         raise OptionError(f"step must be a positive finite number, in units of t, got {step!r}")
 
 

@@ -114,14 +114,15 @@ def long_steps(
         if not np.any(parts) and any(odd):
             break  # it stands on one stair, and so do all shorter reaches
         fits.append(_fit(*parts, reach, max(levels[-PAIRS:])))
-        if len(fits) > EIGHTH and fits[-1].stays(fits[-1 - EIGHTH]):
-            return Estimate(math.nan, math.inf, LONGEST_REACH, evaluations=2 * len(odd))
         fit, half = fits[-1 - HALF :][0], fits[-1]
+        longer = fits[-1 - EIGHTH].misfit if len(fits) > EIGHTH else math.inf
+        if LOUD < half.misfit < math.inf and longer <= STAYS * half.misfit:
+            return Estimate(math.nan, math.inf, LONGEST_REACH, evaluations=2 * len(odd))
         if len(fits) > HALF and fit.misfit <= FITS and half.misfit <= FITS:
             kink = min(kink, fit.kink, key=operator.itemgetter(1))
             # What longer reaches did not fit may be noise that a single stair hides.
-            longer = fits[-1 - HALF - EIGHTH :]
-            unfitted = max(each.misfit for each in longer if each.misfit < math.inf)
+            misfits = (each.misfit for each in fits[-1 - HALF - EIGHTH :])
+            unfitted = max(misfit for misfit in misfits if misfit < math.inf)
             unseen = max(0.0, min(allowance, unfitted) - 1) * fit.least
             error = fit.error + unseen + abs(fit.slope - half.slope)
             if error < best.error:
@@ -143,10 +144,6 @@ class _Fit:
     error: float = math.inf  # kinks at 0 and shorter reaches apart
     kink: tuple[float, float] = (0.0, math.inf)  # J and its error, of the model where it is least
     least: float = 0.0  # the error that noise alone leaves here; more at every shorter reach
-
-    def stays(self, longer: _Fit) -> bool:
-        """Whether the misfit is as large as at a reach eight times as long."""
-        return LOUD < self.misfit < math.inf and longer.misfit <= STAYS * self.misfit
 
 
 def _fit(odd: Array, even: Array, reach: float, noise: float) -> _Fit:
@@ -174,7 +171,7 @@ def _surest(
     models: list[_Weights], values: Array, reach: float, errors: list[float], *last: float
 ) -> tuple[float, float]:
     """The coefficient with the smallest error, the change to the next richer model included."""
-    found = [weights.coefficient(values) / reach for weights in models]
+    found = [float(weights.row @ values) / reach for weights in models]
     changes = [*(abs(b - a) for a, b in itertools.pairwise(found)), *last]
     totals = [*map(operator.add, errors, changes)]
     return found[totals.index(min(totals))], min(totals)
@@ -198,10 +195,6 @@ class _Weights:
         rows, count = matrix.shape
         row = np.linalg.solve(triangle, basis.T)[0]
         return cls(row, np.eye(rows) - basis @ basis.T, float(np.linalg.norm(row)), rows - count)
-
-    def coefficient(self, values: Array) -> float:
-        """What the fit gives."""
-        return float(self.row @ values)
 
     def misfit(self, values: Array) -> float:
         """Standard deviation of the values from the model, as the residuals tell."""

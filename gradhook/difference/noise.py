@@ -130,17 +130,14 @@ def noise_level(
     """
     check_step(spacing)
     samples = Samples(line, at_zero=at_zero)
-    level: float
-    reason: Reason = ""
-    previous: Reason = ""
-    factor, made = 100.0, 0
+    factor, reason = 100.0, ""
     while True:
         values = [samples(k * spacing) for k in TABLE_POINTS]
-        previous, (level, reason) = reason, _read_table(np.array(values))
-        made += 1
-        if not reason or made >= tables:
+        before, (level, reason) = reason, _read_table(np.array(values))
+        tables -= 1
+        if not reason or tables <= 0:
             break
-        if previous not in ("", reason):
+        if before not in ("", reason):
             factor = math.sqrt(factor)
         spacing *= factor if reason == "spacing too small" else 1 / factor
     return NoiseEstimate(

@@ -25,20 +25,17 @@ import numpy as np
 from gradhook._types import Array
 from gradhook.difference import Backward, Estimate, Forward
 from gradhook.difference.base import Samples
-from gradhook.difference.formulas import Pair, Sharp
-from gradhook.difference.search import DISAGREE, LOST
+from gradhook.difference.search import DISAGREE, LOST, pair, sharp
 from gradhook.errors import NonFiniteLossError
 from gradhook.evaluation.directions import Coordinate, Direction, random_direction, seeded
 from gradhook.evaluation.workspace import Line
 from gradhook.objective.parameters import norm
-from gradhook.probe.budget import UNLIMITED, Budget
-from gradhook.probe.prober import LineParts, Prober
+from gradhook.probe.prober import UNLIMITED, Budget, LineParts, Prober
 from gradhook.probe.steps import LONGEST_STEP
 from gradhook.report.format import count
 from gradhook.verdict.evidence import BlockEvidence, Location, Probe, describe
 
 __all__ = [
-    "add_probes",
     "bends",
     "concluded",
     "direction_of",
@@ -132,16 +129,6 @@ def _where(name: str, mask: Array) -> str:
     return said if full else f"{said} and {count(len(where) - 1, 'other element')}"
 
 
-def add_probes(
-    prober: Prober, evidence: BlockEvidence, probes: int, *, sharp: bool = False
-) -> BlockEvidence:
-    """Probe a block along further directions, sharply or in pairs where these suffice."""
-    name, made = evidence.name, len(evidence.probes)
-    directions = (direction_of(prober, name, k) for k in range(made, made + probes))
-    fresh = [prober.probe(name, direction, sharp=sharp) for direction in directions]
-    return concluded(prober, replace(evidence, probes=(*evidence.probes, *fresh)))
-
-
 def directions_of(prober: Prober, evidence: BlockEvidence) -> list[Direction]:
     """The directions along which a block's probes were measured, in order."""
     name, exact = evidence.name, evidence.exact
@@ -188,7 +175,7 @@ def measure_again(prober: Prober, evidence: BlockEvidence, which: Sequence[int])
         if not evidence.exact and usual > 2 * before.slope.step:
             step = usual
         with prober.line((name, directions[index], 1.0)) as line:
-            after = Sharp()(line, prober.loss, min(step, LONGEST_STEP * scale), prober.noise)
+            after = sharp(line, prober.loss, min(step, LONGEST_STEP * scale), prober.noise)
         slope = _reconciled(before.slope, after, kinks=evidence.meets_kinks)
         measured[index] = Probe(before.analytic, slope)
     return concluded(prober, replace(evidence, probes=tuple(measured)))
@@ -217,7 +204,7 @@ def bends(prober: Prober, evidence: BlockEvidence) -> bool:
     for probe, direction in zip(evidence.probes, directions_of(prober, evidence), strict=True):
         if probe.slope.kink:
             with prober.line((evidence.name, direction, 1.0)) as line:
-                nearer = Pair()(line, prober.loss, probe.slope.step / SHORTER, prober.noise)
+                nearer = pair(line, prober.loss, probe.slope.step / SHORTER, prober.noise)
             smooth = abs(probe.slope.gap) / SHORTER
             if not abs(abs(nearer.gap) - smooth) <= nearer.round_off + smooth / 2:
                 return False
@@ -241,7 +228,7 @@ def hidden_noise(prober: Prober, parts: LineParts, probe: Probe) -> float:
                 across = (seen(far) - seen(-far)) / (2 * far)
                 if probe.z > DISAGREE and abs(across - near.value) <= CLOSE * abs(probe.residual):
                     continue  # the mismatch is there over a long step too
-                slope = Sharp()(seen, at_zero, far, noise)
+                slope = sharp(seen, at_zero, far, noise)
                 apart = abs(slope.value - near.value)
                 sharper = DISAGREE * slope.error < near.error
                 if sharper or apart > DISAGREE * (slope.error + near.error):

@@ -42,8 +42,7 @@ from gradhook.evaluation.directions import (
     whole,
 )
 from gradhook.probe.block_evidence import directions_of
-from gradhook.probe.budget import Budget
-from gradhook.probe.prober import Prober
+from gradhook.probe.prober import Budget, Prober
 from gradhook.verdict.evidence import DIRECTIONS, BlockEvidence, Location, Norms, Probe
 
 __all__ = ["Piece", "Search", "Seen", "locate", "locate_by_element"]
@@ -143,7 +142,7 @@ class Search:
         complete = False
         seen = self.seen(probe)
         if not seen.can_be_split:
-            seen = self.along(direction)
+            seen = self.seen(self.along(direction))
             if not seen.can_be_split:
                 return Location(self.name, self.gradient.shape, complete=False)
         for round_ in range(ROUNDS):
@@ -155,7 +154,7 @@ class Search:
             fresh = random_direction(self.gradient.size, seeded(self.seed, 7, round_))
             told = mask_of(self.gradient.shape, [piece.box for piece in found])
             direction = masked(fresh, ~told)
-            seen = self.along(direction)
+            seen = self.seen(self.along(direction))
             complete = not self.stands_out(seen)
             if complete or self.budget.left < 2 * SAMPLE:
                 break
@@ -247,14 +246,14 @@ class Search:
                 where = tuple(each.start for each in piece.box)
                 element = Coordinate(int(np.ravel_multi_index(where, shape)))
                 wanted = abs(piece.seen.residual) / MARGIN**2
-                elements[where] = self._probe(element, 1 / size, wanted)
+                elements[where] = self.along(element, share=1 / size, wanted=wanted)
         probes = list(elements.values())
         if larger:
             boxes = [piece.box for piece in larger]
             fresh = masked(random_direction(size, seeded(self.seed, 8)), mask_of(shape, boxes))
             share = sum(map(size_of, boxes)) / size
             wanted = abs(larger[0].seen.residual) / MARGIN
-            probes.append(self._probe(fresh, share, wanted))
+            probes.append(self.along(fresh, share=share, wanted=wanted))
         inside = np.concatenate([self.gradient[piece.box].ravel() for piece in found])
         norms = Norms(
             math.hypot(*(probe.residual for probe in probes)),
@@ -272,11 +271,8 @@ class Search:
         """Whether a residual is one, beyond its error."""
         return abs(seen.residual) > self.tolerance.resolved * seen.error
 
-    def along(self, direction: Direction, *, share: float = 1.0, wanted: float = 0.0) -> Seen:
-        """Measure along a direction that moves a share of the elements."""
-        return self.seen(self._probe(direction, share, wanted))
-
-    def _probe(self, direction: Direction, share: float, wanted: float) -> Probe:
+    def along(self, direction: Direction, *, share: float = 1.0, wanted: float = 0.0) -> Probe:
+        """Probe along a direction that moves a share of the elements."""
         return self.prober.along([(self.name, direction, 1.0)], share=share, wanted=wanted)
 
     def halves(self, direction: RandomDirection, piece: Piece, axis: int) -> list[Piece]:
@@ -321,7 +317,8 @@ class Search:
         self, direction: RandomDirection, box: Box, wanted: float, rising: int | None = None
     ) -> Seen:
         part = Part(direction, self.gradient.shape, box, rising)
-        return self.along(part, share=part.size / self.gradient.size, wanted=wanted)
+        share = part.size / self.gradient.size
+        return self.seen(self.along(part, share=share, wanted=wanted))
 
 
 def locate_by_element(

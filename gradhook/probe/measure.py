@@ -25,12 +25,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from gradhook._types import MISMATCH, Array, Tolerance, Verdict
-from gradhook.difference.formulas import Pair
-from gradhook.difference.search import DISAGREE
+from gradhook.difference.search import DISAGREE, pair
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.options import Options
 from gradhook.probe.block_evidence import (
-    add_probes,
     concluded,
     direction_of,
     directions_of,
@@ -39,16 +37,19 @@ from gradhook.probe.block_evidence import (
     measure_again,
     with_analytic_error,
 )
-from gradhook.probe.budget import FEWER_DIRECTIONS, UNLIMITED, Budget
 from gradhook.probe.elements import measure_elements
-from gradhook.probe.prober import LineParts, Prober
-from gradhook.probe.result import EarlierResults, SettingResult
-from gradhook.probe.setting import EnteredSetting, Setting, outside_domain
+from gradhook.probe.prober import FEWER_DIRECTIONS, UNLIMITED, Budget, LineParts, Prober
+from gradhook.probe.setting import (
+    EarlierResults,
+    EnteredSetting,
+    Setting,
+    SettingResult,
+    outside_domain,
+)
 from gradhook.probe.small_mismatch import judge_small
 from gradhook.probe.steps import JOINT
 from gradhook.report import Finding
-from gradhook.verdict.compare import compare
-from gradhook.verdict.evidence import DIRECTIONS, BlockEvidence, Probe
+from gradhook.verdict.evidence import DIRECTIONS, BlockEvidence, Probe, compare
 from gradhook.verdict.judge import Further, Judgement, doubt, judge
 
 __all__ = ["enter", "is_noise", "measure", "measure_quickly", "probe_jointly"]
@@ -88,8 +89,8 @@ def measure(
     """
     earlier = earlier or EarlierResults()
     exhaustive, moved = options.effort == "exhaustive", bool(entered.setting.moves)
-    like, elsewhere = earlier.like, earlier.elsewhere
-    prober = Prober(entered, method=options.method, like=like, elsewhere=elsewhere)
+    like = earlier.like
+    prober = Prober(entered, method=options.method, like=like, elsewhere=earlier.elsewhere)
     count = FEWER_DIRECTIONS if like else DIRECTIONS
     probing = _AdaptiveProbing(
         entered,
@@ -168,7 +169,7 @@ def probe_jointly(
     with prober.line(*parts) as line:
         if budget.left < 4:  # the noise was dear to measure
             step = prober.steps.step(JOINT, sharp=True)
-            slope = Pair()(line, prober.loss, step, prober.noise)
+            slope = pair(line, prober.loss, step, prober.noise)
         else:
             slope = prober.sharp(line, JOINT, budget, least=1)
     probe = Probe(math.fsum(shares.values()), slope)
@@ -273,8 +274,12 @@ class _AdaptiveProbing:
             if alone:
                 worst = max(range(len(evidence.probes)), key=lambda k: evidence.probes[k].z)
                 evidence = measure_again(self.prober, evidence, (worst,))
-            count = min(DIRECTIONS, MOST_PROBES - len(evidence.probes))
-            evidence = add_probes(self.prober, evidence, count, sharp=alone)
+            name, made = evidence.name, len(evidence.probes)
+            further = range(made, min(made + DIRECTIONS, MOST_PROBES))
+            directions = (direction_of(self.prober, name, k) for k in further)
+            fresh = [self.prober.probe(name, v, sharp=alone) for v in directions]
+            probes = (*evidence.probes, *fresh)
+            evidence = concluded(self.prober, replace(evidence, probes=probes))
             judgement = self._judge(evidence)
         limited = Further.AFAR in judgement.further and math.isfinite(self.prober.noise)
         if limited and self.earlier.like is None:

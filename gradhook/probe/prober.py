@@ -3,6 +3,13 @@
 A line moves one block, or several at once, along a direction.  The first probe of a block is sharp
 and teaches the curvature of the loss there; the following ones need two evaluations at the step
 that balances that curvature against the noise.
+
+What a check may cost is one value, a budget of evaluations, shared out among what is still to be
+done: a passing check of ``T`` blocks may take ``40·T + 100``.  What is left is divided equally
+among the settings still to come, and within a setting among the blocks still to come, so that what
+one leaves the next may use.  Where a share is used up, noise, curvature or kinks have made probes
+dear, and fewer of them must do as long as nothing stands out.  Mismatches are looked into whatever
+that costs.
 """
 
 from __future__ import annotations
@@ -20,21 +27,28 @@ import numpy as np
 
 from gradhook.difference import ComplexStep, Method
 from gradhook.difference.base import Estimate
-from gradhook.difference.formulas import Formula, Pair, Sharp
 from gradhook.difference.long_steps import long_steps
 from gradhook.difference.noise import COARSE, Noise, measure_noise
-from gradhook.difference.search import GROW, SearchOptions, search
+from gradhook.difference.search import GROW, PAIR, SHARP, SearchOptions, search
 from gradhook.errors import NonFiniteLossError
 from gradhook.evaluation.directions import Coordinate, Direction, random_direction, seeded
 from gradhook.evaluation.points import scale_of
 from gradhook.evaluation.workspace import Line
 from gradhook.objective.parameters import norm
-from gradhook.probe.budget import FEWEST_ROUNDS, UNLIMITED, Budget
 from gradhook.probe.setting import EnteredSetting
-from gradhook.probe.steps import ENOUGH, FAIR, LONGEST_STEP, ROUGH, SHARP, Steps
+from gradhook.probe.steps import ENOUGH, FAIR, FINEST, LONGEST_STEP, ROUGH, Steps
 from gradhook.verdict.evidence import Probe
 
-__all__ = ["LineParts", "Prober"]
+__all__ = [
+    "FEWER_DIRECTIONS",
+    "FEWEST_ROUNDS",
+    "SEARCH",
+    "SHORT_SEARCH",
+    "UNLIMITED",
+    "Budget",
+    "LineParts",
+    "Prober",
+]
 
 LineParts: TypeAlias = Sequence[tuple[str, Direction, float]]
 """What a line moves: block, direction and weight."""
@@ -52,6 +66,49 @@ NEARBY = 1e-4
 
 STRAIGHT = 1e7
 """Steps in units of a block's rounding from which on they go where they should."""
+
+FOR_EACH, BESIDES = 40, 100
+"""Evaluations of a passing check, for each block and besides."""
+
+FEWEST_ROUNDS = 2
+"""Steps that a probe of a block may try whatever they cost."""
+
+SEARCH, SHORT_SEARCH = 1300, 60
+"""Evaluations that the search of one block may take, and where it can tell little: halves and
+subsets are too coarse, or kinks lie all over."""
+
+FEWER_DIRECTIONS = 2
+"""Directions where something is known of a block already, instead of ``DIRECTIONS``."""
+
+
+class Budget:
+    """Loss evaluations that may still be made: so many beyond those that ``spent()`` counts now."""
+
+    def __init__(self, spent: Callable[[], int], most: float = math.inf) -> None:
+        self._spent = spent
+        self._end = spent() + most
+
+    @classmethod
+    def of_check(cls, spent: Callable[[], int], blocks: int) -> Budget:
+        """The budget of one check of so many blocks."""
+        return cls(spent, FOR_EACH * blocks + BESIDES)
+
+    @property
+    def left(self) -> float:
+        """Evaluations left, never below zero."""
+        return max(0.0, self._end - self._spent())
+
+    def share(self, parts: float) -> Budget:
+        """What is left, divided by the parts that are still to share it."""
+        return Budget(self._spent, self.left / max(1.0, parts))
+
+    def rounds(self, cost: int, most: int, *, least: int = FEWEST_ROUNDS) -> int:
+        """How many rounds of so many evaluations a probe may try, of at most ``most``."""
+        return int(min(most, max(least, self.left / cost)))
+
+
+UNLIMITED = Budget(lambda: 0)
+"""No limit at all."""
 
 
 class Prober:
@@ -197,7 +254,7 @@ class Prober:
 
         with self.line(*parts) as line:
             fine = 2 * self.noise / min(pair, longest) <= wanted
-            formula: Formula = Pair() if fine else Sharp()
+            formula = PAIR if fine else SHARP
             options = SearchOptions(
                 min(pair if fine else sharp, longest), good=good, grow=0.0 if fine else GROW
             )
@@ -224,7 +281,7 @@ class Prober:
                 # A direction crosses many kinks within a step that coarse values ask for; of these
                 # a pair sees too little.
                 many = self.steps.coarse and not isinstance(direction, Coordinate)
-                formula: Formula = Sharp() if many else Pair()
+                formula = SHARP if many else PAIR
                 options = SearchOptions(
                     self.steps.pair_step(name),
                     good=self.steps.good(name, FAIR),
@@ -241,16 +298,16 @@ class Prober:
         self, line: Line, name: str, budget: Budget, *, least: int = FEWEST_ROUNDS
     ) -> Estimate:
         """A sharp slope along a line that moves a block, or ``JOINT`` all of them."""
-        goal = SHARP if budget.left >= 4 else ENOUGH if self._main else ROUGH
+        goal = FINEST if budget.left >= 4 else ENOUGH if self._main else ROUGH
         options = SearchOptions(
             self.steps.step(name, sharp=True),
             LONGEST_STEP * self.steps.scales[name],
             good=self.steps.good(name, goal),
             enough=self.steps.good(name, ENOUGH),
-            rounds=budget.rounds(Sharp.points, Sharp.rounds, least=least),
+            rounds=budget.rounds(SHARP.points, SHARP.rounds, least=least),
             grow=0.0 if self.steps.knows(name) else GROW,
         )
-        return search(line, self.loss, Sharp(), options, noise=self.noise)
+        return search(line, self.loss, SHARP, options, noise=self.noise)
 
     def _analytic(
         self, line: Line, parts: LineParts, slope: Estimate, *, real: bool = True

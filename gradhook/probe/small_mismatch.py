@@ -29,10 +29,9 @@ from gradhook.evaluation.directions import (
     whole,
 )
 from gradhook.probe.block_evidence import directions_of
-from gradhook.probe.budget import SEARCH, SHORT_SEARCH, Budget
 from gradhook.probe.localise import locate
-from gradhook.probe.prober import LineParts, Prober
-from gradhook.probe.result import EarlierResults
+from gradhook.probe.prober import SEARCH, SHORT_SEARCH, Budget, LineParts, Prober
+from gradhook.probe.setting import EarlierResults
 from gradhook.verdict.evidence import BlockEvidence, Location, Probe, describe, is_apart
 from gradhook.verdict.judge import Further, Judgement
 
@@ -178,8 +177,7 @@ def _revised(
     judgement: Judgement, verdict: Verdict, note: str, location: Location | None = None
 ) -> Judgement:
     finding = replace(judgement.finding, verdict=verdict, note=note)
-    where = describe(location) if location else None
-    return replace(judgement, finding=finding, where=where, location=location)
+    return replace(judgement, finding=finding, location=location)
 
 
 def _rule(

@@ -17,13 +17,13 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from gradhook.difference.base import Estimate
 from gradhook.difference.noise import COARSE, Noise
 from gradhook.difference.search import LOST
 
-__all__ = ["ENOUGH", "FAIR", "JOINT", "LONGEST_STEP", "ROUGH", "SHARP", "Steps"]
+__all__ = ["ENOUGH", "FAIR", "FINEST", "JOINT", "LONGEST_STEP", "ROUGH", "Steps"]
 
 JOINT = "\0"
 """Stands for all blocks among names of blocks; of these one may be empty."""
@@ -46,19 +46,10 @@ NEGLIGIBLE = 1e-5
 further round."""
 
 
-SHARP, FAIR, ENOUGH, ROUGH = (1e-7, 3.0), (1e-6, 3.0), (1e-5, 10.0), (1e-4, 30.0)
+FINEST, FAIR, ENOUGH, ROUGH = (1e-7, 3.0), (1e-6, 3.0), (1e-5, 10.0), (1e-4, 30.0)
 """Relative errors at which an estimate needs no further round, each with the multiple of the best
 one that the noise allows, which serves where that is more: of a sharp estimate, of a pair, of one
 that noise limits, and of one that is judged by and no more, where evaluations have run out."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Learned:
-    """What the first probe of a block taught: its step, ``|phi''|`` and the largest slope seen."""
-
-    step: float
-    curvature: float
-    slope: float
 
 
 class Steps:
@@ -78,7 +69,8 @@ class Steps:
         self._relative_noise: float = min(1.0, noise.level / self._contrast)
         self.scales = {JOINT: 1.0, **scales}
         self.typical = typical
-        self._learned: dict[str, _Learned] = {}
+        # What the first probe of a block taught, its step and ``|phi''|``; and the largest slope.
+        self._learned: dict[str, Estimate] = {}
         # Step of the last sharp probe, by its block's scale: the next block's first, and of a block
         # that kinks drove to shorter ones; half way to these, in powers of ten.  At first the cube
         # root of noise over contrast: best for a smooth loss that varies by as much.
@@ -111,7 +103,7 @@ class Steps:
 
     def has_moved(self, name: str) -> bool:
         """Whether the loss has been seen to move with the block."""
-        return self.knows(name) and self._learned[name].slope > 0.0
+        return self.knows(name) and self._learned[name].value > 0.0
 
     def step(self, name: str, *, sharp: bool) -> float:
         """Where a sharp probe of a block begins to look for its step, or the step of a pair.
@@ -135,7 +127,7 @@ class Steps:
         """Whether a pair at that step can be expected to be fair, going by the slopes seen."""
         known = self._learned.get(name)
         return known is not None and bool(
-            2 * self.noise / self.pair_step(name) <= self._at_best(FAIR) * known.slope
+            2 * self.noise / self.pair_step(name) <= self._at_best(FAIR) * known.value
         )
 
     def good(self, name: str, goal: tuple[float, float]) -> Callable[[Estimate], bool]:
@@ -145,7 +137,7 @@ class Steps:
         larger.
         """
         relative, scale = self._at_best(goal), self.scales[name]
-        seen = self._learned[name].slope if name in self._learned else 0.0
+        seen = self._learned[name].value if name in self._learned else 0.0
 
         def good(slope: Estimate) -> bool:
             size = max(abs(slope.value), seen)
@@ -164,12 +156,12 @@ class Steps:
         known, scale, size = self._learned.get(name), self.scales[name], abs(slope.value)
         self.typical = max(self.typical, scale * size)
         if known is not None:
-            self._learned[name] = replace(known, slope=max(known.slope, size))
+            self._learned[name] = replace(known, value=max(known.value, size))
         elif self._driven(slope, scale):
             # Nothing is known of the curvature elsewhere.
-            self._learned[name] = _Learned(self._relative_step * scale, math.nan, size)
+            self._learned[name] = Estimate(size, slope.error, self._relative_step * scale)
         else:
-            self._learned[name] = _Learned(slope.step, slope.curvature, size)
+            self._learned[name] = replace(slope, value=size)
 
     def pass_on(self, name: str, slope: Estimate) -> None:
         """Let the next block begin with the step that a sharp probe came to."""

@@ -15,8 +15,7 @@ from typing import Any
 
 from gradhook._types import MISMATCH, Tolerance, Verdict
 from gradhook.report import Finding
-from gradhook.verdict.compare import Comparison, compare
-from gradhook.verdict.evidence import BlockEvidence, Location
+from gradhook.verdict.evidence import BlockEvidence, Comparison, Location, compare
 
 __all__ = [
     "Further",
@@ -53,8 +52,7 @@ class Judgement:
     finding: Finding  # for the report
     comparison: Comparison  # the numbers behind it
     further: Further = Further.NOTHING
-    where: str | None = None  # the part that is wrong, where that was found, in words
-    location: Location | None = None  # the same as a search found it
+    location: Location | None = None  # the part that is wrong, where a search found it
 
     @property
     def suspect(self) -> bool:

@@ -17,10 +17,9 @@ from pathlib import Path
 import numpy as np
 
 import gradhook
-from gradhook.difference.formulas import Sharp
 from gradhook.difference.long_steps import long_steps
 from gradhook.difference.noise import measure_noise
-from gradhook.difference.search import SearchOptions, search
+from gradhook.difference.search import SHARP, SearchOptions, search
 
 HERE = Path(__file__).resolve().parent
 
@@ -49,7 +48,7 @@ def estimate(function):
         0.1,
         good=lambda slope: slope.error <= 1e-7 * abs(slope.value),
     )
-    return search(function, at_zero, Sharp(), options, noise=noise)
+    return search(function, at_zero, SHARP, options, noise=noise)
 
 
 def measured(count, seed, **options):

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 from gradhook.difference import long_steps
-from gradhook.difference.formulas import Sharp
 from gradhook.difference.noise import measure_noise
-from gradhook.difference.search import SearchOptions, search
+from gradhook.difference.search import SHARP, SearchOptions, search
 
 ACTIVATIONS = {
     "tanh": (np.tanh, lambda z: 1 / np.cosh(z) ** 2),
@@ -82,7 +81,7 @@ def two_point_error(case):
     """The error that the step search claims."""
     at_zero = case.line(0.0)
     first = min(0.025, max(1e-5, (case.noise / abs(at_zero)) ** (1 / 3)))
-    found = search(case.line, at_zero, Sharp(), SearchOptions(first, 0.1), noise=case.noise)
+    found = search(case.line, at_zero, SHARP, SearchOptions(first, 0.1), noise=case.noise)
     return found.error
 
 

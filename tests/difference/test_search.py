@@ -5,9 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from gradhook.difference.formulas import Pair, Sharp
 from gradhook.difference.noise import measure_noise
-from gradhook.difference.search import SearchOptions, search
+from gradhook.difference.search import PAIR, SHARP, SearchOptions, search
 
 
 def good(relative):
@@ -16,12 +15,12 @@ def good(relative):
 
 def sharp(line, noise, *, step=1e-5, **keywords):
     options = SearchOptions(step, 0.1, good=good(1e-8), **keywords)
-    return search(line, line(0.0), Sharp(), options, noise=noise)
+    return search(line, line(0.0), SHARP, options, noise=noise)
 
 
 def pair(line, noise, *, step, **keywords):
     options = SearchOptions(step, good=good(1e-6), grow=0.0, **keywords)
-    return search(line, line(0.0), Pair(), options, noise=noise)
+    return search(line, line(0.0), PAIR, options, noise=noise)
 
 
 def measured(function):
@@ -110,7 +109,7 @@ def test_a_line_that_is_finite_only_nearby_is_measured_nearby():
 
 
 def test_a_line_that_is_nowhere_finite_has_no_slope():
-    slope = search(lambda t: math.nan, 0.0, Sharp(), SearchOptions(1e-5, 0.1), noise=1e-16)
+    slope = search(lambda t: math.nan, 0.0, SHARP, SearchOptions(1e-5, 0.1), noise=1e-16)
     assert math.isnan(slope.value)
     assert slope.error == math.inf
 
@@ -124,10 +123,10 @@ def test_a_good_first_round_costs_four_evaluations_and_a_good_pair_two():
 
     at_zero = counted(0.0)
     calls.clear()
-    search(counted, at_zero, Sharp(), SearchOptions(1e-5, 0.1, good=good(1e-8)), noise=1e-16)
+    search(counted, at_zero, SHARP, SearchOptions(1e-5, 0.1, good=good(1e-8)), noise=1e-16)
     assert len(calls) == 4
     calls.clear()
-    search(counted, at_zero, Pair(), SearchOptions(2e-8, good=good(1e-6)), noise=1e-16)
+    search(counted, at_zero, PAIR, SearchOptions(2e-8, good=good(1e-6)), noise=1e-16)
     assert len(calls) == 2
 
 
@@ -140,7 +139,7 @@ def visited(function, *, noise, step):
         return function(t)
 
     options = SearchOptions(step, 0.1, good=good(1e-12))
-    return search(line, function(0.0), Sharp(), options, noise=noise), at
+    return search(line, function(0.0), SHARP, options, noise=noise), at
 
 
 def test_no_round_is_spent_between_two_steps_where_no_better_one_lies():

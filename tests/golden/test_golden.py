@@ -6,7 +6,7 @@ Of the catalogue every operator at one of its two starts, and every false alarm;
 
 import pytest
 
-from gradhook.probe.budget import SHORT_SEARCH
+from gradhook.probe.prober import SHORT_SEARCH
 from gradhook.probe.small_mismatch import SHARED_BLOCKS
 from tests.golden import golden
 

@@ -175,7 +175,7 @@ def fault_of(module: str, source: str) -> str | None:
         ("gradhook.errors", "from gradhook._types import Tolerance"),
         ("gradhook._types", "import gradhook.report"),
         ("gradhook._types", "from . import report"),
-        ("gradhook.difference.finite", "from ..objective.parameters import Tree"),
+        ("gradhook.difference.methods", "from ..objective.parameters import Tree"),
         ("gradhook.difference.noise", "from gradhook.report import Report"),
         ("gradhook.report", "from gradhook.verdict import judge"),
         ("gradhook.verdict.judge", "from gradhook.report.text import text"),

@@ -7,8 +7,8 @@ from gradhook import Tolerance, check_gradients
 from gradhook.difference.base import Estimate
 from gradhook.evaluation.directions import random_direction, size_of, whole
 from gradhook.probe import localise
-from gradhook.probe.budget import UNLIMITED
 from gradhook.probe.localise import Piece, Search, Seen, locate_by_element
+from gradhook.probe.prober import UNLIMITED
 from gradhook.verdict.evidence import BlockEvidence, Probe, describe
 
 SHAPE = (64, 32)
@@ -83,7 +83,7 @@ def searched(wrong, error=1e-9):
     residual[wrong] = 1.0
     prober = Prober(residual, error)
     measured = search_of(prober, np.ones(BLOCK), rounding=1e-15)
-    return prober, measured, Piece(whole(BLOCK), measured.along(DIRECTION))
+    return prober, measured, Piece(whole(BLOCK), measured.seen(measured.along(DIRECTION)))
 
 
 def test_the_half_that_is_not_measured_is_what_is_left():
@@ -175,7 +175,7 @@ def test_of_a_block_measured_by_element_slices_or_elements_are_the_wrong_parts(w
     probes = tuple(Probe(1.0, Estimate(n, 1e-9, 1e-6)) for n in numerical.flat)
     evidence = BlockEvidence("W", 240, 240**0.5, 1.0, probes, exact=True)
     found = locate_by_element(evidence, np.ones(BLOCK), tolerance=Tolerance(rounding=1e-12))
-    assert describe(found) == said or not found.concentrated
-    assert found.concentrated is ("[" in said)
+    assert describe(found) == said or not found.boxes
+    assert bool(found.boxes) is ("[" in said)
     single = all(size_of(box) == 1 for box in found.boxes)
     assert len(found.elements) == (len(found.boxes) if single else 0)

@@ -1,7 +1,7 @@
 """One setting measured and judged, and a block probed further while that may change a verdict.
 
 What it gathers of a block (``gradhook.probe.block_evidence``) and keeps of a setting
-(``gradhook.probe.result``) shows here and in whole checks.
+(``gradhook.probe.setting``) shows here and in whole checks.
 """
 
 import zlib

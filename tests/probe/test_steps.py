@@ -6,7 +6,7 @@ import pytest
 
 from gradhook.difference.base import Estimate
 from gradhook.difference.noise import Noise
-from gradhook.probe.steps import JOINT, SHARP, Steps
+from gradhook.probe.steps import FINEST, JOINT, Steps
 
 SCALES = {"W": 2.0, "b": 0.5}
 
@@ -60,11 +60,11 @@ def test_the_noise_grows_with_the_loss_and_what_was_learned_stays():
 
 def test_an_estimate_is_good_by_its_own_slope_or_the_largest_seen():
     steps = steps_of()
-    assert steps.good("W", SHARP)(slope(1.0, error=9e-8))
-    assert not steps.good("W", SHARP)(slope(1.0, error=2e-7))
+    assert steps.good("W", FINEST)(slope(1.0, error=9e-8))
+    assert not steps.good("W", FINEST)(slope(1.0, error=2e-7))
     steps.learn("W", slope(10.0))
-    assert steps.good("W", SHARP)(slope(1.0, error=9e-7))
-    assert steps_of(noise=1e-6).good("W", SHARP)(slope(1.0, error=2e-4))  # noise allows less
+    assert steps.good("W", FINEST)(slope(1.0, error=9e-7))
+    assert steps_of(noise=1e-6).good("W", FINEST)(slope(1.0, error=2e-4))  # noise allows less
 
 
 def test_what_a_copy_learns_the_original_does_not():

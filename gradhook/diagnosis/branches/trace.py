@@ -32,8 +32,7 @@ from gradhook.evaluation.directions import Direction
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.evaluation.workspace import Line
 from gradhook.probe.block_evidence import directions_of
-from gradhook.probe.result import SettingResult
-from gradhook.probe.setting import Setting
+from gradhook.probe.setting import Setting, SettingResult
 from gradhook.report.blocks import Branch
 from gradhook.verdict.evidence import Probe
 

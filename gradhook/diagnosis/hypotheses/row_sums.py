@@ -149,7 +149,7 @@ class BiasSum(Hypothesis):
             # What is zero may as well be disconnected, and a sum over the wrong axis spoils all.
             if weight not in mismatch.right or list(map(is_vector, shapes)) != [True, False]:
                 continue
-            if np.any(mismatch.blocks[name].gradient) and not mismatch.located(name).concentrated:
+            if np.any(mismatch.blocks[name].gradient) and not mismatch.located(name).boxes:
                 yield cls(mismatch, name, weight)
 
     def refute(self, mismatch: Mismatch) -> Trials:

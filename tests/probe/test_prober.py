@@ -2,7 +2,7 @@
 
 import pytest
 
-from gradhook.probe.budget import FEWEST_ROUNDS, Budget
+from gradhook.probe.prober import FEWEST_ROUNDS, Budget
 
 
 class Counter:

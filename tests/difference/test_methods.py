@@ -1,14 +1,15 @@
-"""Central and one-sided differences: orders, steps, sides, kinks, and the edge of a domain."""
+"""What each method alone promises: orders, steps, sides, kinks, digits, and what it refuses."""
 
 from __future__ import annotations
 
+import cmath
 import math
 
 import numpy as np
 import pytest
 
-from gradhook.difference import Backward, Central, Forward, Ridders
-from gradhook.errors import NonFiniteLossError
+from gradhook.difference import Backward, Central, ComplexStep, Forward, Ridders
+from gradhook.errors import GradhookError, LossTypeError, NonFiniteLossError, OptionError
 
 EPS = float(np.finfo(np.float64).eps)
 
@@ -150,3 +151,130 @@ def test_backward_is_forward_on_the_mirrored_line():
     assert backward.value == -forward.value
     assert backward.error == forward.error
     assert backward.step == forward.step > 0
+
+
+def test_claimed_error_is_below_1e_8_of_the_slope_on_the_family(smooth_lines):
+    plain = [case for case in smooth_lines if case.offset == 0]
+    claims = [Ridders()(c.line, noise=c.noise).error / abs(c.slope) for c in plain]
+    assert len(plain) > 200
+    # All but slopes that are zero by accident, against which nothing is sharp.
+    assert np.mean(np.array(claims) <= 1e-8) >= 0.99
+
+
+def test_the_estimate_is_sharper_than_a_central_difference():
+    sharp, plain = Ridders()(math.exp, noise=EPS), Central()(math.exp, noise=EPS)
+    assert sharp.error < plain.error / 100
+
+
+def test_the_table_stops_where_noise_limits_it():
+    quiet = Ridders()(math.exp, noise=EPS)
+    noisy = Ridders()(math.exp, noise=1e-4)
+    assert noisy.evaluations < quiet.evaluations < 2 * 12 + 1
+    # The noise of the first slope, doubled for safety, is the least that any entry carries.
+    assert noisy.error >= 2 * 1e-4 / 0.0625
+
+
+def test_error_estimate_includes_the_noise_that_extrapolation_amplifies():
+    rng = np.random.default_rng(3)
+    noise = 1e-9
+    shares = []
+    for _ in range(300):
+        estimate = Ridders()(lambda t: math.sin(t) + noise * rng.normal(), noise=noise)
+        shares.append(abs(estimate.value - 1) / estimate.error)
+    assert max(shares) <= 1
+
+
+def test_a_kink_between_the_steps_is_never_confidently_wrong():
+    rng = np.random.default_rng(0)
+    for _ in range(500):
+        line, slope = sine_with_a_kink(rng)
+        estimate = Ridders()(line, noise=EPS)
+        assert abs(estimate.value - slope) <= 1.5 * estimate.error
+
+
+def sine_with_a_kink(rng):
+    distance, jump, side = 10 ** rng.uniform(-8, 0), rng.normal(), rng.choice([-1, 1])
+    rate, shift = rng.uniform(0.2, 5), rng.uniform(-2, 2)
+
+    def line(t):
+        return math.sin(rate * t + shift) + jump * max(side * t - distance, 0.0)
+
+    return line, rate * math.cos(shift)
+
+
+def test_no_more_evaluations_than_the_levels_allow():
+    estimate = Ridders(levels=4)(lambda t: math.sin(40 * t), noise=0.0)
+    assert estimate.evaluations == 2 * 4 + 1
+
+
+@pytest.mark.parametrize("shrink", [1.0, 0.5, math.nan, math.inf])
+def test_a_shrink_that_does_not_shrink_is_refused(shrink):
+    with pytest.raises(OptionError) as caught:
+        Ridders(shrink=shrink)
+    assert str(caught.value) == f"shrink must be a finite number above 1, got {shrink!r}"
+
+
+@pytest.mark.parametrize("levels", [2, 0, True, 5.0])
+def test_fewer_than_three_levels_are_refused(levels):
+    with pytest.raises(OptionError) as caught:
+        Ridders(levels=levels)
+    assert str(caught.value) == f"levels must be a whole number of at least 3, got {levels!r}"
+
+
+@pytest.mark.parametrize(
+    ("line", "slope"),
+    [
+        (cmath.exp, 1.0),
+        (lambda t: cmath.sin(1 + 3 * t), 3 * math.cos(1)),
+        (lambda t: 1 / (1 + (t + 1) ** 2), -0.5),
+        (lambda t: cmath.exp(1e6 * t) + 1e9, 1e6),
+        (lambda t: np.sum(np.exp(t * np.arange(5.0))), 10.0),
+    ],
+)
+def test_an_analytic_line_gives_all_digits(line, slope):
+    estimate = ComplexStep()(line, noise=0.0)
+    assert abs(estimate.value - slope) <= estimate.error <= 20 * EPS * abs(slope)
+    assert estimate.evaluations == 2
+    assert estimate.step == 1e-20
+
+
+def test_a_long_step_shows_its_truncation_in_the_error():
+    estimate = ComplexStep(step=0.01)(cmath.exp, noise=0.0)
+    # h**2 / 6 in the value, 8 * h**2 / 6 in its change when the step is three times as long.
+    assert 1.6e-5 <= abs(estimate.value - 1) <= estimate.error <= 1.4e-4
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        lambda t: abs(1 + t),
+        lambda t: np.linalg.norm(np.array([1 + t, 2.0])),
+        lambda t: np.abs(1 + t),
+        lambda t: float((1 + t).real),
+    ],
+)
+def test_a_real_value_for_a_complex_argument_is_refused_with_the_reason(line):
+    with pytest.raises(LossTypeError) as caught:
+        ComplexStep()(line, noise=0.0)
+    assert isinstance(caught.value, GradhookError)
+    assert isinstance(caught.value, TypeError)
+    message = str(caught.value)
+    assert "t = 0+1e-20j" in message
+    assert "drops the imaginary part (abs, np.linalg.norm, a conversion to a real dtype)" in message
+    assert "use Central() or Ridders()" in message
+
+
+def test_an_imaginary_part_that_is_exactly_zero_has_unknown_accuracy():
+    estimate = ComplexStep()(lambda t: complex(abs(1 + t)), noise=0.0)
+    assert estimate.value == 0.0
+    assert math.isnan(estimate.error)
+
+
+def test_a_value_that_is_not_finite_is_refused_with_the_point():
+    with pytest.raises(NonFiniteLossError, match=r"nan\+0j at t = 0\+1e-20j"):
+        ComplexStep()(lambda t: complex(math.nan, 0.0), noise=0.0)
+
+
+def test_an_exception_of_the_line_itself_propagates():
+    with pytest.raises(TypeError, match="must be real number, not complex"):
+        ComplexStep()(math.sin, noise=0.0)
