@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from gradhook.errors import GradientMismatchError as GradientMismatchError
     from gradhook.errors import UnreadParametersError as UnreadParametersError
     from gradhook.objective.objective import Objective as Objective
-    from gradhook.objective.penalties import L1 as L1
-    from gradhook.objective.penalties import L2 as L2
+    from gradhook.objective.switches import L1 as L1
+    from gradhook.objective.switches import L2 as L2
     from gradhook.objective.switches import Switch as Switch
     from gradhook.report import CAUSE_KINDS as CAUSE_KINDS
     from gradhook.report import Cause as Cause
@@ -73,8 +73,8 @@ HOMES = {
     "GradCheckWarning": "errors",
     "GradhookError": "errors",
     "GradientMismatchError": "errors",
-    "L1": "objective.penalties",
-    "L2": "objective.penalties",
+    "L1": "objective.switches",
+    "L2": "objective.switches",
     "Objective": "objective.objective",
     "Report": "report.records",
     "Switch": "objective.switches",

@@ -19,8 +19,7 @@ from gradhook.errors import OptionError
 from gradhook.objective.calls import takes
 from gradhook.objective.gradients import GradientName
 from gradhook.objective.parameters import Parts
-from gradhook.objective.penalties import Penalty, split_penalty
-from gradhook.objective.switches import Switch, as_switches
+from gradhook.objective.switches import Penalty, Switch, as_switches, split_penalty
 
 __all__ = [
     "POINTS",

@@ -29,8 +29,8 @@ from gradhook.check.check import check, selftest
 from gradhook.check.generic_point import no_longer_read
 from gradhook.check.reading import read_once
 from gradhook.errors import InternalError, OptionError, RestoreError, UnreadParametersError, warn
-from gradhook.objective.answers import misplaced_batch
 from gradhook.objective.batch import as_batch
+from gradhook.objective.calls import misplaced_batch
 from gradhook.objective.objective import Objective
 from gradhook.objective.parameters import Tree
 from gradhook.options import BatchKeywords, Options, shows_options

@@ -18,8 +18,8 @@ from gradhook.check.guarded import GuardedCheck, is_users, own_faults
 from gradhook.check.reading import read
 from gradhook.errors import OptionError, warn
 from gradhook.guard.generators import global_streams
-from gradhook.objective.answers import misplaced_batch
 from gradhook.objective.batch import as_batch
+from gradhook.objective.calls import misplaced_batch
 from gradhook.objective.objective import FromUpdate, Objective
 from gradhook.objective.parameters import Tree
 from gradhook.options import BatchKeywords, Options, shows_options

@@ -21,9 +21,8 @@ import numpy as np
 from gradhook._types import Batch, kind_of
 from gradhook.errors import GradhookError, ParameterTypeError
 from gradhook.guard.guard import Changes, Guard
-from gradhook.objective.answers import refuse_parameters
 from gradhook.objective.batch import Rows, draw, upcast
-from gradhook.objective.calls import Calls
+from gradhook.objective.calls import Calls, refuse_parameters
 from gradhook.objective.held import Held
 from gradhook.objective.holders import holds, is_numbers, is_tensor, slots
 from gradhook.objective.objective import FromUpdate, Objective

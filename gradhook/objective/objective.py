@@ -20,12 +20,13 @@ from typing import Any
 
 from gradhook._types import Batch, kind_of
 from gradhook.errors import ObjectiveError, OptionError
-from gradhook.objective.answers import is_function, no_objective
 from gradhook.objective.calls import (
     Calls,
     Form,
     form_of,
+    is_function,
     name_of,
+    no_objective,
     plain_function,
     positional_names,
     signature_of,

@@ -8,7 +8,7 @@ objective gets copies of its parameters.  Where the user unrolls everything into
 name its slices, and each is a block.
 
 The arrays in the container are its *leaves*.  A leaf is a block, save where leaves share memory:
-those are one block together (``gradhook.objective.shared_memory``).
+those are one block together (``gradhook.objective.leaves``).
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ import numpy as np
 
 from gradhook._types import Array, kind_of
 from gradhook.errors import ParameterError
-from gradhook.objective.shared_memory import Tie, find_ties
-from gradhook.objective.validation import refuse_unsuitable
+from gradhook.objective.leaves import Tie, find_ties, refuse_unsuitable
 
 __all__ = [
     "SINGLE",
