@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gradhook._types import Tolerance as Tolerance
     from gradhook._types import Verdict as Verdict
     from gradhook.callback.callback import GradCheckCallback as GradCheckCallback
-    from gradhook.callback.debug_flag import debug as debug
+    from gradhook.callback.clock import debug as debug
     from gradhook.check.check import check_gradients as check_gradients
     from gradhook.check.layer_check import layer_check as layer_check
     from gradhook.errors import GradCheckWarning as GradCheckWarning
@@ -82,7 +82,7 @@ HOMES = {
     "UnreadParametersError": "errors",
     "Verdict": "_types",
     "check_gradients": "check.check",
-    "debug": "callback.debug_flag",
+    "debug": "callback.clock",
     "layer_check": "check.layer_check",
 }
 """The module of each public name that is not a module itself."""

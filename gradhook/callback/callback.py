@@ -20,8 +20,7 @@ from typing import Any, Self, Unpack
 import numpy as np
 
 from gradhook._types import Batch, Verdict
-from gradhook.callback.clock import Clock, refuse_misuse
-from gradhook.callback.debug_flag import is_enabled
+from gradhook.callback.clock import Clock, is_enabled, refuse_misuse
 from gradhook.callback.delivery import Delivery, OnFail
 from gradhook.callback.rebinding import Rebinding
 from gradhook.check.call_line import CallLine, Scope
