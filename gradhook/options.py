@@ -210,19 +210,6 @@ class Options:
                 raise TypeError(f"unknown option {name!r}{hint} Known: {', '.join(known)}")
         return cls(**keywords)
 
-    def repeatable(self) -> Options:
-        """The options themselves, unless they serve one check only.
-
-        Raises:
-            OptionError: ``evaluation_mode`` is a context manager that can be entered once.
-        """
-        if inspect.isgenerator(getattr(self.evaluation_mode, "gen", None)):
-            raise OptionError(
-                "evaluation_mode is a context manager that can be entered once, and every check "
-                "enters it: pass the function that makes it, without calling it"
-            )
-        return self
-
 
 def _names(what: str, given: Any, example: str) -> Collection[str]:
     """What an option that takes several names holds; empty for ``None``."""
