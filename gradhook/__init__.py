@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gradhook._types import Tolerance as Tolerance
     from gradhook._types import Verdict as Verdict
     from gradhook.callback.callback import GradCheckCallback as GradCheckCallback
-    from gradhook.callback.debug_flag import debug as debug
+    from gradhook.callback.clock import debug as debug
     from gradhook.check.check import check_gradients as check_gradients
     from gradhook.check.check import layer_check as layer_check
     from gradhook.errors import GradCheckWarning as GradCheckWarning
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from gradhook.errors import GradientMismatchError as GradientMismatchError
     from gradhook.errors import UnreadParametersError as UnreadParametersError
     from gradhook.objective.objective import Objective as Objective
-    from gradhook.objective.penalties import L1 as L1
-    from gradhook.objective.penalties import L2 as L2
+    from gradhook.objective.switches import L1 as L1
+    from gradhook.objective.switches import L2 as L2
     from gradhook.objective.switches import Switch as Switch
     from gradhook.report import CAUSE_KINDS as CAUSE_KINDS
     from gradhook.report import Cause as Cause
@@ -73,8 +73,8 @@ HOMES = {
     "GradCheckWarning": "errors",
     "GradhookError": "errors",
     "GradientMismatchError": "errors",
-    "L1": "objective.penalties",
-    "L2": "objective.penalties",
+    "L1": "objective.switches",
+    "L2": "objective.switches",
     "Objective": "objective.objective",
     "Report": "report.records",
     "Switch": "objective.switches",
@@ -82,7 +82,7 @@ HOMES = {
     "UnreadParametersError": "errors",
     "Verdict": "_types",
     "check_gradients": "check.check",
-    "debug": "callback.debug_flag",
+    "debug": "callback.clock",
     "layer_check": "check.check",
 }
 """The module of each public name that is not a module itself."""

@@ -11,7 +11,7 @@ import inspect
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, Protocol, TypedDict, TypeVar, get_args, get_type_hints, runtime_checkable
+from typing import Any, Protocol, TypedDict, TypeVar, get_args, runtime_checkable
 
 from gradhook._types import Effort, Tolerance, as_integer, kind_of, nearest_name
 from gradhook.difference import ComplexStep, Method
@@ -19,8 +19,7 @@ from gradhook.errors import OptionError
 from gradhook.objective.calls import takes
 from gradhook.objective.gradients import GradientName
 from gradhook.objective.parameters import Parts
-from gradhook.objective.penalties import Penalty, split_penalty
-from gradhook.objective.switches import Switch, as_switches
+from gradhook.objective.switches import Penalty, Switch, as_switches, split_penalty
 
 __all__ = [
     "POINTS",
@@ -53,6 +52,34 @@ ELSEWHERE = {
     ),
 }
 """What other gradient checkers call things, and what to write here."""
+
+KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "tolerance": (
+        lambda given: isinstance(given, Tolerance),
+        "a gradhook.Tolerance, such as Tolerance(fail=1e-3)",
+    ),
+    "subset": (
+        lambda given: callable(given) and takes(given, 2),
+        "a function (batch, rows) -> batch",
+    ),
+    "method": (
+        lambda given: callable(given) and not inspect.isclass(given),
+        "one of gradhook.difference's methods, such as difference.Ridders()",
+    ),
+    "evaluation_mode": (
+        lambda given: callable(given) or isinstance(given, contextlib.AbstractContextManager),
+        "a context manager or a function that returns one",
+    ),
+    "gradient_name": (
+        lambda given: callable(given) or isinstance(given, (str, Mapping)),
+        "a format, a mapping or a function",
+    ),
+    "progress": (
+        lambda given: isinstance(given, (bool, ProgressLike)),
+        "True, False, None or an object with start, advance and close",
+    ),
+}
+"""What options hold that are of one kind, if it is not ``None``."""
 
 SwitchLike = Switch | str | Sequence[Switch | str] | None
 PenaltyLike = SwitchLike | Penalty | Callable[..., Any] | Sequence[Any]
@@ -88,10 +115,18 @@ class Options:
 
     def __post_init__(self) -> None:
         if self.samples is not None:
-            what = "samples must be a positive integer or None for every row"
-            self._set_integer("samples", what, least=1)
-        self._set_integer("sample_axis", "sample_axis must be an integer")
-        self._set_integer("seed", "seed must be a non-negative integer", least=0)
+            self._set_integer("samples", "a positive integer or None for every row", least=1)
+        self._set_integer("sample_axis", "an integer")
+        self._set_integer("seed", "a non-negative integer", least=0)
+        workers = self.workers
+        spread = callable(workers) or callable(getattr(workers, "map", None))
+        if not (spread or as_integer(workers) == -1):
+            self._set_integer(
+                "workers",
+                "a number of processes, -1 for one on each core, a function like map, or an object "
+                "that has one",
+                least=1,
+            )
         _one_of("effort", self.effort, get_args(Effort))
         for point in _names("points", self.points, "('generic', 'current')"):
             _one_of("points", point, POINTS)
@@ -99,11 +134,6 @@ class Options:
         _names("layers", self.layers, "('W1', 'b1', 'W2', 'b2')")
         if self.points is not None and not self.points:
             raise OptionError("points is empty: name 'generic', 'current' or both")
-        if not isinstance(self.tolerance, Tolerance):
-            raise OptionError(
-                f"tolerance must be a gradhook.Tolerance, such as Tolerance(fail=1e-3), got "
-                f"{self.tolerance!r}"
-            )
         as_switches(self.dropout, "dropout")
         switches, added = split_penalty(self.penalty)
         as_switches(switches, "penalty")
@@ -113,78 +143,40 @@ class Options:
                     f"penalty={penalty.__name__} is a class; pass one with its coefficient, such "
                     f"as {penalty.__name__}(1e-3)"
                 )
-        self._refuse_uncallable()
-        self._set_workers()
-
-    def _set_integer(self, name: str, must: str, least: int | None = None) -> None:
-        """Hold an integer as ``int``, for a report says it and JSON knows no other."""
-        given = getattr(self, name)
-        value = as_integer(given)
-        if value is None or (least is not None and value < least):
-            raise OptionError(f"{must}, got {given!r}")
-        object.__setattr__(self, name, value)
-
-    def _set_workers(self) -> None:
-        if callable(self.workers) or callable(getattr(self.workers, "map", None)):
-            return
-        must = (
-            "workers must be a number of processes, -1 for one on each core, a function like map, "
-            "or an object that has one"
-        )
-        if as_integer(self.workers) != -1:
-            self._set_integer("workers", must, least=1)
-
-    def _refuse_uncallable(self) -> None:
-        if self.subset is not None and not (callable(self.subset) and takes(self.subset, 2)):
+        if isinstance(self.gradient_name, str) and "{}" not in self.gradient_name:
             raise OptionError(
-                f"subset must be a function (batch, rows) -> batch, got {self.subset!r}"
-            )
-        if self.method is not None and (not callable(self.method) or inspect.isclass(self.method)):
-            raise OptionError(
-                "method must be one of gradhook.difference's methods, such as "
-                f"difference.Ridders(), got {self.method!r}"
-            )
-        mode = self.evaluation_mode
-        entered = isinstance(mode, contextlib.AbstractContextManager)
-        if not (mode is None or callable(mode) or entered):
-            raise OptionError(
-                "evaluation_mode must be a context manager or a function that returns one, got "
-                f"{mode!r}"
-            )
-        rule = self.gradient_name
-        if isinstance(rule, str) and "{}" not in rule:
-            raise OptionError(
-                f"gradient_name={rule!r} would call every gradient the same: write {{}} where the "
-                "block's name belongs, such as 'grad_{}'"
-            )
-        if not (rule is None or isinstance(rule, (str, Mapping)) or callable(rule)):
-            raise OptionError(
-                f"gradient_name must be a format, a mapping or a function, got {rule!r}"
+                f"gradient_name={self.gradient_name!r} would call every gradient the same: write "
+                "{} where the block's name belongs, such as 'grad_{}'"
             )
         if self.gradient is not None and not callable(self.gradient):
             raise OptionError(
                 "gradient= takes the function that computes the gradient of a loss that is passed "
                 f"first, got {kind_of(self.gradient)}"
             )
-        self._refuse_parts()
-        bar = self.progress
-        if not (bar is None or isinstance(bar, (bool, ProgressLike))):
-            raise OptionError(
-                "progress must be True, False, None or an object with start, advance and close, "
-                f"got {bar!r}"
-            )
+        for name, (is_one, must) in KINDS.items():
+            given = getattr(self, name)
+            if not (is_one(given) or (given is None and name != "tolerance")):
+                raise OptionError(f"{name} must be {must}, got {given!r}")
+        if self.parts is not None:
+            self._refuse_parts(self.parts)
 
-    def _refuse_parts(self) -> None:
-        if self.parts is None:
-            return
+    def _refuse_parts(self, parts: Any) -> None:
         must = "parts must name the slices of one vector with their shapes, such as "
         example = "{'W1': (25, 64), 'b1': 25}"
-        if not (isinstance(self.parts, Mapping) and self.parts):
-            raise OptionError(f"{must}{example}, got {self.parts!r}")
-        for name, part in self.parts.items():
+        if not (isinstance(parts, Mapping) and parts):
+            raise OptionError(f"{must}{example}, got {parts!r}")
+        for name, part in parts.items():
             shape = [as_integer(n) for n in (part if isinstance(part, (tuple, list)) else (part,))]
             if not isinstance(name, str) or any(n is None or n < 1 for n in shape):
                 raise OptionError(f"{must}{example}; the shape of {name!r} is {part!r}")
+
+    def _set_integer(self, name: str, must: str, least: int | None = None) -> None:
+        """Hold an integer as ``int``, for a report says it and JSON knows no other."""
+        given = getattr(self, name)
+        value = as_integer(given)
+        if value is None or (least is not None and value < least):
+            raise OptionError(f"{name} must be {must}, got {given!r}")
+        object.__setattr__(self, name, value)
 
     @property
     def is_complex(self) -> bool:
@@ -217,19 +209,6 @@ class Options:
                         raise TypeError(f"{name}= is no option here: {answer}")
                 raise TypeError(f"unknown option {name!r}{hint} Known: {', '.join(known)}")
         return cls(**keywords)
-
-    def repeatable(self) -> Options:
-        """The options themselves, unless they serve one check only.
-
-        Raises:
-            OptionError: ``evaluation_mode`` is a context manager that can be entered once.
-        """
-        if inspect.isgenerator(getattr(self.evaluation_mode, "gen", None)):
-            raise OptionError(
-                "evaluation_mode is a context manager that can be entered once, and every check "
-                "enters it: pass the function that makes it, without calling it"
-            )
-        return self
 
 
 def _names(what: str, given: Any, example: str) -> Collection[str]:
@@ -285,17 +264,8 @@ class BatchKeywords(Keywords, total=False):
 def shows_options(*, but: Collection[str] = ()) -> Callable[[F], F]:
     """Let ``help`` and completion see the options of a function that takes all ``but`` some."""
     # As objects, because the module of the function does not know the names.
-    types = get_type_hints(Options)
-    shown = [
-        inspect.Parameter(
-            option.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=option.default,
-            annotation=types[option.name],
-        )
-        for option in fields(Options)
-        if option.name not in but
-    ]
+    options = inspect.signature(Options, eval_str=True).parameters
+    shown = [option for name, option in options.items() if name not in but]
 
     def decorate(function: F) -> F:
         signature = inspect.signature(function)

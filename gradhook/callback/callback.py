@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import inspect
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Self, Unpack
@@ -20,16 +21,14 @@ from typing import Any, Self, Unpack
 import numpy as np
 
 from gradhook._types import Batch, Verdict
-from gradhook.callback.clock import Clock, refuse_misuse
-from gradhook.callback.debug_flag import is_enabled
-from gradhook.callback.delivery import Delivery, OnFail
-from gradhook.callback.rebinding import Rebinding
+from gradhook.callback.clock import Clock, is_enabled, refuse_misuse
+from gradhook.callback.delivery import Delivery, OnFail, Rebinding
 from gradhook.check.check import check, selftest
 from gradhook.check.generic_point import no_longer_read
 from gradhook.check.reading import CallLine, Scope, read_once
 from gradhook.errors import InternalError, OptionError, RestoreError, UnreadParametersError, warn
-from gradhook.objective.answers import misplaced_batch
 from gradhook.objective.batch import as_batch
+from gradhook.objective.calls import misplaced_batch
 from gradhook.objective.objective import Objective
 from gradhook.objective.parameters import Tree
 from gradhook.options import BatchKeywords, Options, shows_options
@@ -122,7 +121,12 @@ class GradCheckCallback:
         self.history: list[Report] = []  # the user's, who may clear it
         self._made = 0
         self.last_report: Report | None = None
-        self._options = Options.named(options, beside=OWN_OPTIONS).repeatable()
+        self._options = Options.named(options, beside=OWN_OPTIONS)
+        if inspect.isgenerator(getattr(self._options.evaluation_mode, "gen", None)):
+            raise OptionError(
+                "evaluation_mode is a context manager that can be entered once, and every check "
+                "enters it: pass the function that makes it, without calling it"
+            )
         self._objective = Objective._recognise(objective, self._options.gradient)
         self._parameters = parameters
         self._batch: Batch | None = None if batch is None else as_batch(batch)

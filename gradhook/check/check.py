@@ -27,8 +27,8 @@ from gradhook.check.record import assemble
 from gradhook.check.sanity import causes_of_calls
 from gradhook.errors import OptionError, warn
 from gradhook.guard.objects import global_streams
-from gradhook.objective.answers import misplaced_batch
 from gradhook.objective.batch import as_batch
+from gradhook.objective.calls import misplaced_batch
 from gradhook.objective.layer import Layer
 from gradhook.objective.objective import FromUpdate, Objective
 from gradhook.objective.parameters import Tree

@@ -44,8 +44,13 @@ from gradhook.guard.reach import BUDGET, is_library
 from gradhook.objective.batch import Rows, columns_hint, passed_whole, upcast
 from gradhook.objective.objective import Objective
 from gradhook.objective.parameters import norm
-from gradhook.objective.penalties import split_penalty, sum_of
-from gradhook.objective.switches import bind_switches, infer_switches, keywords_of
+from gradhook.objective.switches import (
+    bind_switches,
+    infer_switches,
+    keywords_of,
+    split_penalty,
+    sum_of,
+)
 from gradhook.options import Options
 
 __all__ = ["GuardedCheck", "is_users", "moving_blocks", "own_faults"]

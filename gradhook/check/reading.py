@@ -30,9 +30,8 @@ from gradhook._types import Batch, kind_of
 from gradhook.errors import PACKAGE, GradhookError, ParameterTypeError
 from gradhook.guard.guard import Changes, Guard
 from gradhook.guard.reach import is_library
-from gradhook.objective.answers import refuse_parameters
 from gradhook.objective.batch import Rows, draw, upcast
-from gradhook.objective.calls import Calls
+from gradhook.objective.calls import Calls, positional_names, refuse_parameters
 from gradhook.objective.held import Held
 from gradhook.objective.holders import holds, is_numbers, is_tensor, slots
 from gradhook.objective.objective import FromUpdate, Objective
@@ -92,8 +91,10 @@ def _read(objective: Objective, options: Options, batch: Any, changes: Changes) 
             )
         objective, runs = _held(objective, options, items, names, rows)
     calls = objective.calls(items, options.switch_names, names=names)
-    single = objective.first_argument if calls.takes_parameters else SINGLE
-    tree = Tree.of(objective.parameters, single=single or SINGLE, parts=options.parts)
+    # What the functions call the parameters, where a signature tells.
+    named = [name for f in objective.functions for name in positional_names(f)[:1]]
+    single = next(iter(named), SINGLE) if calls.takes_parameters else SINGLE
+    tree = Tree.of(objective.parameters, single=single, parts=options.parts)
     return Read(objective, tree, replace(calls, shapes=tree.shapes), items, rows, changes, runs)
 
 

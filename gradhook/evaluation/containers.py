@@ -16,7 +16,7 @@ import numpy as np
 from gradhook._types import kind_of
 from gradhook.errors import NestedCheckError, ParameterError
 from gradhook.guard.objects import Saved, save
-from gradhook.objective.parameters import Tree, each_container
+from gradhook.objective.parameters import Tree, is_container, walk
 
 __all__ = ["Holders", "refuse_unwritable", "sole_mover"]
 
@@ -58,7 +58,7 @@ class Holders:
         ]
 
     def _saved(self) -> list[Saved]:
-        records = map(save, each_container(self._root))
+        records = map(save, filter(is_container, walk(self._root)))
         return [record for record in records if record is not None]
 
     def _bind(self) -> None:

@@ -25,9 +25,14 @@ from gradhook.evaluation.workspace import Workspace
 from gradhook.guard.guard import Gate, Guard
 from gradhook.guard.objects import fingerprint
 from gradhook.objective.calls import Calls
-from gradhook.objective.gradients import GradientName, name_gradients, own_gradients
+from gradhook.objective.gradients import (
+    GradientName,
+    as_complex,
+    as_loss,
+    name_gradients,
+    own_gradients,
+)
 from gradhook.objective.switches import BoundSwitch, SwitchState
-from gradhook.objective.validation import as_complex, as_loss
 
 __all__ = ["Evaluator", "Rewind"]
 

@@ -264,8 +264,6 @@ def _mixed(labels: Array | None, count: int, random: np.random.Generator) -> Arr
     # The k-th row of every class comes before the (k+1)-th of any: a stable sort by the rank within
     # the class.
     _, codes = np.unique(labels[order], return_inverse=True)
-    by_class = np.argsort(codes, kind="stable")
-    sizes = np.bincount(codes)
-    rank = np.empty(count, dtype=np.intp)
-    rank[by_class] = np.arange(count) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    by_class, sizes = np.argsort(codes, kind="stable"), np.bincount(codes)
+    rank = np.argsort(by_class) - (np.cumsum(sizes) - sizes)[codes]
     return order[np.argsort(rank, kind="stable")]

@@ -1,30 +1,50 @@
-"""How an objective's functions are called: with the parameters or without, together or apart."""
+"""How an objective's functions are called: with the parameters or without, together or apart.
+
+Where what was passed is no function, or the parameters are nothing that could be handed to one, a
+first answer says what to write instead: one sentence, with what was passed and the line to write.
+"""
 
 from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, ValuesView
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from gradhook._types import Batch
-from gradhook.errors import ObjectiveError
+import numpy as np
+
+from gradhook._types import Batch, kind_of
+from gradhook.errors import ObjectiveError, ParameterTypeError
 from gradhook.objective.gradients import Returned, read_returned
+from gradhook.objective.holders import holds, is_numbers, is_tensor, slots
+from gradhook.objective.parameters import each_leaf, is_container
 
 __all__ = [
     "Calls",
     "Form",
     "by_name",
     "form_of",
+    "is_function",
     "left_to_keywords",
+    "misplaced_batch",
     "name_of",
+    "no_objective",
     "plain_function",
     "positional_names",
+    "refuse_parameters",
     "signature_of",
     "takes",
     "takes_any_keyword",
 ]
+
+WAYS_TO_PASS = (
+    "pass a function loss_and_gradients(parameters, *batch) -> (loss, gradients); an "
+    "Objective(parameters=..., loss=..., gradients=...); a model with .params and .loss(X, y) -> "
+    "(loss, gradients); or a network with .params, .loss(x, t) and .gradient(x, t)"
+)
+
+ATTACH = "write gradhook.integrations.pytorch_module.attach(module, criterion=criterion)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,3 +218,70 @@ def left_to_keywords(signature: inspect.Signature | None, positional: int) -> di
 
 def _shown(function: Callable[..., Any]) -> str:
     return f"{name_of(function)}{signature_of(function) or '(...)'}"
+
+
+def is_function(thing: Any) -> bool:
+    """Whether a thing is a function to be called, and no model or layer."""
+    if inspect.isroutine(thing) or not callable(thing) or inspect.isclass(thing):
+        return inspect.isroutine(thing)
+    if hasattr(thing, "backward") or _is_torch(thing, "Module"):
+        return False
+    return not (holds(thing) and any(is_tensor(slot.get()) for slot in slots(thing)))
+
+
+def no_objective(thing: Any) -> str:
+    """What to write instead of something that is no objective."""
+    kind = kind_of(thing)
+    if inspect.isclass(thing):
+        return f"{thing.__name__} is a class; pass an instance of it"
+    if _is_torch(thing, "Module"):
+        return f"{kind} is a torch.nn.Module, whose gradients PyTorch computes: {ATTACH}"
+    if isinstance(thing, tuple) and thing and is_numbers(thing[0]) and np.ndim(thing[0]) == 0:
+        return f"{kind} of a loss and more is no function: pass the function, without calling it"
+    if holds(thing) and not isinstance(thing, Mapping):
+        return (
+            f"{kind} is not an objective by itself: write check_gradients(run, net, batch=(X, y)), "
+            "where net holds weights and gradients, and run(X, y) makes the forward and the "
+            "backward pass and returns the loss"
+        )
+    return f"{kind} is not an objective; {WAYS_TO_PASS}"
+
+
+def misplaced_batch(called: str, count: int) -> str:
+    """What to write where more was passed by position: a batch, or SciPy's (f, gradient, x0)."""
+    return (
+        f"{called} takes the objective and the parameters by position, and {count} more "
+        f"{'was' if count == 1 else 'were'} passed: write {called}(f, parameters, batch=(X, y)), "
+        f"or {called}(f, x0, gradient=g) with a gradient of its own"
+    )
+
+
+def refuse_parameters(parameters: Any) -> None:
+    """Refuse names, a generator, a class, or what is PyTorch's, before anything is called."""
+    kind, said = kind_of(parameters), ""
+    held = [parameters] if isinstance(parameters, str) else parameters
+    leaves = each_leaf(parameters) if is_container(parameters) else ()
+    if isinstance(held, (list, tuple, set)) and held and all(isinstance(n, str) for n in held):
+        said = (
+            "names, and arrays are needed: write {'W1': net.W1, ...}, or pass the object that "
+            "holds weights and gradients"
+        )
+    elif isinstance(parameters, (Iterator, ValuesView)):
+        said = (
+            f"{kind}, and every check reads them anew: write list(...) around it, or pass a "
+            "function that returns it as a list"
+        )
+    elif inspect.isclass(parameters):
+        said = f"the class {parameters.__name__}; pass an instance of it"
+    elif _is_torch(parameters, "Module") or any(_is_torch(leaf, "Tensor") for leaf in leaves):
+        said = f"PyTorch's ({kind}): {ATTACH}"
+    if said:
+        raise ParameterTypeError(f"the parameters are {said}")
+
+
+def _is_torch(thing: Any, name: str) -> bool:
+    """Whether something is of a class of PyTorch's, which is not imported to find out."""
+    return any(
+        kind.__name__ == name and kind.__module__.partition(".")[0] == "torch"
+        for kind in type(thing).__mro__
+    )

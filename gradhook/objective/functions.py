@@ -103,7 +103,26 @@ class _Part:
             raise ObjectiveError(f"{name} must be a function, got {type(function).__name__}")
         self.name, self.function = name, function
         self.signature = inspect.signature(function)
-        self.roles = _roles(name, self.signature, settings)
+        arguments = {  # those that are no setting
+            n: p
+            for n, p in self.signature.parameters.items()
+            if n not in settings and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+        }
+        allowed = ALLOWED.get(name, tuple(ROLES))
+        self.roles = {
+            argument: role
+            for argument in arguments
+            for role in allowed
+            if ROLES[role].fullmatch(argument.lower())
+        }
+        unknown = [n for n, p in arguments.items() if n not in self.roles and p.default is p.empty]
+        if unknown or len(set(self.roles.values())) < len(self.roles):
+            what = f"what {', '.join(unknown)} should be is not known"
+            raise ObjectiveError(
+                f"{name}{self.signature}: {what if unknown else 'two are alike'}. Names that say "
+                f"it are {', '.join(allowed)}; pass the value of anything else as a keyword, for "
+                "example from_functions(..., lambd=0.5)"
+            )
         if name == "forward" and "parameters" not in self.roles.values():
             raise ObjectiveError(
                 f"forward{self.signature} takes no parameters: its derivative with respect to them "
@@ -122,30 +141,6 @@ class _Part:
                 raise ObjectiveError(f"{self.name} takes {name}, but no {role} came {came}")
             keywords[name] = known[role]
         return self.function(**keywords)
-
-
-def _roles(name: str, signature: inspect.Signature, settings: Mapping[str, Any]) -> dict[str, str]:
-    """The role of each argument that is no setting."""
-    arguments = {
-        n: p
-        for n, p in signature.parameters.items()
-        if n not in settings and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
-    }
-    allowed = ALLOWED.get(name, tuple(ROLES))
-    roles = {
-        argument: role
-        for argument in arguments
-        for role in allowed
-        if ROLES[role].fullmatch(argument.lower())
-    }
-    unknown = [n for n, p in arguments.items() if n not in roles and p.default is p.empty]
-    if unknown or len(set(roles.values())) < len(roles):
-        what = f"what {', '.join(unknown)} should be is not known" if unknown else "two are alike"
-        raise ObjectiveError(
-            f"{name}{signature}: {what}. Names that say it are {', '.join(allowed)}; pass the "
-            f"value of anything else as a keyword, for example from_functions(..., lambd=0.5)"
-        )
-    return roles
 
 
 @dataclass(slots=True, eq=False)

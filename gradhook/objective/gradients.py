@@ -1,4 +1,4 @@
-"""Gradients out of what the user's code returns, matched to the parameters and made our own.
+"""Loss and gradients out of what the user's code returns, matched to the parameters.
 
 Beside ``(loss, gradients)`` three forms are read, each by what was returned and the parameters'
 shapes alone: ``(gradients, loss)``, where the first item is no number and the second is one;
@@ -11,13 +11,14 @@ fit.  Shapes must be equal, because broadcasting would hide a sum over the batch
 axes of length one make no difference where an update could not broadcast to more than the
 parameter.
 
-Code may fill the same buffers at every call, so what it returns is copied at once.  An array that
+Code may fill the same buffers at every call, so gradients are copied at once.  An array that
 nobody else holds any more cannot change and is taken as it is: of a large model there is then one
 set of gradients in memory and not two.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 import sys
@@ -28,15 +29,17 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from gradhook._types import Array, Blocks, kind_of, nearest_name
-from gradhook.errors import GradientNameError, GradientShapeError, ObjectiveError
+from gradhook.errors import GradientNameError, GradientShapeError, LossTypeError, ObjectiveError
+from gradhook.objective.leaves import is_masked
 from gradhook.objective.parameters import Tree, float64_copy, is_container
-from gradhook.objective.validation import is_masked
 
 __all__ = [
     "LARGE_GRADIENTS",
     "RULES",
     "GradientName",
     "Returned",
+    "as_complex",
+    "as_loss",
     "is_large",
     "name_gradients",
     "own_gradients",
@@ -105,6 +108,39 @@ def read_returned(name: str, returned: Any, shapes: Sequence[Shape]) -> Returned
             f"their shapes are {found}, those of the parameters {', '.join(map(str, shapes))}"
         )
     raise ObjectiveError(said)
+
+
+def as_loss(value: Any, what: str = "loss") -> float:
+    """Read a loss: a real number or any array of size one; anything else is refused."""
+    return float(_number(value, what, "fiu"))
+
+
+def as_complex(value: Any) -> complex:
+    """Read a loss that may be complex, as the complex step gives it."""
+    return complex(_number(value, "loss", "fiuc"))
+
+
+def _number(value: Any, what: str, kinds: str) -> Any:
+    must = f"the {what} must be one real number; the function returned"
+    if value is None:
+        raise LossTypeError(f"{must} None: has it a return statement?")
+    if isinstance(value, tuple):
+        raise LossTypeError(
+            f"{must} a tuple of {len(value)}: a function that returns (loss, gradients) is passed "
+            "as loss_and_gradients=, or alone, without gradient="
+        )
+    kind, array = kind_of(value), None
+    with contextlib.suppress(Exception):
+        array = np.asarray(value)
+    if array is None or is_masked(value) or array.dtype.kind not in kinds:
+        of = "" if array is None or isinstance(value, np.generic) else f" of dtype {array.dtype}"
+        raise LossTypeError(f"{must} {kind}{of}")
+    if array.size != 1:
+        raise LossTypeError(
+            f"{must} {kind} of shape {array.shape}: sum or average over the samples before "
+            "returning it"
+        )
+    return array.reshape(()).item()
 
 
 def _is_number(value: Any) -> bool:

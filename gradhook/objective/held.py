@@ -143,7 +143,16 @@ class Held:
             self._zero()
             before = [self._here(pair.gradient).get(ABSENT) for pair in self._pairs]
             loss = self._loss_of(self._run(*batch, **keywords))
-            found = {pair.weight.name: self._read(pair) for pair in self._pairs}
+            found = {}
+            for pair in self._pairs:
+                (held, gradient), name = self._gradient(pair), pair.weight.name
+                if gradient is None:
+                    raise GradientNameError(
+                        f"after the run {pair.gradient.name} is {kind_of(held)}, where the "
+                        f"gradient of {name} was found before: let every run leave it there"
+                    )
+                is_number = self.weights[name].ndim == 0
+                found[name] = np.reshape(gradient, ()) if is_number else gradient
             # What was None is None again, for code that adds to whatever else is there.
             for pair, value in zip(self._pairs, before, strict=True):
                 if value is None or value is ABSENT:
@@ -198,16 +207,6 @@ class Held:
         """What hangs where the gradient should, and its numbers."""
         held = self._here(pair.gradient).get()
         return held, numbers_in(held)
-
-    def _read(self, pair: HeldPair) -> Any:
-        held, gradient = self._gradient(pair)
-        if gradient is None:
-            raise GradientNameError(
-                f"after the run {pair.gradient.name} is {kind_of(held)}, where the gradient of "
-                f"{pair.weight.name} was found before: let every run leave it there"
-            )
-        weight = self.weights[pair.weight.name]
-        return np.reshape(gradient, weight.shape) if weight.ndim == 0 else gradient
 
     def _without_repetitions(self, pairs: list[HeldPair]) -> list[HeldPair]:
         """One pair for each weight and gradient, also where both are kept in several places.

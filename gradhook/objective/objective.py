@@ -20,14 +20,14 @@ from typing import Any
 
 from gradhook._types import Batch, kind_of
 from gradhook.errors import ObjectiveError, OptionError
-from gradhook.objective.answers import is_function, no_objective
 from gradhook.objective.calls import (
     Calls,
     Form,
     form_of,
+    is_function,
     name_of,
+    no_objective,
     plain_function,
-    positional_names,
     signature_of,
     takes,
 )
@@ -281,12 +281,6 @@ class Objective:
         if all(map(signature_of, self.functions)) and all(fits):
             return tuple(batch.values()), names
         return (batch,), ()
-
-    @property
-    def first_argument(self) -> str:
-        """What the functions call the parameters; empty where no signature tells."""
-        named = [positional_names(function)[:1] for function in self.functions]
-        return next((name for names in named for name in names), "")
 
     @classmethod
     def _recognise(cls, thing: Any, gradient: Callable[..., Any] | None) -> Objective:

@@ -8,11 +8,12 @@ objective gets copies of its parameters.  Where the user unrolls everything into
 name its slices, and each is a block.
 
 The arrays in the container are its *leaves*.  A leaf is a block, save where leaves share memory:
-those are one block together (``gradhook.objective.shared_memory``).
+those are one block together (``gradhook.objective.leaves``).
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -22,8 +23,7 @@ import numpy as np
 
 from gradhook._types import Array, kind_of
 from gradhook.errors import ParameterError
-from gradhook.objective.shared_memory import Tie, find_ties
-from gradhook.objective.validation import refuse_unsuitable
+from gradhook.objective.leaves import Tie, find_ties, refuse_unsuitable
 
 __all__ = [
     "SINGLE",
@@ -31,13 +31,13 @@ __all__ = [
     "Place",
     "Tree",
     "all_finite",
-    "each_container",
     "each_leaf",
     "float64_copy",
     "is_container",
     "map_leaves",
     "norm",
     "rms",
+    "walk",
 ]
 
 PIECE = 1 << 16
@@ -171,21 +171,17 @@ def is_container(node: Any) -> bool:
     return isinstance(node, (Mapping, list, tuple))
 
 
-def each_container(node: Any) -> Iterator[Any]:
-    """A container and all that hang in it, the outer ones first; nothing if it is none."""
+def walk(node: Any) -> Iterator[Any]:
+    """A value and all that hangs in it, containers before what they hold."""
+    yield node
     if is_container(node):
-        yield node
         for child in node.values() if isinstance(node, Mapping) else node:
-            yield from each_container(child)
+            yield from walk(child)
 
 
 def each_leaf(node: Any) -> Iterator[Any]:
     """Whatever hangs in a container, however deep; a value that is no container is its own leaf."""
-    if is_container(node):
-        for child in node.values() if isinstance(node, Mapping) else node:
-            yield from each_leaf(child)
-    else:
-        yield node
+    return itertools.filterfalse(is_container, walk(node))
 
 
 def map_leaves(container: Any, function: Callable[[Any], Any]) -> Any:

@@ -7,7 +7,7 @@ import pytest
 
 from gradhook import GradCheckCallback, check_gradients
 from gradhook.errors import GradCheckWarning, InternalError, LossTypeError
-from gradhook.objective.validation import as_complex
+from gradhook.objective.gradients import as_complex
 
 
 def square(p, *_):

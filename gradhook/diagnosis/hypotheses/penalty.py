@@ -31,7 +31,7 @@ from gradhook.diagnosis.wrong_block import (
     is_vector,
     multiple_of,
 )
-from gradhook.objective.penalties import L1, L2, split_penalty
+from gradhook.objective.switches import L1, L2, split_penalty
 
 __all__ = ["PENALTY_FORMS", "PenaltyForm", "PenaltySwitch", "told_by_switch"]
 

@@ -1,4 +1,8 @@
-"""Parameters that share memory, joined into blocks that can be moved.
+"""What can be a parameter, and which parameters are one.
+
+A parameter is an array of finite, real floating-point numbers.  Anything else is refused when it
+arrives, because what a check would make of it is worse: integers truncate every step to nothing, a
+masked entry has no derivative, ``*`` of a ``numpy.matrix`` is another operation.
 
 Tied weights are one array under two names, or an array and views of it.  No name can then be moved
 without moving the others, so the question is asked of the *storage* that they share: one block,
@@ -11,19 +15,70 @@ from __future__ import annotations
 
 import functools
 import itertools
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from gradhook._types import Array
-from gradhook.errors import ParameterError
+from gradhook._types import Array, kind_of
+from gradhook.errors import ParameterError, ParameterTypeError
 
-__all__ = ["Tie", "find_ties"]
+__all__ = ["Tie", "find_ties", "is_masked", "refuse_unsuitable"]
 
 HARDEST = 10**6
 """Work spent on deciding whether two arrays overlap, in candidate solutions; past that they do."""
+
+
+def is_masked(value: object) -> bool:
+    """Whether a value is a masked array; ``numpy.ma`` is slow to load, and not loaded for this."""
+    masked: type | tuple[()] = getattr(sys.modules.get("numpy.ma"), "MaskedArray", ())
+    return isinstance(value, masked)
+
+
+def refuse_unsuitable(name: str, leaf: Any) -> None:
+    """Refuse what no derivative can be taken with respect to, and say what to do about it."""
+    try:
+        array = np.asarray(leaf)
+    except Exception as error:
+        raise ParameterTypeError(
+            f"parameter {name!r} is {kind_of(leaf)}, which is not an array: {error}"
+        ) from error
+    said = ""
+    if leaf is None:
+        said = "is None: leave it out of the parameters"
+    elif is_masked(leaf):
+        said = "is a masked array, whose masked entries have no gradient; pass a plain array"
+    elif isinstance(leaf, np.matrix):
+        said = "is a numpy.matrix, whose * is a matrix product; pass numpy.asarray(...)"
+    elif array.dtype.kind in "biuc":
+        said = (
+            f"has dtype {array.dtype}; a derivative needs real floating-point numbers: convert it, "
+            "for example with numpy.asarray(..., dtype=float), or give the real and the imaginary "
+            "part as two arrays"
+        )
+    elif array.dtype.kind != "f":
+        said = (
+            f"is {kind_of(leaf)} of dtype {array.dtype}, not an array of numbers; parameters are "
+            "an array, a mapping, list or tuple of arrays, or a function without arguments that "
+            "returns one of these"
+        )
+    if said:
+        raise ParameterTypeError(f"parameter {name!r} {said}")
+    # A sum is finite only if every entry is, unless it overflows; only then is the slow test worth
+    # its memory.  Copies are float64, which a longer number may not fit.
+    with np.errstate(all="ignore"):
+        if np.isfinite(array.sum(dtype=np.float64)):
+            return
+        wrong = ~np.isfinite(array.astype(np.float64))
+    if wrong.any():
+        first = tuple(int(i) for i in np.argwhere(wrong)[0])
+        raise ParameterError(
+            f"parameter {name!r} holds {np.count_nonzero(wrong)} value(s) that are NaN or infinite "
+            f"in float64 (first at index {first}); no derivative exists there: has training "
+            "diverged?"
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

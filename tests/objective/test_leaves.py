@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from gradhook import Objective, Verdict, check_gradients
 from gradhook.errors import ParameterError
+from gradhook.objective.leaves import find_ties
 from gradhook.objective.parameters import Tree
-from gradhook.objective.shared_memory import find_ties
 
 
 def memory(size=12):
