@@ -53,7 +53,7 @@ ELSEWHERE = {
 }
 """What other gradient checkers call things, and what to write here."""
 
-KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+OPTION_KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "tolerance": (
         lambda given: isinstance(given, Tolerance),
         "a gradhook.Tolerance, such as Tolerance(fail=1e-3)",
@@ -153,7 +153,7 @@ class Options:
                 "gradient= takes the function that computes the gradient of a loss that is passed "
                 f"first, got {kind_of(self.gradient)}"
             )
-        for name, (is_one, must) in KINDS.items():
+        for name, (is_one, must) in OPTION_KINDS.items():
             given = getattr(self, name)
             if not (is_one(given) or (given is None and name != "tolerance")):
                 raise OptionError(f"{name} must be {must}, got {given!r}")

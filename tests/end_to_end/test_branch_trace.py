@@ -170,7 +170,7 @@ def test_a_penalty_that_bends_is_named_as_well():
         points=("current",),
     )
     (branch,) = report.blocks["w"].branches
-    assert (branch.operation, branch.file, branch.flips) == ("less", "penalties.py", 20)
+    assert (branch.operation, branch.file, branch.flips) == ("less", "switches.py", 20)
 
 
 @pytest.mark.parametrize(
