@@ -18,19 +18,6 @@ from numpy.typing import NDArray
 
 from gradhook.errors import OptionError
 
-__all__ = [
-    "MISMATCH",
-    "Array",
-    "Batch",
-    "Blocks",
-    "Box",
-    "Effort",
-    "Tolerance",
-    "Verdict",
-    "as_integer",
-    "kind_of",
-]
-
 Box: TypeAlias = tuple[slice, ...]
 """A part of a block: one slice with plain bounds for each axis, step 1."""
 

@@ -21,19 +21,6 @@ from gradhook.objective.gradients import GradientName
 from gradhook.objective.parameters import Parts
 from gradhook.objective.switches import Penalty, Switch, as_switches, split_penalty
 
-__all__ = [
-    "POINTS",
-    "BatchKeywords",
-    "Keywords",
-    "Options",
-    "PenaltyLike",
-    "ProgressLike",
-    "SwitchLike",
-    "code_of",
-    "code_of_items",
-    "shows_options",
-]
-
 POINTS = ("generic", "current")
 """Points that ``points=`` may name, the main one first."""
 

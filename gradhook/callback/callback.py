@@ -36,8 +36,6 @@ from gradhook.report import BlockReport, Report
 from gradhook.schedules import as_schedule, logarithmic
 from gradhook.sinks import Sink, TensorBoard
 
-__all__ = ["GradCheckCallback"]
-
 NO_BATCH = (
     "no check was made, because no batch was given: pass batch= to the hooks, or batch=() to the "
     "callback if the objective needs no data"

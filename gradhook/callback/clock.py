@@ -26,8 +26,6 @@ from gradhook._types import as_integer
 from gradhook.errors import HookCallError, OptionError, warn
 from gradhook.schedules import Schedule
 
-__all__ = ["Clock", "debug", "is_enabled", "refuse_misuse"]
-
 VARIABLE = "GRADHOOK"
 YES, NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 

@@ -36,8 +36,6 @@ from gradhook.report.text import in_short, summary
 from gradhook.report.wording import begun, outcome, title
 from gradhook.sinks import Sink, Terminal
 
-__all__ = ["Delivery", "OnFail", "Rebinding"]
-
 REMEDY = (
     "the loop seems to rebind its arrays (theta = theta - ...), and the checks look at those that "
     "it left behind. Pass them to the hook, on_step_end(step, batch=..., parameters=theta), or to "

@@ -35,8 +35,6 @@ from gradhook.objective.parameters import Tree
 from gradhook.options import BatchKeywords, Keywords, Options, shows_options
 from gradhook.report import Cause, Report
 
-__all__ = ["check", "check_gradients", "layer_check", "selftest"]
-
 WHOLE = "the whole input is checked"
 OTHERS = {
     "samples": WHOLE,

@@ -32,14 +32,6 @@ from gradhook.evaluation.points import generic, nearby, scale_of, shrunk
 from gradhook.objective.parameters import norm, rms
 from gradhook.probe.setting import EnteredSetting, outside_domain
 
-__all__ = [
-    "at_ordinary_loss",
-    "enter_second_point",
-    "find_generic",
-    "no_longer_read",
-    "set_unread_apart",
-]
-
 GENERIC_ATTEMPTS = 9
 """Points tried: the first, and eight with the displacement divided by 4 each time."""
 

@@ -53,8 +53,6 @@ from gradhook.objective.switches import (
 )
 from gradhook.options import Options
 
-__all__ = ["GuardedCheck", "is_users", "moving_blocks", "own_faults"]
-
 OF_ROWS = (GradientShapeError, LossTypeError)
 """What is wrong with the rows drawn and not with the functions, if the whole batch works."""
 

@@ -30,8 +30,6 @@ from gradhook.probe.setting import EarlierResults, EnteredSetting, SettingResult
 from gradhook.verdict.evidence import Location, Norms, Probe, describe
 from gradhook.verdict.judge import Judgement, is_worse_here, judge_kink
 
-__all__ = ["measure_off_the_tie"]
-
 ORDER = 0.1
 """Half the difference of the one-sided slopes, as a share of the mismatch, from which on it is of
 the mismatch's order.  At one kink it is at least the mismatch; several may cancel in part."""

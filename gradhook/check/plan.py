@@ -39,8 +39,6 @@ from gradhook.probe.setting import (
     switch_states,
 )
 
-__all__ = ["make"]
-
 DOMINANT_SHARE = 10.0
 """Penalty over data term above which the penalty is turned off; below the inverse, scaled up."""
 

@@ -38,8 +38,6 @@ from gradhook.objective.objective import FromUpdate, Objective
 from gradhook.objective.parameters import SINGLE, Tree
 from gradhook.options import Options, code_of, code_of_items
 
-__all__ = ["CallLine", "Read", "Scope", "read", "read_once"]
-
 KEYWORD_ONLY = ("batch", "gradients")
 """Arguments of gradhook's functions, beside the options, that are passed by name."""
 

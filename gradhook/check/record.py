@@ -40,8 +40,6 @@ from gradhook.report.wording import unjudged_sentences
 from gradhook.verdict.evidence import BlockEvidence, Location, Norms, Probe, compare_all, describe
 from gradhook.verdict.judge import combine, overall, passes
 
-__all__ = ["CheckRecord", "Randomness", "UnusableRowsError", "assemble", "idle_part", "remarks"]
-
 WORTH_SAYING = 0.25
 """Share of a block's slices that must be without gradient."""
 

@@ -22,13 +22,6 @@ from gradhook.objective.parameters import norm
 from gradhook.probe.setting import switch_states
 from gradhook.report import Cause
 
-__all__ = [
-    "call_gradients_again",
-    "call_loss_twice",
-    "call_with_gradients",
-    "causes_of_calls",
-]
-
 MOST_COMPARED = 1 << 15
 """Numbers of a large gradient that are compared with later calls, or up to twice as many."""
 

@@ -29,8 +29,6 @@ from gradhook.report import Finding
 from gradhook.verdict.evidence import BlockEvidence
 from gradhook.verdict.judge import combine, judge
 
-__all__ = ["agrees", "enter_every_row", "every_row", "merged"]
-
 MOST_ROWS = 4096
 """Rows that may stand for a larger batch in the joint probe."""
 

@@ -19,8 +19,6 @@ from gradhook._types import Array, Batch
 from gradhook.diagnosis.mismatch import Mismatch, rows_of
 from gradhook.diagnosis.sentences import rounded
 
-__all__ = ["ATTENTION", "Reading", "Sizes", "fewer_rows", "readings_of", "sizes_seen", "told"]
-
 SNAP = 1e-6
 """Relative distance at which a factor counts as the constant, where its own error is smaller."""
 

@@ -31,8 +31,6 @@ from gradhook.probe.prober import Budget
 from gradhook.probe.setting import SettingResult
 from gradhook.verdict.evidence import Location, describe
 
-__all__ = ["diagnose", "explain"]
-
 EXPLAINING = 400
 """Loss evaluations that where and why may take in one check, at least half of them for all else
 than the two numbers of each wrong block."""

@@ -27,18 +27,6 @@ from gradhook.diagnosis.wrong_block import Fitted
 from gradhook.report import Cause
 from gradhook.report.causes import Confidence
 
-__all__ = [
-    "FittedHypothesis",
-    "Hypothesis",
-    "Trial",
-    "Trials",
-    "confirm",
-    "in_turn",
-    "name_cause",
-    "survives",
-    "vanishing",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class Trial:

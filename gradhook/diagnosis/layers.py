@@ -28,8 +28,6 @@ from gradhook.diagnosis.wrong_block import SAME_GRADIENT, is_vector, multiple_of
 from gradhook.evaluation.directions import Move
 from gradhook.evaluation.points import scale_of
 
-__all__ = ["Layers", "forward_order", "measure_layers", "order_levels", "place_of_fault"]
-
 MOST_ZEROED = 32
 """Blocks up to which each is set to zero once."""
 

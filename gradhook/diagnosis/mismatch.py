@@ -37,19 +37,6 @@ from gradhook.verdict.evidence import Location, Probe, is_apart
 if TYPE_CHECKING:
     from gradhook.diagnosis.layers import Layers
 
-__all__ = [
-    "FRESH",
-    "TWO_NUMBERS",
-    "Changed",
-    "Context",
-    "Mismatch",
-    "Parts",
-    "Turned",
-    "Variation",
-    "is_met",
-    "rows_of",
-]
-
 Parts: TypeAlias = Sequence[tuple[str, Direction, float]]
 """What a joint probe moves: block, direction and weight."""
 

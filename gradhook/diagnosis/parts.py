@@ -35,8 +35,6 @@ from gradhook.probe.prober import Budget
 from gradhook.report.format import LONGEST_NAME, block_name
 from gradhook.verdict.evidence import Location, Probe, describe
 
-__all__ = ["LARGEST_MASK", "WrongPart", "find_part", "joined", "worst_element"]
-
 FINE = 0.02
 """Error of a probe that looks for a part, as a share of the block's residual."""
 

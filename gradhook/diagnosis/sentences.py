@@ -11,21 +11,6 @@ from collections.abc import Mapping, Sequence
 
 from gradhook.report.format import LONGEST_NAME, block_name, gradient_name, told_apart
 
-__all__ = [
-    "AT_OTHER_WEIGHTS",
-    "OUT",
-    "REFUTED_BY",
-    "SENTENCES",
-    "blocks_listed",
-    "listed",
-    "own_name",
-    "rounded",
-    "say",
-    "say_of",
-    "times",
-    "with_error",
-]
-
 LISTED_BLOCKS = 6
 """Blocks that are listed one by one."""
 

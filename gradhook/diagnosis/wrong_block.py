@@ -21,22 +21,6 @@ from gradhook._types import Array, Tolerance
 from gradhook.evaluation.directions import Direction
 from gradhook.verdict.evidence import Probe
 
-__all__ = [
-    "SAME_FIT",
-    "SAME_GRADIENT",
-    "Fitted",
-    "Prediction",
-    "WrongBlock",
-    "alike",
-    "fit",
-    "fitted",
-    "is_uniform",
-    "is_vector",
-    "known",
-    "multiple_of",
-    "same_gradient",
-]
-
 SAME_GRADIENT = 1e-9
 """Relative difference below which two analytic gradients are the same."""
 

@@ -18,8 +18,6 @@ from gradhook.errors import NestedCheckError, ParameterError
 from gradhook.guard.objects import Saved, save
 from gradhook.objective.parameters import Tree, is_container, walk
 
-__all__ = ["Holders", "refuse_unwritable", "sole_mover"]
-
 _moved: dict[int, object] = {}
 """By whom memory is being moved in place: of all threads, for they share it."""
 

@@ -30,27 +30,6 @@ import numpy as np
 
 from gradhook._types import Array, Box
 
-__all__ = [
-    "CHUNK",
-    "ONE_SIDED",
-    "TABLE",
-    "Coordinate",
-    "Direction",
-    "Move",
-    "Part",
-    "RandomDirection",
-    "Stream",
-    "codes_inside",
-    "cut",
-    "mask_of",
-    "masked",
-    "random_direction",
-    "seeded",
-    "size_of",
-    "whole",
-]
-
-
 CHUNK = 1 << 14
 """Elements written at a time: source, target and two runs of a pool are half a megabyte of float64,
 which stays in a processor's own cache, and each call takes longer than Python needs to make it."""

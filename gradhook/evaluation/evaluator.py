@@ -34,8 +34,6 @@ from gradhook.objective.gradients import (
 )
 from gradhook.objective.switches import BoundSwitch, SwitchState
 
-__all__ = ["Evaluator", "Rewind"]
-
 Rewind: TypeAlias = Literal["all", "generators", "nothing"]
 """What is put back before a call: the state that calls change, generators alone, or nothing."""
 

@@ -29,8 +29,6 @@ from gradhook.evaluation.directions import TABLE, Move, seeded
 from gradhook.evaluation.evaluator import Evaluator
 from gradhook.objective.parameters import rms
 
-__all__ = ["generic", "nearby", "scale_of", "shrunk", "typical_scale", "upcast_in_place"]
-
 ZERO_BLOCK_SCALE = 0.3
 """Standard deviation drawn for a zero block with fewer than two axes (a bias)."""
 

@@ -36,8 +36,6 @@ from gradhook.evaluation.directions import (
 from gradhook.guard.objects import SavedArray
 from gradhook.objective.parameters import Tree, float64_copy
 
-__all__ = ["Line", "Workspace", "displace"]
-
 
 class Workspace:
     """The arrays that the objective reads, the user's own or copies; all that writes to them."""

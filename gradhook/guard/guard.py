@@ -38,8 +38,6 @@ from gradhook.errors import RestoreError
 from gradhook.guard.objects import Saved, SavedArray, extent, global_streams
 from gradhook.guard.reach import BUDGET, Reach, is_plain, reach
 
-__all__ = ["Changes", "Gate", "Guard", "held_signals", "put_back"]
-
 SMALL_ARRAY = 1 << 20
 """Bytes up to which an array is compared again where switches or the point change."""
 

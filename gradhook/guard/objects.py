@@ -32,24 +32,6 @@ import numpy as np
 
 from gradhook._types import Array
 
-__all__ = [
-    "CLASS",
-    "CONTENTS",
-    "GENERATORS",
-    "GLOBALS",
-    "MEMBERS",
-    "WATCHED",
-    "Saved",
-    "SavedArray",
-    "extent",
-    "fingerprint",
-    "global_streams",
-    "same_bytes",
-    "save",
-    "save_slots",
-    "seeds_of",
-]
-
 COMPARED_BYTES = 1 << 19
 """Bytes compared at a time: half a megabyte, which stays in a second-level cache."""
 

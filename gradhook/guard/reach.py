@@ -53,8 +53,6 @@ from gradhook.guard.objects import (
     seeds_of,
 )
 
-__all__ = ["BUDGET", "Reach", "is_library", "is_plain", "reach"]
-
 BUDGET = 1 << 28
 """Bytes that copies of arrays may take which the user has not named: 256 MiB."""
 

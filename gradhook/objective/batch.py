@@ -20,17 +20,6 @@ from gradhook._types import Array, Batch, kind_of
 from gradhook.errors import BatchError
 from gradhook.objective.parameters import each_leaf, map_leaves
 
-__all__ = [
-    "Rows",
-    "as_batch",
-    "columns_hint",
-    "cut",
-    "draw",
-    "passed_whole",
-    "sample_count",
-    "upcast",
-]
-
 FEW_CLASSES = 16
 """Different values up to which a column of floats holds classes."""
 

@@ -20,24 +20,6 @@ from gradhook.objective.gradients import Returned, read_returned
 from gradhook.objective.holders import holds, is_numbers, is_tensor, slots
 from gradhook.objective.parameters import each_leaf, is_container
 
-__all__ = [
-    "Calls",
-    "Form",
-    "by_name",
-    "form_of",
-    "is_function",
-    "left_to_keywords",
-    "misplaced_batch",
-    "name_of",
-    "no_objective",
-    "plain_function",
-    "positional_names",
-    "refuse_parameters",
-    "signature_of",
-    "takes",
-    "takes_any_keyword",
-]
-
 WAYS_TO_PASS = (
     "pass a function loss_and_gradients(parameters, *batch) -> (loss, gradients); an "
     "Objective(parameters=..., loss=..., gradients=...); a model with .params and .loss(X, y) -> "

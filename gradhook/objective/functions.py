@@ -33,8 +33,6 @@ from gradhook.objective.calls import name_of, plain_function, takes_any_keyword
 from gradhook.objective.holders import Slot, holds, slots
 from gradhook.objective.parameters import Tree, is_container, norm
 
-__all__ = ["Updater", "join"]
-
 ROLES = {
     "X": re.compile(r"x|a0|data|features|images?|inputs?"),
     "Y": re.compile(r"y|t|labels?|targets?|truth"),

@@ -33,20 +33,6 @@ from gradhook.errors import GradientNameError, GradientShapeError, LossTypeError
 from gradhook.objective.leaves import is_masked
 from gradhook.objective.parameters import Tree, float64_copy, is_container
 
-__all__ = [
-    "LARGE_GRADIENTS",
-    "RULES",
-    "GradientName",
-    "Returned",
-    "as_complex",
-    "as_loss",
-    "is_large",
-    "name_gradients",
-    "own_gradients",
-    "read_returned",
-    "shape_of",
-]
-
 LARGE_GRADIENTS = 1 << 25
 """Bytes of gradients above which only one set is held at a time: 32 MiB."""
 

@@ -37,8 +37,6 @@ from gradhook.objective.holders import (
 )
 from gradhook.objective.parameters import Tree, each_leaf, rms
 
-__all__ = ["Held"]
-
 MOVED = 1e-3
 """Distance, in scales of each array, by which candidates are moved before the second run."""
 

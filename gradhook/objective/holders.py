@@ -24,21 +24,6 @@ import numpy as np
 from gradhook.objective.gradients import RULES
 from gradhook.objective.parameters import LISTED, each_leaf, is_container
 
-__all__ = [
-    "ABSENT",
-    "PARAMETERS",
-    "HeldPair",
-    "Slot",
-    "find_pairs",
-    "holds",
-    "is_numbers",
-    "is_tensor",
-    "items",
-    "number_slot",
-    "numbers_in",
-    "slots",
-]
-
 PARAMETERS, GRADIENTS = ("params", "parameters"), ("grads", "gradients")
 """What containers of weights are called, and those of their gradients."""
 

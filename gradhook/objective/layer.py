@@ -21,8 +21,6 @@ from gradhook.objective.gradients import GradientName, name_gradients
 from gradhook.objective.objective import Objective
 from gradhook.objective.parameters import Tree
 
-__all__ = ["Layer"]
-
 Style: TypeAlias = Literal["held", "mapping", "names", "order"]
 """How ``forward`` comes by its parameters."""
 

@@ -25,8 +25,6 @@ import numpy as np
 from gradhook._types import Array, kind_of
 from gradhook.errors import ParameterError, ParameterTypeError
 
-__all__ = ["Tie", "find_ties", "is_masked", "refuse_unsuitable"]
-
 HARDEST = 10**6
 """Work spent on deciding whether two arrays overlap, in candidate solutions; past that they do."""
 

@@ -34,8 +34,6 @@ from gradhook.objective.calls import (
 from gradhook.objective.functions import Updater, join
 from gradhook.objective.holders import PARAMETERS
 
-__all__ = ["FromUpdate", "Objective"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Objective:

@@ -25,21 +25,6 @@ from gradhook._types import Array, kind_of
 from gradhook.errors import ParameterError
 from gradhook.objective.leaves import Tie, find_ties, refuse_unsuitable
 
-__all__ = [
-    "SINGLE",
-    "Parts",
-    "Place",
-    "Tree",
-    "all_finite",
-    "each_leaf",
-    "float64_copy",
-    "is_container",
-    "map_leaves",
-    "norm",
-    "rms",
-    "walk",
-]
-
 PIECE = 1 << 16
 """Elements looked at together, where a whole array would need another of its size."""
 

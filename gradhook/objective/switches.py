@@ -34,22 +34,6 @@ from gradhook.objective.calls import by_name, left_to_keywords, signature_of, ta
 from gradhook.objective.holders import ABSENT, Slot, items
 from gradhook.objective.parameters import Tree, is_container
 
-__all__ = [
-    "L1",
-    "L2",
-    "BoundSwitch",
-    "Penalty",
-    "Role",
-    "Switch",
-    "SwitchState",
-    "as_switches",
-    "bind_switches",
-    "infer_switches",
-    "keywords_of",
-    "split_penalty",
-    "sum_of",
-]
-
 BATCH_NORMALISATION = ("train", "is_train")
 """How names begin that turn batch normalisation along with dropout."""
 

@@ -35,18 +35,6 @@ from gradhook.probe.steps import LONGEST_STEP
 from gradhook.report.format import count
 from gradhook.verdict.evidence import BlockEvidence, Location, Probe, describe
 
-__all__ = [
-    "bends",
-    "concluded",
-    "direction_of",
-    "directions_of",
-    "gather",
-    "hidden_noise",
-    "joint_analytic_error",
-    "measure_again",
-    "with_analytic_error",
-]
-
 SHORTER = 30.0
 """How much shorter the step is with which a slope is measured again."""
 

@@ -34,8 +34,6 @@ from gradhook.evaluation.evaluator import Evaluator
 from gradhook.probe.prober import Prober
 from gradhook.verdict.evidence import Probe
 
-__all__ = ["Measured", "Task", "measure_elements", "run_task"]
-
 CHUNK_ELEMENTS, MOST_CHUNKS = 16, 64
 """Elements in a chunk: some hundred evaluations, so that sending it costs little beside them; and
 chunks from which on they are longer, because everything travels with each."""

@@ -45,8 +45,6 @@ from gradhook.probe.block_evidence import directions_of
 from gradhook.probe.prober import Budget, Prober
 from gradhook.verdict.evidence import DIRECTIONS, BlockEvidence, Location, Norms, Probe
 
-__all__ = ["Piece", "Search", "Seen", "locate", "locate_by_element"]
-
 MOST_SLICES = 64
 """Wrong slices beyond which a fault counts as spread along an axis."""
 

@@ -52,8 +52,6 @@ from gradhook.report import Finding
 from gradhook.verdict.evidence import DIRECTIONS, BlockEvidence, Probe, compare
 from gradhook.verdict.judge import Further, Judgement, doubt, judge
 
-__all__ = ["enter", "is_noise", "measure", "measure_quickly", "probe_jointly"]
-
 QUICK = 24
 """Evaluations that a passing check of quick effort may make."""
 

@@ -39,17 +39,6 @@ from gradhook.probe.setting import EnteredSetting
 from gradhook.probe.steps import ENOUGH, FAIR, FINEST, LONGEST_STEP, ROUGH, Steps
 from gradhook.verdict.evidence import Probe
 
-__all__ = [
-    "FEWER_DIRECTIONS",
-    "FEWEST_ROUNDS",
-    "SEARCH",
-    "SHORT_SEARCH",
-    "UNLIMITED",
-    "Budget",
-    "LineParts",
-    "Prober",
-]
-
 LineParts: TypeAlias = Sequence[tuple[str, Direction, float]]
 """What a line moves: block, direction and weight."""
 

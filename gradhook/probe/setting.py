@@ -27,15 +27,6 @@ from gradhook.verdict.judge import Further, Judgement
 if TYPE_CHECKING:
     from gradhook.probe.prober import Prober
 
-__all__ = [
-    "EarlierResults",
-    "EnteredSetting",
-    "Setting",
-    "SettingResult",
-    "outside_domain",
-    "switch_states",
-]
-
 SwitchStates: TypeAlias = tuple[tuple[BoundSwitch, SwitchState], ...]
 """Every switch of a check, and how it is turned."""
 

@@ -35,8 +35,6 @@ from gradhook.probe.setting import EarlierResults
 from gradhook.verdict.evidence import BlockEvidence, Location, Probe, describe, is_apart
 from gradhook.verdict.judge import Further, Judgement
 
-__all__ = ["judge_small"]
-
 SUBSETS, SUBSET_SHARE, TELLING_SUBSET = 3, 1 / 16, 6.0
 """Random subsets that tell a spread mismatch, their share of the elements, and how far one that
 holds its share of the mismatch should stand out."""

@@ -23,8 +23,6 @@ from gradhook.difference.base import Estimate
 from gradhook.difference.noise import COARSE, Noise
 from gradhook.difference.search import LOST
 
-__all__ = ["ENOUGH", "FAIR", "FINEST", "JOINT", "LONGEST_STEP", "ROUGH", "Steps"]
-
 JOINT = "\0"
 """Stands for all blocks among names of blocks; of these one may be empty."""
 

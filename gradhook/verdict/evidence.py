@@ -19,20 +19,6 @@ from gradhook._types import Array, Box, Tolerance
 from gradhook.difference.base import EPS, Estimate
 from gradhook.report.format import LONGEST_NAME, block_name
 
-__all__ = [
-    "DIRECTIONS",
-    "BlockEvidence",
-    "Comparison",
-    "Location",
-    "Norms",
-    "Probe",
-    "chi_squared",
-    "compare",
-    "compare_all",
-    "describe",
-    "is_apart",
-]
-
 DIRECTIONS = 3
 """Directions along which a residual is looked for; a block of no more elements is measured element
 by element.

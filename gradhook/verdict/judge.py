@@ -17,18 +17,6 @@ from gradhook._types import MISMATCH, Tolerance, Verdict
 from gradhook.report import Finding
 from gradhook.verdict.evidence import BlockEvidence, Comparison, Location, compare
 
-__all__ = [
-    "Further",
-    "Judgement",
-    "combine",
-    "doubt",
-    "is_worse_here",
-    "judge",
-    "judge_kink",
-    "overall",
-    "passes",
-]
-
 PRECEDENCE = ("FAIL", "WARN", "PASS", "KINK", "INCONCLUSIVE", "UNTESTED")
 """Over the settings of one block: what judged outranks what could not."""
 

@@ -37,8 +37,6 @@ import numpy as np
 from gradhook._types import Array
 from gradhook.errors import PACKAGE
 
-__all__ = ["Choice", "Recording", "Traced", "is_traced", "recording", "traced"]
-
 LARGEST_OPERATION = 10**7
 """Elements of an operand beyond which an operation is left out."""
 

@@ -36,8 +36,6 @@ from gradhook.probe.setting import Setting, SettingResult
 from gradhook.report.blocks import Branch
 from gradhook.verdict.evidence import Probe
 
-__all__ = ["look_for_ties", "trace", "trace_branches"]
-
 MOST_BLOCKS = 3
 """Blocks that are traced, at two loss evaluations each."""
 

@@ -26,15 +26,6 @@ from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import blocks_listed
 from gradhook.diagnosis.wrong_block import is_vector
 
-__all__ = [
-    "Dropout",
-    "EqualInputs",
-    "PathAround",
-    "RepeatedRows",
-    "SampleWeights",
-    "Symmetric",
-]
-
 SAME_LOSS = 1e-9
 """Relative difference of two losses that are one, but for rounding."""
 

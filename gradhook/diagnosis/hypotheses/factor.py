@@ -38,8 +38,6 @@ from gradhook.diagnosis.mismatch import Changed, Mismatch, Variation
 from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, OUT, times, with_error
 from gradhook.diagnosis.wrong_block import Fitted, Prediction, alike, fit, fitted, is_vector, known
 
-__all__ = ["FactorBesidePenalty", "MeaningfulFactor", "PlainFactor", "SharedFactor"]
-
 Kept: TypeAlias = tuple[list[Reading], list[Trial]]
 """The readings that a test leaves, and what it tried."""
 

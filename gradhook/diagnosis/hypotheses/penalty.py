@@ -33,8 +33,6 @@ from gradhook.diagnosis.wrong_block import (
 )
 from gradhook.objective.switches import L1, L2, split_penalty
 
-__all__ = ["PENALTY_FORMS", "PenaltyForm", "PenaltySwitch", "told_by_switch"]
-
 Told: TypeAlias = tuple[str, str, Mapping[str, object]]
 """What a switch told of one block's penalty: a kind, and a sentence with what fills it."""
 

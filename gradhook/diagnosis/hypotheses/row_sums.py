@@ -31,8 +31,6 @@ from gradhook.diagnosis.wrong_block import (
     same_gradient,
 )
 
-__all__ = ["BiasSum", "OneRow", "bias_of", "may_be_biases", "output_factor"]
-
 RANK_ONE = 1e-9
 """Relative distance from an outer product, but for rounding."""
 

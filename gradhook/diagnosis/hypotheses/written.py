@@ -30,8 +30,6 @@ from gradhook.diagnosis.wrong_block import (
 )
 from gradhook.evaluation.directions import Coordinate, mask_of
 
-__all__ = ["Clipped", "CutToIntegers", "Disconnected", "Misplaced", "ZeroSlices"]
-
 SHORT_BLOCK = 8
 """Elements up to which a block is measured one by one."""
 
