@@ -37,7 +37,8 @@ def left_out(layer: Any, loss: Any) -> float:
 
     The layer is the last one, with probabilities ``y`` and labels ``t``; it returned the loss.
     """
-    y, t = getattr(layer, "y", None), getattr(layer, "t", None)
+    y: Any = getattr(layer, "y", None)
+    t: Any = getattr(layer, "t", None)
     if t is None or np.ndim(y) != 2 or not isinstance(loss, float) or not np.all(np.isfinite(y)):
         return 0.0
     chosen = y[np.arange(len(y)), np.argmax(t, axis=1) if np.size(t) == np.size(y) else t]
