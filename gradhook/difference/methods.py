@@ -304,7 +304,7 @@ class _Table:
     first_power: int
     values: list[float] = field(default_factory=list)
     noises: list[float] = field(default_factory=list)
-    best: Estimate = Estimate(math.nan, math.inf, math.nan)  # noqa: RUF009 - it is frozen
+    best: Estimate = field(default=Estimate(math.nan, math.inf, math.nan))
     change: float = math.nan  # of the first entry, from the row before to the last
     stale: int = 0  # rows in turn that have brought no better entry
 
