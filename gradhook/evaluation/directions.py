@@ -38,13 +38,13 @@ POOL = 2 * CHUNK
 """Bytes in a pool."""
 
 LONG = 1 << 17
-"""Bytes from which on a stream is laid out from a pool; up to there that saves nothing."""
+"""Bytes above which a stream is laid out from a pool; up to there that saves nothing."""
 
 TURNED = np.uint8(0x80)
 """The top bit of a byte."""
 
-SHORT_STREAM, REMEMBERED = 1 << 12, 256
-"""Streams of at most so many bytes are remembered, and how many of them: a megabyte in all."""
+REMEMBERED = {1 << 12: 256, LONG: 8}
+"""How many streams of at most so many bytes are remembered: a megabyte of each."""
 
 LOOKED_UP = 2
 """Pools that are kept looked up, as that of a move is at every write: another megabyte."""
@@ -63,9 +63,10 @@ class Stream:
 
     def read(self, start: int, stop: int) -> Array:
         """The bytes from ``start`` to ``stop``; shape (stop - start,)."""
-        if self.size <= SHORT_STREAM:
-            return _short(self.seed, self.size)[start:stop]
-        if self.drawn or self.size < LONG:
+        for most, remembered in _REMEMBERED.items():
+            if self.size <= most:
+                return remembered(self.seed, self.size)[start:stop]
+        if self.drawn:
             first = start // 8
             return _drawn(self.seed, stop - 8 * first, first)[start - 8 * first :]
         pool, first = _drawn(self.seed, POOL), start // CHUNK
@@ -77,7 +78,7 @@ class Stream:
 
     def numbers(self, table: Array, first: int = 0) -> Iterator[Array]:
         """What each byte from a chunk on stands for, ``CHUNK`` at a time; not to be kept."""
-        if self.drawn or self.size < LONG:
+        if self.drawn or self.size <= LONG:
             starts = range(first * CHUNK, self.size, CHUNK)
             chunks = (self.read(start, min(start + CHUNK, self.size)) for start in starts)
             yield from _looked_up(chunks, table)
@@ -271,11 +272,6 @@ def _looked_up(chunks: Iterable[Array], table: Array) -> Iterator[Array]:
         yield table.take(part, out=scratch[: part.size], mode="clip")
 
 
-@functools.lru_cache(maxsize=REMEMBERED)
-def _short(seed: int, size: int) -> Array:
-    return _drawn(seed, size)
-
-
 @functools.lru_cache(maxsize=LOOKED_UP)
 def _pools(seed: int, table: bytes) -> tuple[Array, Array]:
     """What the bytes of a pool stand for, as they are and turned."""
@@ -290,3 +286,8 @@ def _drawn(seed: int, stop: int, first: int = 0) -> Array:
     # Little-endian everywhere, so that a seed means the same on every machine.
     words = source.random_raw(-(-stop // 8))
     return words.astype("<u8", copy=False).view(np.uint8)[:stop]
+
+
+_REMEMBERED = {
+    most: functools.lru_cache(maxsize=streams)(_drawn) for most, streams in REMEMBERED.items()
+}

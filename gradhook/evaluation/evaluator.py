@@ -5,10 +5,10 @@ numbers again (common random numbers) and running statistics do not drift, and t
 turned.  Calls are counted: the cost of a check is a number of loss evaluations, whatever the
 machine.
 
-Writes of the functions to what they are handed are seen and undone.  Fingerprints before and after
-every call would read every parameter twice more.  So at each new point, where other code may run,
-one call of each kind is watched; once a write has been seen, copies are made before every call and
-written back after it.
+Writes of the functions to what they are handed are seen and undone.  To compare after every call
+would read every parameter once more.  So at each new point, where other code may run, one call of
+each kind is watched; once a write has been seen, copies are made before every call and written back
+after it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from gradhook._types import Batch, Blocks
 from gradhook.errors import GradhookError
 from gradhook.evaluation.workspace import Workspace
 from gradhook.guard.guard import Gate, Guard
-from gradhook.guard.objects import fingerprint
 from gradhook.objective.calls import Calls
 from gradhook.objective.gradients import (
     GradientName,
@@ -40,9 +39,8 @@ Rewind: TypeAlias = Literal["all", "generators", "nothing"]
 Kind: TypeAlias = Literal["loss", "gradients"]
 """Kinds of calls."""
 
-Before: TypeAlias = tuple[dict[str, object], Blocks]
-"""How the parameters stood before a call: fingerprints where it is watched, and copies where writes
-are known and will be undone."""
+Before: TypeAlias = tuple[bool, Blocks]
+"""Whether a call is watched, and copies of the parameters where writes are known and undone."""
 
 T = TypeVar("T")
 
@@ -247,7 +245,7 @@ class Evaluator:
         for switch, to in self.switches:
             keywords.update(switch.turn(to))
         arrays = self.workspace.arrays.items() if self.written else ()
-        return keywords, (self._marks(kind), {name: array.copy() for name, array in arrays})
+        return keywords, (self._is_watched(kind), {name: array.copy() for name, array in arrays})
 
     def _note_dtypes(self, *returned: Any) -> None:
         dtypes = (getattr(each, "dtype", None) for each in returned)
@@ -258,19 +256,19 @@ class Evaluator:
             return 0.0
         return as_loss(self.calls.penalty(parameters, batch), "penalty")
 
-    def _marks(self, kind: Kind) -> dict[str, object]:
-        """Fingerprints of the blocks, where this is the first call of its kind at a new point."""
+    def _is_watched(self, kind: Kind) -> bool:
+        """Whether this is the first call of its kind at a new point."""
         if kind not in self._unwatched or self.workspace.displaced:
-            return {}
+            return False
         self._unwatched.discard(kind)
-        return {name: fingerprint(array) for name, array in self.workspace.arrays.items()}
+        return True
 
     def _undo_writes(self, before: Before, container: Any) -> None:
         """See what a call wrote to of the parameters that it was handed and the rows; undo it."""
-        marks, copies = before
-        if marks:
+        watched, copies = before
+        if watched:
             workspace = self.workspace
-            wrote = {n for n, a in workspace.arrays.items() if fingerprint(a) != marks[n]}
+            wrote = {name for name in workspace.names if workspace.altered(name)}
             with contextlib.suppress(Exception):  # the container may be past reading
                 wrote |= workspace.replaced(container)
             for name in wrote:
@@ -279,7 +277,10 @@ class Evaluator:
             for item in self.batch:
                 record = self.guard.record_of(item) if isinstance(item, np.ndarray) else None
                 self.batch_written |= record is not None and record.changed()
-        self.workspace.overwrite(copies)
+        if copies:
+            self.workspace.reshape()
+        for name, array in copies.items():
+            self.workspace.arrays[name][...] = array
 
     def _note_written(self, names: Iterable[str]) -> None:
         known = {*self.written, *names}

@@ -71,7 +71,7 @@ class Workspace:
 
     @property
     def displaced(self) -> tuple[str, ...]:
-        """Blocks that stand a step away from the present point, along a direction."""
+        """Blocks that stand away from the present point, as a step along a direction."""
         return tuple(name for name in self.names if name in self._displaced)
 
     def container(self) -> Any:
@@ -182,11 +182,20 @@ class Workspace:
         displace(values, source, self.moves.get(name), None, 0.0)
         return values
 
-    def overwrite(self, saved: Blocks) -> None:
-        """Write back copies of the working arrays."""
-        for name, array in saved.items():
+    def altered(self, name: str) -> bool:
+        """Whether a block holds other numbers than ``write`` puts there for the present point."""
+        array = self.arrays[name]
+        return array.shape != self._sources[name].shape or any(
+            (_flat_chunk(array, start, start + base.size) != base.astype(array.dtype)).any()
+            for start, base in self.base(name)
+        )
+
+    def overwrite(self, values: Blocks) -> None:
+        """Let blocks hold other values, away from the present point, until they are written."""
+        for name, array in values.items():
             self._mend(name)
             self.arrays[name][...] = array
+        self._displaced |= values.keys()
 
     def restore(self) -> None:
         """Put the user's arrays and containers back to the bit; does nothing for copies.

@@ -329,6 +329,8 @@ def same_bytes(first: Array, second: Array) -> bool:
         return False
     if first.dtype.hasobject:
         return all(a is b for a, b in zip(first.flat, second.flat, strict=True))
+    if first.nbytes <= COMPARED_BYTES:
+        return np.asarray(first).tobytes() == np.asarray(second).tobytes()
     return all(bool((a == b).all()) for a, b in _chunks(first, second))
 
 

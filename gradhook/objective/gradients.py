@@ -98,7 +98,7 @@ def read_returned(name: str, returned: Any, shapes: Sequence[Shape]) -> Returned
 
 def as_loss(value: Any, what: str = "loss") -> float:
     """Read a loss: a real number or any array of size one; anything else is refused."""
-    return float(_number(value, what, "fiu"))
+    return float(value if isinstance(value, float) else _number(value, what, "fiu"))
 
 
 def as_complex(value: Any) -> complex:

@@ -42,6 +42,17 @@ def test_coming_back_from_a_step_is_exact(array, in_place, step):
     assert workspace.arrays["W"].tobytes() == before
 
 
+@given(BLOCKS.filter(lambda array: array.size), st.booleans(), st.booleans(), st.data())
+def test_a_block_is_altered_where_one_number_is_another(array, in_place, away, data):
+    workspace = workspace_of({"W": array}, in_place=in_place)
+    workspace.move(moves_of(workspace) if away else {})
+    assert not workspace.altered("W")
+    live = workspace.arrays["W"]
+    entry = data.draw(st.integers(0, live.size - 1))
+    live.flat[entry] = np.nextafter(live.flat[entry], np.inf)
+    assert workspace.altered("W")
+
+
 @given(BLOCKS)
 def test_coming_back_from_another_point_is_exact(array):
     before = array.tobytes()
