@@ -185,10 +185,13 @@ class Workspace:
     def altered(self, name: str) -> bool:
         """Whether a block holds other numbers than ``write`` puts there for the present point."""
         array = self.arrays[name]
-        return array.shape != self._sources[name].shape or any(
-            (_flat_chunk(array, start, start + base.size) != base.astype(array.dtype)).any()
-            for start, base in self.base(name)
-        )
+        if array.shape != self._sources[name].shape:
+            return True
+        for start, base in self.base(name):
+            there = _flat_chunk(array, start, start + base.size)
+            if (there != base.astype(there.dtype, copy=False)).any():
+                return True
+        return False
 
     def overwrite(self, values: Blocks) -> None:
         """Let blocks hold other values, away from the present point, until they are written."""
