@@ -22,7 +22,8 @@ import numpy as np
 
 from gradhook._types import Batch, Verdict
 from gradhook.callback.clock import Clock, is_enabled, refuse_misuse
-from gradhook.callback.delivery import Delivery, OnFail, Rebinding
+from gradhook.callback.delivery import Delivery, OnFail
+from gradhook.callback.rebinding import Rebinding
 from gradhook.check.check import check, selftest
 from gradhook.check.generic_point import no_longer_read
 from gradhook.check.reading import CallLine, Scope, read_once

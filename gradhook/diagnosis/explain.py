@@ -229,15 +229,9 @@ class _Explainer:
         mismatch, where = self.mismatches.get(name), self.found.locations.get(name)
         if mismatch is None or (where is not None and where.elements):
             return
-        evidence, part = mismatch.measured.evidence[name], self.parts.get(name)
-        if evidence.exact:
-            shape = mismatch.blocks[name].shape
-            worst = max(range(evidence.size), key=lambda k: abs(evidence.probes[k].residual))
-            at = tuple(int(i) for i in np.unravel_index(worst, shape))
-            measured = {at: evidence.probes[worst]}
-        else:
-            measured = worst_element(mismatch, name, where, None if part is None else part.mask)
-        if measured:
+        part, exact = self.parts.get(name), mismatch.measured.evidence[name].exact
+        mask = None if part is None else part.mask
+        if not exact and (measured := worst_element(mismatch, name, where, mask)):
             where = where or Location(name, mismatch.blocks[name].shape)
             setting = mismatch.measured.setting.name
             self.found.locations[name] = replace(where, elements=measured, setting=setting)

@@ -189,7 +189,8 @@ class Workspace:
             return True
         for start, base in self.base(name):
             there = _flat_chunk(array, start, start + base.size)
-            if (there != base.astype(there.dtype, copy=False)).any():
+            due = base.astype(there.dtype, copy=False)
+            if not (np.array_equal(there, due) or np.array_equal(there, due, equal_nan=True)):
                 return True
         return False
 
