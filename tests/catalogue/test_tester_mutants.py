@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import gradhook
 from gradhook.difference import search as steps
-from gradhook.evaluation.workspace import Workspace
+from gradhook.evaluation import workspace
 from gradhook.probe import prober as lines
 from tests import catalogue
 
@@ -39,12 +39,11 @@ def test_errors_set_to_zero_make_false_alarms(seed_zero, monkeypatch):
     assert errs(seed_zero)
 
 
-def test_parameters_not_put_back_between_probes_make_false_alarms(seed_zero, monkeypatch):
-    write = Workspace.write
+def test_steps_one_percent_too_long_make_false_alarms(seed_zero, monkeypatch):
+    displace = workspace.displace
 
-    def forgetful(workspace, name, direction=None, step=0.0):
-        if direction is not None:
-            write(workspace, name, direction, step)
+    def longer(target, source, move, along, step):
+        displace(target, source, move, along, 1.01 * step)
 
-    monkeypatch.setattr(Workspace, "write", forgetful)
+    monkeypatch.setattr(workspace, "displace", longer)
     assert errs(seed_zero)
