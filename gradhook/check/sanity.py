@@ -42,22 +42,39 @@ def call_loss_twice(record: CheckRecord) -> None:
                 called = _called_twice(evaluator, tolerance)
             except Exception:  # a rate of 0 or 1 may divide by zero
                 continue
-            if math.isfinite(called[0]) and not called[1]:
+            if math.isfinite(called[0]) and not called[2]:
                 break
         else:
             switch.off, called = switch.off_values[0], None
-    record.loss, record.randomness = called or _called_twice(evaluator, tolerance)
+    record.loss, second, record.randomness = called or _called_twice(evaluator, tolerance)
+    if record.randomness in ("kept", "drawn") and evaluator.calls.both is None:
+        evaluator.between = evaluator.guard.rewind
+        if not _makes_the_pass(evaluator, second, tolerance):
+            evaluator.between = evaluator.guard.rewind_generators
 
 
-def _called_twice(evaluator: Evaluator, tolerance: Tolerance) -> tuple[float, Randomness]:
+def _called_twice(evaluator: Evaluator, tolerance: Tolerance) -> tuple[float, float, Randomness]:
     """Two losses in a row, and a third with generators and state put back where they differ."""
     first = evaluator.loss()
     moved = evaluator.guard.any_generator_moved()
-    if _same(first, evaluator.loss(rewind="nothing"), tolerance):
-        return first, ""
+    second = evaluator.loss(rewind="nothing")
+    if _same(first, second, tolerance):
+        return first, second, ""
     if not _same(first, evaluator.loss(), tolerance):
-        return first, "unreachable"
-    return first, "drawn" if moved else "kept"
+        return first, second, "unreachable"
+    return first, second, "drawn" if moved else "kept"
+
+
+def _makes_the_pass(evaluator: Evaluator, second: float, tolerance: Tolerance) -> bool:
+    """Whether gradients alone carry on all that a loss does: what follows is a second loss.
+
+    Those that use what a loss has cached leave the state as it was, or miss it.
+    """
+    try:
+        evaluator.loss_and_gradients()
+        return _same(evaluator.loss(rewind="nothing"), second, tolerance)
+    except Exception:  # what a loss has cached is gone
+        return False
 
 
 def call_with_gradients(record: CheckRecord) -> Blocks:

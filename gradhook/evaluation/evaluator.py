@@ -73,6 +73,9 @@ class Evaluator:
         self.rounding: dict[str, float] = {}
         self.name_rule = ""  # by which gradients were matched to parameters, in words
         self.switches: list[tuple[BoundSwitch, SwitchState]] = []  # as turned for the next call
+        # What is put back between a loss and the gradients that another function computes: all
+        # where that function makes the forward pass itself, and else what it caches is needed.
+        self.between = guard.rewind_generators
         # Blocks that a call was seen to write to, in the user's order; from then on what a call
         # writes to any is undone.
         self.written: list[str] = []
@@ -165,9 +168,7 @@ class Evaluator:
 
         def call(parameters: Any, keywords: dict[str, Any]) -> tuple[float, Blocks]:
             __tracebackhide__ = True
-            returned = self.calls.loss_and_gradients(
-                parameters, rows, keywords, self.guard.rewind_generators
-            )
+            returned = self.calls.loss_and_gradients(parameters, rows, keywords, self.between)
             value, gradients = returned.loss, returned.gradients
             self._note_written(self.workspace.reshape())
             tree = self.workspace.tree

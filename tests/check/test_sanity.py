@@ -177,3 +177,45 @@ def test_a_model_that_keeps_nothing_passes():
     report = check_gradients(Model(parameters), batch=batch)
     assert report.verdict == "PASS"
     assert kinds(report) == set()
+
+
+class CarriesOn:
+    """A hidden state from batch to batch, and a mask; a loss caches what a backward pass needs."""
+
+    def __init__(self, parameters, keep, of_its_own, wrong=1.0):
+        self.params = {name: value.copy() for name, value in parameters.items()}
+        self.hidden, self.calls, self.cache = np.zeros(5), 0, None
+        self.keep, self.of_its_own, self.wrong = keep, of_its_own, wrong
+        self.rng = np.random.default_rng(3)
+
+    def loss(self, X, y):
+        p = self.params
+        h = np.tanh(X @ p["W"] + self.hidden)
+        mask = (self.rng.random(h.shape) < self.keep) / self.keep
+        d = (h * mask) @ p["V"] - np.eye(4)[y]
+        self.hidden, self.calls, self.cache = h.mean(axis=0), self.calls + 1, (X, h, mask, d)
+        return 0.5 * (d**2).sum() / len(y)
+
+    def gradient(self, X, y):
+        self.calls += 1
+        if self.of_its_own:
+            self.loss(X, y)
+        X, h, mask, d = self.cache
+        above = d @ self.params["V"].T * mask * (1 - h * h)
+        return {"W": self.wrong * X.T @ above / len(y), "V": (h * mask).T @ d / len(y)}
+
+
+@pytest.mark.parametrize("of_its_own", [True, False])
+@pytest.mark.parametrize("keep", [1.0, 0.7])
+def test_the_gradient_of_a_loss_with_a_state_belongs_to_the_state_of_the_loss(of_its_own, keep):
+    parameters, (X, y) = start()
+    model = CarriesOn(parameters, keep, of_its_own)
+    for _ in range(2):  # once from zero, once from where a batch has left it
+        before = model.hidden.copy(), model.calls
+        assert check_gradients(model, batch=(X, y)).verdict == "PASS"
+        assert model.calls == before[1]
+        np.testing.assert_array_equal(model.hidden, before[0])
+        model.loss(X, y)
+    wrong = CarriesOn(parameters, keep, of_its_own, wrong=1.01)
+    blocks = check_gradients(wrong, batch=(X, y)).blocks
+    assert (blocks["W"].verdict, blocks["V"].verdict) == ("FAIL", "PASS")
