@@ -22,7 +22,7 @@ axis and is not chased.  What is left outside is confirmed right along a fresh d
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -164,6 +164,10 @@ class Search:
         """The wrong parts along one direction; none where it is spread over the block."""
         everything, axes = whole(self.gradient.shape), self.gradient.ndim
         pieces = [Piece(everything, seen)]
+        for box in self._unwritten():
+            alone = self._alone(direction, pieces[0], box)
+            if alone is not None and self.is_everywhere(direction, alone):
+                return [alone]
         for axis in range(axes):
             pieces = [each for piece in pieces for each in self._slices(direction, piece, axis)]
             undivided = pieces[0].box == everything
@@ -180,6 +184,25 @@ class Search:
                 inner += [piece] if spread_out else self._slices(direction, piece, axis)
             pieces = inner
         return pieces
+
+    def _unwritten(self) -> Iterator[Box]:
+        """Neighbouring slices along an axis whose gradient is zero, beside others where it is not.
+
+        Only where to look first goes by the gradient: a bound of a loop often leaves some out.
+        """
+        for axis, length in enumerate(self.gradient.shape if self.gradient.ndim > 1 else ()):
+            slices = np.moveaxis(self.gradient, axis, 0).reshape(length, -1)
+            empty = np.flatnonzero(~slices.any(axis=1))
+            if 0 < empty.size < length and empty[-1] - empty[0] < empty.size:
+                everything = whole(self.gradient.shape)
+                yield cut(everything, axis, int(empty[0]), int(empty[-1]) + 1)
+
+    def _alone(self, direction: RandomDirection, piece: Piece, box: Box) -> Piece | None:
+        """A part of a part, where it holds all that is seen of it."""
+        inside = self._inside(direction, box, abs(piece.seen.residual) / MARGIN)
+        outside = Seen(piece.seen.residual - inside.residual, piece.seen.error + inside.error)
+        found = self.stands_out(inside) and not self.stands_out(outside)
+        return Piece(box, inside) if found else None
 
     def _slices(self, direction: RandomDirection, piece: Piece, axis: int) -> list[Piece]:
         """The wrong slices of a part along an axis; the part itself where it is spread along it."""
@@ -228,10 +251,7 @@ class Search:
             if 0 < WORTH_TWO * (last - first) <= length:
                 start = piece.box[axis].start
                 box = cut(piece.box, axis, start + first, start + last)
-                inside = self._inside(direction, box, abs(seen.residual) / MARGIN)
-                outside = Seen(seen.residual - inside.residual, seen.error + inside.error)
-                if self.stands_out(inside) and not self.stands_out(outside):
-                    alone = Piece(box, inside)
+                alone = self._alone(direction, piece, box)
             piece = alone or replace(piece, several=True)
         return piece
 
