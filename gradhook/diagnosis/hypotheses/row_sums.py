@@ -91,15 +91,19 @@ class OneRow(Hypothesis):
                 names = [name for name in names if name not in same]
 
     def refute(self, mismatch: Mismatch) -> Trials:
-        """Exchange that row for another, then the others: which does the gradient follow?"""
+        """Exchange that row with another, then the others: which does the gradient follow?
+
+        A sum over rows of which one alone counts stays as it is, wherever that one stands.
+        """
         rows = list(range(mismatch.rows))
         inner = rows[1:-1] or rows[1:]
-        without_it = [inner[0] if k == self.row else k for k in rows]
+        places = {self.row: inner[0], inner[0]: self.row}
+        exchanged = [places.get(k, k) for k in rows]
         others = [k if k == self.row else inner[(i + 1) % len(inner)] for i, k in enumerate(rows)]
         penalised = next(mismatch.without("penalty"), None) is not None
         trials = []
         for chosen, moves, tried in (
-            (without_it, True, f"the {self.which} row exchanged for another"),
+            (exchanged, True, f"the {self.which} row exchanged with another"),
             (others, False, "the other rows exchanged"),
         ):
             seen = _on_rows(mismatch, chosen)

@@ -50,6 +50,20 @@ def test_a_gradient_of_zero_is_disconnected_until_another_point_shows_otherwise(
     assert not survives(found.refute(mismatch))
 
 
+def test_a_sum_that_happens_to_cancel_on_these_rows_is_not_disconnected(synthetic, experiments):
+    X, n = random((7, 5)), random((5, 4))
+    mismatch = synthetic({"W": np.zeros((5, 4))}, {"W": n}, batch=(X,))
+    (found,) = proposed(written.Disconnected, mismatch)
+    rounding = {7: 0.0, 1: 1e-17}
+    experiments(
+        lambda batch, moves=None: ({"W": np.full((5, 4), rounding[len(batch[0])])}, {"W": n})
+    )
+    mismatch.at_other_weights = mismatch.revisit
+    (trial,) = found.refute(mismatch)
+    assert str(trial) == "on row 0 alone: not zero"
+    assert not survives((trial,))
+
+
 def test_a_factor_that_is_another_at_another_point_is_no_factor(synthetic, stays):
     n = random((6, 5))
     mismatch = synthetic(1.3 * n, n)

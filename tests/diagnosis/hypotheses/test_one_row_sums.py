@@ -17,6 +17,11 @@ def of_row(row):
     return lambda X, D: {name: g / len(X) for name, g in whole(X[[row]], D[[row]]).items()}
 
 
+def last(rows):
+    """One where the batch's last row stands, zero elsewhere; shape (n, 1)."""
+    return (X[-1] == rows).all(axis=1, keepdims=True)
+
+
 @pytest.fixture
 def found(synthetic, experiments, named):
     """Return what is found where some blocks have the gradients that ``wrong(X, D)`` returns."""
@@ -48,7 +53,13 @@ def found(synthetic, experiments, named):
         (
             lambda X, D: {"W": np.arange(15.0).reshape(5, 3), "b": np.arange(3.0)},
             None,
-            ["the first row exchanged for another: the gradient stays"],
+            ["the first row exchanged with another: the gradient stays"],
+        ),
+        # A sum to which the others add nothing: that row counts wherever it stands.
+        (
+            lambda rows, D: {n: len(rows) * g for n, g in whole(rows, D * last(rows)).items()},
+            None,
+            ["the last row exchanged with another: the gradient stays"],
         ),
         (
             of_row(0),
@@ -56,7 +67,14 @@ def found(synthetic, experiments, named):
             ["the other rows exchanged: the loss stays: only that row counts"],
         ),
     ],
-    ids=["a middle row", "the first four", "signs", "no row at all", "a loss of one row"],
+    ids=[
+        "a middle row",
+        "the first four",
+        "signs",
+        "no row at all",
+        "the last alone",
+        "a loss of one row",
+    ],
 )
 def test_what_follows_other_rows_or_none_is_not(found, wrong, loss, said):
     assert found(wrong, **({"loss": loss} if loss else {})) == said
