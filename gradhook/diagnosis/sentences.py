@@ -25,6 +25,7 @@ VERBS = {
     "have": ("has", "have"),
     "lack": ("lacks", "lack"),
     "hold": ("holds", "hold"),
+    "s": ("", "s"),
 }
 """Of one gradient, and of several."""
 
@@ -32,9 +33,9 @@ PENALTY_OFF = "a difference that stays when the penalty is off"
 
 SENTENCES: Mapping[str, str] = {
     # Causes: what the gradient is instead.
-    "disconnected": "{d} is zero, and the loss depends on the block: it is never written, or what "
+    "disconnected": "{d} {is_} zero, and the loss depends on the block{s}: never written, or what "
     "is written is thrown away",
-    "integer_buffer": "{d} is cut to whole numbers: written into an integer array",
+    "integer_buffer": "{d} {is_} cut to whole numbers: written into an integer array",
     "factor": "{d} {is_} {times} the numerical gradient{besides}: {meaning}",
     "laid_out": "{d} is the numerical gradient {how}{besides}",
     "returned_for_another": "{d} is wrong, and the gradient returned for {other} is right for it",

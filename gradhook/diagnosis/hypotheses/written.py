@@ -48,26 +48,25 @@ leaves of smaller ones, 1 number of 2 x 2 and 3 of 3 x 3, a penalty may fit by a
 
 
 class Disconnected(Hypothesis):
-    """A gradient of zero although the loss depends on the block."""
+    """Gradients of zero although the loss depends on the blocks."""
 
     family, kind, said = "D", "disconnected", "disconnected"
     words = "exactly zero there too", "not zero"
 
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
+        integers, zero = mismatch.evaluator.integer_gradients, []
         for name in names:
             block = mismatch.blocks[name]
-            if np.any(block.gradient):
+            if np.any(block.gradient) or name in integers:
                 continue
             alone = Prediction(block, None, (block.values,))
             if fit([alone], mismatch.options.tolerance):
                 continue  # a penalty that is missing where nothing else acts
-            integers = name in mismatch.evaluator.integer_gradients
-            if not integers and not _may_cancel(mismatch, block):
-                found = cls([name])
-                size = np.linalg.norm(block.slopes)
-                found.support = f"the numerical gradient has the norm {size:.1e}"
-                yield found
+            if not _may_cancel(mismatch, block):
+                zero.append(name)
+        if zero:
+            yield cls(zero)
 
     def refute(self, mismatch: Mismatch) -> Trials:
         seen = mismatch.at_other_weights(self.blocks, probes=0)
@@ -80,8 +79,10 @@ class Disconnected(Hypothesis):
             seen = None if batch is None else mismatch.revisit([], batch=batch, probes=0)
             places += [(f"on row {row} alone", seen)] if seen else []
         for where, seen in places:
-            if not self.holds(seen.gradients[self.blocks[0]]):
+            kept = tuple(name for name in self.blocks if self.holds(seen.gradients[name]))
+            if not kept:
                 return (Trial(where, self.words[True], refuted=True),)
+            self.blocks = kept
         return (Trial(AT_OTHER_WEIGHTS, self.words[False]),)
 
     def holds(self, gradient: Array) -> bool:
@@ -119,7 +120,8 @@ class CutToIntegers(Disconnected):
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
         integers = mismatch.evaluator.integer_gradients
-        yield from (cls([name]) for name in names if name in integers)
+        if cut := [name for name in names if name in integers]:
+            yield cls(cut)
 
     def holds(self, gradient: Array) -> bool:
         return bool(np.all(np.mod(gradient, 1) == 0))

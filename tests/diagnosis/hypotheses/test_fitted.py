@@ -50,6 +50,18 @@ def test_a_gradient_of_zero_is_disconnected_until_another_point_shows_otherwise(
     assert not survives(found.refute(mismatch))
 
 
+def test_gradients_of_zero_are_one_cause_without_those_that_are_not_zero_elsewhere(
+    synthetic, stays
+):
+    zero, n = np.zeros((6, 5)), {name: random((6, 5), k) for k, name in enumerate("UVW")}
+    mismatch = synthetic(dict.fromkeys("UVW", zero), n)
+    (found,) = proposed(written.Disconnected, mismatch)
+    stays(gradients={"U": zero, "V": n["V"], "W": zero})
+    cause = name_cause(found, found.refute(mismatch))
+    assert cause.blocks == ("U", "W")
+    assert cause.sentence.startswith("dU, dW are zero, and the loss depends on the blocks:")
+
+
 def test_a_sum_that_happens_to_cancel_on_these_rows_is_not_disconnected(synthetic, experiments):
     X, n = random((7, 5)), random((5, 4))
     mismatch = synthetic({"W": np.zeros((5, 4))}, {"W": n}, batch=(X,))
