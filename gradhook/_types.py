@@ -63,6 +63,10 @@ MISMATCH = (Verdict.FAIL, Verdict.WARN)
 """Verdicts of a loss and a gradient that differ."""
 
 
+MOST_ROWS = 4093
+"""Rows that may stand for a larger batch in the joint probe: a prime, as no loop's cut is."""
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Tolerance:
     """Every numeric constant of judging.

@@ -288,9 +288,7 @@ class GradCheckCallback:
         if (chosen := next(known, None)) is None:
             self._waits_for_batch = True
             return None
-        self._waits_for_batch = self._start_due = False
-        if self._clock.due is not None and number >= self._clock.due:
-            self._clock.done(number)
+        self._waits_for_batch = False
         options = replace(self._options, seed=self._options.seed + self._made)
         first, unmade, present = not self._made, "", None
         with contextlib.ExitStack() as undoing:
@@ -310,6 +308,10 @@ class GradCheckCallback:
                 line = self._line(present or self._objective, chosen)
                 report = _undecided(error, present, options, number, line(options))
                 unmade = report.notes[0]
+        # Only now: a check that was interrupted, or that asked for other input, is made again.
+        self._start_due = False
+        if self._clock.due is not None and number >= self._clock.due:
+            self._clock.done(number)
         self._made += 1
         self.history.append(report)
         self.last_report = report

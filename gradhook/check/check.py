@@ -92,7 +92,7 @@ def check_gradients(
             (25, 64), "b1": 25}``; each is a block.
         layers: Block names in forward order; default is the order given.
         points: ``("generic", "current")`` by default; one of them alone if so chosen.
-        fixed: Names of blocks that stay where they are.
+        fixed: Names of blocks that are not displaced; their gradients are judged where they are.
         method: A difference method of ``gradhook.difference``, instead of gradhook's own probes.
         workers: For exhaustive effort: a number of processes (-1 for one on each core; needs the
             extra ``parallel``), a function like ``map`` (``executor.map``), or a client of
@@ -306,7 +306,7 @@ def _with_cause(report: Report, layer: Layer) -> Report:
         "upstream_ignored",
         tuple(deaf),
         f"the gradient of {', '.join(deaf)} is the same whatever comes from above: it ignores dy",
-        evidence=f"two cotangents give equal gradients at {len(both)} point(s)",
+        evidence=f"two cotangents give equal gradients at {len(both)} point{'s' * (len(both) > 1)}",
         refuted_by="gradients that change with the cotangent",
     )
     return replace(report, causes=(cause, *report.causes))

@@ -271,5 +271,6 @@ def _explain(record: CheckRecord) -> None:
         from gradhook.diagnosis.explain import explain
 
         record.explanation = explain(
-            evaluator, measured, verdicts, record.options, record.free, record.coverage
-        )
+            evaluator, measured, verdicts, record.options, record.free, record.coverage,
+            whole=None if record.rows.rows is None else every_row(record),
+        )  # fmt: skip

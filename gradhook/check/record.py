@@ -191,6 +191,9 @@ def _block(name: str, leaf: Any, record: CheckRecord) -> BlockReport:
     gradient = measured.gradients.get(name) if measured else None
     location = record.explanation.locations.get(name)
     part = measured.judgements[name].location if measured else None
+    others = [m for m in record.measured if name in m.evidence and m.shows_wrong(name)]
+    told = [m for m in (measured, *others) if m is not None and name in m.evidence]
+    worst = (_worst(m.evidence[name], array.shape, location, m.setting.name) for m in told)
     untested = decisive.verdict is Verdict.UNTESTED
     idle = idle_part(record.gradients_of(name)) if untested else ""
     return BlockReport(
@@ -201,7 +204,7 @@ def _block(name: str, leaf: Any, record: CheckRecord) -> BlockReport:
         ratio=decisive.ratio,
         ratio_error=decisive.ratio_error,
         sentence=decisive.note + (f" ({idle} have zero gradient)" if idle else ""),
-        worst=_worst(evidence, array.shape, location, decisive.setting) if evidence else None,
+        worst=next(filter(None, worst), None),
         where=record.explanation.where.get(name) or (describe(part) if part else None),
         findings=tuple(findings),
         setting=decisive.setting,

@@ -16,7 +16,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradhook._types import MISMATCH, Batch, Verdict
+from gradhook._types import MISMATCH, MOST_ROWS, Batch, Verdict
 from gradhook.check.record import CheckRecord
 from gradhook.errors import GradhookError
 from gradhook.objective.batch import draw, upcast
@@ -28,9 +28,6 @@ from gradhook.probe.setting import EnteredSetting
 from gradhook.report import Finding
 from gradhook.verdict.evidence import BlockEvidence
 from gradhook.verdict.judge import combine, judge
-
-MOST_ROWS = 4096
-"""Rows that may stand for a larger batch in the joint probe."""
 
 JOINT_PROBE = 16
 """Loss evaluations that the joint probe may take, the gradients and the noise beside them."""

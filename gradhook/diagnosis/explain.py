@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradhook._types import MISMATCH, Array, Verdict
+from gradhook._types import MISMATCH, Array, Batch, Verdict
 from gradhook.diagnosis import Explanation
 from gradhook.diagnosis.hypotheses import HYPOTHESES
 from gradhook.diagnosis.hypotheses.written import ZeroSlices
@@ -53,8 +53,12 @@ def explain(
     options: Options,
     free: Sequence[BoundSwitch],
     coverage: list[str],
+    whole: Batch | None = None,
 ) -> Explanation:
-    """Explain what is wrong; ``coverage`` gets a sentence where that breaks off."""
+    """Explain what is wrong; ``coverage`` gets a sentence where that breaks off.
+
+    ``whole`` is the batch that the rows were drawn from, if they are not all of it.
+    """
     found = Explanation()
     measured = [each for m in measured for each in (m, *m.retried)]
     wrong = [name for name, verdict in verdicts.items() if verdict in MISMATCH]
@@ -72,6 +76,7 @@ def explain(
                 forward_order(evaluator.workspace.names, options.layers),
                 Budget(lambda: evaluator.evaluations, EXPLAINING - kept),
                 free,
+                whole,
             )
             _Explainer(context, wrong, found).run()
     except Exception as error:  # an explanation that fails must not cost the verdict
@@ -167,7 +172,8 @@ class _Explainer:
                 together = replace(location, boxes=joined(location.boxes))
                 self.found.where[name] = describe(together)
                 for empty in ZeroSlices.propose(mismatch, [name]):
-                    self.found.causes.append(name_cause(empty, empty.refute(mismatch)))
+                    if survives(trials := empty.refute(mismatch)):
+                        self.found.causes.append(name_cause(empty, trials))
             elif location.complete:
                 spread_out += 1
                 part = find_part(mismatch, name)

@@ -107,6 +107,7 @@ class Context:
     order: Sequence[str]  # all blocks in forward order
     budget: Budget  # what may be spent on where and why
     free: Sequence[BoundSwitch]  # switches that the user did not name but the functions have
+    whole: Batch | None = None  # what the rows were drawn from; ``None`` where they are all
     layers: Layers | None = None  # once they were measured
 
     def layers_of(self, mismatch: Mismatch) -> Layers:
@@ -338,6 +339,11 @@ class Mismatch:
             arrays, fixed = self.evaluator.workspace.arrays, self.options.fixed
             there = nearby(arrays, distance=ANOTHER_POINT, fixed=fixed, seed=seeded(seed, 14))
         return self.revisit(names, probes=probes, moves=there)
+
+    def on_every_row(self) -> Changed | None:
+        """The gradients on the whole batch; ``None`` where the rows are all, or it cannot be."""
+        whole = self.context.whole
+        return None if whole is None else self.revisit([], batch=whole, probes=0)
 
     def with_rows(self, rows: Sequence[int] | Array) -> Batch | None:
         """The batch cut to some rows, or with rows repeated; ``None`` where it cannot be cut."""

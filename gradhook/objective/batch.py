@@ -145,9 +145,15 @@ def sample_count(batch: Batch, axis: int) -> int | None:
 
 
 def _lists_samples(item: Any, count: int | None = None) -> bool:
-    """Whether it is a list of alike tuples, each of which is a sample, and ``count`` of them."""
+    """Whether it is a list whose members are samples each, and ``count`` of them.
+
+    They are alike tuples, or arrays that differ in length and in nothing else.
+    """
     if not (isinstance(item, list) and len(item) > 1 and count in (None, len(item))):
         return False
+    if all(_is_array(each) and len(each.shape) for each in item):
+        lengths, others = {each.shape[0] for each in item}, {each.shape[1:] for each in item}
+        return len(lengths) > 1 and len(others) == 1
     alike = all(isinstance(each, tuple) and len(each) == len(item[0]) for each in item)
     return alike and any(map(_is_array, each_leaf(item[0])))
 

@@ -256,7 +256,8 @@ def _names(
         raise GradientNameError(
             f"no gradient for {', '.join(missing)}: the parameters are {', '.join(names)}; the "
             f"gradients are {', '.join(given) or 'empty'}{hint} If they are named by another rule, "
-            f"pass it, for example gradient_name={{{missing[0]!r}: {other!r}}}"
+            f"pass it, for example gradient_name={{{missing[0]!r}: {other!r}}}; what is frozen is "
+            "left out of the parameters"
         )
     return wanted, sentence
 

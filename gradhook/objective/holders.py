@@ -57,8 +57,10 @@ class Slot:
         """Hold something else there, or nothing at all if that is ``ABSENT``."""
         holder, key = self.holder, self.path[-1]
         if value is ABSENT:  # a list always holds something
-            named = holder if isinstance(holder, dict) else getattr(holder, "__dict__", {})
-            named.pop(key, None)
+            if isinstance(holder, dict):
+                holder.pop(key, None)
+            elif not is_container(holder) and hasattr(holder, key):
+                delattr(holder, key)
         elif is_container(holder):
             holder[key] = value
         else:
@@ -210,7 +212,12 @@ def items(holder: Any) -> Iterator[tuple[Any, Any]]:
     elif isinstance(holder, (list, tuple)):
         yield from enumerate(holder)
     else:
-        own = getattr(holder, "__dict__", {})
+        own = dict(getattr(holder, "__dict__", {}))
+        for kind in type(holder).__mro__:
+            slots_ = getattr(kind, "__slots__", ())
+            for name in (slots_,) if isinstance(slots_, str) else slots_:
+                if hasattr(holder, name):
+                    own[name] = getattr(holder, name)
         yield from ((name, value) for name, value in own.items() if not name.startswith("__"))
 
 

@@ -105,7 +105,8 @@ REMEDIES: Mapping[str, str] = types.MappingProxyType(
         "writes_parameters": "update the parameters outside of the function that is checked",
         "writes_batch": "copy the batch before you write to it",
         # D, G
-        "disconnected": "write the gradient, and return the array that was written",
+        "disconnected": "write the gradient, and return the array that was written; what is frozen "
+        "on purpose is left out of the parameters",
         "integer_buffer": "make the array one of floats, as np.zeros(shape) does",
         "sign_one": "change the sign of the gradient",
         "ce_sign": "change the sign of the gradients, or that of the loss",

@@ -170,7 +170,7 @@ def _place(block: BlockReport) -> list[str]:
     if not said and not block.where:
         return []
     if said and block.where in (None, element_name(block)):
-        return [f"wrong at {line}" for line in said]
+        return [f"wrong{'' if block.where else ', as'} at {line}" for line in said]
     return [f"wrong: {block.where}", *said]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from gradhook._types import MISMATCH, Verdict
+from gradhook._types import MISMATCH, MOST_ROWS, Verdict
 from gradhook.report import BlockReport, Report, story
 from gradhook.report.blocks import branch_sentences
 from gradhook.report.format import block_name, block_names, count, number, printable
@@ -66,7 +66,7 @@ def headline(report: Report, *, right: bool = True) -> str:
         if alike and verdict is not Verdict.PASS:
             reason = story.why_untested(report, alike)
             which = story.few([shown[block.name] for block in alike], story.HEADLINE_BLOCKS)
-            which = f"all {len(blocks)} blocks" if len(alike) == len(blocks) > 1 else which
+            which = f"all {len(blocks)} blocks" if len(alike) == len(blocks) > 2 else which
             said.append(f"{which} {story.OF_A_BLOCK[verdict]}" + f" ({reason})" * bool(reason))
     ratios = _largest_ratio(report, shown)
     if report.passed:
@@ -173,7 +173,9 @@ def _cost(report: Report) -> str:
         of = "" if report.batch_rows is None else f" of {report.batch_rows}"
         cost.append(f"{len(report.rows)}{of} rows")
         if report.whole_batch and report.batch_rows is not None:
-            cost[-1] += f", then all {report.batch_rows} once"
+            some = report.batch_rows > MOST_ROWS
+            cost[-1] += f", then {MOST_ROWS} of them" if some else f", then all {report.batch_rows}"
+            cost[-1] += " once"
     elif report.batch_rows is not None:
         cost.append(f"all {count(report.batch_rows, 'row')}")
     cost.append(count(report.evaluations, "loss evaluation"))

@@ -172,17 +172,24 @@ class Logging:
         if not isinstance(logger, (logging.Logger, logging.LoggerAdapter)):
             raise OptionError(f"logger must be a logging.Logger or the name of one, got {logger!r}")
         self._logger = logger
+        self._told: Report | None = None
 
     def write(self, report: Report) -> None:
-        """Log one report, as a single record."""
+        """Log one report, as a single record; a failure told before in one line."""
         bad = logging.ERROR if report.verdict is Verdict.FAIL else logging.WARNING
         level = logging.INFO if report.passed else bad
         if self._logger.isEnabledFor(level):
+            said = summary(report) if report.passed else ""
+            if not said and same_story(self._told, report):
+                said = in_short(report, self._told, 120)
+            if not said:
+                self._told, said = report, str(report)
             # The text is an argument, not the format: names in it may contain a percent sign.
-            self._logger.log(level, "%s", summary(report) if report.passed else str(report))
+            self._logger.log(level, "%s", said)
 
     def close(self) -> None:
-        """Do nothing: the logger is the application's."""
+        """End a run: what comes next is told in full.  The logger is the application's."""
+        self._told = None
 
 
 class Progress:

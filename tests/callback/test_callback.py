@@ -349,3 +349,22 @@ class TestCopies:
         assert not twin.enabled
         assert twin.history == check.history
         assert twin.last_report == check.last_report
+
+
+def test_a_first_check_that_asks_for_other_input_is_made_once_it_is_given():
+    def interrupted(x, how):
+        if how == "stop":
+            raise KeyboardInterrupt
+        return cube(x)
+
+    check = callback(interrupted, schedule=5, batch=None)
+    for batch, error in (((1, 2, 3), ObjectiveError), (("stop",), KeyboardInterrupt)):
+        with pytest.raises(error):
+            check.on_train_begin(batch=batch)
+    assert check.on_train_begin(batch=("go",)).passed
+    for _ in range(4):
+        assert check.on_step_end(batch=("go",)) is None
+    with pytest.raises(KeyboardInterrupt):
+        check.on_step_end(batch=("stop",))
+    assert check.on_step_end(batch=("go",)).step == 6
+    assert checked_at(check) == [0, 6]

@@ -93,7 +93,7 @@ class SyntheticMismatch(Mismatch):
             workspace=workspace,
             loss=lambda: loss(*self.evaluator.batch),
         )
-        self.context = types.SimpleNamespace(layers_of=lambda m: None)
+        self.context = types.SimpleNamespace(layers_of=lambda m: None, whole=None)
         self.measured = types.SimpleNamespace(
             setting=Setting("here", {}, batch, tuple((switch, "on") for switch in switches)),
             prober=types.SimpleNamespace(noise=1e-15, loss=loss(*batch)),

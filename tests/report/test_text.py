@@ -144,7 +144,7 @@ def test_the_wrong_element_stands_with_both_numbers():
     numbers = "W2[3, 5]: yours 0.12, numerical 0.34 ± 1e-09"
     step = "\n  next: compare the lines that compute this gradient with those of the loss"
     assert story_of(wrong) == [f"wrong at {numbers}{step}"]
-    assert story_of(dataclasses.replace(wrong, where=None)) == [f"wrong at {numbers}{step}"]
+    assert story_of(dataclasses.replace(wrong, where=None)) == [f"wrong, as at {numbers}{step}"]
     spread = dataclasses.replace(wrong, where="W2[:, 5]")
     assert story_of(spread) == [f"wrong: W2[:, 5]\n  {numbers}{step}"]
     assert story_of(dataclasses.replace(spread, worst=None)) == [f"wrong: W2[:, 5]{step}"]

@@ -69,3 +69,16 @@ def test_a_level_that_is_off_logs_nothing(caplog, make_report):
 def test_what_is_no_logger_is_refused():
     with pytest.raises(OptionError, match=r"logger must be a logging\.Logger or the name of one"):
         Logging(print)
+
+
+def test_a_failure_told_before_is_one_line_until_the_run_ends(caplog, make_report, make_block):
+    sink = Logging()
+    for step in (0, 10):
+        sink.write(make_report([make_block("W", Verdict.FAIL)], Verdict.FAIL, step=step))
+    first, second = caplog.messages
+    assert "verdict  block" in first
+    assert "\n" not in second
+    assert "as at step 0" in second
+    sink.close()
+    sink.write(make_report([make_block("W", Verdict.FAIL)], Verdict.FAIL, step=20))
+    assert "verdict  block" in caplog.messages[-1]

@@ -194,15 +194,23 @@ class RepeatedRows(Hypothesis):
                     yield cls(name, a, uses, position)
 
     def refute(self, mismatch: Mismatch) -> Trials:
-        return in_turn(lambda: confirm(mismatch, self), lambda: self._used_once(mismatch))
+        return in_turn(
+            lambda: confirm(mismatch, self),
+            lambda: self._used_once(mismatch, 1),
+            lambda: self._used_once(mismatch, -1),
+        )
 
-    def _used_once(self, mismatch: Mismatch) -> Trial | None:
-        """Whether rows are right whose further uses are pointed at one row that takes them all."""
+    def _used_once(self, mismatch: Mismatch, way: int) -> Trial | None:
+        """Whether rows are right whose further uses are pointed at one row that takes them all.
+
+        The first use of each is kept, or the last if ``way`` is -1: a fault of one row of the data
+        would go with either alone.
+        """
         place, taking = self._position, self._taking
         item = mismatch.evaluator.batch[place]
         once = np.full_like(item, taking)
-        values, first = np.unique(item, return_index=True)
-        once.flat[first] = values
+        values, kept = np.unique(item.ravel()[::way], return_index=True)
+        once.reshape(-1)[::way][kept] = values
         rows = np.zeros(self._shape, dtype=bool)
         rows[values[values != taking]] = True
         batch = mismatch.with_item(place, once)
@@ -210,7 +218,8 @@ class RepeatedRows(Hypothesis):
         if seen is None:
             return None
         gone = mismatch.vanishes(seen, self.blocks)
-        tried = f"further uses pointed at row {taking}, in item {place} of the batch"
+        all_but = f"all but the {'first' if way > 0 else 'last'} use of each"
+        tried = f"{all_but} pointed at row {taking}, in item {place} of the batch"
         return Trial(tried, f"the others are {'right' if gone else 'not right'}", refuted=not gone)
 
 

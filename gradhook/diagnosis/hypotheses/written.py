@@ -36,6 +36,8 @@ SHORT_BLOCK = 8
 NAMED_SLICES = 5
 """Slices that are named one by one."""
 
+ON_EVERY_ROW = "on the whole batch"
+
 ROWS_ALONE = 3
 """Rows that are looked at one by one."""
 
@@ -78,6 +80,8 @@ class Disconnected(Hypothesis):
             batch = mismatch.with_rows([row])
             seen = None if batch is None else mismatch.revisit([], batch=batch, probes=0)
             places += [(f"on row {row} alone", seen)] if seen else []
+        seen = mismatch.on_every_row()
+        places += [(ON_EVERY_ROW, seen)] if seen else []
         for where, seen in places:
             kept = tuple(name for name in self.blocks if self.holds(seen.gradients[name]))
             if not kept:
@@ -144,7 +148,8 @@ class ZeroSlices(Hypothesis):
         some += ", …" if len(empty) > NAMED_SLICES else ""
         what = ("row", "column")[axis] if block.gradient.ndim == 2 else "slice"
         what = f"{what} {some} is" if len(empty) == 1 else f"{what}s {some} are"
-        written = np.any(np.take(block.gradient, empty, axis=axis))
+        written = bool(np.any(np.take(block.gradient, empty, axis=axis)))
+        self._slices = axis, empty, written
         held = "a multiple of the weights, as a penalty alone makes" if written else "zero"
         self.found = {"part": self.where, "what": f"{what} {held}"}
 
@@ -162,7 +167,11 @@ class ZeroSlices(Hypothesis):
                     break
 
     def refute(self, mismatch: Mismatch) -> Trials:
-        return (Trial(f"a search through {self.blocks[0]}", "all else is right"),)
+        name, (axis, empty, written) = self.blocks[0], self._slices
+        seen = None if written else mismatch.on_every_row()
+        if seen is not None and np.any(np.take(seen.gradients[name], empty, axis=axis)):
+            return (Trial(ON_EVERY_ROW, "not zero", refuted=True),)
+        return (Trial(f"a search through {name}", "all else is right"),)
 
 
 def _empty_slices(block: WrongBlock, axis: int) -> Array:
