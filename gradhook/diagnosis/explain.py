@@ -76,8 +76,8 @@ def explain(
                 forward_order(evaluator.workspace.names, options.layers),
                 Budget(lambda: evaluator.evaluations, EXPLAINING - kept),
                 free,
-                whole,
             )
+            context.whole = whole
             _Explainer(context, wrong, found).run()
     except Exception as error:  # an explanation that fails must not cost the verdict
         coverage.append(f"the mismatch could not be explained ({type(error).__name__}: {error})")

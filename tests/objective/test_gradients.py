@@ -67,7 +67,8 @@ def test_a_missing_gradient_is_an_error_with_both_lists():
         matched({"W1": W, "B1": B})
     assert str(caught.value) == (
         "no gradient for b1: the parameters are W1, b1; the gradients are W1, B1; did you mean "
-        "'B1'? If they are named by another rule, pass it, for example gradient_name={'b1': 'B1'}"
+        "'B1'? If they are named by another rule, pass it, for example gradient_name={'b1': 'B1'}; "
+        "what is frozen is left out of the parameters"
     )
     with pytest.raises(GradientNameError, match=r"the gradients are empty\. If they are named by"):
         matched({})
