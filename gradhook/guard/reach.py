@@ -70,12 +70,15 @@ ATOMS = frozenset(
 
 MACHINERY = frozenset(
     {"asyncio", "concurrent", "gradhook", "importlib", "inspect", "IPython", "logging"}
-    | {"matplotlib", "multiprocessing", "pytest", "_pytest", "subprocess", "tensorboard"}
-    | {"tensorboardX", "threading", "tqdm", "unittest", "warnings"}
+    | {"llvmlite", "matplotlib", "multiprocessing", "numba", "pytest", "_pytest", "subprocess"}
+    | {"tensorboard", "tensorboardX", "threading", "tqdm", "unittest", "warnings"}
 )
 """Packages whose objects are neither entered nor saved."""
 
-ENTERED = ("gradhook.integrations", "gradhook.testing", "multiprocessing.sharedctypes")
+ENTERED = (
+    *("gradhook.integrations", "gradhook.testing", "multiprocessing.sharedctypes"),
+    "numba.experimental.jitclass",
+)
 """Parts of these that hold what is the user's: models, trainers, shared numbers."""
 
 MEMORY = (ctypes._SimpleCData, ctypes._Pointer, ctypes.Array, ctypes.Structure, ctypes.Union)
@@ -227,11 +230,15 @@ def is_machinery(thing: Any) -> bool:
 def hides_state(thing: Any) -> bool:
     """Whether an object has a state that cannot be read and set: a file, an iterator.
 
+    Where properties can be set and nothing else is there, they set what lies outside of Python.
+
     A lock has none between evaluations: one that is not given back would stop the next.
     """
     if isinstance(thing, (io.IOBase, types.GeneratorType, types.CoroutineType, ContextVar)):
         return True
-    changes = [hasattr(type(thing), name) for name in ("__next__", "__setitem__")]
+    kind = type(thing)
+    changes = [hasattr(kind, name) for name in ("__next__", "__setitem__")]
+    changes += [isinstance(each, property) and bool(each.fset) for each in vars(kind).values()]
     return any(changes) and _attributes(thing) is None
 
 

@@ -211,6 +211,25 @@ def test_the_notes_say_what_was_not_saved():
     assert Guard([Model()]).notes == []
 
 
+def test_a_state_behind_properties_alone_is_said_not_to_be_saved():
+    """As that of a compiled class: its fields lie in memory that Python does not see."""
+    outside = {"n": 0.0}
+
+    class Counter:
+        __slots__ = ()
+        n = property(lambda _: outside["n"], lambda _, n: outside.update(n=n))
+
+    (hidden,) = Guard([{"counter": Counter()}]).notes
+    assert "Counter 'counter'" in hidden
+
+
+@pytest.mark.parametrize("module", ["numba.core.dispatcher", "llvmlite.binding"])
+def test_a_compiler_behind_a_function_is_not_entered(module):
+    compiled = type("Compiled", (), {"__module__": module})()
+    compiled.pending = iter([1])
+    assert Guard([{"f": compiled}]).notes == []
+
+
 def test_the_notes_stay_short():
     guard = Guard([{str(i): iter([1]) for i in range(100)}])
     assert "'4' and 95 more; what" in guard.notes[0]
