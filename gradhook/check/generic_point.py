@@ -73,7 +73,8 @@ UNREAD = (
     "read what it is given. Common reasons: it works on a copy or a result kept from earlier, "
     "reads a dictionary that has since been replaced, or was built from other arrays. Make the "
     "loss read the parameters passed to it, or pass the arrays that it reads, "
-    "parameters=lambda: ... if they are rebound"
+    "parameters=lambda: ... if they are rebound. (A loss that is constant here tells nothing: "
+    "check it at other weights)"
 )
 
 

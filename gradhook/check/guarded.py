@@ -198,7 +198,7 @@ class GuardedCheck:
         else:
             return
         moved = evaluator.raised_at if error is evaluator.raised else ()
-        where = f"with {', '.join(moved)} a step away" if moved else "with no block a step away"
+        where = f"with {', '.join(moved)} a step away" if moved else "at the weights given"
         error.add_note(
             f"{what} a gradient check{step}, {where}; everything the check touched has been put "
             "back"

@@ -104,7 +104,7 @@ def test_an_exception_at_any_evaluation_leaves_no_trace(scene, style):
         assert scene.left() == before, f"after a fault at call {k}"
     (note,) = notes
     assert note == (
-        "raised by the objective inside a gradient check, with no block a step away; everything "
+        "raised by the objective inside a gradient check, at the weights given; everything "
         "the check touched has been put back"
     )
     # The sanity calls are made where the user stands, nearly all others a step away.
@@ -145,7 +145,7 @@ def test_the_note_names_the_step():
     check = GradCheckCallback(broken, {"w": np.ones(1)}, schedule=5, at_start=False, enabled=True)
     with pytest.raises(Fault) as caught:
         check.on_step_end(5, batch=np.ones(3))
-    assert "inside a gradient check at step 5, with no block" in caught.value.__notes__[0]
+    assert "inside a gradient check at step 5, at the weights given" in caught.value.__notes__[0]
 
 
 @pytest.fixture
@@ -170,10 +170,10 @@ def test_a_real_interrupt_at_any_evaluation_leaves_no_trace_and_names_the_blocks
         notes.update(caught.value.__notes__)
         assert scene.left() == before, f"after an interrupt at call {k}"
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    inside = "interrupted a gradient check, with {} a step away; everything the check touched has "
-    inside += "been put back"
-    away = ("no block", "W1", "b1", "W2", "b2", "W1, b1, W2, b2")
-    assert notes == {inside.format(names) for names in away}
+    inside = "interrupted a gradient check, {}; everything the check touched has been put back"
+    away = ("W1", "b1", "W2", "b2", "W1, b1, W2, b2")
+    places = ["at the weights given", *(f"with {names} a step away" for names in away)]
+    assert notes == {inside.format(place) for place in places}
 
 
 def test_interrupts_during_restoration_wait_until_it_is_done(scene, sigint, monkeypatch):
