@@ -95,8 +95,8 @@ REMEDIES: Mapping[str, str] = types.MappingProxyType(
         # A
         "loop_overwrite": "add to the gradient in the loop over the rows: += in place of =",
         "early_return": "return after the loop over the rows, not inside it",
-        "skip_missing": "add the gradient of the path around that layer where it joins",
-        "double_count": "add the gradient of the path around that layer once",
+        "skip_missing": "add up the gradients of all paths, or uses, where they join",
+        "double_count": "add the gradient of each path, or use, once",
         "accumulated": "set the gradient to zero at the start of every call",
         "emb_fancy_iadd": "add with np.add.at(dE, index, g)",
         # C

@@ -77,7 +77,10 @@ OF_A_BLOCK = {
 """What a verdict says of a block, in words that follow its name."""
 
 ONLY_AT = {
-    "generic point": "wrong at other weights and right at these, whose values hide it",
+    "generic point": (
+        "wrong at other weights and right at these, whose values hide it (or an iteration of the "
+        "loss ends early at the others)"
+    ),
     "current point": "wrong at these weights and right at others",
     "generic point, dropout replayed": "wrong with dropout on and right without",
 }

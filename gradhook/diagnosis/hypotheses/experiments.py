@@ -25,6 +25,7 @@ from gradhook.diagnosis.hypothesis import Hypothesis, Trial, Trials, confirm, in
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import blocks_listed
 from gradhook.diagnosis.wrong_block import is_vector
+from gradhook.verdict.evidence import beside
 
 SAME_LOSS = 1e-9
 """Relative difference of two losses that are one, but for rounding."""
@@ -39,8 +40,8 @@ FORGOTTEN = {
 """What a block that is right once it is symmetric says of the way back."""
 
 AROUND = {
-    0.0: ("skip_missing", "the gradient of the path around it is lost"),
-    2.0: ("double_count", "the gradient of the path around it is counted twice"),
+    0.0: ("skip_missing", "the gradient of {} is lost"),
+    2.0: ("double_count", "the gradient of {} is counted twice"),
 }
 """Kind and words by the factor that is left where the layer's own block is zero."""
 
@@ -286,12 +287,16 @@ class PathAround(Hypothesis):
         if any(abs(probe.slope.value) <= 100 * probe.slope.error for probe in seen.probes):
             return (Trial(tried, "nothing passes around it", refuted=True),)
         slopes = [(p.analytic, p.slope.value, p.slope.error) for p in seen.probes]
-        fits = (all(abs(a - f * n) <= 1e-9 * abs(n) + 5 * e for a, n, e in slopes) for f in AROUND)
+        aside = beside(1.0, 1.0, mismatch.options.tolerance)
+        fits = (all(abs(a - f * n) <= aside * abs(n) + 5 * e for a, n, e in slopes) for f in AROUND)
         factor = next(itertools.compress(AROUND, fits), None)
         if factor is None:
             return (Trial(tried, "the gradient is neither lost nor doubled", refuted=True),)
         self.kind, how = AROUND[factor]
-        self.found = {"above": self.above, "how": how}
+        # One block by itself may as well be used twice.
+        again = f"it, or of a second use of {self.blocks[0]}," if len(self.blocks) == 1 else "it"
+        path = f"the path around {again}"
+        self.found = {"above": self.above, "how": how.format(path)}
         trial = Trial(tried, f"the gradient is {factor:g} times the numerical one")
         others = [name for name in mismatch.blocks if name not in self.blocks]
         if others:  # what a wrong block passes down is no fault of the path
