@@ -29,7 +29,7 @@ from gradhook.objective.switches import BoundSwitch
 from gradhook.options import Options
 from gradhook.probe.prober import Budget
 from gradhook.probe.setting import SettingResult
-from gradhook.verdict.evidence import Location, describe
+from gradhook.verdict.evidence import Location, beside, describe
 
 EXPLAINING = 400
 """Loss evaluations that where and why may take in one check, at least half of them for all else
@@ -62,7 +62,15 @@ def explain(
     found = Explanation()
     measured = [each for m in measured for each in (m, *m.retried)]
     wrong = [name for name, verdict in verdicts.items() if verdict in MISMATCH]
-    wrong = [name for name in wrong if any(m.shows_wrong(name) for m in measured)]
+    shown = {
+        name: max(m.judgements[name].comparison.ratio for m in measured if m.shows_wrong(name))
+        for name in wrong
+        if any(m.shows_wrong(name) for m in measured)
+    }
+    # What lies beside a larger mismatch everywhere is no part of it.
+    least = beside(max(shown.values(), default=0.0), 1.0, options.tolerance)
+    wrong = [name for name, ratio in shown.items() if ratio > least]
+    verdicts = {n: v if n in wrong or n not in shown else Verdict.PASS for n, v in verdicts.items()}
     if not wrong:
         return found
     kept = min(TWO_NUMBERS * len(wrong), EXPLAINING // 2)
@@ -94,7 +102,7 @@ def _resolved_right(
         for name, judgement in each.judgements.items():
             seen = judgement.comparison
             both = seen.norms.analytic + seen.norms.numerical
-            if each.shows_wrong(name):
+            if verdicts[name] in MISMATCH and each.shows_wrong(name):
                 shown = min(shown, seen.ratio)
             elif each.evidence[name].probes:
                 error = seen.error_norm / both if both > 0 else math.inf

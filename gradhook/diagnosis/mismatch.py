@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, Unpack
 import numpy as np
 
 from gradhook._types import Array, Batch, Blocks, Tolerance
-from gradhook.diagnosis.wrong_block import WrongBlock
+from gradhook.diagnosis.wrong_block import PRODUCT_ROUNDING, WrongBlock
 from gradhook.errors import BatchError
 from gradhook.evaluation.directions import Direction, Move, masked, random_direction, seeded
 from gradhook.evaluation.evaluator import Evaluator
@@ -32,7 +32,7 @@ from gradhook.probe.block_evidence import directions_of
 from gradhook.probe.localise import locate
 from gradhook.probe.prober import Budget, Prober
 from gradhook.probe.setting import EnteredSetting, Setting, SettingResult, outside_domain
-from gradhook.verdict.evidence import Location, Probe, is_apart
+from gradhook.verdict.evidence import Location, Probe, beside, is_apart
 
 if TYPE_CHECKING:
     from gradhook.diagnosis.layers import Layers
@@ -305,7 +305,7 @@ class Mismatch:
         ratios = [self.measured.judgements[name].comparison.ratio or 1.0 for name in names]
         share = max(1e-12, min(1.0, *ratios))
         telling = max(TELLING_DERIVATIVE, 1 / (10 * tolerance.explained * share))
-        for probe in seen.probes:
+        for probe, parts in zip(seen.probes, seen.parts, strict=True):
             value, error = abs(probe.slope.value), probe.slope.error
             # By the weights of a joint probe each block's residual is one.
             shows = (
@@ -313,7 +313,10 @@ class Mismatch:
                 if additive
                 else value > telling * error
             )
-            if not shows or abs(probe.residual) > tolerance.resolved * error + 1e-12 * value:
+            sizes = (w * float(np.linalg.norm(seen.gradients[name])) for name, _, w in parts)
+            aside = beside(share, 1.0, tolerance) * math.hypot(*sizes)
+            allowed = tolerance.resolved * error + aside
+            if not shows or abs(probe.residual) > allowed:
                 return False
         return bool(seen.probes)
 
@@ -378,7 +381,9 @@ def is_met(
     Each block counts one unit, by the weights; that is 1 at the mismatch itself.
     """
     expected = math.fsum(w * v.dot(predicted[n]) for n, v, w in parts)
-    size = math.fsum(abs(w) * float(np.linalg.norm(predicted[n])) for n, _, w in parts)
-    off, allowed = abs(probe.slope.value - expected), probe.slope.error + 1e-13 * size
+    sizes = [abs(w) * float(np.linalg.norm(predicted[n])) for n, _, w in parts]
+    aside = math.hypot(*(beside(unit, size, tolerance) for size in sizes))
+    off = abs(probe.slope.value - expected)
+    allowed = probe.slope.error + PRODUCT_ROUNDING * math.fsum(sizes) + aside
     most = tolerance.explained * 3 * math.sqrt(len(parts)) * unit
     return off <= tolerance.resolved * allowed and off + allowed <= most

@@ -19,6 +19,7 @@ import numpy as np
 from gradhook._types import Array, Box
 from gradhook.diagnosis.mismatch import TWO_NUMBERS, Mismatch
 from gradhook.diagnosis.sentences import say
+from gradhook.diagnosis.wrong_block import WrongBlock
 from gradhook.evaluation.directions import (
     Coordinate,
     Direction,
@@ -229,12 +230,18 @@ class _Splits:
         return abs(probe.residual) > allowed
 
     def _probe(self, direction: Direction, share: float) -> tuple[Probe, float]:
-        """A probe, and the residual that its error and the analytic side's rounding allow."""
-        tolerance = self.mismatch.options.tolerance
-        fine = FINE * math.sqrt(share)
-        probe = self.mismatch.probe(self.block, direction, fine, share=share)
-        rounding = tolerance.rounding * float(np.linalg.norm(self.block.gradient))
-        return probe, tolerance.resolved * (probe.slope.error + rounding)
+        return _probe(self.mismatch, self.block, direction, FINE, share)
+
+
+def _probe(
+    mismatch: Mismatch, block: WrongBlock, direction: Direction, fine: float, share: float
+) -> tuple[Probe, float]:
+    """A probe that moves a share of the elements, and the residual that means nothing there."""
+    tolerance = mismatch.options.tolerance
+    probe = mismatch.probe(block, direction, fine * math.sqrt(share), share=share)
+    rounding = tolerance.rounding * float(np.linalg.norm(block.gradient))
+    aside = block.beside(tolerance) * math.sqrt(share)
+    return probe, tolerance.resolved * (probe.slope.error + rounding + aside)
 
 
 def _cuts(start: int, stop: int, number: int) -> Iterator[tuple[int, int]]:
@@ -281,12 +288,11 @@ def worst_element(
     tried += [int(i) for i in random.choice(kept, size=min(TRIED, len(kept)), replace=False)]
     mismatch.enter()
     share = 1 / block.gradient.size
-    wanted = tolerance.explained * math.sqrt(share)
     budget = Budget(lambda: mismatch.evaluator.evaluations, TWO_NUMBERS)
     for index in list(dict.fromkeys(tried))[:TRIED]:
         if not budget.left and mismatch.budget.left < 4:
             break
-        probe = mismatch.probe(block, Coordinate(index), wanted, share=share)
-        if probe.z > tolerance.resolved:
+        probe, allowed = _probe(mismatch, block, Coordinate(index), tolerance.explained, share)
+        if abs(probe.residual) > allowed:
             return {tuple(int(i) for i in np.unravel_index(index, block.shape)): probe}
     return {}

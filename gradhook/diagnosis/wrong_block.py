@@ -19,7 +19,7 @@ import numpy as np
 
 from gradhook._types import Array, Tolerance
 from gradhook.evaluation.directions import Direction
-from gradhook.verdict.evidence import Probe
+from gradhook.verdict.evidence import Probe, beside
 
 SAME_GRADIENT = 1e-9
 """Relative difference below which two analytic gradients are the same."""
@@ -30,6 +30,9 @@ SAME_FIT = 1e-6
 
 ZERO = 1e-9
 """A coefficient below which the numerical gradient is zero, and no multiple of the analytic one."""
+
+HIDDEN = 10.0
+"""How much more of what lies beside a mismatch may be hidden in the coefficients than shows."""
 
 PRODUCT_ROUNDING = 1e-12
 """Rounding of the products, relative to the numbers summed."""
@@ -105,6 +108,11 @@ class WrongBlock:
         size = float(np.linalg.norm(self.residuals))
         return size if self.exact else size / max(1, len(self.slopes)) ** 0.5
 
+    def beside(self, tolerance: Tolerance) -> float:
+        """Norm of what may differ besides, without being part of the mismatch to be explained."""
+        size = float(np.linalg.norm(self.gradient)) + self.residual_norm
+        return beside(self.residual_norm, size, tolerance)
+
     def along(self, array: Array) -> Array:
         """``⟨T, v⟩`` of a known array ``T`` of the block's shape; shape (K,)."""
         if not self.directions:
@@ -164,6 +172,7 @@ class Fitted:
     prediction: Prediction
     coefficients: tuple[float, ...]
     errors: tuple[float, ...]
+    misfit: float  # root mean square of what it leaves, errors included, in residuals
 
     @property
     def predicted(self) -> Array:
@@ -187,6 +196,7 @@ def fit(
     products = np.concatenate([prediction.products() for prediction in predictions])
     base, columns = products[:, 0], products[:, 1:]
     errors = np.concatenate([block.errors for block in blocks])
+    aside = np.concatenate([np.full_like(b.slopes, b.beside(tolerance)) for b in blocks])
     # Every block counts alike, whatever the size of its gradient.
     typical = np.concatenate(
         [
@@ -208,15 +218,20 @@ def fit(
     if rank < terms:
         return {}
     coefficients = solved / lengths
-    inverse = np.linalg.pinv(weighted / lengths)
-    spread = np.sqrt(np.sum((inverse * (allowed * weights)) ** 2, axis=1)) / lengths
     left = np.abs(wanted - columns @ coefficients)
     rounding = PRODUCT_ROUNDING * np.abs(columns) @ np.abs(coefficients)
     misfit = np.sqrt(np.mean(((left + allowed) / typical) ** 2))
-    if np.any(left > tolerance.resolved * allowed + rounding) or misfit > tolerance.explained:
+    clean = np.all(left <= tolerance.resolved * allowed + rounding)
+    most = tolerance.resolved * (allowed + aside) + rounding
+    if np.any(left > most) or misfit > tolerance.explained:
         return {}
+    # Of what lies beside the mismatch, the part along the terms does not show in the fit.
+    shown = HIDDEN * np.sqrt(np.mean((left / typical) ** 2)) * typical
+    off = allowed if clean else allowed + np.minimum(aside, shown)
+    inverse = np.linalg.pinv(weighted / lengths)
+    spread = np.sqrt(np.sum((inverse * (off * weights)) ** 2, axis=1)) / lengths
     found = tuple(map(float, coefficients)), tuple(map(float, spread))
-    return {each.block.name: Fitted(each, *found) for each in predictions}
+    return {each.block.name: Fitted(each, *found, float(misfit)) for each in predictions}
 
 
 def known(fits: Mapping[str, Fitted]) -> dict[str, Fitted]:

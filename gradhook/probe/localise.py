@@ -43,7 +43,14 @@ from gradhook.evaluation.directions import (
 )
 from gradhook.probe.block_evidence import directions_of
 from gradhook.probe.prober import Budget, Prober
-from gradhook.verdict.evidence import DIRECTIONS, BlockEvidence, Location, Norms, Probe
+from gradhook.verdict.evidence import (
+    DIRECTIONS,
+    BlockEvidence,
+    Location,
+    Norms,
+    Probe,
+    beside,
+)
 
 MOST_SLICES = 64
 """Wrong slices beyond which a fault counts as spread along an axis."""
@@ -127,17 +134,19 @@ class Search:
     tolerance: Tolerance
     budget: Budget
     seed: int
-    _rounding: float = field(init=False)
+    _size: float = field(init=False)
+    _beside: float = field(init=False, default=0.0)
     _random: np.random.Generator = field(init=False)
 
     def __post_init__(self) -> None:
-        self._rounding = self.tolerance.rounding * float(np.linalg.norm(self.gradient))
+        self._size = float(np.linalg.norm(self.gradient))
         self._random = np.random.default_rng(self.seed)
 
     def run(self, direction: RandomDirection, probe: Probe) -> Location:
         """Find the wrong parts, beginning with a probe that was made along a direction."""
         found: list[Piece] = []
         complete = False
+        self._beside = beside(abs(probe.residual), self._size, self.tolerance)
         seen = self.seen(probe)
         if not seen.can_be_split:
             seen = self.seen(self.along(direction))
@@ -281,9 +290,10 @@ class Search:
         wrong = tuple(piece.box for piece in found)
         return Location(self.name, shape, wrong, norms, elements=elements, complete=complete)
 
-    def seen(self, probe: Probe) -> Seen:
-        """What a probe shows."""
-        return Seen(probe.residual, probe.slope.error + self._rounding)
+    def seen(self, probe: Probe, share: float = 1.0) -> Seen:
+        """What a probe shows that moves a share of the elements."""
+        rounding = self.tolerance.rounding * self._size + self._beside * math.sqrt(share)
+        return Seen(probe.residual, probe.slope.error + rounding)
 
     def stands_out(self, seen: Seen) -> bool:
         """Whether a residual is one, beyond its error."""
@@ -336,7 +346,7 @@ class Search:
     ) -> Seen:
         part = Part(direction, self.gradient.shape, box, rising)
         share = part.size / self.gradient.size
-        return self.seen(self.along(part, share=share, wanted=wanted))
+        return self.seen(self.along(part, share=share, wanted=wanted), share)
 
 
 def locate_by_element(
@@ -344,7 +354,9 @@ def locate_by_element(
 ) -> Location:
     """What is wrong of a block that was measured element by element."""
     shape, probes = gradient.shape, evidence.probes
+    together = math.hypot(*(probe.residual for probe in probes))
     floor = tolerance.rounding * evidence.analytic_norm
+    floor += beside(together, evidence.analytic_norm, tolerance) / math.sqrt(evidence.size)
     numbers = [(p.residual, p.slope.value, p.slope.error + floor) for p in probes]
     residual, numerical, error = np.array(numbers).T.reshape(3, *shape)
     wrong = np.abs(residual) > tolerance.resolved * error

@@ -162,12 +162,13 @@ def _by_rule(judgement: Judgement, rule: str, tolerance: Tolerance, *, shared: b
         verdict = max(judgement.finding.verdict, Verdict.WARN, key=lambda v: v.severity)
         return _revised(judgement, verdict, rule)
     ratio = judgement.finding.ratio
-    if shared and ratio < tolerance.unexplained:
+    if shared:
         note = (
             f"differs by {ratio:.0e} everywhere, the same at every step: as a log(y + eps) in the "
             "loss alone does"
         )
-        return _revised(judgement, Verdict.PASS, note)
+        passes = ratio < tolerance.unexplained
+        return _revised(judgement, Verdict.PASS if passes else judgement.finding.verdict, note)
     return judgement
 
 

@@ -120,6 +120,15 @@ def is_apart(found: Location, evidence: BlockEvidence, few: float) -> bool:
     return bool(found.boxes) and small and share
 
 
+def beside(residual: float, size: float, tolerance: Tolerance) -> float:
+    """Norm up to which a mismatch beside a larger one counts for nothing where that is explained.
+
+    ``residual`` is the larger one's, and ``size`` that of the gradient.  A loss that alone has a
+    ``log(p + eps)`` differs by a little everywhere, whatever else is wrong.
+    """
+    return min(tolerance.fail * size, tolerance.explained / 10 * residual)
+
+
 def describe(location: Location) -> str:
     """The wrong parts as a user would index them: ``"W2[:, 7]"``."""
     parts = [

@@ -5,6 +5,7 @@ import pytest
 
 from gradhook.diagnosis.mismatch import Changed
 from gradhook.difference.base import Estimate
+from gradhook.evaluation.directions import random_direction
 from gradhook.verdict.evidence import Probe
 
 RNG = np.random.default_rng(0)
@@ -72,20 +73,23 @@ def test_switches_of_a_role_are_turned_off_one_by_one(synthetic, switch):
 
 
 def seen(analytic, slope, error=1e-9, **fields):
-    return Changed({}, (Probe(analytic, Estimate(slope, error, 1e-6)),), **fields)
+    probe = Probe(analytic, Estimate(slope, error, 1e-6))
+    parts = [("W", random_direction(X.size, 0), 1.0)]
+    return Changed({"W": X}, (probe,), (parts,), **fields)
 
 
 @pytest.mark.parametrize(
     ("here", "plain", "additive"),
     [
         (seen(2.0, 2.0), True, True),
-        (seen(2.0, 2.0 + 1e-6), False, False),
+        (seen(2.0, 2.0 + 1e-5), True, True),  # what may lie beside a fault of a tenth, and more
+        (seen(2.0, 2.0 + 2e-3), False, False),
         (seen(2.0, 2.0, error=0.1), False, False),  # the fault could hide in the error
         (seen(0.0, 0.0), False, True),  # nothing is left that could show a share of it
         (Changed({}, ()), False, False),
         (None, False, False),
     ],
-    ids=["equal", "apart", "coarse", "zero", "no probe", "outside the domain"],
+    ids=["equal", "beside", "apart", "coarse", "zero", "no probe", "outside the domain"],
 )
 def test_a_fault_has_vanished_only_where_it_would_show(synthetic, here, plain, additive):
     mismatch = synthetic(X, 1.5 * X)

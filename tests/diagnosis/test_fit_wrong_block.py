@@ -54,13 +54,17 @@ def test_as_many_numbers_as_coefficients_prove_nothing(wrong_block):
         assert bool(fit([prediction], TOLERANCE, spare=spare)) is enough
 
 
-def test_one_number_that_is_missed_by_more_than_its_error_refutes(wrong_block):
+def test_one_number_that_is_missed_by_more_than_may_lie_beside_refutes(wrong_block):
     base, term = arrays(0, 2)
     prediction = prediction_of(wrong_block, base, [term], [2.0], count=9)
     assert fit([prediction], TOLERANCE)
-    # An error is a billionth of the norm, and the largest miss that passes is three of them.
-    prediction.block.slopes[4] += 10 * prediction.block.errors[4]
-    assert not fit([prediction], TOLERANCE)
+    # Besides three errors of a billionth each, three ten-thousandths of the norm may be missed.
+    beside = prediction.block.beside(TOLERANCE)
+    size = np.linalg.norm(base) + prediction.block.residual_norm
+    assert beside == pytest.approx(1e-4 * size)
+    for by, holds in ((2.5, True), (1.0, False)):
+        prediction.block.slopes[4] += by * beside
+        assert bool(fit([prediction], TOLERANCE)) is holds
 
 
 def test_numbers_too_coarse_to_leave_a_hundredth_prove_nothing(wrong_block):

@@ -309,6 +309,28 @@ def test_a_fault_without_a_cause_beside_one_with_is_said_to_remain():
     assert "something else remains" in str(report)
 
 
+@pytest.mark.parametrize(("times", "said"), [(None, "changes with the rows"), (1.3, "constant")])
+def test_a_factor_that_other_rows_change_is_not_called_constant(times, said):
+    """The loss is divided by the sum of the rows' weights, and the gradient by their number."""
+    parameters, (X, T) = network()
+    weights = np.random.default_rng(1).uniform(0.2, 2.0, ROWS)
+
+    def weighted(p, X, T, weights):
+        hidden = np.tanh(X @ p["W1"] + p["b1"])
+        off = np.tanh(hidden @ p["W2"] + p["b2"]) @ p["W3"] + p["b3"] - T
+        loss = 0.5 * np.sum(weights * np.sum(off**2, axis=1)) / weights.sum()
+        _, gradients = backward(
+            p, X, T, edit=lambda site, d: d * weights[:, None] * len(X) if site == "loss" else d
+        )
+        divisor = times * weights.sum() if times else len(X)
+        return loss, {name: gradient / divisor for name, gradient in gradients.items()}
+
+    report = check_gradients(weighted, parameters, batch=(X, T, weights))
+    (cause,) = report.causes
+    assert cause.kind == "scale"
+    assert said in cause.sentence
+
+
 def test_two_faults_in_one_block_get_no_cause():
     def spoil(gradients):
         gradients["W2"] = 1.5 * gradients["W2"].T

@@ -64,6 +64,7 @@ class _Factor(FittedHypothesis):
     """Some blocks' gradients are one multiple of the numerical ones."""
 
     said = "factor"
+    _depends_on_rows = False
 
     def __init__(
         self, mismatch: Mismatch, numbers: Mapping[str, Fitted], besides: str = ""
@@ -87,13 +88,15 @@ class _Factor(FittedHypothesis):
         """Take these for what the factor means."""
         self.readings = readings
         self.family, self.kind, shown, words = told(readings, self.coefficient, self.error)
+        if self._depends_on_rows:
+            words = "a factor that changes with the rows, as a sum of their weights does"
         constant = times(self.coefficient, self.error, shown)
         self.found = {"times": constant, "besides": self._besides, "meaning": words}
 
     def refute_meaning(self, mismatch: Mismatch, done: Trials) -> Trials:
         counts_rows = any(reading.counts in COUNT_ROWS for reading in self.readings)
-        trials, by_rows = list(done), [self._by_rows] if counts_rows else []
-        for test in (*by_rows, self._by_circumstance):
+        trials = list(done)
+        for test in (self._by_rows, self._by_circumstance):
             kept, more = test(mismatch, self.readings)
             self.read(kept)
             trials += more
@@ -112,7 +115,7 @@ class _Factor(FittedHypothesis):
         return tuple(trials)
 
     def _by_rows(self, mismatch: Mismatch, readings: list[Reading]) -> Kept:
-        """Take fewer rows: a factor that counts rows follows, and no other does."""
+        """Take fewer rows: a factor that counts rows follows, and a constant stays."""
         rows = fewer_rows(mismatch, readings)
         batch = mismatch.with_rows(rows)
         seen = None if batch is None else mismatch.revisit(self.blocks, batch=batch)
@@ -132,7 +135,9 @@ class _Factor(FittedHypothesis):
             return others, []  # where any factor fits, nothing is learned
         tried = f"{len(rows)} rows in place of {mismatch.rows}"
         if not kept and not stays:
-            return [], [Trial(tried, "the factor is another, and not by what it counts", True)]
+            self._depends_on_rows = self._is_another(mismatch, seen)
+            out = "the factor is another, and not by what it counts"
+            return [], [Trial(tried, out, refuted=not self._depends_on_rows)]
         out = f"the factor is {met[0]:.4g}" if kept and not stays else "the factor stays"
         return kept, [Trial(tried, out)]
 
@@ -165,6 +170,14 @@ class _Factor(FittedHypothesis):
                 out = "the factor is gone" if gone else "the factor stays"
                 return Trial("dropout turned off", out, refuted=not gone)
         return None
+
+    def _is_another(self, mismatch: Mismatch, seen: Changed) -> bool:
+        """Whether there is one factor where something was changed, whichever; none of a penalty."""
+        pairs = [(probe.analytic, probe.slope.value) for probe in seen.probes]
+        size = sum(n * n for _, n in pairs)
+        factor = sum(a * n for a, n in pairs) / size if size else 0.0
+        alone = all(len(number.prediction.terms) == 1 for number in self.numbers.values())
+        return bool(alone and factor and self._is_met(mismatch, seen, factor))
 
     def _is_met(self, mismatch: Mismatch, seen: Changed, factor: float) -> bool:
         """Whether the factor is this one where something was changed.
@@ -229,17 +242,21 @@ class SharedFactor(_Factor):
             for b in blocks:
                 penalised = all_penalised or not is_vector(b.shape)
                 predictions.append(Prediction(b, None, (b.gradient, basis(b.values) * penalised)))
-            numbers = _not_one(fit(predictions, tolerance))
+            numbers = _not_one(mismatch, fit(predictions, tolerance))
             if numbers:
                 yield from cls.named(mismatch, numbers, OUT)
                 return
 
 
-def _not_one(fits: Mapping[str, Fitted]) -> dict[str, Fitted]:
+def _not_one(mismatch: Mismatch, fits: Mapping[str, Fitted]) -> dict[str, Fitted]:
     """What is known, without factors that may be one: the penalty alone."""
-    found = known(fits)
-    apart = {name: abs(1 - each.coefficients[0]) for name, each in found.items()}
-    return {n: f for n, f in found.items() if apart[n] >= max(ONE, 3 * f.errors[0])}
+    found, tolerance = {}, mismatch.options.tolerance
+    for name, each in known(fits).items():
+        block, apart = mismatch.blocks[name], abs(1 - each.coefficients[0])
+        aside = block.beside(tolerance) / (float(np.linalg.norm(block.gradient)) or 1.0)
+        if apart >= max(ONE, tolerance.resolved * max(each.errors[0], aside)):
+            found[name] = each
+    return found
 
 
 class MeaningfulFactor(_Factor):
@@ -274,7 +291,7 @@ class FactorBesidePenalty(_Factor):
                 prediction = Prediction(block, None, (block.gradient, basis(block.values)))
                 if name not in numbers:
                     numbers |= known(fit([prediction], mismatch.options.tolerance))
-        yield from cls.named(mismatch, _not_one(numbers), OUT)
+        yield from cls.named(mismatch, _not_one(mismatch, numbers), OUT)
 
 
 def _adds_up_over_outputs(mismatch: Mismatch, outputs: int) -> Trial | None:

@@ -23,6 +23,7 @@ from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, OUT
 from gradhook.diagnosis.wrong_block import (
     SAME_FIT,
     SAME_GRADIENT,
+    Fitted,
     Prediction,
     WrongBlock,
     fit,
@@ -255,14 +256,16 @@ class Misplaced(Hypothesis):
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
         swaps: dict[str, str] = {}
         for name in names:
-            for kind, gradient, found in itertools.islice(_layouts(mismatch, name), 1):
-                other, predicted = found.get("other", ""), {name: gradient}
+            best = min(_layouts(mismatch, name), key=lambda layout: layout[2].misfit, default=None)
+            if best is not None:
+                kind, found, fitted = best
+                other, predicted = found.get("other", ""), {name: fitted.predicted}
                 if not other:
                     yield cls("laid_out", kind, predicted, **found)
                 elif other not in mismatch.blocks:
                     yield cls("returned_for_another", kind, predicted, other=other)
                 elif swaps.get(other) == name:
-                    kind = "bn_swapped" if is_vector(gradient.shape) else kind
+                    kind = "bn_swapped" if is_vector(mismatch.gradients[name].shape) else kind
                     yield cls("exchanged", kind, {other: mismatch.gradients[name]} | predicted)
                 else:
                     swaps[name] = other
@@ -271,8 +274,8 @@ class Misplaced(Hypothesis):
         return (confirm(mismatch, self),)
 
 
-def _layouts(mismatch: Mismatch, name: str) -> Iterator[tuple[str, Array, dict[str, str]]]:
-    """Every layout that holds on the probes: its kind, what it predicts, and how that is said."""
+def _layouts(mismatch: Mismatch, name: str) -> Iterator[tuple[str, dict[str, str], Fitted]]:
+    """Every layout that holds on the probes: its kind, how it is said, and what was fitted."""
     block, tolerance = mismatch.blocks[name], mismatch.options.tolerance
     for kind, how, move in _moves(block.shape):
         # Beside it a multiple of a penalty may be added, by one that is right.
@@ -282,14 +285,14 @@ def _layouts(mismatch: Mismatch, name: str) -> Iterator[tuple[str, Array, dict[s
             prediction = Prediction(block, move(block.gradient), terms)
             for found in fit([prediction], tolerance).values():
                 words = {"how": how, "besides": OUT if terms else ""}
-                yield kind, found.predicted, words
+                yield kind, words, found
     for other, gradient in mismatch.gradients.items():
         if other == name or gradient.shape != block.shape:
             continue
         # Nothing at all is no layout of something.
         much = np.linalg.norm(gradient) >= MUCH * np.linalg.norm(block.gradient)
-        if much and fit([Prediction(block, gradient)], tolerance):
-            yield "blocks_swapped", gradient, {"other": other}
+        for found in fit([Prediction(block, gradient)], tolerance).values() if much else ():
+            yield "blocks_swapped", {"other": other}, found
 
 
 def _moves(shape: tuple[int, ...]) -> Iterator[tuple[str, str, Callable[[Array], Array]]]:
