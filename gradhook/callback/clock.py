@@ -16,9 +16,9 @@ import contextlib
 import numbers
 import operator
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -27,6 +27,8 @@ from gradhook.errors import HookCallError, OptionError, warn
 from gradhook.schedules import Schedule
 
 VARIABLE = "GRADHOOK"
+F = TypeVar("F", bound=Callable[..., Any])
+
 YES, NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 _debugging: ContextVar[bool | None] = ContextVar("gradhook_debugging", default=None)
@@ -114,6 +116,18 @@ def finished_updates(step: Any) -> int:
             f"step must be the number of finished updates, an integer from 0, got {step!r}"
         )
     return whole
+
+
+def names_its_keywords(hook: F) -> F:
+    """Let what Python says of a keyword that a hook does not know begin with those that it does.
+
+    Python begins with the qualified name, so that no call pays for it.
+    """
+    hook.__qualname__ = (
+        "pass what the loss takes as batch=(X, y), and new weights as parameters=params: "
+        f"check.{hook.__name__}"
+    )
+    return hook
 
 
 def refuse_misuse(
