@@ -242,6 +242,30 @@ def test_a_list_of_pairs_holds_a_sample_in_each():
     assert sample_count(([(1, 2), (3, 4)], np.ones(6)), 0) == 6
 
 
+@pytest.mark.parametrize("hidden", [(8, 1), (1, 8), (8,)])
+def test_a_hidden_state_beside_lists_of_inputs_and_targets_holds_no_rows(hidden):
+    inputs, targets, state = list(range(9)), list(range(9)), np.zeros(hidden)
+    for batch in [(inputs, targets, state), (state, inputs, targets)]:
+        drawn = draw(batch, samples=3, axis=0, subset=None, random=np.random.default_rng(0))
+        assert drawn.batch is batch
+        assert (drawn.rows, drawn.count, drawn.total) == (None, None, None)
+    # What else agrees on rows, or counts as many as the lists, has them.
+    assert sample_count(([64, 10], ["relu", "tanh"], np.zeros((5, 3)), np.zeros(5)), 0) == 5
+    assert sample_count((inputs, targets, np.zeros((9, 2))), 0) == 9
+    assert sample_count((np.zeros((5, 3)), [64, 10]), 0) == 5
+
+
+def test_what_cannot_be_cut_is_told_how_to_say_so():
+    def loss(W, inputs, targets, state):
+        out = W @ state
+        return np.sum(out**2), 2 * out @ state.T
+
+    batch = (list(range(8)), list(range(8)), np.ones((8, 1)))  # as many units as inputs
+    report = check_gradients(loss, np.eye(8), batch=batch)
+    assert report.passed
+    assert report.notes[-1].endswith("counts the samples. If none does, write samples=None")
+
+
 def test_columns_that_look_like_samples_are_pointed_out():
     x, y = np.ones((5, 30)), np.ones((1, 30))
     assert columns_hint((x, y), 0) == "; are the columns samples? Then pass sample_axis=1"
