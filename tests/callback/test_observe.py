@@ -62,6 +62,8 @@ def test_an_exception_of_the_users_is_raised_at_the_first_check_and_reported_aft
     assert len(loop.steps(6, 7)) == 1
     loop.broken = None
     assert loop.steps(8, 8) == []
+    for told in (str(loop.check.history[-2]), loop.check.history[-2].details()):
+        assert told.count("another") == 1
     verdicts = [report.verdict for report in loop.check.history]
     assert verdicts == [Verdict.PASS, *5 * [Verdict.INCONCLUSIVE], Verdict.PASS]
     assert "another" in loop.check.history[-2].notes[0]
