@@ -49,11 +49,13 @@ NOTED = 8
 class Held:
     """Weights and gradients on an object, and the function that fills the gradients.
 
-    The function is ``run(*batch) -> loss``, or ``run(root, *batch)``.
+    The function is ``run(*batch) -> loss``, or ``run(root, *batch)``.  ``remedy`` says what to
+    write where nothing is found; by default a function that returns the gradients by name.
     """
 
-    def __init__(self, run: Callable[..., Any], root: Any) -> None:
+    def __init__(self, run: Callable[..., Any], root: Any, remedy: str = "") -> None:
         self._user_run = self._run = run
+        self._remedy = remedy
         self._whole, self._root = root, [root] if is_tensor(root) else root
         self._pairs: list[HeldPair] = []
         self._given: dict[str, Any] = {}  # gradients that the run has returned by name
@@ -118,11 +120,14 @@ class Held:
             seen = {s.name: np.shape(s.get()) for s in slots(self._root) if is_numbers(s.get())}
             takes = "*batch" if self._run is run else "net, *batch"
             shown = [f"{n} {at} ({out.get(n, 'no gradient')})" for n, at in seen.items() if at]
+            remedy = self._remedy or (
+                "Write check_gradients(f, {'W': ...}, batch=...), where f(*batch) returns "
+                f"{name_of(run)}({takes}) and {{'W': its gradient}}; if the run also updates the "
+                "weights, use Objective.from_update"
+            )
             raise ObjectiveError(
                 f"no weight with a gradient was found on {kind_of(self._whole)} after a run.  "
-                f"Arrays seen: {_listed(shown) or 'none'}.  Write check_gradients(f, {{'W': ...}}, "
-                f"batch=...), where f(*batch) returns {name_of(run)}({takes}) and {{'W': its "
-                "gradient}; if the run also updates the weights, use Objective.from_update"
+                f"Arrays seen: {_listed(shown) or 'none'}.  {remedy}"
             )
         self._take(pairs)
         ran = f"{name_of(run)} makes both passes, each from gradients of zero"
@@ -162,6 +167,10 @@ class Held:
 
         loss_and_gradients.__name__ = name_of(self._user_run)
         return loss_and_gradients
+
+    def gradients(self) -> dict[str, Any]:
+        """What a run has left beside the weights, by their names."""
+        return {pair.weight.name: self._gradient(pair)[1] for pair in self._pairs}
 
     def _take(self, pairs: list[HeldPair]) -> None:
         """Look after these pairs, at the values that they have now."""
