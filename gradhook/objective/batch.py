@@ -11,7 +11,7 @@ so that the classes stay mixed; weights, masks and indicators make classes of wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,9 +48,16 @@ def as_batch(batch: Any) -> Any:
             f"the batch is an empty {type(batch).__name__}: is it the logs of a trainer? Pass "
             "batch=(X, y), or () if the objective needs no data"
         )
-    if isinstance(batch, Mapping):
-        return batch
-    return tuple(batch) if isinstance(batch, (tuple, list)) else (batch,)
+    listed = isinstance(batch, (tuple, list))
+    items = batch.values() if isinstance(batch, Mapping) else batch if listed else (batch,)
+    for item in items:
+        # Of a class of the user's, whose attributes are, an iterator is put back.
+        if isinstance(item, Iterator) and not hasattr(item, "__dict__"):
+            raise BatchError(
+                f"the batch {'is' if item is batch else 'holds'} {kind_of(item)}, which a check "
+                "would use up: pass what the loop gets of it, batch=(X, y), or list(...) of it"
+            )
+    return batch if isinstance(batch, Mapping) else tuple(items)
 
 
 def draw(

@@ -166,6 +166,36 @@ def test_a_batch_without_samples_is_refused(batch, axis, said):
     assert said in str(caught.value)
 
 
+class Loader:
+    """An iterator whose state can be read, and so is put back."""
+
+    def __init__(self):
+        self.drawn = 0
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        self.drawn += 1
+        return np.ones((4, 2)), np.ones(4)
+
+
+def test_an_iterator_that_a_check_would_use_up_is_refused_with_what_to_pass():
+    for batch, said in [
+        ((n for n in "ab"), "the batch is a generator, which a check would use up: pass what"),
+        ((iter([1]), 2.0), "the batch holds a list_iterator"),
+        ({"pairs": zip([1], [2], strict=True)}, r"batch=\(X, y\), or list\(...\) of it"),
+    ]:
+        with pytest.raises(BatchError, match=said):
+            as_batch(batch)
+    loader = Loader()
+    report = check_gradients(
+        lambda p, batches: line(p, *next(batches)), {"w": np.zeros(2)}, batch=loader
+    )
+    assert report.passed
+    assert loader.drawn == 0
+
+
 def line(parameters, x, y, scale=1.0):
     error = x @ parameters["w"] - y
     return 0.5 * scale * np.mean(error**2), {"w": scale * x.T @ error / len(y)}
