@@ -21,7 +21,7 @@ from typing import Any, Self, Unpack
 import numpy as np
 
 from gradhook._types import Batch, Verdict
-from gradhook.callback.clock import Clock, is_enabled, names_its_keywords, refuse_misuse
+from gradhook.callback.clock import KEYWORDS, Clock, is_enabled, refuse_misuse, refuses_with
 from gradhook.callback.delivery import Delivery, OnFail
 from gradhook.callback.rebinding import Rebinding
 from gradhook.check.check import check, selftest
@@ -171,7 +171,7 @@ class GradCheckCallback:
         """Whether this callback checks, as was decided when it was built."""
         return self._enabled
 
-    @names_its_keywords
+    @refuses_with(KEYWORDS)
     def on_train_begin(
         self, *misplaced: Any, batch: Any = None, parameters: Any = None
     ) -> Report | None:
@@ -199,7 +199,7 @@ class GradCheckCallback:
         self._remember(batch, parameters)
         return self._checked(self._clock.now, batch) if self._start_due else None
 
-    @names_its_keywords
+    @refuses_with(KEYWORDS)
     def on_step_end(
         self,
         step: int | None = None,
@@ -246,6 +246,7 @@ class GradCheckCallback:
             self._delivery.warn_once(NO_BATCH)
         return report
 
+    @refuses_with("pass it nothing")
     def on_train_end(self) -> None:
         """Close the sinks; the history stays."""
         if not self._enabled:
@@ -257,7 +258,7 @@ class GradCheckCallback:
         if self._waits_for_batch:
             self._delivery.warn_once(NO_BATCH)
 
-    @names_its_keywords
+    @refuses_with(KEYWORDS)
     def __call__(
         self,
         step: int | None = None,
@@ -351,7 +352,7 @@ class GradCheckCallback:
 class _Disabled(GradCheckCallback):
     """A callback whose steps do nothing, at the cost of a method call."""
 
-    @names_its_keywords
+    @refuses_with(KEYWORDS)
     def on_step_end(
         self,
         step: int | None = None,

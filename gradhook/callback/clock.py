@@ -27,9 +27,12 @@ from gradhook.errors import HookCallError, OptionError, warn
 from gradhook.schedules import Schedule
 
 VARIABLE = "GRADHOOK"
-F = TypeVar("F", bound=Callable[..., Any])
-
 YES, NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+
+KEYWORDS = "pass what the loss takes as batch=(X, y), and new weights as parameters=params"
+"""What a hook takes by keyword."""
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 _debugging: ContextVar[bool | None] = ContextVar("gradhook_debugging", default=None)
 
@@ -118,16 +121,17 @@ def finished_updates(step: Any) -> int:
     return whole
 
 
-def names_its_keywords(hook: F) -> F:
-    """Let what Python says of a keyword that a hook does not know begin with those that it does.
+def refuses_with(remedy: str) -> Callable[[F], F]:
+    """Let what Python says of arguments that a hook does not know begin with a remedy.
 
     Python begins with the qualified name, so that no call pays for it.
     """
-    hook.__qualname__ = (
-        "pass what the loss takes as batch=(X, y), and new weights as parameters=params: "
-        f"check.{hook.__name__}"
-    )
-    return hook
+
+    def decorate(hook: F) -> F:
+        hook.__qualname__ = f"{remedy}: check.{hook.__name__}"
+        return hook
+
+    return decorate
 
 
 def refuse_misuse(

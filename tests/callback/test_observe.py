@@ -187,6 +187,13 @@ def test_a_keyword_that_a_hook_does_not_know_is_refused_with_those_that_it_does(
 
 
 @pytest.mark.parametrize("enabled", [False, True])
+def test_the_last_hook_takes_nothing(enabled):
+    check = GradCheckCallback(lambda w, *_: (w @ w, 2 * w), np.ones(2), enabled=enabled)
+    with pytest.raises(TypeError, match=r"^pass it nothing: check\.on_train_end\(\) got .*'logs'"):
+        check.on_train_end(logs={})
+
+
+@pytest.mark.parametrize("enabled", [False, True])
 def test_a_folder_that_is_no_path_is_refused_also_while_the_callback_is_disabled(enabled):
     with pytest.raises(OptionError, match="logdir must be a path, got 3"):
         GradCheckCallback(lambda w: (w @ w, 2 * w), np.ones(2), logdir=3, enabled=enabled)
