@@ -34,6 +34,7 @@ ELSEWHERE = {
     ("args", "data", "inputs", "X", "x"): (
         "write batch=(X, y), what the function takes besides the parameters"
     ),
+    ("params", "theta", "weights"): "write parameters=, or pass them after the function",
     ("grad", "jac", "gradients", "grad_fn"): (
         "write gradient=, the function that computes the gradient"
     ),

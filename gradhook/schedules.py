@@ -112,8 +112,11 @@ def at(*steps: int | Iterable[int]) -> Schedule:
         (1000, None)
     """
     given = steps[0] if len(steps) == 1 and isinstance(steps[0], Iterable) else steps
-    remedy = "schedules.at(10, 100)"
-    due = {_whole(step, least=1, what="at(*steps)", remedy=remedy) for step in given}
+    remedy, start = "schedules.at(10, 100)", ", and leave step 0 to at_start=True"
+    due = {
+        _whole(step, least=1, what="at(*steps)", remedy=remedy + start * (as_integer(step) == 0))
+        for step in given
+    }
     if not due:
         raise OptionError(f"at(*steps) got no step; write {remedy}, or schedules.never() for none")
     shown = [str(step) for step in sorted(due)]

@@ -11,14 +11,16 @@ of ``-log(y)``, and right code is off by 1e-7 / y, which is much for a digit tha
 from __future__ import annotations
 
 import functools
+import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from gradhook import GradCheckCallback
+from gradhook.errors import OptionError
 
-__all__ = ["NOTE", "FitHooks", "cotangent", "hook_methods", "left_out"]
+__all__ = ["NOTE", "FitHooks", "cotangent", "hook_methods", "left_out", "surround"]
 
 NOTE = "cross-entropy checked as -log(y): the book's adds 1e-7 to y, and its gradient does not"
 
@@ -63,28 +65,104 @@ def hook_methods(
     them all.  ``steps_made`` counts finished updates, and ``batch`` makes the batch of the
     arguments of ``step``; where they return ``None`` the callback counts, and takes what it has.
     """
-    if step is not None and check.enabled:
-        make_step = getattr(trainer, step)
 
-        @functools.wraps(make_step)
-        def checked_step(*args: Any, **keywords: Any) -> Any:
-            found = batch(*args, **keywords)
-            check.on_train_begin(batch=found)  # does nothing once the check at the start is made
-            returned = make_step(*args, **keywords)
-            check.on_step_end(steps_made(), batch=found)
-            return returned
+    def checked_step(make_step: Callable[..., Any], *args: Any, **keywords: Any) -> Any:
+        found = batch(*args, **keywords)
+        check.on_train_begin(batch=found)  # does nothing once the check at the start is made
+        returned = make_step(*args, **keywords)
+        check.on_step_end(steps_made(), batch=found)
+        return returned
 
-        setattr(trainer, step, checked_step)
-    if train is not None and check.enabled:
-        make_all = getattr(trainer, train)
+    def checked_train(make_all: Callable[..., Any], *args: Any, **keywords: Any) -> Any:
+        with check:
+            return make_all(*args, **keywords)
 
-        @functools.wraps(make_all)
-        def checked_train(*args: Any, **keywords: Any) -> Any:
-            with check:
-                return make_all(*args, **keywords)
-
-        setattr(trainer, train, checked_train)
+    for name, around in ((step, checked_step), (train, checked_train)):
+        if name is not None and check.enabled:
+            surround(trainer, name, around)
     return check
+
+
+def surround(owner: Any, name: str, around: Callable[..., Any]) -> None:
+    """Let ``owner.name(...)`` call ``around(method, ...)`` for that one object.
+
+    The object becomes one of a class of its own, derived from its class and called the same, whose
+    method looks whom it is called on.  So a copy, or what comes back from a pickle, is an ordinary
+    object of the old class.  What the object holds as an attribute is replaced there.
+
+    Raises:
+        OptionError: The object is of a class written in C, or of one that cannot be derived from.
+    """
+    kind, plain = type(owner), owner.__class__
+    if name in getattr(owner, "__dict__", ()) or not hasattr(kind, name):
+        setattr(owner, name, _Surrounded(getattr(owner, name), around))
+        return
+    # Past what the class makes of attributes that are set: frozen data classes, and our property.
+    set_class = vars(object)["__class__"].__set__
+
+    def reduced(self: Any, protocol: Any) -> Any:
+        own = type(self)
+        set_class(self, plain)
+        try:
+            return self.__reduce_ex__(protocol)
+        finally:
+            set_class(self, own)
+
+    namespace = {
+        "__slots__": (),
+        "__module__": kind.__module__,
+        "__qualname__": kind.__qualname__,
+        "__doc__": kind.__doc__,
+        "__class__": property(lambda _: plain),
+        "__reduce_ex__": reduced,
+        name: _Override(owner, around),
+    }
+    try:
+        set_class(
+            owner, types.new_class(kind.__name__, (kind,), None, lambda n: n.update(namespace))
+        )
+    except TypeError as error:
+        raise OptionError(
+            f"{name} of a {kind.__name__} cannot be surrounded ({error}): call "
+            "check.on_step_end(batch=...) in your loop, after it"
+        ) from error
+
+
+class _Surrounded:
+    """A method that is called through ``around``; a copy, or a pickle, is the method itself."""
+
+    def __init__(self, method: Callable[..., Any], around: Callable[..., Any]) -> None:
+        functools.update_wrapper(self, method)
+        self._method, self._around = method, around
+
+    def __call__(self, *args: Any, **keywords: Any) -> Any:
+        return self._around(self._method, *args, **keywords)
+
+    def __get__(self, instance: Any, kind: Any = None) -> Any:
+        return self if instance is None else types.MethodType(self, instance)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _itself, (self._method,)
+
+
+class _Override:
+    """What stands for a method in the class of one object."""
+
+    def __init__(self, owner: Any, around: Callable[..., Any]) -> None:
+        self._owner, self._around = owner, around
+
+    def __set_name__(self, kind: type, name: str) -> None:
+        self._kind, self._name = kind, name
+
+    def __get__(self, instance: Any, kind: Any = None) -> Any:
+        if instance is None:
+            return getattr(self._kind.__base__, self._name)
+        method = getattr(super(self._kind, instance), self._name)
+        return _Surrounded(method, self._around) if instance is self._owner else method
+
+
+def _itself(thing: Any) -> Any:
+    return thing
 
 
 class FitHooks:

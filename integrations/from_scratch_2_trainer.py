@@ -23,12 +23,11 @@ is that of ``model.loss_layer``, as for the first book.
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 from gradhook import GradCheckCallback, Objective, Switch
 
-from ._shared import NOTE, hook_methods, left_out
+from ._shared import NOTE, hook_methods, left_out, surround
 
 __all__ = ["attach"]
 
@@ -86,11 +85,10 @@ def attach(trainer: Any, **callback_keywords: Any) -> GradCheckCallback:
         return check
     seen: list[Any] = []
 
-    @functools.wraps(forward)
-    def noted(x: Any, t: Any, *rest: Any, **keywords: Any) -> Any:
+    def noted(forward: Any, x: Any, t: Any, *rest: Any, **keywords: Any) -> Any:
         seen[:] = [(x, t)]
         return forward(x, t, *rest, **keywords)
 
-    model.forward = noted
+    surround(model, "forward", noted)
     hook_methods(optimizer, check, step="update", batch=lambda *_: seen[0])
     return hook_methods(trainer, check, train="fit")

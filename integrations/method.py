@@ -5,8 +5,9 @@
     check = method.attach(trainer, "update", loss_and_gradients, params, enabled=True)
     trainer.train()
 
-- *Hook.* The method of that one object is wrapped.  The check at the start comes before its first
-  call, the others after scheduled ones; ``train=`` names the method at whose end sinks are closed.
+- *Hook.* The method of that one object is wrapped; its copies train unchecked.  The check at the
+  start comes before its first call, the others after scheduled ones; ``train=`` names the method at
+  whose end sinks are closed.
 - *Data.* By default, those arguments of the method that the objective takes, by name: ``update(X,
   y)`` for ``loss_and_gradients(params, X, y)``.  ``batch=("x", "t")`` names others, in the order in
   which the objective takes them; ``batch=`` a function is called with the method's arguments; what

@@ -93,6 +93,9 @@ def test_an_unknown_option_is_told_the_nearest_and_all():
         gradhook.layer_check(abs, abs, np.ones(2), gradient={})
     with pytest.raises(TypeError, match=r"unknown option 'shedule'; did you mean 'schedule'\?"):
         GradCheckCallback(cube, np.ones(2), shedule=3)
+    for build in (check_gradients, GradCheckCallback):
+        with pytest.raises(TypeError, match="params= is no option here: write parameters=, or"):
+            build(cube, params=np.ones(2))
 
 
 @pytest.mark.parametrize("what", ["fixed", "layers"])

@@ -151,6 +151,7 @@ LOGARITHMIC = (
     "logarithmic({}) needs a whole number of at least {}, got {}; write "
     "schedules.logarithmic(start=100, factor=10)"
 )
+AT_ZERO = ((0,), (0, 10), (range(0, 100, 10),))
 NEVER = "at(*steps) got no step; write schedules.at(10, 100), or schedules.never() for none"
 
 
@@ -159,7 +160,8 @@ NEVER = "at(*steps) got no step; write schedules.at(10, 100), or schedules.never
     [
         *((every, (n,), EVERY.format(repr(n))) for n in (0, -5, 1.5, True, "7", None)),
         *((as_schedule, (n,), EVERY.format(n)) for n in (0, -3)),
-        *((at, (n,), AT.format(repr(n))) for n in (0, 1.5, True)),
+        *((at, (n,), AT.format(repr(n))) for n in (1.5, True)),
+        *((at, given, f"{AT.format(0)}, and leave step 0 to at_start=True") for given in AT_ZERO),
         (at, (10, -1), AT.format(-1)),
         (at, (["10"],), AT.format("'10'")),
         *((at, given, NEVER) for given in ((), ([],))),

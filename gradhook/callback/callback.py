@@ -21,7 +21,7 @@ from typing import Any, Self, Unpack
 import numpy as np
 
 from gradhook._types import Batch, Verdict
-from gradhook.callback.clock import Clock, is_enabled, refuse_misuse
+from gradhook.callback.clock import KEYWORDS, Clock, is_enabled, refuse_misuse, refuses_with
 from gradhook.callback.delivery import Delivery, OnFail
 from gradhook.callback.rebinding import Rebinding
 from gradhook.check.check import check, selftest
@@ -36,6 +36,7 @@ from gradhook.options import BatchKeywords, Options, shows_options
 from gradhook.report import BlockReport, Report
 from gradhook.schedules import as_schedule, logarithmic
 from gradhook.sinks import Sink, TensorBoard
+from gradhook.sinks.files import as_path
 
 NO_BATCH = (
     "no check was made, because no batch was given: pass batch= to the hooks, or batch=() to the "
@@ -142,8 +143,10 @@ class GradCheckCallback:
         self._start_due = self._at_start = bool(at_start)
         self._clock = Clock(logarithmic() if schedule is None else as_schedule(schedule))
         self._delivery = Delivery(sinks, on_fail)
-        if logdir is not None and self._enabled:
-            self._delivery.sinks.append(TensorBoard(logdir))
+        if logdir is not None:
+            logdir = as_path(logdir, "logdir")
+            if self._enabled:
+                self._delivery.sinks.append(TensorBoard(logdir))
         if type(self) is GradCheckCallback and not self._enabled:
             self.__class__ = _Disabled
 
@@ -168,6 +171,7 @@ class GradCheckCallback:
         """Whether this callback checks, as was decided when it was built."""
         return self._enabled
 
+    @refuses_with(KEYWORDS)
     def on_train_begin(
         self, *misplaced: Any, batch: Any = None, parameters: Any = None
     ) -> Report | None:
@@ -195,6 +199,7 @@ class GradCheckCallback:
         self._remember(batch, parameters)
         return self._checked(self._clock.now, batch) if self._start_due else None
 
+    @refuses_with(KEYWORDS)
     def on_step_end(
         self,
         step: int | None = None,
@@ -241,6 +246,7 @@ class GradCheckCallback:
             self._delivery.warn_once(NO_BATCH)
         return report
 
+    @refuses_with("pass it nothing")
     def on_train_end(self) -> None:
         """Close the sinks; the history stays."""
         if not self._enabled:
@@ -252,6 +258,7 @@ class GradCheckCallback:
         if self._waits_for_batch:
             self._delivery.warn_once(NO_BATCH)
 
+    @refuses_with(KEYWORDS)
     def __call__(
         self,
         step: int | None = None,
@@ -345,6 +352,7 @@ class GradCheckCallback:
 class _Disabled(GradCheckCallback):
     """A callback whose steps do nothing, at the cost of a method call."""
 
+    @refuses_with(KEYWORDS)
     def on_step_end(
         self,
         step: int | None = None,
@@ -353,7 +361,7 @@ class _Disabled(GradCheckCallback):
         parameters: Any = None,
     ) -> Report | None:
         """Do nothing, but refuse what is no step."""
-        if misplaced or (step.__class__ is not int and step is not None):
+        if misplaced or (step is not None and (step.__class__ is not int or step < 0)):
             refuse_misuse("on_step_end", step, misplaced, enabled=False)
         return None
 

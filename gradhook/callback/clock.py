@@ -16,9 +16,9 @@ import contextlib
 import numbers
 import operator
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -28,6 +28,11 @@ from gradhook.schedules import Schedule
 
 VARIABLE = "GRADHOOK"
 YES, NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+
+KEYWORDS = "pass what the loss takes as batch=(X, y), and new weights as parameters=params"
+"""What a hook takes by keyword."""
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 _debugging: ContextVar[bool | None] = ContextVar("gradhook_debugging", default=None)
 
@@ -114,6 +119,19 @@ def finished_updates(step: Any) -> int:
             f"step must be the number of finished updates, an integer from 0, got {step!r}"
         )
     return whole
+
+
+def refuses_with(remedy: str) -> Callable[[F], F]:
+    """Let what Python says of arguments that a hook does not know begin with a remedy.
+
+    Python begins with the qualified name, so that no call pays for it.
+    """
+
+    def decorate(hook: F) -> F:
+        hook.__qualname__ = f"{remedy}: check.{hook.__name__}"
+        return hook
+
+    return decorate
 
 
 def refuse_misuse(

@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Unpack
 
@@ -26,9 +26,12 @@ from gradhook.check.reading import CallLine, Scope, read
 from gradhook.check.record import assemble
 from gradhook.check.sanity import causes_of_calls
 from gradhook.errors import OptionError, warn
+from gradhook.guard.guard import Guard
 from gradhook.guard.objects import global_streams
 from gradhook.objective.batch import as_batch
 from gradhook.objective.calls import misplaced_batch
+from gradhook.objective.held import Held
+from gradhook.objective.holders import holds
 from gradhook.objective.layer import Layer
 from gradhook.objective.objective import FromUpdate, Objective
 from gradhook.objective.parameters import Tree
@@ -210,7 +213,7 @@ def layer_check(
     forward: Callable[..., Any],
     backward: Callable[..., Any],
     x: Any,
-    parameters: Mapping[str, Any] | None = None,
+    parameters: Any = None,
     *,
     gradients: Any = None,
     **options: Unpack[Keywords],
@@ -229,7 +232,8 @@ def layer_check(
         x: The input, an array of any shape; several inputs as a mapping of name to array, or as a
             tuple, whose blocks are called ``x1``, ``x2``, ….  An input of integers has no gradient,
             and what is returned for it is not looked at.
-        parameters: Arrays by name.  Their gradients go by the same names, or ``"d" + name``.
+        parameters: Arrays by name, whose gradients go by the same names, or ``"d" + name``; or the
+            object that holds them and their gradients, such as the layer itself.
         gradients: Where the layer keeps the parameters' gradients: a mapping of the arrays that
             ``backward`` fills, or a function that returns them after it, by name or in order.  They
             are zero before each backward pass, so it may add to them.
@@ -263,9 +267,14 @@ def layer_check(
         if name in options:
             raise TypeError(f"layer_check has no option {name!r}: {why}")
     chosen, scope = Options.named(options, beside=("gradients",)), Scope.of_caller()
-    layer = Layer(forward, backward, x, parameters, gradients, chosen.gradient_name, chosen.seed)
     # The layer's own functions are out of the snapshot's reach unless they are named.
-    reached = (forward, backward, gradients, chosen.state)
+    reached = (forward, backward, parameters, gradients, chosen.state)
+    arrays, kept = parameters, gradients
+    if holds(parameters):
+        alone = Layer(forward, backward, x, None, None, None, chosen.seed)
+        held = _held_beside(alone.objective, parameters, [x, *reached])
+        arrays, kept = held.weights, held.gradients if gradients is None else gradients
+    layer = Layer(forward, backward, x, arrays, kept, chosen.gradient_name, chosen.seed)
     used = replace(chosen, gradient_name=None, state=reached)
     report = check(layer.objective, used, ())
     layer.cotangent = 1
@@ -278,7 +287,7 @@ def layer_check(
         spent.append(report)
         report = replace(report, notes=(NONLINEAR, *report.notes))
     given = {"forward": forward, "backward": backward, "x": x}
-    given |= {"parameters": parameters or None, "gradients": gradients}
+    given |= {"parameters": None if parameters == {} else parameters, "gradients": gradients}
     arguments = {name: scope.name_of(thing) for name, thing in given.items() if thing is not None}
     return replace(
         report,
@@ -288,6 +297,23 @@ def layer_check(
         seconds=sum(each.seconds for each in spent),
         call=scope.call("layer_check", arguments, chosen),
     )
+
+
+def _held_beside(layer: Objective, holder: Any, reached: list[Any]) -> Held:
+    """The weights and gradients that an object holds, found by two passes, of which nothing stays.
+
+    ``layer`` is the layer as a function of its input alone.
+    """
+    run = layer.loss_and_gradients
+    assert run is not None
+    remedy = "Let backward leave dW beside W, or return (dx, {'W': dW}) with parameters={'W': W}"
+    held = Held(lambda: run(layer.parameters)[0], holder, remedy)
+    guard = Guard(reached)
+    try:
+        held.discover((), (), reached[0], guard.restore)
+    finally:
+        guard.restore()
+    return held
 
 
 def _with_cause(report: Report, layer: Layer) -> Report:

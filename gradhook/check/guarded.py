@@ -87,10 +87,11 @@ class GuardedCheck:
             record.notes.append(f"{why}: checked on others")
             return record
         record = self._on_rows(given.drawn(options, None))
-        left = passed_whole(others, given.batch)
+        if left := passed_whole(others, given.batch):
+            left = f"; {left}. If none does, write samples=None"
         record.notes.append(
             f"{why}, and {count} others are no better: checked on the whole batch"
-            f"{columns_hint(given.batch, options.sample_axis)}{f'; {left}' if left else ''}"
+            f"{columns_hint(given.batch, options.sample_axis)}{left}"
         )
         return record
 

@@ -3,14 +3,15 @@
 ``N`` is the length of the first array of the batch along the sample axis.  Every array of that
 length on that axis, and every 1-D array of length ``N``, is cut to the rows drawn, also where it
 hangs in a mapping, list or tuple of the batch; everything else passes unchanged.  A list of tuples
-that comes first, as of pairs ``(x, y)``, holds one sample in each of them.  Where the batch holds
-class labels (integers, one-hot, a column of few values), rows are drawn class by class, so that the
-classes stay mixed; weights, masks and indicators make classes of where they are zero.
+that comes first, as of pairs ``(x, y)``, holds one sample in each of them.  Lists of numbers that
+agree in length have no samples, nor has a lone array of another length beside them.  Where the
+batch holds class labels (integers, one-hot, a column of few values), rows are drawn class by class,
+so that the classes stay mixed; weights, masks and indicators make classes of where they are zero.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,9 +48,16 @@ def as_batch(batch: Any) -> Any:
             f"the batch is an empty {type(batch).__name__}: is it the logs of a trainer? Pass "
             "batch=(X, y), or () if the objective needs no data"
         )
-    if isinstance(batch, Mapping):
-        return batch
-    return tuple(batch) if isinstance(batch, (tuple, list)) else (batch,)
+    listed = isinstance(batch, (tuple, list))
+    items = batch.values() if isinstance(batch, Mapping) else batch if listed else (batch,)
+    for item in items:
+        # Of a class of the user's, whose attributes are, an iterator is put back.
+        if isinstance(item, Iterator) and not hasattr(item, "__dict__"):
+            raise BatchError(
+                f"the batch {'is' if item is batch else 'holds'} {kind_of(item)}, which a check "
+                "would use up: pass what the loop gets of it, batch=(X, y), or list(...) of it"
+            )
+    return batch if isinstance(batch, Mapping) else tuple(items)
 
 
 def draw(
@@ -123,11 +131,11 @@ def upcast(batch: Batch) -> Batch:
 
 
 def sample_count(batch: Batch, axis: int) -> int | None:
-    """How many samples a batch holds; ``None`` where none of it is an array."""
+    """How many samples a batch holds; ``None`` where no array counts them."""
     if batch and _lists_samples(batch[0]):
         return len(batch[0])
     arrays = [item for item in each_leaf(batch) if _is_array(item) and len(item.shape)]
-    if not arrays:
+    if not arrays or (len(arrays) == 1 and _is_beside_sequences(arrays[0], batch)):
         return None
     for item in arrays:
         if -len(item.shape) <= axis < len(item.shape):
@@ -142,6 +150,17 @@ def sample_count(batch: Batch, axis: int) -> int | None:
         f"{', '.join(str(tuple(a.shape)) for a in arrays)}); "
         "pass sample_axis= as the axis that counts samples"
     )
+
+
+def _is_beside_sequences(array: Any, batch: Batch) -> bool:
+    """Whether a batch of sequences that agree in length has an array that does not.
+
+    A recurrent network takes inputs, targets and a hidden state, whose axes count its units.
+    """
+    lists = [item for item in batch if isinstance(item, list) and item]
+    lengths = {len(item) for item in lists}
+    apart = lengths.isdisjoint(array.shape) and not any(map(_is_array, each_leaf(lists)))
+    return len(lists) > 1 and len(lengths) == 1 and apart
 
 
 def _lists_samples(item: Any, count: int | None = None) -> bool:

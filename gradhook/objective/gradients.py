@@ -153,7 +153,7 @@ def name_gradients(
             f"the gradients are {what}, the parameters are {', '.join(names)}: return a gradient "
             "for each under its name, or pass the parameters as one array"
         )
-    if isinstance(gradients, (list, tuple)) and isinstance(tree.root, Mapping):
+    if isinstance(gradients, (list, tuple)) and _has_names(tree.root) and not _has_names(gradients):
         items, kind = list(Tree.unchecked(gradients).leaves.values()), kind_of(gradients)
         if len(items) != len(names):
             raise GradientNameError(
@@ -168,6 +168,10 @@ def name_gradients(
         called, rule = _names(names, leaves, gradient_name)
         given = {name: leaves[called[name]] for name in names}
     return given, "; ".join(filter(None, (rule, _on_shapes(given, tree))))
+
+
+def _has_names(container: Any) -> bool:
+    return isinstance(container, Mapping) or hasattr(container, "_fields")
 
 
 def fits(shape: Shape | None, wanted: Shape) -> bool:

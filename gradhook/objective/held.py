@@ -9,7 +9,8 @@ one that shares memory with the batch; a gradient that no run writes is none.
 At each evaluation the gradients are zeroed, so that code which adds to them and code which
 overwrites them are both right.  Weights are moved where they are; numbers, read-only arrays and
 float32 arrays that are to be finer for a while are put into every attribute that held them.  A
-``run`` that returns ``(loss, gradients by name)`` names its weights so.
+``run`` that returns ``(loss, gradients by name)`` names its weights so, and so does one that
+returns the gradients as another object of the weights' class, as of a data class.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from gradhook.objective.holders import (
     HeldPair,
     Slot,
     find_pairs,
+    holds,
     is_numbers,
     is_tensor,
     number_slot,
@@ -47,11 +49,13 @@ NOTED = 8
 class Held:
     """Weights and gradients on an object, and the function that fills the gradients.
 
-    The function is ``run(*batch) -> loss``, or ``run(root, *batch)``.
+    The function is ``run(*batch) -> loss``, or ``run(root, *batch)``.  ``remedy`` says what to
+    write where nothing is found; by default a function that returns the gradients by name.
     """
 
-    def __init__(self, run: Callable[..., Any], root: Any) -> None:
+    def __init__(self, run: Callable[..., Any], root: Any, remedy: str = "") -> None:
         self._user_run = self._run = run
+        self._remedy = remedy
         self._whole, self._root = root, [root] if is_tensor(root) else root
         self._pairs: list[HeldPair] = []
         self._given: dict[str, Any] = {}  # gradients that the run has returned by name
@@ -114,12 +118,16 @@ class Held:
         rewind()
         if not pairs:
             seen = {s.name: np.shape(s.get()) for s in slots(self._root) if is_numbers(s.get())}
+            takes = "*batch" if self._run is run else "net, *batch"
             shown = [f"{n} {at} ({out.get(n, 'no gradient')})" for n, at in seen.items() if at]
+            remedy = self._remedy or (
+                "Write check_gradients(f, {'W': ...}, batch=...), where f(*batch) returns "
+                f"{name_of(run)}({takes}) and {{'W': its gradient}}; if the run also updates the "
+                "weights, use Objective.from_update"
+            )
             raise ObjectiveError(
                 f"no weight with a gradient was found on {kind_of(self._whole)} after a run.  "
-                f"Arrays seen: {_listed(shown) or 'none'}.  Write check_gradients(f, {{'W': ...}}, "
-                f"batch=...), where f(*batch) returns {name_of(run)}(*batch) and {{'W': its "
-                "gradient}; if the run also updates the weights, use Objective.from_update"
+                f"Arrays seen: {_listed(shown) or 'none'}.  {remedy}"
             )
         self._take(pairs)
         ran = f"{name_of(run)} makes both passes, each from gradients of zero"
@@ -159,6 +167,10 @@ class Held:
 
         loss_and_gradients.__name__ = name_of(self._user_run)
         return loss_and_gradients
+
+    def gradients(self) -> dict[str, Any]:
+        """What a run has left beside the weights, by their names."""
+        return {pair.weight.name: self._gradient(pair)[1] for pair in self._pairs}
 
     def _take(self, pairs: list[HeldPair]) -> None:
         """Look after these pairs, at the values that they have now."""
@@ -247,15 +259,19 @@ class Held:
     def _loss_of(self, returned: Any) -> Any:
         """The loss; a tensor of a tape holds it as its numbers."""
         name = name_of(self._user_run)
-        if isinstance(returned, tuple) and len(returned) == 2 and isinstance(returned[1], Mapping):
-            returned, gradients = returned
+        gradients = returned[1] if isinstance(returned, tuple) and len(returned) == 2 else None
+        whole = self._whole
+        if holds(gradients) and type(gradients) is type(whole) and gradients is not whole:
+            found = {slot.name: slot.get() for slot in slots(gradients)}
+            gradients = {name: value for name, value in found.items() if is_numbers(value)}
+        if isinstance(gradients, Mapping):
+            returned = returned[0]
             self._given.update(Tree.unchecked(gradients).leaves)
         if isinstance(returned, (tuple, list)):
             raise LossTypeError(
-                f"{name} returned {kind_of(returned)} of {len(returned)}: with "
-                "an object that holds the weights it returns the loss alone, or (loss, gradients) "
-                "with gradients by name; else pass the weights by name, such as "
-                "check_gradients(..., {'W1': net.W1}, batch=...)"
+                f"{name} returned {kind_of(returned)} of {len(returned)}: with an object that "
+                "holds the weights it returns the loss alone, or the loss and gradients that go by "
+                "the attributes of the weights, such as (loss, {'W1': dW1})"
             )
         inside = numbers_in(returned)
         return returned if inside is None else inside

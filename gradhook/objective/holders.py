@@ -10,6 +10,7 @@ that are the user's own are entered; nothing is called.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import numbers
 import sys
@@ -64,7 +65,10 @@ class Slot:
         elif is_container(holder):
             holder[key] = value
         else:
-            setattr(holder, key, value)
+            try:
+                setattr(holder, key, value)
+            except dataclasses.FrozenInstanceError:  # for a while; it is put back
+                object.__setattr__(holder, key, value)
 
     def again(self, root: Any) -> Slot:
         """The same place, reached anew from the root: what leads there may have been replaced."""

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from gradhook._types import Array
+from gradhook._types import Array, kind_of
 from gradhook.errors import ObjectiveError
 from gradhook.objective.calls import positional_names, signature_of, takes
 from gradhook.objective.gradients import GradientName, name_gradients
@@ -48,8 +48,8 @@ class Layer:
                 raise ObjectiveError(f"{what} must be a function, got {type(function).__name__}")
         if not (parameters is None or isinstance(parameters, Mapping)):
             raise ObjectiveError(
-                f"parameters must be arrays by name, such as {{'W': W}}, got a "
-                f"{type(parameters).__name__}"
+                "parameters must be arrays by name, such as {'W': W}, or the layer that holds them "
+                f"beside their gradients, got {kind_of(parameters)}"
             )
         self._forward, self._backward, self._gradients = forward, backward, gradients
         self._parameters = dict(parameters or {})

@@ -32,7 +32,8 @@ SINGLE = "x"
 """Name of the only block where the parameters are one array and no signature names it."""
 
 LISTED = "params"
-"""What a list or tuple of parameters is called: its items are ``params[0]``, ``params[1]``, …."""
+"""What a list or tuple of parameters is called: its items are ``params[0]``, ``params[1]``, …, and
+those of a named tuple ``params.W``."""
 
 Parts: TypeAlias = Mapping[str, int | tuple[int, ...]]
 """Names and shapes of the consecutive slices of one unrolled vector."""
@@ -230,7 +231,9 @@ def _children(node: Any, prefix: str | None) -> Iterator[tuple[Any, str, Any]]:
         yield from ((key, f"{head}{key}", child) for key, child in node.items())
     else:
         head = LISTED if prefix is None else prefix
-        yield from ((i, f"{head}[{i}]", child) for i, child in enumerate(node))
+        fields = getattr(node, "_fields", None)
+        steps = [f".{name}" for name in fields] if fields else [f"[{i}]" for i in range(len(node))]
+        yield from ((i, head + steps[i], child) for i, child in enumerate(node))
 
 
 def _refuse_unlike(root: Any, parts: Parts) -> None:

@@ -209,12 +209,13 @@ def grouped(
 
 
 def same_story(first: Report | None, second: Report) -> bool:
-    """Return whether two checks found the same: verdicts, causes and wrong parts."""
+    """Return whether two checks found the same: verdicts, causes and parts without one."""
 
     def found(report: Report) -> tuple[object, ...]:
-        causes = frozenset((cause.kind, cause.blocks) for cause in report.causes)
-        blocks = {name: (b.verdict, b.where) for name, b in report.blocks.items()}
-        return report.verdict, causes, blocks
+        causes = frozenset((cause.kind, cause.blocks, cause.where) for cause in report.causes)
+        verdicts = {name: block.verdict for name, block in report.blocks.items()}
+        parts = {block.name: block.where for block in open_blocks(report)}
+        return report.verdict, causes, verdicts, parts
 
     return first is not None and found(first) == found(second)
 

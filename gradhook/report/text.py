@@ -59,11 +59,15 @@ def text(report: Report, width: int = 80, *, colour: bool = False) -> str:
 def details(report: Report, width: int = 80, *, colour: bool = False) -> str:
     """Return all there is to tell, with what each setting found and what would refute a cause."""
     width = max(width, NARROWEST)
-    beside = {block.name: _block(block) for block in story.rows(report)}
+    noted = [*map(printable, report.notes)]
+    beside = {
+        block.name: [line for line in _block(block) if line not in noted]
+        for block in story.rows(report)
+    }
     unseen = _wrap(map(printable, report.coverage), width, "  - ", "    ")
     sections = [
         _header(report, width, colour),
-        _wrap(map(printable, report.notes), width, "note: "),
+        _wrap(noted, width, "note: "),
         *(_cause(cause, report, width) for cause in report.causes),
         _wrap([printable(report.boundary)], width),
         _table(report, beside, width, colour=colour, titled=True),

@@ -129,7 +129,8 @@ def asides(report: Report) -> list[str]:
         told += story.grouped(report, right, story.why)
     told += story.grouped(report, right, _elsewhere)
     beside = {said for block in story.rows(report) for said in unjudged_sentences(block)}
-    notes = [*(unseen for unseen in report.coverage if unseen not in beside), *report.notes]
+    beside |= {block.sentence for block in report.blocks.values()}  # as of a check that raised
+    notes = [note for note in (*report.coverage, *report.notes) if note not in beside]
     told += [f"note: {note}" for note in notes]
     return [printable(line) for line in told]
 

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 
-from gradhook import GradCheckCallback, GradCheckWarning, sinks
+from gradhook import GradCheckCallback, GradCheckWarning, Objective, sinks
 from gradhook.callback.delivery import Delivery
 from gradhook.errors import OptionError
 from gradhook.sinks import Memory
@@ -77,6 +77,30 @@ def test_without_a_screen_the_first_warning_says_why_and_later_ones_that_it_is_t
     first, *later = run(wrong)
     assert first.startswith("gradcheck step 0: FAIL, x wrong; ratio")
     assert [line.partition(" (")[0] for line in later] == [
+        f"gradcheck step {n}: FAIL, as at step 0" for n in (2, 4)
+    ]
+
+
+def test_an_update_with_momentum_is_told_in_full_once(recwarn):
+    random = np.random.default_rng(0)
+    X, y = random.normal(size=(20, 3)), random.normal(size=20)
+    w, velocity = np.array([0.5, -1.0, 0.3]), np.zeros(3)
+
+    def step(X, y):
+        velocity[...] = 0.9 * velocity - 0.1 * X.T @ (X @ w - y) / len(y)
+        w[...] += velocity
+
+    update = Objective.from_update(
+        step, {"w": w}, learning_rate=0.1, loss=lambda X, y: 0.5 * np.mean((X @ w - y) ** 2)
+    )
+    check = GradCheckCallback(update, schedule=2, batch=(X, y), enabled=True)
+    check.on_train_begin()
+    for number in range(1, 5):
+        step(X, y)
+        check.on_step_end(number)
+    first, *later = [str(warning.message) for warning in recwarn]
+    assert "the update keeps a state, as momentum or Adam do" in first
+    assert [said.partition(" (")[0] for said in later] == [
         f"gradcheck step {n}: FAIL, as at step 0" for n in (2, 4)
     ]
 

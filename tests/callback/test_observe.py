@@ -62,6 +62,8 @@ def test_an_exception_of_the_users_is_raised_at_the_first_check_and_reported_aft
     assert len(loop.steps(6, 7)) == 1
     loop.broken = None
     assert loop.steps(8, 8) == []
+    for told in (str(loop.check.history[-2]), loop.check.history[-2].details()):
+        assert told.count("another") == 1
     verdicts = [report.verdict for report in loop.check.history]
     assert verdicts == [Verdict.PASS, *5 * [Verdict.INCONCLUSIVE], Verdict.PASS]
     assert "another" in loop.check.history[-2].notes[0]
@@ -169,6 +171,34 @@ def test_hooks_called_like_those_of_others_are_refused_in_one_sentence(enabled, 
     assert isinstance(caught.value, TypeError)
 
 
+@pytest.mark.parametrize("enabled", [False, True])
+@pytest.mark.parametrize("hook", ["on_train_begin", "on_step_end", "__call__"])
+@pytest.mark.parametrize("keyword", ["X", "params", "logs"])
+def test_a_keyword_that_a_hook_does_not_know_is_refused_with_those_that_it_does(
+    keyword, hook, enabled
+):
+    check = GradCheckCallback(lambda w, *_: (w @ w, 2 * w), np.ones(2), enabled=enabled)
+    with pytest.raises(TypeError) as caught:
+        getattr(check, hook)(**{keyword: X})
+    assert str(caught.value) == (
+        "pass what the loss takes as batch=(X, y), and new weights as parameters=params: "
+        f"check.{hook}() got an unexpected keyword argument '{keyword}'"
+    )
+
+
+@pytest.mark.parametrize("enabled", [False, True])
+def test_the_last_hook_takes_nothing(enabled):
+    check = GradCheckCallback(lambda w, *_: (w @ w, 2 * w), np.ones(2), enabled=enabled)
+    with pytest.raises(TypeError, match=r"^pass it nothing: check\.on_train_end\(\) got .*'logs'"):
+        check.on_train_end(logs={})
+
+
+@pytest.mark.parametrize("enabled", [False, True])
+def test_a_folder_that_is_no_path_is_refused_also_while_the_callback_is_disabled(enabled):
+    with pytest.raises(OptionError, match="logdir must be a path, got 3"):
+        GradCheckCallback(lambda w: (w @ w, 2 * w), np.ones(2), logdir=3, enabled=enabled)
+
+
 def test_the_logs_of_a_trainer_are_no_batch():
     check = GradCheckCallback(lambda w: (w @ w, 2 * w), np.ones(2), enabled=True)
     with pytest.raises(ValueError, match="empty dict: is it the logs of a trainer"):
@@ -183,7 +213,7 @@ def test_a_hook_takes_whatever_counts_also_while_it_is_disabled(step, enabled):
 
 
 @pytest.mark.parametrize("enabled", [True, False])
-@pytest.mark.parametrize("step", [True, 2.5, 3.0, "3"])
+@pytest.mark.parametrize("step", [True, 2.5, 3.0, "3", -1, np.int64(-1)])
 def test_what_is_no_step_is_refused_also_while_the_callback_is_disabled(step, enabled):
     check = GradCheckCallback(lambda w: (w @ w, 2 * w), np.ones(2), enabled=enabled, batch=())
     with pytest.raises(ValueError, match="step must be the number of finished updates"):

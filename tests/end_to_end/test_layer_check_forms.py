@@ -1,5 +1,7 @@
 """The shapes in which people write layers, and what is said of those that do not fit."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -372,6 +374,60 @@ def test_gradients_of_another_shape_are_refused():
         layer_check(affine, lambda dy, c: (*affine_backward(dy, c)[:2], dy), X, {"w": W, "b": b})
     with pytest.raises(GradientShapeError, match="gradient of 'x' is None"):
         layer_check(lambda x: (x, x), lambda dy, x: None, X)
+
+
+class Linear:
+    """A layer that keeps more than its weights: input, output and their gradients."""
+
+    def __init__(self, factor):
+        self.W, self.b, self.factor = W.copy(), b.copy(), factor
+
+    def forward(self, x):
+        self.x, self.out = x, x @ self.W + self.b
+        return self.out
+
+    def backward(self, dout):
+        self.dout, self.dx = dout, dout @ self.W.T
+        self.dW, self.db = self.x.T @ dout, self.factor * dout.sum(axis=0)
+        return self.dx
+
+
+class Listed:
+    """A layer with a list of weights and one of gradients."""
+
+    def __init__(self, factor):
+        self.params, self.factor = [W.copy(), b.copy()], factor
+        self.grads = [np.zeros_like(W), np.zeros_like(b)]
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.params[0] + self.params[1]
+
+    def backward(self, dout):
+        self.grads[0][...] = self.x.T @ dout
+        self.grads[1][...] = self.factor * dout.sum(axis=0)
+        return dout @ self.params[0].T
+
+
+@pytest.mark.parametrize(("kind", "names"), [(Linear, "W b"), (Listed, "params[0] params[1]")])
+@pytest.mark.parametrize("factor", [1.0, 2.0])
+def test_a_layer_stands_for_the_arrays_that_it_holds(kind, names, factor):
+    layer = kind(factor)
+    before = dict(vars(layer))
+    report = layer_check(layer.forward, layer.backward, X, layer)
+    assert set(report.blocks) == {"x", *names.split()}
+    assert report.failing == (() if factor == 1 else (names.split()[1],))
+    assert list(vars(layer)) == list(before)
+    assert all(vars(layer)[name] is value for name, value in before.items())
+    assert report.call.startswith("layer_check(layer.forward, layer.backward, X, layer")
+
+
+def test_a_layer_without_gradients_beside_its_weights_is_told_where_to_leave_them():
+    layer = SimpleNamespace(W=W)
+    with pytest.raises(
+        ObjectiveError, match=r"no weight .* seen: W \(.* backward leave dW beside W"
+    ):
+        layer_check(lambda x: x @ layer.W, lambda dy: dy @ layer.W.T, X, layer)
 
 
 def test_what_is_no_layer_is_refused():

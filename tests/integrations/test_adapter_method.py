@@ -1,6 +1,7 @@
 """Any method as a hook, and the trainer of *Deep Learning from Scratch 2*."""
 
 import copy
+import pickle
 from types import SimpleNamespace
 
 import numpy as np
@@ -85,6 +86,65 @@ def test_train_closes_the_sinks():
     attached(trainer, train="train", sinks=[sink])
     trainer.train(1)
     assert sink.closed == 1
+
+
+class SlottedTrainer:
+    """As the other, without a dictionary of its own."""
+
+    __slots__ = ("factor", "params")
+    __init__, loss_and_gradients = Trainer.__init__, Trainer.loss_and_gradients
+    update, train = Trainer.update, Trainer.train
+
+
+@pytest.mark.parametrize("kind", [Trainer, SlottedTrainer])
+@pytest.mark.parametrize(
+    "copied",
+    [copy.copy, copy.deepcopy, lambda trainer: pickle.loads(pickle.dumps(trainer))],
+    ids=("copy", "deepcopy", "pickle"),
+)
+def test_a_copy_of_a_trainer_trains_itself_and_is_not_checked(kind, copied, verdicts):
+    trainer, plain = kind(), kind()
+    check = attached(trainer, train="train")
+    twin = copied(trainer)
+    before = trainer.params["w"].tobytes()
+    assert twin.train(4).tobytes() == plain.train(4).tobytes()
+    assert type(twin) is kind
+    assert trainer.params["w"].tobytes() == before
+    assert check.history == []
+    trainer.train(3)
+    assert verdicts(check) == [(0, "PASS"), (3, "PASS")]
+
+
+def test_a_trainer_that_is_checked_is_of_the_class_it_was_and_takes_two_checks(verdicts):
+    trainer = Trainer()
+    checks = [attached(trainer), attached(trainer, schedule=2)]
+    assert trainer.__class__ is Trainer
+    assert isinstance(trainer, Trainer)
+    assert repr(trainer).startswith(repr(Trainer())[:30])
+    trainer.train(2)
+    assert [verdicts(check) for check in checks] == [[(0, "PASS")], [(0, "PASS"), (2, "PASS")]]
+    twin = copy.deepcopy(trainer)
+    twin.train(5)
+    assert len(checks[0].history) == 1
+
+
+def test_a_method_that_an_object_holds_is_copied_as_it_was():
+    trainer = Trainer()
+    trainer.step = trainer.update  # one of several that a trainer chooses among
+    check = method.attach(
+        trainer, "step", trainer.loss_and_gradients, lambda: trainer.params, enabled=True
+    )
+    twin = pickle.loads(pickle.dumps(copy.deepcopy(trainer)))
+    twin.step(X, Y)
+    assert not np.array_equal(twin.params["w"], trainer.params["w"])
+    assert check.history == []
+    trainer.step(X, Y)
+    assert len(check.history) == 1
+
+
+def test_an_object_written_in_c_is_refused_with_what_to_write():
+    with pytest.raises(OptionError, match=r"append of a list cannot .* call check\.on_step_end\("):
+        method.attach([], "append", lambda x: (x @ x, 2 * x), X, batch=(), enabled=True)
 
 
 def test_what_is_not_there_is_refused_with_what_is():
@@ -231,6 +291,17 @@ def test_the_second_books_trainer_is_checked_and_trains_on_to_the_bit(tied, verd
     assert verdicts(check) == [(0, "PASS"), (3, "PASS"), (6, "PASS")]
     assert len(check.last_report.blocks) == (3 if tied else 4)
     assert any("checked as -log(y)" in note for note in check.last_report.notes)
+
+
+def test_a_copy_of_the_second_books_trainer_trains_its_own_model():
+    trainer = BookTrainer(TwoLayerNet(), SGD())
+    check = from_scratch_2_trainer.attach(trainer, enabled=True)
+    before = [p.tobytes() for p in trainer.model.params]
+    twin = pickle.loads(pickle.dumps(copy.deepcopy(trainer)))
+    twin.fit(X, LABELS)
+    assert [p.tobytes() for p in trainer.model.params] == before
+    assert [p.tobytes() for p in twin.model.params] != before
+    assert check.history == []
 
 
 def test_a_bug_in_a_layer_of_the_second_book_is_found_in_its_block():

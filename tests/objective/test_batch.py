@@ -166,6 +166,36 @@ def test_a_batch_without_samples_is_refused(batch, axis, said):
     assert said in str(caught.value)
 
 
+class Loader:
+    """An iterator whose state can be read, and so is put back."""
+
+    def __init__(self):
+        self.drawn = 0
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        self.drawn += 1
+        return np.ones((4, 2)), np.ones(4)
+
+
+def test_an_iterator_that_a_check_would_use_up_is_refused_with_what_to_pass():
+    for batch, said in [
+        ((n for n in "ab"), "the batch is a generator, which a check would use up: pass what"),
+        ((iter([1]), 2.0), "the batch holds a list_iterator"),
+        ({"pairs": zip([1], [2], strict=True)}, r"batch=\(X, y\), or list\(...\) of it"),
+    ]:
+        with pytest.raises(BatchError, match=said):
+            as_batch(batch)
+    loader = Loader()
+    report = check_gradients(
+        lambda p, batches: line(p, *next(batches)), {"w": np.zeros(2)}, batch=loader
+    )
+    assert report.passed
+    assert loader.drawn == 0
+
+
 def line(parameters, x, y, scale=1.0):
     error = x @ parameters["w"] - y
     return 0.5 * scale * np.mean(error**2), {"w": scale * x.T @ error / len(y)}
@@ -240,6 +270,30 @@ def test_a_list_of_pairs_holds_a_sample_in_each():
     # Lists of arrays, as of time steps, and of numbers go by the arrays' own rows.
     assert sample_count(([np.ones((5, 2)), np.ones((5, 2))],), 0) == 5
     assert sample_count(([(1, 2), (3, 4)], np.ones(6)), 0) == 6
+
+
+@pytest.mark.parametrize("hidden", [(8, 1), (1, 8), (8,)])
+def test_a_hidden_state_beside_lists_of_inputs_and_targets_holds_no_rows(hidden):
+    inputs, targets, state = list(range(9)), list(range(9)), np.zeros(hidden)
+    for batch in [(inputs, targets, state), (state, inputs, targets)]:
+        drawn = draw(batch, samples=3, axis=0, subset=None, random=np.random.default_rng(0))
+        assert drawn.batch is batch
+        assert (drawn.rows, drawn.count, drawn.total) == (None, None, None)
+    # What else agrees on rows, or counts as many as the lists, has them.
+    assert sample_count(([64, 10], ["relu", "tanh"], np.zeros((5, 3)), np.zeros(5)), 0) == 5
+    assert sample_count((inputs, targets, np.zeros((9, 2))), 0) == 9
+    assert sample_count((np.zeros((5, 3)), [64, 10]), 0) == 5
+
+
+def test_what_cannot_be_cut_is_told_how_to_say_so():
+    def loss(W, inputs, targets, state):
+        out = W @ state
+        return np.sum(out**2), 2 * out @ state.T
+
+    batch = (list(range(8)), list(range(8)), np.ones((8, 1)))  # as many units as inputs
+    report = check_gradients(loss, np.eye(8), batch=batch)
+    assert report.passed
+    assert report.notes[-1].endswith("counts the samples. If none does, write samples=None")
 
 
 def test_columns_that_look_like_samples_are_pointed_out():

@@ -1,9 +1,13 @@
 """Weights and gradients that an object holds, found by running its code."""
 
+import dataclasses
+from collections import namedtuple
+
 import numpy as np
 import pytest
 
 from gradhook import check_gradients
+from gradhook.errors import LossTypeError
 
 
 class Logistic:
@@ -53,3 +57,50 @@ def test_a_list_of_numbers_has_its_gradients_in_a_list(kind):
     assert report.passed
     assert "w[0]" in report.blocks
     assert all(type(w) is float for w in net.w)
+
+
+X, Y = np.random.default_rng(1).normal(size=(20, 3)), np.random.default_rng(2).normal(size=20)
+
+
+def line(weights, X, y):
+    r = X @ weights.w + weights.b - y
+    return np.mean(r**2) / 2, X.T @ r / len(y), 2 * np.mean(r)
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+@pytest.mark.parametrize("bias", [0.5, np.full(1, 0.5, np.float32)], ids=["number", "float32"])
+@pytest.mark.parametrize(("frozen", "slots"), [(False, False), (True, False), (True, True)])
+def test_a_data_class_has_its_gradients_in_another(frozen, slots, bias, in_place):
+    @dataclasses.dataclass(frozen=frozen, slots=slots)
+    class Weights:
+        w: object
+        b: object
+        rate: float = 0.1
+
+    weights = Weights(np.array([0.5, -1.0, 0.3]), bias)
+
+    def function(weights, X, y):
+        loss, dw, db = line(weights, X, y)
+        return loss, Weights(dw, np.reshape(db, np.shape(bias)))
+
+    given = (lambda X, y: function(weights, X, y)) if in_place else function
+    report = check_gradients(given, weights, batch=(X, Y))
+    assert {n: str(b.verdict) for n, b in report.blocks.items()} == {"w": "PASS", "b": "FAIL"}
+    assert weights.b is bias
+
+
+def test_gradients_without_names_beside_an_object_are_told_how_to_name_them():
+    weights = Logistic(float)
+    with pytest.raises(LossTypeError, match=r"by the attributes .* such as \(loss, {'W1': dW1}\)$"):
+        check_gradients(line, weights, batch=weights.batch)
+
+
+@pytest.mark.parametrize("form", [namedtuple("Pair", ["w", "b"]), lambda *pair: pair], ids=str)
+def test_a_named_tuple_has_its_gradients_in_another_or_in_order(form):
+    def function(weights, X, y):
+        loss, dw, db = line(weights, X, y)
+        return loss, form(dw, db)
+
+    weights = namedtuple("Pair", ["w", "b"])(np.array([0.5, -1.0, 0.3]), np.array(0.5))
+    report = check_gradients(function, weights, batch=(X, Y))
+    assert report.failing == ("params.b",)

@@ -76,7 +76,7 @@ def test_every_leaf_has_a_name_of_its_own_and_hangs_where_its_place_says(contain
         ({"layer1": {"W": np.ones(2), "b": np.ones(1)}, "g": np.ones(1)}, None),
         ({1: np.ones(2)}, ["1"]),
         ({"": np.ones(2)}, [""]),
-        ([Layer(np.ones(2), np.ones(1))], ["params[0][0]", "params[0][1]"]),
+        ([Layer(np.ones(2), np.ones(1))], ["params[0].W", "params[0].b"]),
         (MappingProxyType({"w": np.ones(2)}), ["w"]),
         (lambda: [np.ones(2)], ["params[0]"]),
     ],
