@@ -182,7 +182,8 @@ def why(block: BlockReport) -> str:
     wrong = {finding.setting for finding in block.findings if finding.verdict in MISMATCH}
     right = [finding for finding in block.findings if finding.verdict is Verdict.PASS]
     # A mismatch too small to be seen there, as that of small elements, is not known to be away.
-    gone = bool(right) and not any(f.ratio + f.ratio_error >= block.ratio for f in right)
+    least = block.ratio - block.ratio_error
+    gone = bool(right) and not any(f.ratio + f.ratio_error >= least for f in right)
     alone = block.verdict in MISMATCH and gone and len(wrong) == 1
     only = ONLY_AT.get(wrong.pop(), "") if alone else ""
     bends = branch_sentences(block.branches)[: block.verdict is not Verdict.PASS]

@@ -95,7 +95,9 @@ def test_gradients_without_names_beside_an_object_are_told_how_to_name_them():
         check_gradients(line, weights, batch=weights.batch)
 
 
-@pytest.mark.parametrize("form", [namedtuple("Pair", ["w", "b"]), lambda *pair: pair], ids=["named", "plain"])
+@pytest.mark.parametrize(
+    "form", [namedtuple("Pair", ["w", "b"]), lambda *pair: pair], ids=["named", "plain"]
+)
 def test_a_named_tuple_has_its_gradients_in_another_or_in_order(form):
     def function(weights, X, y):
         loss, dw, db = line(weights, X, y)
