@@ -73,7 +73,7 @@ def measure_layers(mismatch: Mismatch) -> Layers:
     passes: dict[str, set[str]] = {
         name: set()
         for name in names
-        if name in mismatch.blocks or not _is_nothing(base.gradients[name], values[name])
+        if name in mismatch.blocks or not is_nothing(base.gradients[name], values[name])
     }
     for zeroed in names:
         if not np.any(values[zeroed]):
@@ -103,7 +103,7 @@ def _stopped(
     wrong = [name for name in others if name in mismatch.blocks]
     if seen is None or mismatch.budget.left < len(wrong):
         return None
-    stopped = [n for n in others if n not in wrong and _is_nothing(seen.gradients[n], blocks[n])]
+    stopped = [n for n in others if n not in wrong and is_nothing(seen.gradients[n], blocks[n])]
     allowed = 10 * mismatch.measured.prober.noise + LOSS_ROUNDING * abs(seen.loss)
     fewer = mismatch.with_rows(range(max(1, mismatch.rows - 1)))
     for name in wrong:
@@ -171,7 +171,7 @@ def _is_serial(mismatch: Mismatch, layers: Layers, moves: Mapping[str, Move] | N
     return True
 
 
-def _is_nothing(gradient: Array, values: Array) -> bool:
+def is_nothing(gradient: Array, values: Array) -> bool:
     """Whether a gradient is zero but for a penalty's share: a multiple of the weights or signs."""
     if gradient.size < 2 or not np.any(gradient):
         return not np.any(gradient)

@@ -22,6 +22,7 @@ import numpy as np
 
 from gradhook._types import Array, Batch
 from gradhook.diagnosis.hypothesis import Hypothesis, Trial, Trials, confirm, in_turn, vanishing
+from gradhook.diagnosis.layers import is_nothing
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import blocks_listed
 from gradhook.diagnosis.wrong_block import is_vector
@@ -184,14 +185,16 @@ class RepeatedRows(Hypothesis):
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
         for name in names:
-            a = mismatch.blocks[name].gradient
+            a, w = mismatch.blocks[name].gradient, mismatch.blocks[name].values
             for position, item in enumerate(mismatch.evaluator.batch):
                 if not (isinstance(item, np.ndarray) and item.dtype.kind in "iu" and item.size):
                     continue
                 if a.ndim != 2 or item.min() < 0 or item.max() >= len(a):
                     continue
                 uses = np.bincount(item.ravel(), minlength=len(a))
-                if np.any(uses == 1) and np.count_nonzero(uses > 1) > 1:
+                # Of a table, what the batch does not use has no gradient.
+                indexed = is_nothing(a[uses == 0], w[uses == 0])
+                if indexed and np.any(uses == 1) and np.count_nonzero(uses > 1) > 1:
                     yield cls(name, a, uses, position)
 
     def refute(self, mismatch: Mismatch) -> Trials:
