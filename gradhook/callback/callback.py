@@ -34,6 +34,7 @@ from gradhook.objective.objective import Objective
 from gradhook.objective.parameters import Tree
 from gradhook.options import BatchKeywords, Options, shows_options
 from gradhook.report import BlockReport, Report
+from gradhook.report.format import count
 from gradhook.schedules import as_schedule, logarithmic
 from gradhook.sinks import Sink, TensorBoard
 from gradhook.sinks.files import as_path
@@ -160,6 +161,10 @@ class GradCheckCallback:
         memo[id(self)] = twin
         twin.__dict__.update(copy.deepcopy(self.__dict__, memo))
         return twin
+
+    def __repr__(self) -> str:
+        state = f"{count(self._made, 'check')} made" if self._enabled else "disabled"
+        return f"<GradCheckCallback: {state}>"
 
     def __getstate__(self) -> dict[str, Any]:
         # A model that holds its callback must not become one that cannot be saved.

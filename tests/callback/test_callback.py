@@ -351,6 +351,15 @@ class TestCopies:
         assert twin.last_report == check.last_report
 
 
+def test_what_stands_for_a_callback_in_a_shell_is_short():
+    check = callback()
+    check.on_train_begin()
+    assert repr(check) == "<GradCheckCallback: 1 check made>"
+    disabled = callback(enabled=False)
+    shown = [repr(each) for each in (disabled, pickle.loads(pickle.dumps(check)))]
+    assert shown == ["<GradCheckCallback: disabled>"] * 2
+
+
 def test_a_first_check_that_asks_for_other_input_is_made_once_it_is_given():
     def interrupted(x, how):
         if how == "stop":
