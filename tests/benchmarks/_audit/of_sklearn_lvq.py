@@ -59,7 +59,7 @@ print(3 * m._optgrad(w, X, k, np.random)[0], (f(w + e) - f(w - e)) / 2e-6)""",
     ),
     Fault(
         "GMLVQ, LGMLVQ and MRSLVQ: the relevances' part, twice",
-        ("n _optgrad *MLVQ* relevances", "n _optgrad MRSLVQ* relevances"),
+        ("n _optgrad *GMLVQ relevances", "n _optgrad MRSLVQ* relevances"),
         "`2 / n_data` stands before `gw`, which needs no factor of 2: it is in `4 / (...)**2`; in "
         "MRSLVQ `1 / (2 * sigma)` has taken it.",
         "`gw` without it.",
