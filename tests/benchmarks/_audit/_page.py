@@ -17,10 +17,12 @@ right; {errors} ended in an exception, {undecided} were INCONCLUSIVE.
 
     python tests/benchmarks/audit.py
 
-repeats it ({date}, Python {python}, NumPy {numpy}).  `audit.py --write` writes this page and
+repeats it ({dates}, Python {python}, NumPy {numpy}).  `audit.py --write` writes this page and
 `_audit/record.json`; the derivatives, the faults and their reproductions stand in
 `_audit/of_<library>.py`.  It installs nothing and says what is missing.  NGBoost 0.6 asks for
-scikit-learn below 1.7, which its distributions do not need: install scikit-learn after it.
+scikit-learn below 1.7, which its distributions do not need: install scikit-learn after it.  copt,
+lenstronomy, sklearn-lvq, sklvq and umap-learn were installed by `pip install --no-deps
+--target`, beside numba, llvmlite, pynndescent, astropy and configparser.
 
 How a derivative is asked: whatever a library offers, a gradient, a Jacobian, a Hessian, an adjoint,
 or `f'` of every element of an array, is a linear map `J(x)`.  With one random array `c`,
@@ -42,6 +44,7 @@ def page(record: Mapping[str, Any], files: Mapping[str, Any]) -> str:
 def _head(record: Mapping[str, Any]) -> str:
     libraries = record["libraries"]
     verdicts = [one["verdicts"] for one in libraries]
+    dates = [one["date"] for one in libraries]
     errors = sum(v.get("ERROR", 0) for v in verdicts)
     undecided = sum(v.get("INCONCLUSIVE", 0) for v in verdicts)
     return HEAD.format(
@@ -51,7 +54,7 @@ def _head(record: Mapping[str, Any]) -> str:
         failing=sum(len(fault["failing"]) for one in libraries for fault in one["faults"]),
         errors=errors,
         undecided=undecided,
-        date=record["date"],
+        dates=" to ".join(sorted({min(dates), max(dates)})),
         python=record["python"],
         numpy=record["numpy"],
     )
