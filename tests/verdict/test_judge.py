@@ -109,10 +109,26 @@ def test_coarse_arithmetic_excuses_no_mismatch_that_it_resolves():
     assert verdict(1.0, 1.0 + 1e-5, 1e-6, arithmetic="float32") == "WARN"
 
 
-def test_a_ratio_near_a_threshold_asks_for_more_directions():
-    assert Further.DIRECTIONS in judged(1.0, 1.0 + 2e-4, 1e-9).further
-    assert Further.DIRECTIONS not in judged(1.0, 1.5, 1e-9).further
-    assert judged(1.0, 1.0, 1e-9).further is Further.NOTHING
+@pytest.mark.parametrize(
+    ("numerical", "error", "more", "asked", "spared"),
+    [
+        (1.0, 1e-9, {}, Further.NOTHING, ~Further.NOTHING),
+        (1.0 + 2e-4, 1e-9, {}, Further.DIRECTIONS, Further.NOTHING),  # near a threshold
+        (1.5, 1e-9, {}, Further.NOTHING, Further.DIRECTIONS | Further.PART),
+        (1.0 + 1e-5, 1e-9, {}, Further.PART, Further.NOTHING),  # small and resolved
+        (1.0 + 1e-7, 1e-10, {}, Further.PART, Further.NOTHING),
+        (1.5, 1e-3, {"kink": True, "gap": 1e-3}, Further.AGAIN, Further.NOTHING),
+        (1.5, 1e-3, {}, Further.NOTHING, Further.AGAIN),
+        (1.0, 1e-2, {}, Further.AFAR, Further.NOTHING),  # what short steps do not see
+        (1.0, 1e-3, {"arithmetic": "float32"}, Further.AFAR, Further.NOTHING),
+        (1.0, 1e-2, {"kink": True}, Further.AFAR, Further.NOTHING),
+        (1.0, 1e-5, {}, Further.NOTHING, Further.AFAR),
+    ],
+)
+def test_what_more_is_asked_for(numerical, error, more, asked, spared):
+    further = judged(1.0, numerical, error, **more).further
+    assert asked in further
+    assert not further & spared
 
 
 def test_one_probe_that_stands_out_alone_asks_for_more_directions():
@@ -127,24 +143,6 @@ def test_a_ratio_above_what_coarse_arithmetic_may_leave_does_not_pass_within_its
     assert passed.finding.verdict == "PASS"
     assert "right to 5e-03" in passed.finding.note
     assert judged(1.0, 1.03, 1.1e-2, arithmetic="float32").finding.verdict == "INCONCLUSIVE"
-
-
-def test_a_small_resolved_mismatch_asks_for_the_part_that_it_sits_in():
-    assert Further.PART in judged(1.0, 1.0 + 1e-5, 1e-9).further
-    assert Further.PART in judged(1.0, 1.0 + 1e-7, 1e-10).further
-    assert Further.PART not in judged(1.0, 1.5, 1e-9).further
-
-
-def test_a_failure_among_kinks_asks_for_another_step():
-    assert Further.AGAIN in judged(1.0, 1.5, 1e-3, kink=True, gap=1e-3).further
-    assert Further.AGAIN not in judged(1.0, 1.5, 1e-3).further
-
-
-def test_what_short_steps_do_not_see_asks_for_longer_ones_among_kinks_too():
-    assert Further.AFAR in judged(1.0, 1.0, 1e-2).further
-    assert Further.AFAR in judged(1.0, 1.0, 1e-3, arithmetic="float32").further
-    assert Further.AFAR in judged(1.0, 1.0, 1e-2, kink=True).further
-    assert Further.AFAR not in judged(1.0, 1.0, 1e-5).further
 
 
 def test_a_mismatch_or_an_unclear_kink_asks_for_a_point_nearby():
