@@ -188,35 +188,26 @@ def test_colours_and_width_follow_the_terminal_and_never_reach_a_file(run, capsy
     assert "\x1b" not in (tmp_path / "checks.txt").read_text(encoding="utf-8")
 
 
-def unreadable(capsys, *arguments):
-    """Return what is said of something that gives status 2."""
-    assert main(["report", *arguments]) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    return captured.err
-
-
-def test_what_is_not_there_is_named(capsys, tmp_path):
-    said = unreadable(capsys, str(tmp_path / "nothing"))
-    assert said == f"gradhook: there is no file or folder {tmp_path / 'nothing'}\n"
-    assert unreadable(capsys, str(tmp_path)) == (
-        f"gradhook: no file below {tmp_path} ends with .jsonl\n"
-    )
-
-
-def test_a_run_without_a_check_is_no_success(capsys, tmp_path):
-    (tmp_path / "checks.jsonl").write_text("\n")
-    path = str(tmp_path / "checks.jsonl")
-    assert unreadable(capsys, path) == f"gradhook: {path} holds no report\n"
-
-
-def test_a_file_that_holds_no_report_is_an_error_that_names_its_first_line(capsys, tmp_path):
-    path = tmp_path / "metrics.jsonl"
-    path.write_text('\n{"format": 99}\n{"loss": 0.5}\n')
-    assert unreadable(capsys, str(path)) == (
-        f"gradhook: {path} holds no report\n"
-        f"  {path}, line 2: report.format: expected 1, got 99 (and 1 further line)\n"
-    )
+@pytest.mark.parametrize(
+    ("content", "asked", "said"),
+    [
+        (None, "/nothing", "there is no file or folder {}/nothing"),
+        (None, "", "no file below {} ends with .jsonl"),
+        ("\n", "/a.jsonl", "{}/a.jsonl holds no report"),
+        (
+            *('\n{"format": 99}\n{"loss": 0.5}\n', "/a.jsonl"),
+            (
+                "{0}/a.jsonl holds no report\n  {0}/a.jsonl, line 2: report.format: expected 1, "
+                "got 99 (and 1 further line)"
+            ),
+        ),
+    ],
+)
+def test_where_there_is_no_report_it_is_said_why(capsys, tmp_path, content, asked, said):
+    if content:
+        (tmp_path / "a.jsonl").write_text(content)
+    assert main(["report", f"{tmp_path}{asked}"]) == 2
+    assert capsys.readouterr() == ("", f"gradhook: {said.format(tmp_path)}\n")
 
 
 @pytest.mark.parametrize(
@@ -308,8 +299,10 @@ def test_the_version_is_that_of_the_package(capsys):
 
 
 def test_an_output_that_cannot_be_written_is_named(run, capsys, tmp_path):
-    said = unreadable(capsys, run(report_of(Verdict.PASS)), "-o", str(tmp_path / "no" / "file"))
-    assert said == f"gradhook: cannot write {tmp_path / 'no' / 'file'}: No such file or directory\n"
+    target = str(tmp_path / "no" / "file")
+    assert main(["report", run(report_of(Verdict.PASS)), "-o", target]) == 2
+    said = f"gradhook: cannot write {target}: No such file or directory\n"
+    assert capsys.readouterr() == ("", said)
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["report", "--help"]])

@@ -39,12 +39,17 @@ def test_exceptions_of_the_users_own_outside_the_loss_propagate(where):
     [
         *(("gradhook.check.check", name) for name in ("read", "_with_block_names", "assemble")),
         ("gradhook.check.record", "_unexercised"),
+        *(
+            ("gradhook.check.guarded", name)
+            for name in ("make", "Guard", "Evaluator", "Workspace", "put_back")
+        ),
     ],
 )
-def test_faults_of_gradhooks_own_outside_the_guard_are_called_so(monkeypatch, module, name):
+def test_faults_of_gradhooks_own_are_called_so(monkeypatch, module, name):
     monkeypatch.setattr(f"{module}.{name}", None)
-    with pytest.raises(InternalError, match="gradhook itself failed: TypeError"):
+    with pytest.raises(InternalError, match="gradhook itself failed: TypeError") as got:
         check_gradients(square, {"w": np.ones(2)})
+    assert isinstance(got.value.__cause__, TypeError)
     check = GradCheckCallback(square, {"w": np.ones(2)}, batch=(), on_fail="record", enabled=True)
     with pytest.warns(GradCheckWarning, match="gradhook itself failed"):
         assert check.on_train_begin().verdict == "INCONCLUSIVE"

@@ -128,7 +128,7 @@ def test_what_cannot_be_put_back_is_an_error_and_not_silence():
     with pytest.raises((RestoreError, InternalError)) as got:
         check_gradients(random, {"w": np.ones(2)})
     assert isinstance(got.value, RestoreError)
-    assert "Broken (OSError: no such device)" in str(got.value)
+    assert "the random generator Broken (OSError: no such device)" in str(got.value)
     assert rng.get_state(legacy=False)["state"]["pos"] != before
 
 
@@ -169,7 +169,7 @@ def test_a_model_with_all_weights_in_one_vector_is_checked_through_its_views():
 
     model = Model()
     before = model.theta.tobytes()
-    assert check_gradients(model).verdict == "PASS"
+    assert {b.verdict for b in check_gradients(model).blocks.values()} == {"PASS"}
     assert model.theta.tobytes() == before
 
 
@@ -210,14 +210,6 @@ def test_a_change_of_what_was_not_copied_is_an_error(monkeypatch):
     data[:] = 0
     assert check_gradients(loss_and_gradients, {"w": np.ones(2)}, state=data)
     assert data[0] == 0
-
-
-@pytest.mark.parametrize("name", ["make", "Guard", "Evaluator", "Workspace", "put_back"])
-def test_a_fault_of_gradhooks_own_is_none_of_the_users(monkeypatch, name):
-    monkeypatch.setattr(f"gradhook.check.guarded.{name}", None)
-    with pytest.raises(InternalError, match="gradhook itself failed: TypeError") as got:
-        check_gradients(square, {"w": np.ones(2)})
-    assert isinstance(got.value.__cause__, TypeError)
 
 
 def test_an_exception_that_a_library_raises_for_the_user_is_the_users():

@@ -64,11 +64,6 @@ def test_a_small_penalty_is_scaled_up_and_a_large_one_turned_off(further, share,
     assert said == []
 
 
-def test_a_wrong_penalty_shows_once_it_weighs_as_much_as_the_data(further):
-    settings, _ = further(penalised(1e-9, wrong=3.0), penalty="reg")
-    assert list(settings.values()) == [True]
-
-
 @pytest.mark.parametrize(
     ("function", "options", "said"),
     [

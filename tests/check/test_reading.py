@@ -6,10 +6,7 @@ import numpy as np
 import pytest
 
 from gradhook import check_gradients
-from gradhook.check.guarded import moving_blocks
 from gradhook.errors import OptionError
-from gradhook.objective.objective import Objective
-from gradhook.options import Options
 
 X = np.random.default_rng(0).normal(size=(20, 2))
 
@@ -150,12 +147,3 @@ def test_what_a_subset_reads_and_cannot_be_saved_is_named():
 
     report = check_gradients(square, {"w": np.ones(2)}, batch=X, subset=subset)
     assert any("range_iterator 'rows_of'" in note for note in report.notes)
-
-
-def test_asking_which_blocks_a_gradient_moves_leaves_nothing():
-    given, count = by_subset()
-    objective = Objective.of(square, given["parameters"])
-    before = global_stream()
-    assert moving_blocks(objective, Options(subset=given["subset"]), (X,)) == {"w"}
-    assert count == [0]
-    assert global_stream() == before

@@ -270,11 +270,6 @@ def test_an_imaginary_part_that_is_exactly_zero_has_unknown_accuracy():
     assert math.isnan(estimate.error)
 
 
-def test_a_value_that_is_not_finite_is_refused_with_the_point():
-    with pytest.raises(NonFiniteLossError, match=r"nan\+0j at t = 0\+1e-20j"):
-        ComplexStep()(lambda t: complex(math.nan, 0.0), noise=0.0)
-
-
 def test_an_exception_of_the_line_itself_propagates():
     with pytest.raises(TypeError, match="must be real number, not complex"):
         ComplexStep()(math.sin, noise=0.0)

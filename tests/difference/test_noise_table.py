@@ -14,34 +14,22 @@ def noise(line):
     return measure_noise(line, at_zero=at_zero, elsewhere=line(0.5))
 
 
-def test_rounding_of_a_smooth_loss():
-    found = noise(lambda t: math.exp(math.sin(1 + t)))
-    assert 1e-17 < found.level < 2e-15
-    assert not found.coarse
-
-
-def test_a_loss_computed_in_float32_is_coarse():
-    found = noise(lambda t: float(np.exp(np.sin(np.float32(1 + t)))))
-    assert 1e-8 < found.level < 1e-6
-    assert found.coarse
-
-
-def test_a_cast_inside_shows_although_the_loss_is_returned_in_float64():
-    found = noise(lambda t: math.pi * float(np.sin(np.float32(1 + t))))
-    assert found.level > 1e-8
-    assert found.coarse
-
-
-def test_a_large_constant_drowns_the_loss_but_is_not_coarse():
-    found = noise(lambda t: 1e9 + math.sin(t))
-    assert 1e-8 < found.level < 1e-6
-    assert not found.coarse
-
-
-def test_a_fine_loss_that_is_zero_where_it_is_measured_is_not_coarse():
-    found = noise(lambda t: math.exp(math.sin(t)) - 1)
-    assert found.level < 1e-14
-    assert not found.coarse
+@pytest.mark.parametrize(
+    ("line", "lowest", "highest", "coarse"),
+    [
+        (lambda t: math.exp(math.sin(1 + t)), 1e-17, 2e-15, False),
+        (lambda t: float(np.exp(np.sin(np.float32(1 + t)))), 1e-8, 1e-6, True),
+        # Returned in float64, it shows the cast inside all the same.
+        (lambda t: math.pi * float(np.sin(np.float32(1 + t))), 1e-8, math.inf, True),
+        (lambda t: 1e9 + math.sin(t), 1e-8, 1e-6, False),
+        (lambda t: math.exp(math.sin(t)) - 1, 0.0, 1e-14, False),
+    ],
+    ids=["smooth", "in float32", "a cast inside", "a large constant", "fine and zero here"],
+)
+def test_the_noise_of_a_loss_and_whether_its_arithmetic_is_coarse(line, lowest, highest, coarse):
+    found = noise(line)
+    assert lowest <= found.level < highest
+    assert found.coarse == coarse
 
 
 def test_where_sums_swallow_the_level_allows_for_other_directions():

@@ -120,32 +120,6 @@ def test_writes_to_the_batch_are_noticed_and_undone():
     assert X.tolist() == [0, 1, 2]
 
 
-def test_the_users_exceptions_are_told_from_others():
-    error = ZeroDivisionError()
-
-    def both(p):
-        raise error
-
-    evaluator = evaluator_of(both, {"w": np.ones(1)})
-    with pytest.raises(ZeroDivisionError):
-        evaluator.loss_and_gradients()
-    assert evaluator.user_error is evaluator.raised is error
-    assert evaluator.own_fault is None
-
-
-def test_a_fault_of_ours_is_remembered_though_others_may_catch_it():
-    evaluator = evaluator_of(half_square, {"w": np.ones(1)})
-
-    def broken():
-        raise IndexError
-
-    evaluator.workspace.install = broken
-    with pytest.raises(IndexError):
-        evaluator.loss()
-    assert isinstance(evaluator.own_fault, IndexError)
-    assert evaluator.user_error is None
-
-
 def test_an_interrupt_between_two_calls_is_raised_before_the_next(monkeypatch):
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:

@@ -58,11 +58,6 @@ def test_small_weights_are_brought_to_the_size_at_which_activations_bend():
     assert np.sqrt(np.mean(drawn**2)) == pytest.approx(1 / 8, rel=0.05)
 
 
-def test_fixed_and_empty_blocks_stay():
-    moves = generic({"a": np.zeros(3), "e": np.zeros((0, 2))}, fixed=("a",), seed=0)
-    assert moves == {}
-
-
 def test_a_shrunk_move_goes_the_same_way_less_far():
     x = {"x": np.linspace(1, 2, 50), "b": np.zeros(4)}
     moves = generic(x, fixed=(), seed=3)

@@ -47,11 +47,14 @@ class Frozen:
 
 
 class Plain:
-    shared = [0]  # noqa: RUF012  (that instances share it is the point)
+    shared, gone = [0], 1  # that instances share it is the point
     rng = np.random.default_rng(2)
 
     def __init__(self, **attributes):
         self.__dict__.update(attributes)
+
+    def method(self):
+        return 1
 
     @property
     def by_property(self):
@@ -72,6 +75,7 @@ def restored(roots, change, look, **options):
     before = look()
     change()
     assert look() != before, "nothing was changed"
+    assert any(record.changed() for record in [*found.saved, *found.watched])
     for record in found.saved:
         record.restore()
     assert not any(record.changed() for record in found.saved)
@@ -108,9 +112,14 @@ def test_slots_come_back_private_and_unset_ones_too():
         frozen.contents().append(2)
 
     def look():
-        return slotted.value, hasattr(slotted, "other"), list(frozen.contents())
+        return id(slotted.value), hasattr(slotted, "other"), list(frozen.contents())
 
     assert restored([slotted, frozen], change, look)
+
+
+def test_a_name_comes_back_to_the_very_object_and_not_to_an_equal_one():
+    slotted = Slotted([1])
+    assert restored([slotted], lambda: setattr(slotted, "value", [1]), lambda: id(slotted.value))
 
 
 def test_variables_of_enclosing_functions_come_back():
@@ -151,6 +160,12 @@ def test_global_variables_that_the_code_names_come_back():
         return COUNTER, "NEW" in globals(), RNG.bit_generator.state["state"]["state"]
 
     assert restored([loss], loss, look)
+
+
+def test_globals_that_the_code_does_not_name_are_left_alone(monkeypatch):
+    found = reach([lambda: COUNTER])
+    monkeypatch.setitem(globals(), "OTHER", 1)
+    assert not any(record.changed() for record in found.saved)
 
 
 def test_globals_named_in_a_nested_function_count():
@@ -235,15 +250,13 @@ def test_what_a_thread_keeps_for_itself_comes_back():
 def test_attributes_of_a_class_come_back():
     def change():
         Plain.shared.append(1)
-        Plain.count = 1
+        Plain.count, Plain.method = 1, None
         Plain.rng.random()
+        del Plain.gone
 
     def look():
-        return (
-            list(Plain.shared),
-            hasattr(Plain, "count"),
-            Plain.rng.bit_generator.state["state"]["state"],
-        )
+        names = {name: id(value) for name, value in vars(Plain).items() if name[:2] != "__"}
+        return names, list(Plain.shared), Plain.rng.bit_generator.state["state"]["state"]
 
     assert restored([Plain()], change, look)
 
@@ -493,12 +506,15 @@ def test_what_is_named_is_saved_whatever_its_size():
     )
 
 
-def test_a_walk_ends_and_says_that_there_was_more():
+def test_a_walk_ends_and_says_that_there_was_more(monkeypatch):
+    most = 2 * sys.getrecursionlimit()
+    assert most < MOST_OBJECTS
+    monkeypatch.setattr("gradhook.guard.reach.MOST_OBJECTS", most)
     chain = None
-    for _ in range(MOST_OBJECTS + 10):
+    for _ in range(most + 10):
         chain = [chain]
     assert reach([chain]).cut
-    assert not reach([[1.0] * (MOST_OBJECTS + 10)]).cut, "numbers are not entered"
+    assert not reach([[1.0] * (most + 10)]).cut, "numbers are not entered"
 
 
 NUMBER = 1
@@ -510,8 +526,12 @@ def test_what_was_saved_is_called_what_it_is():
     class Plain:
         pass
 
-    described = {record.describe() for record in reach([lambda: (bound, Plain(), NUMBER)]).saved}
+    def loss():
+        return bound, Plain(), NUMBER
+
+    described = {record.describe() for record in reach([loss, Slotted(1)]).saved}
     assert {
+        "the slots of a Slotted",
         "the variable bound of an enclosing function",
         "the class Plain",
         f"global variables of {__name__}",

@@ -8,11 +8,6 @@ from gradhook.integrations import cs231n_solver
 
 
 @pytest.fixture(scope="module")
-def digits(example):
-    return example("cs231n_digits")
-
-
-@pytest.fixture(scope="module")
 def course(example):
     return example("cs231n_course")
 
@@ -24,24 +19,6 @@ def small_solver(course, **network):
     model = course.FullyConnectedNet([12, 8], weight_scale=0.1, **network)
     data = {"X_train": X, "y_train": y, "X_val": X, "y_val": y}
     return course.Solver(model, data, batch_size=10, num_epochs=2)
-
-
-def test_a_right_network_passes_at_the_start_and_at_scheduled_steps(right, verdicts):
-    _, check = right
-    assert verdicts(check) == [(0, "PASS"), (10, "PASS"), (50, "PASS")]
-
-
-def test_training_is_the_same_to_the_bit_with_the_check_and_without(
-    digits, right, same_bits, global_state
-):
-    checked, _ = right
-    plain, check = digits.train(enabled=False)
-    without = global_state()
-    assert check.history == []
-    same_bits(checked.model.params, plain.model.params)
-    assert checked.loss_history == plain.loss_history
-    digits.train(enabled=True)
-    assert global_state() == without
 
 
 def test_batch_normalisation_passes_and_leaves_no_trace_in_its_statistics(course, same_bits):
@@ -60,11 +37,6 @@ def test_batch_normalisation_passes_and_leaves_no_trace_in_its_statistics(course
     for one, other in zip(*left, strict=True):
         assert one.pop("mode") == other.pop("mode")
         same_bits(one, other)
-
-
-def test_a_forgotten_penalty_fails_and_names_its_block(digits, failing):
-    _, check = digits.train(digits.PenaltyForgotten, enabled=True, on_fail="record")
-    assert [failing(report) for report in check.history] == [{"W2"}] * 3
 
 
 def test_a_mask_forgotten_on_the_way_back_is_found_although_dropout_is_off_by_default(

@@ -7,11 +7,6 @@ from gradhook.integrations import from_scratch_trainer
 
 
 @pytest.fixture(scope="module")
-def digits(example):
-    return example("from_scratch_digits")
-
-
-@pytest.fixture(scope="module")
 def course(example):
     return example("from_scratch_course")
 
@@ -22,11 +17,6 @@ def small_trainer(course, **network):
     x, t = np.random.randn(60, 64), np.random.randint(10, size=60)
     net = course.MultiLayerNetExtend(64, [12, 8], 10, **network)
     return course.Trainer(net, x, t, x, t, epochs=2, mini_batch_size=10)
-
-
-def test_a_right_network_passes_at_the_start_and_at_scheduled_steps(right, verdicts):
-    _, check = right
-    assert verdicts(check) == [(0, "PASS"), (10, "PASS"), (50, "PASS")]
 
 
 def test_the_small_number_inside_the_logarithm_passes_with_a_note(course):
@@ -84,23 +74,6 @@ def test_one_hot_labels_are_welcome(course):
     report = from_scratch_trainer.attach(trainer, enabled=True).on_train_begin()
     assert report.verdict == "PASS"
     assert report.ratio < 1e-6
-
-
-def test_training_is_the_same_to_the_bit_with_the_check_and_without(
-    digits, right, same_bits, global_state
-):
-    checked, _ = right
-    plain, _ = digits.train(enabled=False)
-    without = global_state()
-    same_bits(checked.network.params, plain.network.params)
-    assert checked.train_loss_list == plain.train_loss_list
-    digits.train(enabled=True)
-    assert global_state() == without
-
-
-def test_an_averaged_bias_fails_and_names_its_block(digits, failing):
-    _, check = digits.train(plant_bug=True, enabled=True, on_fail="record")
-    assert [failing(report) for report in check.history] == [{"b3"}] * 3
 
 
 def test_batch_normalisation_passes_in_training_mode_and_keeps_its_statistics(course):

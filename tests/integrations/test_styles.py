@@ -27,20 +27,14 @@ def styles(example):
     return importlib.reload(example("six_styles"))
 
 
-def style(styles, name, *, bug=False):
-    return getattr(styles, name)(bug=bug)
-
-
 @pytest.mark.parametrize("name", SIX)
-def test_one_line_checks_each_of_the_six_styles_and_finds_the_planted_bug(styles, name):
+def test_one_line_checks_each_of_the_six_styles(styles, name):
+    # That it finds the planted bug is held in test_adapter_documents.py.
     assert {make.__name__ for make in styles.STYLES} == set(SIX)
-    for bug in (False, True):
-        made = style(styles, name, bug=bug)
-        report = check_gradients(
-            made.objective, made.parameters, batch=styles.digits(), **made.options
-        )
-        assert report.failing == (made.wrong if bug else ())
-        assert report.verdict == ("FAIL" if bug else "PASS")
+    made = getattr(styles, name)()
+    report = check_gradients(made.objective, made.parameters, batch=styles.digits(), **made.options)
+    assert report.verdict == "PASS"
+    assert report.failing == ()
 
 
 @pytest.mark.parametrize("name", SIX)
@@ -49,7 +43,7 @@ def test_three_lines_in_a_loop_leave_training_as_it_is_to_the_bit(styles, name):
     for enabled in (False, True):
         importlib.reload(styles)
         np.random.seed(4)
-        made = style(styles, name)
+        made = getattr(styles, name)()
         check = styles.train(made, enabled=enabled)
         state = np.random.get_state()[1].tobytes()
         left.append({n: w.tobytes() for n, w in made.weights().items()} | {"stream": state})
@@ -63,7 +57,7 @@ def test_three_lines_in_a_loop_leave_training_as_it_is_to_the_bit(styles, name):
 
 
 def test_how_an_object_was_read_is_one_note(styles):
-    made = style(styles, "attributes")
+    made = styles.attributes()
     (note,) = [n for n in check_gradients(
         made.objective, made.parameters, batch=styles.digits()
     ).notes if "makes both passes" in n]  # fmt: skip
@@ -357,32 +351,6 @@ def test_every_effort_checks_an_object(effort):
     assert not check_gradients(run, layer, batch=(X, Y), effort=effort).passed
 
 
-@pytest.mark.parametrize(
-    ("weights", "gradients", "names"),
-    [
-        (lambda W, b: {"weights": {"W": W, "b": b}}, "grads", ["weights['W']", "weights['b']"]),
-        (lambda W, b: {"W": W, "b": b}, "grads", ["W", "b"]),
-        (lambda W, b: {"_params": {"W": W, "b": b}}, "_grads", ["_params['W']", "_params['b']"]),
-        (lambda W, b: {"parameters": {"W": W, "b": b}}, "gradients", ["W", "b"]),
-    ],
-)
-def test_dictionaries_of_gradients_are_found_beside_the_weights(weights, gradients, names):
-    class Plain:
-        pass
-
-    net, W, b = Plain(), np.ones((3, 2)), np.zeros(2)
-    vars(net).update(weights(W, b))
-
-    def run(X, y):
-        loss, dW, db = computed({"W": W, "b": b}, X, y)
-        setattr(net, gradients, {"dW": dW, "db": db, "dX": X})
-        return loss
-
-    report = check_gradients(run, net, batch=(X, Y))
-    assert report.passed
-    assert list(report.blocks) == names
-
-
 # Updates inside the backward pass.
 
 
@@ -439,15 +407,6 @@ def test_an_update_inside_the_backward_pass_is_checked_by_what_it_did(rebinds, l
 @pytest.mark.parametrize("habit", [{"momentum": 0.9}, {"decay": 0.1}, {"clip": 0.05}])
 def test_what_else_an_update_does_is_part_of_the_mismatch(habit):
     assert check_gradients(from_update(Updates(**habit)), batch=(X, Y)).failing == ("W",)
-
-
-def test_the_rounding_of_a_small_step_is_in_the_error_and_not_taken_for_a_bug():
-    net = Updates()
-    net.W, net.b = net.W.astype("f"), net.b.astype("f")
-    net.velocity = net.velocity.astype("f")
-    report = check_gradients(from_update(net), batch=(X.astype("f"), Y.astype("f")))
-    assert report.verdict in (Verdict.PASS, Verdict.INCONCLUSIVE)
-    assert report.blocks["W"].ratio_error > 1e-7
 
 
 def test_a_function_that_takes_the_weights_may_write_to_them_or_return_new_ones():
@@ -737,12 +696,6 @@ def test_a_run_that_returns_gradients_too_is_told_to_name_the_weights():
 def named(function):
     function.__name__ = "run"
     return function
-
-
-def test_a_run_is_told_which_batch_it_takes():
-    layer = Dense(3, 2)
-    with pytest.raises(ObjectiveError, match=r"run\(X, y\) does not take .* for a batch of 0"):
-        check_gradients(dense_run(layer, Eye()), layer)
 
 
 def test_a_run_that_takes_the_object_first_is_given_it():

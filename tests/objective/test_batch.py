@@ -212,18 +212,13 @@ def test_the_report_says_which_rows_were_checked_and_what_passed_unchanged():
     assert whole.notes == ()
 
 
-def rows_of(batch, seed=0, samples=7):
-    random = np.random.default_rng(seed)
-    return list(draw(batch, samples=samples, axis=0, subset=None, random=random).rows)
-
-
 @pytest.mark.parametrize("seed", range(5))
 def test_a_float_column_of_few_values_holds_classes(seed):
     X, y = (
         np.random.default_rng(seed).normal(size=(300, 2)),
         np.repeat([0.0, 1.0, 2.0], [280, 10, 10]),
     )
-    _, counts = np.unique(y[rows_of((X, y), seed)], return_counts=True)
+    _, counts = np.unique(y[list(drawn((X, y), seed=seed).rows)], return_counts=True)
     assert sorted(counts) == [2, 2, 3]
 
 
@@ -233,7 +228,7 @@ def test_rows_of_weight_zero_take_turns_with_those_that_count(shape):
     if shape == (300, 4):  # a mask of sequences
         weights = np.ones(shape)
     weights[30:] = 0
-    rows = rows_of((np.ones((300, 2)), weights))
+    rows = drawn((np.ones((300, 2)), weights)).rows
     assert sum(row < 30 for row in rows) in (3, 4)
 
 
@@ -276,9 +271,9 @@ def test_a_list_of_pairs_holds_a_sample_in_each():
 def test_a_hidden_state_beside_lists_of_inputs_and_targets_holds_no_rows(hidden):
     inputs, targets, state = list(range(9)), list(range(9)), np.zeros(hidden)
     for batch in [(inputs, targets, state), (state, inputs, targets)]:
-        drawn = draw(batch, samples=3, axis=0, subset=None, random=np.random.default_rng(0))
-        assert drawn.batch is batch
-        assert (drawn.rows, drawn.count, drawn.total) == (None, None, None)
+        found = drawn(batch, samples=3)
+        assert found.batch is batch
+        assert (found.rows, found.count, found.total) == (None, None, None)
     # What else agrees on rows, or counts as many as the lists, has them.
     assert sample_count(([64, 10], ["relu", "tanh"], np.zeros((5, 3)), np.zeros(5)), 0) == 5
     assert sample_count((inputs, targets, np.zeros((9, 2))), 0) == 9

@@ -110,14 +110,6 @@ BACKWARDS = {
 }
 
 
-@pytest.mark.parametrize("backward", BACKWARDS.values(), ids=BACKWARDS)
-def test_backward_gets_what_its_arguments_are_called(backward, parameters, batch):
-    objective = Objective.from_functions(forward=forward, cost=cost, backward=backward)
-    report = checked(objective, parameters, batch)
-    assert report.verdict == "PASS"
-    assert set(report.blocks) == set(parameters)
-
-
 COSTS = {
     "AL, Y": lambda AL, Y: cost(AL, Y),
     "y_hat, y": lambda y_hat, y: cost(y_hat, y),
@@ -126,10 +118,17 @@ COSTS = {
 }
 
 
-@pytest.mark.parametrize("function", COSTS.values(), ids=COSTS)
-def test_cost_gets_what_its_arguments_are_called(function, parameters, batch):
-    objective = Objective.from_functions(forward=forward, cost=function, backward=gradients)
-    assert checked(objective, parameters, batch).passed
+@pytest.mark.parametrize(
+    "functions",
+    [{"backward": each} for each in BACKWARDS.values()]
+    + [{"cost": each} for each in COSTS.values()],
+    ids=[*BACKWARDS, *COSTS],
+)
+def test_each_function_gets_what_its_arguments_are_called(functions, parameters, batch):
+    given = {"forward": forward, "cost": cost, "backward": gradients} | functions
+    report = checked(Objective.from_functions(**given), parameters, batch)
+    assert report.verdict == "PASS"
+    assert set(report.blocks) == set(parameters)
 
 
 def test_a_forward_pass_that_returns_the_cost_needs_none(parameters, batch):

@@ -77,12 +77,6 @@ def test_an_array_without_elements_is_untested_and_the_others_are_checked(shape,
     assert any(sentence.startswith("empty untested") for sentence in report.coverage)
 
 
-def test_nothing_but_empty_arrays_has_not_passed():
-    report = checked(loss_and_gradients, {"empty": np.zeros((0, 3))}, "functional")
-    assert report.verdict is Verdict.UNTESTED
-    assert not report.passed
-
-
 def test_memory_mapped_arrays_are_checked_as_copies_and_in_place_where_they_can_be_written(
     tmp_path,
 ):

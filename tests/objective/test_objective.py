@@ -44,19 +44,6 @@ class Course:
         return scores if y is None else loss_and_gradients(self.params, X, y)
 
 
-class Book:
-    """A network as the from-scratch books write it: loss and gradient apart."""
-
-    def __init__(self):
-        self.params = weights()
-
-    def loss(self, x, t):
-        return loss(self.params, x, t)
-
-    def gradient(self, x, t):
-        return gradients(self.params, x, t)
-
-
 class Method:
     """A model whose parameters a method returns, with both functions in one beside the loss."""
 
@@ -98,7 +85,6 @@ FORMS = {
         parameters=LIVE, loss_and_gradients=lambda *b: loss_and_gradients(LIVE, *b), form="in_place"
     ),
     "cs231n": Course(),
-    "book": Book(),
     "method": Method(),
     "bound method": Course().loss,
 }

@@ -36,11 +36,6 @@ def test_the_message_begins_with_the_users_words_and_may_be_one_line():
     assert second.startswith("gradcheck: FAIL, w wrong; ratio 0.1")
 
 
-def test_an_option_that_is_not_known_is_refused():
-    with pytest.raises(TypeError, match="sample"):
-        assert_gradients(scaled(1.0), W, sample=3)
-
-
 def test_a_batch_by_position_is_told_where_it_belongs():
     with pytest.raises(TypeError, match=r"1 more was passed: write .*, batch="):
         assert_gradients(scaled(1.0), W, np.ones(3))

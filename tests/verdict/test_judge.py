@@ -41,15 +41,22 @@ def verdict(*args, **keywords):
 
 
 @pytest.mark.parametrize(
-    ("difference", "expected"),
-    [(0.0, "PASS"), (1e-7, "PASS"), (1e-5, "WARN"), (1e-3, "FAIL"), (1.0, "FAIL")],
+    ("analytic", "numerical", "error", "expected"),
+    [
+        *((1.0, 1.0, 1e-9, "PASS"), (1.0, 1.0 + 1e-7, 1e-9, "PASS")),
+        *(
+            (1.0, 1.0 + 1e-5, 1e-9, "WARN"),
+            (1.0, 1.0 + 1e-3, 1e-9, "FAIL"),
+            (1.0, 2.0, 1e-9, "FAIL"),
+        ),
+        (1.0, 1.0 + 1e-5, 5e-5, "PASS"),  # not resolved, and the error is below fail
+        (0.0, 1e-6, 1e-10, "FAIL"),  # resolved, and so never untested however small its block
+        (1e-9, 1.1e-9, 1e-10, "UNTESTED"),  # too small to measure, and not inconclusive
+        (1.0, math.nan, math.inf, "INCONCLUSIVE"),  # nowhere finite
+    ],
 )
-def test_a_resolved_ratio_is_judged_by_the_thresholds(difference, expected):
-    assert verdict(1.0, 1.0 + difference, 1e-9) == expected
-
-
-def test_an_unresolved_mismatch_passes_while_the_error_is_below_fail():
-    assert verdict(1.0, 1.0 + 1e-5, 5e-5) == "PASS"
+def test_a_ratio_is_judged_by_the_thresholds_and_its_error(analytic, numerical, error, expected):
+    assert verdict(analytic, numerical, error) == expected
 
 
 def test_a_check_too_coarse_to_tell_is_inconclusive_never_pass():
@@ -61,14 +68,6 @@ def test_a_check_too_coarse_to_tell_is_inconclusive_never_pass():
 def test_zero_on_both_sides_is_untested_if_an_ordinary_gradient_would_have_shown():
     assert verdict(0.0, 1e-10, 1e-10, ordinary=1.0) == "UNTESTED"
     assert verdict(0.0, 1e-3, 1e-2, ordinary=1.0) != "UNTESTED"
-
-
-def test_a_resolved_mismatch_is_never_untested_however_small_its_block():
-    assert verdict(0.0, 1e-6, 1e-10, ordinary=1.0) == "FAIL"
-
-
-def test_a_gradient_too_small_to_measure_is_untested_and_not_inconclusive():
-    assert verdict(1e-9, 1.1e-9, 1e-10, ordinary=1.0) == "UNTESTED"
 
 
 def test_a_block_that_moves_nothing_with_a_gradient_is_wrong_and_told_so():
@@ -89,10 +88,6 @@ def test_an_empty_block_is_untested():
     assert found.finding.verdict == "UNTESTED"
 
 
-def test_a_block_whose_loss_is_nowhere_finite_is_inconclusive():
-    assert verdict(1.0, math.nan, math.inf) == "INCONCLUSIVE"
-
-
 def test_coarse_arithmetic_passes_with_its_resolution_and_not_above_a_hundredth():
     found = judged(1.0, 1.0, 1e-3, arithmetic="float32")
     assert found.finding.verdict == "PASS"
@@ -109,10 +104,26 @@ def test_coarse_arithmetic_excuses_no_mismatch_that_it_resolves():
     assert verdict(1.0, 1.0 + 1e-5, 1e-6, arithmetic="float32") == "WARN"
 
 
-def test_a_ratio_near_a_threshold_asks_for_more_directions():
-    assert Further.DIRECTIONS in judged(1.0, 1.0 + 2e-4, 1e-9).further
-    assert Further.DIRECTIONS not in judged(1.0, 1.5, 1e-9).further
-    assert judged(1.0, 1.0, 1e-9).further is Further.NOTHING
+@pytest.mark.parametrize(
+    ("numerical", "error", "more", "asked", "spared"),
+    [
+        (1.0, 1e-9, {}, Further.NOTHING, ~Further.NOTHING),
+        (1.0 + 2e-4, 1e-9, {}, Further.DIRECTIONS, Further.NOTHING),  # near a threshold
+        (1.5, 1e-9, {}, Further.NOTHING, Further.DIRECTIONS | Further.PART),
+        (1.0 + 1e-5, 1e-9, {}, Further.PART, Further.NOTHING),  # small and resolved
+        (1.0 + 1e-7, 1e-10, {}, Further.PART, Further.NOTHING),
+        (1.5, 1e-3, {"kink": True, "gap": 1e-3}, Further.AGAIN, Further.NOTHING),
+        (1.5, 1e-3, {}, Further.NOTHING, Further.AGAIN),
+        (1.0, 1e-2, {}, Further.AFAR, Further.NOTHING),  # what short steps do not see
+        (1.0, 1e-3, {"arithmetic": "float32"}, Further.AFAR, Further.NOTHING),
+        (1.0, 1e-2, {"kink": True}, Further.AFAR, Further.NOTHING),
+        (1.0, 1e-5, {}, Further.NOTHING, Further.AFAR),
+    ],
+)
+def test_what_more_is_asked_for(numerical, error, more, asked, spared):
+    further = judged(1.0, numerical, error, **more).further
+    assert asked in further
+    assert not further & spared
 
 
 def test_one_probe_that_stands_out_alone_asks_for_more_directions():
@@ -127,24 +138,6 @@ def test_a_ratio_above_what_coarse_arithmetic_may_leave_does_not_pass_within_its
     assert passed.finding.verdict == "PASS"
     assert "right to 5e-03" in passed.finding.note
     assert judged(1.0, 1.03, 1.1e-2, arithmetic="float32").finding.verdict == "INCONCLUSIVE"
-
-
-def test_a_small_resolved_mismatch_asks_for_the_part_that_it_sits_in():
-    assert Further.PART in judged(1.0, 1.0 + 1e-5, 1e-9).further
-    assert Further.PART in judged(1.0, 1.0 + 1e-7, 1e-10).further
-    assert Further.PART not in judged(1.0, 1.5, 1e-9).further
-
-
-def test_a_failure_among_kinks_asks_for_another_step():
-    assert Further.AGAIN in judged(1.0, 1.5, 1e-3, kink=True, gap=1e-3).further
-    assert Further.AGAIN not in judged(1.0, 1.5, 1e-3).further
-
-
-def test_what_short_steps_do_not_see_asks_for_longer_ones_among_kinks_too():
-    assert Further.AFAR in judged(1.0, 1.0, 1e-2).further
-    assert Further.AFAR in judged(1.0, 1.0, 1e-3, arithmetic="float32").further
-    assert Further.AFAR in judged(1.0, 1.0, 1e-2, kink=True).further
-    assert Further.AFAR not in judged(1.0, 1.0, 1e-5).further
 
 
 def test_a_mismatch_or_an_unclear_kink_asks_for_a_point_nearby():
