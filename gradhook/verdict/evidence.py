@@ -126,7 +126,7 @@ def beside(residual: float, size: float, tolerance: Tolerance) -> float:
     ``residual`` is the larger one's, and ``size`` that of the gradient.  A loss that alone has a
     ``log(p + eps)`` differs by a little everywhere, whatever else is wrong.
     """
-    return min(tolerance.unexplained * size, tolerance.explained / 10 * residual)
+    return min(tolerance.unexplained * size, tolerance.explained / 100 * residual)
 
 
 def describe(location: Location) -> str:
