@@ -111,7 +111,9 @@ class _Half:
 
 
 def derivatives() -> Iterator[Derivative]:
-    exp = lambda x: math.exp(np.asarray(x).item())  # noqa: E731 - NumPy 1 took one element so
+    def exp(x: Any) -> float:  # of an array of one element too, as math.exp with NumPy 1
+        return math.exp(np.asarray(x).item())
+
     vars(np)["math"] = SimpleNamespace(exp=exp, log=math.log, sqrt=math.sqrt)
     import sklearn_lvq as s
 
