@@ -9,6 +9,7 @@ what is printed now into the pages.
 
 import functools
 import importlib.util
+import json
 import os
 import re
 import shlex
@@ -127,11 +128,17 @@ def test_a_command_prints_what_stands_below(block, tmp_path):
     assert words(output) == words(block.output), output
 
 
-@pytest.mark.parametrize("block", [case for case in cases("sh") if not case.values[0].output])
-def test_every_command_exists_and_knows_its_options(block, tmp_path):
-    for line in block.code.splitlines():
-        for command in line.split("&&"):
-            check_command(shlex.split(command), tmp_path)
+COMMANDS = [
+    pytest.param(shlex.split(command), id=f"{case.id}: {command.strip()}")
+    for case in cases("sh")
+    if not case.values[0].output
+    for command in case.values[0].code.replace("&&", "\n").splitlines()
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_exists_and_knows_its_options(command, usages):
+    check_command(command, usages)
 
 
 def test_the_test_of_the_guide_runs_with_the_plugin(tmp_path):
@@ -159,7 +166,43 @@ def test_the_test_of_the_guide_runs_with_the_plugin(tmp_path):
         assert ("gradcheck: FAIL, W2 wrong" in done.stdout) is not passes
 
 
-def check_command(command: list[str], folder: Path) -> None:
+def program(command: list[str]) -> tuple[str, list[str]]:
+    """Split what is typed into a program, with its own command if it has any, and the rest."""
+    start, rest = (command[1:3], command[3:]) if command[1] == "-m" else (command[1:2], command[2:])
+    if start[0] == "-m" and rest and not rest[0].startswith("-"):
+        start, rest = [*start, rest[0]], rest[1:]
+    return " ".join(start), rest
+
+
+@pytest.fixture(scope="module")
+def usages(tmp_path_factory):
+    """What the programs of the pages print when asked for help, all in one interpreter."""
+    commands = [case.values[0] for case in COMMANDS if case.values[0][0] == "python"]
+    others = ("-m pip", "-m pytest", ".ci/")
+    programs = {program(command)[0] for command in commands}
+    asked = sorted(name for name in programs if not name.startswith(others))
+    script = f"""
+import contextlib, io, json, runpy, sys
+usages = {{}}
+for name in {asked}:
+    module, *own = name.removeprefix("-m ").split()
+    sys.argv = [module, *own, "--help"]
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.suppress(SystemExit):
+        if name.startswith("-m "):
+            runpy.run_module(module, run_name="__main__")
+        else:
+            program = {str(ROOT)!r} + "/" + module
+            sys.path.insert(0, program.rpartition("/")[0])  # As the interpreter does for a script.
+            runpy.run_path(program, run_name="__main__")
+    usages[name] = out.getvalue()
+print(json.dumps(usages))
+"""
+    found = json.loads(run("-c", script, folder=tmp_path_factory.mktemp("help")))
+    assert [name for name, text in found.items() if not text.startswith("usage: ")] == []
+    return found
+
+
+def check_command(command: list[str], usages: dict[str, str]) -> None:
     """Fail where a command cannot be what its user wants it to be."""
     if command[0] == "tensorboard":
         assert importlib.util.find_spec("tensorboard")
@@ -181,15 +224,10 @@ def check_command(command: list[str], folder: Path) -> None:
     if command[1].startswith(".ci/"):  # It needs a group that tests do without.
         assert (ROOT / command[1]).is_file()
         return
-    start, rest = (command[1:3], command[3:]) if command[1] == "-m" else (command[1:2], command[2:])
-    if start[0] != "-m":
-        start = [str(ROOT / start[0])]
-    elif rest and not rest[0].startswith("-"):  # A command with options of its own.
-        start.append(rest[0])
-    usage = run(*start, "--help", folder=folder)
+    start, rest = program(command)
     for word in rest:
         if word.startswith("--"):
-            assert word in usage
+            assert word in usages[start]
 
 
 def test_a_wrong_gradient_and_its_whole_report_stand_on_the_first_screen():

@@ -8,6 +8,7 @@ or a check fails: all gradients are right.
 
 import argparse
 import collections
+import functools
 import importlib.util
 import platform
 import sys
@@ -16,6 +17,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+from _common import spread
 
 
 def load(path: Path):
@@ -27,22 +29,30 @@ def load(path: Path):
     return module
 
 
+training = load(Path(__file__).resolve().parents[1] / "contracts" / "training.py")
+
+
+def train(steps: int, combination: tuple[str, ...]) -> tuple[list[str], list[str]]:
+    """What differs at the end with the check on and off, and the verdicts."""
+    warnings.simplefilter("error")
+    off, _ = training.train(*combination, steps=steps, enabled=False)
+    on, reports = training.train(*combination, steps=steps, enabled=True)
+    names = [name for name in off.keys() | on.keys() if off.get(name) != on.get(name)]
+    return names, [str(report.verdict) for report in reports]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="every eleventh combination, 60 steps")
     quick = parser.parse_args().quick
-    warnings.simplefilter("error")
-    training = load(Path(__file__).resolve().parents[1] / "contracts" / "training.py")
     combinations = training.everything()[:: 11 if quick else 1]
     steps = 60 if quick else 200
     print(f"{platform.platform()}, Python {platform.python_version()}, NumPy {np.__version__}")
     started, broken = time.perf_counter(), 0
     verdicts: collections.Counter[str] = collections.Counter()
-    for combination in combinations:
-        off, _ = training.train(*combination, steps=steps, enabled=False)
-        on, reports = training.train(*combination, steps=steps, enabled=True)
-        verdicts.update(str(report.verdict) for report in reports)
-        names = [name for name in off.keys() | on.keys() if off.get(name) != on.get(name)]
+    runs = spread(functools.partial(train, steps), combinations, workers=2)
+    for combination, (names, said) in zip(combinations, runs, strict=True):
+        verdicts.update(said)
         if names:
             broken += 1
             print(f"{' × '.join(combination)}: {', '.join(sorted(names))} differ")

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from tests.contracts import generated
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 @given(generated.cases())
 def test_every_input_ends_in_one_of_the_ways_allowed_and_leaves_no_trace(case):
     generated.run(case)

@@ -6,7 +6,7 @@ import pytest
 from gradhook import L2, check_gradients
 from gradhook.difference import noise
 
-SEEDS = range(10)
+SEEDS = range(5)
 LAM = 1e-2
 
 
@@ -72,14 +72,14 @@ COARSE = {
 def test_a_right_gradient_of_a_loss_with_stairs_never_fails(how):
     reports = [classifier(seed, **how) for seed in SEEDS]
     assert [r.seed for r in reports if r.verdict == "FAIL"] == []
-    # Nor is it bought by saying nothing: one in ten may stay undecided.
-    assert sum(r.passed for r in reports) >= 9
+    # Nor is it bought by saying nothing: one may stay undecided.
+    assert sum(r.passed for r in reports) >= 4
 
 
 @pytest.mark.parametrize("how", COARSE.values(), ids=COARSE.keys())
 def test_five_percent_on_one_block_fails_beside_stairs_and_never_passes(how):
     reports = [classifier(seed, factor=1.05, **how) for seed in SEEDS]
-    assert sum(r.blocks["W1"].verdict == "FAIL" for r in reports) >= 9
+    assert all(r.blocks["W1"].verdict == "FAIL" for r in reports)
     assert not any(r.passed for r in reports)
 
 
@@ -102,14 +102,14 @@ def test_a_right_gradient_of_a_loss_rounded_to_decimals_does_not_fail(seed, how)
     ("how", "lam"), [(np.float16, LAM), (fourth_decimal, LAM), (second_decimal, 0.0)]
 )
 def test_stairs_that_lie_flat_along_the_first_table_are_found(how, lam):
-    reports = [classifier(seed, cast=how, lam=lam) for seed in range(200, 208)]
+    reports = [classifier(seed, cast=how, lam=lam) for seed in range(200, 204)]
     assert {r.verdict for r in reports} <= {"INCONCLUSIVE", "PASS"}
 
 
 @pytest.mark.parametrize("lam", [0.0, LAM])
 def test_five_percent_do_not_pass_as_the_resolution_of_a_loss_with_five_decimals(lam):
     # Two long probes may both lie nearly across the mistake, in one of a hundred blocks: not here.
-    reports = [classifier(s, cast=fifth_decimal, lam=lam, factor=1.05) for s in range(200, 208)]
+    reports = [classifier(s, cast=fifth_decimal, lam=lam, factor=1.05) for s in range(200, 204)]
     assert not any(r.passed for r in reports)
 
 

@@ -287,7 +287,7 @@ def in_float32(p, X, y, **keywords):
 
 def test_wide_relu_networks_in_float32_of_which_every_step_crosses_kinks_are_judged():
     verdicts = []
-    for seed in range(12):
+    for seed in range(6):
         parameters, X, y = network((20, 500, 10, 4), seed=seed)
         relu = functools.partial(in_float32, activation="relu")
         report = check_gradients(relu, parameters, batch=(X, y), seed=seed)
@@ -296,7 +296,7 @@ def test_wide_relu_networks_in_float32_of_which_every_step_crosses_kinks_are_jud
             fewer = check_gradients(relu, parameters, batch=(X, y), seed=seed, samples=2)
             assert fewer.verdict == "PASS"
     assert not {"FAIL", "WARN"} & set(verdicts)
-    assert verdicts.count("PASS") >= 6  # a right one in four is seen to a little more than 1e-2
+    assert verdicts.count("PASS") >= 3  # a right one in four is seen to a little more than 1e-2
 
 
 def test_a_large_penalty_does_not_mask_a_wrong_data_gradient():

@@ -27,7 +27,8 @@ import re
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -149,13 +150,17 @@ def networks() -> Iterator[Question]:
 def answers(
     seeds: Any = SEEDS,
     folders: tuple[str, ...] = (),
-    share: Callable[[int, str], bool] = lambda number, name: True,
+    first: int = 0,
+    every: int = 1,
 ) -> Iterator[dict[str, Any]]:
-    """What gradhook says of each question: the golden line, and a digest of the whole report."""
+    """What gradhook says of each question: the golden line, and a digest of the whole report.
+
+    Of ``every`` so many pairs the ``first`` is asked: a mutant and its twin stand side by side.
+    """
     import gradhook
 
     for number, asked in enumerate(questions(seeds, folders)):
-        if not share(number, asked.name):
+        if number // 2 % every != first:
             continue
         np.random.seed(0)
         random.seed(0)
@@ -233,33 +238,25 @@ def _ask(
     checkout: Path, seeds: tuple[int, ...], folders: tuple[str, ...], workers: int
 ) -> list[Any]:
     """The answers of a checkout's gradhook, by processes of their own."""
-    parts = [seeds[k::workers] for k in range(workers)]
-    calls = []
-    for part, mine in enumerate(parts):
-        chosen = [
-            "--seeds",
-            ",".join(map(str, mine)),
-            *(("--cases", *folders) if part == 0 and folders else ()),
-        ]
-        environment = {**os.environ, "PYTHONPATH": f"{checkout}{os.pathsep}{ROOT}"}
-        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-            environment[name] = "1"
-        calls.append(
-            subprocess.Popen(
-                [sys.executable, "-P", str(HERE / "golden.py"), "answers", *chosen],
-                env=environment,
-                stdout=subprocess.PIPE,
-                text=True,
-                cwd="/",
-            )
+    environment = {**os.environ, "PYTHONPATH": f"{checkout}{os.pathsep}{ROOT}"}
+    environment |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    asked = ["--seeds", ",".join(map(str, seeds)), "--cases", *folders, "--workers", f"{workers}"]
+
+    def answers_of(worker: int) -> list[Any]:
+        command = [sys.executable, "-P", str(HERE / "golden.py"), "answers", *asked]
+        done = subprocess.run(
+            [*command, "--worker", f"{worker}"],
+            env=environment,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd="/",
         )
-    found = []
-    for call in calls:
-        text, _ = call.communicate()
-        if call.returncode:
-            raise SystemExit(f"the checks of {checkout} ended with status {call.returncode}")
-        found += [json.loads(each) for each in text.splitlines()]
-    return found
+        if done.returncode:
+            raise SystemExit(f"the checks of {checkout} ended with status {done.returncode}")
+        return [json.loads(each) for each in done.stdout.splitlines()]
+
+    with ThreadPoolExecutor(workers) as threads:
+        return [answer for found in threads.map(answers_of, range(workers)) for answer in found]
 
 
 def main() -> int:
@@ -270,13 +267,14 @@ def main() -> int:
     parser.add_argument("--seeds", help="of the catalogue, for beside: like 0,1,2")
     parser.add_argument("--cases", nargs="*", default=(), help="folders of further cases")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--worker", type=int, default=0, help="whose questions, for answers")
     chosen = parser.parse_args()
     seeds = SEEDS_BESIDE if chosen.what == "beside" else SEEDS
     if chosen.seeds is not None:
         seeds = tuple(int(seed) for seed in chosen.seeds.split(",") if seed)
     folders = tuple(str(Path(folder).resolve()) for folder in chosen.cases)
     if chosen.what == "answers":
-        for answer in answers(seeds, folders):
+        for answer in answers(seeds, folders, chosen.worker, chosen.workers):
             print(json.dumps(answer))
         return 0
     new = _ask(ROOT, seeds, folders, chosen.workers)
