@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from gradhook._types import Array
+from gradhook._types import Array, Blocks
 from gradhook.diagnosis.hypothesis import Hypothesis, Trial, Trials, confirm, in_turn
 from gradhook.diagnosis.mismatch import Mismatch
 from gradhook.diagnosis.sentences import AT_OTHER_WEIGHTS, OUT
@@ -36,6 +37,9 @@ SHORT_BLOCK = 8
 
 NAMED_SLICES = 5
 """Slices that are named one by one."""
+
+Transform = Callable[[Array], Array]
+"""Of an array of a block's shape, into another."""
 
 ON_EVERY_ROW = "on the whole batch"
 
@@ -241,61 +245,103 @@ def _largest(array: Array) -> float:
     return float(np.max(np.abs(array), initial=0.0))
 
 
+class _Layout(NamedTuple):
+    """What makes the numerical gradient of a block out of an analytic one."""
+
+    kind: str
+    name: str
+    source: str  # the block whose gradient it is made of
+    move: Transform = np.asarray
+    how: str = ""  # the move in words
+    penalty: Transform | None = None  # of the weights, where the multiple that was added is right
+
+    def terms(self, values: Blocks) -> tuple[Array, ...]:
+        """What a coefficient is fitted to."""
+        if self.penalty is None:
+            return ()
+        basis = self.penalty(values[self.name])
+        return (basis - self.move(basis),)
+
+    def at(self, gradients: Blocks, values: Blocks, coefficients: Sequence[float]) -> Array:
+        """The numerical gradient at these gradients and weights."""
+        terms = zip(coefficients, self.terms(values), strict=True)
+        return sum((c * term for c, term in terms), start=self.move(gradients[self.source]))
+
+
 class Misplaced(Hypothesis):
     """A block whose gradient is laid out wrongly, or a pair of which each holds the other's."""
 
     family = "W"
 
-    def __init__(self, said: str, kind: str, predicted: Mapping[str, Array], **found: str) -> None:
-        self.said, self.kind = said, kind
+    def __init__(self, said: str, layouts: Sequence[tuple[_Layout, Fitted]], **found: str) -> None:
+        self.said, self.kind, self.found = said, layouts[0][0].kind, found
+        if said == "exchanged" and is_vector(layouts[0][1].prediction.block.shape):
+            self.kind = "bn_swapped"
         self.support = "its numbers are right and stand in the wrong place"
-        self.blocks = tuple(predicted)
-        self.predicted, self.found = predicted, found
+        self.blocks = tuple(layout.name for layout, _ in layouts)
+        self.predicted = {layout.name: fitted.predicted for layout, fitted in layouts}
+        self._layouts = layouts
 
     @classmethod
     def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
-        swaps: dict[str, str] = {}
+        swaps: dict[str, tuple[_Layout, Fitted]] = {}
         for name in names:
-            best = min(_layouts(mismatch, name), key=lambda layout: layout[2].misfit, default=None)
-            if best is not None:
-                kind, found, fitted = best
-                other, predicted = found.get("other", ""), {name: fitted.predicted}
-                if not other:
-                    yield cls("laid_out", kind, predicted, **found)
-                elif other not in mismatch.blocks:
-                    yield cls("returned_for_another", kind, predicted, other=other)
-                elif swaps.get(other) == name:
-                    kind = "bn_swapped" if is_vector(mismatch.gradients[name].shape) else kind
-                    yield cls("exchanged", kind, {other: mismatch.gradients[name]} | predicted)
-                else:
-                    swaps[name] = other
+            best = min(_layouts(mismatch, name), key=lambda found: found[1].misfit, default=None)
+            if best is None:
+                continue
+            layout, other = best[0], best[0].source
+            if other == name:
+                besides = OUT if layout.penalty else ""
+                yield cls("laid_out", [best], how=layout.how, besides=besides)
+            elif other not in mismatch.blocks:
+                yield cls("returned_for_another", [best], other=other)
+            elif other in swaps and swaps[other][0].source == name:
+                yield cls("exchanged", [swaps[other], best])
+            else:
+                swaps[name] = best
 
     def refute(self, mismatch: Mismatch) -> Trials:
-        return (confirm(mismatch, self),)
+        return in_turn(lambda: confirm(mismatch, self), lambda: self._at_another_point(mismatch))
+
+    def _at_another_point(self, mismatch: Mismatch) -> Trial | None:
+        """Move the gradients there as here: a few numbers may stand in an order by accident."""
+        seen = mismatch.at_other_weights(self.blocks)
+        if seen is None:
+            return None
+        made = {
+            layout.name: layout.at(seen.gradients, seen.values, fitted.coefficients)
+            for layout, fitted in self._layouts
+        }
+        same = seen.meets(mismatch, made)
+        out = "the same layout" if same else "another layout"
+        return Trial(AT_OTHER_WEIGHTS, out, refuted=not same)
 
 
-def _layouts(mismatch: Mismatch, name: str) -> Iterator[tuple[str, dict[str, str], Fitted]]:
-    """Every layout that holds on the probes: its kind, how it is said, and what was fitted."""
+def _layouts(mismatch: Mismatch, name: str) -> Iterator[tuple[_Layout, Fitted]]:
+    """Every layout that holds on the probes, with what was fitted."""
     block, tolerance = mismatch.blocks[name], mismatch.options.tolerance
-    for kind, how, move in _moves(block.shape):
-        # Beside it a multiple of a penalty may be added, by one that is right.
-        few = is_vector(block.shape) or block.values.size < LEAST_SIZE
-        bases = () if few else (block.values, np.sign(block.values))
-        for terms in ((), *((basis - move(basis),) for basis in bases)):
-            prediction = Prediction(block, move(block.gradient), terms)
-            for found in fit([prediction], tolerance).values():
-                words = {"how": how, "besides": OUT if terms else ""}
-                yield kind, words, found
-    for other, gradient in mismatch.gradients.items():
-        if other == name or gradient.shape != block.shape:
-            continue
-        # Nothing at all is no layout of something.
-        much = np.linalg.norm(gradient) >= MUCH * np.linalg.norm(block.gradient)
-        for found in fit([Prediction(block, gradient)], tolerance).values() if much else ():
-            yield "blocks_swapped", {"other": other}, found
+    # Beside it a multiple of a penalty may be added, by one that is right.
+    few = is_vector(block.shape) or block.values.size < LEAST_SIZE
+    tried = [
+        _Layout(kind, name, name, move, how, penalty)
+        for kind, how, move in _moves(block.shape)
+        for penalty in (None, *(() if few else (np.asarray, np.sign)))
+    ]
+    # Nothing at all is no layout of something.
+    least = MUCH * np.linalg.norm(block.gradient)
+    tried += [
+        _Layout("blocks_swapped", name, other)
+        for other, gradient in mismatch.gradients.items()
+        if other != name and gradient.shape == block.shape and np.linalg.norm(gradient) >= least
+    ]
+    values = {name: block.values}
+    for layout in tried:
+        base = layout.move(mismatch.gradients[layout.source])
+        for found in fit([Prediction(block, base, layout.terms(values))], tolerance).values():
+            yield layout, found
 
 
-def _moves(shape: tuple[int, ...]) -> Iterator[tuple[str, str, Callable[[Array], Array]]]:
+def _moves(shape: tuple[int, ...]) -> Iterator[tuple[str, str, Transform]]:
     """By kind and in words, what puts misplaced numbers right."""
     long = [axis for axis, length in enumerate(shape) if length > 1]
     for i, j in itertools.combinations(long, 2):
