@@ -24,7 +24,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradhook._types import Blocks
+from gradhook._types import Blocks, Verdict
 from gradhook.check.record import CheckRecord, UnusableRowsError
 from gradhook.errors import UnreadParametersError
 from gradhook.evaluation.directions import Move
@@ -277,13 +277,17 @@ def enter_second_point(record: CheckRecord) -> EnteredSetting | None:
     # In the units and at the size of weights of the first point.
     main, arrays = record.measured[0], record.evaluator.workspace.arrays
     first, fixed, seed = main.setting.moves, record.options.fixed, record.options.seed + 606
+    # Biases of 1e-12 move no loss by their own size: they are brought up to that of others.
+    judged = main.judgements.items()
+    flat = [name for name, j in judged if j.finding.verdict is Verdict.UNTESTED]
+    second = generic(arrays, fixed=fixed, seed=seed, spread=SPREAD, flat=flat)
     moves = {
         name: replace(
             shrunk({name: move}, first[name].unit)[name],
             factor=first[name].factor,
             unit=first[name].unit,
         )
-        for name, move in generic(arrays, fixed=fixed, seed=seed, spread=SPREAD).items()
+        for name, move in second.items()
         if name in first
     }
     limit = EXPLODED * (abs(main.prober.loss) + main.prober.ordinary)

@@ -65,20 +65,27 @@ def scale_of(array: Array) -> float:
 
 
 def generic(
-    arrays: Mapping[str, Array], *, fixed: Collection[str], seed: int, spread: float = NEAR
+    arrays: Mapping[str, Array],
+    *,
+    fixed: Collection[str],
+    seed: int,
+    spread: float = NEAR,
+    flat: Collection[str] = (),
 ) -> dict[str, Move]:
     """Displacements to the generic point.
+
+    Of ``flat`` blocks no derivative is seen at their own size.
 
     Returns:
         One ``Move`` per block that is displaced.  Zero blocks are drawn from N(0, σ²), ``σ =
         typical_scale``; other constant blocks are multiplied entry by entry by 1 + U(-1/2, 1/2),
-        the rest by 1 + U(-spread, spread); blocks of two or more axes with an RMS below σ/3 are
-        brought up to σ.  Where some entries are zero, a factor would leave them on whatever tie
-        they sit, so the block gets N(0, τ²) added, ``τ = RMS·spread``, or σ if it was small; no
-        entry of a block without negative ones becomes negative.
+        the rest by 1 + U(-spread, spread); blocks of two or more axes, and flat ones, with an RMS
+        below σ/3 are brought up to σ.  Where some entries are zero, a factor would leave them on
+        whatever tie they sit, so the block gets N(0, τ²) added, ``τ = RMS·spread``, or σ if it was
+        small; no entry of a block without negative ones becomes negative.
     """
     return {
-        name: _generic_move(array, seeded(seed, 1, index), spread)
+        name: _generic_move(array, seeded(seed, 1, index), spread, array.ndim >= 2 or name in flat)
         for index, (name, array) in enumerate(arrays.items())
         if array.size and name not in fixed
     }
@@ -106,18 +113,19 @@ def shrunk(moves: Mapping[str, Move], factor: float) -> dict[str, Move]:
     }
 
 
-def _generic_move(array: Array, seed: int, spread: float) -> Move:
+def _generic_move(array: Array, seed: int, spread: float, rises: bool) -> Move:
     scale = rms(array)
     typical = typical_scale(array.shape)
+    small = rises and scale < typical / 3
     if scale == 0.0:
         return Move(_NORMAL * typical, "add", seed)
     if not array.all():
-        deviation = typical if array.ndim >= 2 and scale < typical / 3 else spread * scale
+        deviation = typical if small else spread * scale
         drawn = np.abs(_NORMAL) if not (array < 0).any() else _NORMAL
         return Move(drawn * deviation, "add", seed)
     constant = bool((array == array.flat[0]).all())
     table = 1 + 2 * (CONSTANT if constant else spread) * (_UNIT - 0.5)
-    if array.ndim >= 2 and scale < typical / 3:
+    if small:
         table = table * (typical / scale)
     return Move(table, "multiply", seed, drawn=constant)
 

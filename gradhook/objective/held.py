@@ -4,7 +4,8 @@
 attributes are weights is found by two runs.  After the first the pairs are there
 (``gradhook.objective.holders``); before the second every candidate is moved a little and every
 gradient is zero.  An array that a run replaces or writes is an activation and no weight, and so is
-one that shares memory with the batch; a gradient that no run writes is none.
+one that shares memory with the batch.  A gradient that no run writes is none, unless the loss moves
+with its weight: then the backward pass forgets it.
 
 At each evaluation the gradients are zeroed, so that code which adds to them and code which
 overwrites them are both right.  Weights are moved where they are; numbers, read-only arrays and
@@ -42,6 +43,9 @@ from gradhook.objective.parameters import Tree, each_leaf, rms
 MOVED = 1e-3
 """Distance, in scales of each array, by which candidates are moved before the second run."""
 
+UNWRITTEN = "no run writes"
+"""Begins what is said of a gradient that stays as it was."""
+
 NOTED = 8
 """Names that a sentence lists."""
 
@@ -58,6 +62,7 @@ class Held:
         self._remedy = remedy
         self._whole, self._root = root, [root] if is_tensor(root) else root
         self._pairs: list[HeldPair] = []
+        self._forgotten: set[str] = set()  # weights whose gradient no run writes
         self._given: dict[str, Any] = {}  # gradients that the run has returned by name
         self._original: dict[str, Any] = {}
         self._places: dict[str, list[Slot]] = {}
@@ -87,7 +92,7 @@ class Held:
             if now is not then and (np.ndim(now) or then is None or not np.array_equal(now, then)):
                 out[pair.weight.name] = "replaced by the run"
             elif same is not None and number is same and np.ndim(number) == 0 and number:
-                out[pair.weight.name] = f"no run writes {pair.gradient.name}"
+                out[pair.weight.name] = f"{UNWRITTEN} {pair.gradient.name}"
             elif any(np.may_share_memory(now, array) for array in arrays):
                 out[pair.weight.name] = "part of the batch"
         rewind()
@@ -108,6 +113,11 @@ class Held:
                 name = pair.weight.name
                 if why := self._why_not(pair, moved[name], zeros[name]):
                     out[name] = why
+            for pair in self._pairs:
+                unwritten = out.get(pair.weight.name, "").startswith(UNWRITTEN)
+                if unwritten and self._depends(pair, saved, moved, call, rewind):
+                    del out[pair.weight.name]
+                    self._forgotten.add(pair.weight.name)
             pairs = self._without_repetitions([p for p in self._pairs if p.weight.name not in out])
         finally:
             for name, values in saved.items():
@@ -152,6 +162,8 @@ class Held:
             found = {}
             for pair in self._pairs:
                 (held, gradient), name = self._gradient(pair), pair.weight.name
+                if gradient is None and name in self._forgotten:
+                    gradient = np.zeros_like(self.weights[name])
                 if gradient is None:
                     raise GradientNameError(
                         f"after the run {pair.gradient.name} is {kind_of(held)}, where the "
@@ -211,7 +223,29 @@ class Held:
         found, gradient = self._gradient(pair)
         new = found is not zero and np.ndim(gradient) > 0 and np.shape(gradient) == np.shape(moved)
         written = gradient is not None and (new or np.any(np.asarray(gradient)))
-        return "" if written else f"no run writes {pair.gradient.name}"
+        return "" if written else f"{UNWRITTEN} {pair.gradient.name}"
+
+    def _depends(
+        self,
+        pair: HeldPair,
+        saved: dict[str, Array],
+        moved: dict[str, Array],
+        call: Callable[[], Any],
+        rewind: Callable[[], None],
+    ) -> bool:
+        """Whether the loss moves with a weight alone, whose gradient is None or of its shape."""
+        gradient = self._gradient(pair)[1]
+        if gradient is not None and np.shape(gradient) != np.shape(saved[pair.weight.name]):
+            return False
+        losses = []
+        for values in (saved, moved):
+            rewind()
+            for name, weight in self.weights.items():
+                weight[...] = (values if name == pair.weight.name else saved)[name]
+            self._install()
+            self._zero()
+            losses.append(float(self._loss_of(call())))
+        return losses[0] != losses[1]
 
     def _gradient(self, pair: HeldPair) -> tuple[Any, Any]:
         """What hangs where the gradient should, and its numbers."""

@@ -111,8 +111,8 @@ def number_slot(tensor: Any, name: str = "", path: Path = ()) -> Slot | None:
 
 
 def numbers_in(value: Any) -> Any:
-    """A value that is numbers, or those of a tensor; ``None`` of anything else."""
-    if is_numbers(value):
+    """A value that is numbers, whole ones too, or those of a tensor; ``None`` of anything else."""
+    if is_numbers(value) or (isinstance(value, np.ndarray) and value.dtype.kind in "iu"):
         return value
     slot = number_slot(value)
     return None if slot is None else slot.get()
@@ -172,7 +172,8 @@ def _matched(weight: Slot, gradient: Slot) -> Iterator[HeldPair]:
     """Pairs of two values of one structure."""
     w, g = weight.get(), gradient.get()
     if is_numbers(w):
-        if g is None or (is_numbers(g) and (np.ndim(g) > 0 or np.size(w) == 1)):
+        # A gradient of another shape, or cut to whole numbers, is told as what it is.
+        if g is None or numbers_in(g) is not None:
             yield HeldPair(weight, gradient)
     elif isinstance(w, Mapping) and isinstance(g, Mapping):
         for key in w:

@@ -88,6 +88,12 @@ class Steps:
         steps.noise = self.noise * max(1.0, growth)
         steps.scales = {JOINT: 1.0, **scales}
         steps.typical = 0.0
+        # Of a block that has been brought up from next to nothing the step is looked for anew.
+        steps._learned = {
+            name: known
+            for name, known in self._learned.items()
+            if known.step >= SHORTEST_STEP * steps.scales[name]
+        }
         return steps
 
     def noisier(self, noise: float, loss: float) -> Steps:
