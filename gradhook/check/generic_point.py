@@ -64,6 +64,9 @@ ORDINARY = 1e-3
 SPREAD = 0.5
 """How far, in units of each scale, the second point lies at most."""
 
+NOTHING = 1e-6
+"""Root mean square below which a block that moves no loss is brought up to a usual size there."""
+
 SECOND_ATTEMPTS, EXPLODED = 3, 10.0
 """Points tried, each a quarter as far as the one before, and how many times the loss at the first
 point, and its slope over all scales, one may have."""
@@ -279,7 +282,8 @@ def enter_second_point(record: CheckRecord) -> EnteredSetting | None:
     first, fixed, seed = main.setting.moves, record.options.fixed, record.options.seed + 606
     # Biases of 1e-12 move no loss by their own size: they are brought up to that of others.
     judged = main.judgements.items()
-    flat = [name for name, j in judged if j.finding.verdict is Verdict.UNTESTED]
+    untested = (name for name, j in judged if j.finding.verdict is Verdict.UNTESTED)
+    flat = [name for name in untested if rms(arrays[name]) < NOTHING]
     second = generic(arrays, fixed=fixed, seed=seed, spread=SPREAD, flat=flat)
     moves = {
         name: replace(

@@ -48,9 +48,9 @@ class UnusableRowsError(Exception):
     """Nothing can be seen on the rows drawn; handled by the check, never seen by users."""
 
 
-Randomness = Literal["", "kept", "drawn", "unreachable"]
+Randomness = Literal["", "kept", "drawn", "unreachable", "gradients"]
 """Why two calls in a row gave different losses: by what the loss keeps, and by generators that can
-be put back, or that cannot; empty where they did not."""
+be put back, or that cannot; empty where they did not.  ``gradients`` alone may draw."""
 
 
 @dataclass(slots=True)
@@ -373,6 +373,11 @@ def _on_repeating(record: CheckRecord) -> list[str]:
         notes.append(
             "the loss is random (dropout on?): checked with its mask frozen; to check without, "
             f"pass dropout={next(alike, 'the name of the switch that turns it off')}"
+        )
+    elif record.randomness == "gradients":
+        notes.append(
+            "the gradients draw random numbers and the loss does not: is one in training mode "
+            "(dropout on) and the other not? Pass a loss in the mode of the gradients"
         )
     if record.disagreement:
         notes.append(

@@ -94,11 +94,13 @@ def form_of(
     otherwise: Form | None,
     keywords: Collection[str],
     names: Collection[str],
+    weights: Collection[str] = (),
 ) -> Form:
     """Decide the one form that all functions have.
 
     The batch is passed by ``names``, if there are any; ``keywords`` are passed where a function
-    takes them.  Where both forms fit, ``otherwise`` is taken, or the user asked.
+    takes them.  Where both forms fit, ``otherwise`` is taken, or the user asked.  A function that
+    takes each of the ``weights`` by itself is told how to be wrapped.
     """
     count = 0 if names else len(batch)
     written = {form: WRITTEN[form]} if form else WRITTEN
@@ -112,7 +114,7 @@ def form_of(
             items = f"the items {', '.join(map(str, named))}" if named else f"{len(batch)} item(s)"
             raise ObjectiveError(
                 f"{_shown(function)} does not take {' or '.join(written.values())} for a batch of "
-                f"{items}: pass as batch= what it takes besides the parameters"
+                f"{items}: {_wrapped(function, weights)}"
             )
         possible = [f for f in possible if f in fits]
     if not possible:
@@ -129,6 +131,15 @@ def form_of(
         "form='functional' if its first argument is the parameters, form='in_place' if it reads "
         "them from the model"
     )
+
+
+def _wrapped(function: Callable[..., Any], weights: Collection[str]) -> str:
+    taken = positional_names(function)
+    if not set(taken) & set(weights):
+        return "pass as batch= what it takes besides the parameters"
+    given = ", ".join(f"p[{name!r}]" if name in weights else name for name in taken)
+    besides = ", ".join(["p", *(name for name in taken if name not in weights)])
+    return f"pass lambda {besides}: {name_of(function)}({given})"
 
 
 def plain_function(function: Any) -> Any:

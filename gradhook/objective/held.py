@@ -29,6 +29,7 @@ from gradhook.objective.gradients import RULES
 from gradhook.objective.holders import (
     ABSENT,
     HeldPair,
+    Path,
     Slot,
     find_pairs,
     holds,
@@ -102,8 +103,7 @@ class Held:
         random = np.random.default_rng(0)
         try:
             for weight in self.weights.values():
-                signs = random.choice([-1.0, 1.0], weight.shape)
-                weight += (MOVED * (rms(weight) or 1.0) * signs).astype(weight.dtype)
+                weight += _step(weight, random)
             moved = {name: weight.copy() for name, weight in self.weights.items()}
             self._install()
             self._zero()
@@ -113,11 +113,19 @@ class Held:
                 name = pair.weight.name
                 if why := self._why_not(pair, moved[name], zeros[name]):
                     out[name] = why
+            for name, values in saved.items():
+                self.weights[name][...] = values
+            reacts = functools.partial(self._reacts, call, rewind)
             for pair in self._pairs:
-                unwritten = out.get(pair.weight.name, "").startswith(UNWRITTEN)
-                if unwritten and self._depends(pair, saved, moved, call, rewind):
-                    del out[pair.weight.name]
-                    self._forgotten.add(pair.weight.name)
+                name, shape = pair.weight.name, np.shape(self._gradient(pair)[1])
+                fits = shape == self.weights[name].shape or self._gradient(pair)[1] is None
+                unwritten = out.get(name, "").startswith(UNWRITTEN)
+                if unwritten and fits and reacts(self.weights[name], moved[name]):
+                    del out[name]
+                    self._forgotten.add(name)
+            for slot in self._without_gradient(pairs, before, arrays):
+                if reacts(slot.get(), slot.get() + _step(slot.get(), random)):
+                    out[slot.name] = "the loss reads it, and no gradient is beside it"
             pairs = self._without_repetitions([p for p in self._pairs if p.weight.name not in out])
         finally:
             for name, values in saved.items():
@@ -130,6 +138,8 @@ class Held:
             seen = {s.name: np.shape(s.get()) for s in slots(self._root) if is_numbers(s.get())}
             takes = "*batch" if self._run is run else "net, *batch"
             shown = [f"{n} {at} ({out.get(n, 'no gradient')})" for n, at in seen.items() if at]
+            made = "made by the run: if it is a weight, run once before"
+            shown += [f"{name} ({made})" for name in out if name not in seen]
             remedy = self._remedy or (
                 "Write check_gradients(f, {'W': ...}, batch=...), where f(*batch) returns "
                 f"{name_of(run)}({takes}) and {{'W': its gradient}}; if the run also updates the "
@@ -225,27 +235,36 @@ class Held:
         written = gradient is not None and (new or np.any(np.asarray(gradient)))
         return "" if written else f"{UNWRITTEN} {pair.gradient.name}"
 
-    def _depends(
-        self,
-        pair: HeldPair,
-        saved: dict[str, Array],
-        moved: dict[str, Array],
-        call: Callable[[], Any],
-        rewind: Callable[[], None],
+    def _reacts(
+        self, call: Callable[[], Any], rewind: Callable[[], None], array: Array, moved: Array
     ) -> bool:
-        """Whether the loss moves with a weight alone, whose gradient is None or of its shape."""
-        gradient = self._gradient(pair)[1]
-        if gradient is not None and np.shape(gradient) != np.shape(saved[pair.weight.name]):
-            return False
-        losses = []
-        for values in (saved, moved):
+        """Whether the loss moves with one array alone."""
+        losses, kept = [], array.copy()
+        for values in (kept, moved):
             rewind()
-            for name, weight in self.weights.items():
-                weight[...] = (values if name == pair.weight.name else saved)[name]
+            array[...] = values
             self._install()
             self._zero()
             losses.append(float(self._loss_of(call())))
+        array[...] = kept
         return losses[0] != losses[1]
+
+    def _without_gradient(
+        self, pairs: list[HeldPair], before: Mapping[Path, Any], data: list[Array]
+    ) -> list[Slot]:
+        """Arrays that hang beside weights and that no run replaces, the first few."""
+        holders = {id(pair.weight.holder) for pair in pairs}
+        known = [numbers_in(slot.get()) for p in pairs for slot in (p.weight, p.gradient)]
+        found = []
+        for slot in slots(self._root):
+            array = slot.get()
+            beside = id(slot.holder) in holders and before.get(slot.path) is array
+            if not (beside and isinstance(array, np.ndarray) and array.ndim and is_numbers(array)):
+                continue
+            others = (each for each in (*known, *data) if isinstance(each, np.ndarray))
+            if array.flags.writeable and not any(np.may_share_memory(array, o) for o in others):
+                found.append(slot)
+        return found[:NOTED]
 
     def _gradient(self, pair: HeldPair) -> tuple[Any, Any]:
         """What hangs where the gradient should, and its numbers."""
@@ -314,6 +333,11 @@ class Held:
 def _listed(names: list[str]) -> str:
     more = len(names) - NOTED
     return ", ".join(names[:NOTED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _step(weight: Array, random: np.random.Generator) -> Array:
+    signs = random.choice([-1.0, 1.0], weight.shape)
+    return (MOVED * (rms(weight) or 1.0) * signs).astype(weight.dtype)
 
 
 def _is_movable(weight: Any) -> bool:

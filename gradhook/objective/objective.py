@@ -266,7 +266,8 @@ class Objective:
     ) -> Calls:
         """Decide the form for a batch, its ``names`` and switches' ``keywords``; what is called."""
         otherwise: Form | None = "functional" if isinstance(self, _Function) else None
-        form = form_of(self.functions, batch, self.form, otherwise, keywords, names)
+        weights = self.parameters if isinstance(self.parameters, Mapping) else ()
+        form = form_of(self.functions, batch, self.form, otherwise, keywords, names, weights)
         functions = self.loss, self.gradients, self.loss_and_gradients
         return Calls(*functions, takes_parameters=form == "functional", names=names)
 

@@ -92,7 +92,7 @@ class Steps:
         steps._learned = {
             name: known
             for name, known in self._learned.items()
-            if known.step >= SHORTEST_STEP * steps.scales[name]
+            if not self.scales[name] <= known.step / SHORTEST_STEP < steps.scales[name]
         }
         return steps
 

@@ -591,3 +591,30 @@ def test_a_factor_below_a_dead_unit_is_one_fault(factor):
     assert set(report.failing) == {"W1", "b1"}
     assert report.causes == ()
     assert report.boundary.startswith("b1, W1 wrong; W2, b2, W3, b3 right: the fault enters")
+
+
+def test_a_kernel_turned_round_is_said_to_be_so_without_a_penalty_that_nobody_added():
+    rng = np.random.RandomState(0)
+    parameters = {"K": 0.4 * rng.randn(3, 1, 3, 3), "W": 0.2 * rng.randn(48, 3)}
+    batch = rng.randn(30, 1, 6, 6), rng.randint(0, 3, 30)
+
+    def turned(p, X, y):
+        windows = sliding_window_view(X, (3, 3), axis=(2, 3))
+        z = np.einsum("ncijhw,kchw->nkij", windows, p["K"])
+        flat = np.maximum(z, 0).reshape(len(X), -1)
+        scores = flat @ p["W"]
+        d = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+        rows = np.arange(len(y))
+        loss = -np.log(d[rows, y]).mean()
+        d[rows, y] -= 1
+        d /= len(y)
+        dz = (d @ p["W"].T).reshape(z.shape) * (z > 0)
+        dK = np.einsum("ncijhw,nkij->kchw", windows, dz)
+        return loss, {"K": dK[..., ::-1, ::-1], "W": flat.T @ d}
+
+    said = {
+        cause.sentence
+        for seed in range(6)
+        for cause in check_gradients(turned, parameters, batch=batch, seed=seed).causes
+    }
+    assert said == {"dK is the numerical gradient in reverse order along axes 2, 3"}

@@ -372,3 +372,34 @@ def test_elements_of_the_gradient_that_are_not_finite_are_named(spoil, said):
     report = check_gradients(spoiled, parameters, batch=(X, y))
     assert report.blocks["W1"].verdict == "FAIL"
     assert said in report.blocks["W1"].sentence
+
+
+@pytest.mark.parametrize("size", [1e-9, 1e-12, 1e-18, 1e-30])
+@pytest.mark.parametrize("factor", [1.0, 0.0, 3.0])
+def test_a_bias_of_next_to_nothing_is_judged_as_one_of_zero(size, factor):
+    parameters, X, y = network()
+    parameters["b1"] = size * np.random.default_rng(0).normal(size=parameters["b1"].shape)
+
+    def wrong(p, X, y):
+        loss, gradients = loss_and_gradients(p, X, y)
+        return loss, {**gradients, "b1": factor * gradients["b1"]}
+
+    report = check_gradients(wrong, parameters, batch=(X, y))
+    assert report.blocks["b1"].verdict == ("PASS" if factor == 1.0 else "FAIL")
+
+
+def test_gradients_that_drop_units_beside_a_loss_that_does_not_are_told_so():
+    parameters, X, y = network()
+    masks = np.random.default_rng(0)
+
+    def gradients(p, X, y):
+        return loss_and_gradients(p, X * (masks.random(X.shape) < 0.5), y)[1]
+
+    def loss(p, X, y):
+        return loss_and_gradients(p, X, y)[0]
+
+    report = check_gradients(loss, parameters, gradient=gradients, batch=(X, y), state=masks)
+    assert report.verdict == "FAIL"
+    assert any(
+        note.startswith("the gradients draw random numbers and the") for note in report.notes
+    )

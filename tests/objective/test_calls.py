@@ -127,6 +127,13 @@ ATTEMPTS = {
             "item(s): pass as batch= what it takes"
         ),
     ),
+    "each weight by itself": (
+        lambda: check_gradients(lambda X, y, W, b: 1.0, {"W": X, "b": Y}, batch=(X, Y)),
+        (
+            "<lambda>(X, y, W, b) does not take (parameters, *batch) or (*batch) for a batch of 2 "
+            "item(s): pass lambda p, X, y: <lambda>(X, y, p['W'], p['b'])"
+        ),
+    ),
     "gradients under other names": (
         lambda: check_gradients(named(lambda g: {"kernel": g}), WEIGHTS, batch=(X, Y)),
         (

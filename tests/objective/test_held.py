@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gradhook import check_gradients
-from gradhook.errors import LossTypeError
+from gradhook.errors import GradientShapeError, LossTypeError, ObjectiveError
 
 
 class Logistic:
@@ -106,3 +106,72 @@ def test_a_named_tuple_has_its_gradients_in_another_or_in_order(form):
     weights = namedtuple("Pair", ["w", "b"])(np.array([0.5, -1.0, 0.3]), np.array(0.5))
     report = check_gradients(function, weights, batch=(X, Y))
     assert report.failing == ("params.b",)
+
+
+class Affine:
+    """A layer whose backward pass leaves ``db(d)`` as the gradient of its bias, or nothing."""
+
+    def __init__(self, db, start):
+        rng = np.random.default_rng(1)
+        self.W, self.b, self._db = rng.normal(size=(4, 3)), np.zeros(3), db
+        self.dW, self.db = np.zeros((4, 3)), start
+
+    def run(self, X, y):
+        error = X @ self.W + self.b - y
+        self.dW = X.T @ error / len(X)
+        if self._db is not None:
+            self.db = self._db(error / len(X))
+        return 0.5 * float(np.sum(error**2)) / len(X)
+
+
+ROWS = np.random.default_rng(2).normal(size=(20, 4)), np.random.default_rng(3).normal(size=(20, 3))
+
+
+@pytest.mark.parametrize("start", [np.zeros(3), None], ids=["zeros", "None"])
+def test_a_gradient_that_no_run_writes_is_a_fault_where_the_loss_moves_with_its_weight(start):
+    layer = Affine(None, start)
+    report = check_gradients(layer.run, layer, batch=ROWS)
+    assert report.failing == ("b",)
+    assert [cause.kind for cause in report.causes] == ["disconnected"]
+    assert layer.db is start
+
+
+def test_a_gradient_that_no_run_writes_is_none_where_the_loss_does_not_move_with_its_weight():
+    layer = Affine(lambda d: d.sum(axis=0), np.zeros(3))
+    layer.spare, layer.dspare = np.ones(3), np.zeros(3)
+    report = check_gradients(layer.run, layer, batch=ROWS)
+    assert report.passed
+    assert list(report.blocks) == ["W", "b"]
+    assert "left out: spare (no run writes dspare)" in report.notes[0]
+
+
+def test_a_gradient_without_its_axis_is_refused_and_one_of_whole_numbers_named():
+    layer = Affine(np.sum, np.zeros(3))
+    with pytest.raises(GradientShapeError, match=r"'b' has shape \(\), the parameter has \(3,\)"):
+        check_gradients(layer.run, layer, batch=ROWS)
+    layer = Affine(lambda d: np.round(10 * d.sum(axis=0)).astype(int), np.zeros(3))
+    report = check_gradients(layer.run, layer, batch=ROWS)
+    assert [cause.kind for cause in report.causes] == ["integer_buffer"]
+
+
+def test_a_weight_whose_gradient_has_no_name_known_is_noted():
+    layer = Affine(None, np.zeros(3))
+    layer.b_delta = layer.__dict__.pop("db")
+    report = check_gradients(layer.run, layer, batch=ROWS)
+    assert list(report.blocks) == ["W"]
+    assert "left out: b (the loss reads it, and no gradient is beside it)" in report.notes[0]
+    assert not layer.b.any()
+
+
+def test_weights_that_the_first_run_makes_are_told_to_be_made_before():
+    class Lazy(Affine):
+        def run(self, X, y):
+            if not hasattr(self, "W"):
+                self.W = np.ones((4, 3))
+            return super().run(X, y)
+
+    layer = Lazy(None, None)
+    del layer.W, layer.b, layer.db
+    layer.b = 0.0
+    with pytest.raises(ObjectiveError, match=r"W \(made by the run: if it is a weight, run once"):
+        check_gradients(layer.run, layer, batch=ROWS)

@@ -338,7 +338,10 @@ def _layouts(mismatch: Mismatch, name: str) -> Iterator[tuple[_Layout, Fitted]]:
     for layout in tried:
         base = layout.move(mismatch.gradients[layout.source])
         for found in fit([Prediction(block, base, layout.terms(values))], tolerance).values():
-            yield layout, found
+            # A multiple that does not stand out of its error was not added.
+            numbers = zip(found.coefficients, found.errors, strict=True)
+            if all(abs(c) > tolerance.resolved * error for c, error in numbers):
+                yield layout, found
 
 
 def _moves(shape: tuple[int, ...]) -> Iterator[tuple[str, str, Transform]]:
