@@ -147,9 +147,9 @@ class Layer:
             return self._gradients() if callable(self._gradients) else self._gradients
         owner, names = getattr(self._backward, "__self__", None), list(self._parameters)
         held = {name: getattr(owner, f"d{name}", None) for name in names}
-        if any(value is None for value in held.values()):
+        if missing := [name for name, value in held.items() if value is None]:
             raise ObjectiveError(
-                f"backward returned no gradients of the parameters {', '.join(names)}: return "
+                f"backward returned no gradients of the parameters {', '.join(missing)}: return "
                 f"(dx, {', '.join(f'd{n}' for n in names)}) or (dx, {{{names[0]!r}: …}}), pass "
                 "gradients=, a function that reads them after backward, or leave parameters out"
             )
@@ -166,7 +166,8 @@ class Layer:
         names, sizes = list(self._parameters), (len(self._inputs), len(self._moving))
         for count in sizes:
             whole = len(items) == count + len(names)
-            if names and not kept and whole and items[-1] is not None:
+            # A lone None behind that of the input is no gradient: the layer keeps its own.
+            if names and not kept and whole and any(g is not None for g in items[count:]):
                 kept, items = dict(zip(names, items[count:], strict=True)), items[:count]
         if names:
             kept, _ = name_gradients(kept or self._held(), self._own, self._rule)

@@ -618,3 +618,39 @@ def test_a_kernel_turned_round_is_said_to_be_so_without_a_penalty_that_nobody_ad
         for cause in check_gradients(turned, parameters, batch=batch, seed=seed).causes
     }
     assert said == {"dK is the numerical gradient in reverse order along axes 2, 3"}
+
+
+@pytest.mark.parametrize(("kept", "kinds"), [(np.copy, {"stale_cache"}), (np.sign, set())])
+def test_a_gradient_that_does_not_follow_the_weights_is_of_those_of_earlier_unless_of_few_values(
+    kept, kinds
+):
+    parameters, batch = network()
+    _, earlier = backward(parameters, *batch)
+    earlier = {name: kept(gradient) for name, gradient in earlier.items()}
+
+    def stale(p, X, T):
+        return backward(p, X, T)[0], earlier
+
+    report = check_gradients(stale, parameters, batch=batch, samples=None)
+    assert report.verdict == "FAIL"
+    assert {cause.kind for cause in report.causes} == kinds
+
+
+def test_sample_weights_beside_a_normalisation_over_the_rows_are_named():
+    rng = np.random.default_rng(4)
+    parameters = {"W": rng.normal(size=(5, 4)), "V": rng.normal(size=(4, 3))}
+    batch = rng.normal(size=(12, 5)), rng.normal(size=(12, 3)), rng.uniform(0.2, 2, 12)
+
+    def unweighted(p, X, T, weights):
+        a = X @ p["W"]
+        spread = np.sqrt(a.var(axis=0) + 1e-5)
+        h = (a - a.mean(axis=0)) / spread
+        error = h @ p["V"] - T
+        loss = 0.5 * np.mean(weights * (error**2).sum(axis=1))
+        error = error / len(X)  # the weights are missing
+        dh = error @ p["V"].T
+        da = (dh - dh.mean(axis=0) - h * (dh * h).mean(axis=0)) / spread
+        return loss, {"W": X.T @ da, "V": h.T @ error}
+
+    report = check_gradients(unweighted, parameters, batch=batch, samples=None)
+    assert [cause.kind for cause in report.causes] == ["sample_weight_ignored"]

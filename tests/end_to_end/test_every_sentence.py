@@ -211,6 +211,9 @@ REPORTS = {
     "switch_form": lambda: switched(np.square),
     "switch_other": lambda: switched(np.cos),
     "zero_slices": lambda: spoiled(lambda g, p: {"W2": g["W2"] * (np.arange(8) < 7)}),
+    "unmoved": lambda: asked(
+        lambda p, X, T: (backward(p, X, T)[0], backward(drawn(SQUARE), X, T)[1])
+    ),
     "clipped": lambda: spoiled(lambda g, p: {"W2": np.clip(g["W2"], -0.05, 0.05)}),
     "dropout": dropout,
     "sample_weights": weights_of_rows,

@@ -20,6 +20,7 @@ HYPOTHESES: tuple[type[Hypothesis], ...] = (
     factor.PlainFactor,
     written.Clipped,
     factor.FactorBesidePenalty,
+    written.Unmoved,
     experiments.Dropout,
     penalty.PenaltySwitch,
     experiments.SampleWeights,

@@ -106,7 +106,8 @@ class SampleWeights(Hypothesis):
 
         With some entries off, the other columns of those rows are exchanged for those of other
         rows: the loss stays.  With all entries on it changes.  Right for sums and for weights that
-        are normalised; a label fails it.  ``None`` where it could not be measured.
+        are normalised; a label fails it.  Where rows act on each other, as by a normalisation over
+        them, it holds of one other column alone.  ``None`` where it could not be measured.
         """
         rows, some = np.arange(mismatch.rows), np.arange(0, mismatch.rows - 1, 2)
         rows[some] += 1  # those of their neighbours
@@ -115,15 +116,20 @@ class SampleWeights(Hypothesis):
             return None
         off, place = self._on.copy(), self._position
         off.reshape(-1)[some] = self._off
-        pairs = itertools.product((off, self._on), (None, exchanged))
-        found = mismatch.losses([{"batch": mismatch.with_item(place, *pair)} for pair in pairs])
-        if found is None:
-            return None
-        noise = 10 * mismatch.measured.prober.noise
-        same_loss = [
-            abs(other - plain) <= noise + SAME_LOSS * abs(plain)
-            for plain, other in (found[:2], found[2:])
-        ]
+        items = [k for k in range(len(exchanged)) if k != place]
+        alone = [mismatch.with_item(k, exchanged[k]) for k in items] if len(items) > 1 else []
+        for batch in (exchanged, *alone):
+            pairs = itertools.product((off, self._on), (None, batch))
+            found = mismatch.losses([{"batch": mismatch.with_item(place, *pair)} for pair in pairs])
+            if found is None:
+                return None
+            noise = 10 * mismatch.measured.prober.noise
+            same_loss = [
+                abs(other - plain) <= noise + SAME_LOSS * abs(plain)
+                for plain, other in (found[:2], found[2:])
+            ]
+            if same_loss == [True, False]:
+                break
         tried = f"other data in {len(some)} rows, their entries of item {place} off, then on"
         out = "the loss {}, then {}".format(*("stays" if same else "changes" for same in same_loss))
         return Trial(tried, out, refuted=same_loss != [True, False])

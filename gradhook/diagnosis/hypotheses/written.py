@@ -198,6 +198,41 @@ def _empty_slices(block: WrongBlock, axis: int) -> Array:
     return zero
 
 
+class Unmoved(Hypothesis):
+    """Gradients that stay the same, to the bit, at weights where the numerical ones are others."""
+
+    family, kind, said, by_elimination = "C", "stale_cache", "unmoved", True
+
+    @classmethod
+    def propose(cls, mismatch: Mismatch, names: Sequence[str]) -> Iterator[Hypothesis]:
+        here = mismatch.measured
+        same = [name for name in names if np.any(mismatch.gradients[name])]
+        for other in mismatch.context.measured:
+            if other.setting.moves != here.setting.moves:
+                there = other.gradients
+                same = [
+                    n for n in same if n in there and np.array_equal(there[n], here.gradients[n])
+                ]
+        # Signs, counts and constants may well stay.
+        sizes = [np.abs(mismatch.gradients[name]).ravel() for name in same]
+        if same and 2 * len(np.unique(np.concatenate(sizes))) > sum(map(len, sizes)):
+            yield cls(same)
+
+    def refute(self, mismatch: Mismatch) -> Trials:
+        seen = mismatch.at_other_weights(self.blocks)
+        if seen is None:
+            return ()
+        resolved = mismatch.options.tolerance.resolved
+        same = all(np.array_equal(seen.gradients[n], mismatch.gradients[n]) for n in self.blocks)
+        moves = False  # a linear loss has one gradient everywhere
+        for there, parts in zip(seen.probes, seen.parts, strict=True) if same else ():
+            here = mismatch.joint(mismatch.measured.prober, parts).slope
+            apart, error = abs(here.value - there.slope.value), here.error + there.slope.error
+            moves = moves or apart > resolved * error
+        out = "the same gradients, another slope" if moves else "both change, or neither does"
+        return (Trial(AT_OTHER_WEIGHTS, out, refuted=not moves),)
+
+
 class Clipped(Hypothesis):
     """Blocks that are wrong only where their gradient stands at one limit."""
 
