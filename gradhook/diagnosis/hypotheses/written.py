@@ -208,7 +208,7 @@ class Unmoved(Hypothesis):
         here = mismatch.measured
         same = [name for name in names if np.any(mismatch.gradients[name])]
         for other in mismatch.context.measured:
-            if other.setting.moves != here.setting.moves:
+            if other.setting.moves is not here.setting.moves:
                 there = other.gradients
                 same = [
                     n for n in same if n in there and np.array_equal(there[n], here.gradients[n])
