@@ -67,9 +67,8 @@ SENTENCES: Mapping[str, str] = {
     "zero_slices": "{part} wrong, and nothing else: {what}",
     "clipped": "{d} cut off at ±{top}: {many} of {size} elements stand at that size, and the "
     "others are right",
-    "unmoved": "{d} {is_} the same, to the bit, at other weights, where the numerical gradient is "
-    "another: as if made of weights kept elsewhere (a copy, an outer variable), or of those of an "
-    "earlier call",
+    "unmoved": "{d} {is_} the same, to the bit, at other weights and on other rows: kept from an "
+    "earlier call, or made before",
     "dropout": "{d} wrong with dropout on and right with it off: its backward pass lacks the mask, "
     "its scale, or draws another mask",
     "sample_weights": "{d} wrong unless {what} (item {position} of the batch) let every row count "
@@ -131,7 +130,7 @@ REFUTED_BY: Mapping[str, str] = {
     "constant_lacking": PENALTY_OFF,
     "zero_slices": "a wrong element elsewhere",
     "clipped": "a wrong element of another size",
-    "unmoved": "a gradient that changes with the weights",
+    "unmoved": "a gradient that changes with the weights or the rows",
     "dropout": "a difference that stays with dropout off",
     "sample_weights": "a difference that stays then",
     "equal_inputs": "a difference that stays",

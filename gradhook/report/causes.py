@@ -100,8 +100,7 @@ REMEDIES: Mapping[str, str] = types.MappingProxyType(
         "accumulated": "set the gradient to zero at the start of every call",
         "emb_fancy_iadd": "add with np.add.at(dE, index, g)",
         # C
-        "stale_cache": "let every forward pass store anew what its backward pass reads, and use "
-        "the weights passed",
+        "stale_cache": "let every forward pass store anew what its backward pass reads",
         "update_state": "check a plain step, without momentum or Adam, or the gradient itself",
         "writes_parameters": "update the parameters outside of the function that is checked",
         "writes_batch": "copy the batch before you write to it",
