@@ -33,8 +33,8 @@ PENALTY_OFF = "a difference that stays when the penalty is off"
 
 SENTENCES: Mapping[str, str] = {
     # Causes: what the gradient is instead.
-    "disconnected": "{d} {is_} zero, and the loss depends on the block{s}: never written, or what "
-    "is written is thrown away",
+    "disconnected": "{d} {is_} zero, and the loss depends on the block{s}: never written, what is "
+    "written is thrown away, or what it is made of is zero",
     "integer_buffer": "{d} {is_} cut to whole numbers: written into an integer array",
     "factor": "{d} {is_} {times} the numerical gradient{besides}: {meaning}",
     "laid_out": "{d} is the numerical gradient {how}{besides}",
@@ -46,9 +46,10 @@ SENTENCES: Mapping[str, str] = {
     "not, or not as large, in the loss; if it is applied outside the loss on purpose (weight "
     "decay), pass penalty={norm}({option})",
     "penalty_constant": "{d} {hold} {size} too much in every element: a number is added that the "
-    "loss has no term for, as a penalty's coefficient where its derivative belongs",
+    "loss has no term for, as a penalty's coefficient where its derivative belongs, or a falling "
+    "term of the loss that is linear in the block is not in the gradient",
     "constant_lacking": "{d} {lack} {size} in every element: a term of the loss that is linear in "
-    "the block is not in the gradient",
+    "the block is not in the gradient, or a number is taken off",
     "penalty_square": "{d} {hold} {size} * {w}**2 where the loss needs {size} * {w}: the penalty "
     "itself in place of its derivative",
     "penalty_l1": "{d} {hold} {size} * sign({w}) where the loss needs {size} * {w}: the gradient "
@@ -64,7 +65,7 @@ SENTENCES: Mapping[str, str] = {
     "switch_share": "{d} {have} {share}",
     "switch_form": "{d} {have} a penalty's gradient that is a multiple of {form}",
     "switch_other": "{d} {have} a penalty's gradient that differs from that of the loss's penalty",
-    "zero_slices": "{part} wrong, and nothing else: {what}",
+    "zero_slices": "{part} wrong, and nothing else of the block: {what}",
     "clipped": "{d} cut off at ±{top}: {many} of {size} elements stand at that size, and the "
     "others are right",
     "unmoved": "{d} {is_} the same, to the bit, at other weights and on other rows: kept from an "
@@ -96,7 +97,7 @@ SENTENCES: Mapping[str, str] = {
     "one_weight": "{wrong} wrong and nothing else; {beside}, which shares its incoming gradient, "
     "is right: the input that it is multiplied by, the layout of its gradient, or what is added or "
     "done to it{below}",
-    "remains": "something else remains: {what}",
+    "remains": "also wrong, by the same mistake or another: {what}",
     "part_wrong": "{part} wrong",
     # Parts of a block.
     "all_of": "all of {block}",

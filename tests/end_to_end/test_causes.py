@@ -105,7 +105,7 @@ def mean_of_the_bias(gradients):
 def test_a_zero_column_is_named_and_what_to_look_at():
     report = spoiled(no_seventh_column)
     cause = only(report)
-    assert cause.sentence == ("W2[:, 7] wrong, and nothing else: column 7 is zero")
+    assert cause.sentence == ("W2[:, 7] wrong, and nothing else of the block: column 7 is zero")
     assert (cause.family, cause.kind) == ("W", "last_column_missing")
     assert report.blocks["W2"].where == cause.where == "W2[:, 7]"
     assert report.boundary == ""
@@ -304,9 +304,9 @@ def test_a_fault_without_a_cause_beside_one_with_is_said_to_remain():
     report = checked(planted(edit=edit, spoil=spoil))
     assert only(report).kind == "bias_mean"
     assert only(report).blocks == ("b3",)
-    assert report.boundary.startswith("something else remains: b1, W1 wrong")
+    assert report.boundary.startswith("also wrong, by the same mistake or another: b1, W1 wrong")
     assert set(report.failing) == {"b3", "W1", "b1"}
-    assert "something else remains" in str(report)
+    assert "also wrong, by the same mistake or another" in str(report)
 
 
 @pytest.mark.parametrize(("times", "said"), [(None, "changes with the rows"), (1.3, "constant")])

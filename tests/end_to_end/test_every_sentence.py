@@ -269,7 +269,7 @@ def said(report):
     pieces = [cause.sentence for cause in report.causes]
     pieces += [block.where for block in report.blocks.values() if block.where]
     pieces.append(report.boundary)
-    remaining = report.boundary.removeprefix("something else remains: ")
+    remaining = report.boundary.removeprefix("also wrong, by the same mistake or another: ")
     return [*pieces, remaining, *remaining.split("; ")]
 
 
